@@ -1,0 +1,1 @@
+"""Losses that shape an embedding space, one idea a file."""

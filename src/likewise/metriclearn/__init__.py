@@ -1,0 +1,1 @@
+"""Linear metrics learned on embeddings, in the manner of scikit-learn."""
