@@ -1,0 +1,233 @@
+"""Pairs to verify: LFW's lists, a table of one's own, or drawn from labelled photos."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.errors import InputError
+
+__all__ = ["Pairs", "draw_pairs", "match_names", "read_pairs"]
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which two photos, and whether they show the same person.
+
+    Args:
+        left: the first photo's name, or its row, of each pair.
+        right: likewise the second's.
+        same: bool [N].
+        fold: int64 [N], the fold of each pair (all 0 where the list has none).
+    """
+
+    left: Sequence[str] | Rows
+    right: Sequence[str] | Rows
+    same: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.same)
+
+
+def read_pairs(path: Path) -> Pairs:
+    """Read LFW's ``pairs.txt`` and ``pairsDev….txt``, or a CSV ``left,right,same[,fold]``.
+
+    LFW's names become ``NAME/NAME_0001``, without an ending.
+
+    Raises:
+        InputError: the file is missing or a line is not understood; names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text file") from None
+    lines = text.splitlines()
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, lines)
+    return _read_lfw(path, lines)
+
+
+def _read_lfw(path: Path, lines: list[str]) -> Pairs:
+    header = lines[0].split() if lines else []
+    if not header or len(header) > 2 or not all(field.isdigit() for field in header):
+        raise InputError(
+            f"{path}: line 1: expected LFW's counts (like 10<TAB>300); "
+            "a list of your own is a .csv with the columns left, right, same"
+        )
+    per_fold = 2 * int(header[-1])
+    folds = int(header[0]) if len(header) == 2 else 1
+    left: list[str] = []
+    right: list[str] = []
+    same: list[bool] = []
+    for number, line in enumerate(lines[1:], start=2):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if not line.strip():
+            continue
+        if len(fields) == 3:
+            fields = [fields[0], fields[1], fields[0], fields[2]]
+        elif len(fields) != 4:
+            raise InputError(f"{path}: line {number}: expected 3 or 4 fields, found {len(fields)}")
+        try:
+            left.append(_lfw_name(fields[0], fields[1]))
+            right.append(_lfw_name(fields[2], fields[3]))
+        except ValueError:
+            raise InputError(f"{path}: line {number}: expected a photo's number") from None
+        same.append(fields[0] == fields[2])
+    if len(same) != folds * per_fold:
+        raise InputError(
+            f"{path}: line 1 promises {folds * per_fold} pairs, the file has {len(same)}"
+        )
+    fold = np.repeat(np.arange(folds, dtype=np.int64), per_fold)
+    return Pairs(left, right, np.array(same), fold)
+
+
+def _lfw_name(person: str, number: str) -> str:
+    return f"{person}/{person}_{int(number):04d}"
+
+
+def _read_csv(path: Path, lines: list[str]) -> Pairs:
+    reader = csv.DictReader(lines)
+    columns = reader.fieldnames or []
+    missing = [name for name in ("left", "right", "same") if name not in columns]
+    if missing:
+        raise InputError(
+            f"{path}: no column {', '.join(missing)}; it has: {', '.join(columns) or 'none'}"
+        )
+    left, right, same, fold = [], [], [], []
+    truth = {"1": True, "true": True, "same": True, "0": False, "false": False, "different": False}
+    for row in reader:
+        answer = truth.get((row["same"] or "").strip().lower())
+        number = (row.get("fold") or "0").strip()
+        if (
+            answer is None
+            or not number.lstrip("-").isdigit()
+            or not row["left"]
+            or not row["right"]
+        ):
+            raise InputError(
+                f"{path}: line {reader.line_num}: expected two names, same as 1 or 0, fold a number"
+            )
+        left.append(row["left"])
+        right.append(row["right"])
+        same.append(answer)
+        fold.append(int(number))
+    if not same:
+        raise InputError(f"{path}: the list has no pairs")
+    return Pairs(left, right, np.array(same), np.array(fold, np.int64))
+
+
+def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
+    """Replace the names in ``pairs`` by the rows of ``names`` that they mean.
+
+    A name matches with or without its ending (``a/b_0001`` means ``a/b_0001.png``).
+
+    Returns:
+        The pairs whose photos are both there, as rows, and the names of those that are not.
+
+    Raises:
+        InputError: none of the pairs has both of its photos.
+    """
+    rows = {_bare(name): row for row, name in enumerate(names)}
+    rows |= {name: row for row, name in enumerate(names)}
+
+    def find(wanted: Sequence[str] | Rows) -> Rows:
+        found = (rows.get(str(n), rows.get(_bare(str(n)), -1)) for n in wanted)
+        return np.fromiter(found, np.int64, count=len(wanted))
+
+    left, right = find(pairs.left), find(pairs.right)
+    missing = sorted(
+        {str(n) for n, row in zip(pairs.left, left, strict=True) if row < 0}
+        | {str(n) for n, row in zip(pairs.right, right, strict=True) if row < 0}
+    )
+    both = (left >= 0) & (right >= 0)
+    if not both.any():
+        raise InputError(
+            f"pairs: none of the {len(pairs)} pairs has both photos here; "
+            f"the first one missing is {missing[0]!r}, the photos here are named like {names[0]!r}"
+        )
+    return Pairs(left[both], right[both], pairs.same[both], pairs.fold[both]), missing
+
+
+def _bare(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix() if name else name
+
+
+def draw_pairs(labels: NDArray[np.int64], *, limit: int = 1_000_000, seed: int = 0) -> Pairs:
+    """All pairs of labelled photos, or a seeded sample of at most ``limit`` of each kind.
+
+    Args:
+        labels: int64 [N].
+        limit: the most genuine pairs, and the most impostor pairs.
+        seed: draws the sample.
+
+    Raises:
+        InputError: no identity has two photos, or there is only one identity.
+    """
+    order = np.argsort(labels, kind="stable")
+    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    genuine_total = int((counts * (counts - 1) // 2).sum())
+    impostor_total = len(labels) * (len(labels) - 1) // 2 - genuine_total
+    if genuine_total == 0:
+        raise InputError("evaluation: no identity has two photos, so no two photos are the same")
+    if impostor_total == 0:
+        raise InputError("evaluation: only one identity, so no two photos are different")
+    random = np.random.default_rng(seed)
+    genuine = _genuine(order, starts, counts, min(limit, genuine_total), genuine_total, random)
+    impostor = _impostors(labels, min(limit, impostor_total), impostor_total, random)
+    left, right = np.concatenate([genuine, impostor], axis=1)
+    same = np.arange(len(left)) < genuine.shape[1]
+    return Pairs(left, right, same, np.zeros(len(left), np.int64))
+
+
+def _genuine(
+    order: Rows, starts: Rows, counts: Rows, wanted: int, total: int, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """``wanted`` of the pairs within identities: pair number → (identity, i < j), no list made."""
+    numbers = np.arange(total) if wanted == total else _distinct(total, wanted, random)
+    ends = np.cumsum(counts * (counts - 1) // 2)
+    identity = np.searchsorted(ends, numbers, side="right")
+    within = numbers - (ends[identity] - counts[identity] * (counts[identity] - 1) // 2)
+    i, j = _pair_of(within)
+    return np.stack([order[starts[identity] + i], order[starts[identity] + j]])
+
+
+def _impostors(
+    labels: Rows, wanted: int, total: int, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """``wanted`` of the pairs across identities; all of them by listing, a sample by rejection."""
+    everything = len(labels) * (len(labels) - 1) // 2
+    if wanted == total and everything <= 50_000_000:
+        i, j = np.triu_indices(len(labels), k=1)
+        different = labels[i] != labels[j]
+        return np.stack([i[different], j[different]]).astype(np.int64)
+    found = np.empty(0, np.int64)
+    while len(found) < wanted:
+        numbers = random.integers(everything, size=2 * (wanted - len(found)) + 16)
+        i, j = _pair_of(numbers)
+        found = np.union1d(found, numbers[labels[i] != labels[j]])
+    return np.stack(_pair_of(random.permutation(found)[:wanted]))
+
+
+def _distinct(total: int, wanted: int, random: np.random.Generator) -> Rows:
+    found = np.empty(0, np.int64)
+    while len(found) < wanted:
+        found = np.union1d(found, random.integers(total, size=2 * (wanted - len(found)) + 16))
+    return random.permutation(found)[:wanted]
+
+
+def _pair_of(number: Rows) -> tuple[Rows, Rows]:
+    """The pair (i < j) that stands at ``number`` = j(j-1)/2 + i."""
+    j = ((1 + np.sqrt(8.0 * number + 1)) / 2).astype(np.int64)
+    j -= (j * (j - 1) // 2 > number).astype(np.int64)  # the root may round up
+    j += ((j + 1) * j // 2 <= number).astype(np.int64)
+    return number - j * (j - 1) // 2, j

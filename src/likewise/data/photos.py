@@ -1,0 +1,139 @@
+"""A manifest's photos as a torch dataset: decoded, kept if they fit, augmented reproducibly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+from likewise.data.images import BadImage
+from likewise.data.manifest import Manifest
+from likewise.data.preprocess import Preprocess
+from likewise.data.reader import read_pixels
+from likewise.progress import progress
+
+__all__ = ["Batch", "OnBadImage", "Photos", "collate", "keep_readable"]
+
+OnBadImage = Literal["skip", "refuse"]
+Sample = tuple[Tensor, int] | BadImage
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Batch:
+    """What a loader yields: pixels uint8 [B,C,H,W], labels int64 [B], the broken photos."""
+
+    pixels: Tensor
+    labels: Tensor
+    bad: list[BadImage]
+
+    def pin_memory(self) -> Batch:
+        """Page-locked copies, which a GPU fetches without waiting."""
+        return Batch(self.pixels.pin_memory(), self.labels.pin_memory(), self.bad)
+
+
+class Photos(torch.utils.data.Dataset[Sample]):
+    """The photos of a manifest as uint8 [C,H,W] with their labels.
+
+    Indexed by ``(row, seed)``: the seed alone decides the augmentation, so that neither the
+    number of workers nor a restart changes a pixel.
+
+    Args:
+        manifest: the photos.
+        preprocess: how they become the network's input.
+        augment: a transform of uint8 [C,H,W], or None.
+        cached: the decoded pixels, uint8 [N,C,H,W], if they are kept in memory.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        preprocess: Preprocess,
+        augment: v2.Transform | None = None,
+        cached: Tensor | None = None,
+    ) -> None:
+        self.files = [str(path) for path in manifest.files()]
+        self.labels = manifest.labels
+        self.preprocess = preprocess
+        self.augment = augment
+        self.cached = cached
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, draw: tuple[int, int]) -> Sample:
+        row, seed = draw
+        try:
+            pixels = (
+                self.preprocess.pixels(self.files[row]) if self.cached is None else self.cached[row]
+            )
+        except BadImage as bad:
+            return bad
+        if self.augment is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                pixels = self.augment(pixels)
+        return pixels, int(self.labels[row])
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack the samples that could be read; list the others."""
+    good = [s for s in samples if not isinstance(s, BadImage)]
+    bad = [s for s in samples if isinstance(s, BadImage)]
+    if not good:
+        return Batch(torch.empty(0, dtype=torch.uint8), torch.empty(0, dtype=torch.int64), bad)
+    pixels, labels = zip(*good, strict=True)
+    return Batch(torch.stack(pixels), torch.tensor(labels, dtype=torch.int64), bad)
+
+
+def keep_readable(
+    manifest: Manifest,
+    preprocess: Preprocess,
+    *,
+    on_bad_image: OnBadImage,
+    keep_bytes: int,
+    what: str = "reading",
+) -> tuple[Manifest, Tensor | None, list[BadImage]]:
+    """Decode every photo once, before any training, if their pixels fit into ``keep_bytes``.
+
+    Args:
+        manifest: the photos.
+        preprocess: how they become pixels.
+        on_bad_image: ``skip`` leaves a broken photo out and logs it, ``refuse`` raises it.
+        keep_bytes: the memory that the pixels may take; above it they are read as needed.
+        what: the progress bar's text.
+
+    Returns:
+        The photos that can be read, their pixels uint8 [N,C,H,W] (None if they do not fit, and
+        then nothing was read and nothing left out), and the broken ones.
+
+    Raises:
+        BadImage: the first broken photo, under ``refuse``.
+    """
+    each = preprocess.channels * preprocess.height * preprocess.width
+    if len(manifest) * each > keep_bytes:
+        return manifest, None, []
+    kept: list[int] = []
+    bad: list[BadImage] = []
+    pixels = torch.empty(
+        len(manifest), preprocess.channels, preprocess.height, preprocess.width, dtype=torch.uint8
+    )
+    with progress(what, len(manifest)) as advance:
+        for row, outcome in enumerate(read_pixels(manifest.files(), preprocess)):
+            if isinstance(outcome, BadImage):
+                if on_bad_image == "refuse":
+                    raise outcome
+                log.warning("left out: %s", outcome)
+                bad.append(outcome)
+            else:
+                pixels[len(kept)] = outcome
+                kept.append(row)
+            advance(1)
+    if not bad:
+        return manifest, pixels, bad
+    return manifest.take(kept), pixels[: len(kept)], bad

@@ -1,0 +1,110 @@
+"""From a photo to the network's input: the same steps in training, evaluation and service."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from likewise.data.images import ImageSource, decode
+from likewise.errors import InputError, one_of
+
+__all__ = ["Preprocess"]
+
+FITS = ("crop", "pad", "stretch")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a photo becomes the network's input; stored with the model and applied by it.
+
+    Args:
+        height: pixels.
+        width: pixels.
+        channels: 3 for colour, 1 for grey.
+        mean: one for each channel, on the scale 0…1.
+        std: likewise.
+        fit: ``crop`` keeps the proportions and cuts the longer side's ends, ``pad`` keeps them
+            and adds grey, ``stretch`` does not keep them.
+        order: ``rgb``, or ``bgr`` for networks trained on OpenCV's order.
+        standardise: then bring each image to mean 0 and variance 1, against uneven exposure.
+    """
+
+    height: int = 112
+    width: int = 112
+    channels: Literal[1, 3] = 3
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    fit: str = "crop"
+    order: str = "rgb"
+    standardise: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("fit", self.fit, FITS)
+        one_of("order", self.order, ("rgb", "bgr"))
+        if self.channels not in (1, 3):
+            raise InputError(f"channels: must be 1 (grey) or 3 (colour); got {self.channels}")
+        if not (8 <= self.height <= 1024 and 8 <= self.width <= 1024):
+            raise InputError(f"size: 8 to 1024 pixels a side; got {self.height}×{self.width}")
+        for name in ("mean", "std"):
+            values = tuple(float(v) for v in getattr(self, name))
+            if len(values) != self.channels:
+                raise InputError(f"{name}: {len(values)} values for {self.channels} channels")
+            object.__setattr__(self, name, values)
+        if min(self.std) <= 0:
+            raise InputError(f"std: must be above 0; got {self.std}")
+
+    def image(self, source: ImageSource) -> Image.Image:
+        """The photo, decoded, upright and of the network's size.
+
+        Raises:
+            BadImage: it cannot be used; names it and says why.
+        """
+        image = decode(source, channels=self.channels)
+        size = (self.width, self.height)
+        if image.size == size:
+            return image
+        if self.fit == "stretch":
+            return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+        if self.fit == "pad":
+            grey = 128 if self.channels == 1 else (128, 128, 128)
+            return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=grey)
+        return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+
+    def pixels(self, source: ImageSource) -> torch.Tensor:
+        """The photo as uint8 [C,H,W]; four times less to move and to keep than floats."""
+        array = np.asarray(self.image(source))
+        array = array[:, :, None] if array.ndim == 2 else array
+        return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+
+    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """A batch of pixels, uint8 [B,C,H,W] as RGB, as the network's float32 input."""
+        if self.order == "bgr":
+            pixels = pixels.flip(1)
+        mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1)
+        std = torch.tensor(self.std, device=pixels.device).view(1, -1, 1, 1)
+        scaled = (pixels.float() * (1 / 255) - mean) / std
+        if self.standardise:
+            variance, centre = torch.var_mean(scaled, dim=(1, 2, 3), keepdim=True, correction=0)
+            # A blank image stays blank instead of becoming amplified noise.
+            scaled = (scaled - centre) * (variance + 1e-4).rsqrt()
+        return scaled
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
+        """The inverse of ``to_dict``.
+
+        Raises:
+            InputError: a key is unknown or a value is out of range.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            one_of("preprocess", key, known)
+        return cls(**values)

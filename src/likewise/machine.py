@@ -1,0 +1,74 @@
+"""What runs the work: the device, its number formats, the threads, the versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from likewise.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["cpu_type", "describe", "pick_device", "usable_cores", "versions"]
+
+# The packages whose version changes numbers or files; a report and `doctor` name them.
+PACKAGES = ("likewise", "torch", "torchvision", "numpy", "pillow", "pyarrow", "faiss-cpu")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device to work on: ``auto`` takes a GPU where there is one.
+
+    Raises:
+        InputError: the name is no device, or that device is not here.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise InputError(f"device: {name!r} is not available here; try auto or cpu") from None
+    return device
+
+
+def usable_cores() -> int:
+    """The cores that this process may use (fewer than the machine's inside a container)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_type() -> str:
+    """The processor's name, e.g. ``AMD EPYC 7763``."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """The version of Python and of each package that is installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe() -> dict[str, Any]:
+    """The machine in a few words, for reports and benchmarks; no host name, no path."""
+    return {"cpu": cpu_type(), "cores": usable_cores(), "system": platform.system()}

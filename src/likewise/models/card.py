@@ -1,0 +1,47 @@
+"""The model card that every saved embedder carries: what it is, how good, and how to use it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from likewise.models.embedder import Embedder
+
+__all__ = ["model_card"]
+
+
+def model_card(embedder: Embedder) -> str:
+    """Markdown for ``MODEL_CARD.md``."""
+    preprocess = embedder.preprocess
+    colour = "colour" if preprocess.channels == 3 else "grey"
+    name = embedder.backbone.name if embedder.backbone else "an ONNX network"
+    lines = [
+        f"# {name}: embeddings of {embedder.dimension} numbers",
+        "",
+        f"- Input: {colour} photos, {preprocess.height}×{preprocess.width} pixels; the "
+        "preprocessing is stored in `config.json` and applied by `embed()`.",
+        f"- Fingerprint: `{embedder.fingerprint}`",
+    ]
+    if embedder.identities is not None:
+        lines.append(f"- Trained on {len(embedder.identities):,} identities.")
+    point = embedder.operating_point
+    if point is not None:
+        lines.append(
+            f"- Two photos with a cosine score of {point.threshold:.4f} or more count as the same "
+            f"person; measured there: TAR {point.tar:.4f} at FAR {point.far:.2g} "
+            f"({point.genuine:,} genuine, {point.impostor:,} impostor pairs)."
+        )
+    for key, value in embedder.about.items():
+        lines.append(f"- {key}: {value}")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "```python",
+            "import likewise",
+            'embedder = likewise.load("this folder")',
+            'embedder.embed(["a.jpg", "b.jpg"])  # float32, unit length',
+            "```",
+            "",
+        ]
+    )

@@ -1,0 +1,238 @@
+"""The embedder: a backbone with its preprocessing and its operating point."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from likewise.data.embeddings import Embeddings
+from likewise.data.images import BadImage, ImageSource
+from likewise.data.manifest import Manifest
+from likewise.data.photos import OnBadImage
+from likewise.data.preprocess import Preprocess
+from likewise.data.reader import read_pixels
+from likewise.errors import InputError, LikewiseError
+from likewise.machine import pick_device
+from likewise.models.registry import Backbone
+from likewise.progress import progress
+
+__all__ = ["Embedder", "OperatingPoint"]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """From which score on two photos count as the same person, and what that was measured on.
+
+    Args:
+        threshold: the cosine score: at or above it is "same".
+        far: the false accept rate measured at this threshold.
+        tar: the true accept rate measured at this threshold.
+        genuine: same-person pairs that it was measured on.
+        impostor: different-person pairs likewise.
+    """
+
+    threshold: float
+    far: float
+    tar: float
+    genuine: int
+    impostor: int
+
+
+class Embedder:
+    """Turns photos into embeddings: vectors that lie close where the photos show the same person.
+
+    Args:
+        module: float32 [B,C,H,W] → [B,D].
+        preprocess: how a photo becomes the module's input.
+        backbone: how to build the module again; None for an ONNX file.
+        operating_point: the threshold of "same", where one was measured.
+        identities: the people it was trained on, in the order of their labels.
+        about: what the model card tells: the data, the recipe, the results.
+
+    Example:
+        >>> import likewise
+        >>> embedder = likewise.load(model)
+        >>> embedder.embed([photo_a, photo_b]).shape
+        (2, 32)
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        preprocess: Preprocess,
+        backbone: Backbone | None = None,
+        *,
+        operating_point: OperatingPoint | None = None,
+        identities: list[str] | None = None,
+        about: dict[str, Any] | None = None,
+    ) -> None:
+        self.module = module.eval()
+        self.preprocess = preprocess
+        self.backbone = backbone
+        self.operating_point = operating_point
+        self.identities = identities
+        self.about = about or {}
+        self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
+        self._fingerprint = ""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        parameter = next(self.module.parameters(), None)
+        return torch.device("cpu") if parameter is None else parameter.device
+
+    def to(self, device: str | torch.device) -> Embedder:
+        """Move the weights; ``auto`` takes a GPU where there is one."""
+        self.module.to(pick_device(str(device)))
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of weights and preprocessing: where it is equal, so are the vectors."""
+        if not self._fingerprint:
+            digest = hashlib.sha256()
+            if self.source_file is not None:
+                digest.update(self.source_file.read_bytes())
+            for name, tensor in sorted(self.module.state_dict().items()):
+                digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(json.dumps(self.preprocess.to_dict(), sort_keys=True).encode())
+            self._fingerprint = digest.hexdigest()[:16]
+        return self._fingerprint
+
+    def embed(
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        *,
+        batch_size: int = 64,
+        normalize: bool = True,
+        flip: bool = False,
+    ) -> NDArray[np.float32]:
+        """The embeddings of photos: float32 [N,D], of unit length unless ``normalize`` is False.
+
+        Args:
+            images: paths, encoded bytes, PIL images or uint8 arrays [H,W,C] in RGB; or one.
+            batch_size: images at a time.
+            normalize: divide each vector by its length.
+            flip: add the embedding of the mirrored photo (test-time augmentation, twice the work).
+
+        Raises:
+            BadImage: a photo cannot be used; names it and says why.
+            LikewiseError: the network answers with numbers that are not finite; names the photo.
+        """
+        alone = isinstance(images, str | Path | bytes | Image.Image) or (
+            isinstance(images, np.ndarray) and images.ndim < 4
+        )
+        sources: Iterable[ImageSource] = [images] if alone else images  # type: ignore[list-item, assignment]  # narrowed by ``alone``
+        parts = []
+        for vectors, bad in self._batches(sources, batch_size, normalize, flip):
+            if bad:
+                raise bad[0]
+            parts.append(vectors)
+        if not parts:
+            return np.empty((0, self.dimension), np.float32)
+        return np.concatenate(parts)
+
+    def embed_manifest(
+        self,
+        manifest: Manifest,
+        *,
+        batch_size: int = 64,
+        flip: bool = False,
+        on_bad_image: OnBadImage = "refuse",
+    ) -> tuple[Embeddings, list[BadImage]]:
+        """The unit-length embeddings of a manifest's photos, with names, and the broken photos.
+
+        Args:
+            manifest: the photos.
+            batch_size: images at a time.
+            flip: add the embedding of the mirrored photo.
+            on_bad_image: ``skip`` leaves a broken photo out, ``refuse`` raises it.
+
+        Raises:
+            BadImage: the first broken photo, under ``refuse``.
+        """
+        parts: list[NDArray[np.float32]] = []
+        broken: list[BadImage] = []
+        with progress("embedding", len(manifest)) as advance:
+            for vectors, bad in self._batches(manifest.files(), batch_size, True, flip):
+                if bad and on_bad_image == "refuse":
+                    raise bad[0]
+                parts.append(vectors)
+                broken += bad
+                advance(len(vectors) + len(bad))
+        names = {bad.name for bad in broken}
+        rows = [row for row, file in enumerate(manifest.files()) if str(file) not in names]
+        if not rows:
+            raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
+        items = manifest.take(rows).table
+        return Embeddings(np.concatenate(parts), items, self.fingerprint), broken
+
+    @property
+    def dimension(self) -> int:
+        """D, the numbers in an embedding."""
+        if self.backbone is not None:
+            return self.backbone.embedding_dim
+        blank = torch.zeros(1, 3, self.preprocess.height, self.preprocess.width, dtype=torch.uint8)
+        return int(self._forward(blank[:, : self.preprocess.channels], False).shape[1])
+
+    def _batches(
+        self, sources: Iterable[ImageSource], batch_size: int, normalize: bool, flip: bool
+    ) -> Iterator[tuple[NDArray[np.float32], list[BadImage]]]:
+        """Decode ahead in threads while the network works; yield vectors and broken photos."""
+        if batch_size < 1:
+            raise InputError(f"batch_size: must be at least 1; got {batch_size}")
+        outcomes = read_pixels(sources, self.preprocess, ahead=2 * batch_size)
+        while batch := list(islice(outcomes, batch_size)):
+            pixels = [outcome for outcome in batch if isinstance(outcome, Tensor)]
+            bad = [outcome for outcome in batch if isinstance(outcome, BadImage)]
+            if not pixels:
+                yield np.empty((0, self.dimension), np.float32), bad
+                continue
+            vectors = self._forward(torch.stack(pixels), flip)
+            lengths = vectors.norm(dim=1)
+            if not bool(torch.isfinite(lengths).all()):
+                row = int((~torch.isfinite(lengths)).nonzero()[0])
+                raise LikewiseError(f"embed: the network's answer to image {row} is not finite")
+            if normalize:
+                vectors = vectors / lengths.clamp_min(1e-12)[:, None]
+            yield vectors.numpy(), bad
+
+    def _forward(self, pixels: Tensor, flip: bool) -> Tensor:
+        with torch.inference_mode():
+            images = self.preprocess.normalise(pixels.to(self.device))
+            vectors: Tensor = self.module(images)
+            if flip:
+                vectors = vectors + self.module(images.flip(-1))
+            return vectors.float().cpu()
+
+    def config(self) -> dict[str, Any]:
+        """Everything but the weights, as plain values."""
+        return {
+            "format": 1,
+            "backbone": self.backbone.to_dict() if self.backbone else None,
+            "preprocess": self.preprocess.to_dict(),
+            "operating_point": asdict(self.operating_point) if self.operating_point else None,
+            "fingerprint": self.fingerprint,
+            "about": self.about,
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``config.json``, the weights and ``MODEL_CARD.md`` into ``folder``.
+
+        Whoever loads the folder meanwhile, or after a crash, finds the old model or the new one.
+        """
+        from likewise.models.store import save
+
+        return save(self, Path(folder))

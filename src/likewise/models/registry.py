@@ -1,0 +1,128 @@
+"""A backbone is a name: Likewise's own networks, and any of timm's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatch
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from likewise.errors import InputError, LikewiseError
+from likewise.models.iresnet import DEPTHS, IResNet
+from likewise.models.mobilefacenet import SIZES, MobileFaceNet
+
+__all__ = ["Backbone", "create_backbone", "list_backbones"]
+
+OWN = {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()} | {
+    name: partial(MobileFaceNet, *size) for name, size in SIZES.items()
+}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What it takes to build a network again; stored with its weights.
+
+    Args:
+        name: one of ``list_backbones()``.
+        embedding_dim: numbers in an embedding.
+        dropout: share of features dropped before the last layer, in training.
+    """
+
+    name: str
+    embedding_dim: int = 128
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.embedding_dim <= 8192:
+            raise InputError(f"embedding_dim: must be 2 to 8192; got {self.embedding_dim}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout: must be in [0, 1); got {self.dropout}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def list_backbones(pattern: str = "*") -> list[str]:
+    """The names that match, with ``*`` and ``?``; timm's where timm is installed.
+
+    Example:
+        >>> from likewise.models.registry import list_backbones
+        >>> list_backbones("iresnet*")
+        ['iresnet100', 'iresnet18', 'iresnet34', 'iresnet50']
+    """
+    return sorted(name for name in {*OWN, *_timm_names()} if fnmatch(name, pattern))
+
+
+def create_backbone(backbone: Backbone, *, height: int, width: int, channels: int = 3) -> nn.Module:
+    """Build the network, untrained: float32 [B,C,H,W] → [B,D].
+
+    Args:
+        backbone: its name and sizes.
+        height: of the input, in pixels.
+        width: likewise.
+        channels: of the input.
+
+    Raises:
+        InputError: the name is unknown (names the nearest), or the network cannot take this size.
+    """
+    if backbone.name in OWN:
+        module: nn.Module = OWN[backbone.name](
+            height=height,
+            width=width,
+            channels=channels,
+            embedding_dim=backbone.embedding_dim,
+            dropout=backbone.dropout,
+        )
+    else:
+        _require_known(backbone.name)
+        from likewise.models.timm_backbone import TimmBackbone
+
+        module = TimmBackbone(
+            backbone.name,
+            height=height,
+            width=width,
+            channels=channels,
+            embedding_dim=backbone.embedding_dim,
+            dropout=backbone.dropout,
+        )
+    _try_out(module, backbone.name, (channels, height, width))
+    return module
+
+
+def _require_known(name: str) -> None:
+    timm = _timm_names()
+    if name in timm:
+        return
+    near = get_close_matches(name, [*OWN, *timm], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    more = f"{len(timm):,} of timm's" if timm else "timm's after: pip install 'likewise[timm]'"
+    names = ", ".join(sorted(OWN))
+    raise InputError(f"backbone: unknown name {name!r}; {hint}there are {names}, and {more}")
+
+
+def _timm_names() -> frozenset[str]:
+    try:
+        import timm
+    except ImportError:
+        return frozenset()
+    return frozenset(timm.list_models())
+
+
+def _try_out(module: nn.Module, name: str, shape: tuple[int, int, int]) -> None:
+    """Run one blank image through: a size that a network cannot take should fail here, by name."""
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            module(torch.zeros(1, *shape))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"backbone: {name} cannot take {shape[1]}×{shape[2]}: {reason}") from None
+    except MemoryError as error:
+        raise LikewiseError(f"backbone: {name} does not fit into memory") from error
+    module.train(was_training)

@@ -1,0 +1,197 @@
+"""Embedders on disk: ``config.json``, ``model.safetensors`` or ``model.onnx``, ``MODEL_CARD.md``.
+
+The weights are written last but one, with a copy of the configuration in their header: whenever a
+crash comes, that one file is whole and tells how it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from likewise.data.preprocess import Preprocess
+from likewise.errors import InputError, LikewiseError
+from likewise.models.card import model_card
+from likewise.models.embedder import Embedder, OperatingPoint
+from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.registry import Backbone, create_backbone
+from likewise.storage import new_file, read_json, write_json, write_text
+
+__all__ = ["load", "save"]
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+IDENTITIES = "identities.json"
+HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", "MODEL_CARD.md"]
+
+
+def save(embedder: Embedder, folder: Path) -> Path:
+    """Write an embedder; see ``Embedder.save``.
+
+    Raises:
+        LikewiseError: the folder cannot be written or the disk is full; what was there stays.
+    """
+    config = embedder.config()
+    if embedder.identities is not None:
+        write_json(folder / IDENTITIES, embedder.identities)
+    if embedder.source_file is not None:
+        # Named by its content, so that the old configuration keeps its own file until replaced.
+        config["onnx"] = f"model-{embedder.fingerprint}.onnx"
+        with new_file(folder / config["onnx"]) as temporary:
+            shutil.copyfile(embedder.source_file, temporary)
+    else:
+        weights = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in embedder.module.state_dict().items()
+        }
+        with new_file(folder / WEIGHTS) as temporary:
+            _save_tensors(weights, temporary, {"likewise": json.dumps(config)})
+    write_json(folder / CONFIG, config)
+    write_text(folder / "MODEL_CARD.md", model_card(embedder))
+    return folder
+
+
+def _save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write safetensors; its own error for a full disk becomes the system's."""
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+
+
+def load(source: str | Path, *, device: str = "cpu") -> Embedder:
+    """Load an embedder from a folder, a hub id, or an ONNX file with its JSON beside it.
+
+    Args:
+        source: the folder that ``Embedder.save`` wrote; a hub id like ``name/model``; or
+            ``model.onnx`` next to a ``model.json`` (``likewise models import`` makes a folder of
+            an ONNX file that has none).
+        device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        InputError: it is missing, is no embedder, or its weights are not those that its
+            configuration names.
+
+    Example:
+        >>> import likewise
+        >>> likewise.load(model).preprocess.height
+        32
+    """
+    path = Path(source)
+    if path.is_dir():
+        embedder = _load_folder(path)
+    elif path.suffix == ".onnx" and path.exists():
+        embedder = _load_onnx(path, path.with_suffix(".json"))
+    elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
+        embedder = _load_folder(_from_hub(str(source)))
+    else:
+        problem = "is neither a model's folder nor an .onnx file" if path.exists() else "not found"
+        raise InputError(f"{source}: {problem}; a model is the folder that `likewise train` writes")
+    return embedder.to(device)
+
+
+def _load_folder(folder: Path) -> Embedder:
+    config = _config_of(folder)
+    if config.get("onnx"):
+        return _load_onnx(folder / Path(str(config["onnx"])).name, folder / CONFIG)
+    tensors, embedded = _read_weights(folder / WEIGHTS)
+    if embedded.get("fingerprint") != config.get("fingerprint"):
+        config = embedded  # a crash came between the two files: the weights know best
+    try:
+        backbone = Backbone(**config["backbone"])
+        preprocess = Preprocess.from_dict(config["preprocess"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
+    module = create_backbone(
+        backbone,
+        height=preprocess.height,
+        width=preprocess.width,
+        channels=preprocess.channels,
+    )
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(
+            f"{folder / WEIGHTS}: not the weights of {backbone.name} ({reason})"
+        ) from None
+    embedder = _with_config(Embedder(module, preprocess, backbone), config)
+    names = folder / IDENTITIES
+    embedder.identities = read_json(names) if names.exists() else None
+    return _verified(embedder, config, folder / WEIGHTS)
+
+
+def _load_onnx(path: Path, config_path: Path) -> Embedder:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not config_path.exists():
+        raise InputError(
+            f"{path}: no {config_path.name} beside it says how its input is made; write it with: "
+            f"likewise models import {path} --out FOLDER"
+        )
+    config = read_json(config_path)
+    if not isinstance(config, dict) or not isinstance(config.get("preprocess"), dict):
+        raise InputError(f"{config_path}: not a model's configuration (no key preprocess)")
+    embedder = Embedder(OnnxBackbone(path), Preprocess.from_dict(config["preprocess"]))
+    embedder.source_file = path
+    return _verified(_with_config(embedder, config), config, path)
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    if (folder / CONFIG).exists():
+        config = read_json(folder / CONFIG)
+    elif (folder / WEIGHTS).exists():
+        config = _read_weights(folder / WEIGHTS)[1]
+    else:
+        raise InputError(f"{folder}: holds no model (no {CONFIG} in it)")
+    if not isinstance(config, dict) or config.get("format") != 1:
+        raise InputError(f"{folder / CONFIG}: not a model's configuration of format 1")
+    return config
+
+
+def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            config = json.loads((stream.metadata() or {}).get("likewise", "{}"))
+            return {name: stream.get_tensor(name) for name in stream.keys()}, config  # noqa: SIM118  # no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as safetensors ({error})") from None
+
+
+def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:
+    point = config.get("operating_point")
+    embedder.operating_point = OperatingPoint(**point) if point else None
+    embedder.about = config.get("about") or {}
+    return embedder
+
+
+def _verified(embedder: Embedder, config: dict[str, Any], path: Path) -> Embedder:
+    expected = config.get("fingerprint")
+    if expected and embedder.fingerprint != expected:
+        raise InputError(
+            f"{path}: damaged, or its preprocessing was edited: its fingerprint is "
+            f"{embedder.fingerprint}, {CONFIG} says {expected}"
+        )
+    return embedder
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise LikewiseError(
+            f"{name}: no such folder here, and not to be had from the hub "
+            f"({str(error).splitlines()[0]})"
+        ) from None
