@@ -30,7 +30,6 @@ class Preprocess:
         fit: ``crop`` keeps the proportions and cuts the longer side's ends, ``pad`` keeps them
             and adds grey, ``stretch`` does not keep them.
         order: ``rgb``, or ``bgr`` for networks trained on OpenCV's order.
-        standardise: then bring each image to mean 0 and variance 1, against uneven exposure.
     """
 
     height: int = 112
@@ -40,7 +39,6 @@ class Preprocess:
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
     fit: str = "crop"
     order: str = "rgb"
-    standardise: bool = False
 
     def __post_init__(self) -> None:
         one_of("fit", self.fit, FITS)
@@ -86,12 +84,7 @@ class Preprocess:
             pixels = pixels.flip(1)
         mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1)
         std = torch.tensor(self.std, device=pixels.device).view(1, -1, 1, 1)
-        scaled = (pixels.float() * (1 / 255) - mean) / std
-        if self.standardise:
-            variance, centre = torch.var_mean(scaled, dim=(1, 2, 3), keepdim=True, correction=0)
-            # A blank image stays blank instead of becoming amplified noise.
-            scaled = (scaled - centre) * (variance + 1e-4).rsqrt()
-        return scaled
+        return (pixels.float() * (1 / 255) - mean) / std
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

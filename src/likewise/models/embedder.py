@@ -129,7 +129,7 @@ class Embedder:
 
         Raises:
             BadImage: a photo cannot be used; names it and says why.
-            LikewiseError: the network answers with numbers that are not finite; names the photo.
+            LikewiseError: the network answers with numbers that are not finite.
         """
         alone = isinstance(images, str | Path | bytes | Image.Image) or (
             isinstance(images, np.ndarray) and images.ndim < 4
@@ -179,6 +179,19 @@ class Embedder:
         items = manifest.take(rows).table
         return Embeddings(np.concatenate(parts), items, self.fingerprint), broken
 
+    def embed_pixels(
+        self, pixels: Tensor, *, batch_size: int = 64, flip: bool = False
+    ) -> NDArray[np.float32]:
+        """The unit-length embeddings of pixels that the preprocessing has already made.
+
+        Args:
+            pixels: uint8 [N,C,H,W], as ``preprocess.pixels`` gives them.
+            batch_size: images at a time.
+            flip: add the embedding of the mirrored image.
+        """
+        parts = [self._unit(self._forward(part, flip)) for part in pixels.split(batch_size)]
+        return np.concatenate(parts)
+
     @property
     def dimension(self) -> int:
         """D, the numbers in an embedding."""
@@ -201,13 +214,12 @@ class Embedder:
                 yield np.empty((0, self.dimension), np.float32), bad
                 continue
             vectors = self._forward(torch.stack(pixels), flip)
-            lengths = vectors.norm(dim=1)
-            if not bool(torch.isfinite(lengths).all()):
-                row = int((~torch.isfinite(lengths)).nonzero()[0])
-                raise LikewiseError(f"embed: the network's answer to image {row} is not finite")
-            if normalize:
-                vectors = vectors / lengths.clamp_min(1e-12)[:, None]
-            yield vectors.numpy(), bad
+            yield self._unit(vectors) if normalize else vectors.numpy(), bad
+
+    @staticmethod
+    def _unit(vectors: Tensor) -> NDArray[np.float32]:
+        unit = vectors / vectors.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        return unit.numpy()
 
     def _forward(self, pixels: Tensor, flip: bool) -> Tensor:
         with torch.inference_mode():
@@ -215,7 +227,10 @@ class Embedder:
             vectors: Tensor = self.module(images)
             if flip:
                 vectors = vectors + self.module(images.flip(-1))
-            return vectors.float().cpu()
+            vectors = vectors.float().cpu()
+        if not bool(torch.isfinite(vectors).all()):
+            raise LikewiseError("embed: the network's answers are not finite; its weights are bad")
+        return vectors
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as plain values."""

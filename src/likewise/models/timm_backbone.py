@@ -47,7 +47,7 @@ class TimmBackbone(nn.Module):
             self.trunk = _trunk(timm.create_model, name, channels, (height, width))
         except (RuntimeError, ValueError, AssertionError) as error:
             raise InputError(f"backbone: timm cannot build {name}: {error}") from None
-        inside = getattr(self.trunk, "head_hidden_size", None) or self.trunk.num_features
+        inside: Any = getattr(self.trunk, "head_hidden_size", None) or self.trunk.num_features
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(int(inside), embedding_dim, bias=False)
         self.features = nn.BatchNorm1d(embedding_dim)

@@ -1,0 +1,1 @@
+"""The nearest among many: indexes over embeddings."""
