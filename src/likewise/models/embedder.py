@@ -219,7 +219,8 @@ class Embedder:
     @staticmethod
     def _unit(vectors: Tensor) -> NDArray[np.float32]:
         unit = vectors / vectors.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        return unit.numpy()
+        array: NDArray[np.float32] = unit.numpy()
+        return array
 
     def _forward(self, pixels: Tensor, flip: bool) -> Tensor:
         with torch.inference_mode():

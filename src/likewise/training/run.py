@@ -303,19 +303,18 @@ def _network(recipe: Recipe) -> torch.nn.Module:
         module.load_state_dict(start.module.state_dict())
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise InputError(
-            f"model.weights: {model.weights} does not fit this recipe ({reason})"
-        ) from None
+        raise InputError(f"model.weights: {model.weights} does not fit ({reason})") from None
     return module
 
 
 def _loss(recipe: Recipe, training: Manifest) -> torch.nn.Module:
-    return create_loss(
+    loss: torch.nn.Module = create_loss(
         recipe.loss.name,
         num_classes=len(training.identities),
         embedding_dim=recipe.model.embedding_dim,
         **recipe.loss.parameters(),
     )
+    return loss
 
 
 def _plan(recipe: Recipe, training: Manifest) -> BatchPlan:

@@ -80,8 +80,9 @@ class Trainer:
         schedule, step = self.recipe.schedule, self.step_number
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_factor(schedule, step, steps_per_epoch)
-        if hasattr(self.loss, "set_margin_fraction"):
-            self.loss.set_margin_fraction(margin_fraction(schedule, step, steps_per_epoch))
+        set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
+        if set_margin is not None:
+            set_margin(margin_fraction(schedule, step, steps_per_epoch))
         images = self.preprocess.normalise(pixels.to(self.device, non_blocking=True))
         labels = labels.to(self.device, non_blocking=True)
         with self.precision.autocast():

@@ -1,0 +1,118 @@
+"""A report: ``report.json`` for machines, and one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment
+from PIL import Image
+
+from likewise.data.images import BadImage, decode
+from likewise.evaluation.plots import roc_plot, score_plot
+from likewise.evaluation.protocol import Experiment
+from likewise.storage import write_json, write_text
+
+__all__ = ["thumbnail", "write_report"]
+
+WORST = 12
+THUMBNAIL = 96
+
+
+@dataclass(frozen=True)
+class WrongPair:
+    """A pair that the embedder got most wrong, with its pictures as data URIs."""
+
+    left: str
+    right: str
+    left_name: str
+    right_name: str
+    score: float
+
+
+def write_report(experiment: Experiment, folder: Path, photos: Path | None = None) -> Path:
+    """Write ``report.json`` and ``report.html``; returns the page.
+
+    Args:
+        experiment: what was measured.
+        folder: where to.
+        photos: the folder that the names start from; without it the worst pairs are named only.
+    """
+    values = experiment.to_dict()
+    write_json(folder / "report.json", values)
+    measured = experiment.measured
+    template = resources.files("likewise.evaluation").joinpath("pages/report.html").read_text()
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    html = page.render(
+        summary=_summary(experiment),
+        measured=measured,
+        folds=experiment.folds,
+        roc=roc_plot(measured),
+        histogram=score_plot(measured, experiment.scores, experiment.same),
+        missed=_worst(experiment, photos, same=True),
+        confused=_worst(experiment, photos, same=False),
+        missing=experiment.missing,
+        settings=_rows(values["settings"]),
+        versions=_rows(values["versions"]),
+        machine=_rows(values["machine"]),
+    )
+    write_text(folder / "report.html", html)
+    return folder / "report.html"
+
+
+def _summary(experiment: Experiment) -> list[str]:
+    measured = experiment.measured
+    lines = [
+        f"Of {measured.genuine:,} pairs of the same person and {measured.impostor:,} pairs of "
+        f"different people, a same-person pair scores higher than a different-person pair "
+        f"{measured.auc:.2%} of the time.",
+        f"At the threshold where both kinds of error are equally frequent, {measured.eer:.2%} of "
+        "pairs are judged wrongly.",
+    ]
+    if experiment.folds is not None:
+        folds = experiment.folds
+        lines.append(
+            f"Accuracy over {len(folds.accuracies)} folds: {folds.mean:.3%} ± "
+            f"{folds.standard_error:.3%} (standard error), each fold with the threshold that is "
+            "best on the others."
+        )
+    return lines
+
+
+def _worst(experiment: Experiment, photos: Path | None, *, same: bool) -> list[WrongPair]:
+    """The genuine pairs with the lowest score, or the impostor pairs with the highest."""
+    rows = np.flatnonzero(experiment.same == same)
+    scores = experiment.scores[rows] if same else -experiment.scores[rows]
+    chosen = rows[np.argsort(scores, kind="stable")[:WORST]]
+    pairs = []
+    for row in chosen.tolist():
+        left = experiment.names[experiment.left[row]]
+        right = experiment.names[experiment.right[row]]
+        seen, other = (thumbnail(photos / name) if photos else "" for name in (left, right))
+        pairs.append(WrongPair(seen, other, left, right, float(experiment.scores[row])))
+    return pairs
+
+
+def thumbnail(path: Path, size: int = THUMBNAIL) -> str:
+    """A small JPEG of a photo as a data URI; empty if it cannot be read."""
+    try:
+        image = decode(path)
+    except BadImage:
+        return ""
+    image.thumbnail((size, size), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _rows(values: dict[str, Any]) -> list[tuple[str, str]]:
+    def text(value: Any) -> str:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    return [(key.replace("_", " "), text(value)) for key, value in values.items()]
