@@ -1,5 +1,100 @@
-"""Likewise: learn, measure and search likeness."""
+"""Likewise: learn, measure and search likeness.
+
+The public surface is what stands here; each name is imported when it is first used, so that
+``import likewise`` itself is quick and loads no torch.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
+    from likewise.data.manifest import Manifest, read_manifest
+    from likewise.data.pairs import Pairs, read_pairs
+    from likewise.data.preprocess import Preprocess
+    from likewise.errors import InputError, LikewiseError
+    from likewise.evaluation.protocol import Experiment, evaluate
+    from likewise.evaluation.report import write_report
+    from likewise.evaluation.verification import Verification, verification
+    from likewise.losses import create_loss, list_losses
+    from likewise.models.embedder import Embedder
+    from likewise.models.registry import list_backbones
+    from likewise.models.store import load
+    from likewise.search.exact import ExactIndex
+    from likewise.search.index import Index
+    from likewise.training.recipe import Recipe, load_recipe
+    from likewise.training.run import TrainingResult, train
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "Embedder": "models.embedder",
+    "Embeddings": "data.embeddings",
+    "ExactIndex": "search.exact",
+    "Experiment": "evaluation.protocol",
+    "Index": "search.index",
+    "InputError": "errors",
+    "LikewiseError": "errors",
+    "Manifest": "data.manifest",
+    "Pairs": "data.pairs",
+    "Preprocess": "data.preprocess",
+    "Recipe": "training.recipe",
+    "TrainingResult": "training.run",
+    "Verification": "evaluation.verification",
+    "create_loss": "losses",
+    "evaluate": "evaluation.protocol",
+    "list_backbones": "models.registry",
+    "list_losses": "losses",
+    "load": "models.store",
+    "load_recipe": "training.recipe",
+    "read_embeddings": "data.embeddings",
+    "read_manifest": "data.manifest",
+    "read_pairs": "data.pairs",
+    "train": "training.run",
+    "verification": "evaluation.verification",
+    "write_embeddings": "data.embeddings",
+    "write_report": "evaluation.report",
+}
+
+__all__ = [  # noqa: RUF022  # in the order of the work
+    "read_manifest",
+    "Manifest",
+    "train",
+    "Recipe",
+    "load_recipe",
+    "TrainingResult",
+    "create_loss",
+    "list_losses",
+    "list_backbones",
+    "load",
+    "Embedder",
+    "Preprocess",
+    "Embeddings",
+    "read_embeddings",
+    "write_embeddings",
+    "evaluate",
+    "Experiment",
+    "read_pairs",
+    "Pairs",
+    "verification",
+    "Verification",
+    "write_report",
+    "Index",
+    "ExactIndex",
+    "LikewiseError",
+    "InputError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'likewise' has no attribute {name!r}")
+    value = getattr(import_module(f"likewise.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,81 @@
+"""The commands put together, and what becomes of their errors: one line, and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import typer
+
+from likewise import __version__
+from likewise.cli import demo, doctor, embed, evaluate, index, models, train, verify
+from likewise.errors import LikewiseError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="likewise",
+    help="Learn, measure and search likeness: from a folder of labelled photos to a system that "
+    "recognises.",
+    epilog="Start with: likewise demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("embed")(embed.embed)
+app.command("verify")(verify.verify)
+app.add_typer(index.app, name="index")
+app.add_typer(models.app, name="models")
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Options of ``likewise`` itself."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run ``likewise`` with ``args`` (those of the process if None), and exit.
+
+    An error that Likewise foresees becomes one line on stderr; so does any other, unless
+    LIKEWISE_DEBUG is set, which shows where it came from.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        app(args=args)
+    except LikewiseError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", 1)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except Exception as error:
+        if os.environ.get("LIKEWISE_DEBUG"):
+            raise
+        reason = " ".join(str(error).split()) or "no details"
+        _fail(
+            f"unexpected {type(error).__name__}: {reason} "
+            "(set LIKEWISE_DEBUG=1 for the traceback, and please report it)",
+            1,
+        )
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"likewise: {message}", err=True)
+    raise SystemExit(code) from None

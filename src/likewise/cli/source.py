@@ -1,0 +1,85 @@
+"""What a command was given to work on: photos to be embedded, or embeddings as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from likewise.cli.output import BadImagePolicy
+
+if TYPE_CHECKING:
+    from likewise.data.embeddings import Embeddings
+    from likewise.data.images import BadImage
+
+__all__ = ["Source", "embeddings_of"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Embeddings and where they came from.
+
+    Args:
+        embeddings: read, or made of photos.
+        bad: the broken photos that were left out.
+        photos: the folder that the names start from, where it is known.
+        settings: what a report should say about it.
+    """
+
+    embeddings: Embeddings
+    bad: list[BadImage]
+    photos: Path | None
+    settings: dict[str, Any]
+
+
+def embeddings_of(
+    data: Path,
+    model: str | None,
+    *,
+    ids: Path | None,
+    root: Path | None,
+    device: str,
+    flip: bool,
+    policy: BadImagePolicy,
+) -> Source:
+    """Read a file of embeddings, or embed photos with a model.
+
+    Raises:
+        InputError: the data cannot be used, photos come without a model, or the embeddings were
+            made by another model than the one named.
+    """
+    from likewise.data.embeddings import read_embeddings, require_same_embedder
+    from likewise.data.manifest import read_manifest
+    from likewise.errors import InputError
+    from likewise.models.store import load
+
+    if data.suffix.lower() == ".npy" or _has_vectors(data):
+        found = read_embeddings(data, ids)
+        if model is not None:
+            require_same_embedder(load(model).fingerprint, found.fingerprint, str(data))
+        return Source(found, [], root, {"data": data.name})
+    manifest = read_manifest(data, root)
+    if model is None:
+        raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
+    embedder = load(model, device=device)
+    found, bad = embedder.embed_manifest(manifest, flip=flip, on_bad_image=policy.value)
+    settings = {
+        "data": data.name,
+        "data_fingerprint": manifest.fingerprint,
+        "preprocess": embedder.preprocess.to_dict(),
+        "flip": flip,
+    }
+    return Source(found, bad, manifest.root, settings)
+
+
+def _has_vectors(path: Path) -> bool:
+    """Whether this is a Parquet file of embeddings rather than a manifest."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.suffix.lower() != ".parquet":
+        return False
+    try:
+        return "vector" in pq.read_schema(path).names
+    except (pa.ArrowException, OSError):
+        return False
