@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -100,7 +100,7 @@ def search(
     embedder = load(model, device=device)
     opened = Index.load(index, fingerprint=embedder.fingerprint)
     scores, ids = opened.search(embedder.embed(list(photos), flip=flip), k)
-    answers = []
+    answers: list[dict[str, Any]] = []
     for photo, row_scores, row_ids in zip(photos, scores, ids, strict=True):
         found = [
             {"id": number, "score": round(score, 6), **item}

@@ -20,7 +20,7 @@ EXTENSIONS = frozenset(
     | {".pgm", ".ppm", ".pbm", ".pnm"}
 )
 # Decoders that read pixels and nothing else; PostScript and other formats that run code stay out.
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
 MAX_PIXELS = 100_000_000  # 300 MB of RGB: above any phone's photo, below a decompression bomb
 MIN_SIDE = 8
 

@@ -74,8 +74,7 @@ class Preprocess:
 
     def pixels(self, source: ImageSource) -> torch.Tensor:
         """The photo as uint8 [C,H,W]; four times less to move and to keep than floats."""
-        array = np.asarray(self.image(source))
-        array = array[:, :, None] if array.ndim == 2 else array
+        array = np.array(self.image(source)).reshape(self.height, self.width, self.channels)
         return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatch
@@ -12,14 +13,15 @@ import torch
 from torch import nn
 
 from likewise.errors import InputError, LikewiseError
+from likewise.models.contrastnet import ContrastNet
 from likewise.models.iresnet import DEPTHS, IResNet
 from likewise.models.mobilefacenet import SIZES, MobileFaceNet
 
 __all__ = ["Backbone", "create_backbone", "list_backbones"]
 
-OWN = {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()} | {
-    name: partial(MobileFaceNet, *size) for name, size in SIZES.items()
-}
+OWN: dict[str, Callable[..., nn.Module]] = {"contrastnet": ContrastNet}
+OWN |= {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()}
+OWN |= {name: partial(MobileFaceNet, *size) for name, size in SIZES.items()}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def create_backbone(backbone: Backbone, *, height: int, width: int, channels: in
         InputError: the name is unknown (names the nearest), or the network cannot take this size.
     """
     if backbone.name in OWN:
-        module: nn.Module = OWN[backbone.name](
+        module = OWN[backbone.name](
             height=height,
             width=width,
             channels=channels,

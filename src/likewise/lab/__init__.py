@@ -1,0 +1,1 @@
+"""What needs the whole house: the demo and its baselines."""
