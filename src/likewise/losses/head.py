@@ -1,0 +1,199 @@
+"""The head that the whole softmax family shares: class weights, checks and one fused loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from likewise.errors import InputError, LikewiseError, one_of
+from likewise.losses.checks import (
+    check_count,
+    check_embeddings,
+    check_labels,
+    check_number,
+    check_rows_finite,
+)
+from likewise.losses.form import Form
+from likewise.losses.fused import fused_loss
+from likewise.losses.reduction import CrossEntropy, Reduction
+from likewise.losses.scale import automatic_scale
+from likewise.losses.target import safe_norm
+
+__all__ = ["MEMORY_BUDGET", "Gradient", "Head", "Scale"]
+
+Gradient = Literal["exact", "detached"]
+Scale = float | Literal["auto"]
+
+MEMORY_BUDGET = 2**29
+"""Bytes that the logits held at one time may take, unless said otherwise: 512 MiB."""
+
+
+class Head(nn.Module):
+    """Class weights, and the loss of embeddings against them.
+
+    A member of the family subclasses this and says what its margin does to the cosine of a row's
+    own class (``target``); the rest is optional. A new margin is this much::
+
+        class Squared(Head):
+            def target(self, cosine, margin):
+                return cosine - margin * cosine.square()
+
+    Called with embeddings [B, D] and int64 labels [B], a head returns the mean loss over the batch.
+    It computes in float32 under any autocast (in float64 where the embeddings or the weights are).
+    An empty batch gives zero, with zero gradients.
+
+    Args:
+        num_classes: C, the number of classes.
+        embedding_dim: D, the length of an embedding.
+        scale: multiplies the logits, or ``"auto"`` (see :func:`automatic_scale`).
+        margin: what it means is the subclass's affair; 0 is none.
+        gradient: ``"exact"``, or ``"detached"``: the margin changes the loss but not the slope of
+            the target logit, which stays that of a plain cosine, as in libraries that apply it
+            without gradient.
+        memory_budget: bytes that the logits held at one time may take; a batch that needs more
+            goes in chunks of rows.
+        subcenters: K, weight rows per class.
+
+    Attributes:
+        weight: class weights [C·K, D]; the K rows of a class lie together.
+        hits: after a call, [B] bool: is the class nearest by margin-free cosine the label?
+    """
+
+    weight: nn.Parameter
+    bias: Tensor
+    hits: Tensor
+    unit_weights = True
+    """Whether class weights count by their direction only."""
+    most_margin = math.inf
+    """The largest margin that makes sense."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        scale: Scale = 64.0,
+        margin: float = 0.0,
+        gradient: Gradient = "exact",
+        memory_budget: int = MEMORY_BUDGET,
+        subcenters: int = 1,
+    ) -> None:
+        super().__init__()
+        self.num_classes = check_count("num_classes", num_classes)
+        self.embedding_dim = check_count("embedding_dim", embedding_dim)
+        self.subcenters = check_count("subcenters", subcenters)
+        self.margin = check_number("margin", margin, least=0, most=self.most_margin)
+        self.gradient = one_of("gradient", gradient, ("exact", "detached"))
+        self.memory_budget = check_count("memory_budget", memory_budget)
+        self.scale = (
+            automatic_scale(self.num_classes)
+            if scale == "auto"
+            else check_number("scale (a number or 'auto')", scale, above=0)
+        )
+        self.margin_fraction = 1.0
+        self.weight = nn.Parameter(torch.empty(self.num_classes * self.subcenters, embedding_dim))
+        self.register_buffer("bias", torch.zeros(()), persistent=False)
+        self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the class weights anew, as the field does: normal with deviation 0.01.
+
+        Only directions count, but shorter rows turn faster under the same learning rate.
+        """
+        nn.init.normal_(self.weight, std=0.01)
+
+    def set_margin_fraction(self, fraction: float) -> None:
+        """Scale the margin, for a warm-up: 0 is none, 1 is the margin given.
+
+        Raises:
+            InputError: a fraction outside [0, 1].
+        """
+        self.margin_fraction = check_number("fraction", fraction, least=0, most=1)
+
+    def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        """Map cosines to the row's own class [B], with the margins of :meth:`margins`."""
+        raise NotImplementedError
+
+    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (for those who need it)
+        """Map cosines to the other classes [b, J]; ``target`` holds what the first map gave [b]."""
+        return cosine
+
+    def margins(self, norms: Tensor) -> Tensor:
+        """Margin of each row, [] or [B], from the lengths of the embeddings [B]."""
+        return norms.new_tensor(self.margin * self.margin_fraction)
+
+    def scales(self, norms: Tensor) -> Tensor:
+        """Scale of each row's logits, [B], from the lengths of the embeddings [B]."""
+        return torch.full_like(norms, self.scale)
+
+    def reduce(self, target: Tensor) -> Reduction:
+        """Start the reduction of a chunk of rows from its target logits [b]."""
+        return CrossEntropy(target)
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss of embeddings [B, D] with int64 labels [B].
+
+        Raises:
+            InputError: a wrong shape, dtype or device, a label out of range, embeddings that are
+                not finite.
+            LikewiseError: the loss is not finite although the embeddings are.
+        """
+        check_embeddings(embeddings, self.embedding_dim)
+        if embeddings.device != self.weight.device:
+            raise InputError(
+                f"embeddings: on {embeddings.device}; must be on {self.weight.device}, "
+                "beside the class weights"
+            )
+        check_labels(labels, embeddings, self.num_classes)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
+            dtype = torch.promote_types(dtype, torch.float32)
+            embeddings = embeddings.to(dtype)
+            norms = torch.linalg.vector_norm(embeddings, dim=1)
+            check_rows_finite(type(self).__name__, norms.detach())
+            loss, self.hits = fused_loss(
+                embeddings / safe_norm(embeddings)[:, None],
+                self.weight.to(dtype),
+                self.scales(norms),
+                self.margins(norms),
+                self.bias.to(dtype),
+                labels,
+                self._form(),
+            )
+            loss = loss + self.penalty(norms)
+        if not loss.detach().isfinite():
+            raise LikewiseError(
+                f"{type(self).__name__}: the loss is {loss.item()} although the embeddings are "
+                "finite: the class weights, or a margin or scale made from them, are not"
+            )
+        return loss
+
+    def penalty(self, norms: Tensor) -> Tensor:
+        """What is added to the mean loss, [], from the lengths of the embeddings [B]."""
+        return norms.new_zeros(())
+
+    def _form(self) -> Form:
+        return Form(
+            target=self.target if self.gradient == "exact" else self._detached_target,
+            others=self.others,
+            reduction=self.reduce,
+            subcenters=self.subcenters,
+            unit_weights=self.unit_weights,
+            memory_budget=self.memory_budget,
+        )
+
+    def _detached_target(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        with torch.no_grad():
+            shift = self.target(cosine, margin) - cosine
+        return cosine + shift
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows."""
+        return (
+            f"num_classes={self.num_classes}, embedding_dim={self.embedding_dim}, "
+            f"scale={self.scale:g}, margin={self.margin:g}"
+        )

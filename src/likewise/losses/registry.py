@@ -1,0 +1,62 @@
+"""Losses by name, for recipes and the command line."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from likewise.errors import one_of
+from likewise.losses.arcface import ArcFace
+from likewise.losses.cosface import CosFace
+from likewise.losses.normalized_softmax import NormalizedSoftmax
+from likewise.losses.softmax import Softmax
+
+__all__ = ["create_loss", "list_losses"]
+
+LOSSES: dict[str, type[nn.Module]] = {
+    "arcface": ArcFace,
+    "cosface": CosFace,
+    "normalized_softmax": NormalizedSoftmax,
+    "softmax": Softmax,
+}
+ALIASES = {"am_softmax": "cosface"}
+
+
+def list_losses() -> list[str]:
+    """Names that :func:`create_loss` knows, sorted, without aliases.
+
+    Example:
+        >>> from likewise.losses import list_losses
+        >>> "arcface" in list_losses()
+        True
+    """
+    return sorted(LOSSES)
+
+
+def create_loss(name: str, *, num_classes: int, embedding_dim: int, **params: Any) -> nn.Module:
+    """Make the loss called ``name``.
+
+    Args:
+        name: one of :func:`list_losses`, or an alias of one.
+        num_classes: number of classes; handed on to losses that hold class weights.
+        embedding_dim: length of an embedding; likewise.
+        params: the other arguments of the loss's constructor.
+
+    Raises:
+        InputError: an unknown name or parameter (the nearest is suggested), or a value that the
+            loss refuses.
+
+    Example:
+        >>> from likewise.losses import create_loss
+        >>> create_loss("arcface", num_classes=10, embedding_dim=4, margin=0.4)
+        ArcFace(num_classes=10, embedding_dim=4, scale=64, margin=0.4)
+    """
+    name = ALIASES.get(name, name)
+    one_of("loss", name, [*LOSSES, *ALIASES])
+    accepted = set(inspect.signature(LOSSES[name]).parameters)
+    given = {"num_classes": num_classes, "embedding_dim": embedding_dim}
+    for key in params:
+        one_of(f"parameter of {name}", key, accepted - given.keys())
+    return LOSSES[name](**{k: v for k, v in given.items() if k in accepted}, **params)

@@ -1,0 +1,83 @@
+"""Wrong use of the softmax family: one line that names the argument, its value, what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from likewise.losses import automatic_scale, create_loss
+from tests.losses.batches import batch, double_loss
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("arcfase", {}, "loss: unknown value 'arcfase'; did you mean 'arcface'"),
+        ("arcface", {"margn": 1}, "parameter of arcface: .*did you mean 'margin'"),
+        ("arcface", {"margin": -0.1}, r"margin: -0\.1; must be .*at least 0 and at most 3\.14159"),
+        ("arcface", {"margin": 4}, "margin: 4; must be"),
+        ("arcface", {"margin": float("nan")}, "margin: nan; must be a finite number"),
+        ("arcface", {"margin": "big"}, "margin: 'big'; must be a finite number"),
+        ("arcface", {"scale": 0}, "scale .*: 0; must be a finite number above 0"),
+        ("arcface", {"scale": "automatic"}, "scale .*'auto'.*: 'automatic'"),
+        ("arcface", {"gradient": "exakt"}, "gradient: unknown value 'exakt'; did you mean 'exact'"),
+        ("arcface", {"memory_budget": 0}, "memory_budget: 0; must be a whole number of at least 1"),
+        ("softmax", {"margin": 0.5}, "parameter of softmax: unknown value 'margin'"),
+    ],
+)
+def test_constructor(name: str, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        create_loss(name, num_classes=10, embedding_dim=4, **params)
+
+
+@pytest.mark.parametrize("classes", [0, -3, 2.5, True])
+def test_number_of_classes(classes: Any) -> None:
+    with pytest.raises(ValueError, match=r"num_classes: .*; must be a whole number of at least 1"):
+        create_loss("arcface", num_classes=classes, embedding_dim=4)
+
+
+@pytest.mark.parametrize("name", ["softmax", "arcface"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda z, y: (z[:, :3], y), r"embeddings: shape \(6, 3\); must be \[B, 4\]"),
+        (lambda z, y: (z[0], y), r"embeddings: shape \(4,\); must be \[B, 4\]"),
+        (lambda z, y: (z.long(), y), "embeddings: dtype torch.int64; must be floating point"),
+        (lambda z, y: (z.tolist(), y), "embeddings: a list; must be a tensor"),
+        (lambda z, y: (z, y[:5]), r"labels: shape \(5,\); must be \[6\]"),
+        (lambda z, y: (z, y.float()), "labels: dtype torch.float32; must be torch.int64"),
+        (lambda z, y: (z, y.int()), "labels: dtype torch.int32; must be torch.int64"),
+        (lambda z, y: (z, y + 5), "labels: .* in row 0; must be from 0 to 4"),
+        (lambda z, y: (z, y.to("meta")), "labels: on meta; must be on cpu"),
+        (lambda z, y: (z.to("meta"), y.to("meta")), "embeddings: on meta; must be on cpu"),
+    ],
+)
+def test_call(name: str, change: Any, message: str) -> None:
+    z, y = batch()
+    with pytest.raises(ValueError, match=message):
+        double_loss(name)(*change(z.detach(), y))
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("name", ["softmax", "arcface"])
+def test_margin_fraction(name: str, fraction: float) -> None:
+    with pytest.raises(ValueError, match=r"fraction: .*at least 0 and at most 1"):
+        double_loss(name).set_margin_fraction(fraction)
+
+
+def test_labels_keep_all_their_bits() -> None:
+    # 2^24 and 2^24 + 1 are one number in float32.
+    z, _ = batch(rows=2)
+    labels = torch.tensor([2**24, 2**24 + 1])
+    loss = double_loss("arcface")
+    loss.num_classes = 2**24 + 1  # as if so many weights were there
+    with pytest.raises(ValueError, match="labels: 16777217 in row 1"):
+        loss(z, labels)
+
+
+@pytest.mark.parametrize(("classes", "posterior"), [(1, 0.9), (10, 0.1), (10, 1.0), (10, 0.0)])
+def test_automatic_scale(classes: int, posterior: float) -> None:
+    with pytest.raises(ValueError, match=r"num_classes: 1|posterior"):
+        automatic_scale(classes, posterior)
