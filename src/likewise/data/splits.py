@@ -49,7 +49,7 @@ def _count(share: str | int, total: int) -> int:
         value = float(text[:-1]) / 100 * total if text.endswith("%") else float(int(text))
     except ValueError:
         value = -1.0
-    if not 0 <= value <= total + 1:
+    if value < 0:
         raise InputError(
             f"val_identities: {share!r} is neither a number nor a percentage, like 10%"
         )

@@ -22,7 +22,7 @@ class ContrastStem(nn.Module):
 
     def __init__(self, height: int) -> None:
         super().__init__()
-        self.window = max(3, (height // 4) | 1)
+        self.window = max(3, (height // 3) | 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Both views of the image, side by side."""

@@ -47,7 +47,9 @@ class Input(_Section):
 class Data(_Section):
     """Which photos, and how they are read."""
 
-    val_identities: int | str = Field("10%", description="identities held out: a number or a percentage")
+    val_identities: int | str = Field(
+        "10%", description="identities held out: a number or a percentage"
+    )
     on_bad_image: Literal["skip", "refuse"] = Field("skip", description="what a broken photo does")
     workers: int | None = Field(None, ge=0, le=64, description="decoding processes; None: fitting")
     keep_mib: int = Field(2048, ge=0, description="keep decoded photos in memory up to this size")

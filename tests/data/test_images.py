@@ -1,0 +1,132 @@
+"""Any photo becomes 8-bit pixels, or one line that says why not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from likewise.data.images import BadImage, decode
+from likewise.errors import InputError
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def gradient(mode: str = "RGB", size: tuple[int, int] = (24, 16)) -> Image.Image:
+    ramp = np.linspace(0, 255, size[0] * size[1]).reshape(size[1], size[0]).astype(np.uint8)
+    return Image.fromarray(ramp).convert(mode)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1", "CMYK", "I;16", "I"])
+def test_every_pixel_format_becomes_8_bits(mode: str, channels: int, tmp_path: Path) -> None:
+    path = tmp_path / ("x.tif" if mode in {"CMYK", "I"} else "x.png")
+    if mode == "I;16":
+        Image.fromarray(np.asarray(gradient("L")).astype(np.uint16) * 257).save(path)
+    elif mode == "I":
+        Image.fromarray(np.asarray(gradient("L")).astype(np.int32) * 257).save(path)
+    else:
+        gradient(mode).save(path)
+    image = decode(path, channels=channels)
+    assert image.mode == ("L" if channels == 1 else "RGB")
+    assert image.size == (24, 16)
+    if mode != "1":
+        grey = np.asarray(image.convert("L")).astype(int)
+        assert np.abs(grey - np.asarray(gradient("L")).astype(int)).max() <= 3
+
+
+def test_16_bit_pixels_keep_their_range() -> None:
+    pixels = np.array([[0, 32768, 65535]] * 8, np.uint16).repeat(4, axis=1)
+    image = decode(encoded(Image.fromarray(pixels)), channels=1)
+    assert np.unique(np.asarray(image)).tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize(("orientation", "corner"), [(1, "left"), (6, "right"), (3, "far")])
+def test_photos_are_turned_as_their_exif_says(orientation: int, corner: str) -> None:
+    pixels = np.zeros((16, 24), np.uint8)
+    pixels[:4, :4] = 255  # a light upper left corner, as the camera stored it
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = np.asarray(decode(encoded(Image.fromarray(pixels), exif=exif), channels=1))
+    expected = {"left": pixels, "right": np.rot90(pixels, -1), "far": np.rot90(pixels, 2)}
+    np.testing.assert_array_equal(image, expected[corner])
+
+
+def test_transparency_is_laid_over_white() -> None:
+    image = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    assert np.asarray(decode(encoded(image))).min() == 255
+
+
+def test_arrays_and_pil_images_are_taken_as_they_are() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 10, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(decode(pixels)), pixels)
+    np.testing.assert_array_equal(np.asarray(decode(Image.fromarray(pixels))), pixels)
+    with pytest.raises(InputError, match="uint8"):
+        decode(pixels.astype(np.float32))  # type: ignore[arg-type]  # wrong on purpose
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few kilobytes that claims, and would decode to, width × height pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes((width // 8 + 1) * height // 50))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("missing.jpg", None, "no such file"),
+        ("empty.jpg", b"", "not an image"),
+        ("text.jpg", b"this is no photo\n" * 20, "not an image"),
+        ("cut.jpg", encoded(gradient(size=(640, 640)), "JPEG")[:3000], "truncated"),
+        ("cut.png", encoded(gradient(size=(64, 64)))[:-40], "decoded"),
+        ("dot.png", encoded(Image.new("RGB", (1, 1))), "1×1 pixels; at least 8×8"),
+        ("thin.png", encoded(Image.new("RGB", (300, 2))), "300×2 pixels"),
+        ("bomb.png", bomb(20_000, 20_000), "more than 100,000,000 pixels"),
+        ("script.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+    ],
+)
+def test_a_bad_image_is_named_with_its_reason(
+    name: str, content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadImage, match=reason) as caught:
+        decode(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]))
+def test_damaged_files_are_decoded_or_refused(seed: int, kind: str) -> None:
+    random = np.random.default_rng(seed)
+    damaged = bytearray(encoded(gradient(size=(32, 32)), kind))
+    for place in random.integers(0, len(damaged), random.integers(1, 8)):
+        damaged[place] = random.integers(256)
+    try:
+        image = decode(bytes(damaged[: random.integers(1, len(damaged) + 1)]))
+    except BadImage as bad:
+        assert "\n" not in str(bad)
+    else:
+        assert image.mode == "RGB"

@@ -1,0 +1,96 @@
+"""Lists of pairs read, matched and drawn."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from likewise.data.pairs import Pairs, draw_pairs, match_names, read_pairs
+from likewise.errors import InputError
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=3, max_size=25), st.integers(1, 40))
+def test_drawn_pairs_are_distinct_and_rightly_labelled(labels: list[int], limit: int) -> None:
+    truth = np.array(labels)
+    every = {(i, j) for i, j in combinations(range(len(labels)), 2)}
+    genuine = {(i, j) for i, j in every if labels[i] == labels[j]}
+    if not genuine or genuine == every:
+        with pytest.raises(InputError):
+            draw_pairs(truth)
+        return
+    pairs = draw_pairs(truth, limit=limit, seed=1)
+    rows = [tuple(sorted(p)) for p in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]
+    assert len(set(rows)) == len(rows)
+    drawn_genuine = {r for r, same in zip(rows, pairs.same, strict=True) if same}
+    drawn_impostor = {r for r, same in zip(rows, pairs.same, strict=True) if not same}
+    assert drawn_genuine <= genuine
+    assert drawn_impostor <= every - genuine
+    assert len(drawn_genuine) == min(limit, len(genuine))
+    assert len(drawn_impostor) == min(limit, len(every - genuine))
+
+
+def test_a_sample_is_fair() -> None:
+    """Each pair is drawn about as often as any other (chi-square with a wide margin)."""
+    labels = np.repeat([0, 1, 2], [2, 5, 3])
+    genuine = {0: 1, 1: 10, 2: 3}
+    drawn = np.zeros(3)
+    for seed in range(600):
+        pairs = draw_pairs(labels, limit=2, seed=seed)
+        drawn += np.bincount(labels[pairs.left[pairs.same]], minlength=3)
+    expected = np.array([genuine[n] for n in range(3)]) / 14 * 1200
+    assert ((drawn - expected) ** 2 / expected).sum() < 20
+
+
+def test_lfw_lists(shared_data: Path) -> None:
+    protocol = shared_data / "lfw" / "protocol"
+    pairs = read_pairs(protocol / "pairs.txt")
+    assert len(pairs) == 6000
+    assert np.bincount(pairs.fold).tolist() == [600] * 10
+    assert [int(pairs.same[pairs.fold == n].sum()) for n in range(10)] == [300] * 10
+    assert (pairs.left[0], pairs.right[0]) == ("Abel_Pacheco/Abel_Pacheco_0001",
+                                               "Abel_Pacheco/Abel_Pacheco_0004")  # fmt: skip
+    assert len(read_pairs(protocol / "pairsDevTest.txt")) == 1000
+    assert len(read_pairs(protocol / "pairsDevTrain.txt")) == 2200
+
+
+def test_a_csv_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("left,right,same,fold\na/1.jpg,a/2.jpg,1,0\na/1.jpg,b/1.jpg,0,1\n")
+    pairs = read_pairs(path)
+    assert pairs.same.tolist() == [True, False]
+    assert pairs.fold.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("p.txt", "", "line 1: expected LFW's counts"),
+        ("p.txt", "1\nA\t1\t2\nB\t1\n", "line 3: expected 3 or 4 fields, found 2"),
+        ("p.txt", "1\nA\tone\t2\n", "line 2: expected a photo's number"),
+        ("p.txt", "2\nA\t1\t2\n", "promises 4 pairs, the file has 1"),
+        ("p.csv", "a,b\n1,2\n", "no column left, right, same; it has: a, b"),
+        ("p.csv", "left,right,same\nx,y,perhaps\n", "line 2"),
+        ("p.csv", "left,right,same\n", "has no pairs"),
+    ],
+)
+def test_bad_lists(name: str, content: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=problem):
+        read_pairs(tmp_path / name)
+
+
+def test_names_match_with_or_without_ending() -> None:
+    pairs = Pairs(["a/a_0001", "a/a_0001.jpg", "zed"], ["b/b_0001.png", "b/b_0001", "a/a_0001"],
+                  np.array([False, False, True]), np.zeros(3, np.int64))  # fmt: skip
+    found, missing = match_names(pairs, ["b/b_0001.png", "a/a_0001.jpg"])
+    assert found.left.tolist() == [1, 1]
+    assert found.right.tolist() == [0, 0]
+    assert missing == ["zed"]
+    with pytest.raises(InputError, match="none of the 3 pairs has both photos here"):
+        match_names(pairs, ["other.jpg"])
