@@ -71,7 +71,7 @@ def load_checkpoint(path: Path) -> tuple[Parts, dict[str, Any]]:
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The state of every parameter, by its number in the optimiser."""
     return {
-        f"{number}/{name}": torch.as_tensor(value)
+        f"{number}/{name}": torch.as_tensor(value).clone()
         for number, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
         if value is not None

@@ -25,6 +25,7 @@ from likewise.models.registry import Backbone, create_backbone
 from likewise.models.store import load
 from likewise.progress import progress
 from likewise.storage import output_folder, write_text
+from likewise.training.checkpoint import load_checkpoint
 from likewise.training.log import RunLog
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.stopping import StopRequest
@@ -164,9 +165,10 @@ class _Run:
             training, preprocess, recipe.augment.transform(channels=preprocess.channels), pixels
         ), device)  # fmt: skip
         if resume and (folder / CHECKPOINT).exists():
-            values = self.trainer.resume(folder / CHECKPOINT)
+            parts, values = load_checkpoint(folder / CHECKPOINT)
             if values.get("data") != self.fingerprint:
                 raise InputError(f"{folder}: the photos are not those that the run began with")
+            self.trainer.restore(parts, values)
         else:
             write_text(folder / RECIPE, recipe.to_yaml())
 
@@ -208,6 +210,8 @@ class _Run:
                     self._after_epoch(report)
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
+                    if stop.signal is not None and trainer.epoch < epochs:
+                        return self._result(finished=False)
         finally:
             run_log.close()
         return self._result(finished=True)

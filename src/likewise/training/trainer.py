@@ -20,7 +20,6 @@ from likewise.errors import InputError, LikewiseError
 from likewise.training.averaging import WeightAverage
 from likewise.training.checkpoint import (
     Parts,
-    load_checkpoint,
     optimizer_tensors,
     random_state,
     restore_optimizer,
@@ -132,7 +131,7 @@ class Trainer:
             # A GPU is asked for numbers only now and then: each question makes it wait.
             if self.device.type == "cpu" or len(pending) >= 20:
                 self._settle(pending)
-            if stop.signal is not None:
+            if stop.signal is not None and self.batch < len(sampler):
                 self._settle(pending)
                 return None
             if time.monotonic() - saved > 60 * self.recipe.training.checkpoint_minutes:
@@ -205,13 +204,12 @@ class Trainer:
         }
         save_checkpoint(path, parts, {**values, **state})
 
-    def resume(self, path: Path) -> dict[str, Any]:
-        """Continue from a checkpoint; returns the run's own facts in it.
+    def restore(self, parts: Parts, values: dict[str, Any]) -> None:
+        """Continue from what ``save`` wrote.
 
         Raises:
-            InputError: it is missing, damaged, or of another network or loss.
+            InputError: it is of another network or loss.
         """
-        parts, values = load_checkpoint(path)
         try:
             self.module.load_state_dict(parts["network"])
             self.loss.load_state_dict(parts.get("loss", {}))
@@ -220,11 +218,10 @@ class Trainer:
                 self.average.restore(parts["average"])
         except (RuntimeError, KeyError) as error:
             reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"{path}: a checkpoint of another recipe ({reason})") from None
+            raise InputError(f"the checkpoint is of another recipe ({reason})") from None
         restore_random_state(parts["random"])
         self.step_number, self.epoch, self.batch = (values[k] for k in ("step", "epoch", "batch"))
         self.total = values["total"]
         self.best = Best(*values["best"])
         self.precision.scaler.load_state_dict(values["scaler"])
         self.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
-        return values

@@ -1,0 +1,238 @@
+"""A run: it learns, it repeats, it stops and continues as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import likewise
+from likewise.data.images import BadImage
+from likewise.data.manifest import read_manifest
+from likewise.data.table import write_table
+from likewise.errors import InputError, LikewiseError
+from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.stopping import StopRequest
+from likewise.training.trainer import Trainer
+from tests.conftest import make_photos, quick_recipe
+
+
+def checkpoint(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoint.safetensors")
+
+
+def reports(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("images_per_s")  # the one number that is about the clock
+    return lines
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    left, right = checkpoint(one), checkpoint(other)
+    assert left.keys() == right.keys()
+    for name, tensor in left.items():
+        assert torch.equal(tensor, right[name]), name
+    assert reports(one) == reports(other)
+    models = [load_file(run / "model" / "model.safetensors") for run in (one, other)]
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
+
+
+FULL = (
+    "schedule.epochs=3",
+    "training.ema=0.9",
+    "model.dropout=0.3",
+    "data.val_identities=2",
+    "augment.erase.p=0.5",
+)
+
+
+def test_what_a_run_leaves(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", people=6)
+    result = likewise.train(photos, tmp_path / "run", quick_recipe(*FULL))
+    assert result.finished
+    assert (result.identities, result.images, result.epochs) == (4, 16, 3)
+    assert result.validation is not None
+    assert 0 <= result.validation <= 1
+    run = tmp_path / "run"
+    assert likewise.load_recipe(run / "recipe.yaml") == quick_recipe(*FULL)
+    assert list((run / "tensorboard").glob("events*"))
+    assert "photos of 4 people" in (run / "train.log").read_text()
+    assert [line["epoch"] for line in reports(run)] == [1, 2, 3]
+    assert {"train/loss", "train/accuracy", "val/auc", "val/eer", "lr"} <= set(reports(run)[0])
+    embedder = likewise.load(result.model)
+    assert embedder.identities is not None
+    assert len(embedder.identities) == 4
+    assert embedder.operating_point is not None
+    assert not [p for p in run.rglob("*") if p.name.endswith(".tmp")]
+
+
+def test_it_learns_to_tell_people_apart(tmp_path: Path) -> None:
+    """The made-up people are easy: unseen ones are told apart far better than before training."""
+    train = make_photos(tmp_path / "photos", people=12, each=4)
+    recipe = quick_recipe("schedule.epochs=12", "batch.identities=6", "data.val_identities=5")
+    run = likewise.train(train, tmp_path / "run", recipe)
+    lines = reports(run.folder)
+    assert lines[-1]["train/loss"] < lines[0]["train/loss"]
+    assert run.validation is not None
+    assert run.validation > 0.9
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["loss.name=softmax", "loss.name=normalized_softmax", "loss.name=arcface",
+     "optimizer.name=sgd", "schedule.name=step", "batch.sampler=plain", "training.precision=bf16",
+     "data.keep_mib=0"],
+)  # fmt: skip
+def test_every_choice_trains(setting: str, photos: Path, tmp_path: Path) -> None:
+    result = likewise.train(photos, tmp_path / "run", quick_recipe(setting, "batch.size=4"))
+    assert result.finished
+    assert np.isfinite(reports(result.folder)[-1]["train/loss"])
+
+
+def test_the_same_seed_gives_the_same_numbers(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", people=6)
+    for name, more in (("a", ()), ("b", ("data.workers=2",)), ("c", ("data.keep_mib=0",))):
+        likewise.train(photos, tmp_path / name, quick_recipe(*FULL, *more))
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    assert_same_run(tmp_path / "a", tmp_path / "c")
+    likewise.train(photos, tmp_path / "d", quick_recipe(*FULL, "training.seed=1"))
+    assert reports(tmp_path / "a") != reports(tmp_path / "d")
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 5])
+def test_a_stopped_run_continues_exactly(
+    stop_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = make_photos(tmp_path / "photos", people=6)
+    likewise.train(photos, tmp_path / "whole", quick_recipe(*FULL))
+    steps = Trainer.step
+
+    def step_then_stop(self: Trainer, *args: Any) -> Any:
+        outcome = steps(self, *args)
+        if self.step_number == stop_at:
+            signal.raise_signal(signal.SIGINT)
+        return outcome
+
+    monkeypatch.setattr(Trainer, "step", step_then_stop)
+    part = likewise.train(photos, tmp_path / "part", quick_recipe(*FULL))
+    assert not part.finished
+    monkeypatch.setattr(Trainer, "step", steps)
+    torch.manual_seed(999)
+    assert likewise.train(photos, tmp_path / "part", resume=True).finished
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+
+
+def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = make_photos(tmp_path / "photos", people=6)
+    recipe = quick_recipe("data.val_identities=2", "schedule.epochs=30", "training.patience=2",
+                          "optimizer.lr=1e-9", "model.dropout=0", "augment.flip=0")  # fmt: skip
+    result = likewise.train(photos, tmp_path / "run", recipe)
+    assert result.finished
+    assert result.epochs < 30
+
+
+def test_broken_photos_are_counted_or_refused(photos: Path, tmp_path: Path) -> None:
+    (photos / "anna" / "0.png").write_bytes(b"junk")
+    for name, keep in (("kept", "2048"), ("streamed", "0")):
+        result = likewise.train(photos, tmp_path / name, quick_recipe(f"data.keep_mib={keep}"))
+        assert [Path(bad.name).name for bad in result.bad_images] == ["0.png"]
+        with pytest.raises(BadImage, match="0.png: not an image"):
+            likewise.train(
+                photos,
+                tmp_path / f"{name}-refused",
+                quick_recipe(f"data.keep_mib={keep}", "data.on_bad_image=refuse"),
+            )
+
+
+def test_the_split_column_decides(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", people=5)
+    manifest = read_manifest(photos)
+    split = ["val" if name >= "person03" else "train" for name in manifest.names]
+    table = manifest.table.append_column("split", [split])
+    write_table(likewise.Manifest(table, photos), photos / "m.csv")
+    result = likewise.train(photos / "m.csv", tmp_path / "run", quick_recipe())
+    assert result.identities == 3
+    assert result.validation is not None
+
+
+def test_training_goes_on_from_an_embedder(photos: Path, model: Path, tmp_path: Path) -> None:
+    result = likewise.train(
+        photos,
+        tmp_path / "run",
+        recipe_with(quick_recipe("optimizer.lr=1e-12"), [f"model.weights={model}"]),
+    )
+    file = photos / "anna" / "0.png"
+    before, after = likewise.load(model), likewise.load(result.model)
+    kernel = "body.0.weight"
+    torch.testing.assert_close(
+        after.module.state_dict()[kernel], before.module.state_dict()[kernel]
+    )
+    assert after.embed(file).shape == (1, 32)
+    with pytest.raises(InputError, match="does not fit"):
+        likewise.train(
+            photos,
+            tmp_path / "other",
+            recipe_with(quick_recipe(), [f"model.weights={model}", "model.embedding_dim=16"]),
+        )
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Trainer.step
+
+    def poisoned(self: Trainer, *args: Any) -> Any:
+        value, hits = steps(self, *args)
+        return value * float("nan") if self.step_number == 3 else value, hits
+
+    monkeypatch.setattr(Trainer, "step", poisoned)
+    with pytest.raises(LikewiseError, match="the loss is nan near step 3"):
+        likewise.train(photos, tmp_path / "run", quick_recipe())
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+def test_wrong_use(photos: Path, tmp_path: Path) -> None:
+    likewise.train(photos, tmp_path / "run", quick_recipe())
+    with pytest.raises(InputError, match="already holds a run"):
+        likewise.train(photos, tmp_path / "run", quick_recipe())
+    with pytest.raises(InputError, match="its own recipe.yaml"):
+        likewise.train(photos, tmp_path / "run", Recipe(), resume=True)
+    with pytest.raises(InputError, match="no run to resume"):
+        likewise.train(photos, tmp_path / "none", resume=True)
+    (photos / "dora").mkdir()
+    (photos / "anna" / "0.png").rename(photos / "dora" / "0.png")
+    with pytest.raises(InputError, match="not those that the run began with"):
+        likewise.train(photos, tmp_path / "run", resume=True)
+    with pytest.raises(InputError, match="fp16 needs a GPU"):
+        likewise.train(photos, tmp_path / "fp16", quick_recipe("training.precision=fp16"))
+    with pytest.raises(InputError, match="device: 'cuda:9'"):
+        likewise.train(photos, tmp_path / "gpu", quick_recipe("training.device=cuda:9"))
+    with pytest.raises(InputError, match="did you mean 'cosface'"):
+        likewise.train(photos, tmp_path / "loss", quick_recipe("loss.name=cosfase"))
+    one = make_photos(tmp_path / "one", ("alone",))
+    with pytest.raises(InputError, match=r"only one identity \(alone\)"):
+        likewise.train(one, tmp_path / "alone", quick_recipe())
+
+
+def test_identities_with_one_photo_train_along(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", people=4)
+    make_photos(tmp_path / "more", ("single",), each=1)
+    (tmp_path / "more" / "single").rename(photos / "single")
+    result = likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2"))
+    assert result.identities == 3
+
+
+def test_logging_is_left_as_it_was(photos: Path, tmp_path: Path) -> None:
+    before = list(logging.getLogger("likewise").handlers)
+    likewise.train(photos, tmp_path / "run", quick_recipe())
+    assert logging.getLogger("likewise").handlers == before
+    with StopRequest() as stop:
+        assert stop.signal is None
