@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -37,7 +37,8 @@ def new_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise LikewiseError(_cannot_write(path, error)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone, or its folder never was one
+            temporary.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

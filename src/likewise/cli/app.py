@@ -55,7 +55,12 @@ def main(args: list[str] | None = None) -> None:
     An error that Likewise foresees becomes one line on stderr; so does any other, unless
     LIKEWISE_DEBUG is set, which shows where it came from.
     """
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    # Threads that wait by spinning make each other wait where cores are shared: several times
+    # slower with one busy neighbour. It must be said before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)  # the rest is for the log of a run
+    logging.basicConfig(format="%(message)s", handlers=[handler])
     try:
         app(args=args)
     except LikewiseError as error:

@@ -128,7 +128,7 @@ def keep_readable(
             if isinstance(outcome, BadImage):
                 if on_bad_image == "refuse":
                     raise outcome
-                log.warning("left out: %s", outcome)
+                log.info("left out: %s", outcome)
                 bad.append(outcome)
             else:
                 pixels[len(kept)] = outcome

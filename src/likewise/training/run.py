@@ -195,7 +195,7 @@ class _Run:
         total = epochs * len(self.sampler) * len(next(iter(self.sampler)))
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
         for bad in self.bad:
-            log.warning("left out: %s", bad)
+            log.info("left out: %s", bad)
         try:
             with StopRequest() as stop, progress("training", total) as advance:
                 done = trainer.epoch * len(self.sampler) + trainer.batch

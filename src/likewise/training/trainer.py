@@ -173,7 +173,7 @@ class Trainer:
             if self.recipe.data.on_bad_image == "refuse":
                 raise bad
             if bad.name not in self.bad:
-                log.warning("left out: %s", bad)
+                log.info("left out: %s", bad)
                 self.bad[bad.name] = bad
 
     def network(self) -> nn.Module:

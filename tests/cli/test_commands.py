@@ -1,0 +1,244 @@
+"""Every command as a person types it: its help, its answers, its errors and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import likewise
+from likewise.cli.app import main
+from tests.conftest import draw_person, make_photos, quick_recipe
+
+COMMANDS = [
+    ["demo"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
+    ["index", "search"], ["models", "list"], ["models", "import"], ["doctor"],
+]  # fmt: skip
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    """Run in this process; returns the exit code, stdout and stderr."""
+    with pytest.raises(SystemExit) as caught:
+        main([str(arg) for arg in args])
+    out = capsys.readouterr()
+    return int(caught.value.code or 0), out.out, out.err
+
+
+def answer(capsys: pytest.CaptureFixture[str], *args: object) -> Any:
+    code, out, err = run(capsys, *args, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(quick_recipe().to_yaml())
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_ends_in_an_example_and_offers_json(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, *command, "--help")
+    assert code == 0
+    assert f"Example: likewise {' '.join(command)}" in " ".join(out.split())
+    assert "--json" in out
+
+
+def test_the_whole_path(
+    photos: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = answer(capsys, "train", photos, "--out", tmp_path / "run", "--recipe", recipe)
+    assert trained["finished"]
+    assert trained["identities"] == 3
+    model = trained["model"]
+    measured = answer(capsys, "evaluate", photos, "--model", model, "--out", tmp_path / "report")
+    assert measured["verification"]["genuine_pairs"] == 18
+    assert (tmp_path / "report" / "report.html").exists()
+    file = tmp_path / "e.parquet"
+    embedded = answer(capsys, "embed", photos, "--model", model, "--out", file)
+    assert (embedded["count"], embedded["dimension"]) == (12, 32)
+    again = answer(capsys, "evaluate", file, "--model", model)
+    assert again["verification"]["auc"] == pytest.approx(measured["verification"]["auc"])
+    built = answer(capsys, "index", "build", file, "--out", tmp_path / "index")
+    assert built["count"] == 12
+    probe = photos / "bob" / "2.png"
+    found = answer(capsys, "index", "search", tmp_path / "index", probe, "--model", model, "-k", 3)
+    assert found[0]["found"][0]["path"] == "bob/2.png"
+    assert found[0]["found"][0]["score"] == pytest.approx(1.0, abs=1e-5)
+    same = answer(capsys, "verify", probe, probe, "--model", model, "--threshold", 0.5)
+    assert same["same"] is True
+    assert same["score"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_people_get_tables(
+    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "evaluate", photos, "--model", model)
+    assert code == 0
+    assert "EER" in out
+    assert "unmeasurable" in out
+    code, out, _ = run(
+        capsys, "verify", photos / "bob/0.png", photos / "bob/1.png", "--model", model
+    )
+    assert "measured there on people held out" in out
+    run(capsys, "index", "build", photos, "--model", model, "--out", tmp_path / "i")
+    code, out, _ = run(
+        capsys, "index", "search", tmp_path / "i", photos / "bob/0.png", "--model", model
+    )
+    assert "bob/0.png" in out
+    assert "torch" in run(capsys, "doctor")[1]
+    assert "iresnet50" in run(capsys, "models", "list", "iresnet*")[1]
+
+
+def test_a_model_named_by_the_environment(
+    photos: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIKEWISE_MODEL", str(model))
+    assert answer(capsys, "verify", photos / "bob/0.png", photos / "bob/1.png")["threshold"]
+
+
+def test_wrong_use_is_one_line_and_code_2(
+    photos: Path, model: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = make_photos(tmp_path / "one", ("alone",))
+    likewise.ExactIndex.build(np.eye(32), fingerprint="another").save(tmp_path / "foreign")
+    (tmp_path / "empty").mkdir()
+    photo = photos / "bob" / "0.png"
+    out = tmp_path / "x"
+    cases: list[tuple[list[object], str]] = [
+        (["train", tmp_path / "none", "--out", out], "no such folder"),
+        (["train", tmp_path / "empty", "--out", out], "no photos"),
+        (["train", one, "--out", out], "only one identity (alone)"),
+        (["train", photos, "--out", out, "--set", "los.margin=1"], "did you mean 'loss'"),
+        (["train", photos, "--out", out, "--set", "loss.margn=1"], "margin"),
+        (["train", photos, "--out", out, "--recipe", tmp_path / "none.yaml"], "cannot be read"),
+        (["train", photos, "--out", out, "--resume"], "no run to resume"),
+        (["train", photos, "--out", out, "--val-identities", "lots"], "like 10%"),
+        (["evaluate", photos], "need a model"),
+        (["evaluate", photos, "--model", tmp_path / "none"], "not found"),
+        (["evaluate", photos, "--model", model, "--pairs", tmp_path / "p"], "cannot be read"),
+        (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "as .parquet"),
+        (["index", "search", tmp_path / "foreign", photo, "--model", model], "another embedder"),
+        (["index", "search", tmp_path / "none", photo, "--model", model], "no such index"),
+        (["index", "build", photos, "--model", model, "--metric", "cos"], "did you mean 'cosine'"),
+        (["models", "import", tmp_path / "n.onnx", "--out", out], "no such file"),
+        (["models", "import", photo, "--out", out, "--mean", "a"], "expected numbers"),
+    ]
+    for args, problem in cases:
+        code, printed, err = run(capsys, *args)
+        assert (code, printed) == (2, ""), args
+        assert problem in err, args
+        assert len(err.strip().splitlines()) == 1, err
+        assert err.startswith("likewise: ")
+    for args in (["train"], ["train", photos, "--epochs", "many"], ["fly"], ["evaluate", "--no"]):
+        assert run(capsys, *args)[0] == 2
+
+
+def test_failures_are_one_line_and_code_1(
+    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no photo")
+    blocked = tmp_path / "file"
+    blocked.touch()
+    cases: list[tuple[list[object], str]] = [
+        (["verify", broken, broken, "--model", model], "broken.jpg: not an image"),
+        (["verify", tmp_path / "none.jpg", broken, "--model", model], "none.jpg: no such file"),
+        (["train", photos, "--out", blocked / "run"], "cannot write"),
+        (["embed", photos, "--model", model, "--out", blocked / "e.parquet"], "cannot write"),
+        (["index", "build", photos, "--model", model, "--out", blocked / "i"], "cannot write"),
+        (["evaluate", photos, "--model", model, "--out", blocked / "r"], "cannot write"),
+    ]
+    for args, problem in cases:
+        code, _, err = run(capsys, *args)
+        assert code == 1, (args, err)
+        assert problem in err
+        assert len(err.strip().splitlines()) == 1, err
+
+
+def test_every_odd_photo_is_used_or_named(
+    tmp_path: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = make_photos(tmp_path / "photos", ("anna", "Zoë 李", "n" * 200), each=3)
+    anna = photos / "anna"
+    good = draw_person(0, 9)
+    good.convert("CMYK").save(anna / "cmyk.jpg")
+    good.convert("P").save(anna / "palette.png")
+    good.convert("L").save(anna / "grey.jpg")
+    Image.fromarray(np.asarray(good.convert("L")).astype(np.uint16) * 257).save(anna / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    good.save(anna / "turned.jpg", exif=exif)
+    (anna / "text.jpg").write_text("hello")
+    Image.new("RGB", (1, 1)).save(anna / "dot.png")
+    good.resize((400, 400)).save(anna / "whole.jpg")
+    (anna / "cut.jpg").write_bytes((anna / "whole.jpg").read_bytes()[:2500])
+    trained = answer(capsys, "train", photos, "--out", tmp_path / "run", "--recipe", recipe)
+    names = sorted(Path(bad["path"]).name for bad in trained["bad_images"])
+    assert names == ["cut.jpg", "dot.png", "text.jpg"]
+    assert trained["images"] == 9 + 6
+    code, _, err = run(capsys, "train", photos, "--out", tmp_path / "r2", "--recipe", recipe,
+                       "--on-bad-image", "refuse")  # fmt: skip
+    assert code == 1
+    assert "cut.jpg" in err
+    code, _, err = run(capsys, "evaluate", photos, "--model", trained["model"])
+    assert code == 0
+    assert "3 broken photos were left out" in err
+
+
+def test_a_full_disk_leaves_the_last_good_state(
+    photos: Path, recipe: Path, tmp_path: Path, model: Path
+) -> None:
+    """Files may not grow past a limit, as on a full disk: one line, and nothing half-written."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    def typed(*args: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "likewise", *map(str, args)],
+            capture_output=True,
+            text=True,
+            preexec_fn=limit,  # no threads in this process yet
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    run = tmp_path / "run"
+    trained = typed("train", photos, "--out", run, "--recipe", recipe)
+    assert trained.returncode == 1
+    assert "cannot write" in trained.stderr
+    assert len(trained.stderr.strip().splitlines()) == 1, trained.stderr
+    assert not list(run.rglob("*.tmp"))
+    many = make_photos(tmp_path / "many", people=8, each=30)
+    index = tmp_path / "index"
+    likewise.ExactIndex.build(np.eye(3), [7, 8, 9]).save(index)
+    built = typed("index", "build", many, "--model", model, "--out", index)
+    assert built.returncode == 1
+    assert "cannot write" in built.stderr
+    assert likewise.Index.load(index).ids.tolist() == [7, 8, 9]
+
+
+def test_debugging_shows_where_an_error_came_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("likewise.cli.doctor._examine", broken)
+    code, _, err = run(capsys, "doctor")
+    assert code == 1
+    assert "unexpected ZeroDivisionError: oh" in err
+    monkeypatch.setenv("LIKEWISE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
