@@ -9,6 +9,24 @@ from torch import Tensor, nn
 
 from likewise.losses import create_loss
 
+SOFTMAX_FAMILY = [
+    "adaface",
+    "airface",
+    "arcface",
+    "combined",
+    "cosface",
+    "curricularface",
+    "lsoftmax",
+    "magface",
+    "normalized_softmax",
+    "softmax",
+    "sphereface",
+    "sphereface2",
+    "subcenter_arcface",
+    "uniface",
+]
+HEADS = [name for name in SOFTMAX_FAMILY if name != "softmax"]  # those that are fused
+
 
 def batch(
     rows: int = 6, classes: int = 5, dim: int = 4, *, length: float = 1.0, seed: int = 0
@@ -28,8 +46,7 @@ def double_loss(
     loss = create_loss(name, num_classes=classes, embedding_dim=dim, **params).double()
     generator = torch.Generator().manual_seed(100 + seed)
     with torch.no_grad():
-        loss.weight.copy_(torch.randn(loss.weight.shape, generator=generator, dtype=torch.float64))
-        loss.weight *= (
-            torch.rand(len(loss.weight), 1, generator=generator, dtype=torch.float64) + 0.5
-        )
+        shape = loss.weight.shape
+        loss.weight.copy_(torch.randn(shape, generator=generator, dtype=torch.float64))
+        loss.weight *= torch.rand(shape[0], 1, generator=generator, dtype=torch.float64) + 0.5
     return loss

@@ -63,7 +63,6 @@ class Head(nn.Module):
     """
 
     weight: nn.Parameter
-    bias: Tensor
     hits: Tensor
     unit_weights = True
     """Whether class weights count by their direction only."""
@@ -95,7 +94,6 @@ class Head(nn.Module):
         )
         self.margin_fraction = 1.0
         self.weight = nn.Parameter(torch.empty(self.num_classes * self.subcenters, embedding_dim))
-        self.register_buffer("bias", torch.zeros(()), persistent=False)
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
         self.reset_parameters()
 
@@ -130,9 +128,17 @@ class Head(nn.Module):
         """Scale of each row's logits, [B], from the lengths of the embeddings [B]."""
         return torch.full_like(norms, self.scale)
 
+    def offset(self) -> Tensor:
+        """What is added to every logit, []; cross-entropy does not see it, a logistic loss does."""
+        return self.weight.new_zeros(())
+
     def reduce(self, target: Tensor) -> Reduction:
         """Start the reduction of a chunk of rows from its target logits [b]."""
         return CrossEntropy(target)
+
+    def penalty(self, norms: Tensor) -> Tensor:
+        """What is added to the mean loss, [], from the lengths of the embeddings [B]."""
+        return norms.new_zeros(())
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of embeddings [B, D] with int64 labels [B].
@@ -160,7 +166,7 @@ class Head(nn.Module):
                 self.weight.to(dtype),
                 self.scales(norms),
                 self.margins(norms),
-                self.bias.to(dtype),
+                self.offset().to(dtype),
                 labels,
                 self._form(),
             )
@@ -171,10 +177,6 @@ class Head(nn.Module):
                 "finite: the class weights, or a margin or scale made from them, are not"
             )
         return loss
-
-    def penalty(self, norms: Tensor) -> Tensor:
-        """What is added to the mean loss, [], from the lengths of the embeddings [B]."""
-        return norms.new_zeros(())
 
     def _form(self) -> Form:
         return Form(

@@ -8,18 +8,37 @@ from typing import Any
 from torch import nn
 
 from likewise.errors import one_of
+from likewise.losses.adaface import AdaFace
+from likewise.losses.airface import AirFace
 from likewise.losses.arcface import ArcFace
+from likewise.losses.combined import CombinedMargin
 from likewise.losses.cosface import CosFace
+from likewise.losses.curricularface import CurricularFace
+from likewise.losses.magface import MagFace
 from likewise.losses.normalized_softmax import NormalizedSoftmax
 from likewise.losses.softmax import Softmax
+from likewise.losses.sphereface import LSoftmax, SphereFace
+from likewise.losses.sphereface2 import SphereFace2
+from likewise.losses.subcenter_arcface import SubCenterArcFace
+from likewise.losses.uniface import UniFace
 
 __all__ = ["create_loss", "list_losses"]
 
 LOSSES: dict[str, type[nn.Module]] = {
+    "adaface": AdaFace,
+    "airface": AirFace,
     "arcface": ArcFace,
+    "combined": CombinedMargin,
     "cosface": CosFace,
+    "curricularface": CurricularFace,
+    "lsoftmax": LSoftmax,
+    "magface": MagFace,
     "normalized_softmax": NormalizedSoftmax,
     "softmax": Softmax,
+    "sphereface": SphereFace,
+    "sphereface2": SphereFace2,
+    "subcenter_arcface": SubCenterArcFace,
+    "uniface": UniFace,
 }
 ALIASES = {"am_softmax": "cosface"}
 
