@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from tests.losses import reference_pairs as reference
 from torch import Tensor, nn
 
 from likewise.distances import Cosine, Minkowski
@@ -24,6 +23,7 @@ from likewise.losses import (
     Triplet,
 )
 from likewise.mining import MultiSimilarityPairs
+from tests.losses import reference_pairs as reference
 
 CLASSES, DIMENSION = 5, 4
 Loop = Callable[[Tensor, list[int]], Tensor]

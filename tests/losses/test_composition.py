@@ -6,7 +6,6 @@ import copy
 
 import pytest
 import torch
-from tests.losses.cases import batch
 from torch import Tensor, nn
 
 from likewise.errors import InputError
@@ -22,6 +21,7 @@ from likewise.losses import (
     Weighted,
 )
 from likewise.mining import balanced_pairs
+from tests.losses.cases import batch
 
 
 class Softmax(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.losses.cases import CASES, CLASSES, DIMENSION, Case
 from torch import Tensor, nn
 
 from likewise.distances import Dot, Mahalanobis
@@ -24,6 +23,7 @@ from likewise.losses import (
     Triplet,
     Weighted,
 )
+from tests.losses.cases import CASES, CLASSES, DIMENSION, Case
 
 Z = torch.randn(4, DIMENSION)
 Y = torch.tensor([0, 0, 1, 1])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.losses import reference_pairs as reference
-from tests.losses.cases import CASES, CLASSES, DIMENSION, Case, batch
 from torch import Tensor, nn
 
 from likewise.losses import Center, Triplet
 from likewise.losses.batch_all import mean_active_hinge
+from tests.losses import reference_pairs as reference
+from tests.losses.cases import CASES, CLASSES, DIMENSION, Case, batch
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 

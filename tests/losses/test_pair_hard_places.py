@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.losses.cases import CASES, CLASSES, DIMENSION, Case, batch
 from torch import Tensor, nn
 
 from likewise.errors import LikewiseError
@@ -19,6 +18,7 @@ from likewise.losses import (
     SupCon,
     Triplet,
 )
+from tests.losses.cases import CASES, CLASSES, DIMENSION, Case, batch
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

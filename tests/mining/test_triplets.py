@@ -67,9 +67,7 @@ def test_the_density_is_that_of_random_distances() -> None:
     d = torch.nn.functional.pdist(z)
     weights = DistanceWeighted(6, nearest=0.5, farthest=1.9).log_weights(d).exp()
     edges = torch.linspace(0.6, 1.8, 7)
-    mass = torch.stack(
-        [weights[(d >= a) & (d < b)].sum() for a, b in pairwise(edges)]
-    )
+    mass = torch.stack([weights[(d >= a) & (d < b)].sum() for a, b in pairwise(edges)])
     torch.testing.assert_close(mass / mass.mean(), torch.ones(6), atol=0.05, rtol=0)
 
 

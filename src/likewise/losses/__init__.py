@@ -6,6 +6,7 @@ from likewise.losses.center import Center
 from likewise.losses.circle import Circle
 from likewise.losses.contrastive import Contrastive
 from likewise.losses.cross_batch_memory import CrossBatchMemory
+from likewise.losses.gather import Gathered
 from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.ntxent import NTXent
 from likewise.losses.proxies import ProxyAnchor, ProxyNCA
@@ -19,6 +20,7 @@ __all__ = [
     "Circle",
     "Contrastive",
     "CrossBatchMemory",
+    "Gathered",
     "MultiSimilarity",
     "NTXent",
     "ProxyAnchor",
