@@ -99,29 +99,29 @@ def _rows(
 
     # Each negative: positives below `first` have a threshold too low, those from `last` on are
     # not nearer than the negative. What is no negative gets an empty range.
-    negative = classes.of.unsqueeze(0) != cls
-    first = torch.searchsorted(threshold, block, right=True).masked_fill_(~negative, width)
+    no_negative = classes.of.unsqueeze(0) == cls
+    first = torch.searchsorted(threshold, block, right=True, out_int32=True)
+    first.masked_fill_(no_negative, width)
     starts = _histogram(first, width)
     if semi_hard:
-        last = torch.searchsorted(to_positive, block).masked_fill_(~negative, width)
-        last = torch.maximum(first, last)
-        of_negative = last - first
-        ends = _histogram(last, width)
+        last = torch.searchsorted(to_positive, block, out_int32=True)
+        last = torch.maximum(first, last.masked_fill_(no_negative, width))
+        starts -= _histogram(last, width)
+        torch.sub(first, last, out=counts)
     else:
-        of_negative = width - first
-        ends = torch.zeros_like(starts)
-    of_positive = (starts - ends).cumsum(dim=1)[:, :width].to(block)
+        torch.sub(first, width, out=counts)
+    of_positive = starts.cumsum(dim=1)[:, :width]
 
-    torch.neg(of_negative, out=first)
-    counts.copy_(first)
+    active = of_positive.sum()
+    of_positive = of_positive.to(block)
     total = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dtype=torch.float64)
-    total += (block * counts).sum(dtype=torch.float64)
+    total += (block * counts).sum(dim=1).sum(dtype=torch.float64)
     counts.scatter_add_(1, column, of_positive)
-    return total, of_negative.sum()
+    return total, active
 
 
 def _histogram(positions: Tensor, width: int) -> Tensor:
     """How often each of 0..width occurs in each row: int64 [n, width + 1]."""
     rows = torch.arange(len(positions), device=positions.device).unsqueeze(1)
-    flat = (positions + rows * (width + 1)).flatten()
+    flat = (positions + rows * (width + 1)).flatten()  # int64: rows times width may pass 2³¹
     return flat.bincount(minlength=len(positions) * (width + 1)).view(len(positions), width + 1)
