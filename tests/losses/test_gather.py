@@ -82,7 +82,7 @@ def work(rank: int, world: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_processes_together_equal_one(world: int, tmp_path: Path) -> None:
     server = multiprocessing.get_context("forkserver")  # imports torch once for all processes
     server.set_forkserver_preload(["torch", "torch.distributed", __name__])

@@ -46,13 +46,12 @@ def test_gradient_equals_finite_differences(case: Case) -> None:
 
 @every_case
 def test_the_scale_of_labels_does_not_matter(case: Case) -> None:
-    """Labels beyond 2³¹ keep their identity; only class weights need 0 to C-1."""
+    """Labels that even float64 would merge stay apart; only class weights need 0 to C-1."""
     if case.weights and case.name != "siamese":
         pytest.skip("labels are rows of its class weights")
     loss = case.make().double()
     z, y = batch()
-    far = y + 2**53 + torch.arange(len(y)) * 0
-    torch.testing.assert_close(loss(z, far), loss(z, y), rtol=0, atol=0)
+    torch.testing.assert_close(loss(z, y + 2**53), loss(z, y), rtol=0, atol=0)
 
 
 @every_case
