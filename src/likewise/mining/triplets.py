@@ -104,9 +104,11 @@ class DistanceWeighted:
         anchor, positive = (same & reachable).nonzero(as_tuple=True)
         if len(anchor) == 0:
             return Triplets(anchor, positive, positive.clone())
-        chances = (weights - top.masked_fill(~reachable, 0)).exp_()
-        negative = torch.multinomial(chances[anchor], num_samples=1).squeeze(1)
-        return Triplets(anchor, positive, negative)
+        # One row of chances serves all positives of an anchor: the first takes the first draw.
+        chances = (weights - top).exp_().masked_fill_(~reachable, 1)
+        order = same.cumsum(dim=1)[anchor, positive] - 1
+        drawn = torch.multinomial(chances, int(order.max()) + 1, replacement=True)
+        return Triplets(anchor, positive, drawn[anchor, order])
 
 
 def _one_each(
