@@ -87,7 +87,7 @@ def test_damage_is_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     for damaged in (content[:40], content[:-8], b"", b"\xff" * 64):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="damaged checkpoint"):
+        with pytest.raises(InputError, match="damaged"):
             load_checkpoint(path)
 
 
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_old_one(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("likewise.training.checkpoint.save_file", full)
+    monkeypatch.setattr("likewise.models.weights.save_file", full)
     with pytest.raises(LikewiseError, match=r"cannot write .*c: No space left on device"):
         save_checkpoint(path, {"n": {"w": torch.zeros(2)}}, {"step": 2})
     assert load_checkpoint(path)[1] == {"step": 1}

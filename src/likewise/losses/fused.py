@@ -184,4 +184,4 @@ def fused_loss(
 
 
 # Already fused: a compiled model steps out of its graph for this one call.
-_apply: Callable[..., tuple[Tensor, Tensor]] = torch.compiler.disable(_FusedLoss.apply)  # type: ignore[no-untyped-call]
+_apply: Callable[..., tuple[Tensor, Tensor]] = torch.compiler.disable(_FusedLoss.apply)

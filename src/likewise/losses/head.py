@@ -20,6 +20,7 @@ from likewise.losses.form import Form
 from likewise.losses.fused import fused_loss
 from likewise.losses.reduction import CrossEntropy, Reduction
 from likewise.losses.scale import automatic_scale
+from likewise.losses.sum import Composable
 from likewise.losses.target import safe_norm
 
 __all__ = ["MEMORY_BUDGET", "Gradient", "Head", "Scale"]
@@ -31,7 +32,7 @@ MEMORY_BUDGET = 2**29
 """Bytes that the logits held at one time may take, unless said otherwise: 512 MiB."""
 
 
-class Head(nn.Module):
+class Head(Composable):
     """Class weights, and the loss of embeddings against them.
 
     A member of the family subclasses this and says what its margin does to the cosine of a row's

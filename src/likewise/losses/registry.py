@@ -11,20 +11,29 @@ from likewise.errors import one_of
 from likewise.losses.adaface import AdaFace
 from likewise.losses.airface import AirFace
 from likewise.losses.arcface import ArcFace
+from likewise.losses.center import Center
+from likewise.losses.circle import Circle
 from likewise.losses.combined import CombinedMargin
+from likewise.losses.contrastive import Contrastive
 from likewise.losses.cosface import CosFace
 from likewise.losses.curricularface import CurricularFace
 from likewise.losses.magface import MagFace
+from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.normalized_softmax import NormalizedSoftmax
+from likewise.losses.ntxent import NTXent
+from likewise.losses.proxies import ProxyAnchor, ProxyNCA
+from likewise.losses.siamese import SiameseClassifier
 from likewise.losses.softmax import Softmax
 from likewise.losses.sphereface import LSoftmax, SphereFace
 from likewise.losses.sphereface2 import SphereFace2
 from likewise.losses.subcenter_arcface import SubCenterArcFace
+from likewise.losses.supcon import SupCon
+from likewise.losses.triplet import Triplet
 from likewise.losses.uniface import UniFace
 
 __all__ = ["create_loss", "list_losses"]
 
-LOSSES: dict[str, type[nn.Module]] = {
+SOFTMAX: dict[str, type[nn.Module]] = {
     "adaface": AdaFace,
     "airface": AirFace,
     "arcface": ArcFace,
@@ -40,6 +49,19 @@ LOSSES: dict[str, type[nn.Module]] = {
     "subcenter_arcface": SubCenterArcFace,
     "uniface": UniFace,
 }
+PAIRS: dict[str, type[nn.Module]] = {
+    "center": Center,
+    "circle": Circle,
+    "contrastive": Contrastive,
+    "multi_similarity": MultiSimilarity,
+    "ntxent": NTXent,
+    "proxy_anchor": ProxyAnchor,
+    "proxy_nca": ProxyNCA,
+    "siamese_classifier": SiameseClassifier,
+    "supcon": SupCon,
+    "triplet": Triplet,
+}
+LOSSES = SOFTMAX | PAIRS
 ALIASES = {"am_softmax": "cosface"}
 
 

@@ -6,15 +6,10 @@ crash comes, that one file is whole and tells how it is used.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
-
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
@@ -22,6 +17,7 @@ from likewise.models.card import model_card
 from likewise.models.embedder import Embedder, OperatingPoint
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.registry import Backbone, create_backbone
+from likewise.models.weights import read_tensors, write_tensors
 from likewise.storage import new_file, read_json, write_json, write_text
 
 __all__ = ["load", "save"]
@@ -47,23 +43,10 @@ def save(embedder: Embedder, folder: Path) -> Path:
         with new_file(folder / config["onnx"]) as temporary:
             shutil.copyfile(embedder.source_file, temporary)
     else:
-        weights = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in embedder.module.state_dict().items()
-        }
-        with new_file(folder / WEIGHTS) as temporary:
-            _save_tensors(weights, temporary, {"likewise": json.dumps(config)})
+        write_tensors(folder / WEIGHTS, embedder.module.state_dict(), config)
     write_json(folder / CONFIG, config)
     write_text(folder / "MODEL_CARD.md", model_card(embedder))
     return folder
-
-
-def _save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write safetensors; its own error for a full disk becomes the system's."""
-    try:
-        save_file(tensors, path, metadata)
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
 
 
 def load(source: str | Path, *, device: str = "cpu") -> Embedder:
@@ -101,7 +84,7 @@ def _load_folder(folder: Path) -> Embedder:
     config = _config_of(folder)
     if config.get("onnx"):
         return _load_onnx(folder / Path(str(config["onnx"])).name, folder / CONFIG)
-    tensors, embedded = _read_weights(folder / WEIGHTS)
+    tensors, embedded = read_tensors(folder / WEIGHTS)
     if embedded.get("fingerprint") != config.get("fingerprint"):
         config = embedded  # a crash came between the two files: the weights know best
     try:
@@ -148,23 +131,12 @@ def _config_of(folder: Path) -> dict[str, Any]:
     if (folder / CONFIG).exists():
         config = read_json(folder / CONFIG)
     elif (folder / WEIGHTS).exists():
-        config = _read_weights(folder / WEIGHTS)[1]
+        config = read_tensors(folder / WEIGHTS)[1]
     else:
         raise InputError(f"{folder}: holds no model (no {CONFIG} in it)")
     if not isinstance(config, dict) or config.get("format") != 1:
         raise InputError(f"{folder / CONFIG}: not a model's configuration of format 1")
     return config
-
-
-def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="pt") as stream:
-            config = json.loads((stream.metadata() or {}).get("likewise", "{}"))
-            return {name: stream.get_tensor(name) for name in stream.keys()}, config  # noqa: SIM118  # no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({error})") from None
 
 
 def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:

@@ -6,17 +6,14 @@ Nothing is pickled. Tensors are named by what they belong to (``network/…``, `
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from likewise.errors import InputError
-from likewise.storage import new_file
+from likewise.models.weights import read_tensors, write_tensors
 
 __all__ = [
     "load_checkpoint",
@@ -36,16 +33,12 @@ def save_checkpoint(path: Path, parts: Parts, values: dict[str, Any]) -> None:
     Raises:
         LikewiseError: the disk is full or the folder cannot be written.
     """
-    tensors = {
-        f"{part}/{name}": tensor.detach().cpu().contiguous().clone()
-        for part, named in parts.items()
-        for name, tensor in named.items()
+    named = {
+        f"{part}/{name}": tensor
+        for part, tensors in parts.items()
+        for name, tensor in tensors.items()
     }
-    with new_file(path) as temporary:
-        try:
-            save_file(tensors, temporary, {"likewise": json.dumps(values)})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+    write_tensors(path, named, values)
 
 
 def load_checkpoint(path: Path) -> tuple[Parts, dict[str, Any]]:
@@ -56,15 +49,11 @@ def load_checkpoint(path: Path) -> tuple[Parts, dict[str, Any]]:
     """
     if not path.exists():
         raise InputError(f"{path}: no checkpoint to resume from; start without --resume")
+    tensors, values = read_tensors(path)
     parts: Parts = {}
-    try:
-        with safe_open(path, framework="pt") as stream:
-            values = json.loads((stream.metadata() or {})["likewise"])
-            for key in stream.keys():  # noqa: SIM118  # a file, not a mapping
-                part, _, name = key.partition("/")
-                parts.setdefault(part, {})[name] = stream.get_tensor(key)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: damaged checkpoint ({error}); start again elsewhere") from None
+    for key, tensor in tensors.items():
+        part, _, name = key.partition("/")
+        parts.setdefault(part, {})[name] = tensor
     return parts, values
 
 

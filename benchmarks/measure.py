@@ -1,0 +1,67 @@
+"""How every benchmark measures: sides interleaved, memory in a fresh process, one JSON form."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypedDict
+
+PACKAGES = ("torch", "numpy", "pytorch-metric-learning")
+
+
+class Result(TypedDict):
+    name: str
+    value: float
+    unit: str
+    bar: str
+    holds: bool
+
+
+def interleaved(fns: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
+    """Seconds of each function in each round, after one round to warm up: [function][round].
+
+    The sides take turns within a round, so what disturbs the machine disturbs them alike.
+    """
+    seconds: list[list[float]] = [[] for _ in fns]
+    for number in range(rounds + 1):
+        for fn, found in zip(fns, seconds, strict=True):
+            start = time.perf_counter()
+            fn()
+            if number:
+                found.append(time.perf_counter() - start)
+    return seconds
+
+
+def peak_gib(code: str) -> float:
+    """The largest resident memory, in GiB, of a fresh Python process that runs ``code`` (Linux)."""
+    # Not ru_maxrss: a child inherits that of the process that forked it.
+    tail = "\nprint(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    run = subprocess.run(
+        [sys.executable, "-c", code + tail], capture_output=True, text=True, check=True
+    )
+    return int(run.stdout.split()[-2]) / 2**20
+
+
+def machine() -> dict[str, object]:
+    return {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
+
+
+def report(results: Sequence[Result], json_path: str | None) -> None:
+    """Print one line a result, and write them all as JSON if a path is given."""
+    for result in results:
+        verdict = "holds" if result["holds"] else "FALLS SHORT"
+        print(
+            f"{result['name']:36} {result['value']:10.3g} {result['unit']:6} "
+            f"bar {result['bar']:8} {verdict}"
+        )
+    if json_path:
+        versions = {"python": platform.python_version()} | {p: version(p) for p in PACKAGES}
+        content = {"machine": machine(), "versions": versions, "results": list(results)}
+        Path(json_path).write_text(json.dumps(content, indent=2) + "\n")

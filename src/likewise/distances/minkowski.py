@@ -1,0 +1,88 @@
+"""The Minkowski family: Manhattan, Euclidean, Chebyshev and all between."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from likewise.distances.distance import Distance
+from likewise.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Minkowski"]
+
+NAMES = {1.0: "manhattan", 2.0: "euclidean", math.inf: "chebyshev"}
+
+
+@dataclass(frozen=True)
+class Minkowski(Distance):
+    """``(Σ_k |x_k - y_k|^p)^(1/p)``: Manhattan at 1, Euclidean at 2, Chebyshev at infinity.
+
+    The subgradient at equal vectors is 0; for Chebyshev, coordinates that tie for the largest
+    difference share the gradient equally. Sums are scaled by the largest difference, so no p
+    overflows or underflows.
+
+    Args:
+        p: order of the norm, from 1 (below 1 the triangle inequality fails) to ``math.inf``.
+
+    Raises:
+        InputError: ``p`` below 1 or not a number.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise.distances import Minkowski
+        >>> Minkowski(1).pairwise(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [1.0, 0.0]]))
+        array([[7., 1.]])
+    """
+
+    p: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.p >= 1:
+            raise InputError(f"p: {self.p}; a number from 1 to infinity is expected")
+
+    @property
+    def name(self) -> str:
+        """``manhattan``, ``euclidean``, ``chebyshev`` or ``minkowski:p``."""
+        return NAMES.get(self.p, f"minkowski:{self.p:g}")
+
+    def _pairwise(self, x: Tensor, y: Tensor) -> Tensor:
+        if self.p == 2:
+            from likewise.distances.euclidean import pairwise_euclidean
+
+            return pairwise_euclidean(x, y)
+        from likewise.distances.blocks import pairwise_in_blocks
+
+        return pairwise_in_blocks(partial(_between, p=self.p), x, y)
+
+    def _paired(self, x: Tensor, y: Tensor) -> Tensor:
+        return _norm(x - y, self.p)
+
+
+def _between(x: Tensor, y: Tensor, *, p: float) -> Tensor:
+    """[n, D], [m, D] -> [n, m]."""
+    import torch
+
+    if p in (1, math.inf) and not torch.is_grad_enabled():
+        # No power to overflow, and no gradient: torch's kernel needs no [n, m, D] at all.
+        return torch.cdist(x, y, p=p)
+    return _norm(x.unsqueeze(1) - y.unsqueeze(0), p)
+
+
+def _norm(difference: Tensor, p: float) -> Tensor:
+    """[..., D] -> [...]; torch's own subgradient at zero is 0."""
+    import torch
+
+    length: Tensor
+    if p in (1, math.inf):
+        length = torch.linalg.vector_norm(difference, ord=p, dim=-1)
+        return length
+    # A norm is homogeneous, so dividing by a constant scale changes neither value nor gradient.
+    scale = difference.detach().abs().amax(dim=-1, keepdim=True)
+    scale = scale.masked_fill(scale == 0, 1)
+    length = torch.linalg.vector_norm(difference / scale, ord=p, dim=-1)
+    return length * scale.squeeze(-1)

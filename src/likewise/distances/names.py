@@ -1,0 +1,71 @@
+"""Distances by name, as the command line and the recipe write them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from likewise.distances.distance import Distance
+from likewise.distances.mahalanobis import Mahalanobis
+from likewise.distances.minkowski import Minkowski
+from likewise.distances.similarity import Cosine, Dot
+from likewise.errors import InputError, one_of
+
+__all__ = ["parse_distance"]
+
+PLAIN: dict[str, Distance] = {
+    "chebyshev": Minkowski(math.inf),
+    "cosine": Cosine(),
+    "dot": Dot(),
+    "euclidean": Minkowski(2.0),
+    "manhattan": Minkowski(1.0),
+}
+WITH_ARGUMENT = {"minkowski": "minkowski:p", "mahalanobis": "mahalanobis:FILE.npy"}
+
+
+def parse_distance(text: str) -> Distance:
+    """Make the distance that ``text`` names.
+
+    Args:
+        text: ``cosine``, ``euclidean``, ``manhattan``, ``chebyshev``, ``dot``, ``minkowski:p``
+            with p >= 1, or ``mahalanobis:FILE.npy`` with a file that holds the matrix M [D, D].
+
+    Raises:
+        InputError: an unknown name (the nearest is suggested), a p that is no number from 1, a
+            file that holds no positive semi-definite matrix.
+
+    Example:
+        >>> from likewise.distances import parse_distance
+        >>> parse_distance("minkowski:3")
+        Minkowski(p=3.0)
+    """
+    kind, colon, argument = text.partition(":")
+    if kind == "minkowski" and colon:
+        return Minkowski(_order(argument))
+    if kind == "mahalanobis" and colon:
+        return Mahalanobis(matrix=_matrix(argument))
+    if text in WITH_ARGUMENT:
+        raise InputError(f"distance: {text!r} lacks its argument; write {WITH_ARGUMENT[text]}")
+    return PLAIN[one_of("distance", text, [*PLAIN, *WITH_ARGUMENT.values()])]
+
+
+def _order(argument: str) -> float:
+    try:
+        return float(argument)
+    except ValueError:
+        raise InputError(
+            f"distance: 'minkowski:{argument}'; p is a number from 1, as in minkowski:3"
+        ) from None
+
+
+def _matrix(argument: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    path = Path(argument)
+    if not path.is_file():
+        raise InputError(f"distance: 'mahalanobis:{argument}': there is no such file")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return np.asarray(loaded, dtype=np.float64)
+    except (ValueError, TypeError, EOFError, OSError) as error:
+        raise InputError(f"distance: 'mahalanobis:{argument}': not a matrix: {error}") from None

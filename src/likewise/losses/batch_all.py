@@ -1,0 +1,127 @@
+"""Every triplet of a batch, summed exactly in O(B² log B), without listing one.
+
+For an anchor a, negative n is active with positive p when ``d(a,p) + m > d(a,n)``. Sort the
+thresholds ``d(a,p) + m`` of the anchor's positives once. A binary search then tells each negative
+how many positives lie above it: that count is the derivative by ``d(a,n)`` (negated), and a
+running count over the search results gives each positive its number of active negatives, the
+derivative by ``d(a,p)``. The sum of the terms follows from both, as they are linear:
+``Σ_p count_p (d(a,p) + m) - Σ_n count_n d(a,n)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from likewise.distances.blocks import blocks
+
+__all__ = ["mean_active_hinge"]
+
+
+def mean_active_hinge(
+    distances: Tensor, labels: Tensor, margin: float, *, semi_hard: bool = False
+) -> Tensor:
+    """The mean of ``m + d(a,p) - d(a,n)`` over the triplets where it is above zero.
+
+    Args:
+        distances: [B, M]; the first B of the M samples are the anchors.
+        labels: int64 [M].
+        margin: m.
+        semi_hard: only negatives farther than the positive, ``d(a,n) > d(a,p)``.
+
+    Returns:
+        A scalar: zero, with gradient zero, if no triplet is active. Differentiable once.
+    """
+    result: Tensor = _MeanActiveHinge.apply(distances, labels, margin, semi_hard)
+    return result
+
+
+class _Classes(NamedTuple):
+    """Samples grouped by class: the members of class k are ``order[start[k]:][:size[k]]``."""
+
+    of: Tensor
+    order: Tensor
+    start: Tensor
+    size: Tensor
+
+
+class _MeanActiveHinge(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, distances: Tensor, labels: Tensor, margin: float, semi_hard: bool
+    ) -> Tensor:
+        _, of, size = labels.unique(return_inverse=True, return_counts=True)
+        classes = _Classes(of, of.argsort(stable=True), size.cumsum(0) - size, size)
+        # The derivative of the sum of all active terms, filled row by row: small integers.
+        counts = torch.empty_like(distances)
+        total = distances.new_zeros((), dtype=torch.float64)
+        active = labels.new_zeros(())
+        for rows in blocks(len(distances), 16 * distances.shape[1]):
+            row_total, row_active = _rows(distances, classes, rows, margin, semi_hard, counts[rows])
+            total += row_total
+            active += row_active
+        active.clamp_(min=1)
+        ctx.save_for_backward(counts, active)
+        return (total / active).to(distances)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        counts, active = ctx.saved_tensors
+        return counts * (grad / active), None, None, None
+
+
+def _rows(
+    distances: Tensor,
+    classes: _Classes,
+    rows: slice,
+    margin: float,
+    semi_hard: bool,
+    counts: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Fill ``counts`` [n, M] for the anchors ``rows``; return the sum and number of terms."""
+    block = distances[rows].contiguous()
+    device = block.device
+    cls = classes.of[rows].unsqueeze(1)
+
+    # The positives of each anchor, sorted by distance; shorter rows are padded with -inf.
+    width = int(classes.size[cls].max())
+    place = torch.arange(width, device=device)
+    column = classes.order[(classes.start[cls] + place).clamp_(max=len(classes.order) - 1)]
+    anchor = torch.arange(rows.start, rows.stop, device=device).unsqueeze(1)
+    padding = (place >= classes.size[cls]) | (column == anchor)
+    to_positive, by_distance = block.gather(1, column).masked_fill_(padding, -torch.inf).sort(dim=1)
+    column = column.gather(1, by_distance)
+    threshold = to_positive + margin
+
+    # Each negative: positives below `first` have a threshold too low, those from `last` on are
+    # not nearer than the negative. What is no negative gets an empty range.
+    no_negative = classes.of.unsqueeze(0) == cls
+    first = torch.searchsorted(threshold, block, right=True, out_int32=True)
+    first.masked_fill_(no_negative, width)
+    starts = _histogram(first, width)
+    if semi_hard:
+        last = torch.searchsorted(to_positive, block, out_int32=True)
+        last = torch.maximum(first, last.masked_fill_(no_negative, width))
+        starts -= _histogram(last, width)
+        torch.sub(first, last, out=counts)
+    else:
+        torch.sub(first, width, out=counts)
+    of_positive = starts.cumsum(dim=1)[:, :width]
+
+    active = of_positive.sum()
+    of_positive = of_positive.to(block)
+    total = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dtype=torch.float64)
+    total += (block * counts).sum(dim=1).sum(dtype=torch.float64)
+    counts.scatter_add_(1, column, of_positive)
+    return total, active
+
+
+def _histogram(positions: Tensor, width: int) -> Tensor:
+    """How often each of 0..width occurs in each row: int64 [n, width + 1]."""
+    rows = torch.arange(len(positions), device=positions.device).unsqueeze(1)
+    flat = (positions + rows * (width + 1)).flatten()  # int64: rows times width may pass 2³¹
+    return flat.bincount(minlength=len(positions) * (width + 1)).view(len(positions), width + 1)

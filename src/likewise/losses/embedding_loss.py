@@ -1,0 +1,98 @@
+"""What every loss on embeddings does first: check the batch, and leave half precision."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from likewise.distances import Distance, parse_distance
+from likewise.errors import InputError, LikewiseError
+from likewise.losses.sum import Composable
+
+__all__ = ["EmbeddingLoss", "zero"]
+
+
+class EmbeddingLoss(Composable):
+    """A loss on a batch of embeddings and their labels.
+
+    It computes in float32 whatever autocast says (float64 stays float64), on the device of the
+    embeddings. An empty batch has loss zero, with gradient zero.
+    """
+
+    compares_samples = True
+
+    def forward(self, embeddings: Tensor, labels: Tensor, anchors: int | None = None) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            embeddings: floating [M, D].
+            labels: int64 [M].
+            anchors: B; if given, only the first B rows are anchors, compared with all M rows.
+                This is how a memory of earlier batches takes part.
+
+        Returns:
+            A scalar, float32 or float64.
+
+        Raises:
+            InputError: a batch of wrong shape, type or device; embeddings that are not finite
+                (the first such row is named); labels out of range.
+            LikewiseError: the loss itself overflowed.
+        """
+        self._check(embeddings, labels, anchors)
+        if embeddings.dtype in (torch.float16, torch.bfloat16):
+            embeddings = embeddings.float()
+        count = len(labels) if anchors is None else anchors
+        if count == 0:
+            return zero(embeddings)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            loss = self.compute(embeddings, labels, count)
+        if not torch.isfinite(loss):
+            raise LikewiseError(
+                f"{type(self).__name__}: the loss is {loss.item()}; "
+                f"embeddings reach {embeddings.abs().max().item():.3g}, which overflows"
+            )
+        return loss
+
+    @abstractmethod
+    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
+        """The loss of a checked batch [M, D], M >= ``anchors`` >= 1, as a scalar."""
+
+    def adopt(self, distance: str | Distance) -> Distance:
+        """The distance that a name stands for; if it is learned, its factor becomes ours."""
+        if isinstance(distance, str):
+            distance = parse_distance(distance)
+        factor = getattr(distance, "factor", None)
+        if isinstance(factor, nn.Parameter):
+            self.register_parameter("distance_factor", factor)
+        return distance
+
+    def _check(self, embeddings: Tensor, labels: Tensor, anchors: int | None) -> None:
+        name = type(self).__name__
+        if embeddings.ndim != 2 or not embeddings.is_floating_point():
+            raise InputError(
+                f"{name}: embeddings: {embeddings.dtype} of shape {list(embeddings.shape)}; "
+                "a floating [B, D] is expected"
+            )
+        if labels.shape != embeddings.shape[:1] or labels.dtype != torch.int64:
+            raise InputError(
+                f"{name}: labels: {labels.dtype} of shape {list(labels.shape)}; "
+                f"int64 of shape [{len(embeddings)}] is expected"
+            )
+        if labels.device != embeddings.device:
+            raise InputError(
+                f"{name}: labels: on {labels.device}; "
+                f"{embeddings.device}, where the embeddings are, is expected"
+            )
+        if anchors is not None and not 0 <= anchors <= len(labels):
+            raise InputError(f"{name}: anchors: {anchors}; 0 to {len(labels)} is expected")
+        finite = torch.isfinite(embeddings)
+        if not finite.all():
+            row = int((~finite).any(dim=1).nonzero()[0])
+            raise InputError(f"{name}: embeddings: row {row} is not finite")
+
+
+def zero(embeddings: Tensor) -> Tensor:
+    """A loss of zero that still has a gradient: zero for every embedding."""
+    return (embeddings * 0).sum()

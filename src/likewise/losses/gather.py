@@ -1,0 +1,87 @@
+"""A loss over the batch of all processes, with the gradient that one process would have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from likewise.losses.sum import Composable
+
+__all__ = ["Gathered", "gather"]
+
+
+class Gathered(Composable):
+    """Any loss, computed on the embeddings of all processes together.
+
+    Each process gives its share of the batch, in any size, and each gets the loss of the whole.
+    Gradients are such that *averaging* the parameters' gradients over the processes, as
+    DistributedDataParallel does, gives the gradient of the whole batch in one process; this holds
+    for the model and for the loss's own weights. Without a process group, or with one process, it
+    is the loss itself. Miners that draw at random draw on each process for itself.
+
+    Args:
+        loss: any loss module; a ``CrossBatchMemory`` too, which then remembers all shares.
+        group: the process group; the default one if None.
+
+    Inputs: embeddings [b, D], labels int64 [b], of this process; D is the same on all.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import Gathered, SupCon
+        >>> loss = Gathered(SupCon())
+        >>> value = loss(torch.randn(8, 4), torch.arange(8) // 2)
+    """
+
+    def __init__(self, loss: nn.Module, *, group: dist.ProcessGroup | None = None) -> None:
+        super().__init__()
+        self.loss = loss
+        self.group = group
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The loss of the whole batch, the same on every process."""
+        everyone = gather(embeddings, group=self.group)
+        value: Tensor = self.loss(everyone, gather(labels, group=self.group))
+        return value
+
+
+def gather(x: Tensor, *, group: dist.ProcessGroup | None = None) -> Tensor:
+    """The rows of ``x`` [b, …] of all processes, in the order of their ranks: [B, …].
+
+    Processes may have different numbers of rows. The gradient of this process's rows is the sum
+    of what all processes derive by them.
+    """
+    if not dist.is_initialized() or dist.get_world_size(group) == 1:
+        return x
+    result: Tensor = _Gather.apply(x, group)
+    return result
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+        world, rank = dist.get_world_size(group), dist.get_rank(group)
+        own = torch.tensor([len(x)], device=x.device)
+        counts = [torch.empty_like(own) for _ in range(world)]
+        dist.all_gather(counts, own, group=group)
+        sizes = [int(count) for count in counts]
+
+        # Shares are padded to the largest: collectives want equal shapes.
+        padded = x.new_zeros(max(sizes), *x.shape[1:])
+        padded[: len(x)] = x
+        shares = [torch.empty_like(padded) for _ in range(world)]
+        dist.all_gather(shares, padded, group=group)
+
+        start = sum(sizes[:rank])
+        ctx.group, ctx.own = group, slice(start, start + len(x))
+        return torch.cat([share[:size] for share, size in zip(shares, sizes, strict=True)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        total = grad.contiguous().clone()
+        dist.all_reduce(total, group=ctx.group)
+        return total[ctx.own], None

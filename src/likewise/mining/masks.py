@@ -1,0 +1,28 @@
+"""Which pairs of a batch are of the same class, and which are not."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["pair_masks"]
+
+
+def pair_masks(labels: Tensor, anchors: int | None = None) -> tuple[Tensor, Tensor]:
+    """Compare the labels of the first ``anchors`` samples with those of all.
+
+    A sample is no positive of itself: it is left out by its row, not by a distance of 0.
+
+    Args:
+        labels: int64 [M].
+        anchors: B, how many of the first samples are anchors; all of them if None.
+
+    Returns:
+        ``same`` and ``different``, both bool [B, M].
+    """
+    count = len(labels) if anchors is None else anchors
+    same = labels[:count].unsqueeze(1) == labels.unsqueeze(0)
+    different = ~same
+    rows = torch.arange(count, device=labels.device)
+    same[rows, rows] = False
+    return same, different

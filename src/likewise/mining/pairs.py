@@ -1,0 +1,196 @@
+"""Which pairs of a batch are worth learning from, and pairs drawn in balance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from likewise.errors import InputError, one_of
+
+__all__ = [
+    "AdjacentPairs",
+    "BalancedPairs",
+    "MultiSimilarityPairs",
+    "PairMiner",
+    "balanced_pairs",
+    "pair_miner",
+]
+
+
+class PairMiner(Protocol):
+    """Narrows the masks of same and different pairs [B, M], looking at the dissimilarities."""
+
+    def __call__(
+        self, dissimilarities: Tensor, same: Tensor, different: Tensor, /
+    ) -> tuple[Tensor, Tensor]:
+        """Return the masks of the pairs kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class AdjacentPairs:
+    """Keeps the pairs of rows 0 and 1, 2 and 3, …: a batch made of pairs, as drawn.
+
+    ``balanced_pairs`` gives such a batch: ``torch.stack((first, second), 1).flatten()``.
+    """
+
+    def __call__(
+        self, _dissimilarities: Tensor, same: Tensor, different: Tensor, /
+    ) -> tuple[Tensor, Tensor]:
+        """Two entries a pair: (2i, 2i+1) and (2i+1, 2i)."""
+        row = torch.arange(same.shape[0], device=same.device)
+        column = torch.arange(same.shape[1], device=same.device)
+        partner = (row ^ 1).unsqueeze(1) == column
+        return same & partner, different & partner
+
+
+@dataclass(frozen=True)
+class BalancedPairs:
+    """Keeps as many different pairs as same ones, at random (torch's global generator).
+
+    In a batch of P classes with K samples each, different pairs outnumber the same ones about P
+    to 1, and an average over all pairs hardly feels the same ones.
+    """
+
+    def __call__(
+        self, _dissimilarities: Tensor, same: Tensor, different: Tensor, /
+    ) -> tuple[Tensor, Tensor]:
+        """Thin out the more frequent kind; a batch that lacks one kind keeps nothing."""
+        count = int(min(same.sum(), different.sum()))
+        return _sample(same, count), _sample(different, count)
+
+
+def _sample(mask: Tensor, count: int) -> Tensor:
+    """Keep ``count`` of the true entries."""
+    entries = mask.flatten().nonzero().squeeze(1)
+    chosen = entries[torch.randperm(len(entries), device=mask.device)[:count]]
+    kept = torch.zeros_like(mask).flatten()
+    kept[chosen] = True
+    return kept.view_as(mask)
+
+
+@dataclass(frozen=True)
+class MultiSimilarityPairs:
+    """Keeps negatives nearer than the farthest positive, and positives farther than the nearest
+    negative, each with a tolerance ε.
+
+    An anchor without positives keeps no negatives, and the reverse: there is nothing to compare
+    with. Source: Wang et al., arXiv 1904.06627, equations 11 and 12.
+
+    Args:
+        epsilon: ε, in the unit of the dissimilarity (1 - cosine, usually); 0 or more.
+
+    Raises:
+        InputError: a negative ``epsilon``.
+    """
+
+    epsilon: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.epsilon >= 0:
+            raise InputError(f"epsilon: {self.epsilon}; a number from 0 is expected")
+
+    def __call__(
+        self, dissimilarities: Tensor, same: Tensor, different: Tensor, /
+    ) -> tuple[Tensor, Tensor]:
+        """Mine each row by itself."""
+        d = dissimilarities.detach()
+        farthest = d.masked_fill(~same, -torch.inf).amax(dim=1, keepdim=True)
+        nearest = d.masked_fill(~different, torch.inf).amin(dim=1, keepdim=True)
+        return same & (d > nearest - self.epsilon), different & (d < farthest + self.epsilon)
+
+
+MINERS: dict[str, PairMiner | None] = {
+    "adjacent": AdjacentPairs(),
+    "all": None,
+    "balanced": BalancedPairs(),
+    "multi_similarity": MultiSimilarityPairs(),
+}
+
+
+def pair_miner(miner: str | PairMiner | None) -> PairMiner | None:
+    """The miner that a name stands for; None, or ``all``, keeps every pair.
+
+    Raises:
+        InputError: an unknown name; the nearest is suggested.
+    """
+    if isinstance(miner, str):
+        return MINERS[one_of("miner", miner, MINERS)]
+    return miner
+
+
+def balanced_pairs(
+    labels: Tensor, count: int, *, generator: Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Draw ``count`` pairs of samples, half of one class, half of two; no pair is listed.
+
+    Same pairs are uniform over all same pairs of the data, different ones over all different
+    pairs, with replacement. The first half of the result are the same pairs; one more of them
+    where ``count`` is odd.
+
+    Args:
+        labels: int64 [N].
+        count: how many pairs, at least 1.
+        generator: where the randomness comes from; torch's global one if None.
+
+    Returns:
+        ``first`` and ``second``, positions in ``labels``, both int64 [count].
+
+    Raises:
+        InputError: no class has two samples, or there is only one class.
+
+    Example:
+        >>> import torch
+        >>> from likewise.mining import balanced_pairs
+        >>> labels = torch.tensor([7, 7, 3, 3, 5])
+        >>> first, second = balanced_pairs(labels, 6)
+        >>> (labels[first] == labels[second]).tolist()
+        [True, True, True, False, False, False]
+    """
+    if count < 1:
+        raise InputError(f"count: {count}; at least one pair is expected")
+    classes, sizes = labels.unique(return_counts=True)
+    if len(classes) < 2 or int(sizes.max()) < 2:
+        raise InputError(
+            f"labels: {len(labels)} samples of {len(classes)} classes; pairs need two classes, "
+            "and a class with two samples"
+        )
+    order = labels.argsort(stable=True)
+    starts = sizes.cumsum(0) - sizes
+    halves = (count - count // 2, count // 2)
+
+    # A same pair: a class by its number of pairs, then two different places within it.
+    cls = _draw(sizes * (sizes - 1), halves[0], generator)
+    place = _below(sizes[cls], generator)
+    other = _below(sizes[cls] - 1, generator)
+    same = (starts[cls] + place, starts[cls] + other + (other >= place))
+
+    # A different pair: a class by its pairs with all others, a sample of it, one outside of it.
+    cls = _draw(sizes * (len(labels) - sizes), halves[1], generator)
+    place = starts[cls] + _below(sizes[cls], generator)
+    other = _below(len(labels) - sizes[cls], generator)
+    different = (place, other + (other >= starts[cls]) * sizes[cls])
+
+    first, second = (order[torch.cat(sides)] for sides in zip(same, different, strict=True))
+    return first, second
+
+
+def _draw(weights: Tensor, count: int, generator: Generator | None) -> Tensor:
+    """``count`` positions, each with a chance proportional to its weight."""
+    # Not torch.multinomial: that is limited to 2²⁴ categories.
+    edges = weights.double().cumsum(0)
+    spots = edges[-1] * _uniform(count, weights, generator)
+    return torch.searchsorted(edges, spots, right=True).clamp_(max=len(weights) - 1)
+
+
+def _below(limits: Tensor, generator: Generator | None) -> Tensor:
+    """Uniform integers from 0 to just below each limit."""
+    spots = (limits * _uniform(len(limits), limits, generator)).long()
+    return torch.minimum(spots, limits - 1)
+
+
+def _uniform(count: int, like: Tensor, generator: Generator | None) -> Tensor:
+    return torch.rand(count, generator=generator, device=like.device, dtype=torch.float64)

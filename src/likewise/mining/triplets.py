@@ -1,0 +1,132 @@
+"""Which triplets of a batch are worth learning from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from likewise.errors import InputError
+
+__all__ = ["BatchHard", "DistanceWeighted", "EasyPositive", "TripletMiner", "Triplets"]
+
+
+class Triplets(NamedTuple):
+    """Rows of anchors, columns of positives and negatives: three int64 [T]."""
+
+    anchor: Tensor
+    positive: Tensor
+    negative: Tensor
+
+
+class TripletMiner(Protocol):
+    """Chooses triplets from distances [B, M] and the masks of same and different pairs [B, M]."""
+
+    def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
+        """Choose; an anchor without a positive or without a negative is in no triplet."""
+        ...
+
+
+@dataclass(frozen=True)
+class BatchHard:
+    """For each anchor its farthest positive and its nearest negative.
+
+    Among equals the first column is taken. Source: Hermans et al., arXiv 1703.07737.
+    """
+
+    def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
+        """One triplet for each anchor that has both a positive and a negative."""
+        return _one_each(distances, same, different, _farthest)
+
+
+@dataclass(frozen=True)
+class EasyPositive:
+    """For each anchor its nearest positive and its nearest negative.
+
+    The nearest positive lets a class keep several clusters (two poses, two lightings) where the
+    farthest would press them into one. Source: Xuan et al., arXiv 1904.04370 (its "EPHN").
+    """
+
+    def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
+        """One triplet for each anchor that has both a positive and a negative."""
+        return _one_each(distances, same, different, _nearest)
+
+
+@dataclass(frozen=True)
+class DistanceWeighted:
+    """For each pair of anchor and positive one negative, drawn evenly over the distances.
+
+    On the unit sphere in D dimensions random distances d have the density
+    ``q(d) ∝ d^(D-2) (1 - d²/4)^((D-3)/2)``; a negative is drawn with probability proportional to
+    ``1/q(d)``, with d clipped below at ``nearest``, and never one farther than ``farthest``.
+    Distances must be Euclidean between unit vectors. Anchors with no negative in range are left
+    out. Draws come from torch's global generator. Source: Wu et al., arXiv 1706.07567.
+
+    Args:
+        dimension: D, the dimension of the embeddings, at least 3.
+        nearest: clips small distances, whose noise would dominate the gradient.
+        farthest: negatives beyond it have a loss of zero almost surely.
+
+    Raises:
+        InputError: a dimension under 3, or not 0 < nearest < farthest <= 2.
+    """
+
+    dimension: int
+    nearest: float = 0.5
+    farthest: float = 1.4
+
+    def __post_init__(self) -> None:
+        if self.dimension < 3:
+            raise InputError(f"dimension: {self.dimension}; the density needs 3 or more")
+        if not 0 < self.nearest < self.farthest <= 2:
+            raise InputError(
+                f"nearest, farthest: {self.nearest}, {self.farthest}; "
+                "0 < nearest < farthest <= 2 is expected"
+            )
+
+    def log_weights(self, distances: Tensor) -> Tensor:
+        """``log 1/q(d)`` up to a constant; -inf beyond ``farthest``. Any shape."""
+        # Just under 2, so that a farthest of exactly 2 has a finite weight.
+        d = distances.clamp(min=self.nearest, max=min(self.farthest, 1.9999))
+        weights = -(
+            (self.dimension - 2) * d.log() + (self.dimension - 3) / 2 * (-d * d / 4).log1p()
+        )
+        return weights.masked_fill(distances > self.farthest, -torch.inf)
+
+    def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
+        """One triplet for each pair of anchor and positive whose anchor has a negative in range."""
+        weights = self.log_weights(distances.detach()).masked_fill_(~different, -torch.inf)
+        top = weights.amax(dim=1, keepdim=True)
+        reachable = top.isfinite()
+        anchor, positive = (same & reachable).nonzero(as_tuple=True)
+        if len(anchor) == 0:
+            return Triplets(anchor, positive, positive.clone())
+        # One row of chances serves all positives of an anchor: the first takes the first draw.
+        chances = (weights - top).exp_().masked_fill_(~reachable, 1)
+        order = same.cumsum(dim=1)[anchor, positive] - 1
+        drawn = torch.multinomial(chances, int(order.max()) + 1, replacement=True)
+        return Triplets(anchor, positive, drawn[anchor, order])
+
+
+def _one_each(
+    distances: Tensor,
+    same: Tensor,
+    different: Tensor,
+    choose_positive: Callable[[Tensor, Tensor], Tensor],
+) -> Triplets:
+    """One triplet an anchor: the chosen positive and the nearest negative."""
+    anchor = (same.any(dim=1) & different.any(dim=1)).nonzero().squeeze(1)
+    rows = distances.detach()[anchor]
+    positive = choose_positive(rows, same[anchor])
+    return Triplets(anchor, positive, _nearest(rows, different[anchor]))
+
+
+def _farthest(distances: Tensor, mask: Tensor) -> Tensor:
+    return distances.masked_fill(~mask, -torch.inf).argmax(dim=1)
+
+
+def _nearest(distances: Tensor, mask: Tensor) -> Tensor:
+    return distances.masked_fill(~mask, torch.inf).argmin(dim=1)

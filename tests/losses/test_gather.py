@@ -1,0 +1,103 @@
+"""One process, two and four take the same steps: real gloo processes, uneven shares."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from likewise.losses import (
+    Center,
+    Circle,
+    Contrastive,
+    CrossBatchMemory,
+    Gathered,
+    MultiSimilarity,
+    NTXent,
+    ProxyAnchor,
+    ProxyNCA,
+    SiameseClassifier,
+    Sum,
+    SupCon,
+    Triplet,
+)
+
+SIZES = {"num_classes": 4, "embedding_dim": 5}
+LOSSES = {
+    "contrastive": Contrastive,
+    "siamese": lambda: SiameseClassifier(embedding_dim=5),
+    "batch_all": Triplet,
+    "batch_hard": lambda: Triplet(mining="batch_hard"),
+    "semi_hard": lambda: Triplet(mining="semi_hard"),
+    "curriculum": lambda: Triplet(mining="curriculum"),
+    "center": lambda: Center(**SIZES),
+    "circle": lambda: Circle(gamma=16),
+    "multi_similarity": MultiSimilarity,
+    "proxy_nca": lambda: ProxyNCA(**SIZES),
+    "proxy_anchor": lambda: ProxyAnchor(**SIZES),
+    "supcon": SupCon,
+    "ntxent": NTXent,
+    "memory": lambda: CrossBatchMemory(NTXent(), embedding_dim=5, memory_size=30),
+    "sum": lambda: Sum(SupCon(), 0.1 * Center(update="gradient", **SIZES)),
+}
+BATCH, STEPS = 21, 3
+
+
+def shares(rank: int, world: int) -> slice:
+    """Uneven on purpose: 21 samples are 10 and 11, or 5, 5, 5 and 6."""
+    return slice(BATCH * rank // world, BATCH * (rank + 1) // world)
+
+
+def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    model, loss = nn.Linear(6, 5).double(), Gathered(LOSSES[name]().double())
+    whole = nn.ModuleList([model, loss])
+    for _ in range(STEPS):
+        x, y = torch.randn(BATCH, 6, dtype=torch.float64), torch.randint(0, 4, (BATCH,))
+        mine = shares(rank, world)
+        whole.zero_grad()
+        loss(model(x[mine]), y[mine]).backward()
+        for p in whole.parameters():
+            if p.grad is None:
+                continue
+            if world > 1:  # averaged, as DistributedDataParallel does
+                dist.all_reduce(p.grad)
+                p.grad /= world
+            p.data -= 0.1 * p.grad
+    return whole.state_dict()
+
+
+def work(rank: int, world: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet-{world}", rank=rank, world_size=world
+    )
+    results = {name: train(name, rank, world) for name in LOSSES}
+    if rank == world - 1:
+        torch.save(results, Path(folder) / f"{world}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_processes_together_equal_one(world: int, tmp_path: Path) -> None:
+    server = multiprocessing.get_context("forkserver")  # imports torch once for all processes
+    server.set_forkserver_preload(["torch", "torch.distributed", __name__])
+    processes = [
+        server.Process(target=work, args=(rank, world, str(tmp_path))) for rank in range(world)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+        assert process.exitcode == 0
+    together = torch.load(tmp_path / f"{world}.pt")
+    for name in LOSSES:
+        alone = train(name, 0, 1)
+        assert alone.keys() == together[name].keys()
+        for key, value in alone.items():
+            there = together[name][key]
+            assert torch.allclose(there, value, rtol=1e-9, atol=1e-9), (name, key, there - value)

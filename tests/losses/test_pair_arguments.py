@@ -1,0 +1,133 @@
+"""Wrong use is refused with one line that names the argument, its value, and what is allowed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from likewise.distances import Dot, Mahalanobis
+from likewise.errors import InputError
+from likewise.losses import (
+    Center,
+    Circle,
+    Contrastive,
+    CrossBatchMemory,
+    MultiSimilarity,
+    NTXent,
+    ProxyAnchor,
+    ProxyNCA,
+    SiameseClassifier,
+    Sum,
+    SupCon,
+    Triplet,
+    Weighted,
+)
+from tests.losses.cases import CASES, CLASSES, DIMENSION, Case
+
+Z = torch.randn(4, DIMENSION)
+Y = torch.tensor([0, 0, 1, 1])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(
+    ("z", "y", "message"),
+    [
+        (Z[0], Y, r"embeddings: torch.float32 of shape \[4\]; a floating \[B, D\]"),
+        (Z.long(), Y, "embeddings: torch.int64"),
+        (Z, Y[:3], r"labels: torch.int64 of shape \[3\]; int64 of shape \[4\]"),
+        (Z, Y.float(), "labels: torch.float32"),
+        (Z, Y.int(), "labels: torch.int32"),
+        (Z, Y.to("meta"), "labels: on meta; cpu"),
+        (torch.where(torch.arange(4)[:, None] == 2, torch.nan, Z), Y, "row 2 is not finite"),
+        (torch.where(torch.arange(4)[:, None] == 1, torch.inf, Z).half(), Y, "row 1"),
+    ],
+)
+def test_a_wrong_batch(case: Case, z: Tensor, y: Tensor, message: str) -> None:
+    loss = case.make()
+    with pytest.raises(InputError, match=message) as refusal:
+        loss(z, y)
+    assert str(refusal.value).startswith(type(loss).__name__)
+
+
+@pytest.mark.parametrize("make", [Center, ProxyAnchor, ProxyNCA])
+def test_a_batch_that_does_not_fit_the_classes(make: type[nn.Module]) -> None:
+    loss = make(num_classes=CLASSES, embedding_dim=DIMENSION)
+    with pytest.raises(InputError, match=rf"labels: row 3 is {CLASSES}; 0 to {CLASSES - 1}"):
+        loss(Z, torch.tensor([0, 1, 2, CLASSES]))
+    with pytest.raises(InputError, match="labels: row 0 is -1"):
+        loss(Z, torch.tensor([-1, 1, 2, 3]))
+    with pytest.raises(InputError, match="dimension 3; 4 is expected"):
+        loss(Z[:, :3], Y)
+
+
+def test_anchors_are_rows_of_the_batch() -> None:
+    with pytest.raises(InputError, match="anchors: 5; 0 to 4"):
+        Triplet()(Z, Y, anchors=5)
+
+
+SIZES = {"num_classes": 3, "embedding_dim": 2}
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "message"),
+    [
+        (Triplet, {"margin": -0.1}, "margin: -0.1; a finite number from 0"),
+        (Triplet, {"margin": "hard"}, "margin: 'hard'; a number from 0, or 'soft'"),
+        (Triplet, {"margin": float("nan")}, "margin: nan"),
+        (Triplet, {"margin": "soft"}, "margin: 'soft'.*batch_hard"),
+        (Triplet, {"mining": "batch_hrd"}, "did you mean 'batch_hard'"),
+        (Triplet, {"distance": "cosinus"}, "did you mean 'cosine'"),
+        (Triplet, {"distance": Dot(), "squared": True}, "squared: dot"),
+        (Triplet, {"mining": "distance_weighted", "squared": True}, "distance_weighted"),
+        (Triplet, {"mining": "distance_weighted", "distance": "cosine"}, "distance='euclidean'"),
+        (Contrastive, {"margin": 0}, "margin: 0; a finite number above 0"),
+        (Contrastive, {"distance": "dot"}, "'dot' has no zero"),
+        (Contrastive, {"miner": "balance"}, "did you mean 'balanced'"),
+        (SiameseClassifier, {"embedding_dim": 0}, "embedding_dim: 0; an integer from 1"),
+        (Center, {**SIZES, "alpha": 2}, "alpha: 2; from 0 to 1"),
+        (Center, {**SIZES, "update": "papers"}, "did you mean 'paper'"),
+        (Center, {**SIZES, "num_classes": 2.5}, "num_classes: 2.5; an integer"),
+        (Circle, {"margin": 1.5}, "margin: 1.5; between -1 and 1"),
+        (Circle, {"gamma": -1}, "gamma: -1"),
+        (MultiSimilarity, {"alpha": 0}, "alpha: 0"),
+        (MultiSimilarity, {"beta": float("inf")}, "beta: inf"),
+        (ProxyNCA, {**SIZES, "scale": 0}, "scale: 0"),
+        (ProxyAnchor, {**SIZES, "delta": -1}, "delta: -1"),
+        (SupCon, {"temperature": 0}, "temperature: 0"),
+        (NTXent, {"temperature": -1}, "temperature: -1"),
+        (CrossBatchMemory, {"loss": Triplet(), "embedding_dim": 2, "memory_size": 0}, "memory_s"),
+        (CrossBatchMemory, {"loss": Triplet(), "embedding_dim": 2, "warmup": -1}, "warmup: -1"),
+        (Weighted, {"loss": Triplet(), "weight": -1}, "weight: -1"),
+    ],
+)
+def test_a_wrong_argument(make: type[nn.Module], arguments: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make(**arguments)
+
+
+def test_distance_weighted_needs_three_dimensions() -> None:
+    with pytest.raises(InputError, match="dimension: 2"):
+        Triplet(mining="distance_weighted")(Z[:, :2], Y)
+
+
+def test_a_sum_says_which_term_is_wrong() -> None:
+    with pytest.raises(InputError, match="none given"):
+        Sum()
+    with pytest.raises(InputError, match=r"terms\[1\]: str"):
+        Sum(Triplet(), "center")
+
+
+def test_a_siamese_batch_of_another_dimension() -> None:
+    with pytest.raises(InputError, match="dimension 4; 3 is expected"):
+        SiameseClassifier(embedding_dim=3)(Z, Y)
+
+
+def test_a_learned_distance_belongs_to_its_loss() -> None:
+    factor = nn.Parameter(torch.eye(DIMENSION))
+    loss = Triplet(distance=Mahalanobis(factor=factor), margin=1.0, normalize=False)
+    assert [id(p) for p in loss.parameters()] == [id(factor)]
+    loss(Z, Y).backward()
+    assert factor.grad is not None
+    assert (factor.grad != 0).any()
+    assert not list(Triplet(distance=Mahalanobis(factor=torch.eye(DIMENSION))).parameters())
