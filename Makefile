@@ -1,13 +1,13 @@
 # make demo   train, evaluate, index and search on real faces (about five minutes on two cores)
 # make test   lint, types and tests          make test-all   the slow checks too
-# make bench  every benchmark, as ratios     make docs       build the documentation
+# make bench  every benchmark, as ratios
 # Each sets up .venv by itself; only Python >= 3.11, git and make have to be there.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench docs install clean
+.PHONY: demo test test-all lint bench install clean
 
 demo: install
 	$(BIN)/likewise demo
@@ -26,9 +26,6 @@ lint: install
 bench: install
 	$(BIN)/python -m benchmarks --json benchmarks.json
 
-docs: install
-	$(BIN)/mkdocs build --strict
-
 install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml Makefile
@@ -40,4 +37,4 @@ $(VENV)/installed: pyproject.toml Makefile
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

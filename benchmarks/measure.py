@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypedDict
+
+from likewise.machine import describe
 
 PACKAGES = ("torch", "numpy", "pytorch-metric-learning")
 
@@ -49,8 +51,18 @@ def peak_gib(code: str) -> float:
     return int(run.stdout.split()[-2]) / 2**20
 
 
-def machine() -> dict[str, object]:
-    return {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
+def arguments(description: str | None) -> argparse.Namespace:
+    """The options that every benchmark has."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: within a minute")
+    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    return parser.parse_args()
+
+
+def row(name: str, value: float, unit: str, bar: str, holds: bool) -> Result:
+    return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
 
 
 def report(results: Sequence[Result], json_path: str | None) -> None:
@@ -63,5 +75,5 @@ def report(results: Sequence[Result], json_path: str | None) -> None:
         )
     if json_path:
         versions = {"python": platform.python_version()} | {p: version(p) for p in PACKAGES}
-        content = {"machine": machine(), "versions": versions, "results": list(results)}
+        content = {"machine": describe(), "versions": versions, "results": list(results)}
         Path(json_path).write_text(json.dumps(content, indent=2) + "\n")

@@ -5,13 +5,12 @@ python -m benchmarks.pair_losses [--quick] [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 from statistics import median
 
 import torch
 from pytorch_metric_learning.losses import TripletMarginLoss
 
-from benchmarks.measure import Result, interleaved, peak_gib, report
+from benchmarks.measure import Result, arguments, interleaved, peak_gib, report, row
 from likewise.losses import Triplet
 
 DIMENSION, PER_CLASS, MARGIN = 128, 16, 0.2
@@ -45,26 +44,16 @@ def memory(name: str, loss: str, batch: int, limit: float) -> Result:
     return row(name, value, "GiB", f"<= {limit:g}", value <= limit)
 
 
-def row(name: str, value: float, unit: str, bar: str, holds: bool) -> Result:
-    return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: within a minute")
-    parser.add_argument("--json", metavar="FILE", help="write the results there")
-    arguments = parser.parse_args()
-    report(
-        [
-            batchall_vs_pml(rounds=4 if arguments.quick else 15),
-            memory("losses.batchall_gib_8192", "Triplet()", 8192, 4),
-            memory("losses.ntxent_gib_4096", "NTXent()", 4096, 1.5),
-            memory("losses.supcon_gib_4096", "SupCon()", 4096, 1.5),
-            memory("losses.multi_similarity_gib_4096", "MultiSimilarity()", 4096, 1.5),
-        ],
-        arguments.json,
-    )
+def results(*, quick: bool) -> list[Result]:
+    return [
+        batchall_vs_pml(rounds=4 if quick else 15),
+        memory("losses.batchall_gib_8192", "Triplet()", 8192, 4),
+        memory("losses.ntxent_gib_4096", "NTXent()", 4096, 1.5),
+        memory("losses.supcon_gib_4096", "SupCon()", 4096, 1.5),
+        memory("losses.multi_similarity_gib_4096", "MultiSimilarity()", 4096, 1.5),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    options = arguments(__doc__)
+    report(results(quick=options.quick), options.json)
