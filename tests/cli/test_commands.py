@@ -51,7 +51,8 @@ def test_help_ends_in_an_example_and_offers_json(
 ) -> None:
     code, out, _ = run(capsys, *command, "--help")
     assert code == 0
-    assert f"Example: likewise {' '.join(command)}" in " ".join(out.split())
+    last = " ".join(out.rsplit("╯", 1)[1].split())
+    assert last.startswith(f"Example: likewise {' '.join(command)}")
     assert "--json" in out
 
 

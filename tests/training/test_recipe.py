@@ -33,6 +33,7 @@ def test_a_recipe_survives_yaml(tmp_path: Path) -> None:
     recipe = recipe_with(Recipe(), ["loss.name=arcface", "loss.margin=0.4", "schedule.epochs=7"])
     (tmp_path / "r.yaml").write_text(recipe.to_yaml())
     assert load_recipe(tmp_path / "r.yaml") == recipe
+    assert "  epochs: 7  # passes over the photos" in recipe.to_yaml()
     (tmp_path / "r.yaml").write_text("schedule: {epochs: 3}\n")
     assert load_recipe(tmp_path / "r.yaml") == recipe_with(Recipe(), ["schedule.epochs=3"])
     (tmp_path / "r.yaml").write_text("")

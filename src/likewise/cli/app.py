@@ -10,6 +10,7 @@ import typer
 
 from likewise import __version__
 from likewise.cli import demo, doctor, embed, evaluate, index, models, train, verify
+from likewise.cli.output import add_command
 from likewise.errors import LikewiseError
 
 __all__ = ["app", "main"]
@@ -24,14 +25,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("embed")(embed.embed)
-app.command("verify")(verify.verify)
+add_command(app, "demo", demo.demo)
+add_command(app, "train", train.train)
+add_command(app, "evaluate", evaluate.evaluate)
+add_command(app, "embed", embed.embed)
+add_command(app, "verify", verify.verify)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
-app.command("doctor")(doctor.doctor)
+add_command(app, "doctor", doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -15,6 +15,7 @@ from likewise.cli.output import (
     Model,
     OnBad,
     Root,
+    add_command,
     print_bad,
     print_json,
     print_table,
@@ -25,7 +26,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Build an index of photos, and find the most alike.", no_args_is_help=True)
 
 
-@app.command("build")
 def build(
     data: Annotated[Path, typer.Argument(help="Photos (with --model), or a file of embeddings.")],
     out: Annotated[Path, typer.Option("--out", help="The index's folder.")] = Path("index"),
@@ -80,7 +80,6 @@ def build(
         typer.echo(f"{len(built):,} vectors of {built.dimension} numbers: {out}")
 
 
-@app.command("search")
 def search(
     index: Annotated[Path, typer.Argument(help="The index's folder.")],
     photos: Annotated[list[Path], typer.Argument(help="Photos to look for.")],
@@ -118,3 +117,7 @@ def search(
             for hit in answer["found"]
         ]
         print_table(f"most alike to {answer['probe']}", ("photo", "identity", "score"), rows)
+
+
+add_command(app, "build", build)
+add_command(app, "search", search)

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, print_json
+from likewise.cli.output import AsJson, add_command, print_json
 
 __all__ = ["app"]
 
 app = typer.Typer(help="List networks, and import trained ones.", no_args_is_help=True)
 
 
-@app.command("list")
 def names(
     pattern: Annotated[str, typer.Argument(help="With * and ?, like 'resnet*'.")] = "*",
     as_json: AsJson = False,
@@ -32,7 +31,6 @@ def names(
         typer.echo("\n".join(found) if found else f"no backbone is named like {pattern}")
 
 
-@app.command("import")
 def bring_in(
     file: Annotated[Path, typer.Argument(help="An .onnx file, or PyTorch weights (.pth).")],
     out: Annotated[Path, typer.Option("--out", help="The model's folder.")],
@@ -97,3 +95,7 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{option} {text}: expected numbers with commas between them") from None
+
+
+add_command(app, "list", names)
+add_command(app, "import", bring_in)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ __all__ = [
     "Model",
     "OnBad",
     "Root",
+    "add_command",
     "note",
     "print_bad",
     "print_experiment",
@@ -50,6 +52,12 @@ OnBad = Annotated[
 Flip = Annotated[bool, typer.Option("--flip", help="Add the mirrored photo's embedding.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
 Root = Annotated[Path | None, typer.Option("--root", help="Where the paths of a table start from.")]
+
+
+def add_command(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    """Register a command; of its docstring, the example comes at the very end of the help."""
+    text, _, example = inspect.cleandoc(command.__doc__ or "").partition("\n\nExample: ")
+    app.command(name, help=text, epilog=f"Example: {example}")(command)
 
 
 def note(text: str) -> None:

@@ -155,9 +155,28 @@ class Recipe(_Section):
     training: Training = Field(default_factory=Training)
 
     def to_yaml(self) -> str:
-        """The recipe with every key resolved."""
-        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-        return text
+        """The recipe with every key resolved and explained."""
+        return "\n".join(_explained(self, "")) + "\n"
+
+
+def _explained(section: BaseModel, indent: str) -> list[str]:
+    """A section's keys as YAML, each with its explanation as a comment."""
+    lines = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            lines += [f"{indent}{name}:", *_explained(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}: {_plain(value)}  # {field.description}")
+    for name, value in (section.model_extra or {}).items():
+        lines.append(f"{indent}{name}: {_plain(value)}")
+    return lines
+
+
+def _plain(value: Any) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    text: str = yaml.safe_dump(plain, default_flow_style=True, width=1000, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
 
 
 def load_recipe(path: Path) -> Recipe:
