@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from likewise.errors import InputError
+from likewise.errors import InputError, LikewiseError
 from likewise.metriclearn import LDA, LMNN, NCA, InverseCovariance, JointBayesian
 from likewise.metriclearn import WithinClassWhitening as Whitening
 from tests.metriclearn.cases import METRICS, gaussian_classes
@@ -64,6 +65,25 @@ def test_before_the_fit_there_is_no_metric(name, tmp_path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.ones((24, 3)), "X: the rows are all alike"),
+        (1e-200 * X, "X: the rows are all alike, or differ by too little"),
+        (1e200 * X, "too large to square; scale them down"),
+        (X[:, 0], "Reshape your data"),
+        (X[:, :0], r"0 feature\(s\)"),
+        (X + 1j, "Complex data not supported"),
+        (csr_array(X), "Sparse data was passed"),
+        ([["a", "b"]] * 24, "could not convert string"),
+    ],
+)
+def test_rows_that_hold_no_metric(name, rows, message) -> None:
+    with pytest.raises(InputError, match=message):
+        clone(METRICS[name]).fit(rows, Y)
+
+
 @pytest.mark.parametrize("name", LABELLED)
 @pytest.mark.parametrize(
     ("labels", "message"),
@@ -86,6 +106,12 @@ def test_fewer_samples_than_dimensions_need_shrinkage(metric) -> None:
     with pytest.raises(InputError, match=r"X: the .* is singular, of rank .* shrinkage='auto'"):
         metric.fit(wide, labels)
     assert metric.set_params(shrinkage="auto").fit(wide, labels).transform(wide).shape[0] == 12
+
+
+def test_lda_without_any_spread_within_classes() -> None:
+    rows = gaussian_classes(4, 1, 3)[0][Y]
+    with pytest.raises(InputError, match="singular, even when shrunk"):
+        LDA(shrinkage="auto").fit(rows, Y)
 
 
 @pytest.mark.parametrize(
@@ -124,5 +150,5 @@ def test_arguments_out_of_range(metric, message) -> None:
 
 def test_a_file_that_cannot_be_written_is_one_clear_line(tmp_path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Exception, match="cannot write"):
+    with pytest.raises(LikewiseError, match="cannot write"):
         InverseCovariance().fit(X).save(tmp_path / "file" / "m.npy")

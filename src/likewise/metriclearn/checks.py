@@ -20,6 +20,9 @@ __all__ = ["check_count", "check_number", "check_pairs", "check_rows", "check_tr
 Floats = NDArray[np.float64]
 Classes = NDArray[np.intp]
 
+# Beyond these, squares and their sums overflow or vanish in float64.
+LARGEST, SMALLEST = 1e150, 1e-150
+
 
 def check_count(name: str, value: object, *, least: int = 1, most: float = math.inf) -> int:
     """Return ``value`` if it is a whole number from ``least`` to ``most``.
@@ -51,8 +54,8 @@ def check_training(estimator: Any, X: ArrayLike, y: ArrayLike | None) -> tuple[F
     """The rows in float64 [N, D], and the class of each as a number from 0 to C-1 [N].
 
     Raises:
-        InputError: not rows of finite numbers; labels missing, continuous, not one a row; fewer
-            than two classes; no class with two samples.
+        InputError: not rows of finite numbers, or all alike; labels missing, continuous, not one a
+            row; fewer than two classes; no class with two samples.
     """
     with _refused(estimator):
         rows, labels = validate_data(
@@ -60,6 +63,7 @@ def check_training(estimator: Any, X: ArrayLike, y: ArrayLike | None) -> tuple[F
         )
         check_classification_targets(labels)
     _check_finite(estimator, "X", rows)
+    _check_spread(estimator, rows)
     names, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     place = f"{type(estimator).__name__}: y"
     if len(names) < 2:
@@ -90,6 +94,8 @@ def check_rows(
             ensure_all_finite=False,
         )
     _check_finite(estimator, argument, rows)
+    if fit:
+        _check_spread(estimator, rows)
     return rows  # type: ignore[no-any-return]
 
 
@@ -124,6 +130,19 @@ def _check_finite(estimator: Any, argument: str, rows: NDArray[Any]) -> None:
         raise InputError(
             f"{type(estimator).__name__}: {argument}: row {wrong[0]} holds NaN or infinity "
             f"({len(wrong)} of {len(rows)} rows do)"
+        )
+
+
+def _check_spread(estimator: Any, rows: Floats) -> None:
+    """Refuse rows without any difference, and numbers that float64 cannot square."""
+    if np.abs(rows).max() > LARGEST:
+        raise InputError(
+            f"{type(estimator).__name__}: X: numbers up to {np.abs(rows).max():.3g}, "
+            "too large to square; scale them down"
+        )
+    if (rows.max(axis=0) - rows.min(axis=0)).max() < SMALLEST:
+        raise InputError(
+            f"{type(estimator).__name__}: X: the rows are all alike, or differ by too little"
         )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from likewise.errors import InputError
 from likewise.metriclearn.checks import check_count, check_number, check_training
 from likewise.metriclearn.covariance import Shrinkage
 from likewise.metriclearn.linear_metric import LinearMetric
@@ -58,7 +60,13 @@ class LDA(LinearMetric):
                 solver="eigen", shrinkage=self.shrinkage, n_components=self.n_components
             )
         )
-        model.fit(rows, classes)
+        try:
+            model.fit(rows, classes)
+        except np.linalg.LinAlgError:
+            raise InputError(
+                "LDA: X: the covariance within classes is singular, even when shrunk; "
+                "raise shrinkage, or drop columns that are constant within classes"
+            ) from None
         self.mean_ = rows.mean(axis=0)
         # Only the outputs that scikit-learn itself would give: it knows the rank of the data.
         wide = model.transform(rows[:1]).shape[1]
