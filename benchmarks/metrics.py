@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +40,6 @@ from likewise.metriclearn import (
 
 Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
-Score = Callable[[Floats, Pairs], Floats]
 
 PAIRWISE = ("LMNN", "NCA")  # their time grows with N²: at most CAP photos of a person
 CAP = 4
@@ -67,7 +66,9 @@ def cosine(X: Floats, pairs: Pairs) -> Floats:
     return pair_scores(X, np.asarray(pairs.left), np.asarray(pairs.right))
 
 
-def scored(X: Floats, people: Names, fit: NDArray[np.bool_], pairs: Pairs, names) -> list[Measured]:
+def scored(
+    X: Floats, people: Names, fit: NDArray[np.bool_], pairs: Pairs, names: Iterable[str]
+) -> list[Measured]:
     """Every metric, fitted on the rows ``fit``, which share no person with ``pairs``."""
     left, right = np.asarray(pairs.left), np.asarray(pairs.right)
     assert not set(people[fit]) & {*people[left], *people[right]}, "a test person was in the fit"
@@ -113,7 +114,7 @@ def lfw(folder: Path) -> tuple[Floats, list[str], Names]:
     return vectors, files, np.array([file.partition("/")[0] for file in files])
 
 
-def view1(folder: Path, names) -> list[Result]:
+def view1(folder: Path, names: Iterable[str]) -> list[Result]:
     X, files, people = lfw(folder)
     listed = (folder / "protocol" / "peopleDevTrain.csv").read_text().splitlines()[1:]
     fit = np.isin(people, [line.partition(",")[0] for line in listed])
@@ -131,7 +132,7 @@ def view1(folder: Path, names) -> list[Result]:
     return [no_harm("metrics.lfw_view1_rca_less_cosine", aucs["RCA"] - aucs["cosine"], "AUC")]
 
 
-def view2(folder: Path, names) -> list[Result]:
+def view2(folder: Path, names: Iterable[str]) -> list[Result]:
     X, files, people = lfw(folder)
     pairs, _ = match_names(read_pairs(folder / "protocol" / "pairs.txt"), files)
     totals: dict[str, Floats] = {}
