@@ -46,7 +46,7 @@ def test_metric_axioms(name, x) -> None:
     rounding = 1e-9 * (1 + d.max())
     assert (d >= 0).all()
     assert (np.diag(d) == 0).all()
-    np.testing.assert_array_equal(d, d.T)
+    np.testing.assert_allclose(d, d.T, rtol=1e-12)
     through = d[:, :, None] + d[None, :, :]  # d(i, j) + d(j, k)
     assert (d[:, None, :] <= through + rounding).all()
 
