@@ -46,6 +46,7 @@ def fresh(code: str, environment: Mapping[str, str] | None = None) -> str:
     """What a fresh Python process that runs ``code`` prints."""
     run = subprocess.run(
         [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],  # where ``benchmarks`` is found
         env=os.environ | dict(environment or {}),
         stdout=subprocess.PIPE,
         text=True,
