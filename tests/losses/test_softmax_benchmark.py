@@ -43,12 +43,14 @@ def test_the_compiled_side_takes_a_step(half: bool) -> None:
     side("compiled", 20, half=half, dimension=8)()
 
 
+@pytest.mark.slow  # fresh processes
 def test_the_head_holds_fewer_copies_than_the_formula() -> None:
     head, naive = copies("head", "10k"), copies("naive", "10k")
     assert head["name"] == "losses.head_copies_10k"
     assert head["value"] + 1 < naive["value"]
 
 
+@pytest.mark.slow  # a fresh process
 def test_rows_have_the_names_and_bars_of_the_plan() -> None:
     assert [r["name"] for r in speed("1k", 1, ["gemm", "pml"], retained=True)] == [
         "losses.head_vs_gemm_1k_retained",
