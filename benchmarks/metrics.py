@@ -200,7 +200,7 @@ def orl(splits: int) -> list[Result]:
 def gained(name: str, gap: float, unit: str) -> Result:
     """On embeddings that tell faces apart already: what the metric gains. No bar: it may be less
     than nothing, and the docs say so."""
-    return row(name, float(gap), unit, "none", True)
+    return row(name, float(gap), unit)
 
 
 def results(*, quick: bool) -> list[Result]:
