@@ -19,6 +19,7 @@ from likewise.losses import (
     Sum,
     Triplet,
     Weighted,
+    create_loss,
 )
 from likewise.mining import balanced_pairs
 from tests.losses.cases import batch
@@ -141,3 +142,44 @@ def test_balanced_miners_weigh_both_kinds_equally(loss: nn.Module) -> None:
         for kind in (True, False)
     ]
     torch.testing.assert_close(values.mean(), sum(means) / 2, rtol=0.1, atol=0)
+
+
+def test_a_sum_by_name_is_the_sum_of_its_terms() -> None:
+    torch.manual_seed(0)
+    loss = create_loss(
+        "cosface + 0.003*center",
+        num_classes=5,
+        embedding_dim=4,
+        margin=0.2,
+        alpha=0.4,
+        center={"update": "gradient"},
+    )
+    face, weighted = loss.terms
+    assert (face.margin, weighted.weight) == (0.2, 0.003)
+    assert (weighted.loss.alpha, weighted.loss.update) == (0.4, "gradient")
+    z, y = batch(dtype=torch.float32)
+    torch.testing.assert_close(loss(z, y), face(z, y) + 0.003 * weighted.loss(z, y))
+    assert len(loss.hits) == len(y)
+    loss.set_margin_fraction(0.5)
+    assert face.margin_fraction == 0.5
+    assert create_loss("triplet + contrastive", num_classes=5, embedding_dim=4).hits is None
+    (twice,) = create_loss("2*am_softmax", num_classes=5, embedding_dim=4).terms
+    assert twice.weight == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("softmax + 0.1*centre", {}, "did you mean 'center'"),
+        ("softmax + much*center", {}, "expected a weight before"),
+        ("softmax +", {}, "unknown value ''"),
+        ("softmax + -1*center", {}, "weight: -1.0"),
+        ("softmax + center", {"alfa": 1}, "did you mean 'alpha'"),
+        ("softmax + center", {"center": {"alfa": 1}}, "parameter of center"),
+    ],
+)
+def test_sums_by_name_that_make_no_sense(
+    name: str, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        create_loss(name, num_classes=5, embedding_dim=4, **arguments)

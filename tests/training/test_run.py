@@ -87,7 +87,8 @@ def test_it_learns_to_tell_people_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["loss.name=softmax", "loss.name=normalized_softmax", "loss.name=arcface",
+    ["loss.name=softmax",
+        "loss.name=softmax + 0.01*center", "loss.name=normalized_softmax", "loss.name=arcface",
      "optimizer.name=sgd", "schedule.name=step", "batch.sampler=plain", "training.precision=bf16",
      "data.keep_mib=0"],
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from likewise.errors import one_of
+from likewise.errors import InputError, one_of
 from likewise.losses.adaface import AdaFace
 from likewise.losses.airface import AirFace
 from likewise.losses.arcface import ArcFace
@@ -27,6 +27,7 @@ from likewise.losses.softmax import Softmax
 from likewise.losses.sphereface import LSoftmax, SphereFace
 from likewise.losses.sphereface2 import SphereFace2
 from likewise.losses.subcenter_arcface import SubCenterArcFace
+from likewise.losses.sum import Sum, Weighted
 from likewise.losses.supcon import SupCon
 from likewise.losses.triplet import Triplet
 from likewise.losses.uniface import UniFace
@@ -77,13 +78,15 @@ def list_losses() -> list[str]:
 
 
 def create_loss(name: str, *, num_classes: int, embedding_dim: int, **params: Any) -> nn.Module:
-    """Make the loss called ``name``.
+    """Make the loss called ``name``, or a weighted sum such as ``softmax + 0.003*center``.
 
     Args:
-        name: one of :func:`list_losses`, or an alias of one.
+        name: one of :func:`list_losses`, or an alias of one; or several of them, each with its
+            weight before it if that is not 1, with ``+`` between them.
         num_classes: number of classes; handed on to losses that hold class weights.
         embedding_dim: length of an embedding; likewise.
-        params: the other arguments of the loss's constructor.
+        params: the other arguments of the loss's constructor. In a sum, an argument goes to the
+            first loss that has it; ``center={"alpha": 0.3}`` names the loss.
 
     Raises:
         InputError: an unknown name or parameter (the nearest is suggested), or a value that the
@@ -93,11 +96,52 @@ def create_loss(name: str, *, num_classes: int, embedding_dim: int, **params: An
         >>> from likewise.losses import create_loss
         >>> create_loss("arcface", num_classes=10, embedding_dim=4, margin=0.4)
         ArcFace(num_classes=10, embedding_dim=4, scale=64, margin=0.4)
+        >>> loss = create_loss("softmax + 0.003*center", num_classes=10, embedding_dim=4)
+        >>> [term.weight.shape for term in loss.terms[:1]]
+        [torch.Size([10, 4])]
     """
-    name = ALIASES.get(name, name)
-    one_of("loss", name, [*LOSSES, *ALIASES])
-    accepted = set(inspect.signature(LOSSES[name]).parameters)
+    weights, names = zip(*_terms(name), strict=True)
     given = {"num_classes": num_classes, "embedding_dim": embedding_dim}
-    for key in params:
-        one_of(f"parameter of {name}", key, accepted - given.keys())
-    return LOSSES[name](**{k: v for k, v in given.items() if k in accepted}, **params)
+    accepted = [_parameters(term) - given.keys() for term in names]
+    own: list[dict[str, Any]] = [{} for _ in names]
+    for key, value in params.items():
+        if len(names) > 1 and key in names and isinstance(value, dict):
+            place = names.index(key)
+            for inner in value:
+                one_of(f"parameter of {key}", inner, accepted[place])
+            own[place] |= value
+            continue
+        one_of(f"parameter of {name}", key, set().union(*accepted))
+        own[next(n for n, known in enumerate(accepted) if key in known)].setdefault(key, value)
+    losses = [
+        LOSSES[term](**{k: v for k, v in given.items() if k in _parameters(term)}, **arguments)
+        for term, arguments in zip(names, own, strict=True)
+    ]
+    if len(losses) == 1 and weights[0] == 1:
+        return losses[0]
+    return Sum(*(_weighted(loss, weight) for loss, weight in zip(losses, weights, strict=True)))
+
+
+def _parameters(name: str) -> set[str]:
+    return set(inspect.signature(LOSSES[name]).parameters)
+
+
+def _weighted(loss: nn.Module, weight: float) -> nn.Module:
+    return loss if weight == 1 else Weighted(loss, weight)
+
+
+def _terms(name: str) -> list[tuple[float, str]]:
+    """The weight and the name of each term of a sum."""
+    found = []
+    for term in name.split("+"):
+        before, star, after = term.partition("*")
+        try:
+            weight = float(before) if star else 1.0
+        except ValueError:
+            raise InputError(
+                f"loss: {term.strip()!r}: expected a weight before the *, like 0.003*center"
+            ) from None
+        bare = (after if star else before).strip()
+        bare = ALIASES.get(bare, bare)
+        found.append((weight, one_of("loss", bare, LOSSES)))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -51,6 +52,15 @@ class Weighted(Composable):
         self.weight = float(weight)
         self.compares_samples = bool(getattr(loss, "compares_samples", False))
 
+    @property
+    def hits(self) -> Tensor | None:
+        """Those of the loss, if it has classes to hit."""
+        return getattr(self.loss, "hits", None)
+
+    def set_margin_fraction(self, fraction: float) -> None:
+        """Scale the margin of the loss, if it has one."""
+        _set_margin_fraction(self.loss, fraction)
+
     def extra_repr(self) -> str:
         """Show the weight."""
         return f"weight={self.weight:g}"
@@ -86,6 +96,17 @@ class Sum(Composable):
         self.terms = nn.ModuleList(_term(position, term) for position, term in enumerate(terms))
         self.compares_samples = any(getattr(t, "compares_samples", False) for t in self.terms)
 
+    @property
+    def hits(self) -> Tensor | None:
+        """Those of the first term that has classes to hit; None if none has."""
+        found = (getattr(term, "hits", None) for term in self.terms)
+        return next((hits for hits in found if hits is not None), None)
+
+    def set_margin_fraction(self, fraction: float) -> None:
+        """Scale the margin of every term that has one, for a warm-up."""
+        for term in self.terms:
+            _set_margin_fraction(term, fraction)
+
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: int | None = None) -> Tensor:
         """Add the losses of one batch up; ``anchors`` as in ``EmbeddingLoss``."""
         values = [apply(term, embeddings, labels, anchors) for term in self.terms]
@@ -104,6 +125,12 @@ def _term(position: int, term: object) -> nn.Module:
     raise InputError(
         f"terms[{position}]: {type(term).__name__}; a loss, or a pair (weight, loss), is expected"
     )
+
+
+def _set_margin_fraction(loss: nn.Module, fraction: float) -> None:
+    scale: Callable[[float], None] | None = getattr(loss, "set_margin_fraction", None)
+    if scale is not None:
+        scale(fraction)
 
 
 def apply(loss: nn.Module, embeddings: Tensor, labels: Tensor, anchors: int | None) -> Tensor:

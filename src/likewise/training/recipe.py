@@ -79,7 +79,9 @@ class LossChoice(BaseModel):
     """The loss: its name, and whatever parameters it takes."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = Field("cosface", description="one of likewise.losses.list_losses()")
+    name: str = Field(
+        "cosface", description="one of likewise.losses.list_losses(), or softmax + 0.003*center"
+    )
 
     def parameters(self) -> dict[str, Any]:
         """What is given besides the name."""
@@ -88,6 +90,8 @@ class LossChoice(BaseModel):
 
 def _number(value: Any) -> Any:
     """YAML 1.1 takes 1e-3 for text; nobody means that."""
+    if isinstance(value, dict):
+        return {key: _number(inner) for key, inner in value.items()}
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -223,7 +227,7 @@ def recipe_with(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             raise InputError(f"--set {setting}: {text!r} is not a value") from None
     # The parameters of one loss say nothing to another.
     if any(setting.startswith("loss.name=") for setting in settings):
-        given = {s.partition("=")[0].strip().split(".")[-1] for s in settings if s[:5] == "loss."}
+        given = {s.partition("=")[0].strip().split(".")[1] for s in settings if s[:5] == "loss."}
         values["loss"] = {k: v for k, v in values["loss"].items() if k in given}
     return _parse(values, "--set")
 
