@@ -20,7 +20,7 @@ from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
     ["demo"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
-    ["index", "search"], ["models", "list"], ["models", "import"], ["doctor"],
+    ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["doctor"],
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from likewise import __version__
-from likewise.cli import demo, doctor, embed, evaluate, index, models, train, verify
+from likewise.cli import demo, doctor, embed, evaluate, figures, index, models, train, verify
 from likewise.cli.output import add_command
 from likewise.errors import LikewiseError
 
@@ -32,6 +32,7 @@ add_command(app, "embed", embed.embed)
 add_command(app, "verify", verify.verify)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
+add_command(app, "figures", figures.figures)
 add_command(app, "doctor", doctor.doctor)
 
 

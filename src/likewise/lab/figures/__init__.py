@@ -1,0 +1,1 @@
+"""Pictures that explain the losses, made by the losses themselves."""

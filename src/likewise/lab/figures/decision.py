@@ -1,0 +1,109 @@
+"""What a trained loss decides about points of the plane, asked of its own code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from likewise.losses.center import Center
+from likewise.losses.head import Head
+from likewise.losses.reduction import Logistic
+from likewise.losses.softmax import Softmax
+from likewise.losses.sum import Sum, Weighted
+
+__all__ = [
+    "UNSURE",
+    "anchors",
+    "centres",
+    "classifier",
+    "decide",
+    "decide_with_margin",
+    "decides_alone",
+]
+
+UNSURE = -1
+"""What is decided where no class wins by its margin."""
+
+
+def classifier(loss: nn.Module) -> Head | Softmax | None:
+    """The part of a loss that classifies: itself, or a term of a sum; None if no part does."""
+    if isinstance(loss, Head | Softmax):
+        return loss
+    if isinstance(loss, Weighted):
+        return classifier(loss.loss)
+    if isinstance(loss, Sum):
+        return next((part for term in loss.terms if (part := classifier(term)) is not None), None)
+    return None
+
+
+def anchors(loss: nn.Module) -> tuple[str, Tensor] | None:
+    """The points that a loss learns for its classes, and their name: [C·K, D]."""
+    for name, parameter in loss.named_parameters():
+        last = name.rpartition(".")[2]
+        if last in ("weight", "proxies") and parameter.ndim == 2:
+            return {"weight": "class weights", "proxies": "proxies"}[last], parameter.detach()
+    return None
+
+
+def centres(loss: nn.Module) -> Tensor | None:
+    """The centres [C, D] of the centre loss, in a sum or alone; None without one."""
+    found = [module.centers.detach() for module in loss.modules() if isinstance(module, Center)]
+    return found[0] if found else None
+
+
+def decides_alone(head: Head | Softmax) -> bool:
+    """Whether each class is decided by itself (a logistic loss), not against the others."""
+    return isinstance(head, Head) and isinstance(head.reduce(torch.zeros(1)), Logistic)
+
+
+@torch.no_grad()
+def decide(part: Head | Softmax, points: Tensor) -> Tensor:
+    """The class with the largest logit, without margins: points [N, D] → int64 [N]."""
+    if isinstance(part, Softmax):
+        logits = points @ part.weight.to(points).T
+        logits = logits if part.bias is None else logits + part.bias.to(points)
+        return logits.argmax(1)
+    return (_cosines(part, points) * _lengths(part)).argmax(1)
+
+
+@torch.no_grad()
+def decide_with_margin(part: Head | Softmax, points: Tensor) -> Tensor:
+    """The class that wins although its margin is held against it, or ``UNSURE``: int64 [N].
+
+    A point of class y that lies where y is decided costs its loss little: the logit of y, margin
+    applied, is the largest (for a logistic loss: it is positive, and those of all others are
+    negative).
+    """
+    if isinstance(part, Softmax):
+        return decide(part, points)
+    cosines, lengths = _cosines(part, points), _lengths(part)
+    norms = torch.linalg.vector_norm(points, dim=1)
+    margin, classes = part.margins(norms), cosines.shape[1]
+    decided = torch.full((len(points),), UNSURE, dtype=torch.int64)
+    for own in range(classes):
+        target = part.target(cosines[:, own], margin)
+        rest = [other for other in range(classes) if other != own]
+        others = part.others(cosines[:, rest], target)
+        logit, rivals = target * lengths[own], (others * lengths[rest]).amax(1)
+        if decides_alone(part):
+            bias = part.offset() / part.scales(norms)
+            won = (logit + bias > 0) & (rivals + bias < 0)
+        else:
+            won = logit > rivals
+        decided[won] = own
+    return decided
+
+
+def _cosines(head: Head, points: Tensor) -> Tensor:
+    """With the nearest sub-centre of each class, [N, C]."""
+    unit = nn.functional.normalize(points, dim=1)
+    weight = nn.functional.normalize(head.weight.to(points), dim=1)
+    return (unit @ weight.T).view(len(points), head.num_classes, head.subcenters).amax(2)
+
+
+def _lengths(head: Head) -> Tensor:
+    """What the logits of each class are multiplied with, [C]: the length of its weights, or 1."""
+    if head.unit_weights:
+        return head.weight.new_ones(head.num_classes)
+    lengths: Tensor = torch.linalg.vector_norm(head.weight, dim=1)
+    return lengths

@@ -1,0 +1,87 @@
+"""The picture of one loss: what it is, where it puts eight people, and the numbers behind it."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure
+
+from likewise.evaluation.separation import Separation
+from likewise.lab.figures.decision import anchors, centres, classifier
+from likewise.lab.figures.draw_plane import draw_circle, draw_plane
+from likewise.lab.figures.draw_sphere import draw_space, draw_sphere
+from likewise.lab.figures.learn import Embedded
+from likewise.lab.figures.palette import INK, PAPER, QUIET
+from likewise.lab.figures.settings import Setting
+
+__all__ = ["draw_embedding", "numbers_line"]
+
+
+def draw_embedding(
+    seen: Embedded, setting: Setting, measured: Separation, *, reach: float | None = None
+) -> Figure:
+    """Left the embeddings as they are, right their directions; two or three dimensions.
+
+    Args:
+        seen: the points and the loss.
+        setting: what is written above.
+        measured: what is written below.
+        reach: half the side of the left plane, if it must stay the same from frame to frame.
+    """
+    figure = Figure(figsize=(8, 5), facecolor=PAPER)
+    figure.text(0.03, 0.945, setting.title, fontsize=15, color=INK, weight="bold", va="center")
+    figure.text(0.97, 0.945, setting.knobs, fontsize=9.5, color=QUIET, ha="right", va="center")
+    figure.text(0.03, 0.885, setting.says, fontsize=10, color=INK, va="center")
+    left, right = (0.02, 0.115, 0.46, 0.71), (0.51, 0.115, 0.48, 0.71)
+    if seen.points.shape[1] == 2:
+        first, second = figure.add_axes(left), figure.add_axes(right)
+        draw_plane(first, seen, reach=reach)
+        draw_circle(second, seen)
+    else:
+        first = figure.add_axes(left, projection="3d")
+        second = figure.add_axes(right, projection="3d")
+        draw_space(first, seen, reach=reach)
+        draw_sphere(second, seen)
+    figure.text(0.25, 0.085, _legend(seen), fontsize=8, color=QUIET, ha="center", va="center")
+    figure.text(
+        0.75, 0.085, _circle_legend(seen), fontsize=8, color=QUIET, ha="center", va="center"
+    )
+    figure.text(0.5, 0.032, numbers_line(measured), fontsize=10, color=INK, ha="center",
+                va="center")  # fmt: skip
+    return figure
+
+
+def numbers_line(measured: Separation, *, short: bool = False) -> str:
+    """The measured separation in a line."""
+    within, between = math.degrees(measured.within), math.degrees(measured.between)
+    if short:
+        return f"within {within:.1f}° · between {between:.0f}° · overlap {measured.overlap:.0%}"
+    return (
+        f"mean angle within a class {within:.1f}°, between classes {between:.1f}°  ·  "
+        f"{measured.overlap:.0%} have a stranger nearer than their farthest own"
+    )
+
+
+def _legend(seen: Embedded) -> str:
+    parts = ["embeddings z"]
+    flat = seen.points.shape[1] == 2
+    if classifier(seen.loss) is not None:
+        parts += ["class weights (rays)", "decided regions"] if flat else ["class weights (rays)"]
+    elif flat:
+        parts.append("class means (dots)")
+    if centres(seen.loss) is not None:
+        parts.append("centres (dots)")
+    return " · ".join(parts)
+
+
+def _circle_legend(seen: Embedded) -> str:
+    flat = seen.points.shape[1] == 2
+    parts = ["directions z/‖z‖"]
+    if flat and classifier(seen.loss) is not None:
+        parts.append("ring: won by the margin")
+    learned = anchors(seen.loss)
+    if learned is not None and classifier(seen.loss) is None:
+        parts.append(f"{learned[0]} (circles)")
+    if flat:
+        parts.append("outside: density")
+    return " · ".join(parts)

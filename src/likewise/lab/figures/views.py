@@ -1,0 +1,59 @@
+"""Many views of few faces: eight people of the AT&T/ORL faces, each photo seen in many ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from likewise.data.manifest import Manifest
+from likewise.data.preprocess import Preprocess
+from likewise.data.transforms import Augment, Blur, Color, Geometry, Light
+
+__all__ = ["AUGMENT", "PREPROCESS", "Views", "draw_views"]
+
+PREPROCESS = Preprocess(32, 28, 1, mean=(0.5,), std=(0.5,), fit="stretch")
+AUGMENT = Augment(
+    geometry=Geometry(p=1, degrees=6, zoom=0.06, translate=0.03),
+    color=Color(p=1, brightness=0.2, contrast=0.25),
+    light=Light(p=1),
+    blur=Blur(p=0.3, sigma=0.6),
+)
+
+
+@dataclass(frozen=True)
+class Views:
+    """Augmented photos.
+
+    Args:
+        pixels: uint8 [N, 1, H, W].
+        labels: int64 [N], from 0; the views of one person lie together.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    def inputs(self) -> Tensor:
+        """What a network is given: float32 [N, 1, H, W], on -1…1."""
+        return PREPROCESS.normalise(self.pixels)
+
+
+def draw_views(photos: Manifest, each: int, *, seed: int) -> Views:
+    """Draw ``each`` views of every person, in turn from all of that person's photos.
+
+    Args:
+        photos: the people.
+        each: views a person.
+        seed: decides every view; torch's own generator is left as it was.
+    """
+    sources = torch.stack([PREPROCESS.pixels(file) for file in photos.files()])
+    labels = torch.from_numpy(photos.labels)
+    augment = AUGMENT.transform(channels=1)
+    pixels: list[Tensor] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for person in labels.unique():
+            own = sources[labels == person]
+            pixels += [augment(own[number % len(own)]) for number in range(each)]
+    return Views(torch.stack(pixels), labels.unique().repeat_interleave(each))
