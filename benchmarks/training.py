@@ -37,7 +37,7 @@ def step_vs_bare(rounds: int) -> Result:
 
     def ours() -> None:
         value, _ = trainer.step(pixels, labels, 100)
-        float(value)
+        float(value.detach())
 
     def bare() -> None:
         images = (pixels.float() / 255 - 0.5) / 0.5
@@ -46,7 +46,7 @@ def step_vs_bare(rounds: int) -> Result:
         value.backward()
         nn.utils.clip_grad_norm_(weights, recipe.optimizer.clip)
         optimizer.step()
-        float(value)
+        float(value.detach())
 
     mine, theirs = interleaved([ours, bare], rounds)
     value = median(a / b for a, b in zip(mine, theirs, strict=True))
