@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypedDict
@@ -41,14 +42,31 @@ def interleaved(fns: Sequence[Callable[[], object]], rounds: int) -> list[list[f
     return seconds
 
 
-def peak_gib(code: str) -> float:
-    """The largest resident memory, in GiB, of a fresh Python process that runs ``code`` (Linux)."""
-    # Not ru_maxrss: a child inherits that of the process that forked it.
-    tail = "\nprint(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+def fresh(code: str, environment: Mapping[str, str] | None = None) -> str:
+    """What a fresh Python process that runs ``code`` prints."""
     run = subprocess.run(
-        [sys.executable, "-c", code + tail], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],  # where ``benchmarks`` is found
+        env=os.environ | dict(environment or {}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
-    return int(run.stdout.split()[-2]) / 2**20
+    return run.stdout
+
+
+def resident_bytes(*, peak: bool = False) -> int:
+    """Resident memory of this process, now or at its largest (Linux)."""
+    # Not ru_maxrss: a child inherits that of the process that forked it.
+    key = "VmHWM:" if peak else "VmRSS:"
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024
+
+
+def peak_gib(code: str) -> float:
+    """The largest resident memory, in GiB, of a fresh Python process that runs ``code``."""
+    tail = "\nfrom benchmarks.measure import resident_bytes\nprint(resident_bytes(peak=True))"
+    return int(fresh(code + tail).split()[-1]) / 2**30
 
 
 def arguments(description: str | None) -> argparse.Namespace:
@@ -61,7 +79,8 @@ def arguments(description: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def row(name: str, value: float, unit: str, bar: str, holds: bool) -> Result:
+def row(name: str, value: float, unit: str, bar: str = "–", holds: bool = True) -> Result:
+    """One result; without a bar it only informs."""
     return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
 
 
@@ -69,10 +88,8 @@ def report(results: Sequence[Result], json_path: str | None) -> None:
     """Print one line a result, and write them all as JSON if a path is given."""
     for result in results:
         verdict = "holds" if result["holds"] else "FALLS SHORT"
-        print(
-            f"{result['name']:36} {result['value']:10.3g} {result['unit']:6} "
-            f"bar {result['bar']:8} {verdict}"
-        )
+        bar = f"bar {result['bar']:8} {verdict}" if result["bar"] != "–" else ""
+        print(f"{result['name']:40} {result['value']:10.3g} {result['unit']:6} {bar}".rstrip())
     if json_path:
         versions = {"python": platform.python_version()} | {p: version(p) for p in PACKAGES}
         content = {"machine": describe(), "versions": versions, "results": list(results)}

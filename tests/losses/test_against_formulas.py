@@ -106,6 +106,21 @@ def test_value_and_gradient(case: str, budget: int) -> None:
     torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("rows", "classes"), [(1, 5), (6, 2), (1, 2), (6, 1)])
+def test_smallest_sizes(case: str, rows: int, classes: int) -> None:
+    """One sample, two classes, one class: nothing is a special case."""
+    name, params, length, formula = CASES[case]
+    z, y = batch(length=length, rows=rows, classes=classes)
+    loss = double_loss(name, classes=classes, **params)
+    value = loss(z, y)
+    got = torch.autograd.grad(value, (z, loss.weight))
+    expected_value = reference.mean(formula(loss))(z, loss.weight, y)
+    expected = torch.autograd.grad(expected_value, (z, loss.weight))
+    torch.testing.assert_close(value, expected_value, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
+
+
 def test_every_head_has_a_formula() -> None:
     assert {name for name, *_ in CASES.values()} == set(HEADS)
 
@@ -127,6 +142,13 @@ def test_softmax(bias: bool) -> None:
         rtol=1e-10,
         atol=1e-10,
     )
+    parameters = dict(loss.named_parameters())
+
+    def changed(z: Tensor, *values: Tensor) -> Tensor:
+        named = dict(zip(parameters, values, strict=True))
+        return torch.func.functional_call(loss, named, (z, y))
+
+    assert torch.autograd.gradcheck(changed, (z, *parameters.values()))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from likewise.errors import LikewiseError
 from likewise.losses import ArcFace, create_loss, list_losses
-from tests.losses.batches import SOFTMAX_FAMILY, batch, double_loss
+from tests.losses.batches import HEADS, SOFTMAX_FAMILY, batch, double_loss
 
 
 def naive_arcface(z: Tensor, weight: Tensor, y: Tensor, margin: float, scale: float) -> Tensor:
@@ -49,6 +49,17 @@ def test_finite_where_the_cosine_is_one(name: str, sign: float, dtype: torch.dty
         gradients = torch.autograd.grad(value, (z, loss.weight))
         assert value.isfinite()
         assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("cosine", [1.0000001, 1.0, -1.0, -1.0000001])
+def test_finite_where_rounding_passes_one(name: str, cosine: float) -> None:
+    loss = create_loss(name, num_classes=3, embedding_dim=4)
+    c = torch.full((2,), cosine, requires_grad=True)
+    target = loss.target(c, loss.margins(torch.ones(2)).expand(2))
+    others = loss.others(c[:, None], target.detach())
+    gradients = torch.autograd.grad(target.sum() + others.sum(), c)
+    assert all(x.isfinite().all() for x in (target, others, *gradients))
 
 
 def test_the_subgradient_at_the_kink_is_zero() -> None:
@@ -225,9 +236,17 @@ def test_frozen_weights_and_no_grad() -> None:
         assert not loss(z, y).requires_grad
 
 
-def test_the_same_through_compile() -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arcface",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in SOFTMAX_FAMILY if n != "arcface"),
+    ],
+)
+def test_the_same_through_compile(name: str) -> None:
+    torch.compiler.reset()
     z, y = batch()
-    loss = double_loss("arcface")
+    loss = double_loss(name).eval()  # running statistics stand still
     expected = torch.autograd.grad(loss(z, y), (z, loss.weight))
     compiled = torch.compile(loss, backend="aot_eager")
     got = torch.autograd.grad(compiled(z, y), (z, loss.weight))

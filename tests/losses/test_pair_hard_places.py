@@ -135,6 +135,27 @@ def test_float32_is_close_to_float64(case: Case) -> None:
         torch.testing.assert_close(a.double(), b, rtol=1e-3, atol=1e-4)
 
 
+@every_case
+@pytest.mark.parametrize("shift", [2**24, 2**31, 2**53, 2**63 - 10], ids=["24", "31", "53", "63"])
+def test_labels_are_names_of_64_bits(case: Case, shift: int) -> None:
+    """Neighbours that float32, int32 or float64 would merge stay two classes."""
+    if case.weights in (("centers",), ("proxies",)):
+        pytest.skip("its labels count its classes")
+    torch.manual_seed(0)
+    loss = case.make().double()
+    z, y = batch()
+    for a, b in zip(gradients(loss, z, y), gradients(loss, z, y + shift), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_a_memory_keeps_labels_of_64_bits() -> None:
+    losses = [CrossBatchMemory(NTXent(), embedding_dim=DIMENSION, memory_size=16) for _ in "ab"]
+    for seed in range(3):
+        z, y = batch(seed, dtype=torch.float32)
+        near, far = (loss(z, y + shift) for loss, shift in zip(losses, (0, 2**53), strict=True))
+        assert near == far
+
+
 def test_an_overflow_names_the_loss() -> None:
     z = torch.tensor([[3e38], [-3e38], [0.0]])
     with pytest.raises(LikewiseError, match=r"Contrastive: the loss is (nan|inf).*3e\+38"):

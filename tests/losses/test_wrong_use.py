@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from likewise.errors import InputError
 from likewise.losses import automatic_scale, create_loss
-from tests.losses.batches import batch, double_loss
+from tests.losses.batches import SOFTMAX_FAMILY, batch, double_loss
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,18 @@ def test_number_of_classes(classes: Any) -> None:
         create_loss("arcface", num_classes=classes, embedding_dim=4)
 
 
-@pytest.mark.parametrize("name", ["softmax", "arcface"])
+MARGINS = {"combined": "m2", "magface": "margin_low"}  # where it has another name
+WITH_MARGIN = [n for n in SOFTMAX_FAMILY if n not in {"softmax", "normalized_softmax"}]
+
+
+@pytest.mark.parametrize("name", WITH_MARGIN)
+def test_no_margin_is_negative(name: str) -> None:
+    argument = MARGINS.get(name, "margin")
+    with pytest.raises(InputError, match=f"{argument}: -1; must be .*at least [01]"):
+        create_loss(name, num_classes=10, embedding_dim=4, **{argument: -1})
+
+
+@pytest.mark.parametrize("name", SOFTMAX_FAMILY)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -65,6 +77,7 @@ def test_number_of_classes(classes: Any) -> None:
         (lambda z, y: (z, y.float()), "labels: dtype torch.float32; must be torch.int64"),
         (lambda z, y: (z, y.int()), "labels: dtype torch.int32; must be torch.int64"),
         (lambda z, y: (z, y + 5), "labels: .* in row 0; must be from 0 to 4"),
+        (lambda z, y: (z, y - 5), "labels: -.* in row 0; must be from 0 to 4"),
         (lambda z, y: (z, y.to("meta")), "labels: on meta; must be on cpu"),
         (lambda z, y: (z.to("meta"), y.to("meta")), "embeddings: on meta; must be on cpu"),
     ],

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -9,31 +13,54 @@ from torch import Tensor, nn
 
 from likewise.distances import Cosine
 from likewise.losses import (
-    Center,
-    Circle,
+    ArcFace,
     Contrastive,
     CrossBatchMemory,
-    MultiSimilarity,
     NTXent,
-    ProxyAnchor,
-    ProxyNCA,
-    SiameseClassifier,
     Sum,
     SupCon,
     Triplet,
+    create_loss,
+    list_losses,
 )
 from likewise.mining import DistanceWeighted, pair_masks
 
 CLASSES, SEEN, HIDDEN = 12, 6, 30
 SIZES = {"num_classes": CLASSES, "embedding_dim": 8}
-LOSSES = {
-    "contrastive": Contrastive,
+# What so few steps and so few classes need: a soft scale, mostly; ``Center`` alone collapses.
+SOFT = {"scale": "auto"}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "adaface": SOFT,
+    "airface": SOFT,
+    "arcface": SOFT,
+    "circle": {"margin": 0.4, "gamma": 16},
+    "combined": SOFT,
+    "cosface": SOFT,
+    "curricularface": SOFT,
+    "magface": SOFT,
+    "normalized_softmax": SOFT,
+    "proxy_anchor": {"alpha": 8},
+    "proxy_nca": {"scale": 4},
+    "siamese_classifier": {"miner": "balanced"},
+    "subcenter_arcface": SOFT,
+    "uniface": SOFT,
+}
+
+
+def make(name: str) -> nn.Module:
+    """The loss called ``name``, fit for the toy."""
+    loss = create_loss(name, **SIZES, **PARAMETERS.get(name, {}))
+    return Sum(SupCon(), 0.01 * loss) if name == "center" else loss
+
+
+# Every loss that has a name, so that a new one is in it too; then other settings of some.
+LOSSES: dict[str, Callable[[], nn.Module]] = {
+    **{name: partial(make, name) for name in list_losses()},
+    "arcface-detached": lambda: ArcFace(**SIZES, scale="auto", gradient="detached"),
     "contrastive-balanced": lambda: Contrastive(miner="balanced"),
-    "siamese": lambda: SiameseClassifier(embedding_dim=8, miner="balanced"),
     **{
-        mining: lambda mining=mining: Triplet(mining=mining)
+        f"triplet-{mining}": partial(Triplet, mining=mining)
         for mining in (
-            "batch_all",
             "batch_hard",
             "semi_hard",
             "easy_positive",
@@ -41,14 +68,7 @@ LOSSES = {
             "curriculum",
         )
     },
-    "soft": lambda: Triplet(margin="soft", mining="batch_hard"),
-    "circle": lambda: Circle(margin=0.4, gamma=16),
-    "multi_similarity": MultiSimilarity,
-    "proxy_nca": lambda: ProxyNCA(**SIZES, scale=4),
-    "proxy_anchor": lambda: ProxyAnchor(**SIZES, alpha=8),  # so few steps need a soft scale
-    "supcon": SupCon,
-    "ntxent": NTXent,
-    "center": lambda: Sum(SupCon(), 0.01 * Center(**SIZES)),
+    "triplet-soft": lambda: Triplet(margin="soft", mining="batch_hard"),
     "memory": lambda: CrossBatchMemory(NTXent(), embedding_dim=8, memory_size=96),
 }
 
