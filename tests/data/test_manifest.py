@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from likewise.data.formats.table import write_table
 from likewise.data.manifest import read_manifest
-from likewise.data.table import write_table
 from likewise.errors import InputError
 
 
@@ -24,7 +24,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(photos: Path) -> None:
     assert "bob/deep/0.PNG" in manifest.names
     assert manifest.names[0] == "anna/0.png"
     assert manifest.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert manifest.file(0) == photos / "anna" / "0.png"
+    assert manifest.photo(0) == photos / "anna" / "0.png"
 
 
 def test_names_of_any_script_and_length(tmp_path: Path) -> None:
@@ -95,5 +95,5 @@ def test_missing_empty_and_loose(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lie loose"):
         read_manifest(tmp_path)
     (tmp_path / "list.xlsx").touch()
-    with pytest.raises(InputError, match="neither a folder"):
+    with pytest.raises(InputError, match="of no known format"):
         read_manifest(tmp_path / "list.xlsx")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likewise.data.sampler import BalancedBatches, EpochSampler, PlainBatches
+from likewise.data.sampler import (
+    BalancedBatches,
+    BatchPlan,
+    EpochSampler,
+    PairBatches,
+    PlainBatches,
+)
 from likewise.errors import InputError
 
 
@@ -38,7 +47,9 @@ def test_balanced_batches_hold_p_identities_of_k_photos(
 
 @given(st.integers(2, 60), st.integers(2, 16), st.integers(0, 9))
 def test_plain_batches_take_every_photo_at_most_once(total: int, size: int, epoch: int) -> None:
-    batches = PlainBatches(np.zeros(total, np.int64), size, 7).batches(epoch)
+    plan = PlainBatches(np.zeros(total, np.int64), size, 7)
+    batches = list(plan.batches(epoch))
+    assert len(batches) == len(plan)
     rows = np.concatenate(batches)
     assert len(set(rows)) == len(rows)
     assert {len(batch) for batch in batches} == {min(size, total)}
@@ -47,21 +58,68 @@ def test_plain_batches_take_every_photo_at_most_once(total: int, size: int, epoc
 
 def test_epochs_differ_and_repeat() -> None:
     plan = PlainBatches(np.zeros(50, np.int64), 10, 0)
-    assert not np.array_equal(plan.batches(0)[0], plan.batches(1)[0])
-    np.testing.assert_array_equal(plan.batches(4), plan.batches(4))
+    assert not np.array_equal(next(plan.batches(0)), next(plan.batches(1)))
+    np.testing.assert_array_equal(list(plan.batches(4)), list(plan.batches(4)))
 
 
-def test_a_sampler_started_in_mid_epoch_draws_what_was_left() -> None:
-    labels = np.repeat(np.arange(6), 4)
-    whole = EpochSampler(BalancedBatches(labels, 3, 2, 1), seed=5)
-    whole.start_at(2, 0)
-    expected = list(whole)
-    part = EpochSampler(BalancedBatches(labels, 3, 2, 1), seed=5)
-    part.start_at(2, 2)
-    assert list(part) == expected[2:]
-    assert len(part) == len(expected)
+LABELS = np.repeat(np.arange(6), 4)
+PLANS = {
+    "plain": PlainBatches(LABELS, 5, 1),
+    "balanced": BalancedBatches(LABELS, 4, 2, 1),
+    "pairs": PairBatches(LABELS, 8, 1),
+}
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_a_sampler_started_in_mid_epoch_draws_what_was_left(plan: BatchPlan) -> None:
+    sampler = EpochSampler(plan, seed=5)
+    sampler.start_at(2, 0)
+    expected = list(sampler)
+    assert len(sampler) == len(expected)
+    for batch in range(len(expected) + 1):
+        sampler.start_at(2, batch)
+        assert list(sampler) == expected[batch:]
     seeds = [seed for batch in expected for _, seed in batch]
     assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_processes_share_each_batch(plan: BatchPlan, processes: int) -> None:
+    shares = [list(EpochSampler(plan, 5, rank=r, processes=processes)) for r in range(processes)]
+    together = [[draw for part in parts for draw in part] for parts in zip(*shares, strict=True)]
+    assert together == list(EpochSampler(plan, 5))
+
+
+def test_more_processes_than_photos() -> None:
+    with pytest.raises(InputError, match="5 photos for 6 processes"):
+        next(iter(EpochSampler(PLANS["plain"], 5, rank=0, processes=6)))
+
+
+def test_pairs_are_uniform_over_all_same_and_all_different_pairs() -> None:
+    """Against a count of every pair of a small set, by a chi-square bound."""
+    labels = np.array([2, 0, 1, 1, 0, 1, 3])
+    plan = PairBatches(labels, 6, 0)
+    counts: Counter[tuple[int, int]] = Counter()
+    for epoch in range(4000):
+        for rows in plan.batches(epoch):
+            first, second = rows.reshape(-1, 2).T
+            assert (labels[first[:2]] == labels[second[:2]]).all()
+            assert labels[first[2]] != labels[second[2]]
+            assert (first != second).all()
+            counts.update(zip(first.tolist(), second.tolist(), strict=True))
+    everything = list(permutations(range(len(labels)), 2))
+    for same in (True, False):
+        kind = [p for p in everything if (labels[p[0]] == labels[p[1]]) == same]
+        found = np.array([counts[p] for p in kind])
+        expected = found.sum() / len(kind)
+        assert ((found - expected) ** 2 / expected).sum() < 2 * len(kind) + 20
+
+
+def test_no_pairs_to_draw() -> None:
+    for labels in ([0, 1, 2], [0, 0, 0]):
+        with pytest.raises(InputError, match="an identity with two photos"):
+            PairBatches(np.array(labels), 4, 0)
 
 
 def test_one_identity_cannot_be_balanced() -> None:

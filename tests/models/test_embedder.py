@@ -53,7 +53,7 @@ def test_every_kind_of_source_gives_the_same(photos: Path) -> None:
 
 
 def test_the_batch_size_does_not_matter(photos: Path) -> None:
-    embedder, files = fresh(), list(read_manifest(photos).files())
+    embedder, files = fresh(), list(read_manifest(photos).photos())
     np.testing.assert_allclose(
         embedder.embed(files, batch_size=5), embedder.embed(files, batch_size=64), atol=1e-5
     )
@@ -82,7 +82,7 @@ def test_save_and_load(tmp_path: Path, photos: Path) -> None:
     assert back.fingerprint == embedder.fingerprint
     assert back.operating_point == point
     assert back.identities == ["a", "b"]
-    files = list(read_manifest(photos).files())
+    files = list(read_manifest(photos).photos())
     np.testing.assert_array_equal(back.embed(files), embedder.embed(files))
     card = (tmp_path / "m" / "MODEL_CARD.md").read_text()
     assert "0.4000" in card

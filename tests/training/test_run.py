@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 import likewise
+from likewise.data.formats.table import write_table
 from likewise.data.images import BadImage
 from likewise.data.manifest import read_manifest
-from likewise.data.table import write_table
 from likewise.errors import InputError, LikewiseError
 from likewise.training.recipe import Recipe, recipe_with
 from likewise.training.stopping import StopRequest

@@ -11,6 +11,7 @@ from likewise.cli.output import BadImagePolicy
 if TYPE_CHECKING:
     from likewise.data.embeddings import Embeddings
     from likewise.data.images import BadImage
+    from likewise.data.manifest import Manifest
 
 __all__ = ["Source", "embeddings_of"]
 
@@ -22,13 +23,13 @@ class Source:
     Args:
         embeddings: read, or made of photos.
         bad: the broken photos that were left out.
-        photos: the folder that the names start from, where it is known.
+        photos: where the photos are, as far as it is known.
         settings: what a report should say about it.
     """
 
     embeddings: Embeddings
     bad: list[BadImage]
-    photos: Path | None
+    photos: Manifest | Path | None
     settings: dict[str, Any]
 
 
@@ -69,7 +70,7 @@ def embeddings_of(
         "preprocess": embedder.preprocess.to_dict(),
         "flip": flip,
     }
-    return Source(found, bad, manifest.root, settings)
+    return Source(found, bad, manifest, settings)
 
 
 def _has_vectors(path: Path) -> bool:

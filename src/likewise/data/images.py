@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
 from likewise.errors import InputError, LikewiseError
 
 __all__ = ["EXTENSIONS", "BadImage", "ImageSource", "decode"]
@@ -24,7 +25,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
 MAX_PIXELS = 100_000_000  # 300 MB of RGB: above any phone's photo, below a decompression bomb
 MIN_SIDE = 8
 
-ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
+ImageSource = str | Path | bytes | StoredPhoto | Image.Image | NDArray[np.uint8]
 
 
 class BadImage(LikewiseError):
@@ -46,8 +47,8 @@ def decode(source: ImageSource, *, channels: Literal[1, 3] = 3) -> Image.Image:
     transparency (over white) are converted; of an animation the first frame is taken.
 
     Args:
-        source: a path, the encoded bytes, a PIL image, or uint8 pixels [H,W], [H,W,1] or [H,W,3]
-            (RGB).
+        source: a path, the encoded bytes, a photo in a store, a PIL image, or uint8 pixels [H,W],
+            [H,W,1] or [H,W,3] (RGB).
         channels: 3 for colour, 1 for grey.
 
     Raises:
@@ -64,7 +65,7 @@ def decode(source: ImageSource, *, channels: Literal[1, 3] = 3) -> Image.Image:
         # A size warning of PIL's own would only repeat the check below.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(_opened(source), formats=FORMATS) as image:
+            with Image.open(_opened(source, name), formats=FORMATS) as image:
                 _check_size(image, name)
                 return _convert(image, channels, name)
     except BadImage:
@@ -83,13 +84,22 @@ def decode(source: ImageSource, *, channels: Literal[1, 3] = 3) -> Image.Image:
 
 
 def _name_of(source: ImageSource) -> str:
-    if isinstance(source, str | Path):
+    if isinstance(source, str | Path | StoredPhoto):
         return str(source)
     return getattr(source, "filename", "") or "image in memory"
 
 
-def _opened(source: str | Path | bytes) -> Path | io.BytesIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+def _opened(source: str | Path | bytes | StoredPhoto, name: str) -> Path | io.BytesIO:
+    if isinstance(source, StoredPhoto):
+        try:
+            source = source.read()
+        except InputError as error:
+            raise BadImage(name, str(error)) from None
+    if not isinstance(source, bytes):
+        return Path(source)
+    if len(source) > MAX_PHOTO_BYTES:
+        raise BadImage(name, f"{len(source):,} bytes; at most {MAX_PHOTO_BYTES:,} are read")
+    return io.BytesIO(source)
 
 
 def _from_pixels(pixels: NDArray[np.uint8]) -> Image.Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from likewise.data.paths import inside
+from likewise.data.store import PhotoStore, StoredPhoto
 from likewise.errors import InputError
 
 __all__ = ["Manifest", "read_manifest"]
@@ -24,14 +26,19 @@ SPLITS = frozenset({"train", "val", "test"})
 class Manifest:
     """Photos and whom they show: an Arrow table and the folder that its paths start from.
 
+    The table may be memory-mapped and hold ten million rows: nothing here makes a Python object
+    a row, but for ``names``.
+
     Args:
-        table: the columns ``path`` (relative to ``root``), ``identity``, optionally ``split``
-            (train, val or test), and any metadata.
-        root: the folder of the photos.
+        table: the columns ``path`` (relative to ``root``; what a photo is called in every output),
+            ``identity``, optionally ``split`` (train, val or test), and any metadata.
+        root: the folder of the photos, or the file that holds them.
+        store: what reads the photos, each from the column ``place``; None if each is a file.
     """
 
     table: pa.Table
     root: Path
+    store: PhotoStore | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -44,7 +51,10 @@ class Manifest:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The label of each row, shape [N]: the place of its identity in ``identities``."""
-        found = pc.index_in(self.table["identity"], value_set=pa.array(self.identities))
+        column = self.table["identity"]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        found = pc.index_in(column, value_set=pa.array(self.identities, column.type))
         labels: NDArray[np.int64] = found.to_numpy().astype(np.int64)
         return labels
 
@@ -54,41 +64,65 @@ class Manifest:
         names: list[str] = self.table["path"].to_pylist()
         return names
 
-    def file(self, row: int) -> Path:
-        """Where the photo of a row is."""
-        return self.root / str(self.table["path"][row].as_py())
+    def photo(self, row: int) -> Path | StoredPhoto:
+        """The photo of a row, to be decoded.
 
-    def files(self) -> Iterator[Path]:
-        """Where the photos are, row by row."""
-        return (self.root / name for name in self.names)
+        Raises:
+            InputError: its path leads out of ``root``.
+        """
+        name = str(self.table["path"][row].as_py())
+        if self.store is not None:
+            place = int(self.table["place"][row].as_py())
+            return StoredPhoto(f"{self.root}: {name}", self.store, place)
+        return inside(self.root, name)
+
+    def photos(self) -> Iterator[Path | StoredPhoto]:
+        """The photos, row by row."""
+        return (self.photo(row) for row in range(len(self)))
+
+    def named(self, name: str) -> Path | StoredPhoto:
+        """The photo whose ``path`` this is.
+
+        Raises:
+            InputError: there is none, or it leads out of ``root``.
+        """
+        row = pc.index(self.table["path"], name).as_py()
+        if row < 0:
+            raise InputError(f"{self.root}: holds no photo {name!r}")
+        return self.photo(row)
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Manifest:
         """These rows alone, in this order."""
-        return Manifest(self.table.take(pa.array(rows, pa.int64())), self.root)
+        return replace(self, table=self.table.take(pa.array(rows, pa.int64())))
 
     def split(self, name: str) -> Manifest:
         """The rows whose ``split`` is ``name`` (none where there is no such column)."""
         if "split" not in self.table.column_names:
-            return Manifest(self.table.slice(0, 0), self.root)
-        return Manifest(self.table.filter(pc.equal(self.table["split"], name)), self.root)
+            return replace(self, table=self.table.slice(0, 0))
+        return replace(self, table=self.table.filter(pc.equal(self.table["split"], name)))
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the paths and identities: which set of photos a result was measured on."""
         digest = hashlib.sha256()
         for column in ("path", "identity"):
-            for value in self.table[column].to_pylist():
-                digest.update(value.encode())
-                digest.update(b"\0")
+            for batch in self.table.select([column]).to_batches(max_chunksize=65_536):
+                text = batch.column(0).cast(pa.large_string())
+                # The array's own bytes: each value, ended by a zero byte.
+                ended = pc.binary_join_element_wise(
+                    text, *(pa.scalar(t, text.type) for t in ("", "\0"))
+                )
+                digest.update(memoryview(ended.buffers()[2] or b""))
         return digest.hexdigest()[:16]
 
 
 def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifest:
-    """Read a folder with one sub-folder an identity, or a CSV/TSV/Parquet table, as a manifest.
+    """Read labelled photos of any known format as a manifest, without unpacking them.
 
     Args:
-        source: the folder or the table.
-        root: where the table's paths start from; by default the table's own folder.
+        source: a folder with one sub-folder an identity, a CSV/TSV/Parquet/Arrow table, or any
+            other of ``likewise.data.formats.FORMATS``.
+        root: where a table's paths start from; by default the table's own folder.
 
     Raises:
         InputError: it is missing, of no known kind, or holds no photo; a row is named where one
@@ -100,14 +134,13 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
         >>> manifest.identities
         ['anna', 'bob', 'carl']
     """
-    from likewise.data.folder import read_folder
-    from likewise.data.table import SUFFIXES, read_table
+    from likewise.data.formats import FORMATS, format_of
 
     path = Path(source)
-    if path.is_dir():
-        return read_folder(path)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file")
-    if path.suffix.lower() in SUFFIXES:
-        return read_table(path, Path(root) if root is not None else path.parent)
-    raise InputError(f"{path}: neither a folder of identities nor a {', '.join(sorted(SUFFIXES))}")
+    format = format_of(path)
+    if format is None:
+        known = "; ".join(format.looks_like for format in FORMATS)
+        raise InputError(f"{path}: of no known format; there are: {known}")
+    return format.read(path, Path(root) if root is not None else None)

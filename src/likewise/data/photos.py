@@ -57,21 +57,22 @@ class Photos(torch.utils.data.Dataset[Sample]):
         augment: v2.Transform | None = None,
         cached: Tensor | None = None,
     ) -> None:
-        self.files = [str(path) for path in manifest.files()]
+        self.manifest = manifest
         self.labels = manifest.labels
         self.preprocess = preprocess
         self.augment = augment
         self.cached = cached
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.labels)
 
     def __getitem__(self, draw: tuple[int, int]) -> Sample:
         row, seed = draw
         try:
-            pixels = (
-                self.preprocess.pixels(self.files[row]) if self.cached is None else self.cached[row]
-            )
+            if self.cached is not None:
+                pixels = self.cached[row]
+            else:
+                pixels = self.preprocess.pixels(self.manifest.photo(row))
         except BadImage as bad:
             return bad
         if self.augment is not None:
@@ -124,7 +125,7 @@ def keep_readable(
         len(manifest), preprocess.channels, preprocess.height, preprocess.width, dtype=torch.uint8
     )
     with progress(what, len(manifest)) as advance:
-        for row, outcome in enumerate(read_pixels(manifest.files(), preprocess)):
+        for row, outcome in enumerate(read_pixels(manifest.photos(), preprocess)):
             if isinstance(outcome, BadImage):
                 if on_bad_image == "refuse":
                     raise outcome

@@ -1,8 +1,13 @@
-"""Which photos make a batch: plain shuffling, or P identities × K photos."""
+"""Which photos make a batch: plain shuffling, P identities × K photos, or balanced pairs.
+
+A plan is a pure function of the epoch and the place in it, drawn as it is needed: a run continues
+anywhere at once, and an epoch over ten million photos begins after one shuffle.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -10,17 +15,21 @@ from numpy.typing import NDArray
 
 from likewise.errors import InputError
 
-__all__ = ["BalancedBatches", "BatchPlan", "EpochSampler", "PlainBatches"]
+__all__ = ["BalancedBatches", "BatchPlan", "EpochSampler", "PairBatches", "PlainBatches"]
 
 # One photo to fetch: its row, and the seed of its augmentation.
 Draw = tuple[int, int]
+Rows = NDArray[np.int64]
 
 
 class BatchPlan(Protocol):
     """The batches of an epoch as a pure function of its number: what makes resuming exact."""
 
-    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The rows of each batch of ``epoch``."""
+    def __len__(self) -> int:
+        """Batches an epoch."""
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
+        """The rows of each batch of ``epoch``, from batch ``start`` on."""
 
 
 class PlainBatches:
@@ -32,17 +41,20 @@ class PlainBatches:
         seed: draws the order.
     """
 
-    def __init__(self, labels: NDArray[np.int64], batch_size: int, seed: int) -> None:
+    def __init__(self, labels: Rows, batch_size: int, seed: int) -> None:
         # Fewer photos than a batch holds make one smaller batch, not an empty epoch.
         self.total = len(labels)
         self.batch_size = min(batch_size, self.total)
         self.seed = seed
 
-    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+    def __len__(self) -> int:
+        return self.total // self.batch_size
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
         """The rows of each batch: a new shuffle every epoch."""
         order = np.random.default_rng([self.seed, epoch]).permutation(self.total)
-        whole = self.total // self.batch_size * self.batch_size
-        return list(order[:whole].reshape(-1, self.batch_size))
+        whole = order[: len(self) * self.batch_size].reshape(-1, self.batch_size)
+        return iter(whole[start:])
 
 
 class BalancedBatches:
@@ -61,75 +73,159 @@ class BalancedBatches:
         InputError: there are fewer than two identities.
     """
 
-    def __init__(self, labels: NDArray[np.int64], identities: int, images: int, seed: int) -> None:
-        order = np.argsort(labels, kind="stable")
-        starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-        self.rows = np.split(order, starts[1:])
-        if len(self.rows) < 2:
+    def __init__(self, labels: Rows, identities: int, images: int, seed: int) -> None:
+        self.groups = _Groups(labels)
+        if len(self.groups) < 2:
             raise InputError("batch.identities: a balanced batch needs at least 2 identities")
-        self.identities = min(identities, len(self.rows))
+        self.identities = min(identities, len(self.groups))
         self.images = images
         self.count = max(1, len(labels) // (self.identities * images))
         self.seed = seed
 
-    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+    def __len__(self) -> int:
+        return self.count
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
         """The rows of each batch, those of an identity side by side, shape [P·K]."""
+        turns = islice(self._turns(epoch), start, self.count)
+        for number, identities in enumerate(turns, start):
+            random = np.random.default_rng([self.seed, epoch, number])
+            yield np.concatenate([self._photos(identity, random) for identity in identities])
+
+    def _turns(self, epoch: int) -> Iterator[Rows]:
+        """The identities of each batch; a round that begins within a batch repeats none of it."""
         random = np.random.default_rng([self.seed, epoch])
-        turns = self._turns(random)
-        return [
-            np.concatenate([self._photos(next(turns), random) for _ in range(self.identities)])
-            for _ in range(self.count)
-        ]
-
-    def _turns(self, random: np.random.Generator) -> Iterator[int]:
-        """Identities, round after round; a round that begins within a batch repeats none of it."""
-        begun: list[int] = []  # those already in the batch being filled
+        begun = np.empty(0, np.int64)  # those already in the batch being filled
         while True:
-            order = random.permutation(len(self.rows))
-            if begun:
+            order = random.permutation(len(self.groups))
+            if len(begun):
                 order = np.concatenate([order[~np.isin(order, begun)], begun])
-            for identity in order.tolist():
-                begun.append(identity)
-                yield identity
-                if len(begun) == self.identities:
-                    begun = []
+            queue = np.concatenate([begun, order])
+            whole = len(queue) // self.identities * self.identities
+            yield from queue[:whole].reshape(-1, self.identities)
+            begun = queue[whole:]
 
-    def _photos(self, identity: int, random: np.random.Generator) -> NDArray[np.int64]:
-        rows = self.rows[identity]
+    def _photos(self, identity: int, random: np.random.Generator) -> Rows:
+        rows = self.groups.rows(identity)
         if len(rows) >= self.images:
             return random.choice(rows, self.images, replace=False)
         extra = random.choice(rows, self.images - len(rows))
         return np.concatenate([rows, extra])
 
 
+class PairBatches:
+    """Pairs of photos side by side, half of them of one person, half of two.
+
+    What the siamese losses are fed with: rows 2i and 2i+1 of a batch are a pair
+    (``miner: adjacent``). Same pairs are uniform over all same pairs of the data, different ones
+    over all different pairs. An epoch is as many batches as hold all photos once.
+
+    Args:
+        labels: the label of each row, shape [N].
+        batch_size: photos a batch, two for each pair.
+        seed: draws the pairs.
+
+    Raises:
+        InputError: no identity has two photos, or there is only one identity.
+    """
+
+    def __init__(self, labels: Rows, batch_size: int, seed: int) -> None:
+        self.groups = _Groups(labels)
+        sizes = self.groups.sizes
+        if len(sizes) < 2 or sizes.max() < 2:
+            raise InputError(
+                "batch.sampler: pairs need two identities, and an identity with two photos"
+            )
+        self.pairs = max(1, batch_size // 2)
+        self.count = max(1, len(labels) // (2 * self.pairs))
+        self.seed = seed
+        # An identity by its number of same pairs, and of pairs with all others.
+        self.same = np.cumsum(sizes * (sizes - 1))
+        self.different = np.cumsum(sizes * (len(labels) - sizes))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
+        """The rows of each batch, shape [2·pairs]."""
+        sizes, starts, order = self.groups.sizes, self.groups.starts, self.groups.order
+        same = self.pairs - self.pairs // 2
+        for number in range(start, self.count):
+            random = np.random.default_rng([self.seed, epoch, number])
+            one = _identities(self.same, same, random)
+            first = random.integers(sizes[one])
+            second = random.integers(sizes[one] - 1)
+            second += second >= first
+            other = _identities(self.different, self.pairs - same, random)
+            left = starts[other] + random.integers(sizes[other])
+            right = random.integers(len(order) - sizes[other])
+            right += (right >= starts[other]) * sizes[other]
+            pairs = np.stack([
+                np.concatenate([starts[one] + first, left]),
+                np.concatenate([starts[one] + second, right]),
+            ], axis=1)  # fmt: skip
+            yield order[pairs.reshape(-1)]
+
+
+class _Groups:
+    """The rows of each identity, as slices of one array: no list of a hundred thousand arrays."""
+
+    def __init__(self, labels: Rows) -> None:
+        self.order = np.argsort(labels, kind="stable")
+        self.starts = np.flatnonzero(np.diff(labels[self.order], prepend=-1))
+        self.sizes = np.diff(self.starts, append=len(labels))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def rows(self, identity: int) -> Rows:
+        begin = self.starts[identity]
+        return self.order[begin : begin + self.sizes[identity]]
+
+
+def _identities(ends: Rows, count: int, random: np.random.Generator) -> Rows:
+    """``count`` identities, each with a chance in proportion to its share of ``ends``."""
+    return np.searchsorted(ends, random.integers(ends[-1], size=count), side="right")
+
+
 class EpochSampler:
     """A batch sampler for ``torch.utils.data.DataLoader`` that can start anywhere in an epoch.
 
-    Each draw carries the seed of its own augmentation, made from the run's seed, the epoch and
-    the place in it: the pixels do not depend on which worker prepares them, or on a restart.
+    Its whole state is the epoch and the batch. Each draw carries the seed of its own augmentation,
+    made from the run's seed, the epoch and the place in it: the pixels do not depend on which
+    worker prepares them, on a restart, or on the number of processes.
 
     Args:
         plan: the batches of each epoch.
         seed: the run's seed.
+        rank: which process this is.
+        processes: how many share each batch; each takes one stretch of it.
+
+    Raises:
+        InputError: there are more processes than photos in a batch.
     """
 
-    def __init__(self, plan: BatchPlan, seed: int) -> None:
+    def __init__(self, plan: BatchPlan, seed: int, *, rank: int = 0, processes: int = 1) -> None:
         self.plan = plan
         self.seed = seed
+        self.rank, self.processes = rank, processes
         self.start_at(0, 0)
 
     def start_at(self, epoch: int, batch: int) -> None:
         """Let the next iteration begin at this batch of this epoch."""
         self.epoch, self.batch = epoch, batch
-        self._batches = self.plan.batches(epoch)
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self.plan)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        for number in range(self.batch, len(self._batches)):
-            rows = self._batches[number]
+        for number, rows in enumerate(self.plan.batches(self.epoch, self.batch), self.batch):
+            if len(rows) < self.processes:
+                raise InputError(
+                    f"batch: {len(rows)} photos for {self.processes} processes; each needs one"
+                )
             seeds = np.random.default_rng([self.seed, self.epoch, number, 1]).integers(
                 2**62, size=len(rows)
             )
-            yield list(zip(rows.tolist(), seeds.tolist(), strict=True))
+            own = np.array_split(np.arange(len(rows)), self.processes)[self.rank]
+            yield list(zip(rows[own].tolist(), seeds[own].tolist(), strict=True))

@@ -14,7 +14,8 @@ import numpy as np
 from jinja2 import Environment
 from PIL import Image
 
-from likewise.data.images import BadImage, decode
+from likewise.data.images import BadImage, ImageSource, decode
+from likewise.data.manifest import Manifest
 from likewise.evaluation.plots import roc_plot, score_plot
 from likewise.evaluation.protocol import Experiment
 from likewise.storage import write_json, write_text
@@ -36,13 +37,16 @@ class WrongPair:
     score: float
 
 
-def write_report(experiment: Experiment, folder: Path, photos: Path | None = None) -> Path:
+def write_report(
+    experiment: Experiment, folder: Path, photos: Manifest | Path | None = None
+) -> Path:
     """Write ``report.json`` and ``report.html``; returns the page.
 
     Args:
         experiment: what was measured.
         folder: where to.
-        photos: the folder that the names start from; without it the worst pairs are named only.
+        photos: the photos, or the folder that their names start from; without them the worst
+            pairs are named only.
     """
     values = experiment.to_dict()
     write_json(folder / "report.json", values)
@@ -85,7 +89,9 @@ def _summary(experiment: Experiment) -> list[str]:
     return lines
 
 
-def _worst(experiment: Experiment, photos: Path | None, *, same: bool) -> list[WrongPair]:
+def _worst(
+    experiment: Experiment, photos: Manifest | Path | None, *, same: bool
+) -> list[WrongPair]:
     """The genuine pairs with the lowest score, or the impostor pairs with the highest."""
     rows = np.flatnonzero(experiment.same == same)
     scores = experiment.scores[rows] if same else -experiment.scores[rows]
@@ -94,15 +100,21 @@ def _worst(experiment: Experiment, photos: Path | None, *, same: bool) -> list[W
     for row in chosen.tolist():
         left = experiment.names[experiment.left[row]]
         right = experiment.names[experiment.right[row]]
-        seen, other = (thumbnail(photos / name) if photos else "" for name in (left, right))
+        seen, other = (_picture(photos, name) for name in (left, right))
         pairs.append(WrongPair(seen, other, left, right, float(experiment.scores[row])))
     return pairs
 
 
-def thumbnail(path: Path, size: int = THUMBNAIL) -> str:
+def _picture(photos: Manifest | Path | None, name: str) -> str:
+    if photos is None:
+        return ""
+    return thumbnail(photos.named(name) if isinstance(photos, Manifest) else photos / name)
+
+
+def thumbnail(photo: ImageSource, size: int = THUMBNAIL) -> str:
     """A small JPEG of a photo as a data URI; empty if it cannot be read."""
     try:
-        image = decode(path)
+        image = decode(photo)
     except BadImage:
         return ""
     image.thumbnail((size, size), Image.Resampling.LANCZOS)

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from likewise.data.images import decode
 from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
 from likewise.data.pairs import draw_pairs
@@ -181,7 +182,7 @@ def _baselines(training: Manifest, test: Manifest) -> list[MethodResult]:
     """At half size and whole, where each of them does best."""
     preprocess = Preprocess(56, 46, 1, mean=(0.5,), std=(0.5,))
     pixels, unseen = (
-        np.stack([preprocess.pixels(f).numpy().ravel() for f in m.files()]).astype(np.float64)
+        np.stack([preprocess.pixels(f).numpy().ravel() for f in m.photos()]).astype(np.float64)
         for m in (training, test)
     )
     pairs = draw_pairs(test.labels)
@@ -200,22 +201,20 @@ def _baselines(training: Manifest, test: Manifest) -> list[MethodResult]:
 def _search(
     index: Index, embedder: Embedder, test: Manifest, probe: int
 ) -> list[tuple[int, float]]:
-    scores, ids = index.search(embedder.embed(test.file(probe)), NEAREST)
+    scores, ids = index.search(embedder.embed(test.photo(probe)), NEAREST)
     return list(zip(ids[0].tolist(), scores[0].tolist(), strict=True))
 
 
 def _draw(test: Manifest, probe: int, found: list[tuple[int, float]], path: Path) -> None:
     """The probe and its nearest, each with its person and score; right ones in green."""
-    from PIL import Image
-
     identities = test.table["identity"].to_pylist()
     figure = Figure(figsize=(1.55 * (1 + len(found)), 2.5), layout="constrained")
     captions = ["probe"] + [f"{score:.2f}" for _, score in found]
     rows = [probe, *(row for row, _ in found)]
     for place, (row, caption) in enumerate(zip(rows, captions, strict=True)):
         axes = figure.add_subplot(1, 1 + len(found), place + 1)
-        with Image.open(test.file(row)) as photo:
-            axes.imshow(np.asarray(photo), cmap="gray", vmin=0, vmax=255)
+        photo = decode(test.photo(row), channels=1)
+        axes.imshow(np.asarray(photo), cmap="gray", vmin=0, vmax=255)
         right = identities[row] == identities[probe]
         color = "#334155" if place == 0 else "#0f766e" if right else "#b45309"
         axes.set_title(f"{identities[row]}\n{caption}", fontsize=10, color=color)

@@ -22,6 +22,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
+from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
 from likewise.models.registry import Backbone
@@ -131,12 +132,12 @@ class Embedder:
             BadImage: a photo cannot be used; names it and says why.
             LikewiseError: the network answers with numbers that are not finite.
         """
-        alone = isinstance(images, str | Path | bytes | Image.Image) or (
+        alone = isinstance(images, str | Path | bytes | StoredPhoto | Image.Image) or (
             isinstance(images, np.ndarray) and images.ndim < 4
         )
         sources: Iterable[ImageSource] = [images] if alone else images  # type: ignore[list-item, assignment]  # narrowed by ``alone``
         parts = []
-        for vectors, bad in self._batches(sources, batch_size, normalize, flip):
+        for vectors, _, bad in self._batches(sources, batch_size, normalize, flip):
             if bad:
                 raise bad[0]
             parts.append(vectors)
@@ -164,19 +165,21 @@ class Embedder:
             BadImage: the first broken photo, under ``refuse``.
         """
         parts: list[NDArray[np.float32]] = []
+        rows: list[int] = []
         broken: list[BadImage] = []
         with progress("embedding", len(manifest)) as advance:
-            for vectors, bad in self._batches(manifest.files(), batch_size, True, flip):
+            for vectors, good, bad in self._batches(manifest.photos(), batch_size, True, flip):
                 if bad and on_bad_image == "refuse":
                     raise bad[0]
                 parts.append(vectors)
+                rows += good
                 broken += bad
-                advance(len(vectors) + len(bad))
-        names = {bad.name for bad in broken}
-        rows = [row for row, file in enumerate(manifest.files()) if str(file) not in names]
+                advance(len(good) + len(bad))
         if not rows:
             raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
-        items = manifest.take(rows).table
+        items = manifest.take(rows).table if broken else manifest.table
+        if "place" in items.column_names:  # means something to the photos' store alone
+            items = items.drop_columns(["place"])
         return Embeddings(np.concatenate(parts), items, self.fingerprint), broken
 
     def embed_pixels(
@@ -202,19 +205,22 @@ class Embedder:
 
     def _batches(
         self, sources: Iterable[ImageSource], batch_size: int, normalize: bool, flip: bool
-    ) -> Iterator[tuple[NDArray[np.float32], list[BadImage]]]:
-        """Decode ahead in threads while the network works; yield vectors and broken photos."""
+    ) -> Iterator[tuple[NDArray[np.float32], list[int], list[BadImage]]]:
+        """Decode ahead in threads while the network works.
+
+        Yields the vectors of a batch, which of the sources they are of, and the broken photos.
+        """
         if batch_size < 1:
             raise InputError(f"batch_size: must be at least 1; got {batch_size}")
-        outcomes = read_pixels(sources, self.preprocess, ahead=2 * batch_size)
+        outcomes = enumerate(read_pixels(sources, self.preprocess, ahead=2 * batch_size))
         while batch := list(islice(outcomes, batch_size)):
-            pixels = [outcome for outcome in batch if isinstance(outcome, Tensor)]
-            bad = [outcome for outcome in batch if isinstance(outcome, BadImage)]
+            pixels = {row: outcome for row, outcome in batch if isinstance(outcome, Tensor)}
+            bad = [outcome for _, outcome in batch if isinstance(outcome, BadImage)]
             if not pixels:
-                yield np.empty((0, self.dimension), np.float32), bad
+                yield np.empty((0, self.dimension), np.float32), [], bad
                 continue
-            vectors = self._forward(torch.stack(pixels), flip)
-            yield self._unit(vectors) if normalize else vectors.numpy(), bad
+            vectors = self._forward(torch.stack(list(pixels.values())), flip)
+            yield self._unit(vectors) if normalize else vectors.numpy(), list(pixels), bad
 
     @staticmethod
     def _unit(vectors: Tensor) -> NDArray[np.float32]:

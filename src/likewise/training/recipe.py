@@ -58,10 +58,12 @@ class Data(_Section):
 class BatchPlan(_Section):
     """What a batch is made of."""
 
-    sampler: Literal["plain", "balanced"] = Field(
-        "plain", description="all photos once an epoch, or P identities × K photos"
+    sampler: Literal["plain", "balanced", "pairs"] = Field(
+        "plain",
+        description="all photos once an epoch, P identities × K photos, or pairs side by side, "
+        "half of them of one person (for loss.miner: adjacent)",
     )
-    size: int = Field(128, ge=2, description="photos a batch (plain)")
+    size: int = Field(128, ge=2, description="photos a batch (plain, pairs)")
     identities: int = Field(16, ge=2, description="P (balanced)")
     images: int = Field(4, ge=1, description="K (balanced)")
 

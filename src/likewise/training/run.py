@@ -14,7 +14,13 @@ import torch
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.photos import Photos, collate, keep_readable
-from likewise.data.sampler import BalancedBatches, BatchPlan, EpochSampler, PlainBatches
+from likewise.data.sampler import (
+    BalancedBatches,
+    BatchPlan,
+    EpochSampler,
+    PairBatches,
+    PlainBatches,
+)
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
 from likewise.evaluation.verification import Verification
@@ -325,6 +331,8 @@ def _plan(recipe: Recipe, training: Manifest) -> BatchPlan:
     batch, seed = recipe.batch, recipe.training.seed
     if batch.sampler == "plain":
         return PlainBatches(training.labels, batch.size, seed)
+    if batch.sampler == "pairs":
+        return PairBatches(training.labels, batch.size, seed)
     return BalancedBatches(training.labels, batch.identities, batch.images, seed)
 
 

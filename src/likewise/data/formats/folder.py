@@ -11,10 +11,10 @@ from likewise.data.images import EXTENSIONS
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
-__all__ = ["read_folder"]
+__all__ = ["read"]
 
 
-def read_folder(folder: Path) -> Manifest:
+def read(folder: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
     """Read ``folder/IDENTITY/…/photo.jpg``: the first sub-folder names the identity.
 
     Hidden files, and files that are no photos by their name, are passed over. The order is that

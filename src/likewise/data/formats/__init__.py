@@ -1,0 +1,58 @@
+"""The formats that labelled photos come in, one a file; each is read as a manifest, in place.
+
+A format is known by its look (``recognises``), and read without being unpacked (``read``). The
+first of ``FORMATS`` that recognises a path reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from likewise.data.manifest import Manifest
+
+__all__ = ["FORMATS", "Format", "format_of"]
+
+Reader = Callable[[Path, Path | None], Manifest]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of labelled photos.
+
+    Args:
+        name: what a person calls it.
+        looks_like: what it is recognised by, for messages.
+        module: where its ``read(path, root) -> Manifest`` is; imported when it is used.
+        recognises: whether a path that exists looks like this.
+    """
+
+    name: str
+    looks_like: str
+    module: str
+    recognises: Callable[[Path], bool]
+
+    def read(self, path: Path, root: Path | None = None) -> Manifest:
+        """Read it as a manifest; ``root`` is where the paths of a table start from."""
+        reader = cast(Reader, import_module(f"likewise.data.formats.{self.module}").read)
+        return reader(path, root)
+
+
+def _named(*suffixes: str) -> Callable[[Path], bool]:
+    return lambda path: path.is_file() and path.suffix.lower() in suffixes
+
+
+# The more particular come first: a folder of identities is any folder.
+FORMATS: tuple[Format, ...] = (
+    Format("table", "a .csv, .tsv, .parquet or .arrow", "table",
+           _named(".csv", ".tsv", ".parquet", ".arrow")),
+    Format("folder", "a folder with one sub-folder an identity", "folder", Path.is_dir),
+)  # fmt: skip
+
+
+def format_of(path: Path) -> Format | None:
+    """The format that a path looks like, or None."""
+    return next((format for format in FORMATS if format.recognises(path)), None)

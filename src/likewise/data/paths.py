@@ -1,0 +1,68 @@
+"""Paths that stay in their root, whatever a table or an archive says."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from likewise.errors import InputError
+
+__all__ = ["first_outside", "inside", "leaves"]
+
+
+def leaves(name: str, root: Path) -> bool:
+    """Whether a path points outside ``root`` (judged by its name; links are the user's own)."""
+    if "\0" in name:
+        return True
+    if name[:1] != "/" and ".." not in name:
+        return False
+    path = PurePosixPath(name)
+    if path.is_absolute():
+        path = _normalised(path)
+        return not path.is_relative_to(root.absolute())
+    depth = 0
+    for part in path.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return False
+
+
+def _normalised(path: PurePosixPath) -> PurePosixPath:
+    """An absolute path without its ``..``."""
+    parts: list[str] = []
+    for part in path.parts[1:]:
+        if part != "..":
+            parts.append(part)
+        elif parts:
+            parts.pop()
+    return PurePosixPath("/", *parts)
+
+
+def inside(root: Path, name: str) -> Path:
+    """``root / name``, if it lies in ``root``.
+
+    Raises:
+        InputError: it leads out.
+    """
+    if leaves(name, root):
+        raise InputError(f"{name!r}: the path leads out of {root}")
+    return root / name
+
+
+def first_outside(names: pa.ChunkedArray, root: Path) -> int | None:
+    """The first row whose path leads out of ``root``; quick over millions of harmless ones."""
+    row = 0
+    for chunk in names.chunks:
+        suspect = pc.or_(
+            pc.match_substring(chunk, ".."),
+            pc.or_(pc.starts_with(chunk, "/"), pc.match_substring(chunk, "\0")),
+        )
+        if pc.any(suspect).as_py():
+            for place in pc.indices_nonzero(suspect).to_pylist():
+                if leaves(chunk[place].as_py(), root):
+                    return row + int(place)
+        row += len(chunk)
+    return None
