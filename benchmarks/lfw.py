@@ -75,7 +75,7 @@ def judged(embedder: Embedder, pairs: Pairs, photos: Path) -> Experiment:
 def grey_pixels(pairs: Pairs, photos: Path) -> Experiment:
     """What a network must beat: 32×32 grey pixels, less the mean of each photo."""
     manifest, preprocess = of_pairs(pairs, photos), Preprocess(32, 32, 1, mean=(0.5,), std=(0.5,))
-    pixels = [preprocess.pixels(file).numpy().ravel() for file in manifest.files()]
+    pixels = [preprocess.pixels(file).numpy().ravel() for file in manifest.photos()]
     vectors = np.stack(pixels).astype(np.float32)
     vectors -= vectors.mean(axis=1, keepdims=True)
     return evaluate(Embeddings(vectors, manifest.table), pairs)

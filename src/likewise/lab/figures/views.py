@@ -47,7 +47,7 @@ def draw_views(photos: Manifest, each: int, *, seed: int) -> Views:
         each: views a person.
         seed: decides every view; torch's own generator is left as it was.
     """
-    sources = torch.stack([PREPROCESS.pixels(file) for file in photos.files()])
+    sources = torch.stack([PREPROCESS.pixels(file) for file in photos.photos()])
     labels = torch.from_numpy(photos.labels)
     augment = AUGMENT.transform(channels=1)
     pixels: list[Tensor] = []
