@@ -130,3 +130,26 @@ def test_damaged_files_are_decoded_or_refused(seed: int, kind: str) -> None:
         assert "\n" not in str(bad)
     else:
         assert image.mode == "RGB"
+
+
+def test_a_large_jpeg_is_decoded_small_but_never_too_small(tmp_path: Path) -> None:
+    """The reduced decoding stays close to the whole one, and keeps the sides asked for."""
+    smooth = Image.fromarray(np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8))
+    smooth.resize((800, 600), Image.Resampling.BICUBIC).save(tmp_path / "a.jpg", quality=95)
+    whole = decode(tmp_path / "a.jpg")
+    for least, size in (
+        (224, (400, 300)),
+        (150, (200, 150)),
+        (301, (800, 600)),
+        (2000, (800, 600)),
+    ):
+        reduced = decode(tmp_path / "a.jpg", least=least)
+        assert reduced.size == size
+        again = whole.resize(size, Image.Resampling.BOX)
+        assert np.abs(np.asarray(reduced, float) - np.asarray(again, float)).mean() < 2
+    assert decode(make_png(tmp_path), least=10).size == (40, 30)
+
+
+def make_png(folder: Path) -> Path:
+    Image.new("RGB", (40, 30)).save(folder / "b.png")
+    return folder / "b.png"

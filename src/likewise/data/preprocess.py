@@ -61,7 +61,8 @@ class Preprocess:
         Raises:
             BadImage: it cannot be used; names it and says why.
         """
-        image = decode(source, channels=self.channels)
+        # Twice the size, so that the last reduction is still a smooth one.
+        image = decode(source, channels=self.channels, least=2 * max(self.width, self.height))
         size = (self.width, self.height)
         if image.size == size:
             return image

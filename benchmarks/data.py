@@ -1,0 +1,193 @@
+"""Reading photos: decoding and augmenting against torchvision, and manifests of ten million rows.
+
+python -m benchmarks.data [--quick] [--json FILE]
+
+- ``data.decode_vs_torchvision``: images/s of our loader (decoded from 250×250 JPEGs, cropped to
+  112, augmented as a recipe's defaults say) over torchvision's ImageFolder in the same
+  ``DataLoader``, with the same number of workers and the very same augmentation;
+- ``data.decode_vs_bare_loop``: the same over a plain loop of PIL and torchvision in one process;
+- ``data.large_vs_torchvision``: as the first, from 1000×1000 JPEGs, as a phone takes them;
+- ``data.workers_N``, ``data.threads``: images/s of other settings over those of as many workers as
+  cores. ``threads`` decodes without augmentation, as evaluation does;
+- ``data.open_10m_s``, ``data.open_10m_gib``: a fresh process opens a manifest of 10 M records, with
+  its labels and fingerprint; seconds of the opening alone, peak memory of it all;
+- ``data.sampler_10m_vs_10k``, ``data.lookup_10m_vs_10k``: a batch of 16 × 4 photos drawn from 10 M
+  records, and its photos looked up, over the same from 10 k;
+- ``data.epoch_start_vs_shuffle``: the first batch of an epoch over 10 M records, over one shuffle.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
+from likewise.data.formats.table import write_table
+from likewise.data.images import decode
+from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.orl import orl_faces
+from likewise.data.photos import Photos, collate
+from likewise.data.preprocess import Preprocess
+from likewise.data.reader import read_pixels
+from likewise.data.sampler import BalancedBatches, EpochSampler, PlainBatches
+from likewise.data.transforms import Augment
+from likewise.machine import usable_cores
+
+SIZE, BATCH, PER_PERSON = 112, 64, 100
+OPEN = """
+import time
+from likewise.data.manifest import read_manifest
+start = time.perf_counter()
+manifest = read_manifest({path!r})
+print(time.perf_counter() - start)
+manifest.labels, manifest.fingerprint
+from benchmarks.measure import resident_bytes
+print(resident_bytes(peak=True) / 2**30)
+"""
+
+
+def make_photos(folder: Path, count: int, side: int) -> Path:
+    """Colour JPEGs of ORL's faces, ``side`` pixels a side."""
+    faces = orl_faces()
+    for number in range(count):
+        name, photo = number % len(faces), folder / f"{number % 20:02d}" / f"{number}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        grey = decode(faces.photo(name)).resize((side, side), Image.Resampling.BICUBIC)
+        grey.save(photo, quality=92)
+    return folder
+
+
+def loaders(folder: Path, workers: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """One epoch of ours, and one of torchvision's."""
+    manifest, augment = read_manifest(folder), Augment().transform(channels=3)
+    options = {"num_workers": workers, "persistent_workers": workers > 0}
+    sampler = EpochSampler(PlainBatches(manifest.labels, BATCH, 0), 0)
+    ours = torch.utils.data.DataLoader(
+        Photos(manifest, Preprocess(SIZE, SIZE), augment),
+        batch_sampler=sampler, collate_fn=collate, **options,
+    )  # fmt: skip
+    steps = [v2.Resize(SIZE), v2.CenterCrop(SIZE), v2.PILToTensor(), augment]
+    theirs = torch.utils.data.DataLoader(
+        ImageFolder(str(folder), v2.Compose(steps)),
+        batch_size=BATCH, shuffle=True, drop_last=True, **options,
+    )  # fmt: skip
+    return lambda: [len(b.labels) for b in ours], lambda: [len(labels) for _, labels in theirs]
+
+
+def bare_loop(folder: Path) -> Callable[[], object]:
+    """PIL and torchvision, one photo after the other."""
+    files, augment = sorted(folder.rglob("*.jpg")), Augment().transform(channels=3)
+    steps = v2.Compose([v2.Resize(SIZE), v2.CenterCrop(SIZE), v2.PILToTensor(), augment])
+    count = len(files) // BATCH * BATCH
+
+    def one(path: Path) -> torch.Tensor:
+        with Image.open(path) as image:
+            pixels: torch.Tensor = steps(image.convert("RGB"))
+        return pixels
+
+    return lambda: [one(path) for path in files[:count]]
+
+
+def decoding(rounds: int, count: int) -> list[Result]:
+    cores = usable_cores()
+    with tempfile.TemporaryDirectory() as name:
+        small, large = Path(name) / "small", Path(name) / "large"
+        make_photos(small, count, 250)
+        make_photos(large, count // 2, 1000)
+        ours, theirs = loaders(small, cores)
+        mine, peers, bare = interleaved([ours, theirs, bare_loop(small)], rounds)
+        big, big_peers = interleaved(loaders(large, cores), rounds)
+        found = [
+            bar("data.decode_vs_torchvision", ratio(peers, mine), 1.0),
+            bar("data.decode_vs_bare_loop", ratio(bare, mine), 1.0),
+            bar("data.large_vs_torchvision", ratio(big_peers, big), 1.0),
+        ]
+        settings = {f"workers_{n}": loaders(small, n)[0] for n in range(cores)}
+        manifest = read_manifest(small)
+        settings["threads"] = lambda: list(read_pixels(manifest.photos(), Preprocess(SIZE, SIZE)))
+        base, *others = interleaved([ours, *settings.values()], max(2, rounds // 2))
+        return found + [
+            row(f"data.{name}", ratio(base, other), "x")
+            for name, other in zip(settings, others, strict=True)
+        ]
+
+
+def ratio(of: list[float], to: list[float]) -> float:
+    return median(a / b for a, b in zip(of, to, strict=True))
+
+
+def bar(name: str, value: float, least: float) -> Result:
+    return row(name, value, "x", f">= {least:g}", value >= least)
+
+
+def make_manifest(path: Path, count: int) -> Path:
+    """A manifest of ``count`` photos, 100 a person, as a memory-mapped table."""
+    numbers = np.arange(count)
+    people = pc.cast(pa.array(np.arange(max(2, count // PER_PERSON)) + 10**6), pa.string())
+    whose = pa.array((numbers % len(people)).astype(np.int32))
+    identity = pa.DictionaryArray.from_arrays(whose, people)
+    file = pc.cast(pa.array(numbers + 10**8), pa.string())
+    paths = pc.binary_join_element_wise(
+        pc.binary_join_element_wise(identity.dictionary_decode(), file, "/"), "jpg", "."
+    )
+    write_table(Manifest(pa.table({"path": paths, "identity": identity}), path.parent), path)
+    return path
+
+
+def scale(count: int, rounds: int) -> list[Result]:
+    """What stays the same, and what does not, as a manifest grows."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = (
+            make_manifest(folder / "few.arrow", 10_000),
+            make_manifest(folder / "many.arrow", count),
+        )
+        seconds, gib = zip(
+            *(map(float, fresh(OPEN.format(path=str(files[1]))).split()) for _ in range(rounds)),
+            strict=True,
+        )
+        few, many = (read_manifest(file) for file in files)
+        plans = [BalancedBatches(m.labels, 16, 4, 0) for m in (few, many)]
+        draws = [plan.batches(0) for plan in plans]
+        batch = interleaved([lambda: draws[0].__next__(), lambda: draws[1].__next__()], 100)
+        rows = [np.random.default_rng(0).integers(len(m), size=64).tolist() for m in (few, many)]
+        looked_up = interleaved(
+            [lambda: [few.photo(r) for r in rows[0]], lambda: [many.photo(r) for r in rows[1]]], 100
+        )
+        plain = PlainBatches(many.labels, 64, 0)
+        shuffle, begin = interleaved(
+            [lambda: np.random.default_rng(0).permutation(count), lambda: next(plain.batches(0))], 5
+        )
+    opened, peak = median(seconds), max(gib)
+    return [
+        row("data.open_10m_s", opened, "s", "<= 2", opened <= 2),
+        row("data.open_10m_gib", peak, "GiB", "<= 1", peak <= 1),
+        row("data.sampler_10m_vs_10k", ratio(batch[1], batch[0]), "x"),
+        row("data.lookup_10m_vs_10k", ratio(looked_up[1], looked_up[0]), "x"),
+        row("data.sampler_10m_batches_per_lookup", ratio(looked_up[1], batch[1]), "x"),
+        row("data.epoch_start_vs_shuffle", ratio(begin, shuffle), "x"),
+    ]
+
+
+def results(*, quick: bool) -> list[Result]:
+    start = time.perf_counter()
+    found = scale(10_000_000, 2 if quick else 5)
+    found += decoding(2 if quick else 15, 256 if quick else 1024)
+    print(f"data: {time.perf_counter() - start:.0f} s")
+    return found
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__)
+    report(results(quick=options.quick), options.json)
