@@ -29,7 +29,6 @@ class Setting:
         says: what it does, in a line.
         params: of its constructor; the others are its defaults.
         knobs: ``params`` as a picture writes them.
-        steps: batches it needs.
         lr: of the network.
         loss_lr: of the class weights.
         spread: begin with class weights spread evenly over the circle. A loss that decides each
