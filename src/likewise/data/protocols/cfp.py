@@ -34,7 +34,7 @@ def read_cfp(folder: Path, kind: str | None = None) -> Pairs:
             pair names a photo that the list lacks.
     """
     if folder.name in LISTS and kind in (None, folder.name):
-        kind, protocol = folder.name, folder.parent.parent
+        kind, protocol = folder.name, folder.absolute().parent.parent
     else:
         protocol = folder / "Protocol" if (folder / "Protocol").is_dir() else folder
     if kind is None:

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from likewise.data.store import ByteFile
-from likewise.errors import InputError
+from likewise.data.protocols.file_cursor import LINE_LIMIT, FileCursor
 
 __all__ = ["Pixels", "Stored", "walk_pickle"]
 
 MAX_STEPS = 4_000_000  # opcodes; a set of 100,000 pairs has a fifth of them, in its longest form
 SHORT = 64  # texts up to this are kept: the names of codecs, modules and types
-NAME_LIMIT = 256
 
 RECONSTRUCT = {f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")}
 FROM_BUFFER = {f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")}
@@ -65,46 +63,7 @@ class _Uint8:
 
 
 UINT8 = _Uint8()
-
-
-class _Cursor:
-    """A place in the file that moves on; nothing beyond the file's end is ever asked for."""
-
-    def __init__(self, path: Path, window: int = 65_536) -> None:
-        self.file = ByteFile(path)
-        self.place = 0
-        self._window = window
-        self._held = b""
-        self._from = 0
-
-    def fail(self, reason: str) -> InputError:
-        return InputError(f"{self.file.path}: byte {self.place}: {reason}")
-
-    def skip(self, size: int) -> int:
-        """Where the next ``size`` bytes stand; the cursor goes past them."""
-        start, left = self.place, self.file.size - self.place
-        if not 0 <= size <= left:
-            raise self.fail(f"promises {size} bytes, but {left} are left: the pickle is cut short")
-        self.place += size
-        return start
-
-    def take(self, size: int) -> bytes:
-        """The next few bytes."""
-        start = self.skip(size)
-        if not self._from <= start <= start + size <= self._from + len(self._held):
-            self._from = start
-            more = min(max(self._window, size), self.file.size - start)
-            self._held = self.file.read(start, more)
-        return self._held[start - self._from :][:size]
-
-    def line(self) -> str:
-        """The text up to the end of a line, of at most ``NAME_LIMIT`` bytes."""
-        found = bytearray()
-        while (byte := self.take(1)) != b"\n":
-            found += byte
-            if len(found) > NAME_LIMIT:
-                raise self.fail("a name of more than 256 bytes: refused")
-        return found.decode("utf-8", "replace")
+WANTED = {list: "a list", tuple: "a tuple", Stored: "text", _Name: "something to call"}
 
 
 def walk_pickle(path: Path) -> Any:
@@ -122,7 +81,7 @@ def walk_pickle(path: Path) -> Any:
 
 class _Walk:
     def __init__(self, path: Path) -> None:
-        self.cursor = _Cursor(path)
+        self.cursor = FileCursor(path)
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -156,9 +115,7 @@ class _Walk:
             raise self.cursor.fail("takes a value from an empty stack: the pickle is damaged")
         value = self.stack.pop()
         if not isinstance(value, kind):
-            raise self.cursor.fail(
-                f"expected {kind.__name__.strip('_').lower()}: the pickle is damaged"
-            )
+            raise self.cursor.fail(f"expected {WANTED[kind]}: the pickle is damaged")
         return value
 
     def number(self, form: str) -> int:
@@ -253,7 +210,7 @@ class _Walk:
         self.admit(*(self._short_text(part) for part in (module, name)))
 
     def _short_text(self, text: Stored) -> str:
-        if text.coding != "text" or text.size > NAME_LIMIT:
+        if text.coding != "text" or text.size > LINE_LIMIT:
             raise self.cursor.fail("a name that is no short text: refused")
         content = text.short or self.cursor.file.read(text.offset, text.size)
         return content.decode("utf-8", "replace")
