@@ -159,7 +159,12 @@ def _batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordB
                 column_types=columns, null_values=[], strings_can_be_null=False
             ),
         )
-        yield from reader
+        rows = 0
+        for batch in reader:
+            rows += len(batch)
+            yield batch
+        if not rows:
+            raise InputError(f"{path}: has no rows")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError) as error:

@@ -39,4 +39,5 @@ def read_lines(path: Path) -> list[str]:
 
 def small_number(text: str) -> int | None:
     """A number of up to nine digits, or None; Python's ``int`` takes much more than that."""
-    return int(text) if _NUMBER.fullmatch(text.strip()) else None
+    bare = text.strip()  # which takes more for blanks than int does
+    return int(bare) if _NUMBER.fullmatch(bare) else None

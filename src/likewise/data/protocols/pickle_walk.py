@@ -107,7 +107,7 @@ class _Walk:
 
     def _meaning(self, code: int) -> str:
         if code == 0x69:  # INST names what it calls, as GLOBAL does
-            return f"{self.cursor.line()}.{self.cursor.line()}"
+            return _shown(f"{self.cursor.line()}.{self.cursor.line()}")
         return f"opcode {OPCODES[code]}" if code in OPCODES else f"unknown opcode 0x{code:02x}"
 
     def pop(self, kind: type[Any] = object) -> Any:
@@ -202,7 +202,7 @@ class _Walk:
     def admit(self, module: str, name: str) -> None:
         full = f"{module}.{name}"
         if full not in ADMITTED:
-            raise self.cursor.fail(f"pickle asks for {full}: refused")
+            raise self.cursor.fail(f"pickle asks for {_shown(full)}: refused")
         self.stack.append(_Name(full))
 
     def stack_global(self) -> None:
@@ -253,6 +253,10 @@ class _Walk:
                 pass
             case _:
                 raise self.cursor.fail("sets a state that is no uint8 array's: refused")
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else ascii(name)
 
 
 STEPS: dict[int, Callable[[_Walk], None]] = {
