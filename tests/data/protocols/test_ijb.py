@@ -91,7 +91,7 @@ def test_the_three_files_must_be_there(ijbc: Path) -> None:
 
 def test_long_lists_come_in_batches(tmp_path: Path) -> None:
     """Past a block of the parser; each batch is handed on before the next is read."""
-    numbers = np.random.default_rng(0).integers(0, 100_000, (600_000, 2))
+    numbers = np.random.default_rng(0).integers(0, 100_000, (350_000, 2))
     text = "".join(f"{a} {b} {a & 1}\n" for a, b in numbers.tolist())
     path = tmp_path / "x_template_pair_label.txt"
     path.write_text(text)
@@ -102,7 +102,7 @@ def test_long_lists_come_in_batches(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table["right"].to_numpy(), numbers[:, 1])
     np.testing.assert_array_equal(table["same"].to_numpy(), numbers[:, 0] % 2 == 1)
     path.write_text(text + "1 1 3\n")
-    with pytest.raises(InputError, match="row 600001: label 3"):
+    with pytest.raises(InputError, match="row 350001: label 3"):
         read_template_pairs(path)
 
 
