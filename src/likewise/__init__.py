@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
     from likewise.data.manifest import Manifest, read_manifest
-    from likewise.data.pairs import Pairs, read_pairs
+    from likewise.data.pairs import Pairs
     from likewise.data.preprocess import Preprocess
+    from likewise.data.protocols import read_pairs
     from likewise.errors import InputError, LikewiseError
     from likewise.evaluation.protocol import Experiment, evaluate
     from likewise.evaluation.report import write_report
@@ -51,7 +52,7 @@ _HOME = {
     "load_recipe": "training.recipe",
     "read_embeddings": "data.embeddings",
     "read_manifest": "data.manifest",
-    "read_pairs": "data.pairs",
+    "read_pairs": "data.protocols",
     "train": "training.run",
     "verification": "evaluation.verification",
     "write_embeddings": "data.embeddings",

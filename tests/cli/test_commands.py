@@ -128,7 +128,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["train", photos, "--out", out, "--val-identities", "lots"], "like 10%"),
         (["evaluate", photos], "need a model"),
         (["evaluate", photos, "--model", tmp_path / "none"], "not found"),
-        (["evaluate", photos, "--model", model, "--pairs", tmp_path / "p"], "cannot be read"),
+        (["evaluate", photos, "--model", model, "--pairs", tmp_path / "p"], "no such file"),
         (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "as .parquet"),
         (["index", "search", tmp_path / "foreign", photo, "--model", model], "another embedder"),
         (["index", "search", tmp_path / "none", photo, "--model", model], "no such index"),

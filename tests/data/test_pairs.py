@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likewise.data.pairs import Pairs, draw_pairs, match_names, read_pairs
+from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.errors import InputError
 
 
@@ -45,44 +44,6 @@ def test_a_sample_is_fair() -> None:
         drawn += np.bincount(labels[pairs.left[pairs.same]], minlength=3)
     expected = np.array([genuine[n] for n in range(3)]) / 14 * 1200
     assert ((drawn - expected) ** 2 / expected).sum() < 20
-
-
-def test_lfw_lists(shared_data: Path) -> None:
-    protocol = shared_data / "lfw" / "protocol"
-    pairs = read_pairs(protocol / "pairs.txt")
-    assert len(pairs) == 6000
-    assert np.bincount(pairs.fold).tolist() == [600] * 10
-    assert [int(pairs.same[pairs.fold == n].sum()) for n in range(10)] == [300] * 10
-    assert (pairs.left[0], pairs.right[0]) == ("Abel_Pacheco/Abel_Pacheco_0001",
-                                               "Abel_Pacheco/Abel_Pacheco_0004")  # fmt: skip
-    assert len(read_pairs(protocol / "pairsDevTest.txt")) == 1000
-    assert len(read_pairs(protocol / "pairsDevTrain.txt")) == 2200
-
-
-def test_a_csv_of_ones_own(tmp_path: Path) -> None:
-    path = tmp_path / "pairs.csv"
-    path.write_text("left,right,same,fold\na/1.jpg,a/2.jpg,1,0\na/1.jpg,b/1.jpg,0,1\n")
-    pairs = read_pairs(path)
-    assert pairs.same.tolist() == [True, False]
-    assert pairs.fold.tolist() == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "problem"),
-    [
-        ("p.txt", "", "line 1: expected LFW's counts"),
-        ("p.txt", "1\nA\t1\t2\nB\t1\n", "line 3: expected 3 or 4 fields, found 2"),
-        ("p.txt", "1\nA\tone\t2\n", "line 2: expected a photo's number"),
-        ("p.txt", "2\nA\t1\t2\n", "promises 4 pairs, the file has 1"),
-        ("p.csv", "a,b\n1,2\n", "no column left, right, same; it has: a, b"),
-        ("p.csv", "left,right,same\nx,y,perhaps\n", "line 2"),
-        ("p.csv", "left,right,same\n", "has no pairs"),
-    ],
-)
-def test_bad_lists(name: str, content: str, problem: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=problem):
-        read_pairs(tmp_path / name)
 
 
 def test_names_match_with_or_without_ending() -> None:

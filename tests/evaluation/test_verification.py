@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from likewise.data.embeddings import read_embeddings
-from likewise.data.pairs import match_names, read_pairs
+from likewise.data.pairs import match_names
+from likewise.data.protocols import read_pairs
 from likewise.errors import InputError
 from likewise.evaluation.folds import best_threshold, fold_accuracy
 from likewise.evaluation.protocol import evaluate

@@ -33,7 +33,10 @@ def evaluate(
     ] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option("--pairs", help="LFW's pairs.txt, or a CSV: left, right, same, fold."),
+        typer.Option(
+            "--pairs",
+            help="LFW's pairs.txt, CFP's Split/FP, a .bin, or a CSV: left, right, same, fold.",
+        ),
     ] = None,
     ids: Annotated[
         Path | None, typer.Option("--ids", help="The names of a .npy file's rows, one a line.")
@@ -53,17 +56,19 @@ def evaluate(
 ) -> None:
     """Verify pairs of photos: ROC, AUC, equal error rate, TAR at FAR; LFW's folds.
 
-    Without --pairs, all pairs of the labelled photos are verified.
+    Without --pairs, a .bin validation set's own pairs are verified, and of labelled photos all.
 
     Example: likewise evaluate test_photos/ --model runs/photos/model --out report
     """
     from likewise.cli.source import embeddings_of
-    from likewise.data.pairs import read_pairs
+    from likewise.data.protocols import names_its_pairs, read_pairs
     from likewise.evaluation.protocol import evaluate as measure
     from likewise.storage import output_folder
 
     if out is not None:
         output_folder(out)
+    if pairs is None and names_its_pairs(data):
+        pairs = data
     chosen = None if pairs is None else read_pairs(pairs)
     source = embeddings_of(
         data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image

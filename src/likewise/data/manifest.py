@@ -31,7 +31,8 @@ class Manifest:
 
     Args:
         table: the columns ``path`` (relative to ``root``; what a photo is called in every output),
-            ``identity``, optionally ``split`` (train, val or test), and any metadata.
+            ``identity`` (absent where it is not known, as in a set of pairs), optionally
+            ``split`` (train, val or test), and any metadata.
         root: the folder of the photos, or the file that holds them.
         store: what reads the photos, each from the column ``place``; None if each is a file.
     """
@@ -45,16 +46,26 @@ class Manifest:
 
     @cached_property
     def identities(self) -> list[str]:
-        """The distinct identities, sorted: label ``j`` is ``identities[j]``."""
+        """The distinct identities, sorted: label ``j`` is ``identities[j]``.
+
+        Raises:
+            InputError: the photos come without identities.
+        """
+        if "identity" not in self.table.column_names:
+            raise InputError(
+                f"{self.root}: does not say whom its photos show, so nothing can be learnt from "
+                "it; its pairs can be verified: likewise evaluate"
+            )
         return sorted(pc.unique(self.table["identity"]).to_pylist())
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The label of each row, shape [N]: the place of its identity in ``identities``."""
+        identities = self.identities  # first, to say it where there are none
         column = self.table["identity"]
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        found = pc.index_in(column, value_set=pa.array(self.identities, column.type))
+        found = pc.index_in(column, value_set=pa.array(identities, column.type))
         labels: NDArray[np.int64] = found.to_numpy().astype(np.int64)
         return labels
 
@@ -103,9 +114,13 @@ class Manifest:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the paths and identities: which set of photos a result was measured on."""
+        """A hash of the paths and identities: which set of photos a result was measured on.
+
+        Without identities all columns are hashed: the names of a set of pairs are but numbers.
+        """
         digest = hashlib.sha256()
-        for column in ("path", "identity"):
+        labelled = "identity" in self.table.column_names
+        for column in ("path", "identity") if labelled else self.table.column_names:
             for batch in self.table.select([column]).to_batches(max_chunksize=65_536):
                 text = batch.column(0).cast(pa.large_string())
                 # The array's own bytes: each value, ended by a zero byte.

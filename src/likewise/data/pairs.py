@@ -1,18 +1,17 @@
-"""Pairs to verify: LFW's lists, a table of one's own, or drawn from labelled photos."""
+"""Pairs to verify: named by a list (see ``likewise.data.protocols``), or drawn from labels."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likewise.errors import InputError
 
-__all__ = ["Pairs", "draw_pairs", "match_names", "read_pairs"]
+__all__ = ["Pairs", "draw_pairs", "match_names"]
 
 Rows = NDArray[np.int64]
 
@@ -35,95 +34,6 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.same)
-
-
-def read_pairs(path: Path) -> Pairs:
-    """Read LFW's ``pairs.txt`` and ``pairsDev….txt``, or a CSV ``left,right,same[,fold]``.
-
-    LFW's names become ``NAME/NAME_0001``, without an ending.
-
-    Raises:
-        InputError: the file is missing or a line is not understood; names the line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is no text file") from None
-    lines = text.splitlines()
-    if path.suffix.lower() == ".csv":
-        return _read_csv(path, lines)
-    return _read_lfw(path, lines)
-
-
-def _read_lfw(path: Path, lines: list[str]) -> Pairs:
-    header = lines[0].split() if lines else []
-    if not header or len(header) > 2 or not all(field.isdigit() for field in header):
-        raise InputError(
-            f"{path}: line 1: expected LFW's counts (like 10<TAB>300); "
-            "a list of your own is a .csv with the columns left, right, same"
-        )
-    per_fold = 2 * int(header[-1])
-    folds = int(header[0]) if len(header) == 2 else 1
-    left: list[str] = []
-    right: list[str] = []
-    same: list[bool] = []
-    for number, line in enumerate(lines[1:], start=2):
-        fields = line.split("\t") if "\t" in line else line.split()
-        if not line.strip():
-            continue
-        if len(fields) == 3:
-            fields = [fields[0], fields[1], fields[0], fields[2]]
-        elif len(fields) != 4:
-            raise InputError(f"{path}: line {number}: expected 3 or 4 fields, found {len(fields)}")
-        try:
-            left.append(_lfw_name(fields[0], fields[1]))
-            right.append(_lfw_name(fields[2], fields[3]))
-        except ValueError:
-            raise InputError(f"{path}: line {number}: expected a photo's number") from None
-        same.append(fields[0] == fields[2])
-    if len(same) != folds * per_fold:
-        raise InputError(
-            f"{path}: line 1 promises {folds * per_fold} pairs, the file has {len(same)}"
-        )
-    fold = np.repeat(np.arange(folds, dtype=np.int64), per_fold)
-    return Pairs(left, right, np.array(same), fold)
-
-
-def _lfw_name(person: str, number: str) -> str:
-    return f"{person}/{person}_{int(number):04d}"
-
-
-def _read_csv(path: Path, lines: list[str]) -> Pairs:
-    reader = csv.DictReader(lines)
-    columns = reader.fieldnames or []
-    missing = [name for name in ("left", "right", "same") if name not in columns]
-    if missing:
-        raise InputError(
-            f"{path}: no column {', '.join(missing)}; it has: {', '.join(columns) or 'none'}"
-        )
-    left, right, same, fold = [], [], [], []
-    truth = {"1": True, "true": True, "same": True, "0": False, "false": False, "different": False}
-    for row in reader:
-        answer = truth.get((row["same"] or "").strip().lower())
-        number = (row.get("fold") or "0").strip()
-        if (
-            answer is None
-            or not number.lstrip("-").isdigit()
-            or not row["left"]
-            or not row["right"]
-        ):
-            raise InputError(
-                f"{path}: line {reader.line_num}: expected two names, same as 1 or 0, fold a number"
-            )
-        left.append(row["left"])
-        right.append(row["right"])
-        same.append(answer)
-        fold.append(int(number))
-    if not same:
-        raise InputError(f"{path}: the list has no pairs")
-    return Pairs(left, right, np.array(same), np.array(fold, np.int64))
 
 
 def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
@@ -159,7 +69,8 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
 
 
 def _bare(name: str) -> str:
-    return PurePosixPath(name).with_suffix("").as_posix() if name else name
+    path = PurePosixPath(name)
+    return path.with_suffix("").as_posix() if path.name else name
 
 
 def draw_pairs(labels: NDArray[np.int64], *, limit: int = 1_000_000, seed: int = 0) -> Pairs:

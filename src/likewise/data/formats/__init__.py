@@ -49,6 +49,9 @@ def _named(*suffixes: str) -> Callable[[Path], bool]:
 FORMATS: tuple[Format, ...] = (
     Format("table", "a .csv, .tsv, .parquet or .arrow", "table",
            _named(".csv", ".tsv", ".parquet", ".arrow")),
+    Format("verification_bin", "a .bin validation set of InsightFace", "verification_bin",
+           _named(".bin")),
+    Format("zip", "a .zip with one folder an identity", "zip", _named(".zip")),
     Format("folder", "a folder with one sub-folder an identity", "folder", Path.is_dir),
 )  # fmt: skip
 

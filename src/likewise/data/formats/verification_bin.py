@@ -1,0 +1,19 @@
+"""InsightFace's ``.bin`` validation set, read as a manifest without identities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from likewise.data.manifest import Manifest
+from likewise.data.protocols.verification_bin import read_bin
+
+__all__ = ["read"]
+
+
+def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it holds its photos
+    """The photos of a set of pairs; ``likewise.read_pairs`` reads the pairs.
+
+    Raises:
+        InputError: it is damaged, or asks for code.
+    """
+    return read_bin(path).photos

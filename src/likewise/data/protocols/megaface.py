@@ -1,0 +1,206 @@
+"""MegaFace: its lists, its lists of noise, and the feature matrices of its devkit.
+
+"The MegaFace Benchmark: 1 Million Faces for Recognition at Scale" (Kemelmacher-Shlizerman et al.,
+2016). A feature is an OpenCV matrix: int32 rows, columns, bytes a row, type; then the numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
+
+from likewise.data.embeddings import Embeddings
+from likewise.data.paths import inside
+from likewise.data.protocols.lines import read_lines
+from likewise.data.store import ByteFile
+from likewise.errors import InputError
+from likewise.storage import new_file, write_text
+
+__all__ = [
+    "MegaFaceList",
+    "read_features",
+    "read_list",
+    "read_matrix",
+    "read_noise",
+    "write_list",
+    "write_matrix",
+]
+
+FLOAT32 = 5  # OpenCV's CV_32F, one channel
+MAX_DIMENSION = 65_536
+MAX_LIST_BYTES = 512 * 2**20  # of a million paths: 60 MB
+_HEADER = struct.Struct("<4i")
+
+
+@dataclass(frozen=True)
+class MegaFaceList:
+    """Photos, as the devkit lists them.
+
+    Args:
+        paths: of each photo, from the folder of photos or of features on.
+        ids: whom each shows; None for distractors, of whom it is not known.
+    """
+
+    paths: list[str]
+    ids: list[str] | None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def without(self, noise: frozenset[str]) -> MegaFaceList:
+        """The list without the photos that are noise, known by their path or their file's name."""
+        kept = [
+            row
+            for row, path in enumerate(self.paths)
+            if path not in noise and path.rsplit("/", 1)[-1] not in noise
+        ]
+        ids = None if self.ids is None else [self.ids[row] for row in kept]
+        return MegaFaceList([self.paths[row] for row in kept], ids)
+
+
+def read_list(path: str | Path) -> MegaFaceList:
+    """Read a list of the devkit: JSON ``{"path": [...], "id": [...]}``.
+
+    Raises:
+        InputError: it is missing, no JSON, or no such list; the entry at fault is named.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_LIST_BYTES:
+            raise InputError(f"{path}: more than {MAX_LIST_BYTES:,} bytes: too long for a list")
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(content, dict) or not isinstance(content.get("path"), list):
+        raise InputError(f'{path}: expected {{"path": [...], "id": [...]}}')
+    paths = _texts(path, "path", content["path"])
+    ids = None
+    if content.get("id") is not None:
+        if not isinstance(content["id"], list) or len(content["id"]) != len(paths):
+            raise InputError(f"{path}: id: expected a list as long as path, {len(paths)}")
+        ids = _texts(path, "id", content["id"])
+    return MegaFaceList(paths, ids)
+
+
+def write_list(listed: MegaFaceList, path: str | Path) -> None:
+    """Write a list for the devkit."""
+    content: dict[str, list[str]] = {} if listed.ids is None else {"id": listed.ids}
+    write_text(Path(path), json.dumps({**content, "path": listed.paths}))
+
+
+def read_noise(path: str | Path) -> frozenset[str]:
+    """The photos that a list of noise names, one a line; lines that begin with ``#`` are remarks.
+
+    Where a line has several columns by TAB, the second is the path.
+
+    Raises:
+        InputError: it cannot be read, or is no text.
+    """
+    found: set[str] = set()
+    for line in read_lines(Path(path)):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            fields = text.split("\t")
+            found.add((fields[1] if len(fields) > 1 else text).strip())
+    return frozenset(found)
+
+
+def read_matrix(path: str | Path) -> NDArray[np.float32]:
+    """Read a matrix of the devkit, float32 [rows, columns]; of a feature, [D, 1].
+
+    Raises:
+        InputError: it cannot be read, is of another type, or is not as long as its header says.
+    """
+    file = ByteFile(Path(path))
+    if file.size < _HEADER.size:
+        raise InputError(f"{path}: {file.size} bytes; a matrix has a header of {_HEADER.size}")
+    rows, columns, stride, kind = _HEADER.unpack(file.read(0, _HEADER.size))
+    if kind != FLOAT32:
+        raise InputError(f"{path}: a matrix of OpenCV's type {kind}; {FLOAT32} (float32) is read")
+    if rows <= 0 or columns <= 0 or stride != 4 * columns:
+        raise InputError(f"{path}: {rows} rows of {columns} numbers and {stride} bytes: damaged")
+    if file.size != _HEADER.size + rows * stride:
+        raise InputError(
+            f"{path}: {rows}×{columns} numbers need {_HEADER.size + rows * stride} bytes, the "
+            f"file has {file.size}"
+        )
+    content = np.frombuffer(file.read(_HEADER.size, rows * stride), "<f4")
+    return content.reshape(rows, columns).astype(np.float32)
+
+
+def write_matrix(path: str | Path, matrix: ArrayLike) -> None:
+    """Write a feature [D] (as D rows of one number, as the devkit does) or a matrix.
+
+    Raises:
+        InputError: it is empty, or has more than two axes.
+    """
+    values = np.asarray(matrix, "<f4")
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2 or not values.size:
+        raise InputError(f"matrix: expected [D] or [rows, columns], got {list(values.shape)}")
+    header = _HEADER.pack(*values.shape, 4 * values.shape[1], FLOAT32)
+    with new_file(Path(path)) as temporary:
+        temporary.write_bytes(header + values.tobytes())
+
+
+def read_features(listed: MegaFaceList, folder: str | Path, suffix: str = ".bin") -> Embeddings:
+    """Read the features of a list's photos, each from a file of its own.
+
+    Args:
+        listed: the photos.
+        folder: where the features are.
+        suffix: what the devkit adds to a photo's path, such as ``_arcface.bin``.
+
+    Raises:
+        InputError: a path leads out of the folder, a file is missing or damaged, a number is not
+            finite, or two features are not equally long; names the file.
+    """
+    root = Path(folder)
+    if not len(listed):
+        raise InputError(f"{root}: the list has no photos")
+    vectors: NDArray[np.float32] | None = None
+    for row, name in enumerate(listed.paths):
+        file = inside(root, f"{name}{suffix}")
+        feature = read_matrix(file)
+        if 1 not in feature.shape or feature.size > MAX_DIMENSION:
+            raise InputError(f"{file}: {feature.shape[0]}×{feature.shape[1]} is no one feature")
+        if vectors is None:
+            vectors = _room(root, len(listed), feature.size)
+        if feature.size != vectors.shape[1]:
+            raise InputError(
+                f"{file}: {feature.size} numbers, where the first has {vectors.shape[1]}"
+            )
+        if not np.isfinite(feature).all():
+            raise InputError(f"{file}: a number is not finite")
+        vectors[row] = feature.ravel()
+    assert vectors is not None
+    columns: dict[str, Any] = {"path": listed.paths}
+    if listed.ids is not None:
+        columns["identity"] = listed.ids
+    return Embeddings(vectors, pa.table(columns))
+
+
+def _room(root: Path, rows: int, dimension: int) -> NDArray[np.float32]:
+    try:
+        return np.empty((rows, dimension), np.float32)
+    except MemoryError:
+        raise InputError(f"{root}: {rows}×{dimension} numbers do not fit the memory") from None
+
+
+def _texts(path: Path, key: str, values: list[Any]) -> list[str]:
+    for number, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            raise InputError(f"{path}: {key}: entry {number} is no text")
+    return [str(value) for value in values]

@@ -1,0 +1,164 @@
+"""Omniglot: handwritten characters of 50 alphabets, and its twenty one-shot runs.
+
+"Human-level concept learning through probabilistic program induction" (Lake, Salakhutdinov &
+Tenenbaum, 2015). The archives are read as they were published, as ``.zip`` (``read_manifest``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from likewise.data.images import EXTENSIONS
+from likewise.data.manifest import Manifest
+from likewise.data.zip_directory import ZipDirectory, read_zip_directory
+from likewise.errors import InputError
+
+__all__ = ["OneShotRun", "OneShotRuns", "drawings", "read_one_shot_runs"]
+
+MAX_LABELS_BYTES = 2**20
+_CHARACTER = re.compile(r"character[0-9]{1,4}")
+_DRAWING = re.compile(r"[0-9]{1,6}_([0-9]{1,4})\.png")
+
+
+@dataclass(frozen=True)
+class OneShotRun:
+    """One run of trials: which of the training images shows the test image's character?
+
+    Args:
+        name: the run's, ``run01``.
+        tests: int64 [T], the test images, as rows of the manifest.
+        training: int64 [C], the training images, one a character, likewise.
+        answers: int64 [T], the place in ``training`` of the right one.
+    """
+
+    name: str
+    tests: NDArray[np.int64]
+    training: NDArray[np.int64]
+    answers: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class OneShotRuns:
+    """The runs and their images.
+
+    Args:
+        images: of all runs; named ``run01/test/item01.png``, the identity ``run01/class08``.
+        runs: in the order of their names.
+    """
+
+    images: Manifest
+    runs: tuple[OneShotRun, ...]
+
+
+def drawings(paths: Sequence[tuple[str, ...]]) -> dict[str, list[Any]] | None:
+    """Alphabet, character and drawer of each path, if all are named as Omniglot's drawings are."""
+    found: dict[str, list[Any]] = {"alphabet": [], "character": [], "drawer": []}
+    for path in paths:
+        drawing = _DRAWING.fullmatch(path[-1])
+        if len(path) < 3 or drawing is None or not _CHARACTER.fullmatch(path[-2]):
+            return None
+        found["alphabet"].append(path[-3])
+        found["character"].append(path[-2])
+        found["drawer"].append(int(drawing[1]))
+    return found
+
+
+def read_one_shot_runs(path: str | Path) -> OneShotRuns:
+    """Read the runs of ``one_shot_runs.zip`` (``runNN/class_labels.txt`` and its images).
+
+    Raises:
+        InputError: it is no such archive; a line of a list is not understood, or names an image
+            that is not there (list and line are named).
+    """
+    path = Path(path)
+    directory = read_zip_directory(path)
+    found = [_Run(path, directory, row, labels) for row, labels in _label_files(path, directory)]
+    if not found:
+        raise InputError(f"{path}: holds no class_labels.txt, so no one-shot runs")
+    found.sort(key=lambda run: run.name)
+    runs: list[OneShotRun] = []
+    members: list[int] = []
+    names: list[str] = []
+    identities: list[str] = []
+    for run in found:
+        training = {member: place for place, member in enumerate(run.training)}
+        answers = [training[shown] for _, shown in run.trials]
+        start, tests = len(members), [test for test, _ in run.trials]
+        members += tests + run.training
+        names += [run.short(member) for member in tests + run.training]
+        classes = [PurePosixPath(directory.names[member]).stem for member in run.training]
+        identities += [f"{run.name}/{classes[k]}" for k in (*answers, *range(len(classes)))]
+        rows = np.arange(start, len(members))
+        runs.append(OneShotRun(run.name, rows[: len(tests)], rows[len(tests) :], np.array(answers)))
+    columns = {"path": names, "identity": identities, "place": np.arange(len(names))}
+    store = directory.store(np.array(members, np.int64))
+    return OneShotRuns(Manifest(pa.table(columns), path, store), tuple(runs))
+
+
+def _label_files(path: Path, directory: ZipDirectory) -> list[tuple[int, str]]:
+    rows = [
+        row
+        for row, name in enumerate(directory.names)
+        if PurePosixPath(name).name == "class_labels.txt"
+        and "__MACOSX" not in PurePosixPath(name).parts
+    ]
+    for row in rows:
+        if directory.sizes[row] > MAX_LABELS_BYTES:
+            raise InputError(f"{path}: {directory.names[row]!r} is too long for a list of trials")
+    store = directory.store(np.array(rows, np.int64))
+    found: list[tuple[int, str]] = []
+    for place, row in enumerate(rows):
+        try:
+            found.append((row, store.read(place).decode("utf-8-sig")))
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: {directory.names[row]!r} is no text") from None
+    return found
+
+
+class _Run:
+    """One run, as members of the archive."""
+
+    def __init__(self, path: Path, directory: ZipDirectory, row: int, labels: str) -> None:
+        self.directory = directory
+        list_name = PurePosixPath(directory.names[row])
+        self.folder = list_name.parent
+        self.name = self.folder.name or path.stem
+        prefix = "" if self.folder == PurePosixPath(".") else f"{self.folder}/"
+        inside = {
+            name.removeprefix(prefix): number
+            for number, name in enumerate(directory.names)
+            if name.startswith(prefix)
+        }
+        self._prefix = prefix
+        self.training = [
+            member
+            for name, member in sorted(inside.items())
+            if name.startswith("training/") and PurePosixPath(name).suffix.lower() in EXTENSIONS
+        ]
+        known = set(self.training)
+        self.trials: list[tuple[int, int]] = []
+        for line, text in enumerate(labels.splitlines(), start=1):
+            if not text.strip():
+                continue
+            fields = text.split()
+            where = f"{path}: {list_name}: line {line}"
+            if len(fields) != 2:
+                raise InputError(f"{where}: expected a test image and a training image")
+            test, shown = (inside.get("/".join(PurePosixPath(f).parts[-2:])) for f in fields)
+            if test is None or shown is None or shown not in known:
+                absent = fields[0] if test is None else fields[1]
+                raise InputError(f"{where}: {absent!r} is not among the run's images")
+            self.trials.append((test, shown))
+        if not self.trials:
+            raise InputError(f"{path}: {list_name}: the list has no trials")
+
+    def short(self, member: int) -> str:
+        return f"{self.name}/{self.directory.names[member].removeprefix(self._prefix)}"

@@ -1,0 +1,231 @@
+"""InsightFace's ``.bin`` validation sets (LFW, CFP-FP, AgeDB-30 …), read in place and written.
+
+A set is a pickle of ``(images, same)``: 2N encoded photos and N booleans; pair k is the photos 2k
+and 2k+1. It is not unpickled: its images are found where they stand (see ``pickle_walk``).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
+
+from likewise.data.manifest import Manifest
+from likewise.data.pairs import Pairs, match_names
+from likewise.data.protocols.pickle_walk import Pixels, Stored, walk_pickle
+from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, StoredPhoto
+from likewise.errors import InputError
+from likewise.storage import new_file
+
+__all__ = ["BinStore", "VerificationSet", "pack_pairs", "read_bin", "write_bin"]
+
+FOLDS = 10
+BATCH = 1000  # images, or answers, appended at a time: the reader's stack stays small
+
+
+@dataclass(frozen=True)
+class VerificationSet:
+    """Photos and the pairs of them to verify.
+
+    Args:
+        photos: 2N of them, named ``000000.jpg`` on; whom they show is not known.
+        pairs: N pairs by those names, in ten folds as InsightFace counts them: one after the
+            other, as equal as may be (one fold, where there are fewer than ten pairs).
+    """
+
+    photos: Manifest
+    pairs: Pairs
+
+
+class BinStore:
+    """The images of a ``.bin`` set, each by its row.
+
+    Args:
+        path: the file.
+        offsets: int64 [2N], where each image's bytes stand.
+        sizes: int64 [2N], how many they are.
+        as_text: bool [2N], whether they were written as text, each a Latin-1 character.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        offsets: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        as_text: NDArray[np.bool_],
+    ) -> None:
+        self.file = ByteFile(path)
+        self.offsets, self.sizes, self.as_text = offsets, sizes, as_text
+
+    def read(self, place: int) -> bytes:
+        """The encoded image of a row.
+
+        Raises:
+            InputError: the file is cut short, or the image's text is no Latin-1.
+        """
+        found = self.file.read(int(self.offsets[place]), int(self.sizes[place]))
+        if not self.as_text[place]:
+            return found
+        try:
+            return found.decode("utf-8").encode("latin-1")
+        except UnicodeError:
+            raise InputError(f"{self.file.path}: image {place}: its text is damaged") from None
+
+    def photo_bytes(self, place: int) -> int:
+        """The bytes of a row's image; of text, its characters are counted."""
+        size = int(self.sizes[place])
+        if not self.as_text[place]:
+            return size
+        text = np.frombuffer(self.file.read(int(self.offsets[place]), size), np.uint8)
+        return int(np.count_nonzero((text & 0xC0) != 0x80))  # all but UTF-8's continuing bytes
+
+
+def read_bin(path: str | Path) -> VerificationSet:
+    """Read a ``.bin`` validation set in place; nothing in it is run.
+
+    Raises:
+        InputError: it is damaged, asks for code, or is no pair of images and answers.
+
+    Example:
+        >>> from likewise.data.protocols.verification_bin import read_bin, write_bin
+        >>> from pathlib import Path
+        >>> shots = sorted(Path(photos).glob("anna/*"))[:2]
+        >>> write_bin(Path(photos) / "two.bin", (shot.read_bytes() for shot in shots), [True])
+        >>> read_bin(Path(photos) / "two.bin").pairs.left
+        ['000000.jpg']
+    """
+    path = Path(path)
+    match walk_pickle(path):
+        case (list() | tuple() as images, list() | tuple() as answers):
+            pass
+        case _:
+            raise InputError(f"{path}: holds no two lists (images, same): no validation set")
+    if not answers or len(images) != 2 * len(answers):
+        raise InputError(
+            f"{path}: {len(images)} images for {len(answers)} pairs; a pair has two images"
+        )
+    for number, answer in enumerate(answers):
+        if not isinstance(answer, int) or answer not in (0, 1):
+            raise InputError(f"{path}: pair {number}: expected True or False")
+    found = [_image(path, number, image) for number, image in enumerate(images)]
+    store = BinStore(
+        path,
+        np.array([image.offset for image in found], np.int64),
+        np.array([image.size for image in found], np.int64),
+        np.array([image.coding == "latin1" for image in found], np.bool_),
+    )
+    names = [f"{row:06d}.jpg" for row in range(len(found))]
+    # Without identities the sizes tell one set's fingerprint from another's.
+    photo_bytes = np.array([store.photo_bytes(row) for row in range(len(found))], np.int64)
+    columns = {"path": names, "bytes": photo_bytes, "place": np.arange(len(found))}
+    same = np.array(answers, dtype=np.bool_)
+    pairs = Pairs(names[::2], names[1::2], same, _folds(len(same)))
+    return VerificationSet(Manifest(pa.table(columns), path, store), pairs)
+
+
+def write_bin(path: str | Path, images: Iterable[bytes], same: ArrayLike) -> None:
+    """Write a ``.bin`` validation set: a pickle of protocol 4 with plain bytes.
+
+    The images are written as they come, so a set larger than the memory can be written.
+
+    Args:
+        path: the file.
+        images: 2N encoded photos; pair k is the photos 2k and 2k+1. InsightFace expects them
+            aligned, 112×112.
+        same: bool [N], whether pair k shows one person.
+
+    Raises:
+        InputError: there are not two images a pair, or an image is empty or too large.
+    """
+    path = Path(path)
+    answers = np.asarray(same)
+    if answers.ndim != 1 or not len(answers) or not np.isin(answers, (0, 1)).all():
+        raise InputError("same: expected [N] of True or False, N ≥ 1")
+    count = 0
+    with new_file(path) as temporary, temporary.open("wb") as stream:
+        stream.write(b"\x80\x04]")
+        for count, image in enumerate(images, start=1):
+            if not isinstance(image, bytes) or not 0 < len(image) <= MAX_PHOTO_BYTES:
+                raise InputError(f"images: number {count - 1} is no encoded photo, as bytes")
+            if (count - 1) % BATCH == 0:
+                stream.write(b"e(" if count > 1 else b"(")
+            stream.write(b"B" + struct.pack("<I", len(image)))
+            stream.write(image)
+        if count != 2 * len(answers):
+            raise InputError(f"images: {count} for {len(answers)} pairs; a pair has two")
+        stream.write(b"e]")
+        for start in range(0, len(answers), BATCH):
+            truth = (b"\x88" if answer else b"\x89" for answer in answers[start : start + BATCH])
+            stream.write(b"(" + b"".join(truth) + b"e")
+        stream.write(b"\x86.")
+
+
+def pack_pairs(path: str | Path, pairs: Pairs, photos: Manifest) -> None:
+    """Write a list of pairs and their photos as a ``.bin`` set, fold after fold.
+
+    The photos' own bytes are written: align them first. A ``.bin`` keeps no names and no folds;
+    its readers take ten equal ones, so the pairs are put in the order of their folds.
+
+    Args:
+        path: the file.
+        pairs: which photos, by name (``read_pairs``).
+        photos: where they are.
+
+    Raises:
+        InputError: a photo is missing; the first such is named.
+    """
+    found, missing = match_names(pairs, photos.names)
+    if missing:
+        raise InputError(
+            f"{photos.root}: {len(missing)} photos of the pairs are missing; the first is "
+            f"{missing[0]!r}"
+        )
+    order = np.argsort(found.fold, kind="stable")
+    left, right = np.asarray(found.left)[order], np.asarray(found.right)[order]
+
+    def images() -> Iterator[bytes]:
+        for row in np.stack([left, right], axis=1).ravel().tolist():
+            yield _encoded(photos.photo(row))
+
+    write_bin(path, images(), found.same[order])
+
+
+def _encoded(photo: Path | StoredPhoto) -> bytes:
+    if isinstance(photo, StoredPhoto):
+        return photo.read()
+    file = ByteFile(photo)
+    if file.size > MAX_PHOTO_BYTES:
+        raise InputError(f"{photo}: {file.size:,} bytes; at most {MAX_PHOTO_BYTES:,} are read")
+    return file.read(0, file.size)
+
+
+def _image(path: Path, number: int, image: Any) -> Stored:
+    if isinstance(image, Pixels) and image.data is not None:
+        data, shape = image.data, image.shape
+        if len(shape) != 1:
+            raise InputError(
+                f"{path}: image {number}: an array of {len(shape)} dimensions; expected the bytes "
+                "of an encoded image"
+            )
+        if data.coding == "bytes" and shape[0] != data.size:
+            raise InputError(f"{path}: image {number}: {shape[0]} numbers in {data.size} bytes")
+        image = data
+    if not isinstance(image, Stored) or image.coding == "text":
+        raise InputError(f"{path}: image {number}: expected bytes or a uint8 array")
+    if not 0 < image.size <= 2 * MAX_PHOTO_BYTES:  # as text a byte may take two
+        raise InputError(f"{path}: image {number}: {image.size:,} bytes are no photo")
+    return image
+
+
+def _folds(pairs: int) -> NDArray[np.int64]:
+    if pairs < FOLDS:
+        return np.zeros(pairs, np.int64)
+    sizes = np.full(FOLDS, pairs // FOLDS)
+    sizes[: pairs % FOLDS] += 1
+    return np.repeat(np.arange(FOLDS, dtype=np.int64), sizes)
