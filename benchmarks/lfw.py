@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 from benchmarks.measure import Result, arguments, report, row
 from likewise.data.embeddings import Embeddings, read_embeddings
 from likewise.data.manifest import Manifest, read_manifest
-from likewise.data.pairs import Pairs, read_pairs
+from likewise.data.pairs import Pairs
 from likewise.data.preprocess import Preprocess
+from likewise.data.protocols import read_pairs
 from likewise.evaluation.protocol import Experiment, evaluate
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx

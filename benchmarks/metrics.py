@@ -25,7 +25,8 @@ from sklearn.exceptions import ConvergenceWarning
 from benchmarks.measure import Result, arguments, report, row
 from likewise.data.images import decode
 from likewise.data.orl import orl_faces
-from likewise.data.pairs import Pairs, draw_pairs, match_names, read_pairs
+from likewise.data.pairs import Pairs, draw_pairs, match_names
+from likewise.data.protocols import read_pairs
 from likewise.evaluation.folds import fold_accuracy
 from likewise.evaluation.verification import pair_scores, verification
 from likewise.metriclearn import (
