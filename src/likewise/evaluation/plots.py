@@ -63,7 +63,7 @@ def score_plot(measured: Verification, scores: np.ndarray, same: np.ndarray) -> 
         va="top",
     )
     axes.set_yticks([])
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
     return _svg(figure)
 
 
