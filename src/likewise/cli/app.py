@@ -10,6 +10,7 @@ import typer
 
 from likewise import __version__
 from likewise.cli import demo, doctor, embed, evaluate, figures, index, models, train, verify
+from likewise.cli.map import draw_map
 from likewise.cli.output import add_command
 from likewise.errors import LikewiseError
 
@@ -33,6 +34,7 @@ add_command(app, "verify", verify.verify)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
 add_command(app, "figures", figures.figures)
+add_command(app, "map", draw_map)
 add_command(app, "doctor", doctor.doctor)
 
 

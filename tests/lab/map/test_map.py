@@ -1,0 +1,120 @@
+"""The map: layouts against their definitions, and a page that holds what it should."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("plotly")
+
+from likewise.cli.app import main
+from likewise.data.embeddings import Embeddings, write_embeddings
+from likewise.data.manifest import read_manifest
+from likewise.errors import InputError, MissingExtra
+from likewise.lab.map.layout import lay_out
+from likewise.lab.map.page import write_map
+
+
+def clusters(each: int = 12, people: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(people), each)
+    vectors = random.normal(size=(people, 16))[labels] + 0.1 * random.normal(size=(len(labels), 16))
+    return vectors.astype(np.float32), labels
+
+
+def test_pca_is_the_projection_on_the_widest_directions() -> None:
+    vectors, _ = clusters()
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    centred = unit - unit.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    found = lay_out(vectors, "pca")
+    for axis in range(2):
+        expected = u[:, axis] * s[axis]
+        assert (
+            min(np.abs(found[:, axis] - expected).max(), np.abs(found[:, axis] + expected).max())
+            < 1e-5
+        )
+    np.testing.assert_allclose(lay_out(3 * vectors, "pca"), found, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_neighbours_stay_neighbours(method: str) -> None:
+    vectors, labels = clusters()
+    places = lay_out(vectors, method, seed=3)
+    np.testing.assert_array_equal(places, lay_out(vectors, method, seed=3))
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    assert (labels[apart.argmin(axis=1)] == labels).mean() > 0.95
+
+
+def test_what_cannot_be_laid_out() -> None:
+    with pytest.raises(InputError, match="three or more"):
+        lay_out(np.eye(2, dtype=np.float32))
+    with pytest.raises(InputError, match="on a line"):
+        lay_out(np.ones((5, 1), np.float32))
+    with pytest.raises(InputError, match="did you mean 'tsne'"):
+        lay_out(np.eye(5, dtype=np.float32), "tsn")
+
+
+def test_umap_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    with pytest.raises(MissingExtra, match=r"likewise\[umap\]"):
+        lay_out(np.eye(5, dtype=np.float32), "umap")
+
+
+def content(page: Path) -> dict:
+    (found,) = re.findall(
+        r'<script id="data" type="application/json">(.*?)</script>', page.read_text(), re.S
+    )
+    return json.loads(found)
+
+
+def test_the_page_holds_every_point_and_its_photo(photos: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(photos)
+    count = len(manifest)
+    vectors = np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32)
+    page = write_map(
+        Embeddings(vectors, manifest.table), vectors[:, :2], tmp_path / "m.html", manifest
+    )
+    data = content(page)
+    assert sorted(row for trace in data["traces"] for row in trace["row"]) == list(range(count))
+    assert {trace["name"] for trace in data["traces"]} == set(manifest.identities)
+    assert all(photo.startswith("data:image/jpeg;base64,") for photo in data["photos"])
+    assert 'src="http' not in page.read_text().split("<script>")[0]  # nothing is fetched
+
+
+def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
+    name = "</script><script>alert(1)</script>.jpg"
+    items = pa.table({"path": [name, "b.jpg", "c.jpg"], "identity": ["<b>x", "<b>x", "y"]})
+    vectors = np.eye(3, dtype=np.float32)
+    page = write_map(Embeddings(vectors, items), vectors[:, :2], tmp_path / "m.html", title="<i>")
+    text = page.read_text()
+    assert "<script>alert" not in text
+    assert "<i>" not in text
+    assert any(name in label for trace in content(page)["traces"] for label in trace["label"])
+
+
+def test_the_command(
+    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*args: object) -> int:
+        with pytest.raises(SystemExit) as caught:
+            main([str(a) for a in ("map", *args)])
+        return int(caught.value.code or 0)
+
+    page = tmp_path / "map.html"
+    assert run(photos, "--model", model, "--out", page, "--method", "pca", "--limit", 7) == 0
+    assert "7 points" in capsys.readouterr().out
+    assert len(content(page)["photos"]) == 7
+    assert run(photos, "--model", model, "--out", tmp_path / "map.png") == 2
+    assert run(photos, "--model", model, "--method", "tsnee") == 2
+    vectors = np.eye(4, dtype=np.float32)
+    table = pa.table({"path": ["a", "b", "c", "d"]})
+    write_embeddings(Embeddings(vectors, table), tmp_path / "e.parquet")
+    assert run(tmp_path / "e.parquet", "--out", page, "--method", "pca", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["points"] == 4
