@@ -113,13 +113,13 @@ class RecordLabels:
     """What the headers of N records say; each array is [N].
 
     Args:
-        flag: int64.
+        flag: uint32.
         id: uint64.
         labels: float32 [N, 2]: the first two labels (the second 0 where there is none).
         empty: bool: whether no image follows.
     """
 
-    flag: NDArray[np.int64]
+    flag: NDArray[np.uint32]
     id: NDArray[np.uint64]
     labels: NDArray[np.float32]
     empty: NDArray[np.bool_]
@@ -141,7 +141,7 @@ def record_labels(file: ByteFile, offsets: NDArray[np.int64]) -> RecordLabels:
     ascending = offsets if order is None else offsets[order]
     N = len(offsets)
     said = RecordLabels(
-        np.empty(N, np.int64), np.empty(N, np.uint64), np.empty((N, 2), np.float32),
+        np.empty(N, np.uint32), np.empty(N, np.uint64), np.empty((N, 2), np.float32),
         np.empty(N, np.bool_),
     )  # fmt: skip
     for rows, found in record_beginnings(file, ascending, _BEGINNING.itemsize):

@@ -62,8 +62,10 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
         labels = _labels_of_ranges(file, images, identities)
     if labels is None:
         said = record_labels(file, images.offsets)
+        labels = said.labels[:, 0]
         photos = ~(said.empty & (said.flag == 2))
-        images, labels = images.only(photos), said.labels[photos, 0]
+        if not photos.all():
+            images, labels = images.only(photos), labels[photos]
     if not len(images):
         raise InputError(f"{file.path}: holds no photo")
     names = key_names(images.keys) if listed is None else listed.of(images.keys).names

@@ -9,6 +9,7 @@ identity. Record 0, which says how many there are, is written last, in the place
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class RecordSetWriter:
                 f"{name}: photos of {identity!r} were written before, and others since; a .rec "
                 "holds the photos of one identity after another: sort them by identity"
             )
-        if self._key + len(self._identities) + 2 > EXACT:
+        if self._key + 1 + max(label + 1, len(self._identities)) > EXACT:
             raise InputError(
                 f"{name}: a .rec of this form numbers at most {EXACT:,} photos and identities; "
                 "write several, or another format"
@@ -115,7 +116,7 @@ class RecordSetWriter:
     def finish(self) -> None:
         """Write the identities' records and record 0, and give the files their names."""
         a, count = self._key, len(self._firsts)
-        for first, end in zip(self._firsts, [*self._firsts[1:], a], strict=True):
+        for first, end in pairwise((*self._firsts, a)):
             self._record(encode_record(pack(b"", (first, end), self._key)))
         self._rec.overwrite(self._header(a, a + count), 0)
         self._lst.finish()
