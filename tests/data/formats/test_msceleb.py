@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from likewise.data.formats import msceleb
 from likewise.data.formats.msceleb import MsCelebStore
 from likewise.data.formats.msceleb_writer import MsCelebWriter
+from likewise.data.formats.table import write_table
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import read_manifest
 from likewise.data.store import ByteFile
@@ -25,6 +26,7 @@ from tests.conftest import draw_person
 from tests.data.formats.record_sets import said
 
 BOX = (0.125, 0.25, 0.75, 1.0)
+SIDES = ("x1", "y1", "x2", "y2")
 
 
 def line(
@@ -54,7 +56,11 @@ def test_each_row_is_a_photo(tmp_path: Path) -> None:
     assert manifest.identities == ["m.01_0r7", "m.é"]
     assert [data for *_, data in said(manifest)] == [b"JPEG", b"", bytes(range(256)) * 300, b"\n\t"]
     assert manifest.table["rank"].to_pylist() == [0, 1, 0, 93]
-    assert manifest.table["rectangle"].to_pylist() == [list(BOX)] * 4
+    assert [manifest.table[side].to_pylist() for side in SIDES] == [[side] * 4 for side in BOX]
+    for ending in (".csv", ".parquet", ".arrow"):  # the metadata fit into any table
+        write_table(manifest, tmp_path / f"list{ending}")
+        chosen = read_manifest(tmp_path / f"list{ending}", tmp_path / "faces.tsv")
+        assert said(chosen) == said(manifest)
     assert pickle.loads(pickle.dumps(manifest.store)).read(manifest.table["place"][0].as_py())
 
 
@@ -89,7 +95,8 @@ def test_what_a_plain_split_finds_is_found(
             (f"{row[0]}/{row[1]}-{row[4]}.jpg", row[0], data)
             for row, (data, _, _) in zip(fields, rows, strict=True)
         ]
-    np.testing.assert_array_equal(manifest.table["rectangle"].to_pylist(), [b for _, b, _ in rows])
+    for n, side in enumerate(SIDES):
+        np.testing.assert_array_equal(manifest.table[side], [box[n] for _, box, _ in rows])
 
 
 def test_a_table_with_a_header_of_seven_columns_is_a_table(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from likewise.data.formats import record_set_writer
 from likewise.data.formats.record_set_writer import RecordSetWriter
+from likewise.data.formats.table import write_table
 from likewise.data.formats.writer import PhotoWriter
 from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
@@ -88,6 +89,28 @@ def test_a_stopped_run_continues_to_the_same_bytes(tmp_path: Path, stop: int) ->
     assert sorted(p.name for p in (tmp_path / "set").iterdir()) == sorted(FILES)
 
 
+def test_a_folder_goes_through_a_set_and_comes_back(photos: Path, tmp_path: Path) -> None:
+    folder = read_manifest(photos)
+    writer = RecordSetWriter(tmp_path / "set")
+    for row, (name, identity) in enumerate(
+        zip(folder.names, folder.table["identity"].to_pylist(), strict=True)
+    ):
+        path = folder.photo(row)
+        assert isinstance(path, Path)
+        writer.write(name, identity, path.read_bytes())
+    writer.finish()
+    records = read_manifest(tmp_path / "set")
+    assert records.fingerprint == folder.fingerprint
+    for ending in (".csv", ".parquet", ".arrow"):
+        write_table(records, tmp_path / f"list{ending}")
+        again = read_manifest(tmp_path / f"list{ending}", tmp_path / "set")
+        assert said(again) == said(records)
+    assert [data for *_, data in said(records)] == [
+        (photos / name).read_bytes() for name in folder.names
+    ]
+    assert (tmp_path / "set" / "property").read_text() == "3,40,40\n"
+
+
 def test_what_is_gone_cannot_be_continued(tmp_path: Path) -> None:
     writer = RecordSetWriter(tmp_path)
     writer.write("a.jpg", "a", b"x")
@@ -116,6 +139,12 @@ def test_names_that_fit_no_line_are_refused(tmp_path: Path, name: str) -> None:
         writer.write(name, "a", b"x")
     with pytest.raises(InputError, match="a name in a .lst has no TAB"):
         writer.write("a", name, b"x")
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/a.jpg", "b/../../a.jpg"])
+def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="leads out of the set"):
+        RecordSetWriter(tmp_path).write(name, "a", b"x")
 
 
 def test_more_photos_than_float32_counts_are_refused(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 __all__ = ["decoded_floats"]
 
@@ -14,7 +15,9 @@ _DIGIT = np.full(256, _UNKNOWN, np.uint8)
 _DIGIT[np.frombuffer(_ALPHABET, np.uint8)] = np.arange(64)
 
 
-def decoded_floats(texts: pa.LargeBinaryArray, count: int) -> tuple[pa.FixedSizeListArray, int]:
+def decoded_floats(
+    texts: pa.LargeBinaryArray, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The ``count`` little-endian float32 that each text is the base64 of.
 
     Args:
@@ -22,15 +25,14 @@ def decoded_floats(texts: pa.LargeBinaryArray, count: int) -> tuple[pa.FixedSize
         count: how many numbers each holds.
 
     Returns:
-        lists of float32, N of them; and the first text that is no such base64 (whose numbers, like
-        those behind it, mean nothing), or -1.
+        float32 [N, count]; and bool [N], which texts are none (their numbers mean nothing).
     """
     size = 4 * count
     width = (size + 2) // 3 * 4
     pad = -size % 3
-    lengths = pc.binary_length(texts).to_numpy()
-    if (lengths != width).any():
-        return None, int(np.argmax(lengths != width))
+    misfit: NDArray[np.bool_] = pc.binary_length(texts).to_numpy() != width
+    if misfit.any():
+        texts = pc.if_else(pa.array(misfit), pa.scalar(b"?" * width, texts.type), texts)
     together = pa.ListArray.from_arrays(pa.array([0, len(texts)]), texts.cast(pa.binary()))
     letters = np.frombuffer(pc.binary_join(together, b"")[0].as_buffer(), np.uint8)
     letters = letters.reshape(-1, width)
@@ -42,6 +44,4 @@ def decoded_floats(texts: pa.LargeBinaryArray, count: int) -> tuple[pa.FixedSize
     found = found.reshape(-1, width // 4 * 3)
     wrong |= found[:, size:].any(axis=1)  # strict: the bits that the padding leaves over are zero
     floats = np.ascontiguousarray(found[:, :size]).view("<f4")
-    if wrong.any():
-        return None, int(np.argmax(wrong))
-    return pa.FixedSizeListArray.from_arrays(pa.array(floats.ravel()), count), -1
+    return floats, wrong

@@ -17,9 +17,18 @@ from likewise.data.formats.recordio import MAGIC, read_record, record_beginnings
 from likewise.data.store import ByteFile
 from likewise.errors import InputError
 
-__all__ = ["ImageRecord", "RecordLabels", "RecordStore", "pack", "record_labels", "unpack"]
+__all__ = [
+    "IMAGE_AT",
+    "ImageRecord",
+    "RecordLabels",
+    "RecordStore",
+    "pack",
+    "record_labels",
+    "unpack",
+]
 
 _HEADER = struct.Struct("<IfQQ")
+IMAGE_AT = _HEADER.size  # where the image begins, unless labels stand before it
 # A record that is one part, as far as its second label.
 _BEGINNING = np.dtype(
     [
@@ -73,15 +82,15 @@ def unpack(record: bytes, name: str = "image record") -> ImageRecord:
         >>> unpack(pack(b"JPEG", [0.5, 1.0], id=7)).labels.tolist()
         [0.5, 1.0]
     """
-    if len(record) < _HEADER.size:
+    if len(record) < IMAGE_AT:
         raise InputError(f"{name}: {len(record)} bytes are too few for an image record's header")
     flag, label, id, id2 = _HEADER.unpack_from(record)
-    image = _HEADER.size + 4 * flag
+    image = IMAGE_AT + 4 * flag
     if image > len(record):
         raise InputError(f"{name}: {len(record)} bytes are too few for {flag} labels")
     labels = np.array([label], np.float32)
     if flag:
-        labels = np.frombuffer(record, "<f4", flag, _HEADER.size)
+        labels = np.frombuffer(record, "<f4", flag, IMAGE_AT)
     return ImageRecord(flag, labels, id, id2, record[image:])
 
 
@@ -162,11 +171,11 @@ def _take_apart(
     # A record of several parts whose first ends within the header has to be put together; one
     # that cannot be right is read alone too, for the error that says why.
     wrong = (head["magic"] != MAGIC) | (cflag > 1) | (offsets + 8 + length > file.size)
-    short = np.where(cflag == 0, length < _HEADER.size + 4 * flag, length < _HEADER.size + 8)
+    short = np.where(cflag == 0, length < IMAGE_AT + 4 * flag, length < IMAGE_AT + 8)
     labels = np.stack([head["label"], np.zeros(len(head), np.float32)], axis=1)
     labels[flag > 0, 0] = head["first"][flag > 0]
     labels[flag > 1, 1] = head["second"][flag > 1]
-    id, empty = head["id"].copy(), (cflag == 0) & (length == _HEADER.size + 4 * flag)
+    id, empty = head["id"].copy(), (cflag == 0) & (length == IMAGE_AT + 4 * flag)
     for row in np.flatnonzero(wrong | short).tolist():
         alone = _read(file, int(offsets[row]))
         flag[row], id[row], empty[row] = alone.flag, alone.id, not alone.image

@@ -79,7 +79,7 @@ def read_list(path: Path) -> RecordList | None:
     list is passed over, which is logged.
 
     Raises:
-        InputError: it is of neither form, or names a key or a path twice; says where.
+        InputError: it is of neither form, or names a key twice; says where.
     """
     if not path.is_file() or path.stat().st_size == 0:
         return None
@@ -101,7 +101,6 @@ def read_list(path: Path) -> RecordList | None:
         name = table["path"][outside].as_py()
         log.warning("%s is passed over: %r is no path inside the set", path, name[:100])
         return None
-    _refuse_twice(path, "path", table["path"])
     labels: NDArray[np.float32] = table["label"].to_numpy()
     strange = ~np.isfinite(labels)
     if strange.any():
@@ -134,7 +133,7 @@ def _refuse_twice(path: Path, what: str, column: pa.ChunkedArray) -> None:
         return
     counts = pc.value_counts(column)
     value = counts.filter(pc.greater(counts.field(1), 1)).field(0)[0].as_py()
-    raise InputError(f"{path}: {what} {value!r} stands twice")
+    raise InputError(f"{path}: {what} {str(value)[:100]!r} stands twice")
 
 
 def _first_line(path: Path) -> list[str]:

@@ -17,11 +17,13 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from likewise.data.formats.image_record import pack
+from likewise.data.formats.image_record import IMAGE_AT, pack
 from likewise.data.formats.insightface import EXACT
 from likewise.data.formats.record_index import read_tab_table
 from likewise.data.formats.recordio import encode_record
 from likewise.data.images import FORMATS
+from likewise.data.paths import leaves
+from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
 from likewise.storage import GrowingFile, write_text
 
@@ -76,11 +78,16 @@ class RecordSetWriter:
 
         Raises:
             InputError: its identity has ended before (the photos of one must follow each other),
-                a name does not fit into a line, or there are more photos than keys.
+                a name does not fit into a line or leads out of the set, the photo is larger than
+                any, or there are more photos than keys.
         """
         for text in (name, identity):
             if not text or any(mark in text for mark in "\t\n\r\0"):
                 raise InputError(f"{text!r}: a name in a .lst has no TAB, line end or zero byte")
+        if leaves(name, self._property.parent.absolute()):
+            raise InputError(f"{name!r}: the path leads out of the set")
+        if len(data) > MAX_PHOTO_BYTES - IMAGE_AT:
+            raise InputError(f"{name}: {len(data):,} bytes; at most {MAX_PHOTO_BYTES:,} fit")
         label = self._identities.get(identity, len(self._identities))
         if label + 1 < len(self._identities):
             raise InputError(

@@ -115,10 +115,11 @@ def record_offsets(file: ByteFile) -> NDArray[np.int64]:
         _refuse(file, heads, lengths > MAX_PHOTO_BYTES, f"{MAX_PHOTO_BYTES:,} bytes exceeded")
         kept.append(heads[flags <= _FIRST])
         end, cflag = int(ends[-1]), int(flags[-1])
-    if end != file.size or cflag in (_FIRST, _MIDDLE):
+    if end < file.size:
+        raise InputError(f"{file.path}: byte {end}: no record begins there; it is damaged")
+    if end > file.size or cflag in (_FIRST, _MIDDLE):
         raise InputError(
-            f"{file.path}: the last record begins or ends at byte {end}, the file at "
-            f"{file.size}: it is cut short, or damaged there"
+            f"{file.path}: cut short at byte {file.size}: the record before it is not whole"
         )
     return np.concatenate(kept) if kept else np.empty(0, np.int64)
 
