@@ -199,7 +199,7 @@ def test_names_of_keys() -> None:
         ("train.lst", "1\t0\n", "train.lst: 2 columns"),
         ("train.lst", "1\t0\ta\n2\tx\tb\n", "train.lst: "),
         ("train.lst", "1\t0\ta\n2\t0\tb\n", "train.lst: no line for key 3"),
-        ("train.lst", "1\t0\ta\n1\t0\tb\n3\t0\tc\n", "train.lst: index 1 stands twice"),
+        ("train.lst", "1\t0\ta\n1\t0\tb\n3\t0\tc\n", "train.lst: index '1' stands twice"),
         ("train.lst", "1\t0\ta\n2\tnan\tb\n3\t0\tc\n", "train.lst: line 2: the label is no number"),
         ("train.lst", "1\ta\t0\n1\tb\t0\n", "train.lst: 2 lines for 3 images"),
         ("train.lst", "\t" * 5000, "train.lst: 5001 columns"),
