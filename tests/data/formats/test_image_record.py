@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.data.formats.image_record import RecordStore, pack, record_labels, unpack
@@ -35,6 +35,7 @@ def test_mxnets_records_with_several_labels(shared_data: Path) -> None:
     assert said.id.tolist() == [2, 0, 1]
 
 
+@settings(deadline=None)  # other work on the machine must not fail it
 @given(st.binary(), numbers | st.lists(numbers, max_size=5), st.integers(0, 2**64 - 1))
 def test_what_is_packed_is_unpacked(image: bytes, label: float | list[float], id: int) -> None:
     record = unpack(pack(image, label, id))
@@ -43,6 +44,7 @@ def test_what_is_packed_is_unpacked(image: bytes, label: float | list[float], id
     assert record.labels.tolist() == (labels or [0.0])  # no labels are flag 0, whose label is 0
 
 
+@settings(deadline=None)  # other work on the machine must not fail it
 @given(st.lists(st.tuples(st.binary(max_size=20), st.integers(0, 3), st.booleans()), min_size=1))
 def test_many_headers_say_what_each_says(
     tmp_path_factory: pytest.TempPathFactory, several: list[tuple[bytes, int, bool]]
