@@ -45,8 +45,26 @@ def _named(*suffixes: str) -> Callable[[Path], bool]:
     return lambda path: path.is_file() and path.suffix.lower() in suffixes
 
 
+def _is_record_set(path: Path) -> bool:
+    return (path / "train.rec").is_file() or (path.suffix.lower() == ".rec" and path.is_file())
+
+
+def _is_msceleb(path: Path) -> bool:
+    """Whether the first line has seven columns, and they are no header of a manifest."""
+    if path.suffix.lower() != ".tsv" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:  # six of the columns are short
+            fields = stream.readline(2**16).split(b"\t")
+    except OSError:
+        return False
+    return len(fields) == 7 and not {b"path", b"identity"} <= {f.strip() for f in fields}
+
+
 # The more particular come first: a folder of identities is any folder.
 FORMATS: tuple[Format, ...] = (
+    Format("RecordIO", "a .rec, or a folder that holds train.rec", "insightface", _is_record_set),
+    Format("MS-Celeb-1M", "a .tsv of seven columns without header", "msceleb", _is_msceleb),
     Format("table", "a .csv, .tsv, .parquet or .arrow", "table",
            _named(".csv", ".tsv", ".parquet", ".arrow")),
     Format("verification_bin", "a .bin validation set of InsightFace", "verification_bin",
