@@ -41,12 +41,27 @@ class Format:
         return reader(path, root)
 
 
+def _asked(module: str) -> Callable[[Path], bool]:
+    """A format that is known by its content: its module's ``recognises`` tells."""
+
+    def recognises(path: Path) -> bool:
+        found: bool = import_module(f"likewise.data.formats.{module}").recognises(path)
+        return found
+
+    return recognises
+
+
 def _named(*suffixes: str) -> Callable[[Path], bool]:
     return lambda path: path.is_file() and path.suffix.lower() in suffixes
 
 
 # The more particular come first: a folder of identities is any folder.
 FORMATS: tuple[Format, ...] = (
+    Format("huggingface", "a Hugging Face dataset saved to disk", "huggingface",
+           _asked("huggingface")),
+    Format("parquet", "a .parquet, or a folder of them, with the photos inside", "parquet_photos",
+           _asked("parquet_photos")),
+    Format("tar", "a .tar, or a folder of them", "tar_shards", _asked("tar_shards")),
     Format("table", "a .csv, .tsv, .parquet or .arrow", "table",
            _named(".csv", ".tsv", ".parquet", ".arrow")),
     Format("folder", "a folder with one sub-folder an identity", "folder", Path.is_dir),
