@@ -80,7 +80,7 @@ def split(
     """
     from likewise.data.formats.table import write_table
     from likewise.data.manifest import read_manifest
-    from likewise.data.splits import cross_validation, train_val_test
+    from likewise.data.splits import cross_validation, train_val_test, without_places
     from likewise.errors import InputError
     from likewise.storage import output_folder
 
@@ -97,17 +97,26 @@ def split(
     files = []
     for name, divided in found.items():
         path = out / f"{name}.{'parquet' if parquet else 'csv'}"
-        write_table(divided.without_places(), path)
-        files.append(
-            {
-                "file": str(path),
-                **{
-                    side: {"photos": len(part), "identities": len(part.identities)}
-                    for side in ("train", "val", "test")
-                    if len(part := divided.split(side))
-                },
-            }
-        )
+        write_table(without_places(divided), path)
+        sides = {side: divided.split(side) for side in ("train", "val", "test")}
+        counts = {
+            side: {"photos": len(part), "identities": len(part.identities)}
+            for side, part in sides.items()
+            if len(part)
+        }
+        files.append({"file": str(path), **counts})
     if as_json:
         print_json({"root": str(manifest.root), "seed": seed, "files": files})
         return
+    rows = [
+        (Path(str(entry["file"])).name, side, f"{n['photos']:,}", f"{n['identities']:,}")
+        for entry in files
+        for side, n in entry.items()
+        if isinstance(n, dict)
+    ]
+    print_table(str(out), ("manifest", "side", "photos", "identities"), rows)
+    note(f"use them with: --root {manifest.root}")
+
+
+add_command(app, "convert", convert)
+add_command(app, "split", split)

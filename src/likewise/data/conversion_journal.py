@@ -27,7 +27,7 @@ class Journal:
         total: its photos.
         check: whether each is decoded too.
         photos: how many are written.
-        bytes: how many bytes these have.
+        size: how many bytes these have.
         sha256: of all of them: ``sha256(before + sha256(photo))``, photo by photo, in hex.
         broken: how many could not be decoded.
         named: the first of these, with the reasons.
@@ -41,7 +41,7 @@ class Journal:
     total: int
     check: bool
     photos: int = 0
-    bytes: int = 0
+    size: int = 0
     sha256: str = ""
     broken: int = 0
     named: list[dict[str, str]] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Journal:
     def add(self, digest: bytes, size: int) -> None:
         """Count a photo that was written."""
         self.photos += 1
-        self.bytes += size
+        self.size += size
         self.sha256 = hashlib.sha256(bytes.fromhex(self.sha256) + digest).hexdigest()
 
     def add_broken(self, name: str, reason: str) -> None:

@@ -25,7 +25,7 @@ from likewise.storage import output_folder
 
 __all__ = ["WRITERS", "Conversion", "WriterFormat", "convert"]
 
-# What a crash costs at most. Counted, not timed: the output of a resumed run is that of a whole one.
+# What a crash costs at most. Counted, not timed, so that a resumed run ends in the same files.
 CHECKPOINT_PHOTOS = 20_000
 CHECKPOINT_BYTES = 256 * 2**20
 
@@ -157,7 +157,7 @@ def convert(
         format.name,
         journal.photos,
         len(manifest.identities),
-        journal.bytes,
+        journal.size,
         journal.sha256,
         resumed_from,
         journal.verified,
@@ -187,7 +187,7 @@ def _write(
         journal.writer = writer.state()
         journal.save(out)
 
-    saved_photos, saved_bytes = journal.photos, journal.bytes
+    saved_photos, saved_bytes = journal.photos, journal.size
     with progress(f"writing {format.name}", len(order)) as advance:
         advance(journal.photos)
         for row in order[journal.photos :].tolist():
@@ -205,10 +205,10 @@ def _write(
                     journal.add_broken(name, bad.reason)
             if (
                 journal.photos - saved_photos >= CHECKPOINT_PHOTOS
-                or journal.bytes - saved_bytes >= CHECKPOINT_BYTES
+                or journal.size - saved_bytes >= CHECKPOINT_BYTES
             ):
                 checkpoint()
-                saved_photos, saved_bytes = journal.photos, journal.bytes
+                saved_photos, saved_bytes = journal.photos, journal.size
             advance(1)
     if journal.photos > saved_photos:
         checkpoint()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
-__all__ = ["cross_validation", "hold_out", "train_val_test"]
+__all__ = ["cross_validation", "hold_out", "train_val_test", "without_places"]
 
 
 def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest, Manifest]:
@@ -127,6 +128,13 @@ def cross_validation(manifest: Manifest, folds: int, *, seed: int = 0) -> list[M
         )
         for number in range(1, folds + 1)
     ]
+
+
+def without_places(manifest: Manifest) -> Manifest:
+    """Without the column of a store's places: as a table that is read with the store as root."""
+    if "place" not in manifest.table.column_names:
+        return manifest
+    return replace(manifest, table=manifest.table.drop_columns(["place"]))
 
 
 def _named(part: NDArray[np.int8]) -> pa.Array:

@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.data.formats.arrow_store import ArrowStore, PhotoBuffers, photo_buffers
+from likewise.data.formats.arrow_messages import refuse_compressed
 from likewise.data.formats.image_columns import (
     class_names,
     identity_texts,
     is_plain,
     is_text,
     photo_columns,
+    plain_texts,
 )
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.manifest import Manifest
@@ -132,6 +134,7 @@ def _dataset(
 
 def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -> pa.Table:
     whole = pa.memory_map(str(file)).read_buffer()
+    refuse_compressed(file, whole)
     reader = pa.ipc.open_stream(pa.BufferReader(whole))
     schema = reader.schema
     try:
@@ -143,9 +146,10 @@ def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -
     kept: list[pa.Table] = []
     names: list[pa.Array] = []
     for batch in reader:
+        batch.validate()  # lengths, before anything is sliced by them
         image = batch.column(columns.image)
         buffers.append(photo_buffers(file, number, image, whole))
-        names.append(_names(batch, columns.path, image))
+        names.append(_names(file, batch, columns.path, image))
         plain = [
             field.name for field in schema if field.name != columns.image and is_plain(field.type)
         ]
@@ -175,7 +179,7 @@ def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -
     return pa.table({**given, **more})
 
 
-def _names(batch: pa.RecordBatch, path: str | None, image: pa.Array) -> pa.Array:
+def _names(file: Path, batch: pa.RecordBatch, path: str | None, image: pa.Array) -> pa.Array:
     names = pa.nulls(len(batch), pa.string())
     if path is not None:
         names = batch.column(path)
@@ -184,7 +188,7 @@ def _names(batch: pa.RecordBatch, path: str | None, image: pa.Array) -> pa.Array
         if place >= 0 and is_text(image.type.field(place).type):
             names = image.field(place)
     names.validate(full=True)
-    return names.cast(pa.string())
+    return plain_texts(pa.chunked_array([names]), file).combine_chunks()
 
 
 def _with_split(table: pa.Table, split: str) -> pa.Table:

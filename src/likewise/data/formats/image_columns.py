@@ -20,10 +20,12 @@ __all__ = [
     "is_plain",
     "is_text",
     "photo_columns",
+    "plain_texts",
 ]
 
 IMAGES = ("image", "img")
 IDENTITIES = ("identity", "label")
+MAX_TEXT = 4096
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,24 @@ def identity_texts(
         column = pa.chunked_array([names.take(chunk) for chunk in column.chunks], pa.string())
     if not (is_text(column.type) or pa.types.is_integer(column.type)):
         raise InputError(f"{where}: the identities are {column.type}, neither text nor integers")
-    column = column.cast(pa.string())
+    column = plain_texts(column, where)
     row = pc.index(pc.fill_null(pc.equal(column, ""), True), True).as_py()
     if row >= 0:
         raise InputError(f"{where}: row {row + 1}: no identity")
     return column
+
+
+def plain_texts(column: pa.ChunkedArray, where: Path) -> pa.ChunkedArray:
+    """Text (or integers) with each value written out.
+
+    Raises:
+        InputError: a text that rows may share is so long that written out they would fill memory.
+    """
+    for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
+        longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+        if longest > MAX_TEXT:
+            raise InputError(f"{where}: a text of {longest:,} bytes is no name")
+    return column.cast(pa.string())
 
 
 def is_plain(kind: pa.DataType) -> bool:

@@ -19,6 +19,7 @@ from likewise.data.formats.image_columns import (
     identity_texts,
     is_plain,
     photo_columns,
+    plain_texts,
 )
 from likewise.data.formats.photo_file import read_photo_file
 from likewise.data.formats.unique_names import unique_names
@@ -31,6 +32,7 @@ __all__ = ["ParquetStore", "read", "recognises"]
 
 PART_SHIFT = 40
 MAX_GROUP = 2**30  # bytes of a row group that is decoded for one photo
+BATCH = 16  # decoded at a time: few bytes of a file may stand for many of memory
 HUGGINGFACE = b"huggingface"
 
 
@@ -181,6 +183,8 @@ def _opened(path: Path) -> pq.ParquetFile:
     with _reading(path):
         file = pq.ParquetFile(path, page_checksum_verification=True)
         file.schema_arrow  # noqa: B018  # a damaged one fails here, not later
+        if file.metadata.num_rows > (size := path.stat().st_size):
+            raise InputError(f"{path}: claims {file.metadata.num_rows:,} photos in {size:,} bytes")
         return file
 
 
@@ -203,8 +207,16 @@ def _decoded(path: Path, file: pq.ParquetFile, group: int, column: str) -> pa.Ch
                 f"{path}: a row group of {size / 2**30:.1f} GiB cannot be read at random; write "
                 "it again with row groups of 64 MiB or less"
             )
-        images = file.read_row_group(group, columns=[column], use_threads=False)[column]
-        images.validate(full=True)
+        pieces, size = [], 0
+        for batch in file.iter_batches(
+            BATCH, row_groups=[group], columns=[column], use_threads=False
+        ):
+            batch.validate(full=True)
+            size += batch.nbytes
+            if size > MAX_GROUP:
+                raise InputError(f"{path}: row group {group} swells beyond {MAX_GROUP:,} bytes")
+            pieces.append(batch.column(0))
+        images = pa.chunked_array(pieces, file.schema_arrow.field(column).type)
         if len(images) != told.num_rows:
             raise InputError(f"{path}: row group {group} has {len(images)} rows, not as it says")
         return images
@@ -229,7 +241,7 @@ def _described(
         table.validate(full=True)
         names = pa.chunked_array([pa.nulls(len(table), pa.string())])
         if columns.path:
-            names = table[columns.path].cast(pa.string())
+            names = plain_texts(table[columns.path], path)
         elif columns.nested and columns.image in table.column_names:
             inner = [pc.struct_field(c, "path") for c in table[columns.image].chunks]
             names = pa.chunked_array(inner, pa.string()) if inner else names

@@ -32,7 +32,7 @@ def safe_part(name: str, *, windows: bool = os.name == "nt") -> str:
 
     Example:
         >>> safe_part("Zoë.jpg"), safe_part("/m/0abc")
-        ('Zoë.jpg', '_m_0abc~b7fb0d7f')
+        ('Zoë.jpg', '_m_0abc~ad206ca0')
     """
     forbidden = WINDOWS if windows else POSIX
     plain = forbidden.sub("_", name)
