@@ -21,7 +21,6 @@ from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError, one_of
 from likewise.progress import progress
-from likewise.storage import output_folder
 
 __all__ = ["WRITERS", "Conversion", "WriterFormat", "convert"]
 
@@ -134,7 +133,6 @@ def convert(
         raise InputError(f"{out}: lies in the source; choose a folder outside of it")
     journal = Journal.load(out)
     if journal is None:
-        output_folder(out)
         journal = Journal(format.name, manifest.fingerprint, len(manifest), check)
         journal.save(out)
     elif not resume:

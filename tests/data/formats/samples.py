@@ -88,7 +88,7 @@ def write_huggingface(
 
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """A file after an accident: cut, bits flipped, blocks zeroed, doubled, swapped or overwritten."""
+    """A file after an accident: cut, bits flipped, blocks zeroed, doubled or overwritten."""
     data = bytearray(content)
     for _ in range(int(rng.integers(1, 4))):
         at = int(rng.integers(len(data) or 1))

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from likewise.data.formats.arrow_store import ArrowStore, PhotoBuffers, photo_buffers
 from likewise.data.formats.arrow_messages import refuse_compressed
+from likewise.data.formats.arrow_store import ArrowStore, PhotoBuffers, photo_buffers
 from likewise.data.formats.image_columns import (
     class_names,
     identity_texts,

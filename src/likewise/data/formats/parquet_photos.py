@@ -235,8 +235,10 @@ def _described(
         wanted = [f.name for f in fields if f.name != columns.image and is_plain(f.type)]
         if columns.names and columns.names not in wanted:
             wanted.append(columns.names)
-        if columns.identity not in wanted:
+        if columns.identity not in fields.names:
             raise InputError(f"{path}: no column {columns.identity}, as the first part has")
+        if columns.identity not in wanted:
+            wanted.append(columns.identity)
         table = file.read(columns=wanted, use_threads=False)
         table.validate(full=True)
         names = pa.chunked_array([pa.nulls(len(table), pa.string())])

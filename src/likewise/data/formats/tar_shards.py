@@ -26,6 +26,7 @@ MAX_SIDECAR = 2**20
 MAX_LABEL = 256  # a longer .txt is a caption, not whom the photo shows
 SHARD_SHIFT = 40
 ROWS = 65_536
+FOLDER = "^(?P<identity>[^/]+)/"
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
     """Index the photos of one archive, or of all ``*.tar`` of a folder, in one pass over headers.
 
     Whom a photo shows is said by ``identity`` in ``KEY.json``, or by ``KEY.cls``, or by a short
-    ``KEY.txt``, or by the folder that it lies in (below a top folder that all share). Links,
+    ``KEY.txt``, or by the folder that it lies in (below a top folder that several share). Links,
     devices and sparse files are passed over with a warning; hidden files and those that are no
     photos by their name, without one.
 
@@ -194,12 +195,12 @@ def _with_identities(path: Path, table: pa.Table) -> pa.Table:
     if said.null_count == 0:
         return table
     top = names[0].as_py().partition("/")[0] + "/"
-    below = pc.match_substring_regex(names, "^[^/]+/[^/]+/")
-    if said.null_count == len(said) and pc.all(pc.and_(pc.starts_with(names, top), below)).as_py():
-        names = pc.utf8_slice_codeunits(names, len(top))
-    folders = pc.extract_regex(names, "^(?P<identity>[^/]+)/")
-    found = pa.chunked_array([pc.struct_field(c, [0]) for c in folders.chunks], pa.string())
-    whole = pc.coalesce(said, found)
+    if said.null_count == len(said) and pc.all(pc.starts_with(names, top)).as_py():
+        below = pc.utf8_slice_codeunits(names, len(top))
+        people = pc.struct_field(pc.extract_regex(below, FOLDER), [0])
+        if people.null_count == 0 and pc.count_distinct(people).as_py() > 1:
+            names = below
+    whole = pc.coalesce(said, pc.struct_field(pc.extract_regex(names, FOLDER), [0]))
     row = pc.index(pc.is_null(whole), True).as_py()
     if row >= 0:
         raise InputError(
