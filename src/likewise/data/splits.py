@@ -73,8 +73,9 @@ def train_val_test(
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
+    # A share of few identities is rounded up to 2, not down to none: it was asked for.
     sizes = [
-        max(2, size) if (size := _count(name, share, len(eligible))) else 0
+        max(2, _count(name, share, len(eligible))) if _count(name, share, 10**9) else 0
         for name, share in (("test", test), ("val", val))
     ]
     if sum(sizes) > len(eligible) or len(counts) - sum(sizes) < 2:
@@ -93,7 +94,7 @@ def train_val_test(
 def cross_validation(manifest: Manifest, folds: int, *, seed: int = 0) -> list[Manifest]:
     """All photos once a fold: those of the fold's identities are val, the rest train.
 
-    Every identity is in val once. The folds are equal in identities to within two, and so are
+    Every identity is in val once. The folds are equal in identities to within one, and so are
     the identities with two photos or more, which alone form genuine pairs. The column ``fold``
     says in which fold, from 1 on, a photo is in val; it is the same in all of them.
 

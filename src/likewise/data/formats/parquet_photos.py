@@ -32,6 +32,7 @@ __all__ = ["ParquetStore", "read", "recognises"]
 
 PART_SHIFT = 40
 MAX_GROUP = 2**30  # bytes of a row group that is decoded for one photo
+MAX_OPEN = 16  # parts that a thread keeps open, with their footers
 BATCH = 16  # decoded at a time: few bytes of a file may stand for many of memory
 HUGGINGFACE = b"huggingface"
 
@@ -140,19 +141,28 @@ class ParquetStore:
 
     def _group(self, part: int, row: int) -> tuple[int, pa.ChunkedArray]:
         """The row group of a row: its first row, and its photos."""
-        kept = self._of_thread
-        if getattr(kept, "part", None) != part:
-            kept.file = _opened(self.parts[part])
-            kept.starts = _starts(kept.file)
-            kept.part, kept.group = part, -1
-        if row >= kept.starts[-1]:
+        file, starts = self._part(part)
+        if row >= starts[-1]:
             raise InputError(f"{self.parts[part]}: it has no row {row + 1}")
-        group = bisect_right(kept.starts, row) - 1
-        if kept.group != group:
-            kept.group, kept.images = -1, None  # not two of them at once
-            kept.images = _decoded(self.parts[part], kept.file, group, self.columns.image)
-            kept.group = group
-        return kept.starts[group], kept.images
+        group = bisect_right(starts, row) - 1
+        kept = self._of_thread
+        if getattr(kept, "group", None) != (part, group):
+            kept.group, kept.images = None, None  # not two of them at once
+            kept.images = _decoded(self.parts[part], file, group, self.columns.image)
+            kept.group = (part, group)
+        return starts[group], kept.images
+
+    def _part(self, part: int) -> tuple[pq.ParquetFile, list[int]]:
+        """An open part and the first row of each of its row groups; each thread has its own."""
+        if not hasattr(self._of_thread, "open"):
+            self._of_thread.open = {}
+        parts: dict[int, tuple[pq.ParquetFile, list[int]]] = self._of_thread.open
+        if part not in parts:
+            if len(parts) >= MAX_OPEN:
+                parts.pop(next(iter(parts)))[0].close()
+            file = _opened(self.parts[part])
+            parts[part] = (file, _starts(file))
+        return parts[part]
 
     def __reduce__(self) -> tuple[type[ParquetStore], tuple[list[Path], PhotoColumns, Path]]:
         return ParquetStore, (self.parts, self.columns, self.root)

@@ -97,7 +97,7 @@ def file_size(header: bytes, path: Path, at: int) -> int:
         InputError: the checksum is wrong, or the size is no number.
     """
     told = _number(header[148:156])
-    plain = sum(header) - sum(header[148:156]) + 8 * ord(" ")
+    plain = sum(header) - sum(header[148:156]) + 256  # its own place counts as eight spaces
     # Some archivers of old added the bytes up as signed ones.
     if told != plain and told != plain - 256 * sum(
         byte > 127 for byte in header[:148] + header[156:]
