@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -223,9 +224,11 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=problem):
             convert(source, tmp_path / out, to, resume=resume)
     assert not (tmp_path / "new").exists()
-    (tmp_path / "done" / JOURNAL).write_text("[]")
-    with pytest.raises(InputError, match="no journal"):
-        convert(photos, tmp_path / "done", "tar", resume=True)
+    journal = json.loads((tmp_path / "done" / JOURNAL).read_text())
+    for spoiled in ([], {}, {**journal, "photos": "many"}, {**journal, "more": 1}):
+        (tmp_path / "done" / JOURNAL).write_text(json.dumps(spoiled))
+        with pytest.raises(InputError, match="no journal"):
+            convert(photos, tmp_path / "done", "tar", resume=True)
 
 
 def test_verification_sees_a_changed_photo_and_a_changed_person(
@@ -262,3 +265,20 @@ def test_a_photo_that_is_gone_stops_it_and_can_be_put_back(photos: Path, tmp_pat
         convert(table, tmp_path / "out", "tar", root=photos)
     (photos / "anna" / "9.png").write_bytes(b"back")
     assert convert(table, tmp_path / "out", "tar", root=photos, resume=True).photos == 2
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_full_disk_is_one_line_and_resumed_when_there_is_room(to: str, tmp_path: Path) -> None:
+    for number in range(4):
+        folder = tmp_path / "photos" / str(number % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jpg").write_bytes(random.Random(number).randbytes(100_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))  # no file grows past it
+    try:
+        with pytest.raises(LikewiseError, match="cannot write") as caught:
+            convert(tmp_path / "photos", tmp_path / "out", to)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert convert(tmp_path / "photos", tmp_path / "out", to, resume=True).photos == 4

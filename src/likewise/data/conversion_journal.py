@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,10 @@ class Journal:
                 raise InputError(f"{out}: exists and is no conversion; choose another folder")
             return None
         value = read_json(path)
-        names = {f.name for f in fields(cls)}
-        if not isinstance(value, dict) or set(value) != names:
+        blank = asdict(cls("", "", 0, False, writer={}))
+        known = isinstance(value, dict) and value.keys() == blank.keys()
+        if not known or any(
+            not isinstance(value[key], type(blank[key])) and value[key] is not None for key in blank
+        ):
             raise InputError(f"{path}: no journal of a conversion; begin anew in another folder")
         return cls(**value)

@@ -109,6 +109,7 @@ def test_compressed_batches_are_refused_before_they_are_unpacked(
         ({"_data_files": [{"filename": "none.arrow"}]}, "none.arrow"),
         ({"_data_files": []}, "names no data files"),
         ({"_data_files": [7]}, "names no data files"),
+        ({"_data_files": 7}, "names no data files"),
         ([], "names no data files"),
     ],
 )

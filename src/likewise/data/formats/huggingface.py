@@ -111,7 +111,8 @@ def _dataset(
     """One dataset's columns but the photos, whose places are added to ``files``, ``buffers``."""
     listed = _entry(folder / "state.json", "_data_files")
     info = folder / "dataset_info.json"
-    names = [f.get("filename") for f in listed or [] if isinstance(f, dict)]
+    listed = listed if isinstance(listed, list) else []
+    names = [entry.get("filename") for entry in listed if isinstance(entry, dict)]
     if not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{folder / 'state.json'}: names no data files")
     if _entry(folder / "state.json", "_indices_data_files"):
