@@ -13,15 +13,7 @@ from uuid import uuid4
 
 from likewise.errors import InputError, LikewiseError
 
-__all__ = [
-    "GrowingFile",
-    "new_file",
-    "output_folder",
-    "read_json",
-    "sha256_of",
-    "write_json",
-    "write_text",
-]
+__all__ = ["new_file", "output_folder", "read_json", "sha256_of", "write_json", "write_text"]
 
 
 @contextmanager
@@ -47,81 +39,6 @@ def new_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it is gone, or its folder never was one
             temporary.unlink()
-
-
-class GrowingFile:
-    """A file written piece by piece, over several runs if need be, and named when it is whole.
-
-    Until then it is called ``.NAME.part``, and stays where it is when writing stops.
-
-    Args:
-        path: the file that it becomes.
-        size: None begins anew; otherwise writing goes on after this many bytes, as ``sync`` gave
-            them, and what was written behind them is cut off.
-
-    Raises:
-        InputError: it holds fewer bytes than ``size``.
-        LikewiseError: here or in any method: the disk is full, or the folder cannot be written.
-    """
-
-    def __init__(self, path: Path, size: int | None = None) -> None:
-        self.path = path
-        self.temporary = path.with_name(f".{path.name[:200]}.part")
-        with self._writing():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if size is None:
-                self._stream = self.temporary.open("w+b")
-                return
-            if not self.temporary.exists() and path.exists():
-                path.replace(self.temporary)  # stopped after its name was given
-            found = self.temporary.stat().st_size if self.temporary.exists() else 0
-            if found < size:
-                raise InputError(
-                    f"{self.temporary}: {found} bytes of the {size} that were written; "
-                    "it cannot be continued: begin anew"
-                )
-            self._stream = self.temporary.open("r+b")
-            self._stream.truncate(size)
-            self._stream.seek(size)
-
-    def write(self, data: bytes) -> None:
-        """Add ``data`` at the end."""
-        with self._writing():
-            self._stream.write(data)
-
-    def overwrite(self, data: bytes, offset: int) -> None:
-        """Put ``data`` in the place of what was written at ``offset``."""
-        with self._writing():
-            end = self._stream.tell()
-            self._stream.seek(offset)
-            self._stream.write(data)
-            self._stream.seek(end)
-
-    def sync(self) -> int:
-        """Bring everything written so far to the disk, and say how many bytes that is."""
-        with self._writing():
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-            return self._stream.tell()
-
-    def finish(self) -> None:
-        """Bring it to the disk, and give it its name."""
-        self.sync()
-        with self._writing():
-            self._stream.close()
-            self.temporary.replace(self.path)
-            _flush_folder(self.path.parent)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise LikewiseError(_cannot_write(self.path, error)) from error
-
-    def __del__(self) -> None:
-        with suppress(OSError, AttributeError):  # a full disk; or it was never opened
-            self._stream.close()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -20,7 +20,8 @@ from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
     ["demo"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
-    ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["doctor"],
+    ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["map"],
+    ["doctor"], ["data", "convert"], ["data", "split"],
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Held-out identities stand on one side only."""
+"""Identities stand on one side only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likewise.data.manifest import Manifest
-from likewise.data.splits import hold_out
+from likewise.data.splits import cross_validation, hold_out, train_val_test
 from likewise.errors import InputError
 
 
@@ -54,3 +54,46 @@ def test_a_share_that_is_none(share: str) -> None:
 def test_too_few_to_hold_out(counts: list[int]) -> None:
     with pytest.raises(InputError, match="2 must remain on each side"):
         hold_out(manifest_of(counts), 2, 0)
+
+
+COUNTS = st.lists(st.integers(1, 5), min_size=12, max_size=40)
+
+
+@given(COUNTS, st.integers(0, 3), st.integers(0, 3), st.integers(0, 99))
+def test_train_val_and_test_share_nobody(counts: list[int], val: int, test: int, seed: int) -> None:
+    manifest = manifest_of([*counts, *[2] * 8])
+    divided = train_val_test(manifest, val=val, test=test, seed=seed)
+    assert divided.names == manifest.names
+    sides = [divided.split(side) for side in ("train", "val", "test")]
+    assert sum(len(side) for side in sides) == len(manifest)
+    people = [set(side.identities) for side in sides]
+    assert sum(len(p) for p in people) == len(set().union(*people))
+    assert [len(p) for p in people[1:]] == [max(2, n) if n else 0 for n in (val, test)]
+    for side in sides[1:]:
+        assert all(side.table["identity"].to_pylist().count(who) > 1 for who in side.identities)
+    again = train_val_test(divided, val=val, test=test, seed=seed)
+    assert again.table.equals(divided.table)
+
+
+@given(COUNTS, st.integers(2, 4), st.integers(0, 99))
+def test_folds_hold_everybody_once(counts: list[int], folds: int, seed: int) -> None:
+    manifest = manifest_of([*counts, *[2] * 8])
+    made = cross_validation(manifest, folds, seed=seed)
+    held = [fold.split("val") for fold in made]
+    assert sorted(name for fold in held for name in fold.names) == sorted(manifest.names)
+    for number, (fold, val) in enumerate(zip(made, held, strict=True), start=1):
+        assert not set(val.identities) & set(fold.split("train").identities)
+        assert set(val.table["fold"].to_pylist()) == {number}
+        assert fold.table["fold"].equals(made[0].table["fold"])
+    sizes = [len(val.identities) for val in held]
+    assert max(sizes) - min(sizes) <= 1
+    assert made[0].table.equals(cross_validation(made[1], folds, seed=seed)[0].table)
+
+
+def test_splits_that_cannot_be() -> None:
+    with pytest.raises(InputError, match="2 must remain"):
+        train_val_test(manifest_of([2] * 5), val=2, test=2)
+    with pytest.raises(InputError, match="val: 'inf' is neither"):
+        train_val_test(manifest_of([2] * 5), val="inf", test=0)
+    with pytest.raises(InputError, match="take 3 folds or fewer"):
+        cross_validation(manifest_of([2] * 6 + [1] * 9), 4)

@@ -41,6 +41,16 @@ class Format:
         return reader(path, root)
 
 
+def _asked(module: str) -> Callable[[Path], bool]:
+    """A format that is known by its content: its module's ``recognises`` tells."""
+
+    def recognises(path: Path) -> bool:
+        found: bool = import_module(f"likewise.data.formats.{module}").recognises(path)
+        return found
+
+    return recognises
+
+
 def _named(*suffixes: str) -> Callable[[Path], bool]:
     return lambda path: path.is_file() and path.suffix.lower() in suffixes
 
@@ -65,6 +75,11 @@ def _is_msceleb(path: Path) -> bool:
 FORMATS: tuple[Format, ...] = (
     Format("RecordIO", "a .rec, or a folder that holds train.rec", "insightface", _is_record_set),
     Format("MS-Celeb-1M", "a .tsv of seven columns without header", "msceleb", _is_msceleb),
+    Format("huggingface", "a Hugging Face dataset saved to disk", "huggingface",
+           _asked("huggingface")),
+    Format("parquet", "a .parquet, or a folder of them, with the photos inside", "parquet_photos",
+           _asked("parquet_photos")),
+    Format("tar", "a .tar, or a folder of them", "tar_shards", _asked("tar_shards")),
     Format("table", "a .csv, .tsv, .parquet or .arrow", "table",
            _named(".csv", ".tsv", ".parquet", ".arrow")),
     Format("verification_bin", "a .bin validation set of InsightFace", "verification_bin",

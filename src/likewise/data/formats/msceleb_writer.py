@@ -8,9 +8,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from likewise.data.formats.growing import GrowingFile
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
-from likewise.storage import GrowingFile
 
 __all__ = ["MsCelebWriter"]
 
@@ -35,7 +35,7 @@ class MsCelebWriter:
     """
 
     def __init__(self, out: Path, state: dict[str, Any] | None = None) -> None:
-        self._file = GrowingFile(out, None if state is None else state["bytes"])
+        self._file = GrowingFile(out, 0 if state is None else int(state["bytes"]))
         self._rows = 0 if state is None else int(state["rows"])
 
     def write(self, name: str, identity: str, data: bytes) -> None:
@@ -64,8 +64,8 @@ class MsCelebWriter:
 
     def state(self) -> dict[str, Any]:
         """Where writing stands; everything written so far is on disk."""
-        return {"bytes": self._file.sync(), "rows": self._rows}
+        return {"bytes": self._file.flush(), "rows": self._rows}
 
     def finish(self) -> None:
         """Give the file its name."""
-        self._file.finish()
+        self._file.complete()

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from likewise.data.formats.growing import GrowingFile
 from likewise.data.formats.image_record import IMAGE_AT, pack
 from likewise.data.formats.insightface import EXACT
 from likewise.data.formats.record_index import read_tab_table
@@ -25,7 +26,7 @@ from likewise.data.images import FORMATS
 from likewise.data.paths import leaves
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
-from likewise.storage import GrowingFile, write_text
+from likewise.storage import write_text
 
 __all__ = ["RecordSetWriter"]
 
@@ -51,10 +52,10 @@ class RecordSetWriter:
         path = out if out.suffix.lower() == ".rec" else out / "train.rec"
         self._property = path.with_name("property")
         at = state or {}
-        self._rec = GrowingFile(path, at.get("rec"))
-        self._idx = GrowingFile(path.with_suffix(".idx"), at.get("idx"))
-        self._lst = GrowingFile(path.with_suffix(".lst"), at.get("lst"))
-        self._tsv = GrowingFile(path.with_suffix(".identities.tsv"), at.get("identities"))
+        self._rec = GrowingFile(path, at.get("rec", 0))
+        self._idx = GrowingFile(path.with_suffix(".idx"), at.get("idx", 0))
+        self._lst = GrowingFile(path.with_suffix(".lst"), at.get("lst", 0))
+        self._tsv = GrowingFile(path.with_suffix(".identities.tsv"), at.get("identities", 0))
         self._identities: dict[str, int] = {}  # the label of each
         self._firsts: list[int] = []  # the key of each one's first photo
         self._key = 0  # of the record to come
@@ -66,10 +67,10 @@ class RecordSetWriter:
             self._continue(state)
 
     def _continue(self, state: dict[str, Any]) -> None:
-        listed = read_tab_table(self._lst.temporary, _LIST)
+        listed = read_tab_table(self._lst.partial, _LIST)
         labels = listed["label"].to_numpy()
         self._firsts = (np.flatnonzero(np.diff(labels, prepend=-1)) + 1).tolist()
-        names = read_tab_table(self._tsv.temporary, _IDENTITIES)["identity"].to_pylist()
+        names = read_tab_table(self._tsv.partial, _IDENTITIES)["identity"].to_pylist()
         self._identities = {name: label for label, name in enumerate(names)}
         self._key, self._size, self._end = state["key"], list(state["size"]), state["rec"]
 
@@ -112,10 +113,10 @@ class RecordSetWriter:
     def state(self) -> dict[str, Any]:
         """Where writing stands; everything written so far is on disk."""
         return {
-            "rec": self._rec.sync(),
-            "idx": self._idx.sync(),
-            "lst": self._lst.sync(),
-            "identities": self._tsv.sync(),
+            "rec": self._rec.flush(),
+            "idx": self._idx.flush(),
+            "lst": self._lst.flush(),
+            "identities": self._tsv.flush(),
             "key": self._key,
             "size": self._size,
         }
@@ -126,11 +127,11 @@ class RecordSetWriter:
         for first, end in pairwise((*self._firsts, a)):
             self._record(encode_record(pack(b"", (first, end), self._key)))
         self._rec.overwrite(self._header(a, a + count), 0)
-        self._lst.finish()
-        self._tsv.finish()
+        self._lst.complete()
+        self._tsv.complete()
         write_text(self._property, ",".join(map(str, (count, *self._size))) + "\n")
-        self._idx.finish()
-        self._rec.finish()
+        self._idx.complete()
+        self._rec.complete()
 
     @staticmethod
     def _header(a: int, b: int) -> bytes:

@@ -77,12 +77,21 @@ def write_table(manifest: Manifest, path: Path) -> None:
         raise InputError(f"{path}: a manifest is written as .csv, .parquet or .arrow")
     with new_file(path) as temporary:
         if suffix == ".csv":
-            pyarrow.csv.write_csv(manifest.table, temporary)
+            pyarrow.csv.write_csv(_without_dictionaries(manifest.table), temporary)
         elif suffix == ".parquet":
             pq.write_table(manifest.table, temporary)
         else:
             with pa.ipc.new_file(str(temporary), manifest.table.schema) as writer:
                 writer.write_table(manifest.table, max_chunksize=ROWS)
+
+
+def _without_dictionaries(table: pa.Table) -> pa.Table:
+    """The table with every value written out, as CSV has it."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            plain = table[place].cast(field.type.value_type)
+            table = table.set_column(place, field.name, plain)
+    return table
 
 
 def _columns(path: Path) -> pa.Table:

@@ -1,0 +1,273 @@
+"""Labelled photos from one format into another, byte by byte the same, and safe from crashes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.data.conversion_journal import DIGESTS, Journal
+from likewise.data.formats.growing import GrowingFile
+from likewise.data.formats.photo_file import read_photo_file
+from likewise.data.formats.writer import PhotoWriter
+from likewise.data.images import BadImage, decode
+from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.store import StoredPhoto
+from likewise.errors import InputError, LikewiseError, one_of
+from likewise.progress import progress
+
+__all__ = ["WRITERS", "Conversion", "WriterFormat", "convert"]
+
+# What a crash costs at most. Counted, not timed, so that a resumed run ends in the same files.
+CHECKPOINT_PHOTOS = 20_000
+CHECKPOINT_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class WriterFormat:
+    """A format that can be written.
+
+    Args:
+        name: what a person calls it.
+        module: where its writer is; imported when it is used.
+        writer: the class, made with ``(out, state)``.
+        grouped: whether an identity's photos must come one after another.
+    """
+
+    name: str
+    module: str
+    writer: str
+    grouped: bool = False
+
+    def open(self, out: Path, state: dict[str, Any] | None) -> PhotoWriter:
+        """Begin anew in ``out``, or go on from ``state``."""
+        made: Callable[[Path, dict[str, Any] | None], Any]
+        made = getattr(import_module(f"likewise.data.formats.{self.module}"), self.writer)
+        return cast(PhotoWriter, made(out, state))
+
+
+WRITERS: dict[str, WriterFormat] = {
+    format.name: format
+    for format in (
+        WriterFormat("folder", "folder_writer", "FolderWriter"),
+        WriterFormat("tar", "tar_writer", "TarShardWriter"),
+        WriterFormat("parquet", "parquet_writer", "ParquetWriter"),
+        WriterFormat("recordio", "record_set_writer", "RecordSetWriter", grouped=True),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did.
+
+    Args:
+        out: the output's folder.
+        format: of it.
+        photos: written in all.
+        identities: of these.
+        bytes: of these.
+        sha256: a checksum over all of them, in order.
+        resumed_from: the photos that an earlier run had written.
+        verified: whether the output was read again and compared.
+        broken: how many cannot be decoded; None if that was not checked.
+        named: the first of these, with the reasons.
+    """
+
+    out: str
+    format: str
+    photos: int
+    identities: int
+    bytes: int
+    sha256: str
+    resumed_from: int
+    verified: bool
+    broken: int | None
+    named: list[dict[str, str]]
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    to: str,
+    *,
+    root: str | Path | None = None,
+    resume: bool = False,
+    verify: bool = True,
+    check: bool = False,
+) -> Conversion:
+    """Write the photos of ``source`` in another format, as they are, with names and identities.
+
+    Other columns of a manifest are not carried over. A conversion that was stopped, even by
+    ``kill -9`` or a power cut, is continued by ``resume`` and ends in the same files.
+
+    Args:
+        source: anything that ``read_manifest`` reads.
+        out: a folder that does not exist, or is empty.
+        to: a name of ``WRITERS``.
+        root: where the paths of a table start from.
+        resume: continue what was begun in ``out``; if nothing was, begin.
+        verify: read the output again, and compare the SHA-256 of every photo, and which photos
+            share an identity, with the source's.
+        check: decode every photo too, and count the broken ones; they are written all the same.
+
+    Raises:
+        InputError: the source cannot be read, ``out`` holds something, or its conversion is of
+            another source or format.
+        LikewiseError: the disk is full, or the output is not what was written.
+
+    Example:
+        >>> from likewise.data.convert import convert
+        >>> convert(photos, out, "tar").photos
+        12
+    """
+    format = WRITERS[one_of("to", to, WRITERS)]
+    out = Path(out)
+    manifest = read_manifest(source, root)
+    if out.resolve().is_relative_to(Path(source).resolve()):
+        raise InputError(f"{out}: lies in the source; choose a folder outside of it")
+    journal = Journal.load(out)
+    if journal is None:
+        journal = Journal(format.name, manifest.fingerprint, len(manifest), check)
+        journal.save(out)
+    elif not resume:
+        raise InputError(f"{out}: exists; continue with --resume, or choose another folder")
+    _require_same(journal, format.name, manifest, out)
+    resumed_from = journal.photos
+    order = np.arange(len(manifest))
+    if format.grouped:
+        order = np.argsort(manifest.labels, kind="stable")
+    digests = out / DIGESTS
+    if not journal.finished:
+        _write(manifest, order, format, journal, out)
+        if verify:
+            _verify(manifest, order, out, GrowingFile.partial_of(digests))
+        journal.verified, journal.finished = verify, True
+        journal.save(out)
+    GrowingFile.partial_of(digests).unlink(missing_ok=True)
+    return Conversion(
+        str(out),
+        format.name,
+        journal.photos,
+        len(manifest.identities),
+        journal.size,
+        journal.sha256,
+        resumed_from,
+        journal.verified,
+        journal.broken if journal.check else None,
+        journal.named,
+    )
+
+
+def _require_same(journal: Journal, format: str, manifest: Manifest, out: Path) -> None:
+    if journal.format != format:
+        raise InputError(f"{out}: was begun as {journal.format}; resume it with --to that")
+    if (journal.fingerprint, journal.total) != (manifest.fingerprint, len(manifest)):
+        raise InputError(
+            f"{out}: was begun from other photos (other names or identities); resume with the "
+            "same source, or begin anew in another folder"
+        )
+
+
+def _write(
+    manifest: Manifest, order: NDArray[np.int64], format: WriterFormat, journal: Journal, out: Path
+) -> None:
+    writer = format.open(out, journal.writer)
+    digests = GrowingFile(out / DIGESTS, 32 * journal.photos)
+
+    def checkpoint() -> None:
+        digests.flush()
+        journal.writer = writer.state()
+        journal.save(out)
+
+    saved_photos, saved_bytes = journal.photos, journal.size
+    with progress(f"writing {format.name}", len(order)) as advance:
+        advance(journal.photos)
+        for row in order[journal.photos :].tolist():
+            photo = manifest.photo(row)
+            name = _relative(manifest.table["path"][row].as_py(), manifest.root)
+            data = photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
+            writer.write(name, str(manifest.table["identity"][row].as_py()), data)
+            digest = hashlib.sha256(data).digest()
+            digests.write(digest)
+            journal.add(digest, len(data))
+            if journal.check:
+                try:
+                    decode(data)
+                except BadImage as bad:
+                    journal.add_broken(name, bad.reason)
+            if (
+                journal.photos - saved_photos >= CHECKPOINT_PHOTOS
+                or journal.size - saved_bytes >= CHECKPOINT_BYTES
+            ):
+                checkpoint()
+                saved_photos, saved_bytes = journal.photos, journal.size
+            advance(1)
+    if journal.photos > saved_photos:
+        checkpoint()
+    writer.finish()
+
+
+def _relative(name: str, root: Path) -> str:
+    """A name without the folder of the photos; a table may name it in full."""
+    path = PurePosixPath(name)
+    if path.is_absolute():
+        return path.relative_to(root.absolute()).as_posix()
+    return name
+
+
+def _verify(manifest: Manifest, order: NDArray[np.int64], out: Path, digests: Path) -> None:
+    """Read the output as anyone would, and compare it with what was read from the source."""
+    try:
+        found = read_manifest(out)
+    except InputError as error:
+        raise LikewiseError(f"{out}: the output cannot be read: {error}") from None
+    if len(found) != len(order):
+        raise LikewiseError(f"{out}: has {len(found):,} photos of {len(order):,}; convert again")
+    read = np.empty((len(order), 32), np.uint8)
+    with progress("verifying", len(order)) as advance:
+        for row in range(len(found)):
+            photo = found.photo(row)
+            try:
+                data = photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
+            except InputError as error:
+                raise LikewiseError(f"{out}: the output cannot be read: {error}") from None
+            read[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+            advance(1)
+    written = np.fromfile(digests, np.uint8).reshape(-1, 32)
+    strange = _first_strange(read, written)
+    if strange is not None:
+        name = found.table["path"][strange].as_py()
+        raise LikewiseError(f"{out}: {name}: is not what was written; the disk may be failing")
+    if not np.array_equal(
+        _by_identity(read, found.labels), _by_identity(written, manifest.labels[order])
+    ):
+        raise LikewiseError(f"{out}: photos have changed their identity; convert again")
+
+
+def _first_strange(read: NDArray[np.uint8], written: NDArray[np.uint8]) -> int | None:
+    """The first row that was not written, or not as often; the order may differ."""
+    if np.array_equal(read, written):
+        return None
+    words = [digests.view(np.uint64) for digests in (read, written)]
+    sorts = [np.lexsort(w.T) for w in words]
+    differs = (words[0][sorts[0]] != words[1][sorts[1]]).any(axis=1)
+    if not differs.any():
+        return None
+    unknown = ~np.isin(words[0][:, 0], words[1][:, 0])
+    return int(np.argmax(unknown)) if unknown.any() else int(sorts[0][np.argmax(differs)])
+
+
+def _by_identity(digests: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A number for each identity's set of photos, sorted: what the identities are called, and
+    their order, is the format's own.
+    """
+    sums = np.zeros(int(labels.max(initial=-1)) + 1, np.uint64)
+    np.add.at(sums, labels, digests.view(np.uint64)[:, 0])
+    return np.sort(sums)

@@ -1,0 +1,133 @@
+"""A file that grows, survives a crash up to its last flush, and gets its name when complete."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from likewise.errors import InputError, LikewiseError
+
+__all__ = ["GrowingFile", "flush_to_disk"]
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk.
+
+    Raises:
+        LikewiseError: the disk failed, or is full.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+class GrowingFile:
+    """A file written front to back under a hidden name beside its own.
+
+    ``storage.new_file`` loses what a crash leaves unfinished; this one can go on from any size
+    that was flushed.
+
+    Args:
+        path: its name when it is complete.
+        size: the bytes to keep of what a crash left, under either name; 0 begins anew.
+
+    Raises:
+        InputError: fewer bytes are left than that.
+        LikewiseError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, size: int = 0) -> None:
+        self.path = path
+        self.partial = self.partial_of(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if size and path.exists():  # completed after the state that is gone back to
+                path.replace(self.partial)
+            self.partial.touch()
+            self._stream: BinaryIO = self.partial.open("r+b")
+            if os.fstat(self._stream.fileno()).st_size < size:
+                self._stream.close()
+                raise InputError(f"{path}: fewer than {size} bytes are left of it; begin anew")
+            self._stream.truncate(size)
+            self._stream.seek(size)
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+        self.size = size
+
+    @staticmethod
+    def partial_of(path: Path) -> Path:
+        """The name until it is complete."""
+        return path.with_name(f".{path.name.removeprefix('.')[:200]}.part")
+
+    def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            LikewiseError: the disk is full.
+        """
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
+        self.size += len(data)
+
+    def overwrite(self, data: bytes, offset: int) -> None:
+        """Put bytes in the place of what was written at ``offset``.
+
+        Raises:
+            LikewiseError: the disk is full.
+        """
+        try:
+            self._stream.seek(offset)
+            self._stream.write(data)
+            self._stream.seek(self.size)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
+
+    def push(self) -> None:
+        """Give it to the system: a killed process loses none of it, a power cut may.
+
+        Raises:
+            LikewiseError: the disk is full.
+        """
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
+
+    def flush(self) -> int:
+        """Wait until all of it is on the disk; returns its bytes.
+
+        Raises:
+            LikewiseError: the disk is full.
+        """
+        try:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
+        return self.size
+
+    def complete(self) -> None:
+        """Flush it, and give it its name.
+
+        Raises:
+            LikewiseError: the disk is full.
+        """
+        self.flush()
+        try:
+            self._stream.close()
+            self.partial.replace(self.path)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
+        flush_to_disk(self.path.parent)
+
+
+def _cannot_write(path: Path, error: OSError) -> LikewiseError:
+    return LikewiseError(f"cannot write {path}: {error.strerror or error}; free some space")

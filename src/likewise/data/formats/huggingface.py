@@ -1,0 +1,208 @@
+"""A Hugging Face dataset as ``save_to_disk`` leaves it, read in place without its package.
+
+A folder with ``state.json``, ``dataset_info.json`` and Arrow stream files, or one with
+``dataset_dict.json`` and such a folder for each split.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from likewise.data.formats.arrow_messages import refuse_compressed
+from likewise.data.formats.arrow_store import ArrowStore, PhotoBuffers, photo_buffers
+from likewise.data.formats.image_columns import (
+    class_names,
+    identity_texts,
+    is_plain,
+    is_text,
+    photo_columns,
+    plain_texts,
+)
+from likewise.data.formats.unique_names import unique_names
+from likewise.data.manifest import Manifest
+from likewise.data.paths import inside
+from likewise.errors import InputError
+from likewise.storage import read_json
+
+__all__ = ["read", "recognises"]
+
+SPLITS = {
+    "train": "train",
+    "validation": "val",
+    "valid": "val",
+    "val": "val",
+    "dev": "val",
+    "test": "test",
+}
+ENDED = b"\xff\xff\xff\xff\0\0\0\0"  # the end mark of an Arrow stream
+
+
+def recognises(path: Path) -> bool:
+    """Whether this is the folder of a dataset, or of a dict of them."""
+    return (path / "dataset_dict.json").is_file() or (
+        (path / "state.json").is_file() and (path / "dataset_info.json").is_file()
+    )
+
+
+def read(path: Path, root: Path | None = None) -> Manifest:
+    """Read whom the photos show, and their names; the photos stay where they are.
+
+    The column ``image`` (or ``img``) holds ``{bytes, path}`` or the bytes; a photo without bytes
+    is the file ``path``. ``identity`` (or ``label``) is text or the number of a ClassLabel. The
+    splits of a dict become the column ``split``.
+
+    Args:
+        path: the dataset's folder.
+        root: where photos without bytes are; by default the folder itself.
+
+    Raises:
+        InputError: a file is missing, damaged or cut short; a name leads out of the folder; a
+            split is none of train, validation and test; or nothing says whom the photos show.
+    """
+    files: list[Path] = []
+    buffers: list[PhotoBuffers] = []
+    tables = [
+        table
+        for folder, split in _datasets(path)
+        for table in _dataset(folder, split, files, buffers)
+    ]
+    table = _together(path, tables)
+    numbers = pa.array(np.arange(table.num_rows))
+    names = unique_names(
+        table["path"], lambda: pc.utf8_lpad(numbers.cast(pa.string()), 9, padding="0")
+    )
+    table = table.set_column(0, "path", names)
+    return Manifest(table, path, ArrowStore(files, buffers, root or path))
+
+
+def _datasets(path: Path) -> list[tuple[Path, str | None]]:
+    """The folder of each split, and what Likewise calls the split."""
+    listing = path / "dataset_dict.json"
+    if not listing.is_file():
+        return [(path, None)]
+    splits = _entry(listing, "splits")
+    if not isinstance(splits, list) or not all(isinstance(name, str) for name in splits):
+        raise InputError(f"{listing}: no list of splits")
+    unknown = [name for name in splits if name not in SPLITS]
+    if unknown:
+        raise InputError(
+            f"{listing}: the split {unknown[0]!r} is none of train, validation and test; give the "
+            "folder of one split instead"
+        )
+    return [(inside(path, name), SPLITS[name]) for name in splits]
+
+
+def _entry(path: Path, key: str) -> Any:
+    try:
+        value = read_json(path)
+    except (OSError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__})") from None
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _dataset(
+    folder: Path, split: str | None, files: list[Path], buffers: list[PhotoBuffers]
+) -> list[pa.Table]:
+    """One dataset's columns but the photos, whose places are added to ``files``, ``buffers``."""
+    listed = _entry(folder / "state.json", "_data_files")
+    info = folder / "dataset_info.json"
+    listed = listed if isinstance(listed, list) else []
+    names = [entry.get("filename") for entry in listed if isinstance(entry, dict)]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{folder / 'state.json'}: names no data files")
+    if _entry(folder / "state.json", "_indices_data_files"):
+        raise InputError(f"{folder}: its rows are chosen by an index; save it flattened")
+    tables = []
+    for name in names:
+        file = inside(folder, str(name))
+        try:
+            tables.append(_columns(file, len(files), info, buffers))
+        except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError) as error:
+            if isinstance(error, InputError):
+                raise
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{file}: cannot be read as Arrow ({reason[:300]})") from None
+        files.append(file)
+    if split is not None:
+        tables = [_with_split(table, split) for table in tables]
+    return tables
+
+
+def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -> pa.Table:
+    whole = pa.memory_map(str(file)).read_buffer()
+    refuse_compressed(file, whole)
+    reader = pa.ipc.open_stream(pa.BufferReader(whole))
+    schema = reader.schema
+    try:
+        columns = photo_columns(schema)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+    if columns is None:
+        raise InputError(f"{file}: no column image of bytes; it has: {', '.join(schema.names)}")
+    kept: list[pa.Table] = []
+    names: list[pa.Array] = []
+    for batch in reader:
+        batch.validate()  # lengths, before anything is sliced by them
+        image = batch.column(columns.image)
+        buffers.append(photo_buffers(file, number, image, whole))
+        names.append(_names(file, batch, columns.path, image))
+        plain = [
+            field.name for field in schema if field.name != columns.image and is_plain(field.type)
+        ]
+        rest = batch.select(plain)
+        rest.validate(full=True)
+        kept.append(pa.Table.from_batches([rest]))
+    if whole[-len(ENDED) :].to_pybytes() != ENDED:
+        raise InputError(f"{file}: cut short: the end mark is missing")
+    if not kept:
+        return pa.table({"path": pa.array([], pa.string()), "identity": pa.array([], pa.string())})
+    table = pa.concat_tables(kept)
+    classes = class_names((schema.metadata or {}).get(b"huggingface"), columns.identity)
+    if classes is None and info.is_file():
+        classes = class_names(info.read_bytes(), columns.identity)
+    rows = len(table)
+    first = sum(b.rows for b in buffers) - rows
+    given = {
+        "path": pa.chunked_array(names, pa.string()),
+        "identity": identity_texts(table[columns.identity], classes, file),
+        "place": pa.array(np.arange(first, first + rows, dtype=np.int64)),
+    }
+    more = {
+        name: table[name]
+        for name in table.column_names
+        if name not in {*given, columns.identity, columns.path}
+    }
+    return pa.table({**given, **more})
+
+
+def _names(file: Path, batch: pa.RecordBatch, path: str | None, image: pa.Array) -> pa.Array:
+    names = pa.nulls(len(batch), pa.string())
+    if path is not None:
+        names = batch.column(path)
+    elif pa.types.is_struct(image.type):
+        place = image.type.get_field_index("path")
+        if place >= 0 and is_text(image.type.field(place).type):
+            names = image.field(place)
+    names.validate(full=True)
+    return plain_texts(pa.chunked_array([names]), file).combine_chunks()
+
+
+def _with_split(table: pa.Table, split: str) -> pa.Table:
+    if "split" in table.column_names:
+        table = table.drop_columns(["split"])
+    return table.append_column("split", pa.repeat(split, len(table)))
+
+
+def _together(path: Path, tables: list[pa.Table]) -> pa.Table:
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive") if tables else None
+    except pa.ArrowException:
+        raise InputError(f"{path}: its files have different columns") from None
+    if table is None or table.num_rows == 0:
+        raise InputError(f"{path}: no photos in it")
+    return table

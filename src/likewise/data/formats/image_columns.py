@@ -1,0 +1,148 @@
+"""Tables that carry photos inside, as Parquet files and Hugging Face datasets do: the columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from likewise.errors import InputError
+
+__all__ = [
+    "PhotoColumns",
+    "class_names",
+    "identity_texts",
+    "is_plain",
+    "is_text",
+    "photo_columns",
+    "plain_texts",
+]
+
+IMAGES = ("image", "img")
+IDENTITIES = ("identity", "label")
+MAX_TEXT = 4096
+
+
+@dataclass(frozen=True)
+class PhotoColumns:
+    """Which columns hold what.
+
+    Args:
+        image: the photos: binary, or a struct of ``bytes`` and ``path``.
+        nested: whether it is the struct.
+        identity: whom they show: text, or the number of a class.
+        path: the photos' names, or None.
+    """
+
+    image: str
+    nested: bool
+    identity: str
+    path: str | None
+
+    @property
+    def names(self) -> str | None:
+        """The column of names as Parquet spells it; None if there is none."""
+        return self.path or (f"{self.image}.path" if self.nested else None)
+
+
+def photo_columns(schema: pa.Schema) -> PhotoColumns | None:
+    """The columns of a table that holds photos; None if it holds none.
+
+    Raises:
+        InputError: it holds photos, but nothing says whom they show.
+    """
+    found = [name for name in IMAGES if schema.get_field_index(name) >= 0]
+    found = [name for name in found if _is_image(schema.field(name).type)]
+    if not found or "vector" in schema.names:
+        return None
+    identity = [name for name in IDENTITIES if schema.get_field_index(name) >= 0]
+    if not identity:
+        raise InputError(
+            f"there are photos in the column {found[0]}, but no column identity or label; it has: "
+            f"{', '.join(schema.names)}"
+        )
+    path = "path" if "path" in schema.names and is_text(schema.field("path").type) else None
+    nested = pa.types.is_struct(schema.field(found[0]).type)
+    return PhotoColumns(found[0], nested, identity[0], path)
+
+
+def class_names(metadata: bytes | str | None, column: str) -> list[str] | None:
+    """The names of a ClassLabel's numbers, as Hugging Face notes them.
+
+    Args:
+        metadata: the schema's ``huggingface`` entry, or the text of a ``dataset_info.json``.
+        column: the column of numbers.
+    """
+    try:
+        value: Any = json.loads(metadata or "{}")
+        value = value.get("info", value)
+        names = value["features"][column]["names"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return names if isinstance(names, list) and all(isinstance(n, str) for n in names) else None
+
+
+def identity_texts(
+    column: pa.ChunkedArray, classes: Sequence[str] | None, where: Path
+) -> pa.ChunkedArray:
+    """Identities as text: a class's name for its number, or the number as it is.
+
+    Raises:
+        InputError: one is missing, empty, or the number of no class.
+    """
+    if classes is not None and pa.types.is_integer(column.type):
+        outside = pc.or_(pc.less(column, 0), pc.greater_equal(column, len(classes)))
+        row = pc.index(outside, True).as_py()
+        if row >= 0:
+            raise InputError(
+                f"{where}: row {row + 1}: label {column[row].as_py()} of {len(classes)} classes"
+            )
+        names = pa.array(classes, pa.string())
+        column = pa.chunked_array([names.take(chunk) for chunk in column.chunks], pa.string())
+    if not (is_text(column.type) or pa.types.is_integer(column.type)):
+        raise InputError(f"{where}: the identities are {column.type}, neither text nor integers")
+    column = plain_texts(column, where)
+    row = pc.index(pc.fill_null(pc.equal(column, ""), True), True).as_py()
+    if row >= 0:
+        raise InputError(f"{where}: row {row + 1}: no identity")
+    return column
+
+
+def plain_texts(column: pa.ChunkedArray, where: Path) -> pa.ChunkedArray:
+    """Text (or integers) with each value written out.
+
+    Raises:
+        InputError: a text that rows may share is so long that written out they would fill memory.
+    """
+    for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
+        longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+        if longest > MAX_TEXT:
+            raise InputError(f"{where}: a text of {longest:,} bytes is no name")
+    return column.cast(pa.string())
+
+
+def is_plain(kind: pa.DataType) -> bool:
+    """Whether a column of this type is small enough to be kept as metadata."""
+    return bool(pa.types.is_primitive(kind) or is_text(kind))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text, shared by rows or not."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        place = kind.get_field_index("bytes")
+        return place >= 0 and _is_bytes(kind.field(place).type)
+    return _is_bytes(kind)

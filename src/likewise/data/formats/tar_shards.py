@@ -1,0 +1,210 @@
+"""WebDataset tar shards, and plain archives of identity folders, read in place."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from likewise.data.formats.open_files import OpenFiles
+from likewise.data.formats.tar_headers import BLOCK, Member, file_size, members
+from likewise.data.formats.unique_names import unique_names
+from likewise.data.images import EXTENSIONS
+from likewise.data.manifest import Manifest
+from likewise.data.paths import leaves
+from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
+from likewise.errors import InputError
+
+__all__ = ["TarStore", "read", "recognises"]
+
+MAX_SIDECAR = 2**20
+MAX_LABEL = 256  # a longer .txt is a caption, not whom the photo shows
+SHARD_SHIFT = 40
+ROWS = 65_536
+FOLDER = "^(?P<identity>[^/]+)/"
+
+_log = logging.getLogger(__name__)
+
+
+class TarStore:
+    """The photos of a set of archives; ``place`` is ``shard << 40 | header block``.
+
+    Args:
+        paths: the archives, in the order of their numbers.
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+        self._files = OpenFiles(paths)
+
+    def read(self, place: int) -> bytes:
+        """The photo whose header stands at ``place``.
+
+        Raises:
+            InputError: there is no such place, or the archive has changed since it was indexed.
+        """
+        shard, at = place >> SHARD_SHIFT, (place % (1 << SHARD_SHIFT)) * BLOCK
+        if not 0 <= shard < len(self.paths):
+            raise InputError(f"place {place}: there are only {len(self.paths)} archives")
+        file = self._files[shard]
+        size = file_size(file.read(at, BLOCK), file.path, at)
+        if size > MAX_PHOTO_BYTES:
+            raise InputError(f"{file.path}: byte {at}: {size:,} bytes are too many for a photo")
+        return file.read(at + BLOCK, size)
+
+    def __reduce__(self) -> tuple[type[TarStore], tuple[list[Path]]]:
+        return TarStore, (self.paths,)
+
+
+def recognises(path: Path) -> bool:
+    """Whether this is a ``.tar``, or a folder of them without sub-folders."""
+    if not path.is_dir():
+        return path.suffix.lower() == ".tar"
+    visible = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    return any(e.suffix == ".tar" for e in visible) and not any(e.is_dir() for e in visible)
+
+
+def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
+    """Index the photos of one archive, or of all ``*.tar`` of a folder, in one pass over headers.
+
+    Whom a photo shows is said by ``identity`` in ``KEY.json``, or by ``KEY.cls``, or by a short
+    ``KEY.txt``, or by the folder that it lies in (below a top folder that several share). Links,
+    devices and sparse files are passed over with a warning; hidden files and those that are no
+    photos by their name, without one.
+
+    Raises:
+        InputError: an archive is damaged or cut short, a name leads out of it, a photo is too
+            large or says nowhere whom it shows, or there is none.
+    """
+    shards = [path] if path.is_file() else sorted(path.glob("*.tar"))
+    pieces = [
+        piece for number, shard in enumerate(shards) for piece in _index(shard, number)
+    ]  # a table of columns, not a list of rows
+    table = pa.concat_tables(pieces) if pieces else None
+    if table is None or table.num_rows == 0:
+        raise InputError(f"{path}: no photos in it (looked for {', '.join(sorted(EXTENSIONS))})")
+    table = _with_identities(path, table)
+    stems = pa.array([shard.stem for shard in shards])
+    numbers = pc.shift_right(table["place"], SHARD_SHIFT)
+    names = unique_names(table["path"], lambda: stems.take(numbers.combine_chunks()))
+    return Manifest(table.set_column(0, "path", names), path, TarStore(shards))
+
+
+@dataclass
+class _Rows:
+    """Columns that grow; turned to Arrow before they are many."""
+
+    names: list[str] = field(default_factory=list)
+    identities: list[str | None] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+
+    def table(self) -> pa.Table:
+        return pa.table(
+            {
+                "path": pa.array(self.names, pa.string()),
+                "identity": pa.array(self.identities, pa.string()),
+                "place": pa.array(self.places, pa.int64()),
+            }
+        )
+
+
+@dataclass
+class _Sample:
+    """The members that share a key, one after another."""
+
+    key: str = ""
+    photos: list[Member] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
+
+    def add_to(self, rows: _Rows, shard: int) -> None:
+        identity = self.said.get("json") or self.said.get("cls") or self.said.get("txt")
+        for photo in self.photos:
+            own = self.said.get("name") if len(self.photos) == 1 else None
+            rows.names.append(own or photo.name)
+            rows.identities.append(identity)
+            rows.places.append(shard << SHARD_SHIFT | photo.offset // BLOCK - 1)
+
+
+def _index(shard: Path, number: int) -> Iterator[pa.Table]:
+    size = ByteFile(shard).size
+    rows, sample = _Rows(), _Sample()
+    skipped: list[str] = []
+    with shard.open("rb", buffering=2**15) as stream:
+        for member in members(stream, size, shard):
+            name = member.name.removeprefix("./")
+            if name.startswith("/") or leaves(name, shard):
+                raise InputError(
+                    f"{shard}: {name!r} leads out of the archive; pack it again with plain names"
+                )
+            if member.skipped:
+                skipped.append(f"{name!r} ({member.skipped})" if not skipped else "")
+                continue
+            folder, slash, file = name.rpartition("/")
+            if file.startswith(".") or "__MACOSX" in folder:
+                continue
+            stem, _, ending = file.partition(".")
+            key = folder + slash + stem
+            if key != sample.key:
+                sample.add_to(rows, number)
+                sample = _Sample(key)
+                if len(rows.places) >= ROWS:
+                    yield rows.table()
+                    rows = _Rows()
+            if "." + ending.lower().rpartition(".")[2] in EXTENSIONS:
+                if member.size > MAX_PHOTO_BYTES:
+                    raise InputError(f"{shard}: {name!r}: {member.size:,} bytes are no photo")
+                sample.photos.append(Member(name, member.offset, member.size, None))
+            elif ending in ("json", "cls", "txt") and member.size <= MAX_SIDECAR:
+                stream.seek(member.offset)
+                _listen(sample, ending, stream.read(member.size), f"{shard}: {name!r}")
+    sample.add_to(rows, number)
+    if skipped:
+        _log.warning("%s: %d members passed over, such as %s", shard, len(skipped), skipped[0])
+    yield rows.table()
+
+
+def _listen(sample: _Sample, ending: str, content: bytes, where: str) -> None:
+    """Note what a sidecar says of its photo."""
+    try:
+        text = content.decode()
+        value = json.loads(text) if ending == "json" else text.strip()
+        json.dumps(value, ensure_ascii=False).encode()  # JSON can spell what is no Unicode
+    except (ValueError, RecursionError):
+        raise InputError(f"{where}: not valid {ending}; what it says cannot be read") from None
+    if ending != "json":
+        if len(value) <= MAX_LABEL and "\n" not in value:
+            sample.said[ending] = value
+    elif isinstance(value, dict):
+        name, identity = value.get("name"), value.get("identity")
+        if isinstance(identity, str | int):
+            sample.said["json"] = str(identity)
+        if isinstance(name, str) and name:
+            if name.startswith("/") or leaves(name, Path()):
+                raise InputError(f"{where}: the name {name!r} leads out of the archive")
+            sample.said["name"] = name
+
+
+def _with_identities(path: Path, table: pa.Table) -> pa.Table:
+    """What the sidecars say, or else the folder of each photo, below a top that all share."""
+    said, names = table["identity"], table["path"]
+    if said.null_count == 0:
+        return table
+    top = names[0].as_py().partition("/")[0] + "/"
+    if said.null_count == len(said) and pc.all(pc.starts_with(names, top)).as_py():
+        below = pc.utf8_slice_codeunits(names, len(top))
+        people = pc.struct_field(pc.extract_regex(below, FOLDER), [0])
+        if people.null_count == 0 and pc.count_distinct(people).as_py() > 1:
+            names = below
+    whole = pc.coalesce(said, pc.struct_field(pc.extract_regex(names, FOLDER), [0]))
+    row = pc.index(pc.is_null(whole), True).as_py()
+    if row >= 0:
+        raise InputError(
+            f"{path}: {names[row].as_py()!r}: nothing says whom it shows; give it a .cls or .json "
+            "beside it, or a folder named after the person"
+        )
+    return table.set_column(0, "path", names).set_column(1, "identity", whole)
