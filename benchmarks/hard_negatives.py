@@ -9,7 +9,7 @@ is left out but for one row.
 
 python -m benchmarks.hard_negatives [--quick] [--json FILE]
 
-It takes about five minutes on two free cores and has no bar to hold, so ``python -m benchmarks``
+It takes about ten minutes of CPU time and has no bar to hold, so ``python -m benchmarks``
 leaves it out. ``--quick`` compares hardest and semi-hard, with one seed, one rate and 200 steps.
 The folder of real data is named by LIKEWISE_DATA; without it there is ORL alone.
 """
