@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from likewise.errors import InputError
 from likewise.losses import Triplet
-from likewise.mining import CollapseDetector, Curriculum, pair_masks
+from likewise.mining import BatchHard, CollapseDetector, Curriculum, TripletMiner, pair_masks
 
 Y = torch.arange(12) // 3
 
@@ -108,6 +108,44 @@ def test_a_provoked_collapse_is_caught(caplog: pytest.LogCaptureFixture) -> None
             for p in model.parameters():
                 p.data -= 0.05 * p.grad
     assert "shrinking together" in caplog.text
+
+
+def collapsing(miner: TripletMiner, steps: int, seed: int) -> tuple[float, float]:
+    """Classes that noise hides, d², no unit sphere: spread and loss where the training ends."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(8, 4, generator=generator).div(3).requires_grad_()
+    centres = torch.randn(12, 8, generator=generator)[torch.arange(36) // 3]
+    labels = torch.arange(36) // 3
+    loss = Triplet(margin=0.5, mining=miner, normalize=False, squared=True)
+    for _ in range(steps):
+        embeddings = (centres + torch.randn(36, 8, generator=generator)) @ weight
+        value = loss(embeddings, labels)
+        (gradient,) = torch.autograd.grad(value, weight)
+        weight.data -= 0.05 * gradient
+    return float(torch.pdist(embeddings.detach()).mean()), float(value.detach())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_step_back_ends_the_collapse_that_the_hardest_stay_in(
+    seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    spread, value = collapsing(BatchHard(), 150, seed)
+    assert spread < 0.01
+    assert value == pytest.approx(0.5, abs=0.001)  # the margin, and no way down
+    curriculum = Curriculum(detector=CollapseDetector(momentum=0.5))
+    curriculum.hardness.fill_(1)  # as hard, from the first step
+    with caplog.at_level(logging.INFO, "likewise.mining"):
+        spread, value = collapsing(curriculum, 150, seed)
+    told = [record.getMessage() for record in caplog.records]
+    assert [message.partition(":")[0] for message in told] == [
+        "collapse",
+        "stepping back to softer negatives",
+        "the embedding has spread again",
+    ]
+    assert "hardness 0.500, was 1.000" in told[1]
+    assert 0.5 <= float(curriculum.hardness) < 1
+    assert spread > 0.5
+    assert value < 0.45
 
 
 @pytest.mark.parametrize(
