@@ -1,0 +1,44 @@
+"""What the page on formats shows is what happens."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from likewise.cli.app import main
+from likewise.data.formats import FORMATS
+from tests.conftest import make_photos
+
+PAGE = (Path(__file__).parents[2] / "docs" / "data" / "formats.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
+
+
+def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(compile(block, "formats.md", "exec"), names)
+
+
+def test_the_commands_run(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_photos(tmp_path / "photos", people=7)
+    (tmp_path / "model").symlink_to(model)
+    (tmp_path / "pairs.csv").write_text(
+        "left,right,same\nperson00/0,person00/1,1\nperson00/0,person01/1,0\n"
+    )
+    for line in "".join(blocks("bash")).splitlines():
+        with pytest.raises(SystemExit) as caught:
+            main(line.split()[1:])
+        assert not caught.value.code, line
+
+
+def test_every_format_stands_on_the_page() -> None:
+    for format in FORMATS:
+        for ending in re.findall(r"\.[a-z]+", format.looks_like):
+            assert f"`{ending}" in PAGE or f"{ending}`" in PAGE, (format.name, ending)
