@@ -9,7 +9,7 @@ import sys
 import typer
 
 from likewise import __version__
-from likewise.cli import demo, doctor, embed, evaluate, index, models, train, verify
+from likewise.cli import data, demo, doctor, embed, evaluate, index, models, train, verify
 from likewise.cli.output import add_command
 from likewise.errors import LikewiseError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 add_command(app, "demo", demo.demo)
+app.add_typer(data.app, name="data")
 add_command(app, "train", train.train)
 add_command(app, "evaluate", evaluate.evaluate)
 add_command(app, "embed", embed.embed)

@@ -69,7 +69,7 @@ class Census:
 @dataclass(frozen=True)
 class _Seen:
     size: tuple[int, int]
-    bytes: int
+    weight: int
     format: str
     colour: str
     digest: bytes = b""
@@ -95,7 +95,7 @@ def take_census(manifest: Manifest, *, headers_only: bool = False) -> Census:
             if isinstance(seen, BadImage):
                 broken[row] = seen.reason
                 continue
-            sizes[row], weights[row] = seen.size, seen.bytes
+            sizes[row], weights[row] = seen.size, seen.weight
             formats[row], colours[row] = seen.format, seen.colour
             if digests is not None and grey is not None and seen.grey is not None:
                 digests[row] = np.frombuffer(seen.digest, np.uint8)

@@ -70,7 +70,8 @@ def near_hashes(hashes: NDArray[np.uint8], radius: int = RADIUS) -> tuple[Rows, 
     first, second, bits = [], [], []
     for start in range(0, len(codes), BLOCK):
         limits, apart, found = index.range_search(codes[start : start + BLOCK], radius + 1)
-        query = start + np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
+        times: Rows = np.diff(limits).astype(np.int64)
+        query = start + np.repeat(np.arange(len(times)), times)
         once = query < found
         first.append(query[once])
         second.append(found[once].astype(np.int64))

@@ -61,5 +61,5 @@ def label_noise(own: OwnScores, strangers: Strangers, error: float = 0.05) -> La
     count = float(weights[norm.sf(z) > error].sum())
     low = beta.ppf(0.025, count, judged - count + 1) if count > 0 else 0.0
     high = beta.ppf(0.975, count + 1, judged - count) if count < judged else 1.0
-    share = [min(float(x) / (1 - error), 1.0) for x in (count / judged, low, high)]
-    return LabelNoise(*share, count, judged, error)
+    rate, low, high = (min(float(x) / (1 - error), 1.0) for x in (count / judged, low, high))
+    return LabelNoise(rate, low, high, count, judged, error)
