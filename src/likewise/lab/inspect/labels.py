@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -68,13 +68,18 @@ class LabelFindings:
 
 
 def judge_labels(
-    found: EmbeddedSet, *, false_alarms: float = 0.01, noise_error: float = 0.05
+    found: EmbeddedSet,
+    *,
+    false_alarms: float = 0.01,
+    share_false: float = 0.1,
+    noise_error: float = 0.05,
 ) -> LabelFindings:
     """Learn how alike strangers look, and doubt every label by it. Rows are the manifest's.
 
     Args:
         found: the set with its embeddings.
         false_alarms: the chance at which strangers are still taken for one person.
+        share_false: of the names that are taken for one person, the part that may be two.
         noise_error: see ``label_noise``.
 
     Raises:
@@ -84,16 +89,13 @@ def judge_labels(
     own = own_scores(found.vectors, found.labels, found.people, strangers.ratio)
     rows = found.rows.tolist()
     doubted = [
-        Mislabel(
-            rows[m.row], m.own, m.identity, m.other, m.chance, m.probability,
-            None if m.partner is None else rows[m.partner],
+        replace(m, row=rows[m.row], partner=None if m.partner is None else rows[m.partner])
+        for m in mislabels(
+            found.vectors, found.labels, found.people, own, strangers, false_alarms=false_alarms
         )
-        for m in mislabels(found.vectors, found.labels, found.people, own, strangers)
-    ]  # fmt: skip
+    ]
     splits = [
-        TwoPeople(
-            s.identity, [rows[n] for n in s.first], [rows[n] for n in s.second], s.score, s.chance
-        )
+        replace(s, first=[rows[n] for n in s.first], second=[rows[n] for n in s.second])
         for s in two_people(found.vectors, found.labels, strangers, false_alarms=false_alarms)
     ]
     return LabelFindings(
@@ -101,6 +103,6 @@ def judge_labels(
         own,
         label_noise(own, strangers, noise_error),
         doubted,
-        same_within(found.people, strangers, false_alarms),
+        same_within(found.people, strangers, share_false),
         splits,
     )

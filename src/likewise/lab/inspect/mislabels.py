@@ -52,7 +52,9 @@ class Mislabel:
         identity: the identity that it resembles most, among the others.
         other: its corrected score with that one.
         chance: that the best of all strangers would resemble it as much.
-        probability: that the label is wrong.
+        probability: that the label is wrong. Where the photo resembles nobody else it counts on
+            every right label being like its person: a profile or a mask is not.
+        elsewhere: it resembles the other identity more than its own, and more than chance allows.
         partner: the other photo of an identity that has two, where nothing tells which is wrong.
     """
 
@@ -62,6 +64,7 @@ class Mislabel:
     other: float
     chance: float
     probability: float
+    elsewhere: bool
     partner: int | None = None
 
 
@@ -93,9 +96,13 @@ def mislabels(
     own: OwnScores,
     strangers: Strangers,
     *,
+    false_alarms: float = 0.01,
     at_least: float = 0.1,
 ) -> list[Mislabel]:
-    """Photos whose label is wrong with at least this probability, the likeliest first.
+    """Photos whose label is wrong with at least this probability.
+
+    Those that look like somebody else come first, then those that look like nobody, which are
+    often merely hard; in both the likeliest first.
 
     Two kinds of scores are mixed in ``own``: of right labels (a logistic law, fitted by
     expectation and maximisation with the share of wrong ones) and of strangers (known). Bayes'
@@ -108,6 +115,7 @@ def mislabels(
         people: their templates.
         own: their own scores.
         strangers: the law learnt on ``people``.
+        false_alarms: the chance up to which a likeness to somebody else is none.
         at_least: the probability from which on a photo is listed.
     """
     rows = np.flatnonzero(own.judged)
@@ -121,25 +129,28 @@ def mislabels(
     chances = strangers.chance(scores[:, 0], one, people.sizes)
     expected = -np.log1p(-np.minimum(chances, 1 - 1e-12))
     elsewhere = scores[:, 0] > own.scores[rows]
+    found_elsewhere = elsewhere & (chances <= false_alarms)
     odds += np.where(elsewhere, np.maximum(-np.log(np.maximum(expected, 1e-30)), 0), 0)
     found = []
     pairs = _pairs_of_two(rows, labels[rows], people)
     place_of = {int(row): place for place, row in enumerate(rows)} if pairs else {}
-    for place in np.lexsort((rows, -odds)).tolist():
+    for place in np.lexsort((rows, -odds, ~found_elsewhere)).tolist():
         probability = float(expit(odds[place]))
         if probability < at_least:
-            break
+            continue
         row = int(rows[place])
         partner = pairs.get(row)
         if partner is not None:
-            ahead = odds[place] - odds[place_of[partner]]
-            if ahead < 0 or (ahead == 0 and row > partner):
+            rival = place_of[partner]
+            mine = found_elsewhere[place], odds[place], -row
+            if mine < (found_elsewhere[rival], odds[rival], -partner):
                 continue  # the two photos of an identity disagree once, not twice
-            partner = partner if ahead < 1 else None
+            told_apart = found_elsewhere[place] or odds[place] - odds[rival] >= 1
+            partner = None if told_apart else partner
         found.append(
             Mislabel(
                 row, float(own.scores[row]), int(identities[place, 0]), float(scores[place, 0]),
-                float(chances[place]), probability, partner,
+                float(chances[place]), probability, bool(found_elsewhere[place]), partner,
             )
         )  # fmt: skip
     return found

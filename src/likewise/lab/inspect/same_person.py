@@ -72,19 +72,22 @@ def overlap(people: Templates, others: Templates, false_alarms: float = 0.01) ->
 
 
 def same_within(
-    people: Templates, strangers: Strangers, false_alarms: float = 0.01
+    people: Templates, strangers: Strangers, share_false: float = 0.1
 ) -> list[SamePerson]:
     """Which identities of a set are one person under two names; each pair once, left < right.
+
+    Few are, and every identity is asked: at a fixed chance most answers would be false ones. So
+    the line is drawn by the q-value.
 
     Args:
         people: the set.
         strangers: the law learnt on it.
-        false_alarms: see ``overlap``.
+        share_false: of the pairs named, the part that may be false.
     """
     found: dict[tuple[int, int], SamePerson] = {}
-    for pair in _pairs(people, people, strangers, false_alarms, within=True):
+    for pair in _pairs(people, people, strangers, share_false, within=True):
         ends = min(pair.left, pair.right), max(pair.left, pair.right)
-        if ends not in found:  # the surest comes first
+        if pair.share_false <= share_false and ends not in found:  # the surest comes first
             found[ends] = SamePerson(*ends, pair.score, pair.chance, pair.share_false)
     return list(found.values())
 
