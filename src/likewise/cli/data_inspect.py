@@ -43,8 +43,12 @@ def inspect(
     ] = 24,
     false_alarms: Annotated[
         float,
-        typer.Option("--false-alarms", help="Chance at which strangers still pass for one person."),
+        typer.Option("--false-alarms", help="Chance at which a stranger is still called the same."),
     ] = 0.01,
+    share_false: Annotated[
+        float,
+        typer.Option("--share-false", help="Of names called one person, the part that may be two."),
+    ] = 0.1,
     same_pixels: Annotated[
         float, typer.Option("--same-pixels", help="Correlation from which on two are one picture.")
     ] = 0.95,
@@ -84,7 +88,7 @@ def inspect(
     from likewise.storage import output_folder
 
     settings = InspectSettings(
-        headers_only, false_alarms, same_pixels, same_shot, noise_error, search_limit
+        headers_only, false_alarms, share_false, same_pixels, same_shot, noise_error, search_limit
     )
     for option, value, needed, there in (
         ("--against-embeddings", against_embeddings, "--against", against),

@@ -194,13 +194,14 @@ def _mislabelled(
     for doubt in inspection["labels"]["mislabels"]:
         if doubt["probability"] < at_least:
             continue
+        reason = "looks like another" if doubt["looks_like_another"] else "unlike its identity"
         pair = [doubt["path"], doubt["undecided_with"]]
         for path, other in (pair, pair[::-1]):
             if path is None:
                 continue
             yield Change(
                 path, people[row_of[path]], "drop",
-                "label probably wrong" if other is None else "two photos disagree",
+                reason if other is None else "two photos disagree",
                 doubt["probability"], other or "", doubt["resembles"] if other is None else "",
             )  # fmt: skip
 

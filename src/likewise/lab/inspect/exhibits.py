@@ -75,8 +75,8 @@ def mislabel_exhibits(
             f"{doubt.other:.2f} like {names[doubt.identity]}",
         ]
         if doubt.partner is not None:
-            lines.append("of its two photos either may be the wrong one")
-        exhibits.append(Exhibit(pictures, f"{doubt.probability:.1%} wrong", lines))
+            lines.append("or else the other photo is wrong")
+        exhibits.append(Exhibit(pictures, f"{min(doubt.probability, 0.999):.1%} wrong", lines))
     return exhibits
 
 

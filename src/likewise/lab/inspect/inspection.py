@@ -32,7 +32,10 @@ class InspectSettings:
 
     Args:
         headers_only: read sizes and formats alone; nothing is decoded, no doubles are looked for.
-        false_alarms: the chance at which strangers are still taken for one person.
+        false_alarms: the chance at which somebody is still called a person of the other set, or a
+            photo somebody else's.
+        share_false: of the names in one set that are taken for one person, the part that may be
+            two.
         same_pixels: the correlation of miniatures from which on two photos are one shot.
         same_shot: the correlation below which embeddings that agree are of two shots.
         noise_error: the part of strangers' photos that counts as explained; see ``label_noise``.
@@ -41,13 +44,14 @@ class InspectSettings:
 
     headers_only: bool = False
     false_alarms: float = 0.01
+    share_false: float = 0.1
     same_pixels: float = 0.95
     same_shot: float = 0.5
     noise_error: float = 0.05
     search_limit: int = 500_000
 
     def __post_init__(self) -> None:
-        for name in ("false_alarms", "noise_error"):
+        for name in ("false_alarms", "share_false", "noise_error"):
             if not 0 < getattr(self, name) < 0.5:
                 raise InputError(f"{name}: must be between 0 and 0.5; got {getattr(self, name)}")
         for name in ("same_pixels", "same_shot"):
@@ -242,7 +246,12 @@ def _by_embedding(
 
 def _labels(found: EmbeddedSet, lines: InspectSettings, notes: list[str]) -> LabelFindings | None:
     try:
-        return judge_labels(found, false_alarms=lines.false_alarms, noise_error=lines.noise_error)
+        return judge_labels(
+            found,
+            false_alarms=lines.false_alarms,
+            share_false=lines.share_false,
+            noise_error=lines.noise_error,
+        )
     except InputError as error:
         notes.append(f"labels were not judged: {error}")
         return None

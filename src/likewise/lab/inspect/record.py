@@ -190,6 +190,7 @@ def _labels(found: Inspection) -> dict[str, Any] | None:
                 "resembles_score": round(doubt.other, 4),
                 "resembles_chance": doubt.chance,
                 "probability": round(doubt.probability, 4),
+                "looks_like_another": doubt.elsewhere,
                 "undecided_with": (
                     None if doubt.partner is None else _name(manifest, doubt.partner)
                 ),

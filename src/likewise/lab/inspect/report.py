@@ -67,7 +67,7 @@ def _plots(found: Inspection) -> list[tuple[str, str]]:
     values = _size_bars(found)
     plots = [
         (
-            bar_chart(values, "photos of an identity"),
+            bar_chart(values, "photos of an identity, up to"),
             "How many identities have how many photos.",
         )
     ]
@@ -95,10 +95,10 @@ def _plots(found: Inspection) -> list[tuple[str, str]]:
 
 
 def _size_bars(found: Inspection) -> list[tuple[str, int]]:
-    """The bars of photos per identity: 1, 2, 3–4, 5–8, …"""
+    """Identities with 1, 2, up to 4, up to 8, … photos."""
     return [
-        (f"{low}" if low == high else f"{low}–{high}", count)
-        for low, high, count in counts_by_size(np.bincount(found.manifest.labels).tolist())
+        (f"{high:,}", count)
+        for _, high, count in counts_by_size(np.bincount(found.manifest.labels).tolist())
     ]
 
 
@@ -134,7 +134,8 @@ def _sections(found: Inspection, examples: int) -> list[tuple[str, str, int, lis
             (
                 "Likeliest wrong labels",
                 "Left: typical of the name that it is filed under. Middle: the photo. Right: "
-                "typical of whom it resembles most.",
+                "typical of whom it resembles most. Those that look like somebody else come first; "
+                "those that look like nobody may merely be hard.",
                 len(doubts.mislabels),
                 mislabel_exhibits(found.manifest, set_of, doubts.mislabels[:examples]),
             ),
