@@ -21,6 +21,7 @@ from tests.conftest import draw_person, make_photos, quick_recipe
 COMMANDS = [
     ["demo"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
     ["index", "search"], ["models", "list"], ["models", "import"], ["doctor"],
+    ["data", "inspect"], ["data", "clean"],
 ]  # fmt: skip
 
 

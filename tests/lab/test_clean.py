@@ -33,7 +33,7 @@ def double(left: str, right: str, supported: str | None = None, **more: Any) -> 
 
 def doubt(path: str, probability: float, other: str | None = None) -> dict[str, Any]:
     return {
-        "path": path, "probability": probability, "resembles": "d", "looks_like_another": True,
+        "path": path, "identity": path[0], "probability": probability, "resembles": "d", "looks_like_another": True,
         "undecided_with": other,
     }  # fmt: skip
 
@@ -105,6 +105,14 @@ def test_names_are_merged_into_that_with_most_photos() -> None:
     assert cleaned.manifest.identities == ["a", "b", "d"]
     looser = CleanRules(merge=True, merge_share_false=0.05)
     assert clean_manifest(manifest(), found, looser).manifest.identities == ["a", "b"]
+
+
+def test_names_that_a_misfiled_photo_makes_alike_are_not_merged() -> None:
+    found = inspection(mislabels=[doubt("a/1", 0.95)], same_person=[same("a", "d", 0.001)])
+    rules = CleanRules(("mislabelled",), merge=True)
+    cleaned = clean_manifest(manifest(), found, rules)
+    assert cleaned.manifest.names == without("a/1").split()
+    assert cleaned.manifest.identities == ["a", "b", "c", "d"]
 
 
 def test_wrong_labels_go_from_the_probability_asked_for() -> None:

@@ -115,7 +115,8 @@ def clean_manifest(
     (test, val, train), with the most pixels, then the first by name. Of doubles across identities
     that stays whose identity the embeddings support; where they support neither, all go. Photos
     whose label is probably wrong go; of two that disagree both. Names that are one person get
-    the name with most photos, then the first by name.
+    the name with most photos, then the first by name; but not if a photo of the one that is
+    probably the other's explains it.
 
     Args:
         manifest: the set.
@@ -265,7 +266,14 @@ def _merged(
     groups, worst = Groups(), defaultdict[str, float](float)
     names = sorted(photos)
     number = {name: n for n, name in enumerate(names)}
+    misfiled = {
+        frozenset((doubt["identity"], doubt["resembles"]))
+        for doubt in inspection["labels"]["mislabels"]
+        if doubt["looks_like_another"] and doubt["probability"] >= rules.mislabel_probability
+    }
     for pair in inspection["labels"]["same_person"]:
+        if frozenset((pair["left"], pair["right"])) in misfiled:
+            continue  # one photo in the wrong place makes two people alike
         if pair["share_false"] <= rules.merge_share_false:
             groups.join(number[pair["left"]], number[pair["right"]])
             for name in (pair["left"], pair["right"]):

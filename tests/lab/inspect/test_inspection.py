@@ -91,20 +91,23 @@ def test_the_page_holds_all_it_needs(planted: tuple[Manifest, Embeddings], tmp_p
     seen.feed(text)
     assert seen.fetched == []
     assert seen.headings[0] == "Inspection of photos"
-    for heading in ("What it consists of", "Photos that cannot be read", "Doubles across splits",
-                    "Doubles within identities", "Likeliest wrong labels"):  # fmt: skip
+    for heading in (
+        "What it consists of",
+        "Photos that cannot be read",
+        "Doubles across splits",
+        "Doubles within identities",
+        "Likeliest wrong labels",
+        "One person under two names",
+    ):
         assert heading in seen.headings
-    assert seen.pictures == 2 + 2 + 3  # one example of each kind
+    assert seen.pictures == 2 + 2 + 3 + 4  # one example of each kind; two names share two photos
     assert text.count("<svg") == 2
     assert "The first 1 of 2." in text
     assert json.loads((tmp_path / "inspect.json").read_text())["photos"] == 122
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
-    folder = make_photos(
-        tmp_path / "photos", ("<script>alert(1)</script>".replace("/", "∕"), "bob")
-    )
-    page = write_inspection(inspect_photos(read_manifest(folder)), tmp_path / "out")
+    folder = make_pictures(tmp_path / "<script>photos", ("<b>anna", "bob"))
     (folder / "bob" / "<img src=x>.png").write_text("no photo")
     page = write_inspection(inspect_photos(read_manifest(folder)), tmp_path / "out")
     text = page.read_text()

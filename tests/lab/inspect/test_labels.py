@@ -13,8 +13,8 @@ from likewise.lab.inspect.mislabels import mislabels, own_scores
 from likewise.lab.inspect.same_person import same_within
 from likewise.lab.inspect.strangers import (
     Strangers,
-    chances_adjusted,
     learn_strangers,
+    share_false,
 )
 from likewise.lab.inspect.templates import (
     make_templates,
@@ -214,7 +214,7 @@ def test_the_chance_is_that_of_a_plain_loop() -> None:
 
 def test_adjusted_chances_are_benjamini_and_hochbergs() -> None:
     chances = np.random.default_rng(0).uniform(0, 1, 40) ** 3
-    adjusted = chances_adjusted(chances)
+    adjusted = share_false(chances, chances)
     for level in (0.01, 0.05, 0.3):
         order = np.sort(chances)
         passed = [k for k in range(40) if order[k] <= level * (k + 1) / 40]

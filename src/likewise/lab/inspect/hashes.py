@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import faiss
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
@@ -18,6 +19,11 @@ RADIUS = 7
 """The most bits in which near hashes differ: what four 16-bit words with one flip each can find."""
 
 BLOCK = 4096
+WORDS = 1 << 16
+CANDIDATES = 1 << 21  # looked at at once
+BITS = np.unpackbits(np.arange(WORDS, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1).sum(
+    axis=1, dtype=np.uint8
+)  # set in each word
 KNOWN_AFTER = 50  # photos from which on the set's own median and mean are believed
 
 
@@ -63,24 +69,33 @@ def near_hashes(hashes: NDArray[np.uint8], radius: int = RADIUS) -> tuple[Rows, 
     """
     if not 0 <= radius <= RADIUS:
         raise ValueError(f"radius: 0 … {RADIUS}; got {radius}")
-    codes = np.ascontiguousarray(hashes)
-    index = faiss.IndexBinaryMultiHash(64, 4, 16)
-    index.nflip = 1
-    index.add(codes)
-    first, second, bits = [], [], []
-    for start in range(0, len(codes), BLOCK):
-        limits, apart, found = index.range_search(codes[start : start + BLOCK], radius + 1)
-        times: Rows = np.diff(limits).astype(np.int64)
-        query = start + np.repeat(np.arange(len(times)), times)
-        once = query < found
-        first.append(query[once])
-        second.append(found[once].astype(np.int64))
-        bits.append(apart[once].astype(np.int64))
-    left, right, differ = (
-        np.concatenate(part) if part else np.empty(0, np.int64) for part in (first, second, bits)
-    )
-    order = np.lexsort((right, left))
-    return left[order], right[order], differ[order]
+    words = np.ascontiguousarray(hashes).view(np.uint16)
+    empty = np.empty((3, 0), np.int64)
+    found = np.concatenate([empty, *_sharing_a_word(words, radius)], axis=1)
+    left, right, bits = np.unique(found, axis=1)  # a pair may share several words
+    return left, right, bits
+
+
+def _sharing_a_word(words: NDArray[np.uint16], radius: int) -> Iterator[Rows]:
+    """The near pairs of which one word differs in at most one bit: first, second, bits [3,P]."""
+    for column in words.T:
+        order = np.argsort(column, kind="stable")
+        ends = np.searchsorted(column[order], np.arange(WORDS + 1))
+        for mask in (0, *(1 << bit for bit in range(16))):
+            wanted = (column[order] ^ np.uint16(mask)).astype(np.int64)
+            times = ends[wanted + 1] - ends[wanted]
+            block = np.cumsum(times) // CANDIDATES
+            for part in np.split(np.arange(len(order)), np.flatnonzero(np.diff(block)) + 1):
+                many = times[part]
+                # The members of each query's bucket, one after the other.
+                within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+                first = np.repeat(order[part], many)
+                second = order[np.repeat(ends[wanted[part]], many) + within]
+                once = first < second
+                first, second = first[once], second[once]
+                apart = BITS[words[first] ^ words[second]].sum(axis=1, dtype=np.int64)
+                near = apart <= radius
+                yield np.stack([first[near], second[near], apart[near]])
 
 
 def pixel_likeness(grey: Grey, left: Rows, right: Rows) -> NDArray[np.float64]:

@@ -227,6 +227,7 @@ def _overlap(found: Inspection) -> dict[str, Any] | None:
     return {
         "false_alarms": found.settings.false_alarms,
         "identities": len({pair.right for pair in found.same_people}),
+        "names_in_both": len(set(names) & set(others)),
         "found": [
             {
                 "left": names[pair.left],
@@ -234,6 +235,7 @@ def _overlap(found: Inspection) -> dict[str, Any] | None:
                 "score": round(pair.score, 4),
                 "chance": pair.chance,
                 "share_false": pair.share_false,
+                "same_name": names[pair.left] == others[pair.right],
             }
             for pair in found.same_people
         ],

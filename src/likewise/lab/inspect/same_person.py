@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from likewise.lab.inspect.strangers import Strangers, chances_adjusted, learn_strangers
+from likewise.lab.inspect.strangers import Strangers, learn_strangers, share_false
 from likewise.lab.inspect.templates import Templates, nearest_people
 
 __all__ = ["SamePerson", "overlap", "same_within"]
@@ -72,7 +72,7 @@ def overlap(people: Templates, others: Templates, false_alarms: float = 0.01) ->
 
 
 def same_within(
-    people: Templates, strangers: Strangers, share_false: float = 0.1
+    people: Templates, strangers: Strangers, most_false: float = 0.1
 ) -> list[SamePerson]:
     """Which identities of a set are one person under two names; each pair once, left < right.
 
@@ -82,12 +82,12 @@ def same_within(
     Args:
         people: the set.
         strangers: the law learnt on it.
-        share_false: of the pairs named, the part that may be false.
+        most_false: of the pairs named, the part that may be false.
     """
     found: dict[tuple[int, int], SamePerson] = {}
-    for pair in _pairs(people, people, strangers, share_false, within=True):
+    for pair in _pairs(people, people, strangers, most_false, within=True):
         ends = min(pair.left, pair.right), max(pair.left, pair.right)
-        if pair.share_false <= share_false and ends not in found:  # the surest comes first
+        if pair.share_false <= most_false and ends not in found:  # the surest comes first
             found[ends] = SamePerson(*ends, pair.score, pair.chance, pair.share_false)
     return list(found.values())
 
@@ -105,15 +105,13 @@ def _pairs(
         [law.chance(scores[:, place], sizes, people.sizes) for place in range(scores.shape[1])],
         axis=1,
     )
-    share = chances_adjusted(chances[:, 0])
+    share = share_false(chances, chances[:, 0])
     found = []
     for query, place in zip(*np.nonzero((chances <= false_alarms) & (rows >= 0)), strict=True):
-        # A second name of one query is no surer than its own chance says.
-        false = max(float(share[query]), float(chances[query, place]))
         found.append(
             SamePerson(
                 int(rows[query, place]), int(asked[query]), float(scores[query, place]),
-                float(chances[query, place]), false,
+                float(chances[query, place]), float(share[query, place]),
             )
         )  # fmt: skip
     return sorted(found, key=lambda pair: (pair.chance, -pair.score, pair.left, pair.right))

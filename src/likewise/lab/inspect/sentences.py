@@ -21,9 +21,8 @@ def sentences(values: dict[str, Any]) -> list[str]:
     ]
     counts = values["duplicates"]["counts"]
     lines.append(
-        f"{counts['within_identities']:,} doubles within identities and "
-        f"{counts['across_identities']:,} across: one of each pair is superfluous, and across "
-        "identities one label is wrong."
+        f"Doubles within identities: {counts['within_identities']:,}, where one photo is enough; "
+        f"across identities: {counts['across_identities']:,}, where one label is wrong."
     )
     labels = values["labels"]
     if labels is not None:
@@ -35,9 +34,10 @@ def sentences(values: dict[str, Any]) -> list[str]:
                 f"{1 - noise['error']:.0%} of strangers are."
             )
         lines.append(
-            f"{_likely(labels):,} photos whose label is more likely wrong than right; "
-            f"{len(labels['same_person']):,} pairs of names that look like one person; "
-            f"{len(labels['two_people']):,} names that look like two."
+            f"Labels more likely wrong than right: {_likely(labels):,}. Pairs of names that look "
+            f"like one person: {len(labels['same_person']):,} (of which about "
+            f"{values['settings']['share_false']:.0%} may be two). Names that look like two "
+            f"people: {len(labels['two_people']):,}."
         )
     overlap = values["overlap"]
     if overlap is not None:

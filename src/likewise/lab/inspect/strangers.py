@@ -17,7 +17,7 @@ from likewise.errors import InputError
 from likewise.lab.inspect.neighbours import nearest
 from likewise.lab.inspect.templates import Templates, noise_ratio, size_factor
 
-__all__ = ["FEWEST_PEOPLE", "Strangers", "chances_adjusted", "learn_strangers"]
+__all__ = ["FEWEST_PEOPLE", "Strangers", "learn_strangers", "share_false"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -122,17 +122,21 @@ def _fit_gumbel(best: Floats, among: Rows) -> tuple[float, float]:
     return float(location), float(scale)
 
 
-def chances_adjusted(chances: Floats) -> Floats:
-    """q-values: the share of false ones among all that are at least as unlikely.
+def share_false(chances: Floats, best: Floats) -> Floats:
+    """q-values: of all identities whose best match is at least as unlikely, the share by chance.
 
-    Benjamini and Hochberg, "Controlling the False Discovery Rate", 1995.
+    Benjamini and Hochberg, "Controlling the False Discovery Rate", 1995. A second match of one
+    identity is judged as if it were a best one.
 
     Args:
-        chances: p-values [N], each the smallest of its identity.
+        chances: p-values to be judged, of any shape.
+        best: the smallest p-value of each identity, [N].
     """
-    count = len(chances)
-    order = np.argsort(chances)
-    stepped = chances[order] * count / np.arange(1, count + 1)
-    adjusted = np.empty(count)
-    adjusted[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
-    return adjusted
+    order = np.sort(best)
+    stepped = order * len(order) / np.arange(1, len(order) + 1)
+    adjusted = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
+    rank = np.searchsorted(order, chances, side="right")
+    own = np.minimum(chances * len(order) / np.maximum(rank, 1), 1.0)
+    later = np.append(adjusted, 1.0)[rank]  # a less unlikely match may have a smaller share
+    found: Floats = np.minimum(own, later)
+    return found
