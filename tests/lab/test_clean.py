@@ -33,8 +33,8 @@ def double(left: str, right: str, supported: str | None = None, **more: Any) -> 
 
 def doubt(path: str, probability: float, other: str | None = None) -> dict[str, Any]:
     return {
-        "path": path, "identity": path[0], "probability": probability, "resembles": "d", "looks_like_another": True,
-        "undecided_with": other,
+        "path": path, "identity": path[0], "probability": probability, "resembles": "d",
+        "looks_like_another": True, "undecided_with": other,
     }  # fmt: skip
 
 

@@ -135,8 +135,8 @@ def inspect_photos(
         >>> from likewise.data.manifest import read_manifest
         >>> from likewise.lab.inspect import inspect_photos
         >>> found = inspect_photos(read_manifest(photos))
-        >>> len(found.census), len(found.census.broken), len(found.duplicates)
-        (12, 0, 0)
+        >>> len(found.census), len(found.census.broken), found.labels is None
+        (12, 0, True)
     """
     lines = settings or InspectSettings()
     for found in (manifest, against):
