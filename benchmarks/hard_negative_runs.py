@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.orl import orl_faces
-from likewise.data.pairs import Pairs, draw_pairs, match_names, read_pairs
+from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.data.preprocess import Preprocess
+from likewise.data.protocols import read_pairs
 from likewise.data.sampler import BalancedBatches
 from likewise.evaluation.verification import pair_scores, verification
 from likewise.losses import Triplet
@@ -91,7 +92,7 @@ def views(manifest: Manifest) -> Tensor:
     """Both views of every photo, grey, [N,2,36,36]."""
     preprocess = Preprocess(STORED, STORED, 1, mean=(0.5,), std=(0.5,), fit="stretch")
     stem = ContrastStem(STORED)
-    pixels = torch.stack([preprocess.pixels(file) for file in manifest.files()])
+    pixels = torch.stack([preprocess.pixels(file) for file in manifest.photos()])
     return torch.cat([stem(preprocess.normalise(part)) for part in pixels.split(500)])
 
 

@@ -21,7 +21,8 @@ from tests.conftest import draw_person, make_photos, quick_recipe
 COMMANDS = [
     ["demo"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
     ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["map"],
-    ["doctor"], ["data", "convert"], ["data", "split"], ["data", "bin"],
+    ["doctor"], ["data", "inspect"], ["data", "clean"],
+    ["data", "convert"], ["data", "split"], ["data", "bin"],
 ]  # fmt: skip
 
 
