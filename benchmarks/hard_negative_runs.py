@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -191,7 +192,7 @@ def outcome(run: Run) -> Outcome:
     course: list[list[float]] = []
     epoch = 0
     while len(course) < run.steps:
-        for rows in plan.batches(epoch)[: run.steps - len(course)]:
+        for rows in islice(plan.batches(epoch), run.steps - len(course)):
             chosen = torch.from_numpy(rows)
             embeddings = model(crops(faces.views[chosen], random))
             value = loss(embeddings, labels[chosen])
