@@ -16,7 +16,8 @@ from likewise.data.images import BadImage
 from likewise.data.manifest import read_manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
-from likewise.models.embedder import Embedder, OperatingPoint
+from likewise.models.embedder import Embedder
+from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.store import CONFIG, WEIGHTS
 

@@ -49,8 +49,10 @@ class WeightedPairs:
         """
         if weights is None:
             weights = np.ones(self.identities, np.int64)
-        genuine = self.genuine.cumulative(weights)
-        impostor = self.impostor.cumulative(weights)
+        # Floats: whole numbers are exact in them, and nothing is converted pair by pair.
+        times = weights.astype(np.float64)
+        genuine = self.genuine.cumulative(times)
+        impostor = self.impostor.cumulative(times)
         if genuine[-1] == 0 or impostor[-1] == 0:
             return None
         return Weighed(self, genuine, impostor)
@@ -156,15 +158,17 @@ class _Side:
             _count_above(chosen.scores, chosen.scores),
         )
 
-    def cumulative(self, weights: NDArray[np.int64]) -> Floats:
-        mass = weights[self.left]
-        if self.two is None:
-            mass *= weights[self.right]
-        elif self.two.any():
-            mass *= np.where(self.two, weights[self.right], 1)
-        total = np.empty(len(mass) + 1)
+    def cumulative(self, weights: Floats) -> Floats:
+        total = np.empty(len(self.left) + 1)
         total[0] = 0.0
-        np.cumsum(mass if self.weight is None else mass * self.weight, out=total[1:])
+        mass = weights.take(self.left, out=total[1:], mode="clip")
+        if self.two is None:
+            mass *= weights.take(self.right)
+        elif self.two.any():
+            mass *= np.where(self.two, weights.take(self.right), 1.0)
+        if self.weight is not None:
+            mass *= self.weight
+        np.cumsum(mass, out=mass)
         return total
 
 

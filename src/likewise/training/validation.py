@@ -8,7 +8,8 @@ from torch import Tensor
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
 from likewise.evaluation.verification import Verification, pair_scores, verification
-from likewise.models.embedder import Embedder, OperatingPoint
+from likewise.models.embedder import Embedder
+from likewise.models.operating_point import OperatingPoint
 
 __all__ = ["Validation", "operating_point"]
 
