@@ -60,9 +60,7 @@ def coverage(
     """Of AUC, and of TAR at FAR = 1e-2."""
     ranges: list[list[tuple[float, float]]] = [[], []]
     for seed in range(sets):
-        found = bootstrap(
-            simulated(seed), (FAR,), replicates=replicates, level=level, seed=seed
-        )
+        found = bootstrap(simulated(seed), (FAR,), replicates=replicates, level=level, seed=seed)
         tar = found.at(FAR).tar
         assert tar is not None
         ranges[0].append((found.auc.low, found.auc.high))

@@ -198,9 +198,7 @@ def _curve(genuine: Floats, tail: Tail, histogram: Histogram) -> tuple[Roc, floa
         edges = np.where(bins == 0, min(histogram.lowest, float(genuine.min())), edges)
     genuine_all = np.concatenate([genuine_exact, above.sum() + np.cumsum(below[bins])])
     impostor_all = np.concatenate([impostor_exact, len(tail.scores) + np.cumsum(rest[bins])])
-    curve = curve_of_counts(
-        np.concatenate([exact, edges]), genuine_all + impostor_all, genuine_all
-    )
+    curve = curve_of_counts(np.concatenate([exact, edges]), genuine_all + impostor_all, genuine_all)
     return curve, float(rest.astype(np.float64) @ below)
 
 

@@ -22,7 +22,15 @@ from likewise.evaluation.verification import FARS
 from likewise.evaluation.weighted import Weighed, WeightedPairs
 from likewise.progress import progress
 
-__all__ = ["FarInterval", "Interval", "Intervals", "bootstrap", "draws", "interval_of", "require_level"]
+__all__ = [
+    "FarInterval",
+    "Interval",
+    "Intervals",
+    "bootstrap",
+    "draws",
+    "interval_of",
+    "require_level",
+]
 
 REPLICATES = 1000
 LEVEL = 0.95
@@ -156,9 +164,7 @@ def bootstrap(
     )
 
 
-def draws(
-    identities: int, replicates: int, seed: int
-) -> Iterator[NDArray[np.int64]]:
+def draws(identities: int, replicates: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """How often each identity was drawn, [A], in each of ``replicates`` draws of A from A."""
     random = np.random.default_rng(seed)
     for _ in range(replicates):

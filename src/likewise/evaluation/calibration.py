@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Calibrated",
+    "NotRising",
     "calibrate",
     "calibrate_pairs",
     "fit_calibration",
@@ -44,28 +45,37 @@ LIMIT = 200_000  # pairs of each kind: more do not move a curve of two numbers
 DEFAULT_FMR = 1e-3
 
 
+class NotRising(InputError):
+    """Same-person pairs do not score higher than others."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "calibration: same-person pairs do not score higher than others, so no rising map "
+            "from score to probability fits"
+        )
+
+
 @dataclass(frozen=True)
 class Calibrated:
     """What calibrating found.
 
     Args:
-        calibration: score to probability.
+        calibration: score to probability; None where scores do not rise with likeness, as of a
+            network that has learned nothing yet.
         points: the thresholds at every FMR that the pairs can show, largest FMR first.
         chosen: the one that decides by default; None if not even 1e-1 can be shown.
         measured: the verification numbers of the same pairs.
         intervals: their confidence intervals; None with fewer than five identities.
     """
 
-    calibration: Calibration
+    calibration: Calibration | None
     points: tuple[OperatingPoint, ...]
     chosen: OperatingPoint | None
     measured: Verification
     intervals: Intervals | None
 
 
-def fit_calibration(
-    scores: ArrayLike, same: ArrayLike, *, method: str = "logistic"
-) -> Calibration:
+def fit_calibration(scores: ArrayLike, same: ArrayLike, *, method: str = "logistic") -> Calibration:
     """Fit the map from score to log-likelihood ratio.
 
     ``logistic`` has two numbers, needs few pairs, and goes on beyond the scores that it saw.
@@ -149,9 +159,13 @@ def calibrate_pairs(
     if pairs.identities >= 5:
         intervals = bootstrap(pairs, wanted, replicates=replicates, seed=seed)
     points = operating_points(measured, intervals)
+    try:
+        calibration = fit_calibration(pairs.scores, pairs.same, method=method)
+    except NotRising:
+        calibration = None
     able = [point for point in points if point.fmr >= fmr]
     return Calibrated(
-        calibration=fit_calibration(pairs.scores, pairs.same, method=method),
+        calibration=calibration,
         points=points,
         chosen=able[-1] if able else None,
         measured=measured,
@@ -213,6 +227,8 @@ def calibrate(
         replicates=replicates,
         seed=seed,
     )
+    if found.calibration is None:
+        raise NotRising
     embedder.calibration = found.calibration
     embedder.operating_points = found.points
     embedder.operating_point = found.chosen
@@ -225,7 +241,7 @@ def _logistic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     # On a scale of its own, so that the solver's tolerance fits any distance's scores.
     middle, spread = float(values.mean()), float(values.std())
     if spread == 0:
-        raise InputError("calibration: all pairs have one score, so it says nothing about them")
+        raise NotRising
     scaled = (values - middle) / spread
     genuine, impostor = int(truth.sum()), int((~truth).sum())
     # Platt's targets: as if each kind had one pair more, of the other kind. Every pair is given
@@ -240,10 +256,7 @@ def _logistic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     )
     slope = float(solver.coef_[0, 0]) / spread
     if slope <= 0:
-        raise InputError(
-            "calibration: same-person pairs do not score higher than others, so no rising map "
-            "from score to probability fits"
-        )
+        raise NotRising
     return Calibration(
         "logistic", slope=slope, intercept=float(solver.intercept_[0]) - slope * middle
     )
@@ -262,9 +275,6 @@ def _isotonic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     knots = np.asarray(fitted.X_thresholds_, np.float64)
     shares = np.clip(np.asarray(fitted.y_thresholds_, np.float64), 1e-12, 1 - 1e-12)
     if shares[0] == shares[-1]:
-        raise InputError(
-            "calibration: same-person pairs do not score higher than others, so no rising map "
-            "from score to probability fits"
-        )
+        raise NotRising
     ratios = np.maximum.accumulate(np.log(shares) - np.log1p(-shares))
     return Calibration("isotonic", scores=tuple(knots.tolist()), ratios=tuple(ratios.tolist()))

@@ -151,7 +151,7 @@ def roc(scores: ArrayLike, same: ArrayLike) -> Roc:
     order = np.argsort(-values, kind="stable")
     values, truth = values[order], truth[order]
     last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # of each run of ties
-    return curve_of_counts(values[last], last + 1, np.cumsum(truth)[last])
+    return curve_of_counts(values[last], last + 1, np.cumsum(truth, dtype=np.int64)[last])
 
 
 def curve_of_counts(

@@ -58,5 +58,5 @@ class Histogram:
 
     def edges(self, bins: NDArray[np.int64]) -> Floats:
         """The lowest score that each of ``bins`` can hold."""
-        edges: Floats = self.low + bins * self.width
-        return np.where(bins == 0, self.lowest, edges)
+        edges: Floats = np.where(bins == 0, self.lowest, self.low + bins * self.width)
+        return edges

@@ -54,9 +54,8 @@ class Tail:
         """Settle what is kept, best first."""
         self._settle()
         order = np.argsort(-self.scores, kind="stable")
-        self.scores, self.left, self.right = (
-            part[order] for part in (self.scores, self.left, self.right)
-        )
+        self.scores = self.scores[order]
+        self.left, self.right = self.left[order], self.right[order]
 
     def _settle(self) -> None:
         parts = [(self.scores, self.left, self.right), *self._waiting]

@@ -159,7 +159,7 @@ def require_finite(vectors: NDArray[np.float32], rows: NDArray[np.int64] | None 
     Raises:
         InputError: names the first of ``rows`` (all, if None) that is not finite.
     """
-    finite = np.isfinite(vectors).all(axis=1)
+    finite = np.asarray(np.isfinite(vectors).all(axis=1))
     chosen = np.arange(len(vectors)) if rows is None else rows
     wrong = chosen[~finite[chosen]]
     if len(wrong):

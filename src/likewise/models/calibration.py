@@ -115,8 +115,8 @@ class Calibration:
         """
         try:
             if values["method"] == "isotonic":
-                knots = {k: tuple(float(v) for v in values[k]) for k in ("scores", "ratios")}
-                return Calibration("isotonic", **knots)
+                scores, ratios = (tuple(map(float, values[k])) for k in ("scores", "ratios"))
+                return Calibration("isotonic", scores=scores, ratios=ratios)
             return Calibration(
                 values["method"],
                 slope=float(values["slope"]),

@@ -35,8 +35,9 @@ def model_card(embedder: Embedder) -> str:
         between = ""
         if other.far_interval is not None:
             between = " (95 %: {:.2g} to {:.2g})".format(*other.far_interval)
-        lines.append(f"- Threshold {other.threshold:.4f}: FMR {other.far:.2g}{between}, "
-                     f"TAR {other.tar:.4f}.")
+        lines.append(
+            f"- Threshold {other.threshold:.4f}: FMR {other.far:.2g}{between}, TAR {other.tar:.4f}."
+        )
     if embedder.calibration is not None:
         lines.append(
             f"- Scores are calibrated ({embedder.calibration.method}): `likewise verify` gives "

@@ -13,8 +13,8 @@ from typing import Any
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
-from likewise.models.card import model_card
 from likewise.models.calibration import Calibration
+from likewise.models.card import model_card
 from likewise.models.embedder import Embedder
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
