@@ -20,8 +20,9 @@ from likewise.evaluation.bootstrap import (
     draws,
     interval_of,
     require_level,
+    widened,
 )
-from likewise.evaluation.rare import binomial_interval, too_small
+from likewise.evaluation.rare import too_small
 from likewise.evaluation.scored_pairs import ScoredPairs
 from likewise.progress import progress
 
@@ -238,12 +239,9 @@ def _rate(value: float, count: int, drawn: Floats, level: float) -> Interval | N
     """The bootstrap's interval, or the binomial one where that is wider."""
     if count == 0:
         return None
-    low, high = binomial_interval(value * count, count, level)
     finite = drawn[np.isfinite(drawn)]
-    if len(finite):
-        across = interval_of(value, finite, level)
-        low, high = min(low, across.low), max(high, across.high)
-    return Interval(value, low, high)
+    across = interval_of(value, finite, level) if len(finite) else Interval(value, value, value)
+    return widened(across, count, level)
 
 
 def _ratio(value: float, overall: float, drawn: Floats, level: float) -> Interval | None:
