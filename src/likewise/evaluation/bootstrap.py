@@ -109,36 +109,36 @@ def bootstrap(
 ) -> Intervals:
     """Percentile intervals of AUC, EER, TAR at FAR and the thresholds, over identities.
 
-        They hold the truth about as often as they promise: of 500 simulated sets of 200 people, 95 %
-        intervals of AUC and TAR did in 94 to 95 % (``benchmarks/coverage.py``).
+    They hold the truth about as often as they promise: of 500 simulated sets of 200 people, some
+    94 % of the 95 % intervals of AUC and TAR did (``benchmarks/coverage.py``).
 
-        Where an error rate is so low that draws hardly change it, its interval is widened to the
-        exact binomial one: no false accept in n pairs does not mean that there never is one.
+    Where an error rate is so low that draws hardly change it, its interval is widened to the
+    exact binomial one: no false accept in n pairs does not mean that there never is one.
 
-        Args:
-            pairs: with their scores and identities.
-            fars: as given to ``verification``.
-            replicates: 1000 for two digits of the ends; 200 for a quick look.
-            level: the confidence.
-            seed: draws the identities.
+    Args:
+        pairs: with their scores and identities.
+        fars: as given to ``verification``.
+        replicates: 1000 for two digits of the ends; 200 for a quick look.
+        level: the confidence.
+        seed: draws the identities.
 
-        Raises:
-            InputError: fewer than five identities; a level or a FAR outside (0, 1).
+    Raises:
+        InputError: fewer than five identities; a level or a FAR outside (0, 1).
 
-        Example:
-            >>> import numpy as np
-            >>> from likewise.evaluation.bootstrap import bootstrap
-            >>> from likewise.evaluation.rare import binomial_interval
-    from likewise.evaluation.scored_pairs import scored_pairs
-            >>> random = np.random.default_rng(0)
-            >>> people = np.repeat(np.arange(30), 4)
-            >>> look = random.normal(size=30)[people] + random.normal(size=120) / 8
-            >>> i, j = np.triu_indices(120, 1)
-            >>> same = people[i] == people[j]
-            >>> pairs = scored_pairs(-abs(look[i] - look[j]), same, people[i], people[j])
-            >>> found = bootstrap(pairs, replicates=200)
-            >>> found.auc.low < found.auc.value < found.auc.high
-            True
+    Example:
+        >>> import numpy as np
+        >>> from likewise.evaluation.bootstrap import bootstrap
+        >>> from likewise.evaluation.rare import binomial_interval
+        from likewise.evaluation.scored_pairs import scored_pairs
+        >>> random = np.random.default_rng(0)
+        >>> people = np.repeat(np.arange(30), 4)
+        >>> look = random.normal(size=30)[people] + random.normal(size=120) / 8
+        >>> i, j = np.triu_indices(120, 1)
+        >>> same = people[i] == people[j]
+        >>> pairs = scored_pairs(-abs(look[i] - look[j]), same, people[i], people[j])
+        >>> found = bootstrap(pairs, replicates=200)
+        >>> found.auc.low < found.auc.value < found.auc.high
+        True
     """
     impostor = int((~pairs.same).sum())
     if pairs.weight is not None:

@@ -27,7 +27,7 @@ class Histogram:
         >>> from likewise.evaluation.histogram import Histogram
         >>> histogram = Histogram(-1.0, 1.0)
         >>> histogram.add(np.array([0.25, 0.25, 0.5]))
-        >>> int(histogram.counts.sum()), histogram.counts.max()
+        >>> int(histogram.counts.sum()), int(histogram.counts.max())
         (3, 2)
     """
 

@@ -49,12 +49,13 @@ def pairs_for_bootstrap(
         >>> from likewise.evaluation.strata import pairs_for_bootstrap
         >>> people = np.repeat(np.arange(20), 3)
         >>> random = np.random.default_rng(0)
-        >>> rows = (random.normal(size=(20, 8))[people] + random.normal(size=(60, 8)) / 2)
+        >>> rows = random.normal(size=(20, 8))[people] + random.normal(size=(60, 8)) / 2
         >>> found = verify_all_pairs(rows.astype(np.float32), people, keep=100)
         >>> pairs = pairs_for_bootstrap(found, rows.astype(np.float32), people)
         >>> int(pairs.weight.sum()) == 60 * 59 // 2
         True
-        >>> bootstrap(pairs, (1e-2,), replicates=50).at(1e-2).tar.low > 0.5
+        >>> auc = bootstrap(pairs, replicates=50).auc
+        >>> auc.low < auc.value < auc.high
         True
     """
     _, classes = np.unique(np.asarray(labels), return_inverse=True)

@@ -26,7 +26,7 @@ class Tail:
         >>> tail.add(np.array([[0.1, 0.9], [0.5, 0.5]]), row=0, column=10)
         >>> tail.finish()
         >>> tail.scores, tail.left, tail.right, tail.cut
-        (array([0.9]), array([0]), array([11]), np.float64(0.5))
+        (array([0.9]), array([0]), array([11]), 0.5)
     """
 
     def __init__(self, size: int) -> None:
@@ -61,7 +61,8 @@ class Tail:
         parts = [(self.scores, self.left, self.right), *self._waiting]
         scores, left, right = (np.concatenate(part) for part in zip(*parts, strict=True))
         if len(scores) > self.size:
-            self.cut = np.partition(scores, len(scores) - self.size - 1)[-self.size - 1]
+            place = len(scores) - self.size - 1
+            self.cut = float(np.partition(scores, place)[place])
             kept = scores > self.cut
             scores, left, right = scores[kept], left[kept], right[kept]
         self.scores, self.left, self.right = scores, left, right
