@@ -1,4 +1,4 @@
-"""All pairs, streamed, against the same pairs listed: exact where all is kept, bounded where not."""
+"""All pairs, streamed, against the same listed: exact where all is kept, else within bounds."""
 
 from __future__ import annotations
 
