@@ -110,7 +110,8 @@ def bootstrap(
     """Percentile intervals of AUC, EER, TAR at FAR and the thresholds, over identities.
 
     They hold the truth about as often as they promise: of 500 simulated sets of 200 people,
-    93.0 % of the 95 % intervals of AUC did, and 95.2 % of those of TAR (``benchmarks/coverage.py``).
+    93.0 % of the 95 % intervals of AUC did, and 95.2 % of those of TAR
+    (``benchmarks/coverage.py``).
 
     Where an error rate is so low that draws hardly change it, its interval is widened to the
     exact binomial one: no false accept in n pairs does not mean that there never is one.
@@ -128,8 +129,7 @@ def bootstrap(
     Example:
         >>> import numpy as np
         >>> from likewise.evaluation.bootstrap import bootstrap
-        >>> from likewise.evaluation.rare import binomial_interval
-        from likewise.evaluation.scored_pairs import scored_pairs
+        >>> from likewise.evaluation.scored_pairs import scored_pairs
         >>> random = np.random.default_rng(0)
         >>> people = np.repeat(np.arange(30), 4)
         >>> look = random.normal(size=30)[people] + random.normal(size=120) / 8
