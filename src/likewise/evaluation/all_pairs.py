@@ -85,7 +85,7 @@ def verify_all_pairs(
     """Verify every pair of rows. Time grows with N², memory does not.
 
     45,000 rows make 10⁹ pairs. Beside the vectors and 24 bytes a genuine pair it takes some
-    300 MiB.
+    450 MiB.
 
     Args:
         vectors: float32 [N,D].
