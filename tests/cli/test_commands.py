@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +21,7 @@ from likewise.cli.app import main
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
+    ["demo"], ["train"], ["evaluate"], ["calibrate"], ["embed"], ["verify"], ["index", "build"],
     ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["map"],
     ["doctor"], ["data", "inspect"], ["data", "clean"],
     ["data", "convert"], ["data", "split"], ["data", "bin"],
@@ -245,3 +247,52 @@ def test_debugging_shows_where_an_error_came_from(
     monkeypatch.setenv("LIKEWISE_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main(["doctor"])
+
+
+def test_calibrate_then_verify(
+    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "model"
+    shutil.copytree(model, own)
+    others = make_photos(tmp_path / "others", people=6)
+    found = answer(capsys, "calibrate", others, "--model", own, "--fmr", 0.05, "--replicates", 50)
+    assert found["operating_point"]["target"] == 0.05
+    assert [point["target"] for point in found["operating_points"]] == [0.1, 0.05, 0.01]
+    assert likewise.load(own).calibration is not None
+    probe = photos / "bob" / "2.png"
+    told = answer(capsys, "verify", probe, probe, "--model", own)
+    assert told["same"] is True
+    assert told["threshold"] == found["operating_point"]["threshold"]
+    low, high = told["far_interval"]
+    assert low <= told["far"] <= high
+    rarer = answer(capsys, "verify", probe, probe, "--model", own, "--prior", 1e-6)
+    assert rarer["probability"] < told["probability"] < 1
+    other = answer(capsys, "verify", probe, probe, "--model", own, "--fmr", 0.1)
+    assert other["threshold"] == found["operating_points"][0]["threshold"]
+    _, out, _ = run(capsys, "verify", probe, probe, "--model", own)
+    assert "probability of the same person" in out
+    assert re.search(r"FMR [\d.]+ \(95 %: [\d.e-]+ to [\d.]+\)", out)
+    _, out, _ = run(capsys, "calibrate", others, "--model", own, "--fmr", 0.05)
+    assert "0.05 (decides)" in out
+    for args, problem in (
+        (["verify", probe, probe, "--fmr", 0.3], "0.3 was not measured for this model; measured"),
+        (["verify", probe, probe, "--fmr", 0.1, "--threshold", 0.5], "give one of the two"),
+        (["verify", probe, probe, "--prior", 1], "must be between"),
+        (["calibrate", others, "--fmr", 1e-4], "cannot show an FMR of 0.0001"),
+        (["calibrate", others, "--fmr", 0], "must be in (0, 1]"),
+    ):
+        code, _, err = run(capsys, *args, "--model", own)
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert problem in err
+    code, _, err = run(capsys, "calibrate", others, "--model", own / "config.json")
+    assert (code, "kept in a model's folder" in err) == (2, True)
+
+
+def test_calibrate_says_who_was_in_training(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "model"
+    shutil.copytree(model, own)
+    seen = make_photos(tmp_path / "seen", people=8)
+    _, _, err = run(capsys, "calibrate", seen, "--model", own, "--fmr", 0.1, "--replicates", 20)
+    assert "of these people were in training" in err

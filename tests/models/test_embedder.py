@@ -16,7 +16,8 @@ from likewise.data.images import BadImage
 from likewise.data.manifest import read_manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
-from likewise.models.embedder import Embedder, OperatingPoint
+from likewise.models.embedder import Embedder
+from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.store import CONFIG, WEIGHTS
 
@@ -87,6 +88,25 @@ def test_save_and_load(tmp_path: Path, photos: Path) -> None:
     card = (tmp_path / "m" / "MODEL_CARD.md").read_text()
     assert "0.4000" in card
     assert embedder.fingerprint in card
+
+
+def test_a_model_from_before_calibration_loads(tmp_path: Path) -> None:
+    point = OperatingPoint(0.4, 0.001, 0.9, 100, 1000)
+    fresh(operating_point=point).save(tmp_path / "m")
+    config = json.loads((tmp_path / "m" / CONFIG).read_text())
+    for key in ("operating_points", "calibration"):
+        del config[key]
+    old = ("threshold", "far", "tar", "genuine", "impostor")
+    config["operating_point"] = {key: config["operating_point"][key] for key in old}
+    (tmp_path / "m" / CONFIG).write_text(json.dumps(config))
+    back = likewise.load(tmp_path / "m")
+    assert (back.operating_point, back.operating_points) == (point, (point,))
+    assert back.calibration is None
+    config["operating_point"]["threshold"] = None
+    config["operating_points"] = ["nonsense"]
+    (tmp_path / "m" / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(InputError, match="operating_point: cannot be read"):
+        likewise.load(tmp_path / "m")
 
 
 def test_a_crash_between_the_files_of_a_save_leaves_a_model(tmp_path: Path) -> None:

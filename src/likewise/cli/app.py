@@ -9,7 +9,19 @@ import sys
 import typer
 
 from likewise import __version__
-from likewise.cli import data, demo, doctor, embed, evaluate, figures, index, models, train, verify
+from likewise.cli import (
+    calibrate,
+    data,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    figures,
+    index,
+    models,
+    train,
+    verify,
+)
 from likewise.cli.map import draw_map
 from likewise.cli.output import add_command
 from likewise.errors import LikewiseError
@@ -30,6 +42,7 @@ add_command(app, "demo", demo.demo)
 app.add_typer(data.app, name="data")
 add_command(app, "train", train.train)
 add_command(app, "evaluate", evaluate.evaluate)
+add_command(app, "calibrate", calibrate.calibrate)
 add_command(app, "embed", embed.embed)
 add_command(app, "verify", verify.verify)
 app.add_typer(index.app, name="index")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from likewise.cli.output import AsJson, Device, Flip, Model, print_json
+
+if TYPE_CHECKING:
+    from likewise.models.operating_point import OperatingPoint
 
 __all__ = ["verify"]
 
@@ -20,20 +23,36 @@ def verify(
         float | None,
         typer.Option("--threshold", min=-1, max=1, help="Decide here; default: the model's own."),
     ] = None,
+    fmr: Annotated[
+        float | None,
+        typer.Option("--fmr", help="Decide at this false match rate, one of those measured."),
+    ] = None,
+    prior: Annotated[
+        float,
+        typer.Option("--prior", help="How often two photos here are of one person, from 0 to 1."),
+    ] = 0.5,
     flip: Flip = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Score two photos, and decide at the threshold that was measured with the model.
+    """Score two photos, and decide at a threshold that was measured with the model.
 
-    Example: likewise verify a.jpg b.jpg --model runs/photos/model
+    Example: likewise verify a.jpg b.jpg --model runs/photos/model --fmr 1e-3
     """
+    from likewise.errors import InputError
+    from likewise.models.operating_point import at_fmr
     from likewise.models.store import load
 
+    if threshold is not None and fmr is not None:
+        raise InputError("--threshold and --fmr: give one of the two")
+    if not 0 < prior < 1:
+        raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")
     embedder = load(model, device=device)
+    point = embedder.operating_point if fmr is None else at_fmr(embedder.operating_points, fmr)
     first, second = embedder.embed([a, b], flip=flip)
     score = float(min(1.0, max(-1.0, first @ second)))
-    point = embedder.operating_point
+    calibration = embedder.calibration
+    probability = None if calibration is None else calibration.probability(score, prior)
     limit = threshold if threshold is not None else (point.threshold if point else None)
     same = None if limit is None else score >= limit
     measured = point if threshold is None else None
@@ -41,21 +60,37 @@ def verify(
         print_json(
             {
                 "score": score,
+                "probability": probability,
+                "prior": None if probability is None else prior,
                 "same": same,
                 "threshold": limit,
                 "far": measured.far if measured else None,
+                "far_interval": measured.far_interval if measured else None,
                 "tar": measured.tar if measured else None,
             }
         )
         return
     typer.echo(f"score {score:.4f} (cosine: 1 is identical, 0 unrelated)")
+    if probability is not None:
+        typer.echo(
+            f"probability of the same person {probability:.4g} (if {prior:.4g} of the pairs "
+            "compared here are)"
+        )
     if same is None:
         typer.echo("no decision: the model has no measured threshold; give one with --threshold")
         return
     sign = "≥" if same else "<"
     typer.echo(f"{'same person' if same else 'different people'} ({sign} threshold {limit:.4f})")
     if measured is not None:
-        typer.echo(
-            f"measured there on people held out from training: FAR {measured.far:.2g}, "
-            f"TAR {measured.tar:.3f} ({measured.impostor:,} impostor pairs)"
-        )
+        typer.echo(_told(measured))
+
+
+def _told(point: OperatingPoint) -> str:
+    """What is known of the threshold."""
+    between = ""
+    if point.far_interval is not None:
+        between = " (95 %: {:.2g} to {:.2g})".format(*point.far_interval)
+    return (
+        f"measured there on people held out from training: FMR {point.far:.2g}{between}, "
+        f"TAR {point.tar:.3f} ({point.impostor:,} impostor pairs)"
+    )

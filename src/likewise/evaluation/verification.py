@@ -1,7 +1,6 @@
-"""Verification: do two photos show the same person? ROC, AUC, EER and TAR at a named FAR.
+"""Verification: do two photos show the same person? The numbers of an experiment.
 
-Scores are higher for more alike; ``score ≥ threshold`` is "same". FAR is the share of impostor
-pairs accepted, TAR the share of genuine pairs accepted (1 - FRR).
+What its curve is, and how each number is read from it, is in ``curve``.
 """
 
 from __future__ import annotations
@@ -12,44 +11,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
+from likewise.evaluation.curve import (
+    MinDcf,
+    Roc,
+    TarAtFar,
+    area,
+    checked_scores,
+    equal_error,
+    min_dcf,
+    roc,
+    tar_at,
+)
 
-__all__ = ["FARS", "Roc", "TarAtFar", "Verification", "pair_scores", "roc", "verification"]
+__all__ = [
+    "FARS",
+    "P_TARGETS",
+    "Roc",
+    "TarAtFar",
+    "Verification",
+    "d_prime",
+    "directed",
+    "pair_scores",
+    "require_finite",
+    "roc",
+    "verification",
+]
 
 Floats = NDArray[np.float64]
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
-
-
-@dataclass(frozen=True)
-class Roc:
-    """The receiver operating characteristic: one point for each distinct score, descending.
-
-    Args:
-        threshold: float64 [T]; the first is infinite (nothing accepted).
-        far: share of impostor pairs accepted, [T], from 0 to 1.
-        tar: share of genuine pairs accepted, [T], from 0 to 1.
-    """
-
-    threshold: Floats
-    far: Floats
-    tar: Floats
-
-
-@dataclass(frozen=True)
-class TarAtFar:
-    """The most genuine pairs that can be accepted while FAR stays at or below ``target``.
-
-    Args:
-        target: the FAR asked for.
-        tar: the largest TAR among thresholds with FAR ≤ target; None if it cannot be measured.
-        far: the FAR there, at most ``target``.
-        threshold: the score from which on pairs are accepted.
-    """
-
-    target: float
-    tar: float | None
-    far: float | None
-    threshold: float | None
+P_TARGETS = (1e-2, 1e-3)
+BLOCK = 2**23  # numbers gathered at one time
 
 
 @dataclass(frozen=True)
@@ -65,6 +58,9 @@ class Verification:
         eer_threshold: the score there.
         tar_at_far: one entry for each FAR asked for.
         roc: the whole curve.
+        d_prime: how many standard deviations the two kinds' mean scores are apart; None where no
+            score differs from the mean of its kind.
+        min_dcf: one entry for each prior asked for.
     """
 
     genuine: int
@@ -74,45 +70,43 @@ class Verification:
     eer_threshold: float
     tar_at_far: tuple[TarAtFar, ...]
     roc: Roc
+    d_prime: float | None
+    min_dcf: tuple[MinDcf, ...]
 
     def at(self, target: float) -> TarAtFar:
         """The entry for this FAR."""
         return next(entry for entry in self.tar_at_far if entry.target == target)
 
-
-def roc(scores: ArrayLike, same: ArrayLike) -> Roc:
-    """The ROC of scores [N] against the truth [N].
-
-    Pairs that tie are accepted together: their order says nothing.
-
-    Raises:
-        InputError: a score is not finite, the shapes differ, or one of the two kinds is missing.
-    """
-    values = np.asarray(scores, np.float64)
-    truth = np.asarray(same, bool)
-    if values.ndim != 1 or values.shape != truth.shape:
-        raise InputError(
-            f"scores and same: shapes {values.shape} and {truth.shape} must be one [N]"
+    @staticmethod
+    def of_curve(
+        curve: Roc,
+        genuine: int,
+        impostor: int,
+        d_prime: float | None,
+        fars: Sequence[float],
+        p_targets: Sequence[float],
+    ) -> Verification:
+        """Every number that is read from a curve."""
+        eer, eer_threshold = equal_error(curve)
+        return Verification(
+            genuine=genuine,
+            impostor=impostor,
+            auc=area(curve),
+            eer=eer,
+            eer_threshold=eer_threshold,
+            tar_at_far=tuple(tar_at(curve, target, impostor) for target in fars),
+            roc=curve,
+            d_prime=d_prime,
+            min_dcf=tuple(min_dcf(curve, p) for p in p_targets),
         )
-    if not np.isfinite(values).all():
-        raise InputError(f"scores: entry {int(np.argmin(np.isfinite(values)))} is not finite")
-    genuine = int(truth.sum())
-    impostor = len(truth) - genuine
-    if genuine == 0 or impostor == 0:
-        kind = "same-person" if genuine == 0 else "different-person"
-        raise InputError(f"verification: there are no {kind} pairs, so nothing can be measured")
-    order = np.argsort(-values, kind="stable")
-    values, truth = values[order], truth[order]
-    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # of each run of ties
-    accepted = np.cumsum(truth)[last]
-    return Roc(
-        threshold=np.concatenate([[np.inf], values[last]]),
-        far=np.concatenate([[0.0], (last + 1 - accepted) / impostor]),
-        tar=np.concatenate([[0.0], accepted / genuine]),
-    )
 
 
-def verification(scores: ArrayLike, same: ArrayLike, fars: Sequence[float] = FARS) -> Verification:
+def verification(
+    scores: ArrayLike,
+    same: ArrayLike,
+    fars: Sequence[float] = FARS,
+    p_targets: Sequence[float] = P_TARGETS,
+) -> Verification:
     """Measure a verification experiment.
 
     Args:
@@ -120,73 +114,114 @@ def verification(scores: ArrayLike, same: ArrayLike, fars: Sequence[float] = FAR
         same: bool [N], whether the pair shows one person.
         fars: the false accept rates at which TAR is wanted. One below 1/impostors cannot be
             measured: not even one false accept would be that rare.
+        p_targets: the priors of "same" for which the minimum detection cost is wanted.
 
     Raises:
-        InputError: see ``roc``; or a FAR is not in (0, 1].
+        InputError: see ``roc``; or a FAR is not in (0, 1], a prior not in (0, 1).
 
     Example:
         >>> from likewise.evaluation.verification import verification
         >>> verification([0.9, 0.8, 0.3, 0.1], [True, True, False, False]).auc
         1.0
     """
-    curve = roc(scores, same)
-    truth = np.asarray(same, bool)
-    genuine, impostor = int(truth.sum()), int((~truth).sum())
-    eer, eer_threshold = _equal_error(curve)
-    return Verification(
-        genuine=genuine,
-        impostor=impostor,
-        auc=float(np.trapezoid(curve.tar, curve.far)),
-        eer=eer,
-        eer_threshold=eer_threshold,
-        tar_at_far=tuple(_tar_at(curve, target, impostor) for target in fars),
-        roc=curve,
+    values, truth = checked_scores(scores, same)
+    genuine, impostor = values[truth], values[~truth]
+    apart = d_prime(
+        float(genuine.mean()), float(genuine.var()), float(impostor.mean()), float(impostor.var())
+    )
+    return Verification.of_curve(
+        roc(values, truth), len(genuine), len(impostor), apart, fars, p_targets
     )
 
 
-def _tar_at(curve: Roc, target: float, impostor: int) -> TarAtFar:
-    if not 0 < target <= 1:
-        raise InputError(f"far: must be in (0, 1]; got {target}")
-    if target * impostor < 1 - 1e-9:
-        return TarAtFar(target, None, None, None)
-    # The largest TAR with FAR ≤ target, never the nearest FAR. Both rise along the curve.
-    point = int(np.searchsorted(curve.far, target * (1 + 1e-12), side="right")) - 1
-    if point == 0:  # the best score of all is an impostor's, shared by more than may be accepted
-        return TarAtFar(target, 0.0, 0.0, float(np.nextafter(curve.threshold[1], np.inf)))
-    return TarAtFar(
-        target, float(curve.tar[point]), float(curve.far[point]), float(curve.threshold[point])
-    )
+def d_prime(
+    genuine_mean: float, genuine_variance: float, impostor_mean: float, impostor_variance: float
+) -> float | None:
+    """(μ_g - μ_i) / √((σ_g² + σ_i²)/2): how far apart two heaps of scores lie.
+
+    It tells all of two normal distributions of one variance, and less of any others. None where
+    both variances are 0.
+
+    Source: Daugman, Biometric decision landscapes, 2000.
+
+    Example:
+        >>> from likewise.evaluation.verification import d_prime
+        >>> d_prime(3.0, 1.0, 1.0, 1.0)
+        2.0
+    """
+    spread = (genuine_variance + impostor_variance) / 2
+    return (genuine_mean - impostor_mean) / float(np.sqrt(spread)) if spread > 0 else None
 
 
-def _equal_error(curve: Roc) -> tuple[float, float]:
-    """Where FAR meets FRR, on the straight line between the two operating points around it."""
-    gap = curve.far + curve.tar - 1.0  # FAR - FRR: rises from -1 to 1
-    after = int(np.searchsorted(gap, 0.0))
-    if gap[after] == 0.0:
-        return float(curve.far[after]), float(curve.threshold[after])
-    before = after - 1
-    share = -gap[before] / (gap[after] - gap[before])
-    eer = curve.far[before] + share * (curve.far[after] - curve.far[before])
-    return float(eer), float(curve.threshold[after])
+def require_finite(vectors: NDArray[np.float32], rows: NDArray[np.int64] | None = None) -> None:
+    """Refuse rows that are not numbers.
+
+    Raises:
+        InputError: names the first of ``rows`` (all, if None) that is not finite.
+    """
+    finite = np.asarray(np.isfinite(vectors).all(axis=1))
+    chosen = np.arange(len(vectors)) if rows is None else rows
+    wrong = chosen[~finite[chosen]]
+    if len(wrong):
+        raise InputError(
+            f"embeddings: row {int(wrong[0])} is not finite, so nothing can be compared with it"
+        )
 
 
 def pair_scores(
-    vectors: NDArray[np.float32], left: NDArray[np.int64], right: NDArray[np.int64]
+    vectors: NDArray[np.float32],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    distance: Distance | None = None,
 ) -> Floats:
-    """The cosine of each pair of rows, float64 [N], in blocks of bounded memory.
+    """The score of each pair of rows, float64 [N], in blocks of bounded memory.
+
+    Args:
+        vectors: [M,D].
+        left: the rows on one side, [N].
+        right: those on the other, [N].
+        distance: scores are higher for more alike whatever it is; the cosine if None.
 
     Raises:
-        InputError: a vector that is used is zero, so that it has no direction; names the row.
+        InputError: a vector that is used is not finite, or is zero under the cosine, so that it
+            has no direction; names the row.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise.distances import parse_distance
+        >>> from likewise.evaluation.verification import pair_scores
+        >>> rows = np.array([[0, 3], [4, 0]], np.float32)
+        >>> pair_scores(rows, np.array([0]), np.array([1]), parse_distance("euclidean"))
+        array([-5.])
     """
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    left, right = np.asarray(left), np.asarray(right)
     used = np.union1d(left, right)
+    require_finite(vectors, used)
+    scores = np.empty(len(left), np.float64)
+    plain = distance is None or isinstance(distance, Cosine)
+    lengths = directed(vectors, used) if plain else None
+    block = max(1, BLOCK // vectors.shape[1])
+    for start in range(0, len(left), block):
+        a, b = left[start : start + block], right[start : start + block]
+        if lengths is not None:
+            products = np.einsum("ij,ij->i", vectors[a], vectors[b], dtype=np.float64)
+            found = np.clip(products / (lengths[a] * lengths[b]), -1.0, 1.0)
+        else:
+            assert distance is not None
+            x, y = vectors[a].astype(np.float64), vectors[b].astype(np.float64)
+            found = distance.score_paired(x, y)
+        scores[start : start + block] = found
+    return scores
+
+
+def directed(vectors: NDArray[np.float32], used: NDArray[np.int64]) -> Floats:
+    """The length of each row [M].
+
+    Raises:
+        InputError: one that is used is zero; names it.
+    """
+    lengths: Floats = np.linalg.norm(vectors.astype(np.float64), axis=1)
     zero = used[lengths[used] == 0]
     if len(zero):
         raise InputError(f"embeddings: row {int(zero[0])} is zero; the cosine to it is undefined")
-    scores = np.empty(len(left), np.float64)
-    block = max(1, 2**23 // vectors.shape[1])
-    for start in range(0, len(left), block):
-        a, b = left[start : start + block], right[start : start + block]
-        products = np.einsum("ij,ij->i", vectors[a], vectors[b], dtype=np.float64)
-        scores[start : start + block] = products / (lengths[a] * lengths[b])
-    return np.clip(scores, -1.0, 1.0)
+    return lengths

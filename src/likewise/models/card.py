@@ -31,6 +31,18 @@ def model_card(embedder: Embedder) -> str:
             f"person; measured there: TAR {point.tar:.4f} at FAR {point.far:.2g} "
             f"({point.genuine:,} genuine, {point.impostor:,} impostor pairs)."
         )
+    for other in embedder.operating_points:
+        between = ""
+        if other.far_interval is not None:
+            between = " (95 %: {:.2g} to {:.2g})".format(*other.far_interval)
+        lines.append(
+            f"- Threshold {other.threshold:.4f}: FMR {other.far:.2g}{between}, TAR {other.tar:.4f}."
+        )
+    if embedder.calibration is not None:
+        lines.append(
+            f"- Scores are calibrated ({embedder.calibration.method}): `likewise verify` gives "
+            "the probability that two photos show one person."
+        )
     for key, value in embedder.about.items():
         lines.append(f"- {key}: {value}")
     return "\n".join(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,29 +24,12 @@ from likewise.data.reader import read_pixels
 from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
+from likewise.models.calibration import Calibration
+from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.progress import progress
 
-__all__ = ["Embedder", "OperatingPoint"]
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """From which score on two photos count as the same person, and what that was measured on.
-
-    Args:
-        threshold: the cosine score: at or above it is "same".
-        far: the false accept rate measured at this threshold.
-        tar: the true accept rate measured at this threshold.
-        genuine: same-person pairs that it was measured on.
-        impostor: different-person pairs likewise.
-    """
-
-    threshold: float
-    far: float
-    tar: float
-    genuine: int
-    impostor: int
+__all__ = ["Embedder"]
 
 
 class Embedder:
@@ -58,6 +40,8 @@ class Embedder:
         preprocess: how a photo becomes the module's input.
         backbone: how to build the module again; None for an ONNX file.
         operating_point: the threshold of "same", where one was measured.
+        operating_points: the thresholds at every FMR that was measured.
+        calibration: what probability a score stands for, where that was fitted.
         identities: the people it was trained on, in the order of their labels.
         about: what the model card tells: the data, the recipe, the results.
 
@@ -75,6 +59,8 @@ class Embedder:
         backbone: Backbone | None = None,
         *,
         operating_point: OperatingPoint | None = None,
+        operating_points: Sequence[OperatingPoint] = (),
+        calibration: Calibration | None = None,
         identities: list[str] | None = None,
         about: dict[str, Any] | None = None,
     ) -> None:
@@ -82,6 +68,8 @@ class Embedder:
         self.preprocess = preprocess
         self.backbone = backbone
         self.operating_point = operating_point
+        self.operating_points = tuple(operating_points or filter(None, [operating_point]))
+        self.calibration = calibration
         self.identities = identities
         self.about = about or {}
         self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
@@ -245,7 +233,9 @@ class Embedder:
             "format": 1,
             "backbone": self.backbone.to_dict() if self.backbone else None,
             "preprocess": self.preprocess.to_dict(),
-            "operating_point": asdict(self.operating_point) if self.operating_point else None,
+            "operating_point": self.operating_point.to_dict() if self.operating_point else None,
+            "operating_points": [point.to_dict() for point in self.operating_points],
+            "calibration": self.calibration.to_dict() if self.calibration else None,
             "fingerprint": self.fingerprint,
             "about": self.about,
         }

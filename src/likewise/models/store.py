@@ -13,9 +13,11 @@ from typing import Any
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
+from likewise.models.calibration import Calibration
 from likewise.models.card import model_card
-from likewise.models.embedder import Embedder, OperatingPoint
+from likewise.models.embedder import Embedder
 from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.weights import read_tensors, write_tensors
 from likewise.storage import new_file, read_json, write_json, write_text
@@ -140,8 +142,13 @@ def _config_of(folder: Path) -> dict[str, Any]:
 
 
 def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:
-    point = config.get("operating_point")
-    embedder.operating_point = OperatingPoint(**point) if point else None
+    point, points = config.get("operating_point"), config.get("operating_points")
+    embedder.operating_point = OperatingPoint.from_dict(point) if point else None
+    # A model from before there were several has the one.
+    told = points or ([point] if point else [])
+    embedder.operating_points = tuple(OperatingPoint.from_dict(values) for values in told)
+    calibration = config.get("calibration")
+    embedder.calibration = Calibration.from_dict(calibration) if calibration else None
     embedder.about = config.get("about") or {}
     return embedder
 

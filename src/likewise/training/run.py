@@ -23,7 +23,6 @@ from likewise.data.sampler import (
 )
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
-from likewise.evaluation.verification import Verification
 from likewise.losses import create_loss
 from likewise.machine import pick_device, usable_cores
 from likewise.models.embedder import Embedder
@@ -36,7 +35,7 @@ from likewise.training.log import RunLog
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
-from likewise.training.validation import Validation, operating_point
+from likewise.training.validation import Validated, Validation, calibrated
 
 __all__ = ["TrainingResult", "train"]
 
@@ -233,16 +232,17 @@ class _Run:
         if trainer.epoch % every and not last:
             return
         measured = self.validation.measure(self._embedder(None))
-        report["val/auc"], report["val/eer"] = measured.auc, measured.eer
-        best = trainer.best.update(measured.auc, trainer.epoch)
-        log.info("epoch %d: AUC %.4f%s", trainer.epoch, measured.auc, " (best)" if best else "")
+        numbers = measured.verification
+        report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
+        best = trainer.best.update(numbers.auc, trainer.epoch)
+        log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (best)" if best else "")
         if best:
             self._keep(measured)
 
-    def _keep(self, measured: Verification | None) -> None:
+    def _keep(self, measured: Validated | None) -> None:
         self._embedder(measured).save(self.folder / MODEL)
 
-    def _embedder(self, measured: Verification | None) -> Embedder:
+    def _embedder(self, measured: Validated | None) -> Embedder:
         model = self.recipe.model
         about: dict[str, Any] = {
             "Loss": self.recipe.loss.name,
@@ -250,12 +250,16 @@ class _Run:
             "Epoch": self.trainer.epoch,
         }
         if measured is not None:
-            about["Validation"] = f"AUC {measured.auc:.4f}, EER {measured.eer:.4f} on unseen people"
+            numbers = measured.verification
+            about["Validation"] = f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on unseen people"
+        found = calibrated(measured, self.recipe.training.seed) if measured is not None else None
         return Embedder(
             self.trainer.network(),
             self.trainer.preprocess,
             Backbone(model.name, model.embedding_dim, model.dropout),
-            operating_point=operating_point(measured) if measured else None,
+            operating_point=found.chosen if found else None,
+            operating_points=found.points if found else (),
+            calibration=found.calibration if found else None,
             identities=self.training.identities,
             about=about,
         )

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from torch import Tensor
 
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
+from likewise.evaluation.calibration import Calibrated, calibrate_pairs
+from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification import Verification, pair_scores, verification
-from likewise.models.embedder import Embedder, OperatingPoint
+from likewise.models.embedder import Embedder
 
-__all__ = ["Validation", "operating_point"]
+__all__ = ["Validated", "Validation", "calibrated"]
 
+REPLICATES = 200  # of the bootstrap: a second for the most pairs
 PAIRS = 200_000  # of each kind: enough for FAR = 1e-4, small enough for every epoch
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What one validation measured.
+
+    Args:
+        verification: the numbers.
+        pairs: what they were measured on.
+    """
+
+    verification: Verification
+    pairs: ScoredPairs
 
 
 class Validation:
@@ -29,7 +47,7 @@ class Validation:
         self.pixels = pixels
         self.seed = seed
 
-    def measure(self, embedder: Embedder) -> Verification:
+    def measure(self, embedder: Embedder) -> Validated:
         """Verification over all pairs of the held-out photos (or a sample of 200,000 a kind)."""
         if self.pixels is not None:
             vectors, labels = embedder.embed_pixels(self.pixels), self.manifest.labels
@@ -38,15 +56,16 @@ class Validation:
             vectors, labels = embeddings.vectors, embeddings.labels
         pairs = draw_pairs(labels, limit=PAIRS, seed=self.seed)
         left, right = np.asarray(pairs.left), np.asarray(pairs.right)
-        return verification(pair_scores(vectors, left, right), pairs.same)
+        scores = pair_scores(vectors, left, right)
+        return Validated(
+            verification(scores, pairs.same),
+            scored_pairs(scores, pairs.same, labels[left], labels[right]),
+        )
 
 
-def operating_point(measured: Verification) -> OperatingPoint | None:
-    """The threshold at the smallest FAR of 1e-3, 1e-2 and 1e-1 that the pairs can measure."""
-    for target in (1e-3, 1e-2, 1e-1):
-        entry = measured.at(target)
-        if entry.threshold is not None and entry.tar is not None and entry.far is not None:
-            return OperatingPoint(
-                entry.threshold, entry.far, entry.tar, measured.genuine, measured.impostor
-            )
-    return None
+def calibrated(validated: Validated, seed: int) -> Calibrated:
+    """The calibration and the operating points for a network that is kept.
+
+    The one that decides is at the smallest FMR of 1e-3, 1e-2 and 1e-1 that the pairs can show.
+    """
+    return calibrate_pairs(validated.pairs, replicates=REPLICATES, seed=seed)

@@ -1,0 +1,128 @@
+"""From a score to a probability: the calibration that travels with an embedder.
+
+A calibration gives the log-likelihood ratio of a score: how much more often it is seen on two
+photos of one person than on photos of two. With a prior, that is a probability. It is fitted in
+``likewise.evaluation.calibration``; here is what is kept, and how it is applied.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from likewise.errors import InputError, one_of
+
+__all__ = ["METHODS", "Calibration"]
+
+Floats = NDArray[np.float64]
+METHODS = ("isotonic", "logistic")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A rising map from score to log-likelihood ratio (natural logarithm).
+
+    Args:
+        method: ``logistic``: slope · score + intercept; ``isotonic``: straight lines between
+            knots, level outside them.
+        slope: of ``logistic``.
+        intercept: of ``logistic``.
+        scores: the knots of ``isotonic``, rising.
+        ratios: the log-likelihood ratio at each.
+
+    Raises:
+        InputError: an unknown method; numbers that are not finite, do not rise, or are missing.
+
+    Example:
+        >>> from likewise.models.calibration import Calibration
+        >>> calibration = Calibration("logistic", slope=10.0, intercept=-4.0)
+        >>> calibration.log_likelihood_ratio(0.4), calibration.probability(0.4)
+        (0.0, 0.5)
+        >>> round(calibration.probability(0.4, prior=0.01), 4)  # one in a hundred is the same
+        0.01
+    """
+
+    method: str
+    slope: float = 0.0
+    intercept: float = 0.0
+    scores: tuple[float, ...] = ()
+    ratios: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        one_of("calibration", self.method, METHODS)
+        numbers = [self.slope, self.intercept, *self.scores, *self.ratios]
+        if not all(math.isfinite(number) for number in numbers):
+            raise InputError("calibration: a number is not finite")
+        if self.method == "logistic":
+            if self.slope <= 0:
+                raise InputError(f"calibration: slope {self.slope}; it must be positive")
+            return
+        if len(self.scores) != len(self.ratios) or not self.scores:
+            raise InputError(
+                f"calibration: {len(self.scores)} scores and {len(self.ratios)} ratios; "
+                "as many of both are expected, and at least one"
+            )
+        if np.any(np.diff(self.scores) <= 0) or np.any(np.diff(self.ratios) < 0):
+            raise InputError("calibration: its knots do not rise")
+
+    def log_likelihood_ratios(self, scores: ArrayLike) -> Floats:
+        """ln p(score | same) - ln p(score | different) of scores [N]."""
+        values = np.asarray(scores, np.float64)
+        if self.method == "logistic":
+            return self.slope * values + self.intercept
+        return np.interp(values, self.scores, self.ratios)
+
+    def log_likelihood_ratio(self, score: float) -> float:
+        """ln p(score | same) - ln p(score | different): 0 where the score says nothing."""
+        return float(self.log_likelihood_ratios([score])[0])
+
+    def probabilities(self, scores: ArrayLike, prior: float = 0.5) -> Floats:
+        """The probability that each pair shows one person, [N]; see ``probability``."""
+        if not 0 < prior < 1:
+            raise InputError(f"prior: must be in (0, 1); got {prior}")
+        odds = self.log_likelihood_ratios(scores) + math.log(prior / (1 - prior))
+        return np.exp(-np.logaddexp(0.0, -odds))
+
+    def probability(self, score: float, prior: float = 0.5) -> float:
+        """The probability that two photos with this score show one person.
+
+        Args:
+            score: of the two photos.
+            prior: how often two photos that are compared show one person, in (0, 1).
+
+        Raises:
+            InputError: ``prior`` is not in (0, 1).
+        """
+        return float(self.probabilities([score], prior)[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: what the method uses."""
+        if self.method == "logistic":
+            return {"method": self.method, "slope": self.slope, "intercept": self.intercept}
+        values = asdict(self)
+        return {key: values[key] for key in ("method", "scores", "ratios")}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Calibration:
+        """The calibration that ``to_dict`` told.
+
+        Raises:
+            InputError: it is none.
+        """
+        try:
+            if values["method"] == "isotonic":
+                scores, ratios = (tuple(map(float, values[k])) for k in ("scores", "ratios"))
+                return Calibration("isotonic", scores=scores, ratios=ratios)
+            return Calibration(
+                values["method"],
+                slope=float(values["slope"]),
+                intercept=float(values["intercept"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"calibration: cannot be read ({error!r})") from None

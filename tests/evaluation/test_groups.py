@@ -1,0 +1,92 @@
+"""The errors of groups against plain loops, and what small groups are told."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from likewise.errors import InputError
+from likewise.evaluation.groups import group_errors
+from likewise.evaluation.rare import binomial_interval
+from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
+
+
+def people(seed: int, count: int = 12, photos: int = 3) -> tuple[ScoredPairs, np.ndarray, ...]:
+    random = np.random.default_rng(seed)
+    person = np.repeat(np.arange(count), photos)
+    i, j = np.triu_indices(len(person), 1)
+    same = person[i] == person[j]
+    scores = random.integers(0, 4, len(i)) / 4 + same * 0.25
+    group = random.permutation(np.array(["a", "b", "c"]).repeat(count // 3))[person]
+    return scored_pairs(scores, same, person[i], person[j]), group[i], group[j]
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 0.75, 2.0]))
+def test_against_a_loop(seed: int, threshold: float) -> None:
+    pairs, left, right = people(seed)
+    report = group_errors(pairs, left, right, threshold, replicates=20)
+    assert [g.group for g in report.groups] == ["a", "b", "c"]
+    for entry in [*report.groups, report.overall]:
+        accepted = refused = impostor = genuine = 0
+        for score, same, a, b in zip(pairs.scores, pairs.same, left, right, strict=True):
+            if entry.group != "all" and not a == b == entry.group:
+                continue
+            genuine, impostor = genuine + same, impostor + (not same)
+            refused += same and score < threshold
+            accepted += (not same) and score >= threshold
+        assert (entry.genuine, entry.impostor) == (genuine, impostor)
+        assert entry.fmr is not None
+        assert entry.fnmr is not None
+        assert entry.fmr.value == pytest.approx(accepted / impostor)
+        assert entry.fnmr.value == pytest.approx(refused / genuine)
+        assert entry.fmr.low <= entry.fmr.value <= entry.fmr.high
+        low, high = binomial_interval(accepted, impostor)
+        assert entry.fmr.low <= low + 1e-9
+        assert entry.fmr.high >= high - 1e-9
+    best = min(g.fmr.value for g in report.groups if g.fmr)
+    overall = report.overall.fmr
+    assert overall is not None
+    for entry in report.groups:
+        assert entry.fmr is not None
+        if entry.fmr_ratio is not None:
+            assert entry.fmr_ratio.value == pytest.approx(entry.fmr.value / overall.value)
+        if entry.fmr_to_best is not None:
+            assert entry.fmr_to_best == pytest.approx(entry.fmr.value / best)
+    assert report.across == int((left != right).sum())
+
+
+def test_small_groups_are_told_so() -> None:
+    pairs, left, right = people(0)
+    report = group_errors(pairs, left, right, 9.0, replicates=20)
+    for entry in report.groups:
+        assert "no error in" in entry.warnings[0]  # FMR: rule of 3
+        assert "30 are needed" in entry.warnings[1]  # FNMR: 12 genuine pairs, all refused
+    alone = group_errors(pairs, np.array(["x"] * len(pairs)), left, 0.5, replicates=20)
+    assert alone.groups[0].fmr is None
+    assert "no pair" in alone.groups[0].warnings[0]
+    assert alone.across == len(pairs)
+
+
+@pytest.mark.parametrize(("errors", "count"), [(0, 10), (10, 10), (3, 50), (1, 1000)])
+def test_the_binomial_interval_is_scipys(errors: int, count: int) -> None:
+    expected = binomtest(errors, count).proportion_ci(0.95, method="exact")
+    assert binomial_interval(errors, count) == pytest.approx((expected.low, expected.high))
+    if errors == 0:
+        assert binomial_interval(0, 10**6, 0.90)[1] == pytest.approx(3 / 10**6, rel=0.01)
+
+
+def test_wrong_use() -> None:
+    pairs, left, right = people(0)
+    with pytest.raises(InputError, match="camera: .* groups for"):
+        group_errors(pairs, left[:3], right, 0.5, column="camera")
+    with pytest.raises(InputError, match="at most 100"):
+        group_errors(pairs, np.arange(len(pairs)), right.astype("U8"), 0.5)
+    with pytest.raises(InputError, match="is no rate"):
+        binomial_interval(3, 2)
+    assert math.isfinite(binomial_interval(1, 2)[0])
