@@ -1,0 +1,91 @@
+"""Scores of many queries against a large gallery, tile by tile: never the whole matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from likewise.distances import Cosine, Distance, Dot
+from likewise.distances.similarity import unit
+
+__all__ = ["GALLERY_ROWS", "QUERY_ROWS", "Tile", "score_tiles"]
+
+Vectors = NDArray[np.float32]
+
+# 64 MiB of scores: large enough for the matrix product to run at its full speed.
+GALLERY_ROWS = 16_384
+QUERY_ROWS = 1_024
+
+
+class Tile(NamedTuple):
+    """The scores of some queries against some rows of the gallery.
+
+    Args:
+        queries: which queries.
+        rows: which rows of the gallery; with an order, which places in it.
+        scores: float32 [queries, rows], higher for more alike; valid until the next tile.
+    """
+
+    queries: slice
+    rows: slice
+    scores: Tensor
+
+
+def score_tiles(
+    queries: Vectors,
+    gallery: Vectors,
+    distance: Distance,
+    *,
+    order: NDArray[np.int64] | None = None,
+    cuts: Sequence[int] = (),
+) -> Iterator[Tile]:
+    """Every query against every row, the gallery from its start to its end.
+
+    Each row of the gallery is read once, so it may lie on disk. Beside the two matrices this
+    takes a copy of the queries and a few tiles.
+
+    Args:
+        queries: float32 [Q, D].
+        gallery: float32 [N, D].
+        distance: how to score; see ``Distance.score_pairwise``.
+        order: the rows of the gallery to take, in which order; all of them, as they lie, if None.
+        cuts: places in the order at which a tile must end, ascending.
+
+    Yields:
+        For each block of gallery rows, the tiles of all queries.
+    """
+    # A cosine is the inner product of unit rows: those are made once, not once a tile.
+    cosine = isinstance(distance, Cosine)
+    wanted = torch.from_numpy(np.require(queries, requirements=["C", "W"]))
+    wanted = unit(wanted) if cosine else wanted
+    count = len(gallery) if order is None else len(order)
+    buffer = torch.empty(min(QUERY_ROWS, len(queries)) * min(GALLERY_ROWS, count))
+    with torch.inference_mode():
+        for rows in _spans(count, GALLERY_ROWS, cuts):
+            block = np.array(gallery[rows if order is None else order[rows]], np.float32)
+            near = unit(torch.from_numpy(block)) if cosine else torch.from_numpy(block)
+            for some in _spans(len(queries), QUERY_ROWS):
+                if cosine or isinstance(distance, Dot):
+                    shape = (some.stop - some.start, rows.stop - rows.start)
+                    scores = buffer[: shape[0] * shape[1]].view(shape)
+                    torch.mm(wanted[some], near.T, out=scores)
+                    if cosine:
+                        scores.clamp_(-1.0, 1.0)
+                else:
+                    scores = distance.score_pairwise(wanted[some], near)
+                yield Tile(some, rows, scores)
+
+
+def _spans(count: int, step: int, cuts: Sequence[int] = ()) -> Iterator[slice]:
+    """Cut 0 … count into spans of at most ``step`` that also end at every cut."""
+    start = 0
+    for end in [*cuts, count]:
+        while start < min(end, count):
+            stop = min(start + step, end, count)
+            yield slice(start, stop)
+            start = stop
