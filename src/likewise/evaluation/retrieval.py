@@ -99,7 +99,7 @@ def retrieval(
         >>> from likewise.evaluation.retrieval import retrieval
         >>> found = retrieval([[1, 0], [2, 1], [0, 1], [1, 3], [1, 1]], ["a", "a", "b", "b", "c"])
         >>> found.queries, found.left_out, found.recall[1], found.map_at_r
-        (4, 1, 0.5, 0.5)
+        (4, 1, 0.75, 0.75)
     """
     distance = distance or Cosine()
     directions = isinstance(distance, Cosine)
