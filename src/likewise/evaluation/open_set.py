@@ -151,7 +151,9 @@ def _tpir_at(curve: Det, target: float, non_mated: int) -> TpirAtFpir:
         return TpirAtFpir(target, None, None, None)
     point = int(np.searchsorted(curve.fpir, target * (1 + 1e-12), side="right")) - 1
     if point == 0:  # the best score of all is shared by more strangers than may be accepted
-        return TpirAtFpir(target, 0.0, 0.0, float(np.nextafter(curve.threshold[1], np.inf)))
+        # The next float32: scores are of this type, and a threshold between two is rounded away.
+        above = np.nextafter(np.float32(curve.threshold[1]), np.float32(np.inf))
+        return TpirAtFpir(target, 0.0, 0.0, float(above))
     return TpirAtFpir(
         target,
         float(1 - curve.fnir[point]),

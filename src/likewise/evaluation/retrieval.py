@@ -121,16 +121,24 @@ def retrieval(
     relevant = _relevant(codes, among, own)
     counted = np.flatnonzero(relevant)
     _check(ks, among, counted)
-    excludes = bool((own >= 0).any())
-    depth = min(max(*ks, int(relevant.max())), len(rows) - excludes)
     sums = _Sums(ks)
-    step = max(1, NEIGHBORS_HELD // depth)
-    for start in range(0, len(counted), step):
-        some = counted[start : start + step]
-        found = nearest(
-            wanted[some], rows, depth, distance=distance, own_rows=own[some] if excludes else None
-        )
-        sums.add(among[found.rows] == codes[some, None], relevant[some])
+    # One row fewer is there to rank for those who leave one out.
+    for some, most in (
+        (counted[own[counted] < 0], len(rows)),
+        (counted[own[counted] >= 0], len(rows) - 1),
+    ):
+        depth = min(max(*ks, int(relevant.max())), most)
+        step = max(1, NEIGHBORS_HELD // max(1, depth))
+        for start in range(0, len(some), step):
+            part = some[start : start + step]
+            found = nearest(
+                wanted[part],
+                rows,
+                depth,
+                distance=distance,
+                own_rows=own[part] if most < len(rows) else None,
+            )
+            sums.add(among[found.rows] == codes[part, None], relevant[part])
     return sums.means(len(counted), len(wanted) - len(counted), len(rows))
 
 
