@@ -19,6 +19,7 @@ __all__ = ["NearestSoFar", "Neighbors", "nearest"]
 
 Rows = NDArray[np.int64]
 LARGEST_ROW = 2**31 - 1  # the lower half of a key
+CHUNK = 32  # elements under one maximum
 FEWEST_CHUNKS = 4  # so many times k chunks must a tile have for a look at their maxima to pay
 
 
@@ -136,25 +137,25 @@ def _candidates(scores: Tensor, first_row: int, k: int) -> Tensor:
     once, by a maximum, and only k chunks of each query are sorted.
     """
     columns = scores.shape[1]
-    width = 2 ** int(math.log2(math.sqrt(max(1.0, columns / k))))
-    chunks = columns // width
-    if width < 4 or chunks < FEWEST_CHUNKS * k:
+    chunks = columns // CHUNK
+    if chunks < FEWEST_CHUNKS * k:
         best = _keys(scores, torch.arange(first_row, first_row + columns))
         return best.topk(min(k, columns), dim=1).values
-    whole = scores[:, : chunks * width].unflatten(1, (chunks, width))
+    whole = scores[:, : chunks * CHUNK].unflatten(1, (chunks, CHUNK))
     maxima = _keys(whole.amax(dim=2), torch.arange(chunks))
     chosen = LARGEST_ROW - (maxima.topk(k, dim=1, sorted=False).values & 0xFFFFFFFF)
-    inside = whole.gather(1, chosen.unsqueeze(2).expand(-1, -1, width))
-    places = chosen.unsqueeze(2) * width + torch.arange(first_row, first_row + width)
-    rest = torch.arange(first_row + chunks * width, first_row + columns)
+    inside = whole.gather(1, chosen.unsqueeze(2).expand(-1, -1, CHUNK))
+    places = chosen.unsqueeze(2) * CHUNK + torch.arange(first_row, first_row + CHUNK)
+    rest = torch.arange(first_row + chunks * CHUNK, first_row + columns)
     return torch.cat(
-        [_keys(inside, places).flatten(1), _keys(scores[:, chunks * width :], rest)], dim=1
+        [_keys(inside, places).flatten(1), _keys(scores[:, chunks * CHUNK :], rest)], dim=1
     )
 
 
 def _keys(scores: Tensor, rows: Tensor) -> Tensor:
     """One int64 for score and row: see ``NearestSoFar``. Adding 0 turns -0 into 0."""
-    return (_flipped((scores + 0.0).view(torch.int32)).long() << 32) + (LARGEST_ROW - rows)
+    keys = _flipped((scores + 0.0).view(torch.int32)).long()
+    return keys.bitwise_left_shift_(32).add_(LARGEST_ROW - rows)
 
 
 def _flipped(bits: Tensor) -> Tensor:

