@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from likewise.distances import Cosine, Distance, Dot, Mahalanobis, Minkowski
 from likewise.errors import InputError
 from likewise.evaluation import neighbors, score_tiles
-from likewise.evaluation.neighbors import nearest
+from likewise.evaluation.neighbors import nearest, nearest_others
 from tests.evaluation.grids import VECTORS
 
 EXACT: list[Distance] = [Dot(), Minkowski(1), Minkowski(math.inf)]
@@ -83,6 +83,20 @@ def test_the_own_row_is_left_out_and_its_duplicates_stay(
         found = nearest(g, g, k, distance=Minkowski(1), own_rows=own)
     scores = Minkowski(1).score_pairwise(g, g)
     np.testing.assert_array_equal(found.rows, by_sorting(scores, min(k, len(g) - 1), own))
+
+
+@pytest.mark.parametrize("k", [1, 3, 70, 5000])
+def test_each_pair_scored_once_gives_the_same(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(k)
+    g = random.integers(-2, 3, (1_100, 3)).astype(np.float32)
+    monkeypatch.setattr(score_tiles, "MUTUAL_ROWS", 500)
+    for distance in EXACT:
+        found = nearest_others(g, k, distance=distance)
+        expected = nearest(g, g, k, distance=distance, own_rows=np.arange(len(g)))
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+    with pytest.raises(InputError, match="k: 1 of 0"):
+        nearest_others(g[:1], 1)
 
 
 @pytest.mark.parametrize("k", [1, 3, 40, 400])

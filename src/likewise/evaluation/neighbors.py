@@ -13,9 +13,9 @@ from torch import Tensor
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
 from likewise.evaluation.labelled import checked_rows, require_same_dimension
-from likewise.evaluation.score_tiles import Tile, score_tiles
+from likewise.evaluation.score_tiles import Tile, mutual_tiles, score_tiles
 
-__all__ = ["NearestSoFar", "Neighbors", "nearest"]
+__all__ = ["NearestSoFar", "Neighbors", "nearest", "nearest_others"]
 
 Rows = NDArray[np.int64]
 LARGEST_ROW = 2**31 - 1  # the lower half of a key
@@ -83,6 +83,39 @@ def nearest(
     for tile in score_tiles(wanted, rows, distance):
         if own is not None:
             leave_out(tile, own)
+        found.add(tile)
+    return found.neighbors()
+
+
+def nearest_others(vectors: ArrayLike, k: int, *, distance: Distance | None = None) -> Neighbors:
+    """Find the ``k`` most alike other rows of each row: half the work of ``nearest``.
+
+    Each pair is scored once, for both of its rows. Memory holds N·k and one square tile.
+
+    Args:
+        vectors: [N, D], finite; for the cosine not zero.
+        k: how many.
+        distance: how to score; the cosine if None.
+
+    Returns:
+        Scores and rows [N, min(k, N - 1)].
+
+    Raises:
+        InputError: a row that is not finite or zero, one row only, k below 1.
+
+    Example:
+        >>> from likewise.evaluation.neighbors import nearest_others
+        >>> nearest_others([[1, 0], [3, 4], [0, 2]], 1).rows.tolist()
+        [[1], [2], [1]]
+    """
+    distance = distance or Cosine()
+    rows = checked_rows(vectors, "vectors", zero_allowed=not isinstance(distance, Cosine))
+    if k < 1 or len(rows) == 1:
+        raise InputError(f"k: {k} of {len(rows) - 1} rows to choose among; both must be at least 1")
+    found = NearestSoFar(len(rows), min(k, len(rows) - 1))
+    for tile in mutual_tiles(rows, distance):
+        if tile.queries == tile.rows:
+            tile.scores.fill_diagonal_(-math.inf)
         found.add(tile)
     return found.neighbors()
 

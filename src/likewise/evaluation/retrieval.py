@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
 from likewise.evaluation.labelled import checked_rows, label_codes, require_same_dimension
-from likewise.evaluation.neighbors import nearest
+from likewise.evaluation.neighbors import nearest, nearest_others
 
 __all__ = ["KS", "Retrieval", "retrieval"]
 
@@ -128,6 +128,10 @@ def retrieval(
         (counted[own[counted] >= 0], len(rows) - 1),
     ):
         depth = min(max(*ks, int(relevant.max())), most)
+        if gallery is None and len(rows) * depth <= NEIGHBORS_HELD and len(some):
+            found = nearest_others(rows, depth, distance=distance)
+            sums.add(among[found.rows[some]] == codes[some, None], relevant[some])
+            continue
         step = max(1, NEIGHBORS_HELD // max(1, depth))
         for start in range(0, len(some), step):
             part = some[start : start + step]

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from likewise.distances import Cosine, Distance, Dot
 
-__all__ = ["GALLERY_ROWS", "QUERY_ROWS", "Tile", "score_tiles"]
+__all__ = ["GALLERY_ROWS", "QUERY_ROWS", "Tile", "mutual_tiles", "score_tiles"]
 
 Vectors = NDArray[np.float32]
 
 # 64 MiB of scores: large enough for the matrix product to run at its full speed.
 GALLERY_ROWS = 32_768
 QUERY_ROWS = 512
+MUTUAL_ROWS = 8_192  # of a square tile: 256 MiB
 
 
 class Tile(NamedTuple):
@@ -71,16 +72,38 @@ def score_tiles(
             if cosine:
                 _normalize(near)
             for some in _spans(len(queries), QUERY_ROWS):
-                if cosine or isinstance(distance, Dot):
-                    shape = (some.stop - some.start, rows.stop - rows.start)
-                    scores = buffer[: shape[0] * shape[1]].view(shape)
-                    # NumPy's BLAS: as fast as torch's on Intel, a fifth faster on AMD.
-                    np.matmul(wanted[some], near.T, out=scores.numpy())
-                    if cosine:
-                        scores.clamp_(-1.0, 1.0)
-                else:
-                    scores = torch.from_numpy(distance.score_pairwise(wanted[some], near))
+                yield Tile(some, rows, _scores(wanted[some], near, distance, buffer))
+
+
+def mutual_tiles(vectors: Vectors, distance: Distance) -> Iterator[Tile]:
+    """Every row against every row, each pair computed once: half the work of ``score_tiles``.
+
+    Takes a copy of the vectors. A tile off the diagonal comes twice, the second time transposed.
+    The distance is symmetric, as all of them are.
+    """
+    wanted = np.array(vectors, np.float32)
+    if isinstance(distance, Cosine):
+        _normalize(wanted)
+    buffer = torch.empty(min(MUTUAL_ROWS, len(wanted)) ** 2)
+    with torch.no_grad():
+        for some in _spans(len(wanted), MUTUAL_ROWS):
+            for rows in _spans(len(wanted), MUTUAL_ROWS):
+                if rows.start < some.start:
+                    continue
+                scores = _scores(wanted[some], wanted[rows], distance, buffer)
                 yield Tile(some, rows, scores)
+                if rows != some:
+                    yield Tile(rows, some, scores.T)
+
+
+def _scores(wanted: Vectors, near: Vectors, distance: Distance, buffer: Tensor) -> Tensor:
+    """Scores [q, n]; for the cosine of rows that are of unit length already."""
+    if not isinstance(distance, Cosine | Dot):
+        return torch.from_numpy(distance.score_pairwise(wanted, near))
+    scores = buffer[: len(wanted) * len(near)].view(len(wanted), len(near))
+    # NumPy's BLAS: as fast as torch's on Intel, a fifth faster on AMD.
+    np.matmul(wanted, near.T, out=scores.numpy())
+    return scores.clamp_(-1.0, 1.0) if isinstance(distance, Cosine) else scores
 
 
 def _normalize(rows: Vectors) -> None:
