@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from benchmarks import cli, coverage, data, demo, lfw, losses, metrics, models, overlap, training
+from benchmarks import (
+    cli,
+    coverage,
+    data,
+    demo,
+    evaluation,
+    lfw,
+    losses,
+    metrics,
+    models,
+    overlap,
+    training,
+)
 from benchmarks.measure import Result, arguments, report
+
+BENCHMARKS = (
+    cli, data, models, training, losses, evaluation, demo, lfw, metrics, overlap, coverage,
+)  # fmt: skip
 
 if __name__ == "__main__":
     options = arguments(__doc__)
     found: list[Result] = []
-    for benchmark in (cli, data, models, training, losses, demo, lfw, metrics, overlap, coverage):
+    for benchmark in BENCHMARKS:
         found += benchmark.results(quick=options.quick)
     report(found, options.json)
