@@ -34,7 +34,7 @@ def test_the_page_stands_alone(model: Path, photos: Path, tmp_path: Path) -> Non
     assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page.replace('xlink:href="#', 'x="'))
     assert "<script" not in page
     assert page.count("data:image/jpeg;base64,") >= 2 * 12
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
 
 
 def test_names_cannot_break_the_page(model: Path, tmp_path: Path) -> None:

@@ -191,3 +191,18 @@ def test_an_empty_index_answers_with_nothing() -> None:
     assert scores.shape == ids.shape == (2, 0)
     index.add(np.eye(4), [1, 2, 3, 4])
     assert index.search(np.eye(4)[0], 1)[1].tolist() == [[1]]
+
+
+def test_a_mapped_index_searches_beside_the_torch_bindings_of_faiss(tmp_path: Path) -> None:
+    """They replace ``faiss.knn`` for everybody in the process; other libraries load them."""
+    import subprocess
+    import sys
+
+    ExactIndex.build(np.eye(4), [5, 6, 7, 8]).save(tmp_path / "index")
+    code = (
+        "import faiss.contrib.torch_utils\n"
+        "from likewise.search.index import Index\n"
+        f"print(Index.load({str(tmp_path / 'index')!r}).search([0, 0, 1, 0], 1)[1])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[[7]]\n"

@@ -1,9 +1,10 @@
-"""``likewise evaluate``: how good is it?"""
+"""``likewise evaluate``: how good is it, how sure is that, and is it better than another?"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,26 +18,62 @@ from likewise.cli.output import (
     note,
     print_bad,
     print_experiment,
+    print_findings,
     print_json,
+    print_table,
 )
+
+if TYPE_CHECKING:
+    from likewise.cli.source import Source
+    from likewise.data.pairs import Pairs
+    from likewise.distances import Distance
+    from likewise.evaluation.protocol import Experiment
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
     data: Annotated[
-        Path, typer.Argument(help="Photos (with --model), or embeddings: .parquet or .npy.")
-    ],
+        Path | None,
+        typer.Argument(help="Photos (with --model), or embeddings: .parquet or .npy."),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", envvar="LIKEWISE_MODEL", help="A model's folder or .onnx file."),
     ] = None,
     pairs: Annotated[
         Path | None,
+        typer.Option("--pairs", help="LFW's pairs.txt, a CSV: left, right, same, fold; CFP; .bin."),
+    ] = None,
+    distance: Annotated[
+        str,
         typer.Option(
-            "--pairs",
-            help="LFW's pairs.txt, CFP's Split/FP, a .bin, or a CSV: left, right, same, fold.",
+            "--distance",
+            help="cosine, dot, euclidean, manhattan, chebyshev, minkowski:p, mahalanobis:FILE.",
         ),
+    ] = "cosine",
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks",
+            help="Beside verification: identification, retrieval, clustering; all; none. "
+            "By default the first two, unless --pairs is given.",
+        ),
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option("--groups", help="A metadata column whose groups are compared."),
+    ] = None,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Every pair of the photos, streamed: no sample.")
+    ] = False,
+    intervals: Annotated[
+        int,
+        typer.Option("--intervals", min=0, help="Draws of the identities for intervals; 0: none."),
+    ] = 200,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--compare", help="Instead: two reports' folders, side by side."),
     ] = None,
     ids: Annotated[
         Path | None, typer.Option("--ids", help="The names of a .npy file's rows, one a line.")
@@ -47,46 +84,143 @@ def evaluate(
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="Without --pairs: most pairs of each kind.")
     ] = 1_000_000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws them.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws whatever is drawn.")] = 0,
     flip: Flip = False,
     on_bad_image: OnBad = BadImagePolicy.skip,
     device: Device = "auto",
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify pairs of photos: ROC, AUC, equal error rate, TAR at FAR; LFW's folds.
+    """Say how good embeddings are, and how sure that is: verification, identification, retrieval.
 
-    Without --pairs, a .bin validation set's own pairs are verified, and of labelled photos all.
+    Without --pairs, all pairs of the labelled photos are verified (a sample where they are more
+    than --limit of a kind). With --compare, two earlier reports are put side by side, with the
+    differences that the choice of people does not explain.
 
     Example: likewise evaluate test_photos/ --model runs/photos/model --out report
     """
+    from likewise.errors import InputError
+
+    if compare is not None:
+        if data is not None:
+            raise InputError("--compare takes two reports, and no photos; leave DATA out")
+        _compare(*compare, out, intervals, seed, as_json)
+        return
+    if data is None:
+        raise InputError("evaluate: name photos or embeddings, or two reports with --compare")
     from likewise.cli.source import embeddings_of
     from likewise.data.protocols import names_its_pairs, read_pairs
-    from likewise.evaluation.protocol import evaluate as measure
+    from likewise.distances import parse_distance
+    from likewise.evaluation.findings import find_out
     from likewise.storage import output_folder
 
+    metric = parse_distance(distance)
     if out is not None:
         output_folder(out)
     if pairs is None and names_its_pairs(data):
         pairs = data
+    if all_pairs and pairs is not None:
+        raise InputError("--all-pairs and --pairs: give one or the other")
     chosen = None if pairs is None else read_pairs(pairs)
+    wanted = _tasks(tasks, given_pairs=chosen is not None)
     source = embeddings_of(
         data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
     )
     settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
-    experiment = measure(source.embeddings, chosen, limit=limit, seed=seed, settings=settings)
+    source = replace(source, settings=settings)
+    experiment = _verified(source, chosen, metric, limit, seed, intervals)
+    if all_pairs:
+        experiment = _of_all_pairs(experiment, source, metric, intervals, seed)
+    findings = find_out(
+        experiment, source.embeddings, tasks=wanted, groups=groups or (), distance=metric,
+        calibration=source.calibration if metric.name == "cosine" else None, seed=seed,
+    )  # fmt: skip
     if out is not None:
         from likewise.evaluation.report import write_report
 
-        page = write_report(experiment, out, source.photos)
+        page = write_report(experiment, out, source.photos, findings)
         note(f"report: {page}")
     if as_json:
         print_json(
             {
                 **experiment.to_dict(),
+                "findings": findings.to_dict(),
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in source.bad],
             }
         )
     else:
         print_bad(source.bad)
         print_experiment(f"Verification of {data.name}", experiment)
+        print_findings(findings)
+
+
+def _tasks(named: str | None, *, given_pairs: bool) -> list[str]:
+    from likewise.errors import one_of
+    from likewise.evaluation.findings import TASKS
+
+    if named is None:
+        return [] if given_pairs else ["identification", "retrieval"]
+    if named in ("all", "none"):
+        return list(TASKS) if named == "all" else []
+    return [one_of("--tasks", task.strip(), TASKS) for task in named.split(",")]
+
+
+def _verified(
+    source: Source, pairs: Pairs | None, metric: Distance, limit: int, seed: int, intervals: int
+) -> Experiment:
+    """The verification, with intervals where the identities allow them."""
+    from likewise.errors import InputError
+    from likewise.evaluation.bootstrap import bootstrap
+    from likewise.evaluation.protocol import evaluate as measure
+
+    experiment = measure(
+        source.embeddings, pairs, limit=limit, seed=seed, distance=metric, settings=source.settings
+    )
+    if not intervals or experiment.identities is None:
+        return experiment
+    try:
+        found = bootstrap(experiment.scored_pairs(), replicates=intervals, seed=seed)
+    except InputError as error:
+        note(f"no intervals: {error}")
+        return experiment
+    return replace(experiment, intervals=found)
+
+
+def _of_all_pairs(
+    experiment: Experiment, source: Source, metric: Distance, intervals: int, seed: int
+) -> Experiment:
+    """The numbers of every pair in the place of the sample's, which stays for the pictures."""
+    from likewise.evaluation.all_pairs import verify_all_pairs
+    from likewise.evaluation.bootstrap import bootstrap
+    from likewise.evaluation.strata import pairs_for_bootstrap
+
+    vectors, labels = source.embeddings.vectors, source.embeddings.labels
+    found = verify_all_pairs(vectors, labels, distance=metric)
+    sure = None
+    if intervals and experiment.intervals is not None:
+        drawn = pairs_for_bootstrap(found, vectors, labels, distance=metric, seed=seed)
+        sure = bootstrap(drawn, replicates=intervals, seed=seed)
+    measured = found.measured
+    bound = f"; AUC within {found.auc_error:.1g}" if found.auc_error else ""
+    told = f"all: {measured.genuine + measured.impostor:,}{bound}; pictured is a sample"
+    settings = {**experiment.settings, "pairs": told}
+    return replace(experiment, measured=measured, intervals=sure, settings=settings)
+
+
+def _compare(
+    first: Path, second: Path, out: Path | None, intervals: int, seed: int, as_json: bool
+) -> None:
+    from likewise.evaluation.comparison import compare_reports, write_comparison
+    from likewise.storage import output_folder
+
+    if out is not None:
+        output_folder(out)
+    found = compare_reports(first, second, replicates=max(intervals, 20), seed=seed)
+    if out is not None:
+        note(f"comparison: {write_comparison(found, out)}")
+    if as_json:
+        print_json(found.to_dict())
+        return
+    level = f"difference, {found.difference.level:.0%} interval"
+    print_table(f"{found.pairs:,} pairs that both have", ("", *found.names, level), found.rows())
+    typer.echo(found.verdict())

@@ -13,6 +13,8 @@ import typer
 
 if TYPE_CHECKING:
     from likewise.data.images import BadImage
+    from likewise.evaluation.bootstrap import Interval
+    from likewise.evaluation.findings import Findings
     from likewise.evaluation.protocol import Experiment
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "note",
     "print_bad",
     "print_experiment",
+    "print_findings",
     "print_json",
     "print_table",
 ]
@@ -96,12 +99,12 @@ def print_bad(bad: Sequence[BadImage]) -> None:
 
 def print_experiment(title: str, experiment: Experiment) -> None:
     """Print the numbers of a verification experiment."""
-    measured, folds = experiment.measured, experiment.folds
+    measured, folds, sure = experiment.measured, experiment.folds, experiment.intervals
     rows = [
         ("pairs of the same person", f"{measured.genuine:,}"),
         ("pairs of different people", f"{measured.impostor:,}"),
-        ("AUC", f"{measured.auc:.5f}"),
-        ("EER", f"{measured.eer:.3%}"),
+        ("AUC", f"{measured.auc:.5f}{_range(sure.auc if sure else None, '.5f')}"),
+        ("EER", f"{measured.eer:.3%}{_range(sure.eer if sure else None, '.3%')}"),
     ]
     if folds is not None:
         rows.append(
@@ -113,11 +116,69 @@ def print_experiment(title: str, experiment: Experiment) -> None:
     for entry in measured.tar_at_far:
         value = "unmeasurable: too few impostor pairs"
         if entry.tar is not None:
-            value = f"{entry.tar:.4f} at threshold {entry.threshold:.4f}"
+            found = sure.at(entry.target).tar if sure else None
+            value = f"{entry.tar:.4f}{_range(found, '.4f')} at threshold {entry.threshold:.4f}"
         rows.append((f"TAR at FAR {entry.target:g}", value))
     print_table(title, ("", ""), rows)
+    if sure is not None:
+        note(f"in brackets: {sure.level:.0%} intervals over {sure.identities:,} identities")
     if experiment.missing:
         note(
             f"{len(experiment.missing):,} photos named by the pairs are not here; "
             f"the first: {experiment.missing[0]}"
         )
+
+
+def _range(interval: Interval | None, form: str) -> str:
+    return "" if interval is None else f" ({interval.low:{form}} to {interval.high:{form}})"
+
+
+def print_findings(findings: Findings) -> None:
+    """Print what was measured beside verification, and why something is missing."""
+    rows: list[tuple[str, str]] = []
+    if (found := findings.identification) is not None:
+        told = f"identification among {found.identities:,} people"
+        rows += [(f"{told}, rank {k}", f"{v:.4f}") for k, v in found.closed.rates.items()]
+        for entry in found.open.tpir_at_fpir if found.open else ():
+            value = "unmeasurable: too few strangers"
+            if entry.tpir is not None:
+                value = f"{entry.tpir:.4f} at threshold {entry.threshold:.4f}"
+            rows.append((f"open set, TPIR at FPIR {entry.target:g}", value))
+    if (searched := findings.retrieval) is not None:
+        rows += [(f"Recall@{k}", f"{v:.4f}") for k, v in searched.recall.items()]
+        rows += [
+            ("R-precision", f"{searched.r_precision:.4f}"),
+            ("MAP@R", f"{searched.map_at_r:.4f}"),
+        ]
+    if (grouped := findings.clustering) is not None:
+        rows += [
+            ("clusters", f"{grouped.clusters:,} for {grouped.classes:,} identities"),
+            ("BCubed F, pairwise F", f"{grouped.bcubed.f:.4f}, {grouped.pairwise.f:.4f}"),
+            ("AMI, NMI", f"{grouped.ami:.4f}, {grouped.nmi:.4f}"),
+        ]
+    if (held := findings.reliability) is not None:
+        whose = "the model's" if findings.calibration_of == "model" else "fitted on half"
+        rows.append((f"Cllr, calibration {whose}", f"{held.cllr:.4f} (least {held.min_cllr:.4f})"))
+    if rows:
+        print_table("And beside it", ("", ""), rows)
+    for report in findings.groups:
+        print_table(
+            f"By {report.column}, at threshold {report.threshold:.4f}",
+            (report.column, "people", "FMR", "of all", "FNMR", "of all"),
+            [
+                (
+                    entry.group,
+                    f"{entry.identities:,}",
+                    "–" if entry.fmr is None else f"{entry.fmr.value:.3g}",
+                    "–" if entry.fmr_ratio is None else f"{entry.fmr_ratio.value:.2f}×",
+                    "–" if entry.fnmr is None else f"{entry.fnmr.value:.3g}",
+                    "–" if entry.fnmr_ratio is None else f"{entry.fnmr_ratio.value:.2f}×",
+                )
+                for entry in (report.overall, *report.groups)
+            ],
+        )
+        for group in report.groups:
+            for warning in group.warnings:
+                note(f"{report.column} {group.group}: {warning}")
+    for reason in findings.left_out:
+        note(f"left out: {reason}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from likewise.data.embeddings import Embeddings
     from likewise.data.images import BadImage
     from likewise.data.manifest import Manifest
+    from likewise.models.calibration import Calibration
 
 __all__ = ["Source", "embeddings_of"]
 
@@ -25,12 +26,14 @@ class Source:
         bad: the broken photos that were left out.
         photos: where the photos are, as far as it is known.
         settings: what a report should say about it.
+        calibration: that of the model, if one was named.
     """
 
     embeddings: Embeddings
     bad: list[BadImage]
     photos: Manifest | Path | None
     settings: dict[str, Any]
+    calibration: Calibration | None = None
 
 
 def embeddings_of(
@@ -56,9 +59,12 @@ def embeddings_of(
 
     if data.suffix.lower() == ".npy" or _has_vectors(data):
         found = read_embeddings(data, ids)
+        calibration = None
         if model is not None:
-            require_same_embedder(load(model).fingerprint, found.fingerprint, str(data))
-        return Source(found, [], root, {"data": data.name})
+            embedder = load(model)
+            require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
+            calibration = embedder.calibration
+        return Source(found, [], root, {"data": data.name}, calibration)
     manifest = read_manifest(data, root)
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
@@ -70,7 +76,7 @@ def embeddings_of(
         "preprocess": embedder.preprocess.to_dict(),
         "flip": flip,
     }
-    return Source(found, bad, manifest, settings)
+    return Source(found, bad, manifest, settings, embedder.calibration)
 
 
 def _has_vectors(path: Path) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.errors import InputError, one_of
 from likewise.evaluation.labelled import checked_rows
 
-__all__ = ["METHODS", "cluster"]
+__all__ = ["METHODS", "MOST_AGGLOMERATIVE", "cluster"]
 
 METHODS = ("agglomerative", "hdbscan", "kmeans")
 MOST_AGGLOMERATIVE = 20_000  # it holds all N² distances: 3 GiB

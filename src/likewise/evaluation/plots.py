@@ -7,22 +7,39 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
+from likewise.evaluation.curve import Roc, det
+from likewise.evaluation.groups import GroupReport
+from likewise.evaluation.identification import Identification
+from likewise.evaluation.reliability import Reliability
 from likewise.evaluation.verification import Verification
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["GENUINE", "IMPOSTOR", "roc_plot", "score_plot"]
+__all__ = [
+    "GENUINE",
+    "IMPOSTOR",
+    "cmc_plot",
+    "det_plot",
+    "group_plot",
+    "reliability_plot",
+    "roc_plot",
+    "rocs_plot",
+    "score_plot",
+]
 
 GENUINE, IMPOSTOR = "#0f766e", "#b45309"
 INK = "#334155"
+POINTS = 1000  # of a curve: more than a page shows
+RATES = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8)  # where the axes of a DET are marked
 
 
 def roc_plot(measured: Verification) -> str:
     """TAR against FAR on a logarithmic axis, with the operating points that were asked for."""
     figure, axes = _canvas("false accept rate (FAR)", "true accept rate (TAR)")
-    curve = measured.roc
+    curve = measured.roc.thinned(POINTS)
     smallest = 1 / measured.impostor
     axes.step(np.maximum(curve.far, smallest / 2), curve.tar, where="post", color=GENUINE, lw=2)
     diagonal = np.geomspace(smallest / 2, 1, 100)
@@ -45,9 +62,11 @@ def roc_plot(measured: Verification) -> str:
     return _svg(figure)
 
 
-def score_plot(measured: Verification, scores: np.ndarray, same: np.ndarray) -> str:
+def score_plot(
+    measured: Verification, scores: np.ndarray, same: np.ndarray, distance: str = "cosine"
+) -> str:
     """How the scores of genuine and impostor pairs are spread, and the threshold of the EER."""
-    figure, axes = _canvas("cosine score", "density")
+    figure, axes = _canvas(f"score ({distance})", "density")
     bins = np.linspace(float(scores.min()), float(scores.max()), 80).tolist()
     for chosen, color, label in (
         (~same, IMPOSTOR, f"different people ({measured.impostor:,})"),
@@ -64,6 +83,83 @@ def score_plot(measured: Verification, scores: np.ndarray, same: np.ndarray) -> 
     )
     axes.set_yticks([])
     axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return _svg(figure)
+
+
+def rocs_plot(curves: dict[str, Roc], impostor: int) -> str:
+    """Several ROCs on one logarithmic axis."""
+    figure, axes = _canvas("false accept rate (FAR)", "true accept rate (TAR)")
+    smallest = max(0.5 / impostor, 1e-7)
+    for (name, curve), color in zip(curves.items(), (GENUINE, IMPOSTOR, INK), strict=False):
+        thin = curve.thinned(POINTS)
+        axes.step(np.maximum(thin.far, smallest), thin.tar, where="post", color=color, label=name)
+    axes.set_xscale("log")
+    axes.set_xlim(smallest, 1)
+    axes.set_ylim(0, 1.02)
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    return _svg(figure)
+
+
+def det_plot(measured: Verification) -> str:
+    """FNMR against FMR, both on the scale of the normal deviate: straight lines for bell curves."""
+    from scipy.stats import norm
+
+    figure, axes = _canvas("false match rate (FMR)", "false non-match rate (FNMR)")
+    found = det(measured.roc.thinned(POINTS))
+    shown = np.isfinite(found.fmr_deviate) & np.isfinite(found.fnmr_deviate)
+    axes.plot(found.fmr_deviate[shown], found.fnmr_deviate[shown], color=GENUINE, lw=2)
+    marks = [rate for rate in RATES if rate >= 0.5 / measured.impostor]
+    ends = norm.ppf([marks[0] / 2, 0.9])
+    axes.plot(ends, ends, color="#cbd5e1", lw=1, ls="--", label="equal errors")
+    for set_ticks in (axes.set_xticks, axes.set_yticks):
+        set_ticks(norm.ppf(marks), [f"{100 * rate:g}%" for rate in marks])
+    axes.set_xlim(*ends)
+    axes.set_ylim(*ends)
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    return _svg(figure)
+
+
+def cmc_plot(found: Identification) -> str:
+    """The share of mated probes whose mate is among the first k."""
+    figure, axes = _canvas("rank", "mates found")
+    cmc = found.closed.cmc
+    axes.plot(np.arange(1, len(cmc) + 1), cmc, "o-", color=GENUINE, lw=2, ms=4)
+    axes.set_ylim(min(0.9, float(cmc[0]) - 0.05), 1.005)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _svg(figure)
+
+
+def reliability_plot(found: Reliability) -> str:
+    """How often pairs show one person, by the probability that was told for them."""
+    figure, axes = _canvas("probability told", "share that is one person")
+    axes.plot([0, 1], [0, 1], color="#cbd5e1", lw=1, ls="--", label="perfect")
+    points = [
+        (entry.predicted, entry.observed)
+        for entry in found.bins
+        if entry.predicted is not None and entry.observed is not None
+    ]
+    axes.plot(*zip(*points, strict=True), "o-", color=GENUINE, lw=2, ms=5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return _svg(figure)
+
+
+def group_plot(report: GroupReport) -> str:
+    """FMR and FNMR of each group with their intervals, beside those of everybody."""
+    figure, axes = _canvas("error rate", "")
+    names = []
+    for place, entry in enumerate(reversed((report.overall, *report.groups))):
+        names.append(f"{entry.group} ({entry.identities:,})")
+        for rate, color, shift in ((entry.fmr, IMPOSTOR, 0.12), (entry.fnmr, GENUINE, -0.12)):
+            if rate is not None:
+                axes.plot([rate.low, rate.high], [place + shift] * 2, color=color, lw=1.5)
+                axes.plot(rate.value, place + shift, "o", color=color, ms=5)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlim(left=0)
+    for color, label in ((IMPOSTOR, "FMR"), (GENUINE, "FNMR")):
+        axes.plot([], [], "o-", color=color, label=label)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
     return _svg(figure)
 
 

@@ -16,8 +16,18 @@ from PIL import Image
 
 from likewise.data.images import BadImage, ImageSource, decode
 from likewise.data.manifest import Manifest
-from likewise.evaluation.plots import roc_plot, score_plot
+from likewise.evaluation.findings import Findings
+from likewise.evaluation.page_style import STYLE
+from likewise.evaluation.plots import (
+    cmc_plot,
+    det_plot,
+    group_plot,
+    reliability_plot,
+    roc_plot,
+    score_plot,
+)
 from likewise.evaluation.protocol import Experiment
+from likewise.evaluation.score_file import write_scores
 from likewise.storage import write_json, write_text
 
 __all__ = ["thumbnail", "write_report"]
@@ -38,27 +48,41 @@ class WrongPair:
 
 
 def write_report(
-    experiment: Experiment, folder: Path, photos: Manifest | Path | None = None
+    experiment: Experiment,
+    folder: Path,
+    photos: Manifest | Path | None = None,
+    findings: Findings | None = None,
 ) -> Path:
-    """Write ``report.json`` and ``report.html``; returns the page.
+    """Write ``report.json``, ``scores.parquet`` and ``report.html``; returns the page.
 
     Args:
         experiment: what was measured.
         folder: where to.
         photos: the photos, or the folder that their names start from; without them the worst
             pairs are named only.
+        findings: what else was measured.
     """
-    values = experiment.to_dict()
+    more = findings or Findings()
+    values = experiment.to_dict() | ({"findings": more.to_dict()} if findings else {})
+    write_scores(experiment, folder)
     write_json(folder / "report.json", values)
     measured = experiment.measured
+    distance = str(experiment.settings.get("distance", "cosine"))
     template = resources.files("likewise.evaluation").joinpath("pages/report.html").read_text()
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     html = page.render(
-        summary=_summary(experiment),
+        style=STYLE,
+        summary=_summary(experiment, more),
         measured=measured,
+        intervals=experiment.intervals,
         folds=experiment.folds,
+        more=more,
         roc=roc_plot(measured),
-        histogram=score_plot(measured, experiment.scores, experiment.same),
+        det=det_plot(measured),
+        histogram=score_plot(measured, experiment.scores, experiment.same, distance),
+        cmc=cmc_plot(more.identification) if more.identification else "",
+        reliability=reliability_plot(more.reliability) if more.reliability else "",
+        groups=[(report, group_plot(report)) for report in more.groups],
         missed=_worst(experiment, photos, same=True),
         confused=_worst(experiment, photos, same=False),
         missing=experiment.missing,
@@ -70,7 +94,7 @@ def write_report(
     return folder / "report.html"
 
 
-def _summary(experiment: Experiment) -> list[str]:
+def _summary(experiment: Experiment, more: Findings) -> list[str]:
     measured = experiment.measured
     lines = [
         f"Of {measured.genuine:,} pairs of the same person and {measured.impostor:,} pairs of "
@@ -86,7 +110,25 @@ def _summary(experiment: Experiment) -> list[str]:
             f"{folds.standard_error:.3%} (standard error), each fold with the threshold that is "
             "best on the others."
         )
-    return lines
+    if (sure := experiment.intervals) is not None:
+        lines.append(
+            f"With {sure.level:.0%} confidence, other people of the same kind would give an AUC "
+            f"between {sure.auc.low:.4f} and {sure.auc.high:.4f}, and an equal error rate between "
+            f"{sure.eer.low:.2%} and {sure.eer.high:.2%} ({sure.identities:,} identities)."
+        )
+    if more.identification is not None:
+        closed = more.identification.closed
+        lines.append(
+            f"Searched for among {more.identification.identities:,} people with one photo each, "
+            f"the right one comes first {closed.rates[1]:.2%} of the time."
+        )
+    if more.reliability is not None:
+        lines.append(
+            f"The probabilities cost {more.reliability.cllr:.3f} bits (Cllr; 0 is perfect, 1 knows "
+            f"nothing), of which {more.reliability.cllr - more.reliability.min_cllr:.3f} are the "
+            "calibration's."
+        )
+    return [*lines, *(f"Left out: {reason}." for reason in more.left_out)]
 
 
 def _worst(

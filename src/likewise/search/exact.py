@@ -19,7 +19,9 @@ class ExactIndex(Index):
     family = "exact"
 
     def _nearest(self, queries: Vectors, k: int, among: Ids | None) -> Ids:
-        vectors = self.vectors if among is None else self.vectors[among]
+        # A plain array, not a memory map: libraries that load faiss's torch bindings (some metric
+        # learning ones do) replace its functions by ones that know no subclass.
+        vectors = np.asarray(self.vectors if among is None else self.vectors[among])
         # faiss compares nq·d with this to decide on BLAS, which wins from some ten queries on.
         faiss.cvar.distance_compute_blas_threshold = 10 * self.dimension
         metric = faiss.METRIC_L2 if self.metric == "euclidean" else faiss.METRIC_INNER_PRODUCT

@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment
 from scipy.stats import norm
 
+from likewise.evaluation.page_style import STYLE
 from likewise.lab.inspect.bars import bar_chart, score_chart
 from likewise.lab.inspect.duplicates import Duplicate
 from likewise.lab.inspect.exhibits import (
@@ -45,6 +46,7 @@ def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLE
     page = resources.files("likewise.lab.inspect").joinpath("pages/inspect.html").read_text()
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(page)
     html = template.render(
+        style=STYLE,
         data=values["data"],
         summary=sentences(values),
         values=values,

@@ -1,0 +1,187 @@
+"""What an evaluation may tell beside verification: who it is, what is found, how sure, for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from likewise.data.embeddings import Embeddings
+from likewise.distances import Distance
+from likewise.errors import InputError, one_of
+from likewise.evaluation.calibration import fit_calibration
+from likewise.evaluation.cluster import MOST_AGGLOMERATIVE, cluster
+from likewise.evaluation.clustering import Clustering, clustering
+from likewise.evaluation.enrolment import draw_enrolment
+from likewise.evaluation.groups import GroupReport, group_errors
+from likewise.evaluation.identification import Identification, identification
+from likewise.evaluation.protocol import Experiment
+from likewise.evaluation.reliability import Reliability, reliability
+from likewise.evaluation.retrieval import Retrieval, retrieval
+from likewise.evaluation.scored_pairs import ScoredPairs
+from likewise.models.calibration import Calibration
+
+__all__ = ["TASKS", "Findings", "find_out"]
+
+TASKS = ("clustering", "identification", "retrieval")
+GROUP_REPLICATES = 200
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was measured beside verification; None where it was not asked for, or cannot be.
+
+    Args:
+        identification: probes searched in a gallery with one photo an identity.
+        retrieval: every photo searched among all the others.
+        clustering: groups found without labels, against the labels.
+        reliability: how well probabilities hold on people that they were not fitted on.
+        calibration_of: what was judged: ``model``'s own, or one of ``half`` the people here.
+        groups: the errors of each group, one report a column.
+        left_out: why something that was asked for is missing.
+    """
+
+    identification: Identification | None = None
+    retrieval: Retrieval | None = None
+    clustering: Clustering | None = None
+    reliability: Reliability | None = None
+    calibration_of: str = ""
+    groups: tuple[GroupReport, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report's JSON; curves are left to the plots."""
+        parts = {"identification": self.identification, "retrieval": self.retrieval,
+                 "clustering": self.clustering}  # fmt: skip
+        found: dict[str, Any] = {
+            name: None if part is None else part.to_dict() for name, part in parts.items()
+        }
+        found["calibration"] = (
+            None
+            if self.reliability is None
+            else {"of": self.calibration_of, **asdict(self.reliability)}
+        )
+        found["groups"] = [asdict(report) for report in self.groups]
+        found["left_out"] = list(self.left_out)
+        return found
+
+
+def find_out(
+    experiment: Experiment,
+    embeddings: Embeddings,
+    *,
+    tasks: Sequence[str] = ("identification", "retrieval"),
+    groups: Sequence[str] = (),
+    calibration: Calibration | None = None,
+    distance: Distance | None = None,
+    fmr: float = 1e-3,
+    seed: int = 0,
+) -> Findings:
+    """Measure what else is asked for; what these photos cannot show is named with the reason.
+
+    Args:
+        experiment: the verification of the same embeddings.
+        embeddings: with identities, and for ``groups`` with these metadata columns.
+        tasks: of ``identification``, ``retrieval``, ``clustering``.
+        groups: metadata columns whose groups are compared, at the threshold of ``fmr`` (or of the
+            nearest larger FAR that the pairs can measure).
+        calibration: the embedder's own, to be judged; without one, a logistic one is fitted on
+            half of the people and judged on the other half.
+        distance: the cosine if None.
+        fmr: see ``groups``.
+        seed: draws the gallery, and the halves.
+
+    Raises:
+        InputError: an unknown task, or a column that is not there.
+    """
+    for task in tasks:
+        one_of("task", task, TASKS)
+    for column in groups:
+        one_of("groups", column, embeddings.items.column_names)
+    reasons: list[str] = []
+
+    def attempt(name: str, measure: Callable[[], T]) -> T | None:
+        try:
+            return measure()
+        except InputError as error:
+            reasons.append(f"{name}: {error}")
+            return None
+
+    def asked(task: str, measure: Callable[[], T]) -> T | None:
+        return attempt(task, measure) if task in tasks else None
+
+    def searched() -> Retrieval:
+        return retrieval(embeddings.vectors, embeddings.labels, distance=distance)
+
+    by_group = (
+        attempt("groups", partial(_by_group, experiment, embeddings, column, fmr, seed))
+        for column in groups
+    )
+    return Findings(
+        identification=asked("identification", lambda: _identified(embeddings, distance, seed)),
+        retrieval=asked("retrieval", searched),
+        clustering=asked("clustering", lambda: _clustered(experiment, embeddings, distance)),
+        reliability=attempt("calibration", lambda: _judged(experiment, calibration, seed)),
+        calibration_of="half" if calibration is None else "model",
+        groups=tuple(report for report in by_group if report is not None),
+        left_out=tuple(reasons),
+    )
+
+
+def _identified(embeddings: Embeddings, distance: Distance | None, seed: int) -> Identification:
+    vectors, labels = embeddings.vectors, embeddings.labels
+    drawn = draw_enrolment(labels, seed=seed)
+    return identification(
+        vectors[drawn.probes], labels[drawn.probes],
+        vectors[drawn.gallery], labels[drawn.gallery], distance=distance,
+    )  # fmt: skip
+
+
+def _clustered(
+    experiment: Experiment, embeddings: Embeddings, distance: Distance | None
+) -> Clustering:
+    """By the threshold of the rarest measured FAR; where all pairs do not fit, by density."""
+    if distance is not None and distance.name != "cosine":
+        raise InputError("clusters are found by the cosine alone")
+    vectors = embeddings.vectors
+    if len(vectors) > MOST_AGGLOMERATIVE:
+        return clustering(embeddings.labels, cluster(vectors, "hdbscan"))
+    points = [entry for entry in experiment.measured.tar_at_far if entry.threshold is not None]
+    rarest = min(points, key=lambda entry: entry.target, default=None)
+    threshold = rarest.threshold if rarest else experiment.measured.eer_threshold
+    return clustering(embeddings.labels, cluster(vectors, threshold=threshold))
+
+
+def _judged(experiment: Experiment, calibration: Calibration | None, seed: int) -> Reliability:
+    if calibration is not None:
+        return reliability(calibration, experiment.scores, experiment.same)
+    pairs = experiment.scored_pairs()
+    first = np.random.default_rng(seed).permutation(pairs.identities) < pairs.identities // 2
+    fitted, judged = (_within(pairs, side) for side in (first, ~first))
+    made = fit_calibration(fitted.scores, fitted.same)
+    return reliability(made, judged.scores, judged.same)
+
+
+def _within(pairs: ScoredPairs, people: np.ndarray[Any, np.dtype[np.bool_]]) -> ScoredPairs:
+    """The pairs of which both sides are among ``people``."""
+    return pairs.take(people[pairs.left] & people[pairs.right])
+
+
+def _by_group(
+    experiment: Experiment, embeddings: Embeddings, column: str, fmr: float, seed: int
+) -> GroupReport:
+    points = [e for e in experiment.measured.tar_at_far if e.threshold is not None]
+    usable = [e for e in points if e.target >= fmr]
+    if not usable:
+        raise InputError(f"{column}: too few impostor pairs for a threshold at FMR {fmr:g}")
+    threshold = min(usable, key=lambda entry: entry.target).threshold
+    assert threshold is not None
+    names = np.array([str(value) for value in embeddings.items[column].to_pylist()])
+    return group_errors(
+        experiment.scored_pairs(), names[experiment.left], names[experiment.right], threshold,
+        column=column, replicates=GROUP_REPLICATES, seed=seed,
+    )  # fmt: skip
