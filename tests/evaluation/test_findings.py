@@ -1,0 +1,77 @@
+"""What is measured beside verification is what its own functions measure, and gaps are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import likewise
+from likewise.data.embeddings import Embeddings
+from likewise.distances import parse_distance
+from likewise.errors import InputError
+from likewise.evaluation.findings import find_out
+from likewise.evaluation.reliability import reliability
+from likewise.evaluation.retrieval import retrieval
+from likewise.models.calibration import Calibration
+
+
+def embedded(people: int = 12, each: int = 4, **columns: list[str]) -> Embeddings:
+    random = np.random.default_rng(0)
+    who = np.repeat(np.arange(people), each)
+    vectors = random.normal(size=(people, 8))[who] + random.normal(size=(len(who), 8)) / 2
+    items = {"path": [f"{n}.jpg" for n in range(len(who))], "identity": [f"{p:02}" for p in who]}
+    return Embeddings(vectors.astype(np.float32), pa.table(items | columns))
+
+
+def test_everything_at_once() -> None:
+    embeddings = embedded(sex=["f", "f", "f", "f", "m", "m", "m", "m"] * 6)
+    experiment = likewise.evaluate(embeddings)
+    found = find_out(
+        experiment,
+        embeddings,
+        tasks=["identification", "retrieval", "clustering"],
+        groups=["sex"],
+    )
+    assert found.left_out == ()
+    expected = retrieval(embeddings.vectors, embeddings.labels)
+    assert found.retrieval.to_dict() == expected.to_dict()
+    assert found.identification.closed.mated + found.identification.open.non_mated == 48 - 10
+    assert found.clustering.samples == 48
+    assert found.calibration_of == "half"
+    assert [entry.group for entry in found.groups[0].groups] == ["f", "m"]
+    values = found.to_dict()
+    assert values["calibration"]["cllr"] == found.reliability.cllr
+    assert set(values) == {
+        "identification", "retrieval", "clustering", "calibration", "groups", "left_out",
+    }  # fmt: skip
+
+
+def test_the_models_own_calibration_is_judged() -> None:
+    embeddings = embedded()
+    experiment = likewise.evaluate(embeddings)
+    own = Calibration("logistic", slope=8.0, intercept=-3.0)
+    found = find_out(experiment, embeddings, tasks=[], calibration=own)
+    assert found.calibration_of == "model"
+    assert found.reliability == reliability(own, experiment.scores, experiment.same)
+
+
+def test_another_distance_is_used_throughout() -> None:
+    embeddings, metric = embedded(), parse_distance("manhattan")
+    experiment = likewise.evaluate(embeddings, distance=metric)
+    found = find_out(experiment, embeddings, tasks=["retrieval", "clustering"], distance=metric)
+    expected = retrieval(embeddings.vectors, embeddings.labels, distance=metric)
+    assert found.retrieval.map_at_r == expected.map_at_r
+    assert found.clustering is None
+    assert found.left_out == ("clustering: clusters are found by the cosine alone",)
+
+
+def test_what_cannot_be_measured_is_named_and_the_rest_stays() -> None:
+    embeddings = embedded(people=3, each=2, hat=["yes", "no"] * 3)
+    found = find_out(likewise.evaluate(embeddings), embeddings, groups=["hat"])
+    assert found.retrieval is not None
+    assert any(reason.startswith("groups: ") for reason in found.left_out)
+    with pytest.raises(InputError, match="did you mean 'retrieval'"):
+        find_out(likewise.evaluate(embeddings), embeddings, tasks=["retreival"])
+    with pytest.raises(InputError, match="did you mean 'hat'"):
+        find_out(likewise.evaluate(embeddings), embeddings, groups=["hut"])
