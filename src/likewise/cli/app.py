@@ -9,7 +9,18 @@ import sys
 import typer
 
 from likewise import __version__
-from likewise.cli import demo, doctor, embed, evaluate, figures, index, models, train, verify
+from likewise.cli import (
+    compare,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    figures,
+    index,
+    models,
+    train,
+    verify,
+)
 from likewise.cli.output import add_command
 from likewise.errors import LikewiseError
 
@@ -27,6 +38,7 @@ app = typer.Typer(
 )
 add_command(app, "demo", demo.demo)
 add_command(app, "train", train.train)
+add_command(app, "compare", compare.compare)
 add_command(app, "evaluate", evaluate.evaluate)
 add_command(app, "embed", embed.embed)
 add_command(app, "verify", verify.verify)
