@@ -19,7 +19,7 @@ from likewise.cli.app import main
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
+    ["demo"], ["compare"], ["train"], ["evaluate"], ["embed"], ["verify"], ["index", "build"],
     ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["doctor"],
 ]  # fmt: skip
 

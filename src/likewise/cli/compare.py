@@ -67,6 +67,7 @@ def compare(
     """
     from likewise.errors import InputError
     from likewise.lab.compare.comparison import compare as run
+    from likewise.lab.compare.conclusions import conclusions
     from likewise.lab.compare.conditions import comparison_recipe
     from likewise.lab.compare.page import write_page
     from likewise.lab.compare.sources import read_sources
@@ -100,42 +101,52 @@ def compare(
     print_bad(found.bad_images)
     print_table(
         "On people that no loss has seen: mean ± 95 % interval",
-        ("loss", "AUC", "EER", "TAR@1e-2", "R@1", "MAP@R", "within", "between", "overlap",
-         "images/s", f"epochs to {found.target.auc:.3f}", "MiB"),
-        [_cells(row) for row in found.rows],
+        ("loss", "AUC", f"less {found.reference}'s", "EER", "TAR at 1e-2"),
+        [
+            (
+                row.label,
+                _number(row.estimates.get("auc"), 4),
+                _number(row.difference, 4, signed=True),
+                _number(row.estimates.get("eer"), 3),
+                _number(row.estimates.get("tar"), 3),
+            )
+            for row in found.rows
+        ],
+    )
+    print_table(
+        "How they lie apart, and what it costs",
+        ("loss", "within", "between", "overlap", "MAP@R", "images/s",
+         f"epochs to {found.target.auc:.3f}", "MiB"),
+        [_cost(row) for row in found.rows],
     )  # fmt: skip
-    for row in found.rows:
-        for reason in row.failed:
-            note(f"{row.label}: failed: {reason}")
+    for line in conclusions(found):
+        typer.echo(line)
     typer.echo(f"page: {page}")
 
 
-def _cells(row: Row) -> list[str]:
-    def share(name: str) -> str:
-        return _number(row.estimates.get(name), 3)
-
+def _cost(row: Row) -> list[str]:
     def angle(name: str) -> str:
         found = row.estimates.get(name)
         return "–" if found is None else f"{degrees(found.mean):.0f}°"
 
+    def mean(name: str) -> str:
+        found = row.estimates.get(name)
+        return "–" if found is None else f"{found.mean:.3f}"
+
     return [
         row.label,
-        share("auc"),
-        share("eer"),
-        share("tar"),
-        share("recall_at_1"),
-        share("map_at_r"),
         angle("within"),
         angle("between"),
-        share("overlap"),
+        mean("overlap"),
+        mean("map_at_r"),
         "–" if row.images_per_s is None else f"{row.images_per_s:,.0f}",
         "–" if row.epochs_to_target is None else f"{row.epochs_to_target:g}",
         "–" if row.step_mib is None else f"{row.step_mib:.1f}",
     ]
 
 
-def _number(found: Estimate | None, digits: int) -> str:
+def _number(found: Estimate | None, digits: int, *, signed: bool = False) -> str:
     if found is None:
         return "–"
     half = "" if found.half is None else f" ± {found.half:.{digits}f}"
-    return f"{found.mean:.{digits}f}{half}"
+    return f"{found.mean:{'+' if signed else ''}.{digits}f}{half}"

@@ -215,7 +215,7 @@ class _Lab:
             advance = stack.enter_context(progress(f"{self.total} runs", images))
             for fold in self.folds:
                 chosen = {c.label: self._tune(c, fold, advance) for c in self.candidates}
-                for label, (choice, words) in chosen.items():
+                for label, (_, words) in chosen.items():
                     tuned[label].append(f"fold {fold.number}: {words}")
                 for seed in range(self.seeds):
                     for candidate in self.candidates:

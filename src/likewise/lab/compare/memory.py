@@ -26,7 +26,8 @@ def peak_tensor_bytes(work: Callable[[], object]) -> int:
         >>> peak_tensor_bytes(lambda: torch.zeros(1000) + 1)
         8000
     """
-    with _Watch() as watch:
+    watch = _Watch()
+    with watch:
         work()
     return watch.peak
 
@@ -35,8 +36,9 @@ class _Watch(TorchDispatchMode):
     """Sees every operation, and every storage that it makes."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.now = self.peak = 0
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.now = 0
+        self.peak = 0
         self.known: dict[int, int] = {}
 
     def __torch_dispatch__(
