@@ -35,6 +35,9 @@ def compare(
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Of every run, the same for all.")
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="A time for every run instead, like 60s or 2min.")
+    ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Final runs on each fold.")] = 3,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Parts, disjoint in people.")] = 2,
     trials: Annotated[
@@ -69,14 +72,19 @@ def compare(
     from likewise.lab.compare.comparison import compare as run
     from likewise.lab.compare.conclusions import conclusions
     from likewise.lab.compare.conditions import comparison_recipe
+    from likewise.lab.compare.pace import parse_budget
     from likewise.lab.compare.page import write_page
     from likewise.lab.compare.sources import read_sources
+    from likewise.lab.compare.table import markdown_table
+    from likewise.storage import write_text
     from likewise.training.recipe import load_recipe, recipe_with
 
     wanted = list(settings or [])
     for setting in wanted:
         if setting.startswith("loss."):
             raise InputError(f"--set {setting}: losses are named by --losses, and tuned")
+    if budget is not None and epochs is not None:
+        raise InputError("--budget: --epochs says how long a run is already; leave one of them out")
     if epochs is not None:
         wanted.append(f"schedule.epochs={epochs}")
     shared = recipe_with(load_recipe(recipe) if recipe else comparison_recipe(), wanted)
@@ -91,10 +99,12 @@ def compare(
         folds=folds,
         trials=trials,
         target=target,
+        budget=None if budget is None else parse_budget(budget),
         num_threads=threads,
         say=note,
     )
     page = write_page(found)
+    write_text(out / "compare.md", markdown_table(found))
     if as_json:
         print_json({**found.to_dict(), "page": str(page)})
         return
@@ -121,7 +131,7 @@ def compare(
     )  # fmt: skip
     for line in conclusions(found):
         typer.echo(line)
-    typer.echo(f"page: {page}")
+    typer.echo(f"page: {page}, and the table as compare.md beside it")
 
 
 def _cost(row: Row) -> list[str]:

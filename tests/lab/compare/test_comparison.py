@@ -164,6 +164,22 @@ def test_a_fixed_test_set_is_one_fold(people: Path, tmp_path: Path) -> None:
     assert found.settings["training"] == "48 photos of 12 identities"
 
 
+def test_a_budget_of_time_is_planned_once(people: Path, tmp_path: Path) -> None:
+    """Far too little time is one epoch; what was measured is what is continued with."""
+    little = run(people, tmp_path / "little", ["softmax"], trials=1, seeds=1, budget=1e-6)
+    assert little.settings["epochs"] == "1"
+    assert [epoch for epoch, _ in little.rows[0].curve] == [1]
+    pace = tmp_path / "more" / "pace" / "softmax.json"
+    pace.parent.mkdir(parents=True)
+    pace.write_text('{"epochs": 2}')
+    (tmp_path / "little" / "plan.json").rename(tmp_path / "more" / "plan.json")
+    more = run(people, tmp_path / "more", ["softmax"], trials=1, seeds=1, budget=1e-6)
+    assert more.settings["epochs"] == "2"
+    assert [epoch for epoch, _ in more.rows[0].curve] == [1, 2]
+    with pytest.raises(InputError, match="--budget = 1e-06, which is now None"):
+        run(people, tmp_path / "more", ["softmax"], trials=1, seeds=1)
+
+
 def test_first_weights_and_batches_do_not_depend_on_the_loss(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

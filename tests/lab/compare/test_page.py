@@ -74,6 +74,8 @@ def test_wrong_use_is_one_line_and_code_2(
         (["--losses", "softmax,cosfase"], "did you mean 'cosface'"),
         (["--losses", "triplet:hard"], "triplet:batch_hard"),
         (["--set", "loss.margin=0.3"], "named by --losses"),
+        (["--budget", "5"], "like 60s"),
+        (["--budget", "5s", "--epochs", 3], "leave one of them out"),
         (["--set", "schedule.epoch=3"], "did you mean 'epochs'"),
         (["--test", tmp_path / "none"], "no such folder"),
         (["--test", photos], "also in the training data"),
@@ -97,4 +99,7 @@ def test_people_get_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "less softmax's" in out
     assert "overlap" in out
     assert "compare.html" in out
+    table = (tmp_path / "out" / "compare.md").read_text().splitlines()
+    assert len(table) == 4
+    assert len({line.count("|") for line in table}) == 1
     assert "2 losses on 32 photos in 2 folds" in err

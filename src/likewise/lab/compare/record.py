@@ -12,9 +12,14 @@ from likewise.lab.compare.candidates import Choice
 from likewise.lab.compare.measure import Measured
 from likewise.storage import read_json, write_json
 
-__all__ = ["CurvePoint", "Key", "Record"]
+__all__ = ["CurvePoint", "Key", "Record", "file_name"]
 
 Stage = Literal["trial", "run"]
+
+
+def file_name(label: str) -> str:
+    """A label as the name of a file or folder."""
+    return re.sub(r"[^A-Za-z0-9.]+", "_", label)
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,7 @@ class Key:
 
     def path(self, folder: Path) -> Path:
         """Where its record is kept."""
-        name = re.sub(r"[^A-Za-z0-9.]+", "_", self.label)
-        return folder / name / f"fold{self.fold}-{self.stage}{self.number}.json"
+        return folder / file_name(self.label) / f"fold{self.fold}-{self.stage}{self.number}.json"
 
     def __str__(self) -> str:
         kind = "trial" if self.stage == "trial" else "seed"

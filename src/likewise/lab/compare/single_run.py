@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +80,7 @@ class SingleRun:
     def _trained(self, advance: Callable[[int], None]) -> Record:
         final = self.key.stage == "run"
         step_bytes = self._step_bytes() if final else None
-        trainer, sampler, batches = self._parts()
+        trainer, sampler, batches = self.parts()
         labels = self.photos.labels[self.unseen]
         epochs = self.recipe.schedule.epochs
         kept = {round(epochs * (n + 1) / POINTS) for n in range(POINTS)} if final else {epochs}
@@ -103,7 +102,8 @@ class SingleRun:
             step_bytes=step_bytes,
         )
 
-    def _parts(self) -> tuple[Trainer, EpochSampler, Any]:
+    def parts(self) -> tuple[Trainer, EpochSampler, ViewBatches]:
+        """The trainer as it begins, the sampler and the batches, drawn by the seed alone."""
         recipe = recipe_of(self.recipe, self.choice, self.seed)
         _, classes = np.unique(self.photos.labels[self.training], return_inverse=True)
         classes = classes.astype(np.int64)
@@ -121,7 +121,7 @@ class SingleRun:
 
     def _step_bytes(self) -> int:
         """Of the first step, taken with a network that is then forgotten."""
-        trainer, sampler, batches = self._parts()
+        trainer, sampler, batches = self.parts()
         batch = next(iter(batches))
 
         def step() -> None:
