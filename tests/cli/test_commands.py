@@ -21,7 +21,8 @@ from likewise.cli.app import main
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["train"], ["evaluate"], ["calibrate"], ["embed"], ["verify"], ["index", "build"],
+    ["demo"], ["compare"], ["train"], ["evaluate"], ["calibrate"], ["embed"], ["verify"],
+    ["index", "build"],
     ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["map"],
     ["doctor"], ["data", "inspect"], ["data", "clean"],
     ["data", "convert"], ["data", "split"], ["data", "bin"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from likewise.data.pairs import draw_pairs
 from likewise.distances import parse_distance
 from likewise.errors import InputError
-from likewise.evaluation import tiles
+from likewise.evaluation import pair_tiles
 from likewise.evaluation.all_pairs import AllPairs, verify_all_pairs
 from likewise.evaluation.bootstrap import bootstrap
 from likewise.evaluation.scored_pairs import scored_pairs
@@ -68,8 +68,8 @@ def test_tiles_are_put_together(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     vectors, labels = people(40, 5, 6)
     expected = listed(vectors, labels, parse_distance(name))
     for rows, columns in ((7, 11), (64, 3), (1000, 1000)):
-        monkeypatch.setattr(tiles, "ROWS", rows)
-        monkeypatch.setattr(tiles, "COLUMNS", columns)
+        monkeypatch.setattr(pair_tiles, "ROWS", rows)
+        monkeypatch.setattr(pair_tiles, "COLUMNS", columns)
         found = verify_all_pairs(vectors, labels, distance=parse_distance(name), fars=FARS)
         same_numbers(found.measured, expected)
         pairs = set(zip(found.genuine_left.tolist(), found.genuine_right.tolist(), strict=True))

@@ -11,6 +11,7 @@ import typer
 from likewise import __version__
 from likewise.cli import (
     calibrate,
+    compare,
     data,
     demo,
     doctor,
@@ -41,6 +42,7 @@ app = typer.Typer(
 add_command(app, "demo", demo.demo)
 app.add_typer(data.app, name="data")
 add_command(app, "train", train.train)
+add_command(app, "compare", compare.compare)
 add_command(app, "evaluate", evaluate.evaluate)
 add_command(app, "calibrate", calibrate.calibrate)
 add_command(app, "embed", embed.embed)

@@ -17,8 +17,8 @@ from likewise.distances import Distance
 from likewise.errors import InputError
 from likewise.evaluation.curve import Roc, curve_of_counts, equal_error
 from likewise.evaluation.histogram import BINS, Histogram
+from likewise.evaluation.pair_tiles import Tiles
 from likewise.evaluation.tail import Tail
-from likewise.evaluation.tiles import Tiles
 from likewise.evaluation.verification import (
     FARS,
     P_TARGETS,

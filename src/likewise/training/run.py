@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import logging
-import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.photos import Photos, collate, keep_readable
-from likewise.data.sampler import (
-    BalancedBatches,
-    BatchPlan,
-    EpochSampler,
-    PairBatches,
-    PlainBatches,
-)
+from likewise.data.sampler import EpochSampler
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
-from likewise.losses import create_loss
 from likewise.machine import pick_device, usable_cores
 from likewise.models.embedder import Embedder
-from likewise.models.registry import Backbone, create_backbone
-from likewise.models.store import load
+from likewise.models.registry import Backbone
 from likewise.progress import progress
 from likewise.storage import output_folder, write_text
 from likewise.training.checkpoint import load_checkpoint
 from likewise.training.log import RunLog
+from likewise.training.parts import batches_of, loss_of, network_of, seed_everything
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
@@ -157,15 +148,15 @@ class _Run:
         self.validation = (
             Validation(held_out, val_pixels, recipe.training.seed) if len(held_out) else None
         )
-        _seed_everything(recipe.training.seed)
+        seed_everything(recipe.training.seed)
         self.trainer = Trainer(
             recipe,
-            _network(recipe),
-            _loss(recipe, training),
+            network_of(recipe),
+            loss_of(recipe, len(training.identities)),
             preprocess,
             device,
         )
-        self.sampler = EpochSampler(_plan(recipe, training), recipe.training.seed)
+        self.sampler = EpochSampler(batches_of(recipe, training.labels), recipe.training.seed)
         self.loader = self._loader(Photos(
             training, preprocess, recipe.augment.transform(channels=preprocess.channels), pixels
         ), device)  # fmt: skip
@@ -300,47 +291,3 @@ def _split(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
     if shared:
         log.warning("%d identities are in train and in val, such as %s", len(shared), shared[0])
     return training, held_out
-
-
-def _network(recipe: Recipe) -> torch.nn.Module:
-    model, size = recipe.model, recipe.input
-    module = create_backbone(
-        Backbone(model.name, model.embedding_dim, model.dropout),
-        height=size.height,
-        width=size.width,
-        channels=size.channels,
-    )
-    if model.weights is None:
-        return module
-    start = load(model.weights)
-    try:
-        module.load_state_dict(start.module.state_dict())
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise InputError(f"model.weights: {model.weights} does not fit ({reason})") from None
-    return module
-
-
-def _loss(recipe: Recipe, training: Manifest) -> torch.nn.Module:
-    loss: torch.nn.Module = create_loss(
-        recipe.loss.name,
-        num_classes=len(training.identities),
-        embedding_dim=recipe.model.embedding_dim,
-        **recipe.loss.parameters(),
-    )
-    return loss
-
-
-def _plan(recipe: Recipe, training: Manifest) -> BatchPlan:
-    batch, seed = recipe.batch, recipe.training.seed
-    if batch.sampler == "plain":
-        return PlainBatches(training.labels, batch.size, seed)
-    if batch.sampler == "pairs":
-        return PairBatches(training.labels, batch.size, seed)
-    return BalancedBatches(training.labels, batch.identities, batch.images, seed)
-
-
-def _seed_everything(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  # timm and others draw from it
-    torch.manual_seed(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ from likewise.training.stopping import Best, StopRequest
 
 __all__ = ["Trainer"]
 
-Loader = torch.utils.data.DataLoader[Any]
 log = logging.getLogger(__name__)
 
 
@@ -104,7 +103,7 @@ class Trainer:
 
     def run_epoch(
         self,
-        loader: Loader,
+        loader: Iterable[Batch],
         sampler: EpochSampler,
         advance: Callable[[int], None],
         stop: StopRequest,

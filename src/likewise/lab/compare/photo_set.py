@@ -1,0 +1,111 @@
+"""The photos of a comparison, decoded once, and augmented once in many views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from likewise.data.images import BadImage
+from likewise.data.manifest import Manifest
+from likewise.data.photos import Batch, Photos, keep_readable
+from likewise.data.sampler import EpochSampler
+from likewise.errors import InputError
+from likewise.progress import progress
+from likewise.training.recipe import Recipe
+
+__all__ = ["VIEWS", "PhotoSet", "ViewBatches", "read_photo_set"]
+
+VIEWS = 16
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos in memory, those to train on first, then those of a fixed test set.
+
+    Args:
+        labels: int64 [N], identities of both sets in one numbering.
+        pixels: uint8 [N,C,H,W].
+        views: uint8 [M,V,C,H,W]: the first M photos augmented, what every loss is trained on.
+        training: the manifest of the first M.
+        bad: the photos that could not be read.
+    """
+
+    labels: Rows
+    pixels: Tensor
+    views: Tensor
+    training: Manifest
+    bad: list[BadImage]
+
+
+def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) -> PhotoSet:
+    """Decode all photos, and draw the views of those that are trained on.
+
+    Augmenting anew for each run would take longer than a small network's training. All runs draw
+    from the same views instead, so that they see the same pixels.
+
+    Raises:
+        InputError: the pixels do not fit into ``data.keep_mib``.
+        BadImage: a broken photo, under ``data.on_bad_image: refuse``.
+    """
+    preprocess = recipe.input.preprocess()
+    keep = recipe.data.keep_mib * 2**20
+    transform = recipe.augment.transform(channels=preprocess.channels)
+    total = len(training) + (0 if unseen is None else len(unseen))
+    each = preprocess.channels * preprocess.height * preprocess.width
+    if (total + VIEWS * len(training)) * each > keep:
+        needed = -(-(total + VIEWS * len(training)) * each // 2**20)
+        raise InputError(
+            f"the photos and their views take {needed:,} MiB; raise data.keep_mib with --set, or "
+            "take fewer with --identities, or a smaller input.height and input.width"
+        )
+    sets = [training] if unseen is None else [training, unseen]
+    read = [
+        keep_readable(part, preprocess, on_bad_image=recipe.data.on_bad_image, keep_bytes=keep)
+        for part in sets
+    ]
+    kept = [part for part, _, _ in read]
+    pixels = [found for _, found, _ in read if found is not None]
+    labels = np.concatenate([
+        kept[0].labels,
+        *(part.labels + len(kept[0].identities) for part in kept[1:]),
+    ])  # fmt: skip
+    source = Photos(kept[0], preprocess, transform, pixels[0])
+    views = torch.empty(len(kept[0]), VIEWS, *pixels[0].shape[1:], dtype=torch.uint8)
+    with progress("drawing views", VIEWS * len(kept[0])) as advance:
+        for row in range(len(kept[0])):
+            for view in range(VIEWS):
+                sample = source[row, VIEWS * row + view]
+                if not isinstance(sample, BadImage):
+                    views[row, view] = sample[0]
+            advance(VIEWS)
+    bad = [image for _, _, found in read for image in found]
+    return PhotoSet(labels, torch.cat(pixels), views, kept[0], bad)
+
+
+class ViewBatches:
+    """A loader of augmented views: what a sampler draws, straight from memory.
+
+    Args:
+        photos: all of them.
+        rows: int64 [n], the photos that are trained on.
+        labels: int64 [n], their classes, from 0.
+        sampler: draws among the n.
+    """
+
+    def __init__(self, photos: PhotoSet, rows: Rows, labels: Rows, sampler: EpochSampler) -> None:
+        self.views = photos.views
+        self.rows = torch.from_numpy(rows)
+        self.labels = torch.from_numpy(labels)
+        self.sampler = sampler
+
+    def __iter__(self) -> Iterator[Batch]:
+        for draws in self.sampler:
+            places, seeds = torch.tensor(draws, dtype=torch.int64).T
+            pixels = self.views[self.rows[places], seeds % self.views.shape[1]]
+            yield Batch(pixels, self.labels[places], [])
