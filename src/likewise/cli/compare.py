@@ -110,25 +110,24 @@ def compare(
         return
     print_bad(found.bad_images)
     print_table(
-        "On people that no loss has seen: mean ± 95 % interval",
-        ("loss", "AUC", f"less {found.reference}'s", "EER", "TAR at 1e-2"),
+        "People that no loss has seen: mean ± 95 % interval (TAR at FAR 1e-2)",
+        ("loss", "AUC", f"less {found.reference}'s", "EER", "TAR"),
         [
             (
                 row.label,
-                _number(row.estimates.get("auc"), 4),
-                _number(row.difference, 4, signed=True),
-                _number(row.estimates.get("eer"), 3),
-                _number(row.estimates.get("tar"), 3),
+                _number(row.estimates.get("auc")),
+                _number(row.difference, signed=True),
+                _mean(row, "eer"),
+                _mean(row, "tar"),
             )
             for row in found.rows
         ],
     )
     print_table(
-        "How they lie apart, and what it costs",
-        ("loss", "within", "between", "overlap", "MAP@R", "images/s",
-         f"epochs to {found.target.auc:.3f}", "MiB"),
+        f"How they lie apart, what it costs, and epochs to an AUC of {found.target.auc:.3f}",
+        ("loss", "within", "between", "overlap", "MAP@R", "images/s", "epochs"),
         [_cost(row) for row in found.rows],
-    )  # fmt: skip
+    )
     for line in conclusions(found):
         typer.echo(line)
     typer.echo(f"page: {page}, and the table as compare.md beside it")
@@ -139,24 +138,24 @@ def _cost(row: Row) -> list[str]:
         found = row.estimates.get(name)
         return "–" if found is None else f"{degrees(found.mean):.0f}°"
 
-    def mean(name: str) -> str:
-        found = row.estimates.get(name)
-        return "–" if found is None else f"{found.mean:.3f}"
-
     return [
         row.label,
         angle("within"),
         angle("between"),
-        mean("overlap"),
-        mean("map_at_r"),
+        _mean(row, "overlap"),
+        _mean(row, "map_at_r"),
         "–" if row.images_per_s is None else f"{row.images_per_s:,.0f}",
         "–" if row.epochs_to_target is None else f"{row.epochs_to_target:g}",
-        "–" if row.step_mib is None else f"{row.step_mib:.1f}",
     ]
 
 
-def _number(found: Estimate | None, digits: int, *, signed: bool = False) -> str:
+def _mean(row: Row, name: str) -> str:
+    found = row.estimates.get(name)
+    return "–" if found is None else f"{found.mean:.3f}"
+
+
+def _number(found: Estimate | None, *, signed: bool = False) -> str:
     if found is None:
         return "–"
-    half = "" if found.half is None else f" ± {found.half:.{digits}f}"
-    return f"{found.mean:{'+' if signed else ''}.{digits}f}{half}"
+    half = "" if found.half is None else f" ± {found.half:.4f}"
+    return f"{found.mean:{'+' if signed else ''}.4f}{half}"

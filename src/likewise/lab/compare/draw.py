@@ -70,6 +70,7 @@ def _whisker(axes: Any, place: int, found: Estimate, color: str) -> None:
 def curves_plot(rows: Sequence[Row], target: Target) -> str:
     """One small panel a loss: its mean AUC over the epochs, before all the others in grey."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     shown = [row for row in rows if row.curve]
     columns = min(COLUMNS, max(1, len(shown)))
@@ -86,10 +87,13 @@ def curves_plot(rows: Sequence[Row], target: Target) -> str:
         axes.axhline(target.auc, color=BELOW, lw=0.7, ls=(0, (3, 2)), zorder=2)
         axes.set_title(row.label, fontsize=8, color=INK, loc="left", pad=2)
         axes.tick_params(colors=INK, labelsize=7, length=2)
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(OTHERS)
         # Bad beginnings would press all ends together.
         axes.set_ylim(_low(values), min(1.0, max(values) + 0.004) if values else 1.0)
+    for axes in panels[max(0, len(shown) - columns) : len(shown)]:
+        axes.tick_params(labelbottom=True)  # the lowest of each column, whatever lies below
     return _svg(figure)
 
 

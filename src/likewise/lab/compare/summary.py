@@ -43,7 +43,7 @@ class Row:
         failed: why the others did not, each reason once.
         estimates: of each of ``METRICS`` that could be measured.
         difference: of the AUC from the reference's, run by run; None for the reference itself.
-        images_per_s: training, the median over runs.
+        images_per_s: training, of the fastest run: what else a machine does only slows it down.
         step_mib: tensors of one training step at most, the median over runs.
         epochs_to_target: the median over runs; None if half of them do not reach it.
         reached: how many reach it.
@@ -114,7 +114,7 @@ def _row(label: str, records: Sequence[Record], tuned: Sequence[str]) -> Row:
         runs=len(finished),
         failed=failed,
         estimates=estimates,
-        images_per_s=median(speeds) if speeds else None,
+        images_per_s=max(speeds, default=None),
         step_mib=median(sizes) if sizes else None,
         curve=_mean_curve([record.curve for record in finished]),
         tuned=tuple(tuned),
