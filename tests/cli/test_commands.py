@@ -297,3 +297,17 @@ def test_calibrate_says_who_was_in_training(
     seen = make_photos(tmp_path / "seen", people=8)
     _, _, err = run(capsys, "calibrate", seen, "--model", own, "--fmr", 0.1, "--replicates", 20)
     assert "of these people were in training" in err
+
+
+def test_verify_under_another_distance(
+    photos: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = (photos / "anna" / "0.png", photos / "bob" / "0.png", "--model", model)
+    first, second = likewise.load(model).embed(list(pair[:2]))
+    told = answer(capsys, "verify", *pair, "--distance", "manhattan")
+    assert told["score"] == pytest.approx(-np.abs(first - second).sum(), rel=1e-5)
+    assert (told["same"], told["probability"], told["far"]) == (None, None, None)
+    assert answer(capsys, "verify", *pair, "--distance", "manhattan", "--threshold", -99)["same"]
+    assert run(capsys, "verify", *pair, "--threshold", 2)[0] == 2
+    assert run(capsys, "verify", *pair, "--distance", "manhattan", "--fmr", 0.1)[0] == 2
+    assert run(capsys, "verify", *pair, "--distance", "manhatan")[0] == 2

@@ -21,8 +21,15 @@ def verify(
     model: Model,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", min=-1, max=1, help="Decide here; default: the model's own."),
+        typer.Option("--threshold", help="Decide here; default: the model's own."),
     ] = None,
+    distance: Annotated[
+        str,
+        typer.Option(
+            "--distance",
+            help="As in evaluate; the model's own threshold and probability are of the cosine.",
+        ),
+    ] = "cosine",
     fmr: Annotated[
         float | None,
         typer.Option("--fmr", help="Decide at this false match rate, one of those measured."),
@@ -39,6 +46,7 @@ def verify(
 
     Example: likewise verify a.jpg b.jpg --model runs/photos/model --fmr 1e-3
     """
+    from likewise.distances import parse_distance
     from likewise.errors import InputError
     from likewise.models.operating_point import at_fmr
     from likewise.models.store import load
@@ -47,11 +55,20 @@ def verify(
         raise InputError("--threshold and --fmr: give one of the two")
     if not 0 < prior < 1:
         raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")
+    metric = parse_distance(distance)
+    by_cosine = metric.name == "cosine"
+    if by_cosine and threshold is not None and not -1 <= threshold <= 1:
+        raise InputError(f"--threshold: a cosine is from -1 to 1; got {threshold:g}")
+    if fmr is not None and not by_cosine:
+        raise InputError("--fmr: was measured for the cosine; give a --threshold of this distance")
     embedder = load(model, device=device)
     point = embedder.operating_point if fmr is None else at_fmr(embedder.operating_points, fmr)
-    first, second = embedder.embed([a, b], flip=flip)
-    score = float(min(1.0, max(-1.0, first @ second)))
-    calibration = embedder.calibration
+    pair = embedder.embed([a, b], flip=flip)
+    score = float(metric.score_paired(pair[:1], pair[1:])[0])
+    if by_cosine:
+        score = min(1.0, max(-1.0, score))  # rounding may pass the end
+    calibration = embedder.calibration if by_cosine else None
+    point = point if by_cosine else None
     probability = None if calibration is None else calibration.probability(score, prior)
     limit = threshold if threshold is not None else (point.threshold if point else None)
     same = None if limit is None else score >= limit
@@ -70,14 +87,16 @@ def verify(
             }
         )
         return
-    typer.echo(f"score {score:.4f} (cosine: 1 is identical, 0 unrelated)")
+    meaning = "1 is identical, 0 unrelated" if by_cosine else "higher is more alike"
+    typer.echo(f"score {score:.4f} ({distance}: {meaning})")
     if probability is not None:
         typer.echo(
             f"probability of the same person {probability:.4g} (if {prior:.4g} of the pairs "
             "compared here are)"
         )
     if same is None:
-        typer.echo("no decision: the model has no measured threshold; give one with --threshold")
+        whose = "the model has no measured threshold" if by_cosine else "no threshold was measured"
+        typer.echo(f"no decision: {whose}; give one with --threshold")
         return
     sign = "≥" if same else "<"
     typer.echo(f"{'same person' if same else 'different people'} ({sign} threshold {limit:.4f})")
