@@ -153,3 +153,18 @@ def test_a_large_jpeg_is_decoded_small_but_never_too_small(tmp_path: Path) -> No
 def make_png(folder: Path) -> Path:
     Image.new("RGB", (40, 30)).save(folder / "b.png")
     return folder / "b.png"
+
+
+def test_an_image_of_the_callers_own_stays_as_it_was(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x112] = 6  # turned by a quarter
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "t.jpg", exif=exif)
+    assert decode(tmp_path / "t.jpg").size == (30, 40)
+    with Image.open(tmp_path / "t.jpg") as own:
+        turned = decode(own)
+        assert (turned.size, own.size) == ((30, 40), (40, 30))
+        turned.putpixel((0, 0), (0, 0, 0))
+        assert own.getpixel((0, 0)) != (0, 0, 0)
+    straight = Image.new("RGB", (20, 20), "red")
+    decode(straight).putpixel((0, 0), (0, 0, 0))
+    assert straight.getpixel((0, 0)) == (255, 0, 0)

@@ -64,7 +64,7 @@ def decode(
         return _to_mode(_from_pixels(source), channels)
     if isinstance(source, Image.Image):
         _check_size(source, name)
-        return _convert(source, channels, name)
+        return _convert(source, channels, name, ours=False)
     try:
         # A size warning of PIL's own would only repeat the check below.
         with warnings.catch_warnings():
@@ -133,12 +133,19 @@ def _check_size(image: Image.Image, name: str) -> None:
         raise BadImage(name, f"{width}×{height} pixels; at least {MIN_SIDE}×{MIN_SIDE} are needed")
 
 
-def _convert(image: Image.Image, channels: Literal[1, 3], name: str) -> Image.Image:
+def _convert(
+    image: Image.Image, channels: Literal[1, 3], name: str, *, ours: bool = True
+) -> Image.Image:
+    """Load and turn an image, in place if it is ``ours``."""
     try:
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise BadImage(name, f"cannot be decoded ({error})") from None
-    return _to_mode(ImageOps.exif_transpose(image), channels)
+    if ours:
+        ImageOps.exif_transpose(image, in_place=True)
+    else:
+        image = ImageOps.exif_transpose(image)
+    return _to_mode(image, channels)
 
 
 def _to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
@@ -148,7 +155,8 @@ def _to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
-    return image.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

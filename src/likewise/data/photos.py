@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
 from likewise.data.images import BadImage
@@ -103,7 +104,9 @@ def collate(samples: Sequence[Sample]) -> Batch:
     if not good:
         return Batch(torch.empty(0, dtype=torch.uint8), torch.empty(0, dtype=torch.int64), bad)
     pixels, labels = zip(*good, strict=True)
-    return Batch(torch.stack(pixels), torch.tensor(labels, dtype=torch.int64), bad)
+    # torch's own: in a worker it stacks straight into the memory that the processes share.
+    stacked: Tensor = default_collate(list(pixels))
+    return Batch(stacked, torch.tensor(labels, dtype=torch.int64), bad)
 
 
 def keep_readable(
