@@ -156,9 +156,9 @@ def prepare(lfw_folder: Path | None) -> None:
 def network(*, norm: bool) -> ContrastNet:
     """ContrastNet with its first layer left to ``views``."""
     model = ContrastNet(height=SIDE, width=SIDE, channels=1, embedding_dim=64, features=8)
-    model.stem = nn.Identity()  # type: ignore[assignment]
+    model.stem = nn.Identity()
     if not norm:
-        model.features = nn.Identity()  # type: ignore[assignment]
+        model.features = nn.Identity()
     return model
 
 

@@ -116,7 +116,7 @@ def dies_after(calls: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             left[0] -= 1
             if left[0] < 0:
                 raise Killed
-            return real(*args, **keywords)  # type: ignore[operator]
+            return real(*args, **keywords)
 
         monkeypatch.setattr(owner, name, dying)
     yield

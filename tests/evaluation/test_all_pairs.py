@@ -23,7 +23,7 @@ FARS = (0.5, 0.1, 1e-2, 1e-3)
 def listed(vectors: np.ndarray, labels: np.ndarray, distance: object = None) -> Verification:
     pairs = draw_pairs(labels)
     left, right = np.asarray(pairs.left), np.asarray(pairs.right)
-    return verification(pair_scores(vectors, left, right, distance), pairs.same, FARS)  # type: ignore[arg-type]
+    return verification(pair_scores(vectors, left, right, distance), pairs.same, FARS)
 
 
 def people(count: int, each: int, dimension: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -102,7 +102,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
 )
 def test_clear_groups_are_found(method: str, settings: dict[str, float]) -> None:
     vectors, labels = blobs()
-    found = cluster(vectors, method, **settings)  # type: ignore[arg-type]
+    found = cluster(vectors, method, **settings)
     assert found.dtype == np.int64
     assert clustering(labels, found).bcubed.f > 0.98
     assert found[found >= 0][0] == 0  # numbered as they appear
@@ -135,7 +135,7 @@ def test_one_row() -> None:
 )
 def test_wrong_settings(method: str, settings: dict[str, float], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
-        cluster(np.eye(2), method, **settings)  # type: ignore[arg-type]
+        cluster(np.eye(2), method, **settings)
 
 
 def test_too_many_rows_and_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,4 +206,4 @@ def test_an_enrolment_parts_photos_and_people() -> None:
     np.testing.assert_array_equal(again.gallery, drawn.gallery)
     for wrong in ({"templates": 0}, {"unknown": 1.0}, {"templates": 4}, {"unknown": 0.99}):
         with pytest.raises(InputError):
-            draw_enrolment(labels, **wrong)  # type: ignore[arg-type]
+            draw_enrolment(labels, **wrong)

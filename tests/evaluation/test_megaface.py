@@ -151,4 +151,4 @@ def test_top_scores_against_sorting() -> None:
 def test_wrong_use(change: dict[str, object], problem: str) -> None:
     settings = {"probes": np.eye(2), "labels": [0, 0], "distractors": [[1.0, 1.0]]}
     with pytest.raises(InputError, match=problem):
-        megaface(**(settings | change))  # type: ignore[arg-type]
+        megaface(**(settings | change))

@@ -172,4 +172,4 @@ def test_scores_come_back_from_their_keys() -> None:
 )
 def test_wrong_use(queries: object, gallery: object, k: int, own: object, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
-        nearest(queries, gallery, k, own_rows=own)  # type: ignore[arg-type]
+        nearest(queries, gallery, k, own_rows=own)

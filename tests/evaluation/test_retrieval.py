@@ -152,4 +152,4 @@ def test_singletons_are_left_out_and_counted() -> None:
 def test_wrong_use(change: dict[str, object], problem: str) -> None:
     settings = {"queries": [[1.0], [2.0], [-1.0]], "labels": [0, 0, 1]}
     with pytest.raises(InputError, match=problem):
-        retrieval(**(settings | change))  # type: ignore[arg-type]
+        retrieval(**(settings | change))

@@ -73,4 +73,4 @@ def test_classes_on_axes_are_a_right_angle_apart() -> None:
 )
 def test_wrong_use_says_what_is_wrong(vectors: object, labels: object, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
-        separation(vectors, labels)  # type: ignore[arg-type]
+        separation(vectors, labels)

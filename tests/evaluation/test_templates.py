@@ -66,4 +66,4 @@ def test_a_video_counts_as_one_photo() -> None:
 def test_wrong_use(change: dict[str, object], problem: str) -> None:
     settings = {"features": [[1.0, 0.0], [0.0, 1.0]], "templates": [4, 5], "media": [1, 1]}
     with pytest.raises(InputError, match=problem):
-        pool_templates(**(settings | change))  # type: ignore[arg-type]
+        pool_templates(**(settings | change))

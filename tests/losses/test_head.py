@@ -77,7 +77,7 @@ def test_the_subgradient_at_the_kink_is_zero() -> None:
 def test_exact_and_detached_slope(margin: float, theta: float) -> None:
     # A batch of one with two classes: dL/dz is (p - 1)·slope along one direction.
     def gradient(kind: str) -> float:
-        loss = ArcFace(2, 2, margin=margin, scale=1.0, gradient=kind).double()  # type: ignore[arg-type]
+        loss = ArcFace(2, 2, margin=margin, scale=1.0, gradient=kind).double()
         loss.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
         z = torch.tensor([[math.cos(theta), math.sin(theta)]], dtype=torch.float64)
         z.requires_grad_()

@@ -74,7 +74,7 @@ def test_published_annealing(kind: type, schedule: object) -> None:
     loss = kind(5, 4).double()
     for step in (0, 1, 10, 1_000, 10_000, 100_000):
         loss.annealing.step.fill_(step)
-        assert loss.annealing.weight() == pytest.approx(schedule(step), rel=1e-12)  # type: ignore[operator]
+        assert loss.annealing.weight() == pytest.approx(schedule(step), rel=1e-12)
         loss(*batch())
         assert loss.annealing.step == step + 1
 

@@ -107,7 +107,7 @@ def test_the_score_is_the_log_likelihood_ratio() -> None:
     np.testing.assert_allclose(model.score_pairs(pairs), expected, atol=1e-9)
 
 
-def test_A_and_G_are_the_papers_and_the_score_is_more_than_a_distance() -> None:  # noqa: N802
+def test_A_and_G_are_the_papers_and_the_score_is_more_than_a_distance() -> None:  # noqa: N802  # the paper's letters
     X, y = draw([3] * 100)
     model = JointBayesian().fit(X, y)
     between, within = model.between_covariance_, model.within_covariance_

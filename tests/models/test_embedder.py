@@ -26,7 +26,7 @@ def fresh(seed: int = 0, **options: object) -> Embedder:
     torch.manual_seed(seed)
     backbone = Backbone("contrastnet", 16)
     module = create_backbone(backbone, height=32, width=32)
-    return Embedder(module, Preprocess(32, 32), backbone, **options)  # type: ignore[arg-type]  # passed on
+    return Embedder(module, Preprocess(32, 32), backbone, **options)
 
 
 def test_embedding_is_the_network_on_preprocessed_pixels(photos: Path) -> None:

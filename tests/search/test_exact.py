@@ -167,7 +167,7 @@ def test_wrong_headers(tmp_path: Path) -> None:
 )
 def test_wrong_vectors(vectors: list[object], ids: list[int] | None, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
-        ExactIndex.build(vectors, ids)  # type: ignore[arg-type]  # wrong on purpose
+        ExactIndex.build(vectors, ids)
 
 
 def test_wrong_queries() -> None:

@@ -11,7 +11,6 @@ import typer
 from likewise.cli.output import AsJson, Root, note, print_bad, print_json, print_table
 
 if TYPE_CHECKING:
-    from likewise.lab.compare.intervals import Estimate
     from likewise.lab.compare.summary import Row
 
 __all__ = ["compare"]
@@ -75,7 +74,7 @@ def compare(
     from likewise.lab.compare.pace import parse_budget
     from likewise.lab.compare.page import write_page
     from likewise.lab.compare.sources import read_sources
-    from likewise.lab.compare.table import markdown_table
+    from likewise.lab.compare.table import markdown_table, number
     from likewise.storage import write_text
     from likewise.training.recipe import load_recipe, recipe_with
 
@@ -115,8 +114,8 @@ def compare(
         [
             (
                 row.label,
-                _number(row.estimates.get("auc")),
-                _number(row.difference, signed=True),
+                number(row.estimates.get("auc"), 4),
+                number(row.difference, 4, signed=True),
                 _mean(row, "eer"),
                 _mean(row, "tar"),
             )
@@ -152,10 +151,3 @@ def _cost(row: Row) -> list[str]:
 def _mean(row: Row, name: str) -> str:
     found = row.estimates.get(name)
     return "–" if found is None else f"{found.mean:.3f}"
-
-
-def _number(found: Estimate | None, *, signed: bool = False) -> str:
-    if found is None:
-        return "–"
-    half = "" if found.half is None else f" ± {found.half:.4f}"
-    return f"{found.mean:{'+' if signed else ''}.4f}{half}"

@@ -1,11 +1,12 @@
-"""Decode many photos in threads, in order, with bounded memory."""
+"""Read many photos in threads, in order, with bounded memory."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -13,31 +14,34 @@ from likewise.data.images import BadImage, ImageSource
 from likewise.data.preprocess import Preprocess
 from likewise.machine import usable_cores
 
-__all__ = ["read_pixels"]
+__all__ = ["read_ahead", "read_pixels"]
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
-def read_pixels(
-    sources: Iterable[ImageSource], preprocess: Preprocess, *, ahead: int = 128
-) -> Iterator[Tensor | BadImage]:
-    """Yield uint8 [C,H,W] of each source, or why it cannot be read, in the order given.
+def read_ahead(
+    sources: Iterable[S], read: Callable[[S], T], *, ahead: int = 128
+) -> Iterator[T | BadImage]:
+    """Yield what ``read`` makes of each source, or why it cannot be read, in the order given.
 
     Threads, not processes: Pillow's decoders let go of the interpreter while they work.
 
     Args:
-        sources: paths, encoded bytes, PIL images or arrays.
-        preprocess: how they become pixels.
-        ahead: how many may be decoded before they are asked for.
+        sources: whatever ``read`` takes.
+        read: may raise ``BadImage``, which is yielded in its place.
+        ahead: how many may be read before they are asked for.
     """
 
-    def attempt(source: ImageSource) -> Tensor | BadImage:
+    def attempt(source: S) -> T | BadImage:
         try:
-            return preprocess.pixels(source)
+            return read(source)
         except BadImage as bad:
             return bad
 
-    waiting: deque[Future[Tensor | BadImage]] = deque()
+    waiting: deque[Future[T | BadImage]] = deque()
     stream = iter(sources)
-    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="read")
     try:
         waiting.extend(pool.submit(attempt, source) for source in islice(stream, ahead))
         while waiting:
@@ -45,3 +49,16 @@ def read_pixels(
             waiting.extend(pool.submit(attempt, source) for source in islice(stream, 1))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def read_pixels(
+    sources: Iterable[ImageSource], preprocess: Preprocess, *, ahead: int = 128
+) -> Iterator[Tensor | BadImage]:
+    """Yield uint8 [C,H,W] of each source, or why it cannot be read, in the order given.
+
+    Args:
+        sources: paths, encoded bytes, photos in a store, PIL images or arrays.
+        preprocess: how they become pixels.
+        ahead: how many may be decoded before they are asked for.
+    """
+    return read_ahead(sources, preprocess.pixels, ahead=ahead)

@@ -28,6 +28,7 @@ __all__ = [
     "roc_plot",
     "rocs_plot",
     "score_plot",
+    "svg",
 ]
 
 GENUINE, IMPOSTOR = "#0f766e", "#b45309"
@@ -59,7 +60,7 @@ def roc_plot(measured: Verification) -> str:
     axes.set_xlim(max(smallest / 2, 1e-7), 1)
     axes.set_ylim(0, 1.02)
     axes.legend(frameon=False, loc="lower right", fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def score_plot(
@@ -83,7 +84,7 @@ def score_plot(
     )
     axes.set_yticks([])
     axes.legend(frameon=False, fontsize=8, loc="upper left")
-    return _svg(figure)
+    return svg(figure)
 
 
 def rocs_plot(curves: dict[str, Roc], impostor: int) -> str:
@@ -97,7 +98,7 @@ def rocs_plot(curves: dict[str, Roc], impostor: int) -> str:
     axes.set_xlim(smallest, 1)
     axes.set_ylim(0, 1.02)
     axes.legend(frameon=False, loc="lower right", fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def det_plot(measured: Verification) -> str:
@@ -116,7 +117,7 @@ def det_plot(measured: Verification) -> str:
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)
     axes.legend(frameon=False, fontsize=8, loc="upper right")
-    return _svg(figure)
+    return svg(figure)
 
 
 def cmc_plot(found: Identification) -> str:
@@ -126,7 +127,7 @@ def cmc_plot(found: Identification) -> str:
     axes.plot(np.arange(1, len(cmc) + 1), cmc, "o-", color=GENUINE, lw=2, ms=4)
     axes.set_ylim(min(0.9, float(cmc[0]) - 0.05), 1.005)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return _svg(figure)
+    return svg(figure)
 
 
 def reliability_plot(found: Reliability) -> str:
@@ -142,7 +143,7 @@ def reliability_plot(found: Reliability) -> str:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
-    return _svg(figure)
+    return svg(figure)
 
 
 def group_plot(report: GroupReport) -> str:
@@ -160,7 +161,7 @@ def group_plot(report: GroupReport) -> str:
     for color, label in ((IMPOSTOR, "FMR"), (GENUINE, "FNMR")):
         axes.plot([], [], "o-", color=color, label=label)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
-    return _svg(figure)
+    return svg(figure)
 
 
 def _canvas(x: str, y: str) -> tuple[Figure, mpl.axes.Axes]:
@@ -177,7 +178,8 @@ def _canvas(x: str, y: str) -> tuple[Figure, mpl.axes.Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """A figure as SVG to be placed in a page."""
     buffer = io.StringIO()
     # Text stays text: smaller, selectable, and in the page's own font.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "likewise"}):

@@ -115,7 +115,7 @@ class Head(Composable):
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """Map cosines to the row's own class [B], with the margins of :meth:`margins`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a head says its margin in target()")
 
     def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (for those who need it)
         """Map cosines to the other classes [b, J]; ``target`` holds what the first map gave [b]."""

@@ -31,10 +31,10 @@ def check_count(name: str, value: object, *, least: int = 1, most: float = math.
         InputError: it is not.
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:  # type: ignore[operator]
+    if not whole or not least <= value <= most:  # type: ignore[operator]  # it is whole
         limit = f"of at least {least}" if most == math.inf else f"from {least} to {most:g}"
         raise InputError(f"{name}: {value!r}; must be a whole number {limit}")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)  # type: ignore[call-overload, no-any-return]  # likewise
 
 
 def check_number(name: str, value: object, *, least: float, most: float = math.inf) -> float:
@@ -96,7 +96,7 @@ def check_rows(
     _check_finite(estimator, argument, rows)
     if fit:
         _check_spread(estimator, rows)
-    return rows  # type: ignore[no-any-return]
+    return rows  # type: ignore[no-any-return]  # scikit-learn carries no types
 
 
 def check_pairs(

@@ -25,8 +25,8 @@ BLOCK_BYTES = 16 * 2**20
 
 class LinearMetric(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn carries no types
-    TransformerMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]  # likewise
+    BaseEstimator,  # type: ignore[misc]  # likewise
     metaclass=ABCMeta,
 ):
     """A factor A [r, D], learned by ``fit``; the metric is ``d(x, y) = ‖A x - A y‖``.

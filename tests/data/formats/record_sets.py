@@ -45,5 +45,5 @@ def flat(labels: Sequence[float]) -> list[Record]:
 def said(manifest: Manifest) -> list[tuple[str, str, bytes]]:
     """Name, identity and bytes of each photo."""
     identities = manifest.table["identity"].to_pylist()
-    photos = [photo.read() for photo in manifest.photos()]  # type: ignore[union-attr]
+    photos = [photo.read() for photo in manifest.photos()]
     return list(zip(manifest.names, identities, photos, strict=True))

@@ -26,7 +26,7 @@ PHOTOS: list[Photo] = [
 def tar_of(members: list[tuple[str, bytes]], **keywords: object) -> bytes:
     """An archive as Python's own module writes it."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", **keywords) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="w", **keywords) as archive:
         for name, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)

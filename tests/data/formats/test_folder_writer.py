@@ -58,7 +58,7 @@ def test_whatever_the_names_the_photos_are_found(tmp_path: Path) -> None:
         writer.write(*photo)
     writer.finish()
     manifest = read_manifest(tmp_path / "out")
-    assert sorted(Path(p).read_bytes() for p in manifest.photos()) == sorted(d for *_, d in photos)  # type: ignore[arg-type]
+    assert sorted(Path(p).read_bytes() for p in manifest.photos()) == sorted(d for *_, d in photos)
     assert len(manifest.identities) == 5
     assert (tmp_path / "out" / "anna" / "0.png").read_bytes() == b"0"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]

@@ -115,7 +115,7 @@ def a_tsv(folder: Path) -> tuple[list[Path], Callable[[], object]]:
         read_all = read(path)
         for photo in read_all.photos():
             try:
-                photo.read()  # type: ignore[union-attr]
+                photo.read()
             except InputError:
                 continue
 

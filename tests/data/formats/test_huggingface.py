@@ -60,7 +60,7 @@ def test_a_dict_of_splits(tmp_path: Path) -> None:
 
 def test_photos_that_are_files_stay_in_the_root(tmp_path: Path) -> None:
     photos = [("own.jpg", "anna", None), ("../out.jpg", "anna", None), ("/etc/passwd", "bob", None)]
-    write_huggingface(tmp_path / "d", photos)  # type: ignore[arg-type]
+    write_huggingface(tmp_path / "d", photos)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "own.jpg").write_bytes(b"mine")
     (tmp_path / "out.jpg").write_bytes(b"not mine")

@@ -30,7 +30,7 @@ def golden(shared_data: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("indexed", [True, False])
-def test_mxnets_own_set(golden: Path, shared_data: Path, indexed: bool, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_mxnets_own_set(golden: Path, shared_data: Path, indexed: bool, caplog) -> None:
     if not indexed:
         (golden / "train.idx").unlink()
     manifest = read_manifest(golden)
@@ -39,7 +39,7 @@ def test_mxnets_own_set(golden: Path, shared_data: Path, indexed: bool, caplog) 
     assert manifest.table["identity"].to_pylist() == [str(photo["label"]) for photo in expected]
     assert manifest.identities == ["0", "1", "2"]
     for photo, wanted in zip(manifest.photos(), expected, strict=True):
-        assert hashlib.sha256(photo.read()).hexdigest() == wanted["sha256"]  # type: ignore[union-attr]
+        assert hashlib.sha256(photo.read()).hexdigest() == wanted["sha256"]
         assert decode(photo).size == (112, 112)
     assert len(caplog.records) == (0 if indexed else 1)  # a missing index is said once
     assert (golden / "train.rec").as_posix() in str(manifest.photo(0))

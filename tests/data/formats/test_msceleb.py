@@ -159,10 +159,10 @@ def test_face_data_that_are_no_base64_are_that_photos_fault(tmp_path: Path, dama
     content = GOOD.replace(b"SlBFRw==", damage) + line(rank=1)
     manifest = read_manifest(write(tmp_path / "faces.tsv", content))
     with pytest.raises(InputError, match=r"faces.tsv: byte \d+: the face data are no base64"):
-        manifest.photo(0).read()  # type: ignore[union-attr]
+        manifest.photo(0).read()
     with pytest.raises(BadImage, match=r"faces.tsv: m.01_0r7/0-FaceId-0.jpg: .*no base64"):
         decode(manifest.photo(0))
-    assert manifest.photo(1).read() == b"JPEG"  # type: ignore[union-attr]
+    assert manifest.photo(1).read() == b"JPEG"
 
 
 def test_a_file_cut_anywhere_is_refused_or_loses_only_the_end(tmp_path: Path) -> None:

@@ -106,12 +106,12 @@ def test_the_hub_s_way(tmp_path: Path) -> None:
 def test_other_parquet_stays_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"path": ["a"], "identity": ["b"]}), path)
-    assert format_of(path).name == "table"  # type: ignore[union-attr]
+    assert format_of(path).name == "table"
     vectors = pa.array([[1.0]], pa.list_(pa.float32(), 1))
     pq.write_table(pa.table({"path": ["a"], "identity": ["b"], "vector": vectors}), path)
-    assert format_of(path).name == "table"  # type: ignore[union-attr]
+    assert format_of(path).name == "table"
     pq.write_table(pa.table({"image": [b"a"], "identity": ["b"], "path": ["c"]}), path)
-    assert format_of(path).name == "parquet"  # type: ignore[union-attr]
+    assert format_of(path).name == "parquet"
     assert contents(read_manifest(path)) == [("c", "b", b"a")]
 
 

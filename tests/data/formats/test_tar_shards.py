@@ -41,7 +41,7 @@ def test_what_is_written_is_read_and_tarfile_agrees(tmp_path: Path) -> None:
         taken = archive.extractfile(members[6])
         assert taken is not None
         assert taken.read() == PHOTOS[2][2]
-        classes = [archive.extractfile(m).read() for m in members[1::3]]  # type: ignore[union-attr]
+        classes = [archive.extractfile(m).read() for m in members[1::3]]
     assert classes == [b"0", b"0", b"1", b"2", b"2"]
     lines = (tmp_path / "shards" / "identities.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == ["anna", "Zoë 李", "bob"]

@@ -55,7 +55,7 @@ def test_the_published_archives(
     with zipfile.ZipFile(path) as archive:
         for row in range(0, len(manifest), 997):
             wanted = archive.read(f"{path.stem}/{manifest.names[row]}")
-            assert manifest.photo(row).read() == wanted  # type: ignore[union-attr]
+            assert manifest.photo(row).read() == wanted
     assert decode(manifest.photo(0), channels=1).size == (105, 105)
 
 
@@ -92,7 +92,7 @@ def test_small_runs(tmp_path: Path) -> None:
     found = read_one_shot_runs(str(tmp_path / "r.zip"))
     assert [run.name for run in found.runs] == ["run01", "run02"]
     assert found.runs[0].answers.tolist() == [1, 0]
-    contents = [photo.read() for photo in found.images.photos()]  # type: ignore[union-attr]
+    contents = [photo.read() for photo in found.images.photos()]
     assert [contents[row] for row in found.runs[0].tests] == [b"one one", b"one two"]
     assert [contents[row] for row in found.runs[0].training] == [b"one a", b"one b"]
     assert [contents[row] for row in found.runs[1].tests] == [b"two one"]
@@ -126,7 +126,7 @@ def test_no_runs(tmp_path: Path) -> None:
 
 def read_all(path: Path) -> None:
     for photo in read_one_shot_runs(path).images.photos():
-        photo.read()  # type: ignore[union-attr]
+        photo.read()
 
 
 def test_cut_short_at_every_byte(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ SAME = [True, False]
 
 
 def read_all(path: Path) -> list[bytes]:
-    return [photo.read() for photo in read_bin(path).photos.photos()]  # type: ignore[union-attr]
+    return [photo.read() for photo in read_bin(path).photos.photos()]
 
 
 @pytest.mark.parametrize("name", ["pairs_protocol2.bin", "pairs_protocol4.bin", "pairs_numpy.bin"])
@@ -143,7 +143,7 @@ def test_a_set_says_not_whom_it_shows(tmp_path: Path) -> None:
     write_bin(tmp_path / "set.bin", IMAGES, SAME)
     manifest = read_manifest(tmp_path / "set.bin")
     assert manifest.names == ["000000.jpg", "000001.jpg", "000002.jpg", "000003.jpg"]
-    assert Image.open(io.BytesIO(manifest.photo(2).read())).size == (16, 16)  # type: ignore[union-attr]
+    assert Image.open(io.BytesIO(manifest.photo(2).read())).size == (16, 16)
     for ask in (lambda: manifest.identities, lambda: manifest.labels):
         with pytest.raises(InputError, match="does not say whom its photos show"):
             ask()

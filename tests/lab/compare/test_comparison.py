@@ -105,7 +105,7 @@ def test_interrupted_it_says_so_and_continues(
         begun.append(self.key)
         if len(begun) == 6:
             raise KeyboardInterrupt
-        return real(self, advance)  # type: ignore[arg-type]
+        return real(self, advance)
 
     monkeypatch.setattr(single_run.SingleRun, "complete", interrupted)
     with pytest.raises(LikewiseError, match=f"interrupted after 5 of {RUNS} runs"):
@@ -190,8 +190,8 @@ def test_first_weights_and_batches_do_not_depend_on_the_loss(
         of = seen.setdefault(self.recipe.loss.name, [])
         if self.step_number == 0:
             weights = sum(float(p.detach().sum()) for p in self.module.parameters())
-            of.append(weights + float(pixels.sum()))  # type: ignore[attr-defined]
-        return real(self, pixels, labels, steps)  # type: ignore[arg-type]
+            of.append(weights + float(pixels.sum()))
+        return real(self, pixels, labels, steps)
 
     monkeypatch.setattr(single_run.Trainer, "step", step)
     run(people, tmp_path, ["softmax", "arcface", "proxy_nca"], trials=1, seeds=1)

@@ -56,7 +56,7 @@ def test_planted_doubles_are_found_and_no_others(
     near = near_duplicates(census, exact)
 
     def copies(found: list[object]) -> set[str]:
-        ends = [{Path(manifest.names[row]).name for row in (d.left, d.right)} for d in found]  # type: ignore[attr-defined]
+        ends = [{Path(manifest.names[row]).name for row in (d.left, d.right)} for d in found]
         for pair in ends:
             numbers = {name.removeprefix("copy").split(".")[0] for name in pair}
             assert len(numbers) == 1, pair

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from likewise.data.protocols.file_cursor import LINE_LIMIT, FileCursor
+from likewise.data.protocols.pickle_values import Pixels, Stored
 
-__all__ = ["Pixels", "Stored", "walk_pickle"]
+__all__ = ["walk_pickle"]
 
 MAX_STEPS = 4_000_000  # opcodes; a set of 100,000 pairs has a fifth of them, in its longest form
 SHORT = 64  # texts up to this are kept: the names of codecs, modules and types
@@ -25,32 +26,6 @@ RECONSTRUCT = {f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_co
 FROM_BUFFER = {f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")}
 ADMITTED = {"_codecs.encode", "numpy.ndarray", "numpy.dtype"} | RECONSTRUCT | FROM_BUFFER
 OPCODES = {opcode.code.encode("latin1")[0]: opcode.name for opcode in pickletools.opcodes}
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Bytes or text that stand in the file.
-
-    Args:
-        offset: where.
-        size: how many bytes.
-        coding: ``bytes`` as they are, ``text`` for UTF-8, ``latin1`` for bytes that were written
-            as UTF-8 text, each a character.
-        short: the content itself, where it is short.
-    """
-
-    offset: int
-    size: int
-    coding: Literal["bytes", "text", "latin1"]
-    short: bytes = b""
-
-
-@dataclass(slots=True)
-class Pixels:
-    """A uint8 NumPy array: its shape and its bytes, once the pickle has told them."""
-
-    shape: tuple[Any, ...] = ()
-    data: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import Pairs, match_names
-from likewise.data.protocols.pickle_walk import Pixels, Stored, walk_pickle
+from likewise.data.protocols.pickle_values import Pixels, Stored
+from likewise.data.protocols.pickle_walk import walk_pickle
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, StoredPhoto
 from likewise.errors import InputError
 from likewise.storage import new_file

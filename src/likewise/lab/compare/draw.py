@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-
+from likewise.evaluation.plots import svg
 from likewise.lab.compare.intervals import Estimate
 from likewise.lab.compare.summary import Row, Target
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 __all__ = ["curves_plot", "means_plot"]
 
@@ -49,7 +47,7 @@ def means_plot(rows: Sequence[Row], reference: str) -> str:
         axes.grid(axis="y", color="#f1f5f9", lw=0.6)
         axes.set_axisbelow(True)
         axes.set_ylim(0.4, len(shown) + 0.6)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _color(difference: Estimate | None) -> str:
@@ -94,18 +92,9 @@ def curves_plot(rows: Sequence[Row], target: Target) -> str:
         axes.set_ylim(_low(values), min(1.0, max(values) + 0.004) if values else 1.0)
     for axes in panels[max(0, len(shown) - columns) : len(shown)]:
         axes.tick_params(labelbottom=True)  # the lowest of each column, whatever lies below
-    return _svg(figure)
+    return svg(figure)
 
 
 def _low(values: Sequence[float]) -> float:
     ordered = sorted(values)
     return ordered[len(ordered) // 10] - 0.01 if ordered else 0.0
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    # Text stays text: smaller, selectable, and in the page's own font.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "likewise"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

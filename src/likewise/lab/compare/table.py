@@ -9,7 +9,7 @@ from likewise.lab.compare.comparison import Comparison
 from likewise.lab.compare.intervals import Estimate
 from likewise.lab.compare.summary import Row
 
-__all__ = ["markdown_table"]
+__all__ = ["markdown_table", "number"]
 
 
 def markdown_table(found: Comparison) -> str:
@@ -34,23 +34,24 @@ def _cells(row: Row) -> list[str]:
     if not row.runs:
         return [row.label, f"failed: {'; '.join(row.failed)}", *[""] * 11]
     of = row.estimates.get
-    versus = _number(row.difference, 4, signed=True)
+    versus = number(row.difference, 4, signed=True)
     late = "–" if row.epochs_to_target is None else f"{row.epochs_to_target:g}"
     return [
         row.label,
-        _number(of("auc"), 4),
+        number(of("auc"), 4),
         f"**{versus}**" if row.difference is not None and row.difference.certain else versus,
-        *(_number(of(name), 3) for name in ("eer", "tar", "recall_at_1", "map_at_r")),
+        *(number(of(name), 3) for name in ("eer", "tar", "recall_at_1", "map_at_r")),
         _angle(of("within")),
         _angle(of("between")),
-        _number(of("overlap"), 3),
+        number(of("overlap"), 3),
         "–" if row.images_per_s is None else f"{row.images_per_s:,.0f}",
         late if row.reached == row.runs else f"{late} ({row.reached} of {row.runs})",
         "–" if row.step_mib is None else f"{row.step_mib:.1f}",
     ]
 
 
-def _number(found: Estimate | None, digits: int, *, signed: bool = False) -> str:
+def number(found: Estimate | None, digits: int, *, signed: bool = False) -> str:
+    """A mean with its interval, such as ``0.9610 ± 0.0065``; a dash where there is none."""
     if found is None:
         return "–"
     half = "" if found.half is None else f" ± {found.half:.{digits}f}"

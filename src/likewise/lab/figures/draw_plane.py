@@ -104,7 +104,7 @@ def _regions(axes: Axes, part: torch.nn.Module, reach: float) -> None:
     side = 360
     line = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 * reach - reach
     grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1).reshape(-1, 2)
-    decided = decide(part, grid).numpy().reshape(side, side)  # type: ignore[arg-type]
+    decided = decide(part, grid).numpy().reshape(side, side)  # type: ignore[arg-type]  # NumPy's stubs
     colors = np.array([tint(color, 0.13) for color in CLASSES])
     image = colors[decided]
     # The boundary itself stays paper: a thin gap between two tints.

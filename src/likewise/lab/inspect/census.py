@@ -6,11 +6,8 @@ import hashlib
 import io
 import tempfile
 import warnings
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +16,9 @@ from PIL import Image
 
 from likewise.data.images import FORMATS, BadImage, decode
 from likewise.data.manifest import Manifest
+from likewise.data.reader import read_ahead
 from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
 from likewise.errors import InputError
-from likewise.machine import usable_cores
 from likewise.progress import progress
 
 __all__ = ["SIDE", "Census", "joined", "take_census"]
@@ -131,24 +128,12 @@ def _miniatures(count: int) -> NDArray[np.uint8]:
 
 
 def _read_all(manifest: Manifest, headers_only: bool) -> Iterator[_Seen | BadImage]:
-    """What each photo is, in order, read ahead in threads: Pillow lets go of the interpreter."""
+    """What each photo is, in order."""
 
-    def look(row: int) -> _Seen | BadImage:
-        try:
-            return _look(manifest.photo(row), headers_only)
-        except BadImage as bad:
-            return bad
+    def look(row: int) -> _Seen:
+        return _look(manifest.photo(row), headers_only)
 
-    waiting: deque[Future[_Seen | BadImage]] = deque()
-    rows = iter(range(len(manifest)))
-    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="census")
-    try:
-        waiting.extend(pool.submit(look, row) for row in islice(rows, AHEAD))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(look, row) for row in islice(rows, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return read_ahead(range(len(manifest)), look, ahead=AHEAD)
 
 
 def _look(photo: Path | StoredPhoto, headers_only: bool) -> _Seen:
