@@ -138,6 +138,13 @@ class Training(_Section):
     )
     patience: int = Field(0, ge=0, description="stop after this many epochs without gain; 0: never")
     checkpoint_minutes: float = Field(5.0, gt=0, description="between checkpoints in an epoch")
+    keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
+    sync_norm: bool = Field(
+        True, description="batch normalisation over all processes' photos, as one would have it"
+    )
+    peer_timeout_s: float = Field(
+        300.0, gt=0, description="a process that is silent for so long counts as lost"
+    )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
 
 
