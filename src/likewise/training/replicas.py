@@ -8,7 +8,7 @@ rows that are split over the processes have their exact gradient already, and ar
 
 from __future__ import annotations
 
-import warnings
+import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -64,7 +64,7 @@ class Replicas:
         if sync_norm:
             synchronise_norm(module)
         if any(p.requires_grad for p in module.parameters()):
-            self.network = _parallel(module, broadcast_buffers=not sync_norm)
+            self.network = _parallel(module, sync_buffers=not sync_norm)
 
     def unsynchronised(self) -> AbstractContextManager[object]:
         """The context of every backward pass of a step but the last: gradients only add up."""
@@ -102,18 +102,18 @@ class Replicas:
             dist.all_reduce(flag, dist.ReduceOp.MAX)
 
 
-def _parallel(module: nn.Module, *, broadcast_buffers: bool) -> nn.parallel.DistributedDataParallel:
+def _parallel(module: nn.Module, *, sync_buffers: bool) -> nn.parallel.DistributedDataParallel:
     """On the CPU, DDP that repeats itself to the bit.
 
     Unless it looks for unused parameters, DDP makes its buckets anew after the first step, and
     the order of sums depends on buckets: a run that is resumed would differ in the last bit.
     """
     cpu = next(module.parameters()).device.type == "cpu"
-    # It says that none was unused: that is the point.
-    warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
+    known = inspect.signature(nn.parallel.DistributedDataParallel).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     return nn.parallel.DistributedDataParallel(
         module,
-        broadcast_buffers=broadcast_buffers,
+        **{sync: sync_buffers},
         find_unused_parameters=cpu,
         gradient_as_bucket_view=True,
     )
