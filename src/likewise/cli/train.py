@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, BadImagePolicy, Root, note, print_bad, print_json
+from likewise.cli.output import (
+    AsJson,
+    BadImagePolicy,
+    Root,
+    note,
+    print_bad,
+    print_json,
+    print_profile,
+)
 
 __all__ = ["train"]
 
@@ -28,6 +36,9 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the photos.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    profile: Annotated[
+        int, typer.Option("--profile", min=0, help="Measure so many steps, tell where time goes.")
+    ] = 0,
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,9 +64,11 @@ def train(
     chosen = None
     if not resume or recipe or wanted:
         chosen = recipe_with(load_recipe(recipe) if recipe else Recipe(), wanted)
-    result = run(read_manifest(data, root), out, chosen, resume=resume)
+    result = run(read_manifest(data, root), out, chosen, resume=resume, profile=profile)
     if not as_json:
         print_bad(result.bad_images)
+        if result.profile is not None:
+            print_profile(result.profile)
     if as_json:
         print_json(
             {
@@ -67,6 +80,7 @@ def train(
                 "images": result.images,
                 "validation_auc": result.validation,
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in result.bad_images],
+                "profile": result.profile.to_dict() if result.profile is not None else None,
             }
         )
     elif not result.finished:

@@ -22,11 +22,14 @@ from likewise.progress import progress
 from likewise.storage import output_folder, write_text
 from likewise.training.checkpoint import load_checkpoint
 from likewise.training.log import RunLog
+from likewise.training.pace import epoch_line
 from likewise.training.parts import batches_of, loss_of, network_of, seed_everything
+from likewise.training.profile import Profile, StepProfile
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated, Validation, calibrated
+from likewise.training.watch import Watch
 
 __all__ = ["TrainingResult", "train"]
 
@@ -34,6 +37,7 @@ log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.safetensors"
 RECIPE = "recipe.yaml"
 MODEL = "model"
+TRACE = "trace.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class TrainingResult:
         bad_images: the photos that could not be read.
         identities: people trained on.
         images: photos trained on.
+        profile: where the time of its steps went, if that was asked for.
     """
 
     folder: Path
@@ -57,6 +62,7 @@ class TrainingResult:
     bad_images: list[BadImage]
     identities: int
     images: int
+    profile: Profile | None = None
 
     @property
     def model(self) -> Path:
@@ -70,6 +76,7 @@ def train(
     recipe: Recipe | None = None,
     *,
     resume: bool = False,
+    profile: int = 0,
 ) -> TrainingResult:
     """Train an embedder on labelled photos.
 
@@ -83,11 +90,13 @@ def train(
         out: the run's folder: recipe, log, TensorBoard curves, checkpoint and model.
         recipe: everything about the run; with ``resume``, that of the run itself.
         resume: continue the run in ``out``.
+        profile: measure so many steps, after three to warm up, write ``out/trace.json``, and stop
+            as Ctrl-C would: ``resume`` goes on. 0 measures nothing.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
-        LikewiseError: the loss is no longer finite, or the disk is full.
+        LikewiseError: steps are no longer finite (the last good one is kept), or the disk is full.
 
     Example:
         >>> from likewise.training.recipe import Recipe, recipe_with
@@ -101,7 +110,9 @@ def train(
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
     chosen = _recipe_of(folder, recipe, resume)
     output_folder(folder)
-    return _Run(manifest, folder, chosen, resume).complete()
+    run = _Run(manifest, folder, chosen, resume)
+    run.trainer.profile = StepProfile(profile, run.trainer.device, folder / TRACE)
+    return run.complete()
 
 
 def _recipe_of(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
@@ -156,6 +167,15 @@ class _Run:
             preprocess,
             device,
         )
+        self.trainer.names = lambda rows: training.table["path"].take(list(rows)).to_pylist()
+        if recipe.guards.watch:
+            self.trainer.watch = Watch(
+                training.identities,
+                recipe.guards.epochs,
+                max(recipe.schedule.warmup_epochs, recipe.schedule.margin_warmup_epochs),
+                self.trainer.agreement,
+                device,
+            )
         self.sampler = EpochSampler(batches_of(recipe, training.labels), recipe.training.seed)
         self.loader = self._loader(Photos(
             training, preprocess, recipe.augment.transform(channels=preprocess.channels), pixels
@@ -187,7 +207,12 @@ class _Run:
         """Train to the end, or until a stop is asked for."""
         trainer, recipe = self.trainer, self.recipe
         epochs = recipe.schedule.epochs
-        run_log = RunLog(self.folder, trainer.step_number)
+        run_log = RunLog(
+            self.folder,
+            trainer.step_number,
+            wandb=recipe.training.wandb,
+            config=recipe.model_dump(mode="json"),
+        )
         total = epochs * len(self.sampler) * len(next(iter(self.sampler)))
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
         for bad in self.bad:
@@ -206,9 +231,12 @@ class _Run:
                     self._after_epoch(report)
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
-                    if stop.signal is not None and trainer.epoch < epochs:
+                    log.info("%s", epoch_line(trainer.epoch, epochs, report))
+                    enough = stop.signal is not None or trainer.profile.enough
+                    if enough and trainer.epoch < epochs:
                         return self._result(finished=False)
         finally:
+            trainer.profile.finish()  # a run that is shorter than what it should measure
             run_log.close()
         return self._result(finished=True)
 
@@ -272,6 +300,7 @@ class _Run:
             bad_images=[*self.bad, *self.trainer.bad.values()],
             identities=len(self.training.identities),
             images=len(self.training),
+            profile=self.trainer.profile.result,
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from likewise.data.photos import Batch
 from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
 from likewise.errors import InputError, LikewiseError
+from likewise.training.agreement import ALONE, Agreement
 from likewise.training.averaging import WeightAverage
 from likewise.training.checkpoint import (
     Parts,
@@ -26,11 +28,16 @@ from likewise.training.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
+from likewise.training.gradients import Gradients
+from likewise.training.guards import NotFinite, StepGuard, Stopped
+from likewise.training.memory_format import match_layout
 from likewise.training.optimizer import build_optimizer
-from likewise.training.precision import Precision
+from likewise.training.pace import Pace
+from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe
 from likewise.training.schedule import lr_factor, margin_fraction
 from likewise.training.stopping import Best, StopRequest
+from likewise.training.watch import Watch
 
 __all__ = ["Trainer"]
 
@@ -46,6 +53,16 @@ class Trainer:
         loss: ``loss(embeddings, labels) -> scalar``; its own weights are trained with the network.
         preprocess: from pixels to the network's input.
         device: where all of it runs.
+        agreement: how several processes decide alike.
+
+    Attributes:
+        gradients: how they are made of a batch.
+        profile: measures the phases of a step; by default it does nothing.
+        watch: what the epochs are watched for, if anything.
+        rows: which photos the batch at hand holds, and ``names`` what they are called.
+
+    Raises:
+        InputError: a switch that this network, this device or another switch does not allow.
     """
 
     def __init__(
@@ -55,17 +72,24 @@ class Trainer:
         loss: nn.Module,
         preprocess: Preprocess,
         device: torch.device,
+        agreement: Agreement = ALONE,
     ) -> None:
         self.recipe = recipe
-        self.module = module.to(device)
-        self.loss = loss.to(device)
+        self.gradients = Gradients(recipe, module, loss, preprocess, device)
+        self.module, self.loss = self.gradients.module, self.gradients.loss
         self.preprocess = preprocess
         self.device = device
-        self.precision = Precision(recipe.training.precision, device)
+        self.agreement = agreement
+        self.precision = self.gradients.precision
         self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss)
         self.average = (
             WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
         )
+        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, agreement)
+        self.watch: Watch | None = None
+        self.profile = StepProfile(0, device, Path())
+        self.rows: Sequence[int] = ()
+        self.names: Callable[[Sequence[int]], list[str]] = lambda rows: [f"row {r}" for r in rows]
         self.step_number = 0
         self.epoch = 0
         self.batch = 0  # the next one of this epoch
@@ -74,32 +98,42 @@ class Trainer:
         self.bad: dict[str, BadImage] = {}
 
     def step(self, pixels: Tensor, labels: Tensor, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
-        """One step on uint8 [B,C,H,W] and int64 [B]; returns the loss and the photos right [B]."""
+        """One step on uint8 [B,C,H,W] and int64 [B]; returns the loss and the photos right [B].
+
+        A step that comes upon a number that is not finite is not taken; its loss is told as NaN.
+
+        Raises:
+            Stopped: too many such steps came in a row.
+        """
         schedule, step = self.recipe.schedule, self.step_number
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_factor(schedule, step, steps_per_epoch)
         set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
         if set_margin is not None:
             set_margin(margin_fraction(schedule, step, steps_per_epoch))
-        images = self.preprocess.normalise(pixels.to(self.device, non_blocking=True))
-        labels = labels.to(self.device, non_blocking=True)
-        with self.precision.autocast():
-            embeddings = self.module(images)
-        value: Tensor = self.loss(embeddings.float(), labels)
-        scaler = self.precision.scaler
-        self.optimizer.zero_grad(set_to_none=True)
-        scaler.scale(value).backward()
-        if self.recipe.optimizer.clip:
-            scaler.unscale_(self.optimizer)
-            weights = [p for group in self.optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(weights, self.recipe.optimizer.clip)
-        scaler.step(self.optimizer)
-        scaler.update()
-        if self.average is not None:
-            self.average.update(self.module)
         self.step_number += 1
-        hits = getattr(self.loss, "hits", None)
-        return value.detach(), torch.empty(0) if hits is None else hits
+        labels = labels.to(self.device, non_blocking=True)
+        try:
+            taken = self.gradients.of(pixels, labels, self.optimizer, self.guard, self.profile)
+        except NotFinite as found:
+            again = partial(self.gradients.embed_plainly, pixels)
+            self.guard.skip(found, step, self.names(self.rows), again)
+            return torch.full((), torch.nan), torch.empty(0)
+        scaler = self.precision.scaler
+        with self.profile.phase("optimiser"):
+            scaler.step(self.optimizer)
+            scaler.update()
+            # Under float16 the scaler leaves out a step whose gradient overflows.
+            if self.average is not None and (
+                not scaler.is_enabled() or bool(taken.norm.isfinite())
+            ):
+                self.average.update(self.module)
+        self.guard.passed()
+        self.guard.scale(scaler)
+        hits: Tensor | None = getattr(self.loss, "hits", None)
+        if self.watch is not None:
+            self.watch.step(taken.embeddings, labels, hits)
+        return taken.loss, torch.empty(0) if hits is None else hits
 
     def run_epoch(
         self,
@@ -109,28 +143,37 @@ class Trainer:
         stop: StopRequest,
         checkpoint: Callable[[], None],
     ) -> dict[str, float] | None:
-        """Train to the end of the epoch at hand; None if a stop was asked for.
+        """Train to the end of the epoch at hand; None if a stop was asked for, or a profile is had.
 
         Raises:
-            LikewiseError: the loss is no longer finite, or no photo of the epoch can be read.
+            LikewiseError: steps are not finite, or no photo of the epoch can be read.
         """
         self.module.train()
         self.loss.train()
         sampler.start_at(self.epoch, self.batch)
-        saved = started = time.monotonic()
-        before = self.total[2]  # of an interrupted attempt at this epoch
+        saved = time.monotonic()
         pending: list[tuple[Tensor, Tensor, int]] = []
-        for batch in loader:
+        pace = Pace(self.agreement, self.profile)
+        for batch in pace.of(loader):
             self._note_bad(batch)
             if len(batch.labels) > 1:  # normalisation needs two
-                value, hits = self.step(batch.pixels, batch.labels, len(sampler))
-                pending.append((value, hits, len(batch.labels)))
+                self.rows = batch.rows
+                try:
+                    value, hits = self.step(batch.pixels, batch.labels, len(sampler))
+                except Stopped:
+                    self.batch += 1
+                    self._settle(pending)
+                    checkpoint()  # of the last good step; a resumed run goes on behind the bad ones
+                    raise
+                if not self.guard.in_a_row:
+                    pending.append((value, hits, len(batch.labels)))
+                self.profile.end_step()
             self.batch += 1
             advance(len(batch.labels) + len(batch.bad))
             # A GPU is asked for numbers only now and then: each question makes it wait.
             if self.device.type == "cpu" or len(pending) >= 20:
                 self._settle(pending)
-            if stop.signal is not None and self.batch < len(sampler):
+            if (stop.signal is not None or self.profile.enough) and self.batch < len(sampler):
                 self._settle(pending)
                 return None
             if time.monotonic() - saved > 60 * self.recipe.training.checkpoint_minutes:
@@ -144,26 +187,22 @@ class Trainer:
                 "training: no batch had two photos that can be read "
                 f"({len(self.bad)} broken); see train.log"
             )
-        seconds = time.monotonic() - started
-        report = {"train/loss": loss / max(1.0, count), "images_per_s": (count - before) / seconds}
-        if getattr(self.loss, "hits", None) is not None:
-            report["train/accuracy"] = right / max(
-                1.0, count
-            )  # by the nearest class, without the margin
-        report["lr"] = self.optimizer.param_groups[0]["lr"]
         self.epoch, self.batch, self.total = self.epoch + 1, 0, [0.0, 0.0, 0.0]
-        return report
+        report = {"train/loss": loss / max(1.0, count)}
+        if getattr(self.loss, "hits", None) is not None:
+            # By the nearest class, without the margin.
+            report["train/accuracy"] = right / max(1.0, count)
+        report["lr"] = self.optimizer.param_groups[0]["lr"]
+        report["train/skipped_steps"] = float(self.guard.skipped)
+        if self.watch is not None:
+            report |= self.watch.end_epoch(self.epoch)
+        left = (self.recipe.schedule.epochs - self.epoch) * len(sampler)
+        return report | pace.report(left)
 
     def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
-        """Add up what the last steps measured, and refuse to go on if it is not finite."""
+        """Add up what the last steps measured."""
         for value, hits, count in pending:
-            number = float(value)
-            if not torch.isfinite(value):
-                raise LikewiseError(
-                    f"training: the loss is {number} near step {self.step_number}; the last "
-                    "checkpoint is good. Try a lower optimizer.lr, or training.precision=float32"
-                )
-            new = (number * count, float(hits.sum()), float(count))
+            new = (float(value) * count, float(hits.sum()), float(count))
             self.total = [old + more for old, more in zip(self.total, new, strict=True)]
         pending.clear()
 
@@ -178,6 +217,7 @@ class Trainer:
     def network(self) -> nn.Module:
         """A copy of the network for evaluation, with the averaged weights where there are any."""
         module = copy.deepcopy(self.module)
+        module.to(memory_format=torch.contiguous_format)  # as it will be loaded
         if self.average is not None:
             module.load_state_dict(self.average.weights)
         return module.eval()
@@ -192,11 +232,14 @@ class Trainer:
         }
         if self.average is not None:
             parts["average"] = self.average.state()
+        if self.watch is not None:
+            parts["watch"] = self.watch.state()
         state = {
             "step": self.step_number,
             "epoch": self.epoch,
             "batch": self.batch,
             "total": self.total,
+            "skipped": self.guard.skipped,
             "best": [self.best.value, self.best.epoch, self.best.waited],
             "scaler": self.precision.scaler.state_dict(),
             "bad": [[bad.name, bad.reason] for bad in self.bad.values()],
@@ -213,14 +256,18 @@ class Trainer:
             self.module.load_state_dict(parts["network"])
             self.loss.load_state_dict(parts.get("loss", {}))
             restore_optimizer(self.optimizer, parts.get("optimizer", {}))
+            match_layout(self.optimizer)
             if self.average is not None:
                 self.average.restore(parts["average"])
+            if self.watch is not None:
+                self.watch.restore(parts["watch"])
         except (RuntimeError, KeyError) as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"the checkpoint is of another recipe ({reason})") from None
         restore_random_state(parts["random"])
         self.step_number, self.epoch, self.batch = (values[k] for k in ("step", "epoch", "batch"))
         self.total = values["total"]
+        self.guard.skipped = values["skipped"]
         self.best = Best(*values["best"])
         self.precision.scaler.load_state_dict(values["scaler"])
         self.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
