@@ -40,7 +40,8 @@ def checkpoint(run: Path) -> dict[str, torch.Tensor]:
 def reports(run: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     for line in lines:
-        line.pop("images_per_s")  # the one number that is about the clock
+        for clock in ("images_per_s", "data_wait", "seconds_left"):
+            line.pop(clock)
     return lines
 
 

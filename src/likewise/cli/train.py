@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, BadImagePolicy, Root, note, print_bad, print_json
+from likewise.cli.output import (
+    AsJson,
+    BadImagePolicy,
+    Root,
+    note,
+    print_bad,
+    print_json,
+    print_profile,
+)
 
 __all__ = ["train"]
 
@@ -39,6 +47,9 @@ def train(
     keep: Annotated[
         int | None, typer.Option("--keep", min=1, help="Checkpoints to keep; 2 if not named.")
     ] = None,
+    profile: Annotated[
+        int, typer.Option("--profile", min=0, help="Measure so many steps, tell where time goes.")
+    ] = 0,
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +67,7 @@ def train(
         return
     with told_once():
         _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
-               root, as_json)  # fmt: skip
+               profile, root, as_json)  # fmt: skip
 
 
 def _given(context: typer.Context, leave_out: set[str]) -> list[str]:
@@ -89,6 +100,7 @@ def _train(
     epochs: int | None,
     resume: bool,
     keep: int | None,
+    profile: int,
     root: Path | None,
     as_json: bool,
 ) -> None:
@@ -107,11 +119,13 @@ def _train(
     chosen = None
     if not resume or recipe or wanted:
         chosen = recipe_with(load_recipe(recipe) if recipe else Recipe(), wanted)
-    result = run(read_manifest(data, root), out, chosen, resume=resume, keep=keep)
+    result = run(read_manifest(data, root), out, chosen, resume=resume, keep=keep, profile=profile)
     if os.environ.get("RANK", "0") != "0":
         return  # the first process tells
     if not as_json:
         print_bad(result.bad_images)
+        if result.profile is not None:
+            print_profile(result.profile)
     if as_json:
         print_json(
             {
@@ -123,6 +137,7 @@ def _train(
                 "images": result.images,
                 "validation_auc": result.validation,
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in result.bad_images],
+                "profile": result.profile.to_dict() if result.profile is not None else None,
             }
         )
     elif not result.finished:

@@ -24,7 +24,6 @@ class _Synchronised(nn.modules.batchnorm._BatchNorm):
         statistics = self.training or not self.track_running_stats
         if not (statistics and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(input)
-        self._check_input_dim(input)
         x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
         normalised, mean, variance, count = _Normalise.apply(x, self.eps)
         if self.training and self.track_running_stats:
@@ -33,7 +32,8 @@ class _Synchronised(nn.modules.batchnorm._BatchNorm):
         if self.weight is not None:
             normalised = normalised * self.weight.to(x.dtype).view(shape)
             normalised = normalised + self.bias.to(x.dtype).view(shape)
-        return normalised.to(input.dtype)
+        result: Tensor = normalised.to(input.dtype)
+        return result
 
     @torch.no_grad()
     def _move(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:

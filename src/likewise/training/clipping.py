@@ -1,8 +1,8 @@
-"""Gradients cut to a length, whether they are dense, sparse, or shared out over processes."""
+"""The length of the gradient, and its largest allowed one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import torch
 import torch.distributed as dist
@@ -13,45 +13,41 @@ __all__ = ["clip_gradients"]
 
 @torch.no_grad()
 def clip_gradients(
-    parameters: Iterable[nn.Parameter], limit: float, *, split: frozenset[int] = frozenset()
+    parameters: Iterable[Tensor], most: float, *, split: Container[int] = frozenset()
 ) -> Tensor:
-    """Scale all gradients so that their common length is at most ``limit``.
+    """Shorten the gradients of all parameters together to the length ``most``, 0 for no limit.
+
+    Sparse gradients, as class sampling leaves them, count by the rows that they hold.
 
     Args:
         parameters: with their gradients.
-        limit: the greatest length.
-        split: the ``id`` of parameters of which each process holds other rows: the squares of
-            their gradients are added up over the processes. All others are the same on all.
+        most: the greatest length.
+        split: the ``id`` of parameters of which each process holds other rows: their squares are
+            added up over the processes. All other gradients are the same on all.
 
     Returns:
-        The length before, a scalar, the same on all processes.
+        The length before, [], the same on all processes; not finite if any gradient is not. Then
+        nothing is shortened.
     """
     alike: list[Tensor] = []
     own: list[Tensor] = []
+    device = torch.device("cpu")
     for parameter in parameters:
-        if parameter.grad is not None:
-            grad = parameter.grad
-            if grad.is_sparse:
-                # In place: coalescing would make the values anew, and lose the scaling.
-                grad = parameter.grad = grad.coalesce()
-                grad = grad._values()
-            (own if id(parameter) in split else alike).append(grad)
-    if not alike and not own and not split:
-        return torch.zeros(())
-    device = (alike or own)[0].device if alike or own else torch.device("cpu")
-    length = _length(alike, device)
+        device = parameter.device
+        if parameter.grad is None:
+            continue
+        if parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+        grad = parameter.grad._values() if parameter.grad.is_sparse else parameter.grad
+        (own if id(parameter) in split else alike).append(grad)
+    norm = nn.utils.get_total_norm(alike)
     if split:
-        square = _length(own, device).square()
+        square = nn.utils.get_total_norm(own).to(device).square()
         dist.all_reduce(square)
-        length = (length.square() + square).sqrt()
-    factor = (limit / (length + 1e-6)).clamp(max=1.0)
-    for grad in alike + own:
-        grad.mul_(factor.to(grad.device, grad.dtype))
-    return length
-
-
-def _length(tensors: list[Tensor], device: torch.device) -> Tensor:
-    if not tensors:
-        return torch.zeros((), device=device)
-    lengths = torch._foreach_norm(tensors)
-    return torch.linalg.vector_norm(torch.stack([length.to(device) for length in lengths]))
+        norm = (norm.to(device).square() + square).sqrt()
+    held = alike + own
+    if most:
+        factor = (most / (norm + 1e-6)).clamp(max=1.0)
+        factor = torch.where(norm.isfinite(), factor, 1.0)
+        torch._foreach_mul_(held, factor.to(held[0].device) if held else factor)
+    return norm

@@ -42,9 +42,7 @@ def concerns_a_peer(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and bool(BROKEN.search(str(error)))
 
 
-def explained_start(
-    error: Exception, rank: int, count: int, timeout: float
-) -> LikewiseError:
+def explained_start(error: Exception, rank: int, count: int, timeout: float) -> LikewiseError:
     """Why the processes could not meet.
 
     Args:

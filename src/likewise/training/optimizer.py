@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from likewise.training.fusing import can_fuse
 from likewise.training.recipe import Optimizer
 
 __all__ = ["build_optimizer"]
@@ -27,7 +28,9 @@ def build_optimizer(choice: Optimizer, module: nn.Module, loss: nn.Module) -> to
             chosen = [p for p in trained if (p.ndim > 1) is decayed]
             if chosen:
                 decay = choice.weight_decay if decayed else 0.0
-                groups.append({"params": chosen, "lr": lr, "weight_decay": decay, "peak_lr": lr})
+                settings = {"lr": lr, "weight_decay": decay, "peak_lr": lr}
+                # None leaves the choice to torch.
+                groups.append({"params": chosen, **settings, "fused": can_fuse(chosen) or None})
     if choice.name == "sgd":
         return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum)
     return torch.optim.AdamW(groups, lr=choice.lr)

@@ -18,9 +18,13 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
+from likewise.training.agreement import ALONE, Agreement
 from likewise.training.lost_peer import PeerLost, concerns_a_peer, explained_start
 
 __all__ = ["Processes"]
@@ -52,7 +56,7 @@ class Processes:
         self.timeout = timeout
         self.rank, self.count = 0, 1
         self.local_rank, self.local_count = 0, 1
-        self.store: dist.Store | None = None
+        self.store: Store | None = None
         self._begun = False
         self._times_alone = 0
 
@@ -81,11 +85,11 @@ class Processes:
         self.local_count = _whole("LOCAL_WORLD_SIZE", self.count)
         waiting = timedelta(seconds=self.timeout)
         try:
-            store, _, _ = next(dist.rendezvous("env://", timeout=waiting))
+            store, _, _ = next(rendezvous("env://", timeout=waiting))
             store.set_timeout(waiting)
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
-                store=dist.PrefixStore("likewise/group", store),
+                store=PrefixStore("likewise/group", store),
                 rank=self.rank,
                 world_size=self.count,
                 timeout=waiting,
@@ -146,6 +150,27 @@ class Processes:
         numbers = torch.tensor(values, dtype=torch.float64)
         dist.all_reduce(numbers)
         return numbers.tolist()
+
+    def table(self, values: Sequence[float]) -> list[list[float]]:
+        """The numbers of each process, in the order of their ranks."""
+        if self.count == 1:
+            return [[float(value) for value in values]]
+        own = torch.tensor(values, dtype=torch.float64)
+        rows = [torch.empty_like(own) for _ in range(self.count)]
+        dist.all_gather(rows, own)
+        return [row.tolist() for row in rows]
+
+    @property
+    def agreement(self) -> Agreement:
+        """The same for those who need no more than this."""
+        if self.count == 1:
+            return ALONE
+        return Agreement(
+            everyone=lambda holds: not self.any(not holds),
+            total=_added_up,
+            first=self.first,
+            processes=self.count,
+        )
 
     def any(self, flag: bool) -> bool:
         """Whether it holds for any process."""
@@ -270,6 +295,11 @@ class Processes:
             return  # NCCL would wait for those who are gone; the process ends anyway
         with suppress(RuntimeError):
             dist.destroy_process_group()
+
+
+def _added_up(values: Tensor) -> Tensor:
+    dist.all_reduce(values)
+    return values
 
 
 def agreed(message: str, code: int) -> LikewiseError:

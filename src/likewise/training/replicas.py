@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -18,7 +19,6 @@ from torch import Tensor, nn
 
 from likewise.losses.gather import Gathered
 from likewise.models.synchronised_norm import synchronise_norm
-from likewise.training.clipping import clip_gradients
 from likewise.training.processes import Processes
 
 __all__ = ["Replicas"]
@@ -40,7 +40,7 @@ class Replicas:
         split: the ``id`` of the parameters that are split.
     """
 
-    network: Callable[[Tensor], Tensor]
+    network: nn.Module
     loss: Callable[[Tensor, Tensor], Tensor]
 
     def __init__(
@@ -85,10 +85,6 @@ class Replicas:
                 dist.all_reduce(grad)
                 grad /= self.count
 
-    def clip(self, parameters: list[nn.Parameter], limit: float) -> Tensor:
-        """Cut the gradients to a common length over all processes; returns the one before."""
-        return clip_gradients(parameters, limit, split=self.split)
-
     @torch.no_grad()
     def agree_on_overflow(
         self, scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer
@@ -111,9 +107,10 @@ def _parallel(module: nn.Module, *, sync_buffers: bool) -> nn.parallel.Distribut
     cpu = next(module.parameters()).device.type == "cpu"
     known = inspect.signature(nn.parallel.DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {sync: sync_buffers}
     return nn.parallel.DistributedDataParallel(
         module,
-        **{sync: sync_buffers},
         find_unused_parameters=cpu,
         gradient_as_bucket_view=True,
+        **options,
     )

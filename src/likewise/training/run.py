@@ -6,19 +6,11 @@ import hashlib
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest, read_manifest
-from likewise.data.photos import Photos, collate, keep_readable
-from likewise.data.sampler import EpochSampler
-from likewise.data.splits import hold_out
 from likewise.errors import InputError
-from likewise.machine import usable_cores
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.progress import progress
@@ -26,48 +18,25 @@ from likewise.storage import output_folder, write_text
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.log import RunLog
 from likewise.training.out_of_memory import explained_out_of_memory
-from likewise.training.parts import batches_of, loss_of, network_of, seed_everything
+from likewise.training.pace import epoch_line
+from likewise.training.parts import seed_everything
+from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
+from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe, load_recipe
+from likewise.training.result import MODEL, TrainingResult
 from likewise.training.run_lock import run_lock
 from likewise.training.stopping import Best, StopRequest
 from likewise.training.trainer import Trainer
-from likewise.training.validation import Validated, Validation, calibrated
+from likewise.training.validation import Validated, calibrated
+from likewise.training.watch import Watch
 
 __all__ = ["TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
 CHECKPOINTS = "checkpoints"
 RECIPE = "recipe.yaml"
-MODEL = "model"
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What a run came to.
-
-    Args:
-        folder: of the run; ``folder/model`` is the best embedder.
-        epochs: how many were trained.
-        finished: False if it was interrupted and waits for ``resume``.
-        validation: the best validation AUC, or None without held-out identities.
-        bad_images: the photos that could not be read.
-        identities: people trained on.
-        images: photos trained on.
-    """
-
-    folder: Path
-    epochs: int
-    finished: bool
-    validation: float | None
-    bad_images: list[BadImage]
-    identities: int
-    images: int
-
-    @property
-    def model(self) -> Path:
-        """The folder of the embedder."""
-        return self.folder / MODEL
+TRACE = "trace{}.json"
 
 
 def train(
@@ -77,6 +46,7 @@ def train(
     *,
     resume: bool = False,
     keep: int | None = None,
+    profile: int = 0,
 ) -> TrainingResult:
     """Train an embedder on labelled photos.
 
@@ -92,12 +62,14 @@ def train(
         recipe: everything about the run; with ``resume``, that of the run itself.
         resume: continue the run in ``out``, with any number of processes.
         keep: how many checkpoints to keep; None: as the recipe says.
+        profile: measure so many steps, after three to warm up, write ``out/trace.json``, and stop
+            as Ctrl-C would: ``resume`` goes on. 0 measures nothing.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
-        LikewiseError: the loss is no longer finite, the disk is full, memory is not enough, or
-            another process of the run is gone.
+        LikewiseError: steps are no longer finite (the last good one is kept), the disk is full,
+            memory is not enough, or another process of the run is gone.
 
     Example:
         >>> from likewise.training.recipe import Recipe, recipe_with
@@ -117,7 +89,10 @@ def train(
         chosen = chosen.model_copy(update=update)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: output_folder(folder))
-        return _Run(manifest, folder, chosen, resume, processes).complete()
+        run = _Run(manifest, folder, chosen, resume, processes)
+        trace = folder / TRACE.format("" if processes.first else f"-{processes.rank}")
+        run.trainer.profile = StepProfile(profile, run.trainer.device, trace)
+        return run.complete()
 
 
 def _recipe_of(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
@@ -149,21 +124,22 @@ class _Run:
         processes: Processes,
     ) -> None:
         self.folder, self.recipe, self.processes = folder, recipe, processes
-        self.fingerprint = manifest.fingerprint
+        self.fingerprint, self.resume = manifest.fingerprint, resume
         self._agree_on_the_run()
-        self.device = processes.device(recipe.training.device)
-        self.validation: Validation | None = None
+        device = processes.together(lambda: processes.device(recipe.training.device))
+        parts = processes.together(lambda: prepare(manifest, recipe, folder, processes))
+        self.training, self.bad, self.sampler = parts.training, parts.bad, parts.sampler
+        self.validation, self.batch_photos = parts.validation, parts.batch_photos
+        self.trainer = Trainer(
+            recipe, parts.module, parts.loss, recipe.input.preprocess(), device, processes
+        )
+        self._watch()
+        if processes.count > 1:  # weights were drawn alike; dropout is not
+            seed_everything(recipe.training.seed * 65_537 + processes.rank)
+        self.loader = loader_of(parts, recipe, device, processes)
         self.checkpoints = Checkpoints(
             folder / CHECKPOINTS, processes, recipe.training.keep_checkpoints
         )
-        module, loss, photos = processes.together(lambda: self._prepare(manifest))
-        self.trainer = Trainer(
-            recipe, module, loss, recipe.input.preprocess(), self.device, processes
-        )
-        if processes.count > 1:  # weights were drawn alike; dropout is not
-            seed_everything(recipe.training.seed * 65_537 + processes.rank)
-        self.loader = self._loader(photos, self.device)
-        self.resumed = resume
         self._saved_at = time.monotonic()
 
     def _agree_on_the_run(self) -> None:
@@ -173,92 +149,26 @@ class _Run:
             InputError: one has another recipe or other photos.
         """
         recipe = hashlib.sha256(self.recipe.to_yaml().encode()).hexdigest()
-        for rank, other in enumerate(self.processes.gather([recipe, self.fingerprint])):
-            for own, theirs, what in zip(
-                (recipe, self.fingerprint), other, ("recipe", "photos"), strict=True
-            ):
-                if own != theirs:
+        told = self.processes.gather([recipe, self.fingerprint])
+        for rank, other in enumerate(told):
+            for own, first, what in zip(other, told[0], ("recipe", "photos"), strict=True):
+                if own != first:
                     raise InputError(
-                        f"process {rank} was started with other {what} than process "
-                        f"{self.processes.rank}; start all with the same command"
+                        f"process {rank} was started with other {what} than process 0; start all "
+                        "with the same command"
                     )
 
-    def _prepare(self, manifest: Manifest) -> tuple[torch.nn.Module, torch.nn.Module, Photos]:
-        """What each process makes for itself, without waiting for any other."""
-        recipe, preprocess = self.recipe, self.recipe.input.preprocess()
-        training, held_out = _split(manifest, recipe)
-        # Each process of a machine keeps all photos, as any may be its share of a batch.
-        keep = recipe.data.keep_mib * 2**20 // self.processes.local_count
-        policy = recipe.data.on_bad_image
-        training, pixels, bad = keep_readable(
-            training, preprocess, on_bad_image=policy, keep_bytes=keep, what="reading"
-        )
-        if self.processes.first:  # which alone measures
-            held_out, val_pixels, val_bad = keep_readable(
-                held_out, preprocess, on_bad_image=policy, keep_bytes=keep,
-                what="reading validation",
-            )  # fmt: skip
-            bad += val_bad
-            if len(held_out):
-                self.validation = Validation(held_out, val_pixels, recipe.training.seed)
-        self.bad, self.training = bad, training
-        classes = len(training.identities)
-        if classes < 2:
-            raise InputError(
-                f"{manifest.root}: {classes} identity to train on; a recogniser "
-                "learns from the differences between people: at least 2 are needed"
+    def _watch(self) -> None:
+        trainer, recipe, table = self.trainer, self.recipe, self.training.table
+        trainer.names = lambda rows: table["path"].take(list(rows)).to_pylist()
+        if recipe.guards.watch:
+            trainer.watch = Watch(
+                self.training.identities,
+                recipe.guards.epochs,
+                max(recipe.schedule.warmup_epochs, recipe.schedule.margin_warmup_epochs),
+                trainer.agreement,
+                trainer.device,
             )
-        if classes < self.processes.count:
-            raise InputError(
-                f"processes: {self.processes.count} for {classes} identities to train on; "
-                "each needs one or more of its own"
-            )
-        self.sampler = EpochSampler(
-            batches_of(recipe, training.labels),
-            recipe.training.seed,
-            rank=self.processes.rank,
-            processes=self.processes.count,
-        )
-        seed_everything(recipe.training.seed)
-        module, loss = network_of(recipe), loss_of(recipe, classes)
-        augment = recipe.augment.transform(channels=preprocess.channels)
-        self.batch_photos = len(next(iter(self.sampler.plan.batches(0))))
-        if self.batch_photos < self.processes.count:
-            raise InputError(
-                f"processes: {self.processes.count} for batches of {self.batch_photos} photos; "
-                "each needs one or more: raise batch.size, or start fewer"
-            )
-        return module, loss, Photos(training, preprocess, augment, pixels)
-
-    def _begin(self) -> None:
-        """Write the recipe, or go on from the newest checkpoint."""
-        with self.processes.first_alone() as mine:
-            if mine:
-                self.checkpoints.clean()
-                if not self.resumed:
-                    write_text(self.folder / RECIPE, self.recipe.to_yaml())
-        checkpoint = self.checkpoints.newest() if self.resumed else None
-        if checkpoint is None:
-            return
-        if checkpoint.values.get("data") != self.fingerprint:
-            raise InputError(f"{self.folder}: the photos are not those that the run began with")
-        self.trainer.restore(checkpoint)
-
-    def _loader(self, photos: Photos, device: torch.device) -> torch.utils.data.DataLoader[Any]:
-        workers = self.recipe.data.workers
-        if workers is None:
-            cores = usable_cores() // self.processes.local_count
-            workers = 0 if cores < 2 else min(8, cores)
-        return torch.utils.data.DataLoader(
-            photos,
-            batch_sampler=self.sampler,
-            num_workers=workers,
-            collate_fn=collate,
-            persistent_workers=workers > 0,
-            pin_memory=device.type == "cuda",
-            # Its own generator: the loader must not move the one that dropout draws from.
-            generator=torch.Generator(),
-        )
 
     def complete(self) -> TrainingResult:
         """Train to the end, or until a stop is asked for."""
@@ -274,10 +184,30 @@ class _Run:
         if self.processes.first:
             stack.enter_context(run_lock(self.folder))
 
+    def _begin(self) -> None:
+        """Write the recipe, or go on from the newest checkpoint."""
+        with self.processes.first_alone() as mine:
+            if mine:
+                self.checkpoints.clean()
+                if not self.resume:
+                    write_text(self.folder / RECIPE, self.recipe.to_yaml())
+        checkpoint = self.checkpoints.newest() if self.resume else None
+        if checkpoint is None:
+            return
+        if checkpoint.values.get("data") != self.fingerprint:
+            raise InputError(f"{self.folder}: the photos are not those that the run began with")
+        self.processes.together(lambda: self.trainer.restore(checkpoint))
+
     def _train(self) -> bool:
         """Whether it came to the end."""
         trainer, epochs = self.trainer, self.recipe.schedule.epochs
-        run_log = RunLog(self.folder, trainer.step_number) if self.processes.first else None
+        run_log = RunLog(
+            self.folder,
+            trainer.step_number,
+            wandb=self.recipe.training.wandb,
+            config=self.recipe.model_dump(mode="json"),
+            quiet=not self.processes.first,
+        )
         total = epochs * len(self.sampler) * self.batch_photos
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
         for bad in self.bad:
@@ -294,15 +224,15 @@ class _Run:
                         self._checkpoint()
                         return False
                     self._after_epoch(report)
-                    if run_log is not None:
-                        run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
+                    run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
-                    stopped = self.processes.any(stop.signal is not None)
-                    if stopped and trainer.epoch < epochs:
+                    log.info("%s", epoch_line(trainer.epoch, epochs, report))
+                    enough = stop.signal is not None or trainer.profile.enough
+                    if self.processes.any(enough) and trainer.epoch < epochs:
                         return False
         finally:
-            if run_log is not None:
-                run_log.close()
+            trainer.profile.finish()  # a run that is shorter than what it should measure
+            run_log.close()
         return True
 
     def _after_epoch(self, report: dict[str, float]) -> None:
@@ -382,22 +312,5 @@ class _Run:
             bad_images=[*self.bad, *self.trainer.bad.values()],
             identities=len(self.training.identities),
             images=len(self.training),
+            profile=self.trainer.profile.result,
         )
-
-
-def _split(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
-    """By the manifest's own column ``split`` if it has one, else drawn by the seed."""
-    if len(manifest.identities) < 2:
-        raise InputError(
-            f"{manifest.root}: only one identity ({manifest.identities[0]}); a recogniser learns "
-            "from the differences between people: at least 2 are needed"
-        )
-    if "split" not in manifest.table.column_names:
-        return hold_out(manifest, recipe.data.val_identities, recipe.training.seed)
-    training, held_out = manifest.split("train"), manifest.split("val")
-    if not len(training):
-        raise InputError(f"{manifest.root}: no row of the manifest has split = train")
-    shared = sorted(set(training.identities) & set(held_out.identities))
-    if shared:
-        log.warning("%d identities are in train and in val, such as %s", len(shared), shared[0])
-    return training, held_out

@@ -12,6 +12,7 @@ from likewise.errors import InputError
 from likewise.losses.shard import class_rows
 from likewise.training.checkpoint import Checkpoint, Parts
 from likewise.training.checkpoints import Checkpoints
+from likewise.training.memory_format import match_layout
 from likewise.training.optimizer_state import (
     named_parameters,
     optimizer_tensors,
@@ -56,12 +57,15 @@ class State:
                 rows[f"optimizer/{name}"] = span
         if trainer.average is not None:
             shared["average"] = trainer.average.state()
+        if trainer.watch is not None:
+            shared["watch"] = trainer.watch.state()
         bad = trainer.processes.gather([[b.name, b.reason] for b in trainer.bad.values()])
         facts = {
             "step": trainer.step_number,
             "epoch": trainer.epoch,
             "batch": trainer.batch,
             "total": trainer.total,
+            "skipped": trainer.guard.skipped,
             "best": [trainer.best.value, trainer.best.epoch, trainer.best.waited],
             "scaler": trainer.precision.scaler.state_dict(),
             "bad": list(dict(entry for share in bad for entry in share).items()),
@@ -82,6 +86,9 @@ class State:
             self._restore_optimizer(checkpoint, parts.get("optimizer", {}))
             if trainer.average is not None:
                 trainer.average.restore(parts["average"])
+            if trainer.watch is not None:
+                trainer.watch.restore(parts["watch"])
+            trainer.guard.skipped = values["skipped"]
             trainer.step_number = values["step"]
             trainer.epoch, trainer.batch = values["epoch"], values["batch"]
             trainer.total = values["total"]
@@ -134,6 +141,7 @@ class State:
             checkpoint.rows_into(key, first, target)
             tensors[name] = target
         restore_optimizer(self.trainer.optimizer, self.names, tensors)
+        match_layout(self.trainer.optimizer)
 
     def _restore_random(self, checkpoint: Checkpoint) -> None:
         processes = self.trainer.processes

@@ -106,7 +106,7 @@ class TensorFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = safe_open(path, framework="pt")  # type: ignore[no-untyped-call]
+            self._file: Any = safe_open(path, framework="pt")
             self.names: list[str] = list(self._file.keys())
             self.values: Any = json.loads((self._file.metadata() or {})[KEY])
         except (SafetensorError, OSError, ValueError, KeyError) as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,35 +22,22 @@ from likewise.models.synchronised_norm import plain_norm
 from likewise.training.averaging import WeightAverage
 from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
+from likewise.training.gradients import Gradients
+from likewise.training.guards import NotFinite, StepGuard, Stopped
 from likewise.training.optimizer import build_optimizer
-from likewise.training.precision import Precision
+from likewise.training.pace import Pace
 from likewise.training.processes import Processes
+from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe
-from likewise.training.replicas import Replicas
 from likewise.training.schedule import lr_factor, margin_fraction
 from likewise.training.state import State
+from likewise.training.step_word import before_step
 from likewise.training.stopping import Best, StopRequest
+from likewise.training.watch import Watch
 
 __all__ = ["Trainer"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Word:
-    """What the processes agreed on before a step.
-
-    Args:
-        photos: of the batch, on all processes.
-        enough: whether they make a step: normalisation needs two.
-        stop: whether any process was asked to stop.
-        save: whether it is time for a checkpoint.
-    """
-
-    photos: int
-    enough: bool
-    stop: bool
-    save: bool
 
 
 class Trainer:
@@ -63,6 +50,15 @@ class Trainer:
         preprocess: from pixels to the network's input.
         device: where all of it runs.
         processes: who train together, each with its share of a batch; alone if None.
+
+    Attributes:
+        gradients: how they are made of a batch.
+        profile: measures the phases of a step; by default it does nothing.
+        watch: what the epochs are watched for, if anything.
+        rows: which photos the batch at hand holds, and ``names`` what they are called.
+
+    Raises:
+        InputError: a switch that this network, this device or another switch does not allow.
     """
 
     def __init__(
@@ -76,22 +72,24 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.processes = processes or Processes()
-        self.module = module.to(device)
-        self.loss = loss.to(device)
+        self.agreement = self.processes.agreement
+        self.gradients = Gradients(
+            recipe, module, loss, preprocess, device, self.processes, class_rows(loss).keys()
+        )
+        self.module, self.loss = self.gradients.module, self.gradients.loss
         self.preprocess = preprocess
         self.device = device
-        self.precision = Precision(recipe.training.precision, device)
+        self.precision = self.gradients.precision
         self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss)
         self.average = (
             WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
         )
-        self.replicas = Replicas(
-            self.processes,
-            self.module,
-            self.loss,
-            split=frozenset(class_rows(self.loss)),
-            sync_norm=recipe.training.sync_norm,
-        )
+        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.agreement)
+        self.watch: Watch | None = None
+        self.profile = StepProfile(0, device, Path())
+        self.rows: Sequence[int] = ()
+        self.before = 0  # photos of the batch at hand that belong to processes before this one
+        self.names: Callable[[Sequence[int]], list[str]] = lambda rows: [f"row {r}" for r in rows]
         self.step_number = 0
         self.epoch = 0
         self.batch = 0  # the next one of this epoch
@@ -102,8 +100,13 @@ class Trainer:
     def step(self, pixels: Tensor, labels: Tensor, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
         """One step on uint8 [b,C,H,W] and int64 [b], this process's share of a batch of B.
 
+        A step that comes upon a number that is not finite is not taken; its loss is told as NaN.
+
         Returns:
             The loss, and the photos right [B], of the whole batch.
+
+        Raises:
+            Stopped: too many such steps came in a row.
         """
         schedule, step = self.recipe.schedule, self.step_number
         for group in self.optimizer.param_groups:
@@ -111,35 +114,43 @@ class Trainer:
         set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
         if set_margin is not None:
             set_margin(margin_fraction(schedule, step, steps_per_epoch))
-        images = self.preprocess.normalise(pixels.to(self.device, non_blocking=True))
-        labels = labels.to(self.device, non_blocking=True)
-        with self.precision.autocast():
-            embeddings = self.replicas.network(images)
-        if embeddings.dtype != torch.float64:
-            embeddings = embeddings.float()
-        value = self.replicas.loss(embeddings, labels)
-        scaler = self.precision.scaler
-        self.optimizer.zero_grad(set_to_none=True)
-        scaler.scale(value).backward()
-        self._move_weights()
-        if self.average is not None:
-            self.average.update(self.module)
         self.step_number += 1
-        hits = getattr(self.loss, "hits", None)
-        return value.detach(), torch.empty(0) if hits is None else hits
-
-    def _move_weights(self) -> None:
-        """Agree on the gradients, cut them, and let the optimiser take its step."""
+        labels = labels.to(self.device, non_blocking=True)
+        try:
+            taken = self.gradients.of(pixels, labels, self.optimizer, self.guard, self.profile)
+        except NotFinite as found:
+            again = partial(self.gradients.embed_plainly, pixels)
+            self.guard.skip(found, step, self._bad_photos(found), again)
+            return torch.full((), torch.nan), torch.empty(0)
         scaler = self.precision.scaler
-        self.replicas.average_loss_gradients()
-        if self.recipe.optimizer.clip or scaler.is_enabled():
-            scaler.unscale_(self.optimizer)
-            self.replicas.agree_on_overflow(scaler, self.optimizer)
-        if self.recipe.optimizer.clip:
-            weights = [p for group in self.optimizer.param_groups for p in group["params"]]
-            self.replicas.clip(weights, self.recipe.optimizer.clip)
-        scaler.step(self.optimizer)
-        scaler.update()
+        with self.profile.phase("optimiser"):
+            scaler.step(self.optimizer)
+            scaler.update()
+            # Under float16 the scaler leaves out a step whose gradient overflows.
+            if self.average is not None and (
+                not scaler.is_enabled() or bool(taken.norm.isfinite())
+            ):
+                self.average.update(self.module)
+        self.guard.passed()
+        self.guard.scale(scaler)
+        hits: Tensor | None = getattr(self.loss, "hits", None)
+        if self.watch is not None:
+            self.watch.step(taken.embeddings, labels, self._own(hits, labels))
+        return taken.loss, torch.empty(0) if hits is None else hits
+
+    def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:
+        """Of the hits of the whole batch, those of this process's share."""
+        if hits is None or self.processes.count == 1:
+            return hits
+        return hits[self.before : self.before + len(labels)]
+
+    def _bad_photos(self, found: NotFinite) -> list[str]:
+        """The photos of a step that is not finite, of all processes; all, if it is not known."""
+        names = self.names(self.rows)
+        if found.rows is not None:
+            names = [names[row] for row in found.rows.nonzero()[:, 0].tolist() if row < len(names)]
+            found.rows = None
+        return [name for share in self.processes.gather(names) for name in share]
 
     def run_epoch(
         self,
@@ -150,7 +161,7 @@ class Trainer:
         due: Callable[[], bool],
         checkpoint: Callable[[], None],
     ) -> dict[str, float] | None:
-        """Train to the end of the epoch at hand; None if a stop was asked for.
+        """Train to the end of the epoch at hand; None if a stop was asked for, or a profile is had.
 
         Args:
             loader: this process's share of each batch.
@@ -161,29 +172,38 @@ class Trainer:
             checkpoint: saves one.
 
         Raises:
-            LikewiseError: the loss is no longer finite, or no photo of the epoch can be read.
+            LikewiseError: steps are not finite, or no photo of the epoch can be read.
         """
         self.module.train()
         self.loss.train()
         sampler.start_at(self.epoch, self.batch)
-        started = time.monotonic()
-        before = self.total[2]  # of an interrupted attempt at this epoch
         pending: list[tuple[Tensor, Tensor, int]] = []
-        for batch in loader:
+        pace = Pace(self.agreement, self.profile)
+        for batch in pace.of(loader):
             self._note_bad(batch)
-            word = self._agree(batch, stop, due)
+            word = before_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
             if word.enough:
-                value, hits = self.step(batch.pixels, batch.labels, len(sampler))
-                pending.append((value, hits, word.photos))
+                self.rows, self.before = batch.rows, word.before
+                self.gradients.shares = word.shares
+                try:
+                    value, hits = self.step(batch.pixels, batch.labels, len(sampler))
+                except Stopped:
+                    self.batch += 1
+                    self._settle(pending)
+                    checkpoint()  # of the last good step; a resumed run goes on behind the bad ones
+                    raise
+                if not self.guard.in_a_row:
+                    pending.append((value, hits, word.photos))
+                self.profile.end_step()
             self.batch += 1
             advance((len(batch.labels) + len(batch.bad)) * self.processes.count)
             # A GPU is asked for numbers only now and then: each question makes it wait.
             if self.device.type == "cpu" or len(pending) >= 20:
                 self._settle(pending)
             if self.batch == len(sampler):
-                break  # what comes after an epoch saves by itself
+                continue  # what comes after an epoch saves by itself
             alone = self.processes.count == 1
-            if word.stop or (alone and stop.signal is not None):
+            if word.stop or (alone and stop.signal is not None) or self.profile.enough:
                 self._settle(pending)
                 return None
             if word.save or (alone and due()):
@@ -196,43 +216,22 @@ class Trainer:
                 "training: no batch had two photos that can be read "
                 f"({len(self.bad)} broken); see train.log"
             )
-        seconds = time.monotonic() - started
-        report = {"train/loss": loss / max(1.0, count), "images_per_s": (count - before) / seconds}
-        if getattr(self.loss, "hits", None) is not None:
-            report["train/accuracy"] = right / max(
-                1.0, count
-            )  # by the nearest class, without the margin
-        report["lr"] = self.optimizer.param_groups[0]["lr"]
         self.epoch, self.batch, self.total = self.epoch + 1, 0, [0.0, 0.0, 0.0]
-        return report
-
-    def _agree(self, batch: Batch, stop: StopRequest, due: Callable[[], bool]) -> _Word:
-        """Exchange a few numbers with the other processes, so that all do the same.
-
-        Alone, a stop and a checkpoint are looked at after the step instead.
-        """
-        photos = len(batch.labels)
-        if self.processes.count == 1:
-            return _Word(photos, photos > 1, False, False)
-        if photos == 0:  # the others may have some: this one takes part with none
-            size = self.preprocess
-            batch.pixels = batch.pixels.new_empty(0, size.channels, size.height, size.width)
-        lone = not self.recipe.training.sync_norm and photos < 2
-        total, lonely, stopped, saved = self.processes.total(
-            [photos, lone, stop.signal is not None, due()]
-        )
-        return _Word(int(total), total > 1 and lonely == 0, stopped > 0, saved > 0)
+        report = {"train/loss": loss / max(1.0, count)}
+        if getattr(self.loss, "hits", None) is not None:
+            # By the nearest class, without the margin.
+            report["train/accuracy"] = right / max(1.0, count)
+        report["lr"] = self.optimizer.param_groups[0]["lr"]
+        report["train/skipped_steps"] = float(self.guard.skipped)
+        if self.watch is not None:
+            report |= self.watch.end_epoch(self.epoch)
+        left = (self.recipe.schedule.epochs - self.epoch) * len(sampler)
+        return report | pace.report(left)
 
     def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
-        """Add up what the last steps measured, and refuse to go on if it is not finite."""
+        """Add up what the last steps measured."""
         for value, hits, count in pending:
-            number = float(value)
-            if not torch.isfinite(value):
-                raise LikewiseError(
-                    f"training: the loss is {number} near step {self.step_number}; the last "
-                    "checkpoint is good. Try a lower optimizer.lr, or training.precision=float32"
-                )
-            new = (number * count, float(hits.sum()), float(count))
+            new = (float(value) * count, float(hits.sum()), float(count))
             self.total = [old + more for old, more in zip(self.total, new, strict=True)]
         pending.clear()
 
@@ -247,6 +246,7 @@ class Trainer:
     def network(self) -> nn.Module:
         """A copy of the network for evaluation, with the averaged weights where there are any."""
         module = plain_norm(copy.deepcopy(self.module))
+        module.to(memory_format=torch.contiguous_format)  # as it will be loaded
         if self.average is not None:
             module.load_state_dict(self.average.weights)
         return module.eval()
