@@ -16,7 +16,7 @@ from likewise.losses.checks import (
     check_number,
     check_rows_finite,
 )
-from likewise.losses.class_weights import allocate_rows, draw_rows
+from likewise.losses.class_weights import allocate_rows, draw_rows, mark_coalesced
 from likewise.losses.columns import Columns, all_columns
 from likewise.losses.form import Form
 from likewise.losses.fused import fused_loss
@@ -109,6 +109,8 @@ class Head(Composable):
         self.sampler = (
             ClassSampler(self.placement, self.num_classes) if self.placement.sampled else None
         )
+        if self.sampler is not None:
+            self.weight.register_post_accumulate_grad_hook(mark_coalesced)
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
         self.reset_parameters()
 
@@ -178,6 +180,11 @@ class Head(Composable):
             LikewiseError: the loss is not finite although the embeddings are.
         """
         check_embeddings(embeddings, self.embedding_dim)
+        if self.placement.storage == "mmap" and self.weight.device.type != "cpu":
+            raise InputError(
+                f"class weights: moved to {self.weight.device}; where they are memory-mapped, "
+                "train on the CPU"
+            )
         if embeddings.device != self.weight.device:
             raise InputError(
                 f"embeddings: on {embeddings.device}; must be on {self.weight.device}, "

@@ -152,7 +152,7 @@ class _Run:
         self.trainer = Trainer(
             recipe,
             network_of(recipe),
-            loss_of(recipe, len(training.identities)),
+            loss_of(recipe, len(training.identities), folder=folder),
             preprocess,
             device,
         )
