@@ -48,7 +48,8 @@ class Head(Composable):
                 return cosine - margin * cosine.square()
 
     Called with embeddings [B, D] and int64 labels [B], a head returns the mean loss over the batch.
-    It computes in float32 under any autocast (in float64 where the embeddings or the weights are).
+    It computes in float32 under any autocast (in float64 where the embeddings or the weights are;
+    where classes are sampled, where the weights are).
     An empty batch gives zero, with zero gradients.
 
     Args:
@@ -180,11 +181,7 @@ class Head(Composable):
             LikewiseError: the loss is not finite although the embeddings are.
         """
         check_embeddings(embeddings, self.embedding_dim)
-        if self.placement.storage == "mmap" and self.weight.device.type != "cpu":
-            raise InputError(
-                f"class weights: moved to {self.weight.device}; where they are memory-mapped, "
-                "train on the CPU"
-            )
+        self._check_placement()
         if embeddings.device != self.weight.device:
             raise InputError(
                 f"embeddings: on {embeddings.device}; must be on {self.weight.device}, "
@@ -192,8 +189,7 @@ class Head(Composable):
             )
         check_labels(labels, embeddings, self.num_classes)
         with torch.autocast(embeddings.device.type, enabled=False):
-            dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
-            dtype = torch.promote_types(dtype, torch.float32)
+            dtype = self._dtype(embeddings)
             embeddings = embeddings.to(dtype)
             norms = torch.linalg.vector_norm(embeddings, dim=1)
             check_rows_finite(type(self).__name__, norms.detach())
@@ -213,6 +209,23 @@ class Head(Composable):
                 "finite: the class weights, or a margin or scale made from them, are not"
             )
         return loss
+
+    def _check_placement(self) -> None:
+        dtype, device = self.weight.dtype, self.weight.device
+        if self.placement.storage == "mmap" and device.type != "cpu":
+            raise InputError(
+                f"class weights: moved to {device}; where they are memory-mapped, train on the CPU"
+            )
+        if self.placement.sampled and dtype not in (torch.float32, torch.float64):
+            raise InputError(
+                f"class weights: {str(dtype)[6:]}; sampled ones must be float32 or float64"
+            )
+
+    def _dtype(self, embeddings: Tensor) -> torch.dtype:
+        if self.sampler is not None:  # the weights are not copied to be converted
+            return self.weight.dtype
+        dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
+        return torch.promote_types(dtype, torch.float32)
 
     def _columns(self, labels: Tensor) -> Columns:
         """The classes to compare with; in evaluation all of them, sampled or not."""
