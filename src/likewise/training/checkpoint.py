@@ -120,10 +120,10 @@ class Checkpoint:
         """The tensors that all processes share, by the part that they belong to."""
         return _parts(self._file(SHARED))
 
-    def own(self, rank: int) -> tuple[Parts, dict[str, Any]]:
-        """What a process wrote of its own beside rows of classes: tensors and values."""
+    def own(self, rank: int) -> Parts:
+        """What a process wrote of its own, beside rows of classes."""
         file = self._file(process_file(rank, self.processes))
-        return _parts(file, without=file.values["rows"]), file.values["values"]
+        return _parts(file, without=file.values["rows"])
 
     def row_names(self) -> list[str]:
         """The names of the tensors that are split by rows."""

@@ -108,7 +108,6 @@ class Checkpoints:
         shared: Parts,
         own: Parts,
         rows: Rows,
-        own_values: dict[str, Any],
         *,
         large: bool = False,
     ) -> None:
@@ -120,7 +119,6 @@ class Checkpoints:
             shared: tensors that all processes have alike; those of the first process count.
             own: tensors of this process, its class rows among them.
             rows: of those that are rows of a whole, as ``part/name``: the first row, and all.
-            own_values: plain facts of this process.
             large: write ``own`` before returning, piece by piece, instead of copying it first.
 
         Raises:
@@ -131,7 +129,7 @@ class Checkpoints:
         first, count = self.processes.first, self.processes.count
         self.processes.together(lambda: folder.mkdir(parents=True, exist_ok=True))
         mine = process_file(self.processes.rank, count)
-        facts = {"rows": rows, "values": own_values}
+        facts = {"rows": rows}
         early = (
             self.processes.together(lambda: write_tensor_file(folder / mine, _named(own), facts))
             if large

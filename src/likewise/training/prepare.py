@@ -15,6 +15,7 @@ from likewise.data.photos import Photos, collate, keep_readable
 from likewise.data.sampler import EpochSampler
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
+from likewise.losses import Shard
 from likewise.machine import usable_cores
 from likewise.training.parts import batches_of, loss_of, network_of, seed_everything
 from likewise.training.processes import Processes
@@ -104,7 +105,7 @@ def prepare(manifest: Manifest, recipe: Recipe, folder: Path, processes: Process
         sampler=EpochSampler(plan, seed, rank=processes.rank, processes=processes.count),
         batch_photos=batch_photos,
         module=network_of(recipe),
-        loss=loss_of(recipe, classes),
+        loss=loss_of(recipe, classes, shard=Shard(processes.rank, processes.count), folder=folder),
     )
 
 

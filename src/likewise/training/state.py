@@ -19,6 +19,7 @@ from likewise.training.optimizer_state import (
     restore_optimizer,
 )
 from likewise.training.random_state import random_state, restore_random_state
+from likewise.training.row_optimizer import RowAdamW, RowSGD
 from likewise.training.stopping import Best
 
 if TYPE_CHECKING:
@@ -70,7 +71,14 @@ class State:
             "scaler": trainer.precision.scaler.state_dict(),
             "bad": list(dict(entry for share in bad for entry in share).items()),
         }
-        checkpoints.save(trainer.step_number, {**values, **facts}, shared, own, rows, {})
+        checkpoints.save(
+            trainer.step_number,
+            {**values, **facts},
+            shared,
+            own,
+            rows,
+            large=trainer.recipe.head.storage == "mmap",
+        )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue from what ``save`` wrote.
@@ -129,7 +137,9 @@ class State:
             checkpoint.rows_into(key, first, state[name])
 
     def _restore_optimizer(self, checkpoint: Checkpoint, whole: dict[str, Tensor]) -> None:
-        tensors = dict(whole)
+        optimizer, tensors = self.trainer.optimizer, dict(whole)
+        if isinstance(optimizer, RowAdamW | RowSGD):
+            optimizer.allocate()  # to be filled where they lie, on disk or not
         for key in checkpoint.row_names():
             part, _, name = key.partition("/")
             if part != "optimizer":
@@ -137,16 +147,19 @@ class State:
             parameter = name.rpartition("/")[0]
             first, _ = self.split[parameter.removeprefix("loss.")]
             shape, dtype = checkpoint.row_shape(key)
-            target = torch.empty(len(self.names[parameter]), *shape[1:], dtype=dtype)
+            own = self.names[parameter]
+            target = optimizer.state.get(own, {}).get(name.rpartition("/")[2])
+            if not isinstance(target, Tensor) or len(target) != len(own):
+                target = torch.empty(len(own), *shape[1:], dtype=dtype)
             checkpoint.rows_into(key, first, target)
             tensors[name] = target
-        restore_optimizer(self.trainer.optimizer, self.names, tensors)
-        match_layout(self.trainer.optimizer)
+        restore_optimizer(optimizer, self.names, tensors)
+        match_layout(optimizer)
 
     def _restore_random(self, checkpoint: Checkpoint) -> None:
         processes = self.trainer.processes
         if checkpoint.processes == processes.count:
-            restore_random_state(checkpoint.own(processes.rank)[0]["random"])
+            restore_random_state(checkpoint.own(processes.rank)["random"])
         else:  # there is no state for this many: a new one, the same at each such resume
             seed = self.trainer.recipe.training.seed
             torch.manual_seed(

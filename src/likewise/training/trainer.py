@@ -80,7 +80,7 @@ class Trainer:
         self.preprocess = preprocess
         self.device = device
         self.precision = self.gradients.precision
-        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss)
+        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss, recipe.head)
         self.average = (
             WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
         )
