@@ -92,6 +92,7 @@ class _Process:
     handle: subprocess.Popen[bytes]
     error_file: Path
     last_words: list[str] = field(default_factory=list)
+    asked: int = 0  # the signal that was handed on to it
 
     def listen(self) -> None:
         """Keep the last lines of what it says."""
@@ -118,6 +119,10 @@ class _Process:
                 message if told["agreed"] else f"process {self.rank} ended: {message}"
             )
         reason = self.last_words[-1] if self.last_words else f"exit code {code}"
+        if code == -self.asked:
+            return LikewiseError(
+                "stopped before the first step, or after the last: there was nothing to save"
+            )
         if code < 0:
             name = signal.Signals(-code).name
             reason = f"killed by {name}"
@@ -221,6 +226,7 @@ class _Family:
     def _hand_on(self, number: int, _frame: FrameType | None) -> None:
         for process in self.processes:
             if process.handle.poll() is None:
+                process.asked = number
                 process.handle.send_signal(number)
 
 

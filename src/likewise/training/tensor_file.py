@@ -86,7 +86,7 @@ def _content(header: bytes, tensors: list[Tensor]) -> Iterator[bytes | memoryvie
         step = PIECE // max(1, tensor.element_size())
         for start in range(0, len(flat), step):
             piece = flat[start : start + step].cpu()
-            yield memoryview(piece.view(torch.uint8).numpy())
+            yield piece.view(torch.uint8).numpy().data
 
 
 class TensorFile:
@@ -106,7 +106,8 @@ class TensorFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file: Any = safe_open(path, framework="pt")
+            opened: Any = safe_open
+            self._file = opened(path, framework="pt")
             self.names: list[str] = list(self._file.keys())
             self.values: Any = json.loads((self._file.metadata() or {})[KEY])
         except (SafetensorError, OSError, ValueError, KeyError) as error:
