@@ -99,7 +99,7 @@ def alone() -> dict[str, dict[str, Any]]:
     return work(0, 1)
 
 
-@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_processes_together_equal_one(
     world: int, alone: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:

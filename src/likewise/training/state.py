@@ -104,7 +104,7 @@ class State:
             trainer.precision.scaler.load_state_dict(values["scaler"])
             trainer.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
         except (RuntimeError, KeyError) as error:
-            reason = str(error).splitlines()[-1].strip()
+            reason = str(error).splitlines()[-1].strip(" \"'")
             raise InputError(
                 f"{checkpoint.folder}: the checkpoint is of another recipe ({reason})"
             ) from None
@@ -122,15 +122,13 @@ class State:
     def _restore_loss(self, checkpoint: Checkpoint, whole: dict[str, Tensor]) -> None:
         loss = self.trainer.loss
         problems = loss.load_state_dict(whole, strict=False)
-        missing = set(problems.missing_keys) - self.split.keys()
-        if missing or problems.unexpected_keys:
-            named = ", ".join(sorted(missing | set(problems.unexpected_keys)))
-            raise KeyError(f"of the loss: {named}")
+        there = {key[5:] for key in checkpoint.row_names() if key.startswith("loss/")}
+        odd = (set(problems.missing_keys) - self.split.keys()) | set(problems.unexpected_keys)
+        if odd := odd | (there ^ self.split.keys()):
+            raise KeyError(f"of the loss: {', '.join(sorted(odd))}")
         state = loss.state_dict()
         for name, (first, total) in self.split.items():
             key = f"loss/{name}"
-            if key not in checkpoint.row_names():
-                raise KeyError(f"of the loss: {name}")
             shape, _ = checkpoint.row_shape(key)
             if shape[0] != total:
                 raise KeyError(f"of the loss: {name} has {shape[0]} rows instead of {total}")
