@@ -29,8 +29,7 @@ def clip_gradients(parameters: Iterable[Tensor], most: float) -> Tensor:
         else:
             held.append(parameter.grad)
     norm = nn.utils.get_total_norm(held)
-    if most:
-        factor = (most / (norm + 1e-6)).clamp(max=1.0)
-        factor = torch.where(norm.isfinite(), factor, 1.0)
-        torch._foreach_mul_(held, factor.to(held[0].device) if held else factor)
+    if most and held:
+        factor = torch.where(norm.isfinite(), most / (norm + 1e-6), 1.0).clamp(max=1.0)
+        torch._foreach_mul_(held, factor)
     return norm
