@@ -81,6 +81,9 @@ def test_phases_are_measured_as_they_last(tmp_path: Path, monkeypatch: pytest.Mo
             clock.sleep(1)
         clock.sleep(2)
         one.end_step()
+        one.count(False)
+        clock.sleep(1000)  # validation
+        one.count(True)
     assert one.result is not None
     assert one.result.steps == 2
     assert one.result.step_seconds == 8
