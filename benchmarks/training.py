@@ -1,4 +1,4 @@
-"""What the trainer's step costs beyond the bare loop of the same network, loss and optimiser.
+"""What the trainer's step costs beyond the bare loop, and what each of its switches saves.
 
 python -m benchmarks.training [--quick] [--json FILE]
 """
@@ -6,12 +6,14 @@ python -m benchmarks.training [--quick] [--json FILE]
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from statistics import median
 
 import torch
 from torch import nn
 
-from benchmarks.measure import Result, arguments, interleaved, report, row
+from benchmarks import training_gpu
+from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
 from likewise.losses import create_loss
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.optimizer import build_optimizer
@@ -19,12 +21,41 @@ from likewise.training.recipe import Recipe, recipe_with
 from likewise.training.trainer import Trainer
 
 BATCH, SIZE, CLASSES = 64, 112, 1000
+SETTINGS = ("training.device=cpu", "loss.name=arcface")
+
+# A step in a process of its own, and by how much its memory peaks above what it held before.
+MEMORY = """
+from benchmarks.measure import resident_bytes
+from benchmarks.training import stepper
+step = stepper({settings}, {batch})
+stepper({settings}, 2)()  # the libraries take their own share
+before = resident_bytes()
+step()
+print((resident_bytes(peak=True) - before) / 2**30)
+"""
+
+
+def batch_of(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
+    return pixels, torch.randint(0, CLASSES, (count,), generator=generator)
+
+
+def stepper(settings: tuple[str, ...], count: int) -> Callable[[], float]:
+    """One step of MobileFaceNet at 112 px with ArcFace over 1,000 classes, with these settings."""
+    torch.manual_seed(0)
+    recipe = recipe_with(Recipe(), [*SETTINGS, *settings])
+    module = create_backbone(Backbone("mobilefacenet", 128), height=SIZE, width=SIZE)
+    loss = create_loss("arcface", num_classes=CLASSES, embedding_dim=128)
+    trainer = Trainer(recipe, module.train(), loss, recipe.input.preprocess(), torch.device("cpu"))
+    batch = batch_of(count)
+    return lambda: float(trainer.step(*batch, 100)[0])
 
 
 def step_vs_bare(rounds: int) -> Result:
-    """MobileFaceNet at 112 px, ArcFace over 1,000 classes, AdamW, clipping, float32."""
+    """AdamW, clipping, float32; the same memory layout on both sides."""
     torch.manual_seed(0)
-    recipe = recipe_with(Recipe(), ["training.device=cpu", "loss.name=arcface"])
+    recipe = recipe_with(Recipe(), [*SETTINGS, "training.channels_last=false"])
     module = create_backbone(Backbone("mobilefacenet", 128), height=SIZE, width=SIZE)
     loss = create_loss("arcface", num_classes=CLASSES, embedding_dim=128)
     bare_module, bare_loss = copy.deepcopy(module).train(), copy.deepcopy(loss)
@@ -32,8 +63,7 @@ def step_vs_bare(rounds: int) -> Result:
     trainer = Trainer(recipe, module.train(), loss, preprocess, torch.device("cpu"))
     optimizer = build_optimizer(recipe.optimizer, bare_module, bare_loss)
     weights = [p for group in optimizer.param_groups for p in group["params"]]
-    pixels = torch.randint(0, 256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8)
-    labels = torch.randint(0, CLASSES, (BATCH,))
+    pixels, labels = batch_of(BATCH)
 
     def ours() -> None:
         value, _ = trainer.step(pixels, labels, 100)
@@ -53,8 +83,59 @@ def step_vs_bare(rounds: int) -> Result:
     return row("training.step_vs_bare", value, "x", "<= 1.05", value <= 1.05)
 
 
+# By the name of each row: the settings that are compared, and those that they are compared with.
+# {} stands for a quarter of the batch.
+SWITCHES = {
+    "channels_last": (("training.channels_last=true",), ("training.channels_last=false",)),
+    "bf16": (("training.precision=bf16",), ()),
+    "cached_by_quarters": (("batch.micro={}",), ()),
+    "activations_twice": (("training.checkpoint_activations=true",), ()),
+    "compiled": (("training.compile=true",), ()),
+}
+SAVES_MEMORY = ("cached_by_quarters", "activations_twice")
+
+
+def switches(rounds: int, names: list[str], count: int) -> list[Result]:
+    """Each switch against the same step without it: time, and memory where that is its point."""
+    found = []
+    for name in names:
+        with_it, without = (tuple(s.format(count // 4) for s in side) for side in SWITCHES[name])
+        sides = interleaved([stepper(with_it, count), stepper(without, count)], rounds)
+        ratio = median(a / b for a, b in zip(*sides, strict=True))
+        found.append(row(f"training.{name}", ratio, "x"))
+        if name in SAVES_MEMORY:
+            gib = [
+                float(fresh(MEMORY.format(settings=repr(side), batch=count)).split()[-1])
+                for side in (with_it, without)
+            ]
+            found.append(row(f"training.{name}_memory", gib[0] / gib[1], "x"))
+    return found
+
+
+def fused_optimizer(rounds: int) -> Result:
+    """The optimiser's own step on MobileFaceNet and its head, fused over plain."""
+    sides = []
+    for fused in (True, None):
+        module = create_backbone(Backbone("mobilefacenet", 128), height=SIZE, width=SIZE)
+        loss = create_loss("arcface", num_classes=CLASSES, embedding_dim=128)
+        optimizer = build_optimizer(Recipe().optimizer, module, loss)
+        for group in optimizer.param_groups:
+            group["fused"] = fused
+            for parameter in group["params"]:
+                parameter.grad = torch.randn_like(parameter)
+        sides.append(optimizer.step)
+    value = median(a / b for a, b in zip(*interleaved(sides, rounds), strict=True))
+    return row("training.fused_optimizer", value, "x")
+
+
 def results(*, quick: bool) -> list[Result]:
-    return [step_vs_bare(5 if quick else 15)]
+    names = [name for name in SWITCHES if not (quick and name == "compiled")]
+    return [
+        step_vs_bare(4 if quick else 15),
+        fused_optimizer(15),
+        *switches(2 if quick else 7, names, 16 if quick else BATCH),
+        *(training_gpu.results(quick=quick) if torch.cuda.is_available() else []),
+    ]
 
 
 if __name__ == "__main__":

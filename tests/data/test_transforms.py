@@ -64,12 +64,12 @@ def test_the_seed_alone_decides(photos: Path) -> None:
     augment = Augment.model_validate({k: v for s in STEPS.values() for k, v in s.items()})
     dataset = Photos(manifest, preprocess, augment.transform(channels=3))
     before = torch.get_rng_state()
-    first, label = dataset[(5, 1234)]
+    first, label, row = dataset[(5, 1234)]
     torch.rand(7)
-    second, _ = dataset[(5, 1234)]
+    second, *_ = dataset[(5, 1234)]
     assert torch.equal(first, second)
     assert not torch.equal(first, dataset[(5, 1235)][0])
-    assert label == 1
+    assert (label, row) == (1, 5)
     torch.set_rng_state(before)
     dataset[(0, 1)]
     assert torch.equal(torch.get_rng_state(), before)

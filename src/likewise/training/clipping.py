@@ -46,8 +46,7 @@ def clip_gradients(
         dist.all_reduce(square)
         norm = (norm.to(device).square() + square).sqrt()
     held = alike + own
-    if most:
-        factor = (most / (norm + 1e-6)).clamp(max=1.0)
-        factor = torch.where(norm.isfinite(), factor, 1.0)
-        torch._foreach_mul_(held, factor.to(held[0].device) if held else factor)
+    if most and held:
+        factor = torch.where(norm.isfinite(), most / (norm + 1e-6), 1.0).clamp(max=1.0)
+        torch._foreach_mul_(held, factor)
     return norm

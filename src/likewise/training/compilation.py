@@ -40,10 +40,11 @@ class Compiled:
             if self.module._compiled_call_impl is None:
                 raise
             self.module._compiled_call_impl = None
-            reason = next((line for line in str(error).splitlines() if line.strip()), "")
+            cause = getattr(error, "inner_exception", error)
+            reason = next((line for line in str(cause).splitlines() if line.strip()), "")
             log.warning(
                 "training.compile: the compiler fails (%s: %s); training goes on without it",
-                type(error).__name__,
+                type(cause).__name__,
                 reason.strip()[:200],
             )
             embeddings = self.call(images)

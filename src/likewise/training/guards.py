@@ -25,10 +25,11 @@ class NotFinite(LikewiseError):
     Args:
         what: the embeddings, the loss or the gradient.
         rows: which photos of the batch, [B] bool; None for all.
+        told: what is known about it beyond that.
     """
 
-    def __init__(self, what: str, rows: Tensor | None = None) -> None:
-        super().__init__(f"the {what} is not finite")
+    def __init__(self, what: str, rows: Tensor | None = None, told: str = "") -> None:
+        super().__init__(f"the {what} is {told or 'not finite'}")
         self.what = what
         self.rows = rows
 
@@ -81,14 +82,17 @@ class StepGuard:
             NotFinite: on every process, if it is not finite on one.
         """
         value: Tensor | None = None
+        told = ""
         try:
             value = loss()
+            told = f"{float(value.detach()):g}"
+        except InputError:  # the batch is wrong, not the numbers
+            raise
         except LikewiseError as error:
-            if isinstance(error, InputError):  # the batch is wrong, not the numbers
-                raise
+            told = f"not finite ({error})"
         finite = value is not None and bool(value.detach().isfinite())
         if not self.agreement.everyone(finite) or value is None:
-            raise NotFinite("loss")
+            raise NotFinite("loss", told="not finite on another process" if finite else told)
         return value
 
     def gradient(self, norm: Tensor) -> None:
@@ -122,7 +126,7 @@ class StepGuard:
         if found.what == "gradient":
             who = f"first in {culprit_backward(self.module, self.loss)}"
         elif found.what == "loss":
-            who = f"{type(self.loss).__name__} made it from finite embeddings"
+            who = f"made by {type(self.loss).__name__} from finite embeddings"
         else:
             who = f"first in {culprit_forward(self.module, run)}"
         self.module.zero_grad(set_to_none=True)
@@ -131,7 +135,7 @@ class StepGuard:
         self.skipped += 1
         rows = found.rows.nonzero()[:, 0].tolist() if found.rows is not None else range(len(names))
         photos = [names[row] for row in rows if row < len(names)]
-        message = f"step {step}: the {found.what} is not finite, {who}{_shown(photos)}"
+        message = f"step {step}: {found}, {who}{_shown(photos)}"
         log.info("step %d: photos: %s", step, ", ".join(photos) or "not known")
         if self.in_a_row > self.most:
             raise Stopped(

@@ -33,12 +33,14 @@ class Pace:
     def of(self, loader: Iterable[Batch]) -> Iterator[Batch]:
         """The batches of ``loader``; the time until each is there counts as waiting."""
         batches = iter(loader)
+        self.profile.count(True)
         while True:
             asked = time.monotonic()
             with self.profile.phase("waiting for photos"):
                 batch = next(batches, None)
             self.waited += time.monotonic() - asked
             if batch is None:
+                self.profile.count(False)
                 return
             self.images += len(batch.labels)
             self.batches += 1

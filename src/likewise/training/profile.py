@@ -21,6 +21,7 @@ __all__ = ["PHASES", "Profile", "StepProfile"]
 PHASES = ("waiting for photos", "network", "loss", "backward", "optimiser")
 WARMUP = 3  # steps: allocators, caches and compilers settle
 OPERATORS = 10
+NO_OPERATORS = ("Optimizer.", "enumerate(")  # torch's own names for whole stretches
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Profile:
         return {**asdict(self), "trace": str(self.trace)}
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """The table: what, milliseconds a step, share of the step."""
-        parts = [*self.phases.items(), *((name, s) for name, s, _ in self.operators)]
+        """The table: what, milliseconds a step, share of the step; operators stand indented."""
+        parts = [*self.phases.items(), *((f"  {name}", s) for name, s, _ in self.operators)]
         return [
             (name, f"{1000 * s / self.steps:.2f}", f"{s / self.seconds:.1%}") for name, s in parts
         ]
@@ -77,7 +78,8 @@ class StepProfile:
         self.result: Profile | None = None
         self._done = 0
         self._profiler: Any = None
-        self._began = 0.0
+        self._began: float | None = None  # the step at hand
+        self._total = 0.0
         self._seconds = dict.fromkeys(PHASES, 0.0)
 
     @property
@@ -93,6 +95,7 @@ class StepProfile:
             return
         with record_function(name):
             start = time.perf_counter()
+            self._began = start if self._began is None else self._began
             yield
             self._wait()
         self._seconds[name] += time.perf_counter() - start
@@ -102,6 +105,9 @@ class StepProfile:
         if not self.steps or self.enough:
             return
         self._done += 1
+        if self._profiler is not None and self._began is not None:
+            self._total += time.perf_counter() - self._began
+            self._began = None
         if self._done == WARMUP:
             self._begin()
         elif self._done == WARMUP + self.steps:
@@ -114,7 +120,12 @@ class StepProfile:
         self._wait()
         self._profiler = torch.profiler.profile(activities=activities)
         self._profiler.start()
-        self._began = time.perf_counter()
+
+    def count(self, whether: bool) -> None:
+        """Leave out what happens between epochs, such as validation, or count again."""
+        if self._profiler is not None:
+            self._profiler.toggle_collection_dynamic(whether, self._profiler.activities)
+            self._began = None
 
     def finish(self) -> None:
         """End here, with the steps measured so far; nothing if there are none."""
@@ -122,7 +133,7 @@ class StepProfile:
         if self._profiler is None:
             return
         self._wait()
-        seconds = time.perf_counter() - self._began
+        seconds = self._total
         profiler, self._profiler = self._profiler, None
         profiler.stop()
         if steps < 1:
@@ -144,6 +155,6 @@ def _operators(profiler: Any, device: torch.device) -> list[tuple[str, float, in
     found = [
         (str(event.key), float(getattr(event, kind)) * 1e-6, int(event.count))
         for event in profiler.key_averages()
-        if event.key not in PHASES and not event.key.startswith("Optimizer.")
+        if event.key not in PHASES and not event.key.startswith(NO_OPERATORS)
     ]
     return sorted(found, key=lambda each: -each[1])[:OPERATORS]

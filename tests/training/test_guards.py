@@ -1,0 +1,274 @@
+"""Guards: a bad step leaves no trace, the culprit and the photos are named, and k is enough."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import likewise
+from likewise.errors import InputError, LikewiseError
+from likewise.losses import create_loss
+from likewise.training.agreement import ALONE, Agreement
+from likewise.training.buffers import BufferCopy, buffers_aside
+from likewise.training.clipping import clip_gradients
+from likewise.training.culprit import culprit_backward, culprit_forward
+from likewise.training.guards import NotFinite, StepGuard, Stopped
+from likewise.training.parts import loss_of, network_of
+from likewise.training.trainer import Trainer
+from tests.conftest import make_photos, quick_recipe
+
+
+def trainer_of(*settings: str, agreement: Agreement = ALONE) -> Trainer:
+    torch.manual_seed(0)
+    recipe = quick_recipe("training.ema=0.9", *settings)
+    trainer = Trainer(recipe, network_of(recipe).train(), loss_of(recipe, 4).train(),
+                      recipe.input.preprocess(), torch.device("cpu"), agreement)  # fmt: skip
+    trainer.rows = range(8)
+    return trainer
+
+
+def batch(seed: int = 5) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    return pixels, torch.arange(8) // 2
+
+
+def everything(trainer: Trainer) -> dict[str, Tensor]:
+    assert trainer.average is not None
+    parts = {"network": trainer.module.state_dict(), "loss": trainer.loss.state_dict(),
+             "average": trainer.average.state()}  # fmt: skip
+    found = {
+        f"{part}/{name}": t.clone() for part, named in parts.items() for name, t in named.items()
+    }
+    for number, state in enumerate(trainer.optimizer.state.values()):
+        found |= {f"optimizer/{number}/{name}": t.clone() for name, t in state.items()}
+    return found
+
+
+def poison_forward(trainer: Trainer) -> Any:
+    """Let a layer overflow on the second photo."""
+
+    def overflow(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        bad = torch.zeros_like(output)
+        bad[1, 0] = torch.inf
+        return output + bad
+
+    return trainer.module.get_submodule("fc").register_forward_hook(overflow)
+
+
+def poison_loss(trainer: Trainer) -> Any:
+    return trainer.loss.register_forward_hook(
+        lambda *_: torch.tensor(torch.inf, requires_grad=True)
+    )
+
+
+def poison_gradient(trainer: Trainer) -> Any:
+    kernel = trainer.module.get_parameter("body.3.weight")
+    return kernel.register_hook(lambda grad: grad * torch.nan)
+
+
+@pytest.mark.parametrize(
+    ("poison", "told"),
+    [
+        (
+            poison_forward,
+            r"the output of the network is not finite, first in fc \(Linear\); photos",
+        ),
+        (
+            poison_loss,
+            "the loss is inf, made by CosFace from finite embeddings; photos row 0, row 1",
+        ),
+        (poison_gradient, "the gradient is not finite, first in body.3.weight of the network"),
+    ],
+)
+@pytest.mark.parametrize("micro", [0, 3])
+def test_a_bad_step_leaves_no_trace(
+    poison: Callable[[Trainer], Any], told: str, micro: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = trainer_of(f"batch.micro={micro}")
+    for seed in range(2):
+        trainer.step(*batch(seed), 10)
+    before, random = everything(trainer), torch.get_rng_state()
+    handle = poison(trainer)
+    with caplog.at_level(logging.INFO, "likewise"):
+        value, hits = trainer.step(*batch(), 10)
+    handle.remove()
+    assert value.isnan()
+    assert len(hits) == 0
+    after = everything(trainer)
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert torch.equal(tensor, after[name]), name
+    assert all(p.grad is None for p in trainer.module.parameters())
+    assert torch.equal(random, torch.get_rng_state())
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert re.search(told, warnings[0]), warnings[0]
+    assert warnings[0].startswith("step 2: ")
+    assert trainer.guard.skipped == trainer.guard.in_a_row == 1
+    trainer.step(*batch(), 10)
+    assert trainer.guard.in_a_row == 0
+
+
+def test_only_the_photos_at_fault_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    trainer = trainer_of()
+    trainer.module.eval()  # without statistics of the batch, a bad photo spoils itself alone
+    poison_forward(trainer)
+    with caplog.at_level(logging.WARNING, "likewise"):
+        trainer.step(*batch(), 10)
+    assert caplog.records[0].getMessage().endswith("; photos row 1; skipped")
+
+
+def test_so_many_in_a_row_stop_the_run() -> None:
+    trainer = trainer_of("guards.skip=2")
+    handle = poison_gradient(trainer)
+    trainer.step(*batch(), 10)
+    trainer.step(*batch(), 10)
+    handle.remove()
+    trainer.step(*batch(), 10)
+    poison_gradient(trainer)
+    trainer.step(*batch(), 10)
+    trainer.step(*batch(), 10)
+    with pytest.raises(Stopped, match="3 such steps in a row.*Try a lower optimizer.lr") as stopped:
+        trainer.step(*batch(), 10)
+    assert "\n" not in str(stopped.value)
+    assert trainer.guard.skipped == 5
+
+
+def test_a_run_that_stops_keeps_the_last_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = make_photos(tmp_path / "photos", people=4)
+    steps = Trainer.step
+    seen: dict[str, Any] = {}
+
+    def step(self: Trainer, *args: Any) -> Any:
+        if self.step_number == 3 and "before" not in seen:
+            seen["before"] = {k: t.clone() for k, t in self.module.state_dict().items()}
+            with torch.no_grad():
+                poison_gradient(self)
+        return steps(self, *args)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    recipe = quick_recipe("schedule.epochs=5", "guards.skip=1")
+    with pytest.raises(LikewiseError, match=r"photos person0\d/\d.png.* and 3 more; 2 such steps"):
+        likewise.train(photos, tmp_path / "run", recipe)
+    assert "warning: step 3: the gradient is not finite" in capsys.readouterr().err
+    assert "photos: person0" in (tmp_path / "run" / "train.log").read_text()
+    monkeypatch.setattr(Trainer, "step", steps)
+    kept = load_network(tmp_path / "run" / "checkpoint.safetensors")
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in seen["before"].items())
+    assert likewise.train(photos, tmp_path / "run", resume=True).finished
+
+
+def load_network(path: Path) -> dict[str, Tensor]:
+    from likewise.training.checkpoint import load_checkpoint
+
+    return load_checkpoint(path)[0]["network"]
+
+
+@pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
+def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
+    poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The other process answers no; this one, whose numbers are fine, must not step."""
+    asked = {poison_forward: 1, poison_loss: 2, poison_gradient: 3}[poison]
+    answers = iter([True] * (asked - 1) + [False])
+
+    def everyone(holds: bool) -> bool:
+        return holds and next(answers, True)
+
+    trainer = trainer_of(agreement=Agreement(everyone=everyone))
+    before = everything(trainer)
+    with caplog.at_level(logging.WARNING, "likewise"):
+        assert trainer.step(*batch(), 10)[0].isnan()
+    assert all(torch.equal(t, before[name]) for name, t in everything(trainer).items())
+    trainer.step(*batch(), 10)
+
+
+def test_wrong_input_is_no_matter_of_numbers() -> None:
+    guard = StepGuard(nn.Linear(1, 1), nn.Module(), 3, ALONE)
+    loss = create_loss("arcface", num_classes=3, embedding_dim=2)
+    with pytest.raises(InputError, match="labels"):
+        guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 9])))
+    with torch.no_grad():
+        loss.weight.fill_(torch.nan)
+    with pytest.raises(NotFinite, match="class weights"):
+        guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 1])))
+
+
+def test_the_first_culprit() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.BatchNorm1d(2))
+    images = torch.ones(4, 2)
+    assert "what lies between" in culprit_forward(module, lambda: module(images))
+    with torch.no_grad():
+        module[0].weight.fill_(3e38)
+    before = module[3].running_mean.clone()
+    assert culprit_forward(module, lambda: module(images)) == "0 (Linear)"
+    assert torch.equal(module[3].running_mean, before)
+    with torch.no_grad():
+        module[2].bias[0] = torch.nan
+    assert culprit_forward(module, lambda: module(images)) == "the weights 2.bias"
+    module[0].weight.grad = torch.full((2, 2), torch.nan)
+    assert culprit_backward(module, nn.Module()) == "0.weight of the network"
+    loss = nn.Linear(2, 2)
+    loss.weight.grad = torch.full((2, 2), torch.nan).to_sparse()
+    assert culprit_backward(module, loss) == "weight of Linear"
+
+
+def test_a_loss_scale_that_collapses_stops_the_run() -> None:
+    trainer = trainer_of()
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    trainer.precision.scaler = scaler
+    before = everything(trainer)
+    poison_gradient(trainer)
+    trainer.step(*batch(), 10)  # 2: the scaler's own affair, no step to be told of
+    trainer.step(*batch(), 10)  # 1
+    assert trainer.guard.skipped == 0
+    with pytest.raises(Stopped, match=r"loss scale has fallen to 0.5.*bf16"):
+        trainer.step(*batch(), 10)
+    for name, tensor in everything(trainer).items():
+        if "running" not in name and "tracked" not in name:
+            assert torch.equal(tensor, before[name]), name
+
+
+def test_clipping_is_torchs_own_and_knows_sparse_rows() -> None:
+    torch.manual_seed(0)
+    dense = [nn.Parameter(torch.zeros(5, 3)), nn.Parameter(torch.zeros(4))]
+    for p in dense:
+        p.grad = torch.randn_like(p)
+    dense[0].grad[1:3] = 0
+    ours = [nn.Parameter(torch.zeros_like(p)) for p in dense]
+    rows = torch.tensor([4, 0, 3])
+    ours[0].grad = torch.sparse_coo_tensor(
+        rows[None], dense[0].grad[rows], (5, 3), check_invariants=True
+    )
+    ours[1].grad = dense[1].grad.clone()
+    expected = nn.utils.clip_grad_norm_(dense, 0.7)
+    torch.testing.assert_close(clip_gradients(ours, 0.7), expected)
+    torch.testing.assert_close(ours[0].grad.to_dense(), dense[0].grad)
+    torch.testing.assert_close(ours[1].grad, dense[1].grad)
+    assert float(clip_gradients([], 1.0)) == 0
+
+
+def test_buffers() -> None:
+    norm = nn.Sequential(nn.BatchNorm1d(2))
+    own = norm[0].running_mean
+    with buffers_aside(norm):
+        norm(torch.randn(8, 2))
+    assert norm[0].running_mean is own
+    assert not own.any()
+    copy = BufferCopy(norm)
+    copy.take()
+    norm(torch.randn(8, 2))
+    assert own.any()
+    copy.put_back()
+    assert not own.any()
+    assert int(norm[0].num_batches_tracked) == 0
