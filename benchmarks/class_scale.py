@@ -40,21 +40,20 @@ def measured(call: str) -> str:
 
 def steps(size: str, rounds: int, dimension: int | None = None) -> list[Result]:
     classes, usual = SIZES[size]
-    dimension = dimension or usual
 
     def ratio(*names: Side) -> float:
-        found = json.loads(
-            measured(f"class_scale.times({classes}, {dimension}, {rounds}, {names})")
-        )
-        return float(found[names[1]])
+        call = f"class_scale.times({classes}, {dimension or usual}, {rounds}, {names})"
+        return float(json.loads(measured(call))[names[1]])
 
     sampled = ratio("full", "sampled")
     bar = ("<= 0.2", sampled <= 0.2) if size == "1m" else ()
-    return [
+    found = [
         row(f"training.sampled_step_{size}", sampled, "x", *bar),
         row(f"training.sampled_vs_partial_fc_{size}", ratio("sampled", "partial_fc"), "x"),
-        row(f"training.full_vs_bare_{size}", ratio("full", "bare"), "x"),
     ]
+    if dimension is None:
+        found.append(row(f"training.full_vs_bare_{size}", ratio("full", "bare"), "x"))
+    return found
 
 
 def memory_1m() -> list[Result]:

@@ -54,7 +54,7 @@ def train(
     head = sampled_head(classes, dimension, place)
     drawn = time.perf_counter()
     rows = [{"params": [head.weight], "rows": True}]
-    optimizer = RowAdamW(rows, moments="row", folder=place.own_folder)
+    optimizer = RowAdamW(rows, moments="row", folder=folder)
     for _ in range(steps):
         embeddings = torch.randn(BATCH, dimension, requires_grad=True)
         value = head(embeddings, torch.randint(classes, (BATCH,)))
