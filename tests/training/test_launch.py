@@ -63,6 +63,7 @@ def test_both_are_told_to_stop_and_go_on(photos: Path, endless: list[str], tmp_p
     assert content["values"]["step"] == newest_step(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_torchrun_trains_too(photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.yaml", "schedule.epochs=2")
     arguments = ["--recipe", str(recipe)]
@@ -79,7 +80,7 @@ def test_torchrun_trains_too(photos: Path, tmp_path: Path) -> None:
     assert all(bool((one[name] == other[name]).all()) for name in one)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_one_that_dies_is_named_and_the_others_stop(
     rank: int, photos: Path, endless: list[str], tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_what_is_wrong_is_told_once(photos: Path, tmp_path: Path) -> None:
         assert problem in line
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_keeps_the_last_good_one(photos: Path, tmp_path: Path) -> None:
     """A file of one process cannot grow: one line, exit code 1, and what was there can be read."""
     recipe = write_recipe(tmp_path / "recipe.yaml", "schedule.epochs=1")
