@@ -42,7 +42,7 @@ def test_it_is_the_gradient_of_the_whole_batch(name: str, micro: int) -> None:
     value = loss(whole(batch), labels)
     value.backward()
 
-    cache = GradientCache(parted, parted, micro)
+    cache = GradientCache(parted, parted, pieces(24, micro))
     embeddings = cache.embed_all(batch).requires_grad_()
     again = other(embeddings, labels)
     again.backward()
@@ -67,7 +67,7 @@ def test_dropout_draws_the_same_masks_again() -> None:
     after = torch.rand(1)
 
     torch.manual_seed(3)
-    cache = GradientCache(parted, parted, 7)
+    cache = GradientCache(parted, parted, pieces(20, 7))
     embeddings = cache.embed_all(batch).requires_grad_()
     loss(embeddings, labels).backward()
     cache.backward(embeddings.grad)
@@ -81,7 +81,7 @@ def test_running_averages_move_once_a_piece() -> None:
     one, other = network(norm=nn.BatchNorm2d), network(norm=nn.BatchNorm2d)
     for piece in batch.tensor_split(3):
         one(piece)
-    cache = GradientCache(other, other, 4)
+    cache = GradientCache(other, other, pieces(12, 4))
     embeddings = cache.embed_all(batch)
     assert int(other[1].num_batches_tracked) == 0
     cache.backward(torch.ones_like(embeddings))

@@ -17,19 +17,21 @@ from likewise.errors import InputError, LikewiseError
 from likewise.losses import create_loss
 from likewise.training.agreement import ALONE, Agreement
 from likewise.training.buffers import BufferCopy, buffers_aside
+from likewise.training.checkpoints import Checkpoints
 from likewise.training.clipping import clip_gradients
 from likewise.training.culprit import culprit_backward, culprit_forward
 from likewise.training.guards import NotFinite, StepGuard, Stopped
 from likewise.training.parts import loss_of, network_of
+from likewise.training.processes import Processes
 from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 
 
-def trainer_of(*settings: str, agreement: Agreement = ALONE) -> Trainer:
+def trainer_of(*settings: str) -> Trainer:
     torch.manual_seed(0)
     recipe = quick_recipe("training.ema=0.9", *settings)
     trainer = Trainer(recipe, network_of(recipe).train(), loss_of(recipe, 4).train(),
-                      recipe.input.preprocess(), torch.device("cpu"), agreement)  # fmt: skip
+                      recipe.input.preprocess(), torch.device("cpu"))  # fmt: skip
     trainer.rows = range(8)
     return trainer
 
@@ -163,15 +165,15 @@ def test_a_run_that_stops_keeps_the_last_good_state(
     assert "warning: step 3: the gradient is not finite" in capsys.readouterr().err
     assert "photos: person0" in (tmp_path / "run" / "train.log").read_text()
     monkeypatch.setattr(Trainer, "step", steps)
-    kept = load_network(tmp_path / "run" / "checkpoint.safetensors")
+    kept = load_network(tmp_path / "run")
     assert all(torch.equal(tensor, kept[name]) for name, tensor in seen["before"].items())
     assert likewise.train(photos, tmp_path / "run", resume=True).finished
 
 
-def load_network(path: Path) -> dict[str, Tensor]:
-    from likewise.training.checkpoint import load_checkpoint
-
-    return load_checkpoint(path)[0]["network"]
+def load_network(run: Path) -> dict[str, Tensor]:
+    newest = Checkpoints(run / "checkpoints", Processes()).newest()
+    assert newest is not None
+    return newest.shared()["network"]
 
 
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
@@ -185,7 +187,8 @@ def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     def everyone(holds: bool) -> bool:
         return holds and next(answers, True)
 
-    trainer = trainer_of(agreement=Agreement(everyone=everyone))
+    trainer = trainer_of()
+    trainer.guard.agreement = Agreement(everyone=everyone)
     before = everything(trainer)
     with caplog.at_level(logging.WARNING, "likewise"):
         assert trainer.step(*batch(), 10)[0].isnan()

@@ -18,6 +18,8 @@ from likewise.data.formats.table import write_table
 from likewise.data.images import BadImage
 from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
+from likewise.training.checkpoints import Checkpoints
+from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe, recipe_with
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
@@ -25,7 +27,14 @@ from tests.conftest import make_photos, quick_recipe
 
 
 def checkpoint(run: Path) -> dict[str, torch.Tensor]:
-    return load_file(run / "checkpoint.safetensors")
+    """All tensors of the newest checkpoint, by file and name."""
+    newest = Checkpoints(run / "checkpoints", Processes()).newest()
+    assert newest is not None
+    return {
+        f"{file}:{name}": tensor
+        for file in newest.files
+        for name, tensor in load_file(newest.folder / file).items()
+    }
 
 
 def reports(run: Path) -> list[dict[str, Any]]:

@@ -16,10 +16,15 @@ from likewise.losses.checks import (
     check_number,
     check_rows_finite,
 )
+from likewise.losses.class_weights import allocate_rows, draw_rows, mark_coalesced
+from likewise.losses.columns import Columns, all_columns
 from likewise.losses.form import Form
 from likewise.losses.fused import fused_loss
+from likewise.losses.placement import current_placement
 from likewise.losses.reduction import CrossEntropy, Reduction
+from likewise.losses.sampling import ClassSampler
 from likewise.losses.scale import automatic_scale
+from likewise.losses.shard import Shard
 from likewise.losses.sum import Composable
 from likewise.losses.target import safe_norm
 
@@ -43,7 +48,8 @@ class Head(Composable):
                 return cosine - margin * cosine.square()
 
     Called with embeddings [B, D] and int64 labels [B], a head returns the mean loss over the batch.
-    It computes in float32 under any autocast (in float64 where the embeddings or the weights are).
+    It computes in float32 under any autocast (in float64 where the embeddings or the weights are;
+    where classes are sampled, where the weights are).
     An empty batch gives zero, with zero gradients.
 
     Args:
@@ -59,8 +65,11 @@ class Head(Composable):
         subcenters: K, weight rows per class.
 
     Attributes:
-        weight: class weights [C·K, D]; the K rows of a class lie together.
-        hits: after a call, [B] bool: is the class nearest by margin-free cosine the label?
+        weight: class weights [C·K, D]; the K rows of a class lie together. Under
+            :func:`~likewise.losses.place_classes` the rows of this process's own classes.
+        hits: after a call, [B] bool: is the class nearest by margin-free cosine the label? In
+            training with sampled classes, the nearest of those.
+        sampler: draws the classes that take part, where they are sampled; else None.
     """
 
     weight: nn.Parameter
@@ -94,7 +103,15 @@ class Head(Composable):
             else check_number("scale (a number or 'auto')", scale, above=0)
         )
         self.margin_fraction = 1.0
-        self.weight = nn.Parameter(torch.empty(self.num_classes * self.subcenters, embedding_dim))
+        self.placement = current_placement()
+        self.weight = allocate_rows(
+            self.placement, self.num_classes, self.subcenters, self.embedding_dim
+        )
+        self.sampler = (
+            ClassSampler(self.placement, self.num_classes) if self.placement.sampled else None
+        )
+        if self.sampler is not None:
+            self.weight.register_post_accumulate_grad_hook(mark_coalesced)
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
         self.reset_parameters()
 
@@ -103,7 +120,21 @@ class Head(Composable):
 
         Only directions count, but shorter rows turn faster under the same learning rate.
         """
-        nn.init.normal_(self.weight, std=0.01)
+        self.draw(0.01)
+
+    def draw(self, deviation: float) -> None:
+        """Draw the class weights anew, normal with this deviation around 0."""
+        draw_rows(self.weight, *self.own_class_rows()["weight"], deviation)
+
+    @property
+    def shard(self) -> Shard:
+        """Which share of the classes this process owns."""
+        return self.placement.shard
+
+    def own_class_rows(self) -> dict[str, tuple[int, int]]:
+        """The first row of ``weight`` among those of all classes, and how many all are."""
+        first = self.shard.span(self.num_classes).start
+        return {"weight": (first * self.subcenters, self.num_classes * self.subcenters)}
 
     def set_margin_fraction(self, fraction: float) -> None:
         """Scale the margin, for a warm-up: 0 is none, 1 is the margin given.
@@ -150,6 +181,7 @@ class Head(Composable):
             LikewiseError: the loss is not finite although the embeddings are.
         """
         check_embeddings(embeddings, self.embedding_dim)
+        self._check_placement()
         if embeddings.device != self.weight.device:
             raise InputError(
                 f"embeddings: on {embeddings.device}; must be on {self.weight.device}, "
@@ -157,8 +189,7 @@ class Head(Composable):
             )
         check_labels(labels, embeddings, self.num_classes)
         with torch.autocast(embeddings.device.type, enabled=False):
-            dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
-            dtype = torch.promote_types(dtype, torch.float32)
+            dtype = self._dtype(embeddings)
             embeddings = embeddings.to(dtype)
             norms = torch.linalg.vector_norm(embeddings, dim=1)
             check_rows_finite(type(self).__name__, norms.detach())
@@ -168,7 +199,7 @@ class Head(Composable):
                 self.scales(norms),
                 self.margins(norms),
                 self.offset().to(dtype),
-                labels,
+                self._columns(labels),
                 self._form(),
             )
             loss = loss + self.penalty(norms)
@@ -178,6 +209,29 @@ class Head(Composable):
                 "finite: the class weights, or a margin or scale made from them, are not"
             )
         return loss
+
+    def _check_placement(self) -> None:
+        dtype, device = self.weight.dtype, self.weight.device
+        if self.placement.storage == "mmap" and device.type != "cpu":
+            raise InputError(
+                f"class weights: moved to {device}; where they are memory-mapped, train on the CPU"
+            )
+        if self.placement.sampled and dtype not in (torch.float32, torch.float64):
+            raise InputError(
+                f"class weights: {str(dtype)[6:]}; sampled ones must be float32 or float64"
+            )
+
+    def _dtype(self, embeddings: Tensor) -> torch.dtype:
+        if self.sampler is not None:  # the weights are not copied to be converted
+            return self.weight.dtype
+        dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
+        return torch.promote_types(dtype, torch.float32)
+
+    def _columns(self, labels: Tensor) -> Columns:
+        """The classes to compare with; in evaluation all of them, sampled or not."""
+        if self.sampler is None or not self.training:
+            return all_columns(labels, self.num_classes, self.shard, sparse=False)
+        return self.sampler.columns(labels)
 
     def _form(self) -> Form:
         return Form(

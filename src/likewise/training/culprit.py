@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from likewise.training.buffers import buffers_aside
-from likewise.training.checkpoint import random_state, restore_random_state
+from likewise.training.random_state import random_state, restore_random_state
 
 __all__ = ["culprit_backward", "culprit_forward"]
 

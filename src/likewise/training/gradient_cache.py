@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from likewise.training.buffers import buffers_aside
-from likewise.training.checkpoint import random_state, restore_random_state
+from likewise.training.random_state import random_state, restore_random_state
 
-__all__ = ["GradientCache"]
+__all__ = ["GradientCache", "pieces"]
 
 
 class GradientCache:
@@ -31,7 +31,7 @@ class GradientCache:
     Args:
         module: the network, whose buffers stay as they are in the first pass.
         embed: a piece of the batch [b, …] → embeddings [b, D].
-        micro: photos a piece, at least 2.
+        count: how many pieces (see ``pieces``).
         hold: the context of every backward pass but the last: where processes average their
             gradients, that waits for the last one (``DistributedDataParallel.no_sync``).
 
@@ -40,7 +40,7 @@ class GradientCache:
         >>> from likewise.losses import NTXent
         >>> from likewise.training.gradient_cache import GradientCache
         >>> net, loss = torch.nn.Linear(8, 4), NTXent()
-        >>> cache = GradientCache(net, net, micro=16)
+        >>> cache = GradientCache(net, net, count=4)
         >>> embeddings = cache.embed_all(torch.randn(64, 8)).requires_grad_()
         >>> loss(embeddings, torch.arange(64) // 2).backward()
         >>> cache.backward(embeddings.grad)
@@ -52,12 +52,12 @@ class GradientCache:
         self,
         module: nn.Module,
         embed: Callable[[Tensor], Tensor],
-        micro: int,
+        count: int,
         hold: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.module = module
         self.embed = embed
-        self.micro = micro
+        self.count = count
         self.hold = hold
         self._pieces: list[tuple[Tensor, dict[str, Tensor]]] = []
 
@@ -66,7 +66,7 @@ class GradientCache:
         self._pieces = []
         parts = []
         with torch.no_grad(), buffers_aside(self.module):
-            for piece in batch.tensor_split(pieces(len(batch), self.micro)):
+            for piece in batch.tensor_split(self.count):
                 self._pieces.append((piece, random_state()))
                 parts.append(self.embed(piece))
         return torch.cat(parts)
@@ -85,6 +85,12 @@ class GradientCache:
         self._pieces = []
 
 
-def pieces(count: int, micro: int) -> int:
-    """Into how many even pieces ``count`` photos go, none of one alone: a norm needs two."""
-    return max(1, min(-(-count // micro), count // 2))
+def pieces(count: int, micro: int, least: int | None = None) -> int:
+    """Into how many even pieces ``count`` photos go, none of one alone: a norm needs two.
+
+    Args:
+        count: photos of this process, or of that one of several which has most.
+        micro: photos a piece, at most.
+        least: photos of that one which has the fewest.
+    """
+    return max(1, min(-(-count // micro), (count if least is None else least) // 2))

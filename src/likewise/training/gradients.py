@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -14,12 +13,14 @@ from likewise.errors import InputError
 from likewise.training.activation_checkpointing import checkpoint_activations
 from likewise.training.clipping import clip_gradients
 from likewise.training.compilation import Compiled
-from likewise.training.gradient_cache import GradientCache
+from likewise.training.gradient_cache import GradientCache, pieces
 from likewise.training.guards import StepGuard
 from likewise.training.memory_format import layout_for
 from likewise.training.precision import Precision
+from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe
+from likewise.training.replicas import Replicas
 
 __all__ = ["Gradients", "Taken"]
 
@@ -50,10 +51,13 @@ class Gradients:
         loss: ``loss(embeddings, labels) -> scalar``.
         preprocess: from pixels to the network's input.
         device: where all of it runs.
+        processes: who make them together, each from its share of a batch.
+        split: the names of the loss's tensors of which each process holds other rows.
 
     Attributes:
         forward: what is called in place of the network: itself, compiled or wrapped.
         hold: the context of the passes that need not average their gradients yet.
+        shares: the largest and the smallest share of the batch at hand; None: this one's alone.
 
     Raises:
         InputError: a switch that this network or another switch does not allow.
@@ -66,6 +70,8 @@ class Gradients:
         loss: nn.Module,
         preprocess: Preprocess,
         device: torch.device,
+        processes: Processes | None = None,
+        split: Iterable[str] = (),
     ) -> None:
         training = recipe.training
         self.micro, self.clip = recipe.batch.micro, recipe.optimizer.clip
@@ -83,10 +89,19 @@ class Gradients:
                     "decides by itself what is kept; choose one"
                 )
             checkpoint_activations(self.module)
-        self.forward: Callable[[Tensor], Tensor] = (
-            Compiled(self.module) if training.compile else self.module
+        self.replicas = Replicas(
+            processes or Processes(),
+            self.module,
+            self.loss,
+            split=frozenset(split),
+            sync_norm=training.sync_norm,
         )
-        self.hold: Callable[[], AbstractContextManager[object]] = nullcontext
+        network = self.replicas.network
+        self.forward: Callable[[Tensor], Tensor] = (
+            Compiled(self.module, network) if training.compile else network
+        )
+        self.hold = self.replicas.unsynchronised
+        self.shares: tuple[int, int] | None = None
 
     def of(
         self,
@@ -105,23 +120,27 @@ class Gradients:
         guard.begin()
         optimizer.zero_grad(set_to_none=True)
         cache = None
-        if 0 < self.micro < len(pixels):
-            cache = GradientCache(self.module, self.embed, self.micro, self.hold)
+        largest, smallest = self.shares or (len(pixels), len(pixels))
+        if 0 < self.micro < largest:  # all processes go in as many pieces
+            count = pieces(largest, self.micro, smallest)
+            cache = GradientCache(self.module, self.embed, count, self.hold)
         with phase("network"):
             embeddings = cache.embed_all(pixels) if cache is not None else self.embed(pixels)
             guard.embeddings(embeddings)
         with phase("loss"):
             if cache is not None:
                 embeddings.requires_grad_()
-            value = guard.value(lambda: self.loss(embeddings, labels))
+            value = guard.value(lambda: self.replicas.loss(embeddings, labels))
         with phase("backward"):
             scaler.scale(value).backward()
             if cache is not None and embeddings.grad is not None:
                 cache.backward(embeddings.grad)
         with phase("optimiser"):
+            self.replicas.average_loss_gradients()
             scaler.unscale_(optimizer)
+            self.replicas.agree_on_overflow(scaler, optimizer)
             weights = (p for group in optimizer.param_groups for p in group["params"])
-            norm = clip_gradients(weights, self.clip)
+            norm = clip_gradients(weights, self.clip, split=self.replicas.split)
             if not scaler.is_enabled():  # under float16 the scaler expects overflows
                 guard.gradient(norm)
         return Taken(value.detach(), embeddings.detach(), norm)
@@ -129,12 +148,15 @@ class Gradients:
     def embed(self, pixels: Tensor) -> Tensor:
         """The embeddings float32 [B,D] of pixels uint8 [B,C,H,W], with a graph if one is wanted."""
         with self.precision.autocast():
-            return self.forward(self._images(pixels)).float()
+            embeddings = self.forward(self._images(pixels))
+        return embeddings if embeddings.dtype == torch.float64 else embeddings.float()
 
     def embed_plainly(self, pixels: Tensor) -> None:
         """Run the network as it is written, so that every layer's hooks are called."""
         with self.precision.autocast():
-            for piece in pixels.split(self.micro or len(pixels)):
+            # Several processes run it together: at once, as their shares may differ.
+            alone = self.replicas.count == 1
+            for piece in pixels.split((self.micro if alone else 0) or max(1, len(pixels))):
                 self.module.forward(self._images(piece))
 
     def _images(self, pixels: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, PlainBatches
 from likewise.errors import InputError
-from likewise.losses import create_loss
+from likewise.losses import Placement, Shard, create_loss
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.store import load
 from likewise.training.recipe import Recipe
@@ -42,19 +43,42 @@ def network_of(recipe: Recipe) -> torch.nn.Module:
     return module
 
 
-def loss_of(recipe: Recipe, num_classes: int) -> torch.nn.Module:
+def loss_of(
+    recipe: Recipe, num_classes: int, *, shard: Shard | None = None, folder: Path | None = None
+) -> torch.nn.Module:
     """The loss for so many classes, with the parameters that the recipe gives it.
 
+    Args:
+        recipe: names the loss, its parameters, and what ``head`` says of its class weights.
+        num_classes: of all processes.
+        shard: the share of the classes that this process owns; all of them if None.
+        folder: of the run, where memory-mapped class weights lie unless the recipe says otherwise.
+
     Raises:
-        InputError: an unknown name or parameter, or a value that the loss refuses.
+        InputError: an unknown name or parameter, a value that the loss refuses, or classes to be
+            sampled where the loss has none.
+        LikewiseError: there is no room for memory-mapped class weights.
     """
     loss: torch.nn.Module = create_loss(
         recipe.loss.name,
         num_classes=num_classes,
         embedding_dim=recipe.model.embedding_dim,
+        placement=_placement(recipe, shard or Shard(), folder),
         **recipe.loss.parameters(),
     )
     return loss
+
+
+def _placement(recipe: Recipe, shard: Shard, folder: Path | None) -> Placement:
+    head = recipe.head
+    named = Path(head.folder) if head.folder else folder and folder / "class-rows"
+    return Placement(
+        shard=shard,
+        sample=head.sample if head.sample < 1 else None,
+        storage=head.storage,
+        folder=named,
+        seed=recipe.training.seed,
+    )
 
 
 def batches_of(recipe: Recipe, labels: NDArray[np.int64]) -> BatchPlan:

@@ -95,6 +95,21 @@ class LossChoice(BaseModel):
         return {key: _number(value) for key, value in (self.model_extra or {}).items()}
 
 
+class HeadChoice(_Section):
+    """The class weights of the softmax family, where there are very many classes."""
+
+    sample: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="share of the classes that a step compares with, the batch's own included"
+    )
+    storage: Literal["memory", "mmap"] = Field(
+        "memory", description="of class weights and their moments; mmap: on disk, on the CPU only"
+    )
+    moments: Literal["full", "row"] = Field(
+        "full", description="adamw, of class weights: two for each number, or one for each row"
+    )
+    folder: str | None = Field(None, description="of mmap; None: in the run's folder")
+
+
 def _number(value: Any) -> Any:
     """YAML 1.1 takes 1e-3 for text; nobody means that."""
     if isinstance(value, dict):
@@ -150,6 +165,13 @@ class Training(_Section):
     )
     patience: int = Field(0, ge=0, description="stop after this many epochs without gain; 0: never")
     checkpoint_minutes: float = Field(5.0, gt=0, description="between checkpoints in an epoch")
+    keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
+    sync_norm: bool = Field(
+        True, description="batch normalisation over all processes' photos, as one would have it"
+    )
+    peer_timeout_s: float = Field(
+        300.0, gt=0, description="a process that is silent for so long counts as lost"
+    )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     wandb: str | None = Field(None, description="a project of Weights & Biases to report to")
 
@@ -181,6 +203,7 @@ class Recipe(_Section):
     batch: BatchPlan = Field(default_factory=BatchPlan)
     model: Model = Field(default_factory=Model)
     loss: LossChoice = Field(default_factory=lambda: LossChoice(name="cosface", scale="auto"))
+    head: HeadChoice = Field(default_factory=HeadChoice)
     optimizer: Optimizer = Field(default_factory=Optimizer)
     schedule: Schedule = Field(default_factory=Schedule)
     training: Training = Field(default_factory=Training)

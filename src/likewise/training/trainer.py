@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,25 +16,22 @@ from likewise.data.images import BadImage
 from likewise.data.photos import Batch
 from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
-from likewise.errors import InputError, LikewiseError
-from likewise.training.agreement import ALONE, Agreement
+from likewise.errors import LikewiseError
+from likewise.losses.shard import class_rows
+from likewise.models.synchronised_norm import plain_norm
 from likewise.training.averaging import WeightAverage
-from likewise.training.checkpoint import (
-    Parts,
-    optimizer_tensors,
-    random_state,
-    restore_optimizer,
-    restore_random_state,
-    save_checkpoint,
-)
+from likewise.training.checkpoint import Checkpoint
+from likewise.training.checkpoints import Checkpoints
 from likewise.training.gradients import Gradients
 from likewise.training.guards import NotFinite, StepGuard, Stopped
-from likewise.training.memory_format import match_layout
 from likewise.training.optimizer import build_optimizer
 from likewise.training.pace import Pace
+from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe
 from likewise.training.schedule import lr_factor, margin_fraction
+from likewise.training.state import State
+from likewise.training.step_word import before_step
 from likewise.training.stopping import Best, StopRequest
 from likewise.training.watch import Watch
 
@@ -53,7 +49,7 @@ class Trainer:
         loss: ``loss(embeddings, labels) -> scalar``; its own weights are trained with the network.
         preprocess: from pixels to the network's input.
         device: where all of it runs.
-        agreement: how several processes decide alike.
+        processes: who train together, each with its share of a batch; alone if None.
 
     Attributes:
         gradients: how they are made of a batch.
@@ -72,23 +68,27 @@ class Trainer:
         loss: nn.Module,
         preprocess: Preprocess,
         device: torch.device,
-        agreement: Agreement = ALONE,
+        processes: Processes | None = None,
     ) -> None:
         self.recipe = recipe
-        self.gradients = Gradients(recipe, module, loss, preprocess, device)
+        self.processes = processes or Processes()
+        self.agreement = self.processes.agreement
+        self.gradients = Gradients(
+            recipe, module, loss, preprocess, device, self.processes, class_rows(loss).keys()
+        )
         self.module, self.loss = self.gradients.module, self.gradients.loss
         self.preprocess = preprocess
         self.device = device
-        self.agreement = agreement
         self.precision = self.gradients.precision
-        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss)
+        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss, recipe.head)
         self.average = (
             WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
         )
-        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, agreement)
+        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.agreement)
         self.watch: Watch | None = None
         self.profile = StepProfile(0, device, Path())
         self.rows: Sequence[int] = ()
+        self.before = 0  # photos of the batch at hand that belong to processes before this one
         self.names: Callable[[Sequence[int]], list[str]] = lambda rows: [f"row {r}" for r in rows]
         self.step_number = 0
         self.epoch = 0
@@ -98,9 +98,12 @@ class Trainer:
         self.bad: dict[str, BadImage] = {}
 
     def step(self, pixels: Tensor, labels: Tensor, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
-        """One step on uint8 [B,C,H,W] and int64 [B]; returns the loss and the photos right [B].
+        """One step on uint8 [b,C,H,W] and int64 [b], this process's share of a batch of B.
 
         A step that comes upon a number that is not finite is not taken; its loss is told as NaN.
+
+        Returns:
+            The loss, and the photos right [B], of the whole batch.
 
         Raises:
             Stopped: too many such steps came in a row.
@@ -117,7 +120,7 @@ class Trainer:
             taken = self.gradients.of(pixels, labels, self.optimizer, self.guard, self.profile)
         except NotFinite as found:
             again = partial(self.gradients.embed_plainly, pixels)
-            self.guard.skip(found, step, self.names(self.rows), again)
+            self.guard.skip(found, step, self._bad_photos(found), again)
             return torch.full((), torch.nan), torch.empty(0)
         scaler = self.precision.scaler
         with self.profile.phase("optimiser"):
@@ -132,8 +135,22 @@ class Trainer:
         self.guard.scale(scaler)
         hits: Tensor | None = getattr(self.loss, "hits", None)
         if self.watch is not None:
-            self.watch.step(taken.embeddings, labels, hits)
+            self.watch.step(taken.embeddings, labels, self._own(hits, labels))
         return taken.loss, torch.empty(0) if hits is None else hits
+
+    def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:
+        """Of the hits of the whole batch, those of this process's share."""
+        if hits is None or self.processes.count == 1:
+            return hits
+        return hits[self.before : self.before + len(labels)]
+
+    def _bad_photos(self, found: NotFinite) -> list[str]:
+        """The photos of a step that is not finite, of all processes; all, if it is not known."""
+        names = self.names(self.rows)
+        if found.rows is not None:
+            names = [names[row] for row in found.rows.nonzero()[:, 0].tolist() if row < len(names)]
+            found.rows = None
+        return [name for share in self.processes.gather(names) for name in share]
 
     def run_epoch(
         self,
@@ -141,9 +158,18 @@ class Trainer:
         sampler: EpochSampler,
         advance: Callable[[int], None],
         stop: StopRequest,
+        due: Callable[[], bool],
         checkpoint: Callable[[], None],
     ) -> dict[str, float] | None:
         """Train to the end of the epoch at hand; None if a stop was asked for, or a profile is had.
+
+        Args:
+            loader: this process's share of each batch.
+            sampler: tells it where to begin.
+            advance: is told how many photos of all processes went by.
+            stop: by which a stop is asked for; if it is on any process, all stop after one step.
+            due: whether it is time for a checkpoint; if it is on any process, all save.
+            checkpoint: saves one.
 
         Raises:
             LikewiseError: steps are not finite, or no photo of the epoch can be read.
@@ -151,13 +177,14 @@ class Trainer:
         self.module.train()
         self.loss.train()
         sampler.start_at(self.epoch, self.batch)
-        saved = time.monotonic()
         pending: list[tuple[Tensor, Tensor, int]] = []
         pace = Pace(self.agreement, self.profile)
         for batch in pace.of(loader):
             self._note_bad(batch)
-            if len(batch.labels) > 1:  # normalisation needs two
-                self.rows = batch.rows
+            word = before_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
+            if word.enough:
+                self.rows, self.before = batch.rows, word.before
+                self.gradients.shares = word.shares
                 try:
                     value, hits = self.step(batch.pixels, batch.labels, len(sampler))
                 except Stopped:
@@ -166,20 +193,22 @@ class Trainer:
                     checkpoint()  # of the last good step; a resumed run goes on behind the bad ones
                     raise
                 if not self.guard.in_a_row:
-                    pending.append((value, hits, len(batch.labels)))
+                    pending.append((value, hits, word.photos))
                 self.profile.end_step()
             self.batch += 1
-            advance(len(batch.labels) + len(batch.bad))
+            advance((len(batch.labels) + len(batch.bad)) * self.processes.count)
             # A GPU is asked for numbers only now and then: each question makes it wait.
             if self.device.type == "cpu" or len(pending) >= 20:
                 self._settle(pending)
-            if (stop.signal is not None or self.profile.enough) and self.batch < len(sampler):
+            if self.batch == len(sampler):
+                continue  # what comes after an epoch saves by itself
+            alone = self.processes.count == 1
+            if word.stop or (alone and stop.signal is not None) or self.profile.enough:
                 self._settle(pending)
                 return None
-            if time.monotonic() - saved > 60 * self.recipe.training.checkpoint_minutes:
+            if word.save or (alone and due()):
                 self._settle(pending)
                 checkpoint()
-                saved = time.monotonic()
         self._settle(pending)
         loss, right, count = self.total
         if count == 0 and self.step_number == 0:
@@ -216,58 +245,24 @@ class Trainer:
 
     def network(self) -> nn.Module:
         """A copy of the network for evaluation, with the averaged weights where there are any."""
-        module = copy.deepcopy(self.module)
+        module = plain_norm(copy.deepcopy(self.module))
         module.to(memory_format=torch.contiguous_format)  # as it will be loaded
         if self.average is not None:
             module.load_state_dict(self.average.weights)
         return module.eval()
 
-    def save(self, path: Path, values: dict[str, Any]) -> None:
-        """Write a checkpoint; ``values`` are the run's own facts."""
-        parts: Parts = {
-            "network": self.module.state_dict(),
-            "loss": self.loss.state_dict(),
-            "optimizer": optimizer_tensors(self.optimizer),
-            "random": random_state(),
-        }
-        if self.average is not None:
-            parts["average"] = self.average.state()
-        if self.watch is not None:
-            parts["watch"] = self.watch.state()
-        state = {
-            "step": self.step_number,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "total": self.total,
-            "skipped": self.guard.skipped,
-            "best": [self.best.value, self.best.epoch, self.best.waited],
-            "scaler": self.precision.scaler.state_dict(),
-            "bad": [[bad.name, bad.reason] for bad in self.bad.values()],
-        }
-        save_checkpoint(path, parts, {**values, **state})
+    def save(self, checkpoints: Checkpoints, values: dict[str, Any]) -> None:
+        """Begin a checkpoint; ``values`` are the run's own facts.
 
-    def restore(self, parts: Parts, values: dict[str, Any]) -> None:
-        """Continue from what ``save`` wrote.
+        Raises:
+            LikewiseError: the one before could not be written: the disk is full.
+        """
+        State(self).save(checkpoints, values)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from what ``save`` wrote, with any number of processes.
 
         Raises:
             InputError: it is of another network or loss.
         """
-        try:
-            self.module.load_state_dict(parts["network"])
-            self.loss.load_state_dict(parts.get("loss", {}))
-            restore_optimizer(self.optimizer, parts.get("optimizer", {}))
-            match_layout(self.optimizer)
-            if self.average is not None:
-                self.average.restore(parts["average"])
-            if self.watch is not None:
-                self.watch.restore(parts["watch"])
-        except (RuntimeError, KeyError) as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"the checkpoint is of another recipe ({reason})") from None
-        restore_random_state(parts["random"])
-        self.step_number, self.epoch, self.batch = (values[k] for k in ("step", "epoch", "batch"))
-        self.total = values["total"]
-        self.guard.skipped = values["skipped"]
-        self.best = Best(*values["best"])
-        self.precision.scaler.load_state_dict(values["scaler"])
-        self.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
+        State(self).restore(checkpoint)

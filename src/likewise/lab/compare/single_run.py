@@ -86,7 +86,9 @@ class SingleRun:
         kept = {round(epochs * (n + 1) / POINTS) for n in range(POINTS)} if final else {epochs}
         curve, speeds = [], []
         for epoch in range(1, epochs + 1):
-            report = trainer.run_epoch(batches, sampler, advance, StopRequest(), lambda: None)
+            report = trainer.run_epoch(
+                batches, sampler, advance, StopRequest(), lambda: False, lambda: None
+            )
             assert report is not None  # no one asks it to stop
             speeds.append(report["images_per_s"])
             if epoch in kept:
