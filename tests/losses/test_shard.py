@@ -15,12 +15,12 @@ from likewise.errors import InputError, LikewiseError
 from likewise.losses import Gathered, Placement, Shard, class_rows, create_loss
 from tests.losses.batches import SOFTMAX_FAMILY
 
-# Neither classes nor rows are divisible: with 4 processes 11 classes are 3, 3, 3 and 2.
-CLASSES, DIM, BATCH, STEPS = 11, 5, 21, 3
+# Neither classes nor rows are divisible: with 4 processes 23 classes are 6, 6, 6 and 5.
+CLASSES, DIM, BATCH, STEPS = 23, 5, 21, 3
 CASES: dict[str, dict[str, Any]] = {name: {} for name in SOFTMAX_FAMILY} | {
-    "cosface in chunks": {"memory_budget": 8 * 3 * 4},  # 4 rows with 3 classes, 1 with 11
-    "sphereface2 in chunks": {"memory_budget": 8 * 3 * 4},
-    "subcenter_arcface in chunks": {"memory_budget": 8 * 9 * 4},
+    "cosface in chunks": {"memory_budget": 8 * 6 * 4},  # 4 rows with 6 classes, 1 with 23
+    "sphereface2 in chunks": {"memory_budget": 8 * 6 * 4},
+    "subcenter_arcface in chunks": {"memory_budget": 8 * 18 * 4},
     "arcface detached": {"gradient": "detached"},
     "softmax + 0.003*center": {},
     "arcface + 0.1*supcon": {"scale": 16.0},
@@ -53,6 +53,8 @@ def train(name: str, params: dict[str, Any], rank: int, world: int, **more: Any)
         value = gathered(model(x[mine]), y[mine])
         (2 * value).backward()
         found[f"{step} loss"], found[f"{step} hits"] = value.detach(), loss.hits
+        if more.get("sample"):
+            found[f"{step} chosen"] = chosen_rows(loss)
         for key, p in whole.named_parameters():
             if p.grad is None:
                 continue
@@ -63,6 +65,33 @@ def train(name: str, params: dict[str, Any], rank: int, world: int, **more: Any)
             found[f"{step} {key}"] = grad.clone()
             p.data -= 0.1 * grad
     return found | whole.state_dict() | {"split": list(split)}
+
+
+def chosen_rows(loss: nn.Module) -> Tensor:
+    """The weight rows that took part, counted over all processes."""
+    rows: Tensor = loss.weight.grad.coalesce().indices()[0]
+    return rows + class_rows(loss)["weight"][0]
+
+
+def over_some(name: str, chosen: Tensor) -> dict[str, Tensor]:
+    """The first step in one process, with the chosen weight rows and no others."""
+    whole = made(name, {})
+    k = whole.subcenters
+    classes = chosen.view(-1, k)[:, 0] // k
+    model = nn.Linear(6, DIM).double()
+    model.weight.data *= 10
+    x, y = torch.randn(BATCH, 6, dtype=torch.float64), torch.randint(0, CLASSES, (BATCH,))
+    some = create_loss(name, num_classes=len(classes), embedding_dim=DIM).double()
+    some.load_state_dict(whole.state_dict() | {"weight": whole.weight[chosen]})
+    value = some(model(x), torch.searchsorted(classes, y))
+    (2 * value).backward()
+    rows = torch.zeros_like(whole.weight).index_put((chosen,), some.weight.grad)
+    return {
+        "0 loss": value.detach(),
+        "0 hits": some.hits,
+        "0 model.weight": model.weight.grad,
+        "0 loss.weight": rows,
+    }
 
 
 def broken(rank: int, world: int) -> list[str]:
@@ -86,7 +115,7 @@ def work(rank: int, world: int, folder: str) -> None:
     results: dict[str, Any] = {name: train(name, CASES[name], rank, world) for name in CASES}
     for name in SAMPLED:
         results[f"{name} sampled"] = train(name, {}, rank, world, sample=1.0)
-        results[f"{name} few"] = train(name, {}, rank, world, sample=0.4, seed=3)
+        results[f"{name} few"] = train(name, {}, rank, world, sample=0.8, seed=3)
     results["broken"] = broken(rank, world)
     torch.save(results, Path(folder) / f"{world}-{rank}.pt")
     dist.destroy_process_group()
@@ -111,9 +140,16 @@ def test_processes_together_equal_one(world: int, tmp_path: Path) -> None:
         got = [each[f"{name} sampled"] for each in together]
         alone = train(name, {}, 0, 1)
         alone |= {key: got[0][key] for key in got[0] if "sampler" in key}
+        for each in (alone, *got):
+            for step in range(STEPS):
+                each.pop(f"{step} chosen", None)
         check_equal(name, alone, got)
         few = [each[f"{name} few"] for each in together]
-        assert all(torch.equal(one["2 loss"], few[0]["2 loss"]) for one in few)
+        chosen = torch.cat([each["0 chosen"] for each in few])
+        assert len(chosen) < sum(len(each["0 loss.weight"]) for each in few)
+        expected = over_some(name, chosen)
+        got = [{key: each[key] for key in (*expected, "split")} for each in few]
+        check_equal(f"{name} few", expected | {"split": []}, got)
     for said in (each["broken"] for each in together):
         assert said[0].startswith("CurricularFace: the loss is nan")
         assert said[1].startswith(f"labels: {CLASSES} in row 3")

@@ -85,6 +85,19 @@ def test_weights_and_names_stay() -> None:
     assert [type(network[1]), type(network[3])] == [nn.BatchNorm2d, nn.BatchNorm1d]
 
 
+def test_a_norm_with_its_activation_is_exchanged_too(caplog: pytest.LogCaptureFixture) -> None:
+    layers = pytest.importorskip("timm.layers")
+    plain = layers.BatchNormAct2d(3)
+    other = synchronise_norm(copy.deepcopy(plain))
+    assert other.state_dict().keys() == plain.state_dict().keys()
+    x = torch.randn(5, 3, 2, 2)
+    assert torch.equal(plain(x), other(x))
+    assert float(other(x).detach().min()) >= 0
+    assert type(plain_norm(copy.deepcopy(other))) is type(plain)
+    synchronise_norm(nn.BatchNorm3d(2))
+    assert "normalised within each process" in caplog.text
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_alone_it_is_plain(training: bool) -> None:
     plain = nn.BatchNorm1d(3).train(training)

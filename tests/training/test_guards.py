@@ -27,11 +27,12 @@ from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 
 
-def trainer_of(*settings: str) -> Trainer:
+def trainer_of(*settings: str, agreement: Agreement = ALONE) -> Trainer:
     torch.manual_seed(0)
     recipe = quick_recipe("training.ema=0.9", *settings)
     trainer = Trainer(recipe, network_of(recipe).train(), loss_of(recipe, 4).train(),
                       recipe.input.preprocess(), torch.device("cpu"))  # fmt: skip
+    trainer.agreement = trainer.guard.agreement = agreement
     trainer.rows = range(8)
     return trainer
 
@@ -165,15 +166,11 @@ def test_a_run_that_stops_keeps_the_last_good_state(
     assert "warning: step 3: the gradient is not finite" in capsys.readouterr().err
     assert "photos: person0" in (tmp_path / "run" / "train.log").read_text()
     monkeypatch.setattr(Trainer, "step", steps)
-    kept = load_network(tmp_path / "run")
+    checkpoint = Checkpoints(tmp_path / "run" / "checkpoints", Processes()).newest()
+    assert checkpoint is not None
+    kept = checkpoint.shared()["network"]
     assert all(torch.equal(tensor, kept[name]) for name, tensor in seen["before"].items())
     assert likewise.train(photos, tmp_path / "run", resume=True).finished
-
-
-def load_network(run: Path) -> dict[str, Tensor]:
-    newest = Checkpoints(run / "checkpoints", Processes()).newest()
-    assert newest is not None
-    return newest.shared()["network"]
 
 
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
@@ -187,8 +184,7 @@ def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     def everyone(holds: bool) -> bool:
         return holds and next(answers, True)
 
-    trainer = trainer_of()
-    trainer.guard.agreement = Agreement(everyone=everyone)
+    trainer = trainer_of(agreement=Agreement(everyone=everyone))
     before = everything(trainer)
     with caplog.at_level(logging.WARNING, "likewise"):
         assert trainer.step(*batch(), 10)[0].isnan()

@@ -193,7 +193,7 @@ def test_the_recipe_places_class_weights(tmp_path: Path) -> None:
     loss = loss_of(recipe, 30, folder=tmp_path)
     assert loss.sampler.state.tolist() == [4, 0]
     assert loss.sampler.quota(30) == 6
-    assert loss.placement.folder == tmp_path / "class-rows"
+    assert loss.placement.folder == tmp_path
     elsewhere = recipe_with(recipe, [f"head.folder={tmp_path / 'disk'}"])
     assert loss_of(elsewhere, 30, folder=tmp_path).placement.folder == tmp_path / "disk"
     assert loss_of(Recipe(), 30).sampler is None

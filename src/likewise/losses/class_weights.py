@@ -18,8 +18,8 @@ def allocate_rows(placement: Placement, classes: int, each: int, dim: int) -> nn
     """Weights [own·``each``, ``dim``] of the classes that this process owns, not filled."""
     span = placement.shard.span(classes)
     shape = ((span.stop - span.start) * each, dim)
-    if placement.storage == "mmap":
-        return nn.Parameter(mapped_zeros(placement.own_folder, shape, torch.get_default_dtype()))
+    if placement.storage == "mmap" and placement.folder is not None:
+        return nn.Parameter(mapped_zeros(placement.folder, shape, torch.get_default_dtype()))
     return nn.Parameter(torch.empty(shape))
 
 

@@ -30,7 +30,7 @@ class Placement:
             None compares with all, and gives a dense gradient.
         storage: ``"memory"``, or ``"mmap"``: in a memory-mapped file, for weights that do not fit.
             Their gradient is always sparse, and negatives are drawn in contiguous blocks.
-        folder: where such files lie; each process makes a folder in it.
+        folder: where such files lie.
         seed: draws the negatives, together with the step and the rank.
 
     Raises:
@@ -60,13 +60,6 @@ class Placement:
     def sampled(self) -> bool:
         """Whether the gradient of the class weights is sparse."""
         return self.sample is not None or self.storage == "mmap"
-
-    @property
-    def own_folder(self) -> Path:
-        """The folder of this process's files."""
-        if self.folder is None:
-            raise InputError("folder: memory-mapped class weights need one to lie in")
-        return self.folder / f"rank-{self.shard.rank}-of-{self.shard.processes}"
 
 
 _CURRENT: ContextVar[Placement] = ContextVar("placement", default=Placement())  # noqa: B039 (frozen)

@@ -6,6 +6,7 @@ backward equal those of plain batch normalisation over the whole batch in one pr
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 __all__ = ["SynchronisedNorm1d", "SynchronisedNorm2d", "plain_norm", "synchronise_norm"]
+
+log = logging.getLogger(__name__)
 
 
 class _Synchronised(nn.modules.batchnorm._BatchNorm):
@@ -58,9 +61,22 @@ class SynchronisedNorm2d(_Synchronised, nn.BatchNorm2d):
     """``nn.BatchNorm2d`` over the batch of all processes; the same weights, the same names."""
 
 
-SYNCHRONISED: dict[type[nn.Module], type[nn.Module]] = {
-    nn.BatchNorm1d: SynchronisedNorm1d,
-    nn.BatchNorm2d: SynchronisedNorm2d,
+class SynchronisedNormAct2d(_Synchronised, nn.BatchNorm2d):
+    """timm's ``BatchNormAct2d``, a normalisation with its activation, over all processes."""
+
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise over the batch of all processes, then drop and activate."""
+        activated: Tensor = self.act(self.drop(super().forward(input)))
+        return activated
+
+
+SYNCHRONISED: dict[str, type[nn.Module]] = {
+    "BatchNorm1d": SynchronisedNorm1d,
+    "BatchNorm2d": SynchronisedNorm2d,
+    "BatchNormAct2d": SynchronisedNormAct2d,
 }
 
 
@@ -78,19 +94,29 @@ def synchronise_norm(module: nn.Module) -> nn.Module:
         >>> synchronise_norm(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))[1]
         SynchronisedNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
     """
-    return _exchange(module, SYNCHRONISED)
+    apart = []
+    for name, part in module.named_modules():
+        if not isinstance(part, nn.modules.batchnorm._BatchNorm):
+            continue
+        kind = type(part)
+        if isinstance(part, _Synchronised):
+            continue
+        if kind.__name__ in SYNCHRONISED:
+            # Their layouts are the same: a new class keeps parameters that an optimiser holds.
+            part.__class__ = SYNCHRONISED[kind.__name__]  # type: ignore[assignment]
+            part.__dict__["plain_kind"] = kind
+        else:
+            apart.append(f"{name} ({kind.__name__})")
+    if apart:
+        log.warning("normalised within each process, not over all: %s", ", ".join(apart))
+    return module
 
 
 def plain_norm(module: nn.Module) -> nn.Module:
     """The inverse of ``synchronise_norm``, in place: for a copy that goes its own way."""
-    return _exchange(module, {synchronised: plain for plain, synchronised in SYNCHRONISED.items()})
-
-
-def _exchange(module: nn.Module, classes: dict[type[nn.Module], type[nn.Module]]) -> nn.Module:
     for part in module.modules():
-        # Their layouts are the same: a new class keeps parameters that an optimiser holds.
-        if type(part) in classes:
-            part.__class__ = classes[type(part)]
+        if isinstance(part, _Synchronised):
+            part.__class__ = part.__dict__.pop("plain_kind")
     return module
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 import threading
 import time
@@ -32,6 +33,7 @@ __all__ = ["Checkpoints"]
 
 log = logging.getLogger(__name__)
 DONE = ".done"
+PATIENCE = 5.0  # seconds for the files of others, when the run ends before its time
 Rows = dict[str, tuple[int, int]]
 
 
@@ -55,7 +57,7 @@ class Checkpoints:
         self.keep = keep
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
-        self._abandoned = threading.Event()
+        self._give_up_at = math.inf  # waiting for the marks of others
 
     def present(self) -> list[Path]:
         """The folders that a checkpoint was finished in, the oldest first."""
@@ -168,7 +170,7 @@ class Checkpoints:
         if not first:
             self._join()
         if self.processes.any(self.failed):  # then the first waits for a mark that never comes
-            self._abandoned.set()
+            self._give_up_at = 0.0
         if first:
             self._join()
         try:
@@ -190,12 +192,13 @@ class Checkpoints:
 
     def _check(self) -> None:
         failure, self._failure = self._failure, None
+        self._give_up_at = math.inf
         if failure is not None:
             raise failure
 
     def abandon(self) -> None:
-        """Wait for no other process any more: one of them is gone."""
-        self._abandoned.set()
+        """Finish what was begun, but do not wait long for the others: one of them may be gone."""
+        self._give_up_at = time.monotonic() + PATIENCE
         self._join()
 
     def _begin(self, write: Callable[[], None]) -> None:
@@ -224,7 +227,7 @@ class Checkpoints:
                 written = Written(*json.loads(mark.read_text(encoding="utf-8")))
                 mark.unlink()
                 return written
-            if self._abandoned.is_set():
+            if time.monotonic() > self._give_up_at:
                 return None
             time.sleep(0.01)
 

@@ -251,18 +251,19 @@ def told_once() -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         code = error.exit_code if isinstance(error, LikewiseError) else 1
         agreed = bool(getattr(error, "agreed", False))
-        peer = type(error).__name__ == "PeerLost"
+        told = bool(getattr(error, "told", False))  # by another process
+        peer = told or type(error).__name__ == "PeerLost"
         if path := os.environ.get(ERROR_FILE):
             message = str(error) if isinstance(error, LikewiseError) else _unexpected(error)
-            told = {"message": message, "code": code, "agreed": agreed, "peer": peer}
+            note = {"message": message, "code": code, "agreed": agreed, "peer": peer}
             with contextlib.suppress(OSError):
                 temporary = Path(path + ".tmp")
-                temporary.write_text(json.dumps(told), encoding="utf-8")
+                temporary.write_text(json.dumps(note), encoding="utf-8")
                 temporary.replace(path)
             if os.environ.get("LIKEWISE_DEBUG"):
                 raise
             raise SystemExit(code) from None
-        if (agreed or peer) and os.environ["RANK"] != "0":
+        if told or ((agreed or peer) and os.environ["RANK"] != "0"):
             raise SystemExit(code) from None
         raise
 

@@ -79,7 +79,7 @@ def _row_optimizer(
         for p in rows
     ]
     heads = (part for part in loss.modules() if isinstance(part, Head))
-    mapped = (part.placement.own_folder for part in heads if part.placement.storage == "mmap")
+    mapped = (part.placement.folder for part in heads if part.placement.storage == "mmap")
     folder = next(mapped, None)
     if choice.name == "sgd":
         return RowSGD(groups, choice.lr, momentum=choice.momentum, folder=folder)

@@ -71,7 +71,7 @@ def loss_of(
 
 def _placement(recipe: Recipe, shard: Shard, folder: Path | None) -> Placement:
     head = recipe.head
-    named = Path(head.folder) if head.folder else folder and folder / "class-rows"
+    named = Path(head.folder) if head.folder else folder
     return Placement(
         shard=shard,
         sample=head.sample if head.sample < 1 else None,

@@ -265,12 +265,15 @@ class Processes:
             raise agreed(message, code)
 
     def _note_end(self, error: BaseException) -> None:
-        """Leave word for those who will miss this process."""
+        """Leave word for those who will miss this process, unless another one was faster."""
         if self.store is None:
             return
-        reason = str(error) if isinstance(error, LikewiseError) else repr(error)
+        reason = " ".join((str(error) if isinstance(error, LikewiseError) else repr(error)).split())
         with suppress(RuntimeError):
-            self.store.set(ENDED, json.dumps([self.rank, " ".join(reason.split())]))
+            note = self.store.compare_set(ENDED, "", json.dumps([self.rank, reason]))
+            rank, told = json.loads(note)
+            # The same happened to both, such as a loss that is not finite: one tells it.
+            error.told = told == reason and rank != self.rank  # type: ignore[attr-defined]
 
     def _lost(self) -> PeerLost:
         """What the one that is missed left word of; give it a moment to do so."""

@@ -1,0 +1,114 @@
+"""Class weights at scale: what sampling a tenth of the classes saves, in time and memory.
+
+python -m benchmarks.class_scale [--quick] [--json FILE]
+
+Step times are ratios of whole steps of the class weights (see ``class_sides``): sampled over
+full; and how many times as fast as the bare formula, and as Partial FC with dense gradients, each
+at its own sample rate. ``sampled_gradient`` and ``sampled_workspace`` are what one sampled step
+holds beyond weights and moments, in units of the weights W (D = 512); ``peak_…`` all that a side
+holds at its highest, weights and momentum included. ``mmap_…_anon_gib`` is the anonymous memory
+of a process that trains on weights that lie on disk (``mapped_classes`` prints the rest).
+The paper simulation of 29 M identities is ``python -m benchmarks.class_simulation``.
+"""
+
+from __future__ import annotations
+
+import json
+from statistics import median
+from typing import get_args
+
+from benchmarks.class_sides import Side, side
+from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
+
+SIZES = {"10k": (10_000, 512), "100k": (100_000, 512), "1m": (1_000_000, 128)}
+
+
+def times(classes: int, dimension: int, rounds: int, names: tuple[Side, ...]) -> dict[str, float]:
+    """Of each side: its time over that of the first, the median over the rounds."""
+    first, *others = interleaved([side(name, classes, dimension) for name in names], rounds)
+    return {
+        name: median(b / a for a, b in zip(first, other, strict=True))
+        for name, other in zip(names[1:], others, strict=True)
+    }
+
+
+def measured(call: str) -> str:
+    """What a call into this benchmark prints, in a process of its own."""
+    code = "import json\nfrom benchmarks import class_scale, class_sides, mapped_classes\n"
+    return fresh(f"{code}print(json.dumps({call}))").splitlines()[-1]
+
+
+def steps(size: str, rounds: int, dimension: int | None = None) -> list[Result]:
+    classes, usual = SIZES[size]
+
+    def ratio(*names: Side) -> float:
+        call = f"class_scale.times({classes}, {dimension or usual}, {rounds}, {names})"
+        return float(json.loads(measured(call))[names[1]])
+
+    sampled = ratio("full", "sampled")
+    bar = ("<= 0.2", sampled <= 0.2) if size == "1m" else ()
+    found = [
+        row(f"training.sampled_step_{size}", sampled, "x", *bar),
+        row(f"training.sampled_vs_partial_fc_{size}", ratio("sampled", "partial_fc"), "x"),
+    ]
+    if dimension is None:
+        found.append(row(f"training.full_vs_bare_{size}", ratio("full", "bare"), "x"))
+    return found
+
+
+def memory_1m() -> list[Result]:
+    """Gradient, workspace and row-wise moments of a sampled step, in units of W."""
+    found = json.loads(measured("class_sides.measured_bytes(1_000_000, 512, 'row')"))
+    together = found["gradient"] + found["workspace"]
+    return [
+        # A tenth of the rows, and the numbers of these rows: 8 bytes beside 2,048.
+        row(
+            "training.sampled_gradient_1m",
+            found["gradient"],
+            "W",
+            "<= 0.101",
+            found["gradient"] <= 0.101,
+        ),
+        row(
+            "training.sampled_workspace_1m",
+            found["workspace"],
+            "W",
+            "<= 0.1",
+            found["workspace"] <= 0.1,
+        ),
+        row("training.sampled_together_1m", together, "W"),
+        row("training.row_moments_1m", found["moments"], "W", "<= 0.1", found["moments"] <= 0.1),
+    ]
+
+
+def peaks(size: str) -> list[Result]:
+    classes, dimension = SIZES[size]
+    return [
+        row(
+            f"training.peak_{name}_{size}",
+            float(measured(f"class_sides.peak_of({name!r}, {classes}, {dimension})")),
+            "W",
+        )
+        for name in get_args(Side)
+    ]
+
+
+def mapped(name: str, classes: int) -> Result:
+    """Twenty steps on weights that lie on disk, 128 numbers a class."""
+    call = f"mapped_classes.in_temporary_folder({classes}, 128, 20, 0.01)"
+    value = json.loads(measured(call))["anonymous_gib"]
+    return row(f"training.mmap_{name}_anon_gib", value, "GiB", "<= 2", value <= 2)
+
+
+def results(*, quick: bool) -> list[Result]:
+    if quick:
+        return [*steps("1m", 1, 64), *memory_1m(), mapped("1m", 1_000_000)]
+    found: list[Result] = []
+    for size in SIZES:
+        found += steps(size, 5 if size == "1m" else 15) + peaks(size)
+    return found + memory_1m() + [mapped("10m", 10_000_000)]
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__)
+    report(results(quick=options.quick), options.json)

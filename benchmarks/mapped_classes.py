@@ -1,0 +1,98 @@
+"""Training steps over class weights that lie on disk, and the anonymous memory they take.
+
+python -m benchmarks.mapped_classes [--classes 10000000] [--dimension 128] [--steps 20]
+    [--sample 0.01] [--folder FOLDER]
+
+A step is forward, backward and AdamW with row-wise moments, on given embeddings (B = 128);
+negatives are drawn in contiguous stretches. Anonymous memory (RssAnon) is what the process keeps
+to itself; pages of the mapped file are the system's to drop. It is looked at every 5 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.class_sides import BATCH, sampled_head
+from likewise.losses import Placement
+from likewise.training.row_optimizer import RowAdamW
+
+
+def resident(kind: str) -> int:
+    """Bytes of this process that are resident: ``RssAnon`` or ``RssFile`` (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) * 1024
+
+
+class Highest(threading.Thread):
+    """Watches the anonymous memory until it is told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.bytes = 0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        while not self.done.wait(0.005):
+            self.bytes = max(self.bytes, resident("RssAnon"))
+
+
+def train(
+    classes: int, dimension: int, steps: int, sample: float, folder: Path
+) -> dict[str, float]:
+    """Draw the weights and take the steps; seconds of each, and the most anonymous GiB."""
+    watch = Highest()
+    watch.start()
+    torch.manual_seed(0)
+    start = time.perf_counter()
+    place = Placement(sample=sample, storage="mmap", folder=folder)
+    head = sampled_head(classes, dimension, place)
+    drawn = time.perf_counter()
+    rows = [{"params": [head.weight], "rows": True}]
+    optimizer = RowAdamW(rows, moments="row", folder=folder)
+    for _ in range(steps):
+        embeddings = torch.randn(BATCH, dimension, requires_grad=True)
+        value = head(embeddings, torch.randint(classes, (BATCH,)))
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    end = time.perf_counter()
+    watch.done.set()
+    watch.join()
+    return {
+        "anonymous_gib": watch.bytes / 2**30,
+        "draw_s": drawn - start,
+        "step_s": (end - drawn) / steps,
+        "weights_gib": head.weight.nbytes / 2**30,
+        "loss": float(value.detach()),
+    }
+
+
+def in_temporary_folder(
+    classes: int, dimension: int, steps: int, sample: float, folder: str | None = None
+) -> dict[str, float]:
+    """The same in a folder that is gone afterwards; on the system's temporary disk if None."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        return train(classes, dimension, steps, sample, Path(place))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--classes", type=int, default=10_000_000)
+    parser.add_argument("--dimension", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--sample", type=float, default=0.01)
+    parser.add_argument("--folder", default=None, help="on a disk; the system's temporary one")
+    given = parser.parse_args()
+    found = in_temporary_folder(
+        given.classes, given.dimension, given.steps, given.sample, given.folder
+    )
+    for key, value in found.items():
+        print(f"{key:14} {value:.3f}")
