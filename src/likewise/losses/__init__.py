@@ -18,6 +18,7 @@ from likewise.losses.magface import MagFace
 from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.normalized_softmax import NormalizedSoftmax
 from likewise.losses.ntxent import NTXent
+from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.registry import create_loss, list_losses
 from likewise.losses.scale import automatic_scale
@@ -49,6 +50,7 @@ __all__ = [
     "MultiSimilarity",
     "NTXent",
     "NormalizedSoftmax",
+    "PrototypeMemory",
     "ProxyAnchor",
     "ProxyNCA",
     "SiameseClassifier",

@@ -21,6 +21,7 @@ from likewise.losses.magface import MagFace
 from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.normalized_softmax import NormalizedSoftmax
 from likewise.losses.ntxent import NTXent
+from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.siamese import SiameseClassifier
 from likewise.losses.softmax import Softmax
@@ -62,7 +63,8 @@ PAIRS: dict[str, type[nn.Module]] = {
     "supcon": SupCon,
     "triplet": Triplet,
 }
-LOSSES = SOFTMAX | PAIRS
+MEMORIES: dict[str, type[nn.Module]] = {"prototype_memory": PrototypeMemory}
+LOSSES = SOFTMAX | PAIRS | MEMORIES
 ALIASES = {"am_softmax": "cosface"}
 
 
