@@ -12,6 +12,7 @@ from likewise.losses.contrastive import Contrastive
 from likewise.losses.cosface import CosFace
 from likewise.losses.cross_batch_memory import CrossBatchMemory
 from likewise.losses.curricularface import CurricularFace
+from likewise.losses.distillation import Distillation
 from likewise.losses.gather import Gathered
 from likewise.losses.head import Head
 from likewise.losses.magface import MagFace
@@ -43,6 +44,7 @@ __all__ = [
     "CosFace",
     "CrossBatchMemory",
     "CurricularFace",
+    "Distillation",
     "Gathered",
     "Head",
     "LSoftmax",
