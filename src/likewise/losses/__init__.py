@@ -19,10 +19,12 @@ from likewise.losses.magface import MagFace
 from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.normalized_softmax import NormalizedSoftmax
 from likewise.losses.ntxent import NTXent
+from likewise.losses.placement import Placement, place_classes
 from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.registry import create_loss, list_losses
 from likewise.losses.scale import automatic_scale
+from likewise.losses.shard import Shard, class_rows
 from likewise.losses.siamese import SiameseClassifier
 from likewise.losses.softmax import Softmax
 from likewise.losses.sphereface import LSoftmax, SphereFace
@@ -52,9 +54,11 @@ __all__ = [
     "MultiSimilarity",
     "NTXent",
     "NormalizedSoftmax",
+    "Placement",
     "PrototypeMemory",
     "ProxyAnchor",
     "ProxyNCA",
+    "Shard",
     "SiameseClassifier",
     "Softmax",
     "SphereFace",
@@ -66,6 +70,8 @@ __all__ = [
     "UniFace",
     "Weighted",
     "automatic_scale",
+    "class_rows",
     "create_loss",
     "list_losses",
+    "place_classes",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from likewise.losses.columns import Columns, rows_of
 from likewise.losses.form import Form
 from likewise.losses.target import safe_norm
 
@@ -14,60 +15,73 @@ __all__ = ["ClassBlock", "class_blocks", "row_chunks"]
 
 # Bytes of weights in one block: they, their gradient and their cosines should stay in the cache.
 _BLOCK_BYTES = 2**22
+# The same on an accelerator, where the rows of sampled classes are copied to lie together.
+_COPIED_BYTES = 2**27
 
 
-def row_chunks(batch: int, weight: Tensor, form: Form) -> list[slice]:
-    """Cut ``batch`` rows so that the cosines of one chunk keep to the memory budget."""
-    row_bytes = len(weight) * weight.element_size()
+def row_chunks(weight: Tensor, columns: Columns, form: Form) -> list[slice]:
+    """Cut the batch so that the cosines of one chunk keep to the memory budget."""
+    batch = len(columns.places)
+    row_bytes = columns.most * form.subcenters * weight.element_size()
     step = max(1, form.memory_budget // row_bytes)
     return [slice(start, min(start + step, batch)) for start in range(0, batch, step)]
 
 
-def class_blocks(weight: Tensor, form: Form) -> list[ClassBlock]:
+def class_blocks(weight: Tensor, columns: Columns, form: Form) -> list[ClassBlock]:
     """Cut the classes into blocks; on an accelerator one holds all, as launches cost more."""
-    k = form.subcenters
-    classes = len(weight) // k
-    step = classes
+    row_bytes = form.subcenters * weight.shape[1] * weight.element_size()
+    step = columns.count
     if weight.device.type == "cpu":
-        step = max(1, _BLOCK_BYTES // (k * weight.shape[1] * weight.element_size()))
+        step = max(1, _BLOCK_BYTES // row_bytes)
+    elif columns.chosen is not None:  # whose rows are copied
+        step = max(1, _COPIED_BYTES // row_bytes)
     return [
-        ClassBlock(weight.detach(), start, min(start + step, classes), form)
-        for start in range(0, classes, step)
+        ClassBlock(weight.detach(), start, min(start + step, columns.count), form, columns.chosen)
+        for start in range(0, columns.count, step)
     ]
 
 
 @dataclass
 class ClassBlock:
-    """Classes ``start`` to ``stop`` of the weight matrix [C·K, D]."""
+    """Columns ``start`` to ``stop``, and their rows of the weight matrix [own·K, D]."""
 
     weight: Tensor
     start: int
     stop: int
     form: Form
+    chosen: Tensor | None = None
 
     def __post_init__(self) -> None:
         k = self.form.subcenters
         self.span = slice(self.start * k, self.stop * k)
-        self.rows = self.weight[self.span]  # [J·K, D]
         self.inverse: Tensor | None = None  # 1/‖w_j‖, taken when the rows are first in the cache
-        self.radial = self.rows.new_zeros(len(self.rows))  # Σ_b G_bj cos_bj over the chunks so far
+        # Σ_b G_bj cos_bj over the chunks so far
+        self.radial = self.weight.new_zeros(self.span.stop - self.span.start)
+
+    def rows(self) -> Tensor:
+        """The weight rows [J·K, D]: a view, or a copy made anew where classes are sampled."""
+        if self.chosen is None:
+            return self.weight[self.span]
+        classes = self.chosen[self.start : self.stop]
+        return self.weight.index_select(0, rows_of(classes, self.form.subcenters))
 
     def cosines(self, unit: Tensor) -> Tensor:
         """Cosines [b, J·K] of embeddings [b, D] (products, where weights keep their length)."""
-        cosine = unit @ self.rows.T
+        rows = self.rows()
+        cosine = unit @ rows.T
         if self.form.unit_weights:
             if self.inverse is None:
-                self.inverse = safe_norm(self.rows).reciprocal_()
+                self.inverse = safe_norm(rows).reciprocal_()
             cosine *= self.inverse
         return cosine
 
-    def per_class(self, cosine: Tensor, labels: Tensor) -> tuple[Tensor | None, Tensor]:
+    def per_class(self, cosine: Tensor, places: Tensor) -> tuple[Tensor | None, Tensor]:
         """Nearest sub-centre and its cosine [b, J], with a row's own class out of the contest."""
         winner = None
         if self.form.subcenters > 1:
             cosine, winner = cosine.view(len(cosine), -1, self.form.subcenters).max(-1)
         farthest = -1.0 if self.form.unit_weights else torch.finfo(cosine.dtype).min
-        return winner, self.put(cosine, labels, farthest)
+        return winner, self.put(cosine, places, farthest)
 
     def per_row(self, slope: Tensor, winner: Tensor | None) -> Tensor:
         """Hand the slope of each class [b, J] to its nearest weight row, [b, J·K]."""
@@ -76,9 +90,9 @@ class ClassBlock:
         spread = slope.new_zeros(*slope.shape, self.form.subcenters)
         return spread.scatter_(-1, winner[..., None], slope[..., None]).flatten(1)
 
-    def put(self, block: Tensor, labels: Tensor, value: float) -> Tensor:
+    def put(self, block: Tensor, places: Tensor, value: float) -> Tensor:
         """Write ``value`` at each row's own class, where this block holds it."""
-        column = (labels - self.start)[:, None]
+        column = (places - self.start)[:, None]
         inside = (column >= 0) & (column < block.shape[1])
         column = column.clamp(0, block.shape[1] - 1)
         kept = block.gather(1, column)
@@ -97,22 +111,24 @@ class ClassBlock:
     ) -> None:
         """Add what ``slope`` = dL/dcos [b, J·K] gives to the gradients; it is overwritten.
 
-        Of the embeddings' gradient [b, D] all rows are touched, of the weights' [C·K, D] those of
-        this block: the first chunk of rows writes them, the last takes out their radial part.
+        Of the embeddings' gradient [b, D] all rows are touched, of the weights' those of this
+        block: the first chunk of rows writes them, the last takes out their radial part.
         """
         if self.inverse is not None:
             if d_weight is not None:
                 self.radial += (slope * cosine).sum(0)
             slope *= self.inverse
-        if d_unit is not None:
-            d_unit.addmm_(slope, self.rows)
+        radial = last and d_weight is not None and self.inverse is not None
+        rows = self.rows() if d_unit is not None or radial else None
+        if d_unit is not None and rows is not None:
+            d_unit.addmm_(slope, rows)
         if d_weight is None:
             return
-        rows = d_weight[self.span]
+        d_rows = d_weight[self.span]
         if first:
-            torch.mm(slope.T, unit, out=rows)
+            torch.mm(slope.T, unit, out=d_rows)
         else:
-            rows.addmm_(slope.T, unit)
-        if last and self.inverse is not None:
+            d_rows.addmm_(slope.T, unit)
+        if radial and rows is not None and self.inverse is not None:
             # The length of a weight row changes no cosine, so its gradient has no radial part.
-            rows.addcmul_(self.rows, (self.radial * self.inverse.square())[:, None], value=-1)
+            d_rows.addcmul_(rows, (self.radial * self.inverse.square())[:, None], value=-1)

@@ -22,44 +22,54 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from likewise.losses.blocks import ClassBlock, class_blocks, row_chunks
+from likewise.losses.columns import Columns
 from likewise.losses.form import Form
 from likewise.losses.reduction import Reduction
 from likewise.losses.target import TargetLogits
 
 __all__ = ["fused_loss"]
 
+_UNIT, _WEIGHT = 0, 1  # where they stand among the inputs
+
 
 class _Pass:
     """One walk over a batch: its losses, its hits and, where they are needed, its gradients."""
 
     def __init__(
-        self, inputs: tuple[Tensor, ...], labels: Tensor, form: Form, needed: tuple[bool, ...]
+        self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
     ) -> None:
         self.unit, self.weight, self.scale, _, self.bias = inputs
-        self.labels, self.form, self.needed = labels, form, needed
-        self.target = TargetLogits(inputs, labels, form, needed)
+        self.columns, self.form, self.needed = columns, form, needed
+        self.places, self.shard = columns.places, columns.shard
+        self.target = TargetLogits(inputs, columns, form, needed)
         self.losses = torch.empty_like(self.scale)
         self.slope = torch.empty_like(self.scale)  # of the loss, by the target logit
-        self.hits = torch.empty_like(labels, dtype=torch.bool)
-        self.share = 1 / max(len(labels), 1)  # the loss is the mean over the batch
-        # Every row of a weight gradient is written by the first chunk: no need to zero it before.
-        empty = torch.empty_like if len(labels) else torch.zeros_like
+        self.hits = torch.empty_like(self.places, dtype=torch.bool)
+        self.share = 1 / max(len(self.places), 1)  # the loss is the mean over the batch
         self.gradients = [
-            (empty if x is self.weight else torch.zeros_like)(x) if need else None
+            (self._rows_of_gradient() if x is self.weight else torch.zeros_like(x))
+            if need
+            else None
             for x, need in zip(inputs, needed, strict=True)
         ]
 
+    def _rows_of_gradient(self) -> Tensor:
+        rows = self.columns.count * self.form.subcenters
+        # Every row is written by the first chunk: no need to zero it before.
+        empty = self.weight.new_empty if len(self.places) else self.weight.new_zeros
+        return empty(rows, self.weight.shape[1])
+
     def run(self) -> None:
         """Walk over the chunks, then add what flows through the target logits."""
-        blocks = class_blocks(self.weight, self.form)
-        chunks = row_chunks(len(self.labels), self.weight, self.form)
+        blocks = class_blocks(self.weight, self.columns, self.form)
+        chunks = row_chunks(self.weight, self.columns, self.form)
         for rows in chunks:
             cosines, reduction = self._forward(rows, blocks)
             if any(self.needed):
                 self.slope[rows] = reduction.target_slope() * self.share
                 ends = {"first": rows is chunks[0], "last": rows is chunks[-1]}
                 self._backward(rows, blocks, cosines, reduction, **ends)
-        if len(self.labels) and any(self.needed):
+        if len(self.places) and any(self.needed):
             self._add_target_gradients()
 
     def _forward(self, rows: slice, blocks: list[ClassBlock]) -> tuple[list[Tensor], Reduction]:
@@ -68,10 +78,12 @@ class _Pass:
         cosines = []
         for block in blocks:
             cosine = block.cosines(self.unit[rows])
-            _, other = block.per_class(cosine, self.labels[rows])
+            _, other = block.per_class(cosine, self.places[rows])
             nearest = torch.maximum(nearest, other.amax(1))
             reduction.add(self._logits(self._value(other, rows), rows, block))
             cosines.append(cosine)
+        reduction.merge(self.shard)
+        nearest = self.shard.max_(nearest)
         self.losses[rows] = reduction.losses()
         self.hits[rows] = self.target.nearness[rows] >= nearest
         return cosines, reduction
@@ -81,7 +93,7 @@ class _Pass:
 
     def _logits(self, value: Tensor, rows: slice, block: ClassBlock) -> Tensor:
         logits = torch.addcmul(self.bias, value.detach(), self.scale[rows, None])
-        return block.put(logits, self.labels[rows], -torch.inf)
+        return block.put(logits, self.places[rows], -torch.inf)
 
     def _backward(
         self,
@@ -96,7 +108,7 @@ class _Pass:
         d_unit, d_weight, d_scale, _, d_bias = self.gradients
         into = (None if d_unit is None else d_unit[rows], d_weight)
         for block, cosine in zip(blocks, cosines, strict=True):
-            winner, other = block.per_class(cosine, self.labels[rows])
+            winner, other = block.per_class(cosine, self.places[rows])
             with torch.enable_grad():
                 other = other.detach().requires_grad_()
                 value = self._value(other, rows)
@@ -115,12 +127,18 @@ class _Pass:
         by_target = self.target.gradients(self.slope)
         for position, gradient in enumerate(by_target):
             total = self.gradients[position]
-            if total is None or gradient is None:
+            if total is None:
                 continue
-            if position == 1:
-                total.index_add_(0, self.target.rows, gradient)
-            else:
-                total += gradient
+            if position == _WEIGHT:
+                if gradient is not None:
+                    total.index_add_(0, self.target.rows, gradient)
+                continue
+            if self.shard.processes > 1:  # shares, of what is averaged over the processes
+                total *= self.shard.processes
+            if gradient is None:
+                continue
+            # The target logits are the same on all processes, only their rows are shared out.
+            total.add_(gradient, alpha=self.shard.processes if position == _UNIT else 1)
 
 
 class _FusedLoss(torch.autograd.Function):
@@ -132,27 +150,40 @@ class _FusedLoss(torch.autograd.Function):
         scale: Tensor,
         margin: Tensor,
         bias: Tensor,
-        labels: Tensor,
+        columns: Columns,
         form: Form,
         needed: tuple[bool, ...],
     ) -> tuple[Tensor, Tensor]:
-        walk = _Pass((unit, weight, scale, margin, bias), labels, form, needed)
+        walk = _Pass((unit, weight, scale, margin, bias), columns, form, needed)
         walk.run()
         ctx.save_for_backward(*walk.gradients)
+        ctx.columns, ctx.subcenters, ctx.shape = columns, form.subcenters, weight.shape
         ctx.mark_non_differentiable(walk.hits)
         return walk.losses.sum() * walk.share, walk.hits
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = ctx.saved_tensors
+        gradients = list(ctx.saved_tensors)
         # Scaled in place: a second gradient of the weights would not fit beside the first.
         # Comparing on an accelerator would wait for it, so there the product is always taken.
         if upstream.device.type != "cpu" or upstream.item() != 1:
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(upstream)
+        if ctx.columns.sparse and gradients[_WEIGHT] is not None:
+            rows = ctx.columns.weight_rows(ctx.subcenters)
+            gradients[_WEIGHT] = _sparse(rows, gradients[_WEIGHT], ctx.shape)
         return (*gradients, None, None, None)
+
+
+def _sparse(rows: Tensor | None, values: Tensor, shape: torch.Size) -> Tensor:
+    """The gradient [own·K, D] that has ``values`` in these rows, sorted, and nothing elsewhere."""
+    if rows is None:
+        rows = torch.arange(len(values), device=values.device)
+    return torch.sparse_coo_tensor(
+        rows[None], values, shape, check_invariants=False, is_coalesced=True
+    )
 
 
 def fused_loss(
@@ -161,7 +192,7 @@ def fused_loss(
     scale: Tensor,
     margin: Tensor,
     bias: Tensor,
-    labels: Tensor,
+    columns: Columns,
     form: Form,
 ) -> tuple[Tensor, Tensor]:
     """Mean loss of a batch and, per row, whether the nearest class is the right one.
@@ -171,16 +202,20 @@ def fused_loss(
 
     Args:
         unit: embeddings of unit length, [B, D].
-        weight: class weights [C·K, D]; the K rows of a class lie together.
+        weight: class weights [own·K, D] of this process; the K rows of a class lie together.
         scale: multiplies the logits of a row, [B].
         margin: handed to ``form.target``, [] or [B].
         bias: added to every logit, [].
-        labels: int64 classes, [B].
+        columns: which classes take part, and where the class of each row stands among them.
         form: the variant.
+
+    Where classes are shared out, every process is called with the same batch and returns the same
+    loss. The gradient of its own weights is exact; the others are such that their average over
+    the processes is.
     """
     inputs = (unit, weight, scale, margin, bias)
     needed = tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs)
-    return _apply(*inputs, labels, form, needed)
+    return _apply(*inputs, columns, form, needed)
 
 
 # Already fused: a compiled model steps out of its graph for this one call.

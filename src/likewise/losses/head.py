@@ -16,10 +16,15 @@ from likewise.losses.checks import (
     check_number,
     check_rows_finite,
 )
+from likewise.losses.class_weights import allocate_rows, draw_rows
+from likewise.losses.columns import Columns, all_columns
 from likewise.losses.form import Form
 from likewise.losses.fused import fused_loss
+from likewise.losses.placement import current_placement
 from likewise.losses.reduction import CrossEntropy, Reduction
+from likewise.losses.sampling import ClassSampler
 from likewise.losses.scale import automatic_scale
+from likewise.losses.shard import Shard
 from likewise.losses.sum import Composable
 from likewise.losses.target import safe_norm
 
@@ -59,8 +64,11 @@ class Head(Composable):
         subcenters: K, weight rows per class.
 
     Attributes:
-        weight: class weights [C·K, D]; the K rows of a class lie together.
-        hits: after a call, [B] bool: is the class nearest by margin-free cosine the label?
+        weight: class weights [C·K, D]; the K rows of a class lie together. Under
+            :func:`~likewise.losses.place_classes` the rows of this process's own classes.
+        hits: after a call, [B] bool: is the class nearest by margin-free cosine the label? In
+            training with sampled classes, the nearest of those.
+        sampler: draws the classes that take part, where they are sampled; else None.
     """
 
     weight: nn.Parameter
@@ -94,7 +102,13 @@ class Head(Composable):
             else check_number("scale (a number or 'auto')", scale, above=0)
         )
         self.margin_fraction = 1.0
-        self.weight = nn.Parameter(torch.empty(self.num_classes * self.subcenters, embedding_dim))
+        self.placement = current_placement()
+        self.weight = allocate_rows(
+            self.placement, self.num_classes, self.subcenters, self.embedding_dim
+        )
+        self.sampler = (
+            ClassSampler(self.placement, self.num_classes) if self.placement.sampled else None
+        )
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
         self.reset_parameters()
 
@@ -103,7 +117,21 @@ class Head(Composable):
 
         Only directions count, but shorter rows turn faster under the same learning rate.
         """
-        nn.init.normal_(self.weight, std=0.01)
+        self.draw(0.01)
+
+    def draw(self, deviation: float) -> None:
+        """Draw the class weights anew, normal with this deviation around 0."""
+        draw_rows(self.weight, *self.own_class_rows()["weight"], deviation)
+
+    @property
+    def shard(self) -> Shard:
+        """Which share of the classes this process owns."""
+        return self.placement.shard
+
+    def own_class_rows(self) -> dict[str, tuple[int, int]]:
+        """The first row of ``weight`` among those of all classes, and how many all are."""
+        first = self.shard.span(self.num_classes).start
+        return {"weight": (first * self.subcenters, self.num_classes * self.subcenters)}
 
     def set_margin_fraction(self, fraction: float) -> None:
         """Scale the margin, for a warm-up: 0 is none, 1 is the margin given.
@@ -168,7 +196,7 @@ class Head(Composable):
                 self.scales(norms),
                 self.margins(norms),
                 self.offset().to(dtype),
-                labels,
+                self._columns(labels),
                 self._form(),
             )
             loss = loss + self.penalty(norms)
@@ -178,6 +206,12 @@ class Head(Composable):
                 "finite: the class weights, or a margin or scale made from them, are not"
             )
         return loss
+
+    def _columns(self, labels: Tensor) -> Columns:
+        """The classes to compare with; in evaluation all of them, sampled or not."""
+        if self.sampler is None or not self.training:
+            return all_columns(labels, self.num_classes, self.shard, sparse=False)
+        return self.sampler.columns(labels)
 
     def _form(self) -> Form:
         return Form(

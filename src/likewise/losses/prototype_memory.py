@@ -19,6 +19,7 @@ from likewise.losses.checks import (
     check_labels,
     check_rows_finite,
 )
+from likewise.losses.columns import all_columns
 from likewise.losses.combined import CombinedMargin
 from likewise.losses.cosface import CosFace
 from likewise.losses.curricularface import CurricularFace
@@ -27,6 +28,7 @@ from likewise.losses.fused import fused_loss
 from likewise.losses.head import MEMORY_BUDGET, Gradient, Head, Scale
 from likewise.losses.magface import MagFace
 from likewise.losses.normalized_softmax import NormalizedSoftmax
+from likewise.losses.placement import Placement, place_classes
 from likewise.losses.prototype_slots import PrototypeSlots
 from likewise.losses.sum import Composable
 from likewise.losses.target import safe_norm
@@ -123,7 +125,8 @@ class PrototypeMemory(Composable):
         given: dict[str, Any] = {"scale": scale, "gradient": gradient, "margin": margin}
         given = {key: value for key, value in given.items() if key in known and value is not None}
         self.slots = PrototypeSlots(size, check_count("embedding_dim", embedding_dim))
-        self.head = kind(size, embedding_dim, memory_budget=memory_budget, **given)
+        with place_classes(Placement()):  # every process holds the whole memory
+            self.head = kind(size, embedding_dim, memory_budget=memory_budget, **given)
         # The memory stands where the head's own weights would.
         del self.head.weight
         self.head.register_buffer("weight", torch.zeros(0, embedding_dim), persistent=False)
@@ -183,7 +186,7 @@ class PrototypeMemory(Composable):
                 head.scales(norms),
                 head.margins(norms),
                 head.offset().to(unit),
-                places,
+                all_columns(places, len(weight), head.shard, sparse=False),
                 head._form(),
             )
             loss = loss + head.penalty(norms)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from likewise.losses.shard import Shard
+
 __all__ = ["CrossEntropy", "Logistic", "Reduction"]
 
 
@@ -24,6 +26,9 @@ class Reduction(Protocol):
 
     def add(self, logits: Tensor) -> None:
         """Take in one block; its memory may be overwritten."""
+
+    def merge(self, shard: Shard) -> None:
+        """Take in what the other processes kept, once every block was added."""
 
     def losses(self) -> Tensor:
         """The loss of each row [b], once every block was added."""
@@ -55,6 +60,15 @@ class CrossEntropy:
         self.sum += logits.sub_(largest[:, None]).exp_().sum(1)
         self.largest = largest
 
+    def merge(self, shard: Shard) -> None:
+        """Bring all sums under the largest logit of all, and add them up."""
+        if shard.processes == 1:
+            return
+        largest = shard.max_(self.largest.clone())
+        self.sum *= (self.largest - largest).exp_()
+        self.sum = shard.sum_(self.sum)
+        self.largest = largest
+
     def _lead(self) -> Tensor:
         return self.target - (self.largest + self.sum.log())
 
@@ -83,6 +97,10 @@ class Logistic:
     def add(self, logits: Tensor) -> None:
         """Sum ``log(1 + e^other)`` over a block."""
         self.sum -= F.logsigmoid(-logits).sum(1)
+
+    def merge(self, shard: Shard) -> None:
+        """Add the sums up."""
+        self.sum = shard.sum_(self.sum)
 
     def losses(self) -> Tensor:
         """The weighted sum of all decisions of each row."""

@@ -21,6 +21,7 @@ from likewise.losses.magface import MagFace
 from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.normalized_softmax import NormalizedSoftmax
 from likewise.losses.ntxent import NTXent
+from likewise.losses.placement import Placement, place_classes
 from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.siamese import SiameseClassifier
@@ -79,7 +80,14 @@ def list_losses() -> list[str]:
     return sorted(LOSSES)
 
 
-def create_loss(name: str, *, num_classes: int, embedding_dim: int, **params: Any) -> nn.Module:
+def create_loss(
+    name: str,
+    *,
+    num_classes: int,
+    embedding_dim: int,
+    placement: Placement | None = None,
+    **params: Any,
+) -> nn.Module:
     """Make the loss called ``name``, or a weighted sum such as ``softmax + 0.003*center``.
 
     Args:
@@ -87,12 +95,14 @@ def create_loss(name: str, *, num_classes: int, embedding_dim: int, **params: An
             weight before it if that is not 1, with ``+`` between them.
         num_classes: number of classes; handed on to losses that hold class weights.
         embedding_dim: length of an embedding; likewise.
+        placement: where the class weights of the softmax family lie, and how many of them take
+            part in a step; other losses stay whole.
         params: the other arguments of the loss's constructor. In a sum, an argument goes to the
             first loss that has it; ``center={"alpha": 0.3}`` names the loss.
 
     Raises:
         InputError: an unknown name or parameter (the nearest is suggested), or a value that the
-            loss refuses.
+            loss refuses; classes to be sampled, but no loss that holds class weights.
 
     Example:
         >>> from likewise.losses import create_loss
@@ -115,10 +125,17 @@ def create_loss(name: str, *, num_classes: int, embedding_dim: int, **params: An
             continue
         one_of(f"parameter of {name}", key, set().union(*accepted))
         own[next(n for n, known in enumerate(accepted) if key in known)].setdefault(key, value)
-    losses = [
-        LOSSES[term](**{k: v for k, v in given.items() if k in _parameters(term)}, **arguments)
-        for term, arguments in zip(names, own, strict=True)
-    ]
+    placement = placement or Placement()
+    if placement.sampled and not any(term in SOFTMAX for term in names):
+        raise InputError(
+            f"{name}: its classes cannot be sampled or memory-mapped, as it is no loss of the "
+            "softmax family"
+        )
+    with place_classes(placement):
+        losses = [
+            LOSSES[term](**{k: v for k, v in given.items() if k in _parameters(term)}, **arguments)
+            for term, arguments in zip(names, own, strict=True)
+        ]
     if len(losses) == 1 and weights[0] == 1:
         return losses[0]
     return Sum(*(_weighted(loss, weight) for loss, weight in zip(losses, weights, strict=True)))

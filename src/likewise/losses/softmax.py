@@ -14,6 +14,10 @@ from likewise.losses.checks import (
     check_number,
     check_rows_finite,
 )
+from likewise.losses.class_weights import allocate_rows, draw_rows
+from likewise.losses.columns import all_columns
+from likewise.losses.placement import current_placement
+from likewise.losses.shared_cross_entropy import shared_cross_entropy
 
 __all__ = ["Softmax"]
 
@@ -23,6 +27,8 @@ class Softmax(nn.Module):
 
     There is nothing to fuse here, so it is torch's own cross-entropy, behind the interface of the
     family: float32 under any autocast, ``hits``, and the same errors. Averaged over the batch.
+    Its classes can be shared out over processes (see :func:`~likewise.losses.place_classes`), but
+    not sampled: that is what :class:`~likewise.losses.NormalizedSoftmax` is for.
 
     Args:
         num_classes: C, the number of classes.
@@ -30,12 +36,13 @@ class Softmax(nn.Module):
         bias: whether each class has one.
 
     Attributes:
-        weight: class weights [C, D].
-        bias: [C], or None.
+        weight: class weights [C, D], or the rows of this process's own classes.
+        bias: [C], or as many; or None.
         hits: after a call, [B] bool: is the class with the largest logit the label?
 
     Raises:
-        InputError: a wrong shape, dtype or device, a label out of range, embeddings not finite.
+        InputError: a wrong shape, dtype or device, a label out of range, embeddings not finite;
+            classes that are to be sampled.
 
     Example:
         >>> import torch
@@ -51,10 +58,22 @@ class Softmax(nn.Module):
         super().__init__()
         self.num_classes = check_count("num_classes", num_classes)
         self.embedding_dim = check_count("embedding_dim", embedding_dim)
-        self.weight = nn.Parameter(torch.empty(num_classes, embedding_dim))
-        self.bias = nn.Parameter(torch.zeros(num_classes)) if bias else None
+        placement = current_placement()
+        if placement.sampled:
+            raise InputError(
+                "softmax: its classes cannot be sampled or memory-mapped, as each has a bias that "
+                "every step moves; normalized_softmax can"
+            )
+        self.shard = placement.shard
+        self.weight = allocate_rows(placement, self.num_classes, 1, self.embedding_dim)
+        self.bias = nn.Parameter(torch.zeros(len(self.weight))) if bias else None
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
-        nn.init.normal_(self.weight, std=embedding_dim**-0.5)
+        draw_rows(self.weight, *self.own_class_rows()["weight"], embedding_dim**-0.5)
+
+    def own_class_rows(self) -> dict[str, tuple[int, int]]:
+        """The first of its rows among those of all classes, and how many all are."""
+        rows = (self.shard.span(self.num_classes).start, self.num_classes)
+        return {"weight": rows} if self.bias is None else {"weight": rows, "bias": rows}
 
     def set_margin_fraction(self, fraction: float) -> None:
         """Accept any fraction in [0, 1]: there is no margin to scale."""
@@ -75,7 +94,11 @@ class Softmax(nn.Module):
             embeddings = embeddings.to(dtype)
             check_rows_finite("Softmax", torch.linalg.vector_norm(embeddings.detach(), dim=1))
             bias = None if self.bias is None else self.bias.to(dtype)
-            logits = F.linear(embeddings, self.weight.to(dtype), bias)
+            logits = F.linear(self.shard.partial(embeddings), self.weight.to(dtype), bias)
+            if self.shard.processes > 1:
+                columns = all_columns(labels, self.num_classes, self.shard, sparse=False)
+                loss, self.hits = shared_cross_entropy(logits, columns)
+                return loss
             self.hits = logits.detach().argmax(1) == labels
             # A mean over no row would be NaN.
             return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from likewise.losses.angle import angle, falling_cosine
 from likewise.losses.annealing import Annealing
@@ -138,4 +138,4 @@ class LSoftmax(SphereFace):
 
     def reset_parameters(self) -> None:
         """Draw rows of about unit length: here their length counts."""
-        nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
+        self.draw(self.embedding_dim**-0.5)

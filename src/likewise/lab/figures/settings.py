@@ -47,11 +47,12 @@ class Setting:
 
     def create(self, *, num_classes: int, embedding_dim: int) -> nn.Module:
         """The loss, drawn anew; the centre loss together with the softmax that it needs."""
-        sizes = {"num_classes": num_classes, "embedding_dim": embedding_dim}
         if self.name == "center":
             center = Center(num_classes=num_classes, embedding_dim=embedding_dim)
             return Sum(Softmax(num_classes, embedding_dim, bias=False), CENTER_WEIGHT * center)
-        loss = create_loss(self.name, **sizes, **self.params)
+        loss = create_loss(
+            self.name, num_classes=num_classes, embedding_dim=embedding_dim, **self.params
+        )
         if self.spread and (learned := anchors(loss)) is not None:
             _spread_evenly(learned[1])
         return loss
