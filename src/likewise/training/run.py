@@ -21,9 +21,18 @@ from likewise.models.registry import Backbone
 from likewise.progress import progress
 from likewise.storage import output_folder, write_text
 from likewise.training.checkpoint import load_checkpoint
+from likewise.training.distilling import distilling_of
 from likewise.training.log import RunLog
-from likewise.training.parts import batches_of, loss_of, network_of, seed_everything
+from likewise.training.parts import (
+    batches_of,
+    loss_of,
+    network_of,
+    origins,
+    preprocess_of,
+    seed_everything,
+)
 from likewise.training.recipe import Recipe, load_recipe
+from likewise.training.starting import start_of
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated, Validation, calibrated
@@ -128,7 +137,8 @@ class _Run:
         self.folder, self.recipe = folder, recipe
         device = pick_device(recipe.training.device)
         training, held_out = _split(manifest, recipe)
-        preprocess = recipe.input.preprocess()
+        start = start_of(recipe)
+        preprocess = preprocess_of(recipe, start)
         keep = recipe.data.keep_mib * 2**20
         policy = recipe.data.on_bad_image
         training, pixels, bad = keep_readable(
@@ -151,10 +161,11 @@ class _Run:
         seed_everything(recipe.training.seed)
         self.trainer = Trainer(
             recipe,
-            network_of(recipe),
+            network_of(recipe, start),
             loss_of(recipe, len(training.identities)),
             preprocess,
             device,
+            distilling_of(recipe, device),
         )
         self.sampler = EpochSampler(batches_of(recipe, training.labels), recipe.training.seed)
         self.loader = self._loader(Photos(
@@ -190,6 +201,8 @@ class _Run:
         run_log = RunLog(self.folder, trainer.step_number)
         total = epochs * len(self.sampler) * len(next(iter(self.sampler)))
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
+        for line in origins(recipe, trainer.distilling):
+            log.info("%s", line)
         for bad in self.bad:
             log.info("left out: %s", bad)
         try:

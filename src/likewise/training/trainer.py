@@ -26,6 +26,8 @@ from likewise.training.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
+from likewise.training.distilling import Distilling, same_teacher
+from likewise.training.freezing import Freezing
 from likewise.training.optimizer import build_optimizer
 from likewise.training.precision import Precision
 from likewise.training.recipe import Recipe
@@ -46,6 +48,7 @@ class Trainer:
         loss: ``loss(embeddings, labels) -> scalar``; its own weights are trained with the network.
         preprocess: from pixels to the network's input.
         device: where all of it runs.
+        distilling: what a teacher adds to the loss, if there is one.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Trainer:
         loss: nn.Module,
         preprocess: Preprocess,
         device: torch.device,
+        distilling: Distilling | None = None,
     ) -> None:
         self.recipe = recipe
         self.module = module.to(device)
@@ -62,7 +66,11 @@ class Trainer:
         self.preprocess = preprocess
         self.device = device
         self.precision = Precision(recipe.training.precision, device)
-        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss)
+        self.distilling = None if distilling is None else distilling.to(device)
+        model = recipe.model
+        self.freezing = Freezing(self.module, model.freeze, model.unfreeze_epoch)
+        more = () if self.distilling is None else (self.distilling,)
+        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss, *more)
         self.average = (
             WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
         )
@@ -81,11 +89,16 @@ class Trainer:
         set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
         if set_margin is not None:
             set_margin(margin_fraction(schedule, step, steps_per_epoch))
-        images = self.preprocess.normalise(pixels.to(self.device, non_blocking=True))
+        pixels = pixels.to(self.device, non_blocking=True)
+        images = self.preprocess.normalise(pixels)
         labels = labels.to(self.device, non_blocking=True)
         with self.precision.autocast():
             embeddings = self.module(images)
         value: Tensor = self.loss(embeddings.float(), labels)
+        if self.distilling is not None:
+            with self.precision.autocast():
+                taught = self.distilling.teach(pixels)
+            value = value + self.distilling(embeddings.float(), taught)
         scaler = self.precision.scaler
         self.optimizer.zero_grad(set_to_none=True)
         scaler.scale(value).backward()
@@ -116,6 +129,7 @@ class Trainer:
         """
         self.module.train()
         self.loss.train()
+        self.freezing.apply(self.epoch)
         sampler.start_at(self.epoch, self.batch)
         saved = started = time.monotonic()
         before = self.total[2]  # of an interrupted attempt at this epoch
@@ -192,6 +206,8 @@ class Trainer:
         }
         if self.average is not None:
             parts["average"] = self.average.state()
+        if self.distilling is not None:
+            parts["distilling"] = self.distilling.state_dict()
         state = {
             "step": self.step_number,
             "epoch": self.epoch,
@@ -199,6 +215,7 @@ class Trainer:
             "total": self.total,
             "best": [self.best.value, self.best.epoch, self.best.waited],
             "scaler": self.precision.scaler.state_dict(),
+            "teacher": None if self.distilling is None else self.distilling.fingerprint,
             "bad": [[bad.name, bad.reason] for bad in self.bad.values()],
         }
         save_checkpoint(path, parts, {**values, **state})
@@ -207,14 +224,17 @@ class Trainer:
         """Continue from what ``save`` wrote.
 
         Raises:
-            InputError: it is of another network or loss.
+            InputError: it is of another network, loss or teacher.
         """
+        same_teacher(self.distilling, values.get("teacher"))
         try:
             self.module.load_state_dict(parts["network"])
             self.loss.load_state_dict(parts.get("loss", {}))
             restore_optimizer(self.optimizer, parts.get("optimizer", {}))
             if self.average is not None:
                 self.average.restore(parts["average"])
+            if self.distilling is not None:
+                self.distilling.load_state_dict(parts.get("distilling", {}))
         except (RuntimeError, KeyError) as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"the checkpoint is of another recipe ({reason})") from None
