@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 
 import likewise
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.losses import Distillation
+from likewise.losses import Distillation, SupCon
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
+from likewise.training.checkpoints import Checkpoints
 from likewise.training.distilling import Distilling
+from likewise.training.processes import Processes
 from likewise.training.trainer import Trainer
 from tests.conftest import draw_person, make_photos, quick_recipe
 from tests.training.test_run import assert_same_run
@@ -68,15 +69,19 @@ def test_the_teacher_sees_its_own_preprocessing() -> None:
     backbone = Backbone("contrastnet", 8)
     used = Preprocess(32, 32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), order="bgr")
     embedder = Embedder(create_backbone(backbone, height=32, width=32), used, backbone)
-    distilling = Distilling(embedder, Distillation("cosine", student_dim=8, teacher_dim=8), 0.5)
+    plain, distillation = SupCon(), Distillation("cosine", student_dim=8, teacher_dim=8)
+    distilling = Distilling(plain, embedder, distillation, 0.5).train()
     pixels = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
-    taught = distilling.train().teach(pixels)
+    taught = distilling.embed(pixels)
     unit = torch.nn.functional.normalize(taught).numpy()
     np.testing.assert_allclose(unit, embedder.embed_pixels(pixels), atol=1e-6)
     assert not taught.requires_grad
-    student = torch.randn(4, 8)
-    own = Distillation("cosine", student_dim=8, teacher_dim=8)(student, taught)
-    torch.testing.assert_close(distilling(student, taught), 0.5 * own)
+    student, labels = torch.randn(4, 8), torch.tensor([0, 0, 1, 1])
+    with pytest.raises(InputError, match="the teacher has not seen this batch"):
+        distilling(student, labels)
+    distilling.teach(pixels)
+    expected = plain(student, labels) + 0.5 * distillation(student, taught)
+    torch.testing.assert_close(distilling(student, labels), expected)
 
 
 def test_the_teacher_is_outside_of_everything(tmp_path: Path) -> None:
@@ -85,11 +90,12 @@ def test_the_teacher_is_outside_of_everything(tmp_path: Path) -> None:
     fingerprint = likewise.load(folder).fingerprint
     run = tmp_path / "run"
     likewise.train(photos, run, quick_recipe(f"distill.teacher={folder}"))
-    with safe_open(run / "checkpoint.safetensors", "pt") as file:
-        names = [name for name in file.keys() if name.startswith("distilling")]  # noqa: SIM118
-        assert names == ["distilling/loss.projection.weight"]
-        assert file.get_tensor(names[0]).shape == (24, 32)
-        assert json.loads(file.metadata()["likewise"])["teacher"] == fingerprint
+    saved = Checkpoints(run / "checkpoints", Processes()).newest()
+    assert saved is not None
+    names = [name for name in saved.shared()["loss"] if "distillation" in name]
+    assert names == ["distillation.projection.weight"]
+    assert saved.shared()["loss"][names[0]].shape == (24, 32)
+    assert saved.values["teacher"] == fingerprint
     assert likewise.load(folder).fingerprint == fingerprint
     told = (run / "train.log").read_text()
     assert f"learns from {folder} too, by cosine; the teacher sees the same photos at 40×40" in told

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from likewise.evaluation.bootstrap import Interval
     from likewise.evaluation.findings import Findings
     from likewise.evaluation.protocol import Experiment
+    from likewise.training.profile import Profile
 
 __all__ = [
     "AsJson",
@@ -31,6 +32,7 @@ __all__ = [
     "print_experiment",
     "print_findings",
     "print_json",
+    "print_profile",
     "print_table",
 ]
 
@@ -85,6 +87,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
+
+
+def print_profile(profile: Profile) -> None:
+    """Print where the time of a training step goes."""
+    title = f"A training step, over {profile.steps} steps of {1000 * profile.step_seconds:.1f} ms"
+    print_table(title, ("", "ms", "share"), profile.rows())
+    note(f"trace: {profile.trace} (open it at chrome://tracing or in Perfetto)")
 
 
 def print_bad(bad: Sequence[BadImage]) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, BadImagePolicy, Root, note, print_bad, print_json
+from likewise.cli.output import (
+    AsJson,
+    BadImagePolicy,
+    Root,
+    note,
+    print_bad,
+    print_json,
+    print_profile,
+)
 
 __all__ = ["train"]
 
 
 def train(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="A folder of identities, a CSV or a Parquet.")],
     out: Annotated[Path, typer.Option("--out", help="The run's folder.")] = Path("runs/train"),
     recipe: Annotated[Path | None, typer.Option("--recipe", help="A recipe in YAML.")] = None,
@@ -28,16 +38,72 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the photos.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="Train in so many processes (or: torchrun).")
+    ] = 1,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Where they meet; a free one if not named.")
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="Checkpoints to keep; 2 if not named.")
+    ] = None,
+    profile: Annotated[
+        int, typer.Option("--profile", min=0, help="Measure so many steps, tell where time goes.")
+    ] = 0,
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
     """Train an embedder on labelled photos, and measure it on people held out.
 
-    Writes the recipe, logs, TensorBoard curves, a checkpoint, and the best model into --out.
-    Ctrl-C stops after the step at hand; --resume continues exactly.
+    Writes the recipe, logs, TensorBoard curves, checkpoints, and the best model into --out.
+    Ctrl-C stops after the step at hand; --resume continues exactly, with any number of processes.
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
+    from likewise.training.launch import launch, launched, told_once
+
+    if processes > 1 and not launched():
+        launch(_given(context, leave_out={"processes", "port"}), processes, port)
+        return
+    with told_once():
+        _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
+               profile, root, as_json)  # fmt: skip
+
+
+def _given(context: typer.Context, leave_out: set[str]) -> list[str]:
+    """The command line once more, but for some options."""
+    words = [str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if name in leave_out or source is None or source.name.startswith("DEFAULT"):
+            continue
+        value = context.params[name]
+        values = value if isinstance(value, list | tuple) else [value]
+        for one in values:
+            if parameter.param_type_name == "argument":
+                words.append(str(one))
+            elif isinstance(one, bool):
+                words += [parameter.opts[0]] if one else parameter.secondary_opts[:1]
+            else:
+                words += [parameter.opts[0], str(getattr(one, "value", one))]
+    return words
+
+
+def _train(
+    data: Path,
+    out: Path,
+    recipe: Path | None,
+    settings: list[str] | None,
+    val_identities: str | None,
+    on_bad_image: BadImagePolicy | None,
+    epochs: int | None,
+    resume: bool,
+    keep: int | None,
+    profile: int,
+    root: Path | None,
+    as_json: bool,
+) -> None:
     from likewise.data.manifest import read_manifest
     from likewise.training.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
@@ -53,9 +119,13 @@ def train(
     chosen = None
     if not resume or recipe or wanted:
         chosen = recipe_with(load_recipe(recipe) if recipe else Recipe(), wanted)
-    result = run(read_manifest(data, root), out, chosen, resume=resume)
+    result = run(read_manifest(data, root), out, chosen, resume=resume, keep=keep, profile=profile)
+    if os.environ.get("RANK", "0") != "0":
+        return  # the first process tells
     if not as_json:
         print_bad(result.bad_images)
+        if result.profile is not None:
+            print_profile(result.profile)
     if as_json:
         print_json(
             {
@@ -67,6 +137,7 @@ def train(
                 "images": result.images,
                 "validation_auc": result.validation,
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in result.bad_images],
+                "profile": result.profile.to_dict() if result.profile is not None else None,
             }
         )
     elif not result.finished:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -22,25 +22,29 @@ from likewise.progress import progress
 __all__ = ["Batch", "OnBadImage", "Photos", "collate", "keep_readable"]
 
 OnBadImage = Literal["skip", "refuse"]
-Sample = tuple[Tensor, int] | BadImage
+Sample = tuple[Tensor, int, int] | BadImage
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Batch:
-    """What a loader yields: pixels uint8 [B,C,H,W], labels int64 [B], the broken photos."""
+    """What a loader yields: pixels uint8 [B,C,H,W], labels int64 [B], the broken photos.
+
+    ``rows`` are those of the manifest, one for each image, where the photos come from one.
+    """
 
     pixels: Tensor
     labels: Tensor
     bad: list[BadImage]
+    rows: list[int] = field(default_factory=list)
 
     def pin_memory(self) -> Batch:
         """Page-locked copies, which a GPU fetches without waiting."""
-        return Batch(self.pixels.pin_memory(), self.labels.pin_memory(), self.bad)
+        return Batch(self.pixels.pin_memory(), self.labels.pin_memory(), self.bad, self.rows)
 
 
 class Photos(torch.utils.data.Dataset[Sample]):
-    """The photos of a manifest as uint8 [C,H,W] with their labels.
+    """The photos of a manifest as uint8 [C,H,W] with their labels and rows.
 
     Indexed by ``(row, seed)``: the seed alone decides the augmentation, so that neither the
     number of workers nor a restart changes a pixel.
@@ -80,7 +84,7 @@ class Photos(torch.utils.data.Dataset[Sample]):
         if self.augment is not None:
             with _drawn_from(seed):
                 pixels = self.augment(pixels)
-        return pixels, int(self.labels[row])
+        return pixels, int(self.labels[row]), row
 
 
 @contextmanager
@@ -103,10 +107,10 @@ def collate(samples: Sequence[Sample]) -> Batch:
     bad = [s for s in samples if isinstance(s, BadImage)]
     if not good:
         return Batch(torch.empty(0, dtype=torch.uint8), torch.empty(0, dtype=torch.int64), bad)
-    pixels, labels = zip(*good, strict=True)
+    pixels, labels, rows = zip(*good, strict=True)
     # torch's own: in a worker it stacks straight into the memory that the processes share.
     stacked: Tensor = default_collate(list(pixels))
-    return Batch(stacked, torch.tensor(labels, dtype=torch.int64), bad)
+    return Batch(stacked, torch.tensor(labels, dtype=torch.int64), bad, list(rows))
 
 
 def keep_readable(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from likewise.losses.mapped_rows import mapped_zeros
 from likewise.losses.placement import Placement
 
-__all__ = ["allocate_rows", "draw_rows"]
+__all__ = ["allocate_rows", "draw_rows", "mark_coalesced"]
 
 # Rows are drawn in blocks of about this many numbers: what one process draws and drops.
 _BLOCK_NUMBERS = 2**24
@@ -17,6 +18,8 @@ def allocate_rows(placement: Placement, classes: int, each: int, dim: int) -> nn
     """Weights [own·``each``, ``dim``] of the classes that this process owns, not filled."""
     span = placement.shard.span(classes)
     shape = ((span.stop - span.start) * each, dim)
+    if placement.storage == "mmap":
+        return nn.Parameter(mapped_zeros(placement.own_folder, shape, torch.get_default_dtype()))
     return nn.Parameter(torch.empty(shape))
 
 
@@ -40,3 +43,14 @@ def draw_rows(weight: Tensor, first: int, total: int, deviation: float) -> None:
         low, high = max(start, first), min(stop, last)
         if low < high:
             weight[low - first : high - first] = drawn[low - start : high - start]
+
+
+def mark_coalesced(weight: Tensor) -> None:
+    """Say of a sparse gradient that its rows are sorted and all different, if they are.
+
+    Autograd forgets it, and whoever asks for a coalesced gradient would be given a copy.
+    """
+    grad = weight.grad
+    if grad is not None and grad.is_sparse and not grad.is_coalesced():
+        rows = grad._indices()[0]
+        grad._coalesced_(bool((rows[1:] > rows[:-1]).all()))

@@ -16,7 +16,7 @@ from likewise.losses.checks import (
     check_number,
     check_rows_finite,
 )
-from likewise.losses.class_weights import allocate_rows, draw_rows
+from likewise.losses.class_weights import allocate_rows, draw_rows, mark_coalesced
 from likewise.losses.columns import Columns, all_columns
 from likewise.losses.form import Form
 from likewise.losses.fused import fused_loss
@@ -48,7 +48,8 @@ class Head(Composable):
                 return cosine - margin * cosine.square()
 
     Called with embeddings [B, D] and int64 labels [B], a head returns the mean loss over the batch.
-    It computes in float32 under any autocast (in float64 where the embeddings or the weights are).
+    It computes in float32 under any autocast (in float64 where the embeddings or the weights are;
+    where classes are sampled, where the weights are).
     An empty batch gives zero, with zero gradients.
 
     Args:
@@ -109,6 +110,8 @@ class Head(Composable):
         self.sampler = (
             ClassSampler(self.placement, self.num_classes) if self.placement.sampled else None
         )
+        if self.sampler is not None:
+            self.weight.register_post_accumulate_grad_hook(mark_coalesced)
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
         self.reset_parameters()
 
@@ -178,6 +181,7 @@ class Head(Composable):
             LikewiseError: the loss is not finite although the embeddings are.
         """
         check_embeddings(embeddings, self.embedding_dim)
+        self._check_placement()
         if embeddings.device != self.weight.device:
             raise InputError(
                 f"embeddings: on {embeddings.device}; must be on {self.weight.device}, "
@@ -185,8 +189,7 @@ class Head(Composable):
             )
         check_labels(labels, embeddings, self.num_classes)
         with torch.autocast(embeddings.device.type, enabled=False):
-            dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
-            dtype = torch.promote_types(dtype, torch.float32)
+            dtype = self._dtype(embeddings)
             embeddings = embeddings.to(dtype)
             norms = torch.linalg.vector_norm(embeddings, dim=1)
             check_rows_finite(type(self).__name__, norms.detach())
@@ -206,6 +209,23 @@ class Head(Composable):
                 "finite: the class weights, or a margin or scale made from them, are not"
             )
         return loss
+
+    def _check_placement(self) -> None:
+        dtype, device = self.weight.dtype, self.weight.device
+        if self.placement.storage == "mmap" and device.type != "cpu":
+            raise InputError(
+                f"class weights: moved to {device}; where they are memory-mapped, train on the CPU"
+            )
+        if self.placement.sampled and dtype not in (torch.float32, torch.float64):
+            raise InputError(
+                f"class weights: {str(dtype)[6:]}; sampled ones must be float32 or float64"
+            )
+
+    def _dtype(self, embeddings: Tensor) -> torch.dtype:
+        if self.sampler is not None:  # the weights are not copied to be converted
+            return self.weight.dtype
+        dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
+        return torch.promote_types(dtype, torch.float32)
 
     def _columns(self, labels: Tensor) -> Columns:
         """The classes to compare with; in evaluation all of them, sampled or not."""

@@ -30,7 +30,7 @@ class Placement:
             None compares with all, and gives a dense gradient.
         storage: ``"memory"``, or ``"mmap"``: in a memory-mapped file, for weights that do not fit.
             Their gradient is always sparse, and negatives are drawn in contiguous blocks.
-        folder: where such files lie; one for each process is made in it.
+        folder: where such files lie; each process makes a folder in it.
         seed: draws the negatives, together with the step and the rank.
 
     Raises:

@@ -23,13 +23,24 @@ class Freezing:
         module: the network.
         patterns: of the names of its parameters and buffers; none holds nothing.
         until: the first epoch (from 0) in which they move; 0: never.
+        together: several processes train: what will move later on has to take part in the
+            averaging of gradients from the beginning, and its gradients are dropped until then.
 
     Raises:
         InputError: a pattern fits no weight, or nothing is left to train.
     """
 
-    def __init__(self, module: nn.Module, patterns: Sequence[str], until: int = 0) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        patterns: Sequence[str],
+        until: int = 0,
+        *,
+        together: bool = False,
+    ) -> None:
         self.until = until
+        self.drops = together and until > 0
+        self.held = False
         held = set(matching("model.freeze", patterns, module.state_dict()))
         trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.parameters = [p for name, p in trained.items() if name in held]
@@ -43,18 +54,20 @@ class Freezing:
         if not until:
             self.apply(0)
 
-    def holds(self, epoch: int) -> bool:
-        """Whether the weights stand still in this epoch."""
-        return not self.until or epoch < self.until
-
     def apply(self, epoch: int) -> None:
         """Hold the weights or let them go, as this epoch wants it; after ``module.train()``."""
-        held = self.holds(epoch)
+        self.held = not self.until or epoch < self.until
         for parameter in self.parameters:
-            parameter.requires_grad_(not held)
-        if held:
+            parameter.requires_grad_(self.drops or not self.held)
+        if self.held:
             for norm in self.norms:
                 norm.eval()
+
+    def drop_gradients(self) -> None:
+        """After the backward pass: what is held has no gradient, whatever was averaged."""
+        if self.held and self.drops:
+            for parameter in self.parameters:
+                parameter.grad = None
 
 
 def _is_held(module: nn.Module, prefix: str, held: set[str]) -> bool:

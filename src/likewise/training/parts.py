@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, PlainBatches
 from likewise.errors import InputError
-from likewise.losses import PrototypeMemory, create_loss
+from likewise.losses import Placement, PrototypeMemory, Shard, create_loss
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.distilling import Distilling
+from likewise.training.distilling import Distilling, with_teacher
 from likewise.training.recipe import Recipe
 from likewise.training.starting import Start, start_of
 
@@ -49,17 +50,27 @@ def preprocess_of(recipe: Recipe, start: Start | None) -> Preprocess:
     return wanted if start is None else start.seen_as(wanted)
 
 
-def loss_of(recipe: Recipe, num_classes: int) -> torch.nn.Module:
+def loss_of(
+    recipe: Recipe, num_classes: int, *, shard: Shard | None = None, folder: Path | None = None
+) -> torch.nn.Module:
     """The loss for so many classes, with the parameters that the recipe gives it.
 
+    Args:
+        recipe: names the loss, its parameters, and what ``head`` says of its class weights.
+        num_classes: of all processes.
+        shard: the share of the classes that this process owns; all of them if None.
+        folder: of the run, where memory-mapped class weights lie unless the recipe says otherwise.
+
     Raises:
-        InputError: an unknown name or parameter, a value that the loss refuses, or batches that
-            it cannot learn from.
+        InputError: an unknown name or parameter, a value that the loss refuses, batches that it
+            cannot learn from, or classes to be sampled where the loss has none.
+        LikewiseError: there is no room for memory-mapped class weights.
     """
     loss: torch.nn.Module = create_loss(
         recipe.loss.name,
         num_classes=num_classes,
         embedding_dim=recipe.model.embedding_dim,
+        placement=_placement(recipe, shard or Shard(), folder),
         **recipe.loss.parameters(),
     )
     batch = recipe.batch
@@ -69,7 +80,19 @@ def loss_of(recipe: Recipe, num_classes: int) -> torch.nn.Module:
             "loss.name: prototype_memory makes a class's weights of its photos in the batch, and "
             "needs two or more: set batch.sampler=balanced, batch.images=4"
         )
-    return loss
+    return with_teacher(recipe, loss)
+
+
+def _placement(recipe: Recipe, shard: Shard, folder: Path | None) -> Placement:
+    head = recipe.head
+    named = Path(head.folder) if head.folder else folder and folder / "class-rows"
+    return Placement(
+        shard=shard,
+        sample=head.sample if head.sample < 1 else None,
+        storage=head.storage,
+        folder=named,
+        seed=recipe.training.seed,
+    )
 
 
 def batches_of(recipe: Recipe, labels: NDArray[np.int64]) -> BatchPlan:
@@ -93,7 +116,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def origins(recipe: Recipe, distilling: Distilling | None) -> list[str]:
+def origins(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
     """What a run begins with and learns from besides its photos, a line each, for the log."""
     model, lines = recipe.model, []
     if model.weights is not None:
@@ -102,8 +125,8 @@ def origins(recipe: Recipe, distilling: Distilling | None) -> list[str]:
     if model.freeze:
         until = f" for {model.unfreeze_epoch} epochs" if model.unfreeze_epoch else ""
         lines.append(f"held still{until}: {', '.join(model.freeze)}")
-    if distilling is not None:
-        sees = distilling.preprocess
+    if isinstance(loss, Distilling):
+        sees = loss.preprocess
         lines.append(
             f"learns from {recipe.distill.teacher} too, by {recipe.distill.kind}; the teacher sees "
             f"the same photos at {sees.height}×{sees.width}"

@@ -66,6 +66,11 @@ class BatchPlan(_Section):
     size: int = Field(128, ge=2, description="photos a batch (plain, pairs)")
     identities: int = Field(16, ge=2, description="P (balanced)")
     images: int = Field(4, ge=1, description="K (balanced)")
+    micro: int = Field(
+        0,
+        ge=0,
+        description="photos that the network sees at a time, by gradient caching; 0: the batch",
+    )
 
 
 class Model(_Section):
@@ -99,6 +104,21 @@ class LossChoice(BaseModel):
     def parameters(self) -> dict[str, Any]:
         """What is given besides the name."""
         return {key: _number(value) for key, value in (self.model_extra or {}).items()}
+
+
+class HeadChoice(_Section):
+    """The class weights of the softmax family, where there are very many classes."""
+
+    sample: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="share of the classes that a step compares with, the batch's own included"
+    )
+    storage: Literal["memory", "mmap"] = Field(
+        "memory", description="of class weights and their moments; mmap: on disk, on the CPU only"
+    )
+    moments: Literal["full", "row"] = Field(
+        "full", description="adamw, of class weights: two for each number, or one for each row"
+    )
+    folder: str | None = Field(None, description="of mmap; None: in the run's folder")
 
 
 def _number(value: Any) -> Any:
@@ -163,12 +183,39 @@ class Training(_Section):
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
         "auto", description="of the network; the loss is always float32. auto: bf16 on a GPU"
     )
+    channels_last: bool | None = Field(
+        None, description="the layout of images and kernels; None: where it is the faster one"
+    )
+    compile: bool = Field(False, description="torch.compile the network; the first step is slow")
+    checkpoint_activations: bool = Field(
+        False, description="compute activations twice instead of keeping them: memory for time"
+    )
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="average the weights over steps with this decay; 0 turns it off"
     )
     patience: int = Field(0, ge=0, description="stop after this many epochs without gain; 0: never")
     checkpoint_minutes: float = Field(5.0, gt=0, description="between checkpoints in an epoch")
+    keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
+    sync_norm: bool = Field(
+        True, description="batch normalisation over all processes' photos, as one would have it"
+    )
+    peer_timeout_s: float = Field(
+        300.0, gt=0, description="a process that is silent for so long counts as lost"
+    )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
+    wandb: str | None = Field(None, description="a project of Weights & Biases to report to")
+
+
+class Guards(_Section):
+    """What is not let through, and what is warned of."""
+
+    skip: int = Field(
+        3, ge=0, description="steps in a row that may be skipped as not finite, before it stops"
+    )
+    watch: bool = Field(
+        True, description="warn of dead classes, people never sampled, and nothing learned"
+    )
+    epochs: int = Field(5, ge=1, description="epochs without a hit that make a class dead")
 
 
 class Recipe(_Section):
@@ -186,10 +233,12 @@ class Recipe(_Section):
     batch: BatchPlan = Field(default_factory=BatchPlan)
     model: Model = Field(default_factory=Model)
     loss: LossChoice = Field(default_factory=lambda: LossChoice(name="cosface", scale="auto"))
+    head: HeadChoice = Field(default_factory=HeadChoice)
     optimizer: Optimizer = Field(default_factory=Optimizer)
     distill: Distill = Field(default_factory=Distill)
     schedule: Schedule = Field(default_factory=Schedule)
     training: Training = Field(default_factory=Training)
+    guards: Guards = Field(default_factory=Guards)
 
     def to_yaml(self) -> str:
         """The recipe with every key resolved and explained."""

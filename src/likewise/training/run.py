@@ -2,75 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from dataclasses import dataclass
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest, read_manifest
-from likewise.data.photos import Photos, collate, keep_readable
-from likewise.data.sampler import EpochSampler
-from likewise.data.splits import hold_out
 from likewise.errors import InputError
-from likewise.machine import pick_device, usable_cores
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.progress import progress
 from likewise.storage import output_folder, write_text
-from likewise.training.checkpoint import load_checkpoint
-from likewise.training.distilling import distilling_of
+from likewise.training.checkpoints import Checkpoints
 from likewise.training.log import RunLog
-from likewise.training.parts import (
-    batches_of,
-    loss_of,
-    network_of,
-    origins,
-    preprocess_of,
-    seed_everything,
-)
+from likewise.training.out_of_memory import explained_out_of_memory
+from likewise.training.pace import epoch_line
+from likewise.training.parts import origins, seed_everything
+from likewise.training.prepare import loader_of, prepare
+from likewise.training.processes import Processes
+from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe, load_recipe
-from likewise.training.starting import start_of
-from likewise.training.stopping import StopRequest
+from likewise.training.result import MODEL, TrainingResult
+from likewise.training.run_lock import run_lock
+from likewise.training.stopping import Best, StopRequest
 from likewise.training.trainer import Trainer
-from likewise.training.validation import Validated, Validation, calibrated
+from likewise.training.validation import Validated, calibrated
+from likewise.training.watch import Watch
 
 __all__ = ["TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINTS = "checkpoints"
 RECIPE = "recipe.yaml"
-MODEL = "model"
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What a run came to.
-
-    Args:
-        folder: of the run; ``folder/model`` is the best embedder.
-        epochs: how many were trained.
-        finished: False if it was interrupted and waits for ``resume``.
-        validation: the best validation AUC, or None without held-out identities.
-        bad_images: the photos that could not be read.
-        identities: people trained on.
-        images: photos trained on.
-    """
-
-    folder: Path
-    epochs: int
-    finished: bool
-    validation: float | None
-    bad_images: list[BadImage]
-    identities: int
-    images: int
-
-    @property
-    def model(self) -> Path:
-        """The folder of the embedder."""
-        return self.folder / MODEL
+TRACE = "trace{}.json"
 
 
 def train(
@@ -79,24 +45,31 @@ def train(
     recipe: Recipe | None = None,
     *,
     resume: bool = False,
+    keep: int | None = None,
+    profile: int = 0,
 ) -> TrainingResult:
     """Train an embedder on labelled photos.
 
     Identities are split into training and validation (or as the manifest's column ``split``
     says); after each epoch the network is measured on people it has never seen, and the best one
     is kept in ``out/model``. Ctrl-C or SIGTERM stops after the step at hand; ``resume`` continues
-    as if nothing had happened.
+    as if nothing had happened. Under ``torchrun`` all processes call this alike, and train
+    together.
 
     Args:
         data: a manifest, a folder of identities, or a table.
-        out: the run's folder: recipe, log, TensorBoard curves, checkpoint and model.
+        out: the run's folder: recipe, log, TensorBoard curves, checkpoints and model.
         recipe: everything about the run; with ``resume``, that of the run itself.
-        resume: continue the run in ``out``.
+        resume: continue the run in ``out``, with any number of processes.
+        keep: how many checkpoints to keep; None: as the recipe says.
+        profile: measure so many steps, after three to warm up, write ``out/trace.json``, and stop
+            as Ctrl-C would: ``resume`` goes on. 0 measures nothing.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
-        LikewiseError: the loss is no longer finite, or the disk is full.
+        LikewiseError: steps are no longer finite (the last good one is kept), the disk is full,
+            memory is not enough, or another process of the run is gone.
 
     Example:
         >>> from likewise.training.recipe import Recipe, recipe_with
@@ -109,12 +82,21 @@ def train(
     folder = Path(out)
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
     chosen = _recipe_of(folder, recipe, resume)
-    output_folder(folder)
-    return _Run(manifest, folder, chosen, resume).complete()
+    if keep is not None:
+        if keep < 1:
+            raise InputError(f"keep: {keep}; at least one checkpoint is kept")
+        update = {"training": chosen.training.model_copy(update={"keep_checkpoints": keep})}
+        chosen = chosen.model_copy(update=update)
+    with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
+        processes.together(lambda: output_folder(folder))
+        run = _Run(manifest, folder, chosen, resume, processes)
+        trace = folder / TRACE.format("" if processes.first else f"-{processes.rank}")
+        run.trainer.profile = StepProfile(profile, run.trainer.device, trace)
+        return run.complete()
 
 
 def _recipe_of(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
-    begun = (folder / CHECKPOINT).exists()
+    begun = any((folder / CHECKPOINTS).glob("step-*/*.json"))
     if not resume:
         if begun or (folder / MODEL).exists():
             raise InputError(
@@ -133,75 +115,102 @@ def _recipe_of(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
 class _Run:
     """The parts of a run, put together."""
 
-    def __init__(self, manifest: Manifest, folder: Path, recipe: Recipe, resume: bool) -> None:
-        self.folder, self.recipe = folder, recipe
-        device = pick_device(recipe.training.device)
-        training, held_out = _split(manifest, recipe)
-        start = start_of(recipe)
-        preprocess = preprocess_of(recipe, start)
-        keep = recipe.data.keep_mib * 2**20
-        policy = recipe.data.on_bad_image
-        training, pixels, bad = keep_readable(
-            training, preprocess, on_bad_image=policy, keep_bytes=keep, what="reading"
-        )
-        held_out, val_pixels, val_bad = keep_readable(
-            held_out, preprocess, on_bad_image=policy, keep_bytes=keep, what="reading validation"
-        )
-        if len(training.identities) < 2:
-            raise InputError(
-                f"{manifest.root}: {len(training.identities)} identity to train on; a recogniser "
-                "learns from the differences between people: at least 2 are needed"
-            )
-        self.bad = bad + val_bad
-        self.training = training
-        self.fingerprint = manifest.fingerprint
-        self.validation = (
-            Validation(held_out, val_pixels, recipe.training.seed) if len(held_out) else None
-        )
-        seed_everything(recipe.training.seed)
+    def __init__(
+        self,
+        manifest: Manifest,
+        folder: Path,
+        recipe: Recipe,
+        resume: bool,
+        processes: Processes,
+    ) -> None:
+        self.folder, self.recipe, self.processes = folder, recipe, processes
+        self.fingerprint, self.resume = manifest.fingerprint, resume
+        self._agree_on_the_run()
+        device = processes.together(lambda: processes.device(recipe.training.device))
+        parts = processes.together(lambda: prepare(manifest, recipe, folder, processes))
+        self.training, self.bad, self.sampler = parts.training, parts.bad, parts.sampler
+        self.validation, self.batch_photos = parts.validation, parts.batch_photos
         self.trainer = Trainer(
-            recipe,
-            network_of(recipe, start),
-            loss_of(recipe, len(training.identities)),
-            preprocess,
-            device,
-            distilling_of(recipe, device),
+            recipe, parts.module, parts.loss, parts.preprocess, device, processes
         )
-        self.sampler = EpochSampler(batches_of(recipe, training.labels), recipe.training.seed)
-        self.loader = self._loader(Photos(
-            training, preprocess, recipe.augment.transform(channels=preprocess.channels), pixels
-        ), device)  # fmt: skip
-        if resume and (folder / CHECKPOINT).exists():
-            parts, values = load_checkpoint(folder / CHECKPOINT)
-            if values.get("data") != self.fingerprint:
-                raise InputError(f"{folder}: the photos are not those that the run began with")
-            self.trainer.restore(parts, values)
-        else:
-            write_text(folder / RECIPE, recipe.to_yaml())
+        self._watch()
+        if processes.count > 1:  # weights were drawn alike; dropout is not
+            seed_everything(recipe.training.seed * 65_537 + processes.rank)
+        self.loader = loader_of(parts, recipe, device, processes)
+        self.checkpoints = Checkpoints(
+            folder / CHECKPOINTS, processes, recipe.training.keep_checkpoints
+        )
+        self._saved_at = time.monotonic()
 
-    def _loader(self, photos: Photos, device: torch.device) -> torch.utils.data.DataLoader[Any]:
-        workers = self.recipe.data.workers
-        if workers is None:
-            workers = 0 if usable_cores() < 2 else min(8, usable_cores())
-        return torch.utils.data.DataLoader(
-            photos,
-            batch_sampler=self.sampler,
-            num_workers=workers,
-            collate_fn=collate,
-            persistent_workers=workers > 0,
-            pin_memory=device.type == "cuda",
-            # Its own generator: the loader must not move the one that dropout draws from.
-            generator=torch.Generator(),
-        )
+    def _agree_on_the_run(self) -> None:
+        """See that all processes were started alike.
+
+        Raises:
+            InputError: one has another recipe or other photos.
+        """
+        recipe = hashlib.sha256(self.recipe.to_yaml().encode()).hexdigest()
+        told = self.processes.gather([recipe, self.fingerprint])
+        for rank, other in enumerate(told):
+            for own, first, what in zip(other, told[0], ("recipe", "photos"), strict=True):
+                if own != first:
+                    raise InputError(
+                        f"process {rank} was started with other {what} than process 0; start all "
+                        "with the same command"
+                    )
+
+    def _watch(self) -> None:
+        trainer, recipe, table = self.trainer, self.recipe, self.training.table
+        trainer.names = lambda rows: table["path"].take(list(rows)).to_pylist()
+        if recipe.guards.watch:
+            trainer.watch = Watch(
+                self.training.identities,
+                recipe.guards.epochs,
+                max(recipe.schedule.warmup_epochs, recipe.schedule.margin_warmup_epochs),
+                trainer.agreement,
+                trainer.device,
+            )
 
     def complete(self) -> TrainingResult:
         """Train to the end, or until a stop is asked for."""
-        trainer, recipe = self.trainer, self.recipe
-        epochs = recipe.schedule.epochs
-        run_log = RunLog(self.folder, trainer.step_number)
-        total = epochs * len(self.sampler) * len(next(iter(self.sampler)))
+        with ExitStack() as stack:
+            self.processes.together(lambda: self._lock(stack))
+            stack.callback(self.checkpoints.abandon)
+            self._begin()
+            finished = self._train()
+            self.checkpoints.wait()
+        return self._result(finished=finished)
+
+    def _lock(self, stack: ExitStack) -> None:
+        if self.processes.first:
+            stack.enter_context(run_lock(self.folder))
+
+    def _begin(self) -> None:
+        """Write the recipe, or go on from the newest checkpoint."""
+        with self.processes.first_alone() as mine:
+            if mine:
+                self.checkpoints.clean()
+                if not self.resume:
+                    write_text(self.folder / RECIPE, self.recipe.to_yaml())
+        checkpoint = self.checkpoints.newest() if self.resume else None
+        if checkpoint is None:
+            return
+        if checkpoint.values.get("data") != self.fingerprint:
+            raise InputError(f"{self.folder}: the photos are not those that the run began with")
+        self.processes.together(lambda: self.trainer.restore(checkpoint))
+
+    def _train(self) -> bool:
+        """Whether it came to the end."""
+        trainer, epochs = self.trainer, self.recipe.schedule.epochs
+        run_log = RunLog(
+            self.folder,
+            trainer.step_number,
+            wandb=self.recipe.training.wandb,
+            config=self.recipe.model_dump(mode="json"),
+            quiet=not self.processes.first,
+        )
+        total = epochs * len(self.sampler) * self.batch_photos
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
-        for line in origins(recipe, trainer.distilling):
+        for line in origins(self.recipe, trainer.loss):
             log.info("%s", line)
         for bad in self.bad:
             log.info("left out: %s", bad)
@@ -211,21 +220,33 @@ class _Run:
                 advance(round(done * total / (epochs * len(self.sampler))))
                 while trainer.epoch < epochs and not self._patience_is_over():
                     report = trainer.run_epoch(
-                        self.loader, self.sampler, advance, stop, self._checkpoint
+                        self.loader, self.sampler, advance, stop, self._due, self._checkpoint
                     )
                     if report is None:
                         self._checkpoint()
-                        return self._result(finished=False)
+                        return False
                     self._after_epoch(report)
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
-                    if stop.signal is not None and trainer.epoch < epochs:
-                        return self._result(finished=False)
+                    log.info("%s", epoch_line(trainer.epoch, epochs, report))
+                    enough = stop.signal is not None or trainer.profile.enough
+                    if self.processes.any(enough) and trainer.epoch < epochs:
+                        return False
         finally:
+            trainer.profile.finish()  # a run that is shorter than what it should measure
             run_log.close()
-        return self._result(finished=True)
+        return True
 
     def _after_epoch(self, report: dict[str, float]) -> None:
+        """Let the first process measure, and tell all what came out."""
+        best = self.trainer.best
+        with self.processes.first_alone() as mine:
+            if mine:
+                self._measure(report)
+        value, epoch, waited = self.processes.from_first([best.value, best.epoch, best.waited])
+        self.trainer.best = Best(value, int(epoch), int(waited))
+
+    def _measure(self, report: dict[str, float]) -> None:
         """Measure, and keep the network if it is the best so far (or if nothing is held out)."""
         trainer, every = self.trainer, self.recipe.training.validate_every
         last = trainer.epoch == self.recipe.schedule.epochs
@@ -269,7 +290,15 @@ class _Run:
         )
 
     def _checkpoint(self) -> None:
-        self.trainer.save(self.folder / CHECKPOINT, {"data": self.fingerprint})
+        self.trainer.save(self.checkpoints, {"data": self.fingerprint})
+        self._saved_at = time.monotonic()
+
+    def _due(self) -> bool:
+        """Whether it is time for a checkpoint; also where the last one failed, which it tells."""
+        if self.checkpoints.failed:
+            return True
+        waited = time.monotonic() - self._saved_at
+        return self.processes.first and waited > 60 * self.recipe.training.checkpoint_minutes
 
     def _patience_is_over(self) -> bool:
         patience = self.recipe.training.patience
@@ -285,22 +314,5 @@ class _Run:
             bad_images=[*self.bad, *self.trainer.bad.values()],
             identities=len(self.training.identities),
             images=len(self.training),
+            profile=self.trainer.profile.result,
         )
-
-
-def _split(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
-    """By the manifest's own column ``split`` if it has one, else drawn by the seed."""
-    if len(manifest.identities) < 2:
-        raise InputError(
-            f"{manifest.root}: only one identity ({manifest.identities[0]}); a recogniser learns "
-            "from the differences between people: at least 2 are needed"
-        )
-    if "split" not in manifest.table.column_names:
-        return hold_out(manifest, recipe.data.val_identities, recipe.training.seed)
-    training, held_out = manifest.split("train"), manifest.split("val")
-    if not len(training):
-        raise InputError(f"{manifest.root}: no row of the manifest has split = train")
-    shared = sorted(set(training.identities) & set(held_out.identities))
-    if shared:
-        log.warning("%d identities are in train and in val, such as %s", len(shared), shared[0])
-    return training, held_out

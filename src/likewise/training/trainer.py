@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,24 @@ from likewise.data.images import BadImage
 from likewise.data.photos import Batch
 from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import LikewiseError
+from likewise.losses.shard import class_rows
+from likewise.models.synchronised_norm import plain_norm
 from likewise.training.averaging import WeightAverage
-from likewise.training.checkpoint import (
-    Parts,
-    optimizer_tensors,
-    random_state,
-    restore_optimizer,
-    restore_random_state,
-    save_checkpoint,
-)
-from likewise.training.distilling import Distilling, same_teacher
-from likewise.training.freezing import Freezing
+from likewise.training.checkpoint import Checkpoint
+from likewise.training.checkpoints import Checkpoints
+from likewise.training.gradients import Gradients
+from likewise.training.guards import NotFinite, StepGuard, Stopped
 from likewise.training.optimizer import build_optimizer
-from likewise.training.precision import Precision
+from likewise.training.pace import Pace
+from likewise.training.processes import Processes
+from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe
 from likewise.training.schedule import lr_factor, margin_fraction
+from likewise.training.state import State
+from likewise.training.step_word import before_step
 from likewise.training.stopping import Best, StopRequest
+from likewise.training.watch import Watch
 
 __all__ = ["Trainer"]
 
@@ -48,7 +49,16 @@ class Trainer:
         loss: ``loss(embeddings, labels) -> scalar``; its own weights are trained with the network.
         preprocess: from pixels to the network's input.
         device: where all of it runs.
-        distilling: what a teacher adds to the loss, if there is one.
+        processes: who train together, each with its share of a batch; alone if None.
+
+    Attributes:
+        gradients: how they are made of a batch.
+        profile: measures the phases of a step; by default it does nothing.
+        watch: what the epochs are watched for, if anything.
+        rows: which photos the batch at hand holds, and ``names`` what they are called.
+
+    Raises:
+        InputError: a switch that this network, this device or another switch does not allow.
     """
 
     def __init__(
@@ -58,22 +68,28 @@ class Trainer:
         loss: nn.Module,
         preprocess: Preprocess,
         device: torch.device,
-        distilling: Distilling | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.recipe = recipe
-        self.module = module.to(device)
-        self.loss = loss.to(device)
+        self.processes = processes or Processes()
+        self.agreement = self.processes.agreement
+        self.gradients = Gradients(
+            recipe, module, loss, preprocess, device, self.processes, class_rows(loss).keys()
+        )
+        self.module, self.loss = self.gradients.module, self.gradients.loss
         self.preprocess = preprocess
         self.device = device
-        self.precision = Precision(recipe.training.precision, device)
-        self.distilling = None if distilling is None else distilling.to(device)
-        model = recipe.model
-        self.freezing = Freezing(self.module, model.freeze, model.unfreeze_epoch)
-        more = () if self.distilling is None else (self.distilling,)
-        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss, *more)
+        self.precision = self.gradients.precision
+        self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss, recipe.head)
         self.average = (
             WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
         )
+        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.agreement)
+        self.watch: Watch | None = None
+        self.profile = StepProfile(0, device, Path())
+        self.rows: Sequence[int] = ()
+        self.before = 0  # photos of the batch at hand that belong to processes before this one
+        self.names: Callable[[Sequence[int]], list[str]] = lambda rows: [f"row {r}" for r in rows]
         self.step_number = 0
         self.epoch = 0
         self.batch = 0  # the next one of this epoch
@@ -82,37 +98,59 @@ class Trainer:
         self.bad: dict[str, BadImage] = {}
 
     def step(self, pixels: Tensor, labels: Tensor, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
-        """One step on uint8 [B,C,H,W] and int64 [B]; returns the loss and the photos right [B]."""
+        """One step on uint8 [b,C,H,W] and int64 [b], this process's share of a batch of B.
+
+        A step that comes upon a number that is not finite is not taken; its loss is told as NaN.
+
+        Returns:
+            The loss, and the photos right [B], of the whole batch.
+
+        Raises:
+            Stopped: too many such steps came in a row.
+        """
         schedule, step = self.recipe.schedule, self.step_number
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_factor(schedule, step, steps_per_epoch)
         set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
         if set_margin is not None:
             set_margin(margin_fraction(schedule, step, steps_per_epoch))
-        pixels = pixels.to(self.device, non_blocking=True)
-        images = self.preprocess.normalise(pixels)
-        labels = labels.to(self.device, non_blocking=True)
-        with self.precision.autocast():
-            embeddings = self.module(images)
-        value: Tensor = self.loss(embeddings.float(), labels)
-        if self.distilling is not None:
-            with self.precision.autocast():
-                taught = self.distilling.teach(pixels)
-            value = value + self.distilling(embeddings.float(), taught)
-        scaler = self.precision.scaler
-        self.optimizer.zero_grad(set_to_none=True)
-        scaler.scale(value).backward()
-        if self.recipe.optimizer.clip:
-            scaler.unscale_(self.optimizer)
-            weights = [p for group in self.optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(weights, self.recipe.optimizer.clip)
-        scaler.step(self.optimizer)
-        scaler.update()
-        if self.average is not None:
-            self.average.update(self.module)
         self.step_number += 1
-        hits = getattr(self.loss, "hits", None)
-        return value.detach(), torch.empty(0) if hits is None else hits
+        labels = labels.to(self.device, non_blocking=True)
+        try:
+            taken = self.gradients.of(pixels, labels, self.optimizer, self.guard, self.profile)
+        except NotFinite as found:
+            again = partial(self.gradients.embed_plainly, pixels)
+            self.guard.skip(found, step, self._bad_photos(found), again)
+            return torch.full((), torch.nan), torch.empty(0)
+        scaler = self.precision.scaler
+        with self.profile.phase("optimiser"):
+            scaler.step(self.optimizer)
+            scaler.update()
+            # Under float16 the scaler leaves out a step whose gradient overflows.
+            if self.average is not None and (
+                not scaler.is_enabled() or bool(taken.norm.isfinite())
+            ):
+                self.average.update(self.module)
+        self.guard.passed()
+        self.guard.scale(scaler)
+        hits: Tensor | None = getattr(self.loss, "hits", None)
+        if self.watch is not None:
+            self.watch.step(taken.embeddings, labels, self._own(hits, labels))
+        return taken.loss, torch.empty(0) if hits is None else hits
+
+    def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:
+        """Of the hits of the whole batch, those of this process's share."""
+        if hits is None or self.processes.count == 1:
+            return hits
+        return hits[self.before : self.before + len(labels)]
+
+    def _bad_photos(self, found: NotFinite) -> list[str]:
+        """The photos of a step that is not finite, of all processes; all, if it is not known."""
+        names = self.names(self.rows)
+        if found.rows is not None:
+            names = [names[row] for row in found.rows.nonzero()[:, 0].tolist() if row < len(names)]
+            found.rows = None
+        return [name for share in self.processes.gather(names) for name in share]
 
     def run_epoch(
         self,
@@ -120,37 +158,58 @@ class Trainer:
         sampler: EpochSampler,
         advance: Callable[[int], None],
         stop: StopRequest,
+        due: Callable[[], bool],
         checkpoint: Callable[[], None],
     ) -> dict[str, float] | None:
-        """Train to the end of the epoch at hand; None if a stop was asked for.
+        """Train to the end of the epoch at hand; None if a stop was asked for, or a profile is had.
+
+        Args:
+            loader: this process's share of each batch.
+            sampler: tells it where to begin.
+            advance: is told how many photos of all processes went by.
+            stop: by which a stop is asked for; if it is on any process, all stop after one step.
+            due: whether it is time for a checkpoint; if it is on any process, all save.
+            checkpoint: saves one.
 
         Raises:
-            LikewiseError: the loss is no longer finite, or no photo of the epoch can be read.
+            LikewiseError: steps are not finite, or no photo of the epoch can be read.
         """
         self.module.train()
         self.loss.train()
-        self.freezing.apply(self.epoch)
+        self.gradients.freezing.apply(self.epoch)
         sampler.start_at(self.epoch, self.batch)
-        saved = started = time.monotonic()
-        before = self.total[2]  # of an interrupted attempt at this epoch
         pending: list[tuple[Tensor, Tensor, int]] = []
-        for batch in loader:
+        pace = Pace(self.agreement, self.profile)
+        for batch in pace.of(loader):
             self._note_bad(batch)
-            if len(batch.labels) > 1:  # normalisation needs two
-                value, hits = self.step(batch.pixels, batch.labels, len(sampler))
-                pending.append((value, hits, len(batch.labels)))
+            word = before_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
+            if word.enough:
+                self.rows, self.before = batch.rows, word.before
+                self.gradients.shares = word.shares
+                try:
+                    value, hits = self.step(batch.pixels, batch.labels, len(sampler))
+                except Stopped:
+                    self.batch += 1
+                    self._settle(pending)
+                    checkpoint()  # of the last good step; a resumed run goes on behind the bad ones
+                    raise
+                if not self.guard.in_a_row:
+                    pending.append((value, hits, word.photos))
+                self.profile.end_step()
             self.batch += 1
-            advance(len(batch.labels) + len(batch.bad))
+            advance((len(batch.labels) + len(batch.bad)) * self.processes.count)
             # A GPU is asked for numbers only now and then: each question makes it wait.
             if self.device.type == "cpu" or len(pending) >= 20:
                 self._settle(pending)
-            if stop.signal is not None and self.batch < len(sampler):
+            if self.batch == len(sampler):
+                continue  # what comes after an epoch saves by itself
+            alone = self.processes.count == 1
+            if word.stop or (alone and stop.signal is not None) or self.profile.enough:
                 self._settle(pending)
                 return None
-            if time.monotonic() - saved > 60 * self.recipe.training.checkpoint_minutes:
+            if word.save or (alone and due()):
                 self._settle(pending)
                 checkpoint()
-                saved = time.monotonic()
         self._settle(pending)
         loss, right, count = self.total
         if count == 0 and self.step_number == 0:
@@ -158,26 +217,22 @@ class Trainer:
                 "training: no batch had two photos that can be read "
                 f"({len(self.bad)} broken); see train.log"
             )
-        seconds = time.monotonic() - started
-        report = {"train/loss": loss / max(1.0, count), "images_per_s": (count - before) / seconds}
-        if getattr(self.loss, "hits", None) is not None:
-            report["train/accuracy"] = right / max(
-                1.0, count
-            )  # by the nearest class, without the margin
-        report["lr"] = self.optimizer.param_groups[0]["lr"]
         self.epoch, self.batch, self.total = self.epoch + 1, 0, [0.0, 0.0, 0.0]
-        return report
+        report = {"train/loss": loss / max(1.0, count)}
+        if getattr(self.loss, "hits", None) is not None:
+            # By the nearest class, without the margin.
+            report["train/accuracy"] = right / max(1.0, count)
+        report["lr"] = self.optimizer.param_groups[0]["lr"]
+        report["train/skipped_steps"] = float(self.guard.skipped)
+        if self.watch is not None:
+            report |= self.watch.end_epoch(self.epoch)
+        left = (self.recipe.schedule.epochs - self.epoch) * len(sampler)
+        return report | pace.report(left)
 
     def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
-        """Add up what the last steps measured, and refuse to go on if it is not finite."""
+        """Add up what the last steps measured."""
         for value, hits, count in pending:
-            number = float(value)
-            if not torch.isfinite(value):
-                raise LikewiseError(
-                    f"training: the loss is {number} near step {self.step_number}; the last "
-                    "checkpoint is good. Try a lower optimizer.lr, or training.precision=float32"
-                )
-            new = (number * count, float(hits.sum()), float(count))
+            new = (float(value) * count, float(hits.sum()), float(count))
             self.total = [old + more for old, more in zip(self.total, new, strict=True)]
         pending.clear()
 
@@ -191,56 +246,24 @@ class Trainer:
 
     def network(self) -> nn.Module:
         """A copy of the network for evaluation, with the averaged weights where there are any."""
-        module = copy.deepcopy(self.module)
+        module = plain_norm(copy.deepcopy(self.module))
+        module.to(memory_format=torch.contiguous_format)  # as it will be loaded
         if self.average is not None:
             module.load_state_dict(self.average.weights)
         return module.eval()
 
-    def save(self, path: Path, values: dict[str, Any]) -> None:
-        """Write a checkpoint; ``values`` are the run's own facts."""
-        parts: Parts = {
-            "network": self.module.state_dict(),
-            "loss": self.loss.state_dict(),
-            "optimizer": optimizer_tensors(self.optimizer),
-            "random": random_state(),
-        }
-        if self.average is not None:
-            parts["average"] = self.average.state()
-        if self.distilling is not None:
-            parts["distilling"] = self.distilling.state_dict()
-        state = {
-            "step": self.step_number,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "total": self.total,
-            "best": [self.best.value, self.best.epoch, self.best.waited],
-            "scaler": self.precision.scaler.state_dict(),
-            "teacher": None if self.distilling is None else self.distilling.fingerprint,
-            "bad": [[bad.name, bad.reason] for bad in self.bad.values()],
-        }
-        save_checkpoint(path, parts, {**values, **state})
-
-    def restore(self, parts: Parts, values: dict[str, Any]) -> None:
-        """Continue from what ``save`` wrote.
+    def save(self, checkpoints: Checkpoints, values: dict[str, Any]) -> None:
+        """Begin a checkpoint; ``values`` are the run's own facts.
 
         Raises:
-            InputError: it is of another network, loss or teacher.
+            LikewiseError: the one before could not be written: the disk is full.
         """
-        same_teacher(self.distilling, values.get("teacher"))
-        try:
-            self.module.load_state_dict(parts["network"])
-            self.loss.load_state_dict(parts.get("loss", {}))
-            restore_optimizer(self.optimizer, parts.get("optimizer", {}))
-            if self.average is not None:
-                self.average.restore(parts["average"])
-            if self.distilling is not None:
-                self.distilling.load_state_dict(parts.get("distilling", {}))
-        except (RuntimeError, KeyError) as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"the checkpoint is of another recipe ({reason})") from None
-        restore_random_state(parts["random"])
-        self.step_number, self.epoch, self.batch = (values[k] for k in ("step", "epoch", "batch"))
-        self.total = values["total"]
-        self.best = Best(*values["best"])
-        self.precision.scaler.load_state_dict(values["scaler"])
-        self.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
+        State(self).save(checkpoints, values)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from what ``save`` wrote, with any number of processes.
+
+        Raises:
+            InputError: it is of another network or loss.
+        """
+        State(self).restore(checkpoint)

@@ -20,7 +20,6 @@ from likewise.lab.compare.record import CurvePoint, Key, Record
 from likewise.machine import pick_device
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
-from likewise.training.distilling import distilling_of
 from likewise.training.parts import (
     batches_of,
     loss_of,
@@ -94,7 +93,9 @@ class SingleRun:
         kept = {round(epochs * (n + 1) / POINTS) for n in range(POINTS)} if final else {epochs}
         curve, speeds = [], []
         for epoch in range(1, epochs + 1):
-            report = trainer.run_epoch(batches, sampler, advance, StopRequest(), lambda: None)
+            report = trainer.run_epoch(
+                batches, sampler, advance, StopRequest(), lambda: False, lambda: None
+            )
             assert report is not None  # no one asks it to stop
             speeds.append(report["images_per_s"])
             if epoch in kept:
@@ -125,7 +126,6 @@ class SingleRun:
             loss_of(recipe, int(classes.max()) + 1),
             preprocess,
             device,
-            distilling_of(recipe, device),
         )
         sampler = EpochSampler(batches_of(recipe, classes), self.seed)
         return trainer, sampler, ViewBatches(self.photos, self.training, classes, sampler)

@@ -1,0 +1,162 @@
+"""Guards: a step that is not finite is not taken, and the module and the photos are named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from likewise.errors import InputError, LikewiseError
+from likewise.training.agreement import Agreement
+from likewise.training.buffers import BufferCopy
+from likewise.training.culprit import culprit_backward, culprit_forward
+
+__all__ = ["NotFinite", "StepGuard", "Stopped"]
+
+log = logging.getLogger(__name__)
+NAMED = 3  # photos in a line; train.log has them all
+
+
+class NotFinite(LikewiseError):
+    """A step came upon a number that is not finite.
+
+    Args:
+        what: the embeddings, the loss or the gradient.
+        rows: which photos of the batch, [B] bool; None for all.
+    """
+
+    def __init__(self, what: str, rows: Tensor | None = None) -> None:
+        super().__init__(f"the {what} is not finite")
+        self.what = what
+        self.rows = rows
+
+
+class Stopped(LikewiseError):
+    """A guard ends the run; weights, optimiser and averages are those of the last good step."""
+
+
+class StepGuard:
+    """Lets a step through or takes it back.
+
+    Args:
+        module: the network, whose running averages a bad step must not move.
+        loss: its loss.
+        most: steps in a row that may be skipped.
+        agreement: how all processes come to the same decision.
+
+    Attributes:
+        in_a_row: the steps skipped since the last good one.
+        skipped: the steps skipped in this run.
+    """
+
+    def __init__(self, module: nn.Module, loss: nn.Module, most: int, agreement: Agreement) -> None:
+        self.module = module
+        self.loss = loss
+        self.most = most
+        self.agreement = agreement
+        self.before = BufferCopy(module)
+        self.in_a_row = 0
+        self.skipped = 0
+
+    def begin(self) -> None:
+        """Remember what the forward pass will move."""
+        self.before.take()
+
+    def embeddings(self, embeddings: Tensor) -> None:
+        """Check the embeddings [B, D], before any loss compares them.
+
+        Raises:
+            NotFinite: on every process, if they are not finite on one.
+        """
+        finite = embeddings.detach().isfinite().all(dim=1)
+        if not self.agreement.everyone(bool(finite.all())):
+            raise NotFinite("output of the network", ~finite)
+
+    def value(self, loss: Callable[[], Tensor]) -> Tensor:
+        """The loss, checked.
+
+        Raises:
+            NotFinite: on every process, if it is not finite on one.
+        """
+        value: Tensor | None = None
+        try:
+            value = loss()
+        except LikewiseError as error:
+            if isinstance(error, InputError):  # the batch is wrong, not the numbers
+                raise
+        finite = value is not None and bool(value.detach().isfinite())
+        if not self.agreement.everyone(finite) or value is None:
+            raise NotFinite("loss")
+        return value
+
+    def gradient(self, norm: Tensor) -> None:
+        """Check the gradient by its length.
+
+        Raises:
+            NotFinite: on every process, if it is not finite on one.
+        """
+        if not self.agreement.everyone(bool(norm.isfinite())):
+            raise NotFinite("gradient")
+
+    def passed(self) -> None:
+        """A good step was taken."""
+        self.in_a_row = 0
+
+    def skip(
+        self, found: NotFinite, step: int, names: Sequence[str], run: Callable[[], object]
+    ) -> None:
+        """Take the step back, and say whose fault it is.
+
+        Args:
+            found: what was not finite.
+            step: the number of the step.
+            names: the photos of the batch, as far as they are known.
+            run: embeds the batch once more, to find the module.
+
+        Raises:
+            Stopped: more steps in a row were skipped than may be.
+        """
+        self.before.put_back()
+        if found.what == "gradient":
+            who = f"first in {culprit_backward(self.module, self.loss)}"
+        elif found.what == "loss":
+            who = f"{type(self.loss).__name__} made it from finite embeddings"
+        else:
+            who = f"first in {culprit_forward(self.module, run)}"
+        self.module.zero_grad(set_to_none=True)
+        self.loss.zero_grad(set_to_none=True)
+        self.in_a_row += 1
+        self.skipped += 1
+        rows = found.rows.nonzero()[:, 0].tolist() if found.rows is not None else range(len(names))
+        photos = [names[row] for row in rows if row < len(names)]
+        message = f"step {step}: the {found.what} is not finite, {who}{_shown(photos)}"
+        log.info("step %d: photos: %s", step, ", ".join(photos) or "not known")
+        if self.in_a_row > self.most:
+            raise Stopped(
+                f"training: {message}; {self.in_a_row} such steps in a row. The weights before "
+                "them are kept. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
+                "training.precision=float32"
+            )
+        log.warning("%s; skipped", message)
+
+    def scale(self, scaler: torch.amp.GradScaler) -> None:
+        """Look at the loss scale of float16 after a step.
+
+        Raises:
+            Stopped: it has fallen below 1: the gradient overflows however small it is made.
+        """
+        if scaler.is_enabled() and scaler.get_scale() < 1:
+            raise Stopped(
+                f"training: the loss scale has fallen to {scaler.get_scale():g}: gradients "
+                "overflow float16 at any scale. Use training.precision=bf16 or float32, or a "
+                "lower optimizer.lr"
+            )
+
+
+def _shown(photos: Sequence[str]) -> str:
+    if not photos:
+        return ""
+    more = f" and {len(photos) - NAMED:,} more" if len(photos) > NAMED else ""
+    return f"; photos {', '.join(photos[:NAMED])}{more}"

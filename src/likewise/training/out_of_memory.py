@@ -1,0 +1,40 @@
+"""Out of memory: what to lower, in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from likewise.errors import LikewiseError
+
+__all__ = ["explained_out_of_memory"]
+
+ASKED = re.compile(r"(?:allocate|you tried to allocate) ([\d.]+ ?(?:[KMGT]i?B|bytes))", re.I)
+
+
+@contextmanager
+def explained_out_of_memory() -> Iterator[None]:
+    """Let a want of memory, on the CPU or a GPU, say which settings need less.
+
+    Raises:
+        LikewiseError: the block ran out of memory.
+    """
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = " ".join(str(error).split())
+        gpu = isinstance(error, torch.OutOfMemoryError)
+        cpu = isinstance(error, MemoryError) or "DefaultCPUAllocator" in text
+        if not (gpu or cpu):
+            raise
+        asked = ASKED.search(text)
+        raise LikewiseError(
+            f"out of memory on the {'GPU' if gpu else 'CPU'}"
+            + (f" ({asked[1]} more were asked for)" if asked else "")
+            + "; lower batch.size (or batch.identities × batch.images), input.height and "
+            "input.width, data.keep_mib, or, with many classes, head.sample (0.1 compares with "
+            "a tenth a step) or use head.storage=mmap; then continue with --resume"
+        ) from error

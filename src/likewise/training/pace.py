@@ -1,0 +1,90 @@
+"""How fast a run goes, how much of that it waits for photos, and how long it will still take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from likewise.data.photos import Batch
+from likewise.training.agreement import Agreement
+from likewise.training.profile import StepProfile
+
+__all__ = ["Pace", "duration", "epoch_line"]
+
+
+class Pace:
+    """Times one epoch.
+
+    Args:
+        agreement: adds the photos of all processes up.
+        profile: told what is waiting time.
+    """
+
+    def __init__(self, agreement: Agreement, profile: StepProfile) -> None:
+        self.agreement = agreement
+        self.profile = profile
+        self.started = time.monotonic()
+        self.waited = 0.0
+        self.images = 0
+        self.batches = 0
+
+    def of(self, loader: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches of ``loader``; the time until each is there counts as waiting."""
+        batches = iter(loader)
+        while True:
+            asked = time.monotonic()
+            with self.profile.phase("waiting for photos"):
+                batch = next(batches, None)
+            self.waited += time.monotonic() - asked
+            if batch is None:
+                return
+            self.images += len(batch.labels)
+            self.batches += 1
+            yield batch
+
+    def report(self, batches_left: int) -> dict[str, float]:
+        """Photos a second over all processes, the share of waiting, and the seconds left."""
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        images = torch.tensor([self.images, self.waited / seconds], dtype=torch.float64)
+        photos, share = self.agreement.total(images).tolist()
+        return {
+            "images_per_s": photos / seconds,
+            "data_wait": share / self.agreement.processes,
+            "seconds_left": batches_left * seconds / max(1, self.batches),
+        }
+
+
+def duration(seconds: float) -> str:
+    """A time in words of two parts at most.
+
+    Example:
+        >>> from likewise.training.pace import duration
+        >>> duration(12), duration(190), duration(7300)
+        ('12 s', '3 min', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
+    """An epoch in one line, from what it reported.
+
+    Example:
+        >>> from likewise.training.pace import epoch_line
+        >>> epoch_line(2, 9, {"train/loss": 3.25, "images_per_s": 1200.0, "data_wait": 0.04,
+        ...     "seconds_left": 190.0})
+        'epoch 2/9: loss 3.25, 1,200 images/s, 4 % of the time waiting for photos, 3 min left'
+    """
+    told = [f"loss {report['train/loss']:.4g}"]
+    if "train/accuracy" in report:
+        told.append(f"accuracy {report['train/accuracy']:.4f}")
+    told += [
+        f"{report['images_per_s']:,.0f} images/s",
+        f"{100 * report['data_wait']:.0f} % of the time waiting for photos",
+        f"{duration(report['seconds_left'])} left",
+    ]
+    return f"epoch {epoch}/{epochs}: {', '.join(told)}"

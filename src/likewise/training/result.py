@@ -1,0 +1,43 @@
+"""What a run came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from likewise.data.images import BadImage
+from likewise.training.profile import Profile
+
+__all__ = ["MODEL", "TrainingResult"]
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run came to.
+
+    Args:
+        folder: of the run; ``folder/model`` is the best embedder.
+        epochs: how many were trained.
+        finished: False if it was interrupted and waits for ``resume``.
+        validation: the best validation AUC, or None without held-out identities.
+        bad_images: the photos that could not be read.
+        identities: people trained on.
+        images: photos trained on.
+        profile: where the time of its steps went, if that was asked for.
+    """
+
+    folder: Path
+    epochs: int
+    finished: bool
+    validation: float | None
+    bad_images: list[BadImage]
+    identities: int
+    images: int
+    profile: Profile | None = None
+
+    @property
+    def model(self) -> Path:
+        """The folder of the embedder."""
+        return self.folder / MODEL

@@ -1,0 +1,138 @@
+"""safetensors files written and read piece by piece: memory stays bounded whatever their size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from likewise.errors import InputError
+from likewise.storage import new_file
+
+__all__ = ["TensorFile", "Written", "write_tensor_file"]
+
+KEY = "likewise"
+PIECE = 2**25  # bytes that are moved at a time
+NAMES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a file holds.
+
+    Args:
+        bytes: its size.
+        sha256: of its content, in hex.
+    """
+
+    bytes: int
+    sha256: str
+
+
+def write_tensor_file(path: Path, tensors: Mapping[str, Tensor], values: Any) -> Written:
+    """Write tensors and a JSON value as one safetensors file, atomically, 32 MiB at a time.
+
+    Tensors that are memory-mapped go through without a copy of their own.
+
+    Raises:
+        LikewiseError: the disk is full or the folder cannot be written; the old file stays.
+    """
+    # The widest types first, as safetensors itself does: every tensor is aligned.
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    header: dict[str, Any] = {"__metadata__": {KEY: json.dumps(values)}}
+    end = 0
+    for name in names:
+        tensor = tensors[name]
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        header[name] = {
+            "dtype": NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    digest, size = hashlib.sha256(), 0
+    with new_file(path) as temporary, temporary.open("wb") as stream:
+        for piece in _content(text, [tensors[name] for name in names]):
+            stream.write(piece)
+            digest.update(piece)
+            size += len(piece)
+    return Written(size, digest.hexdigest())
+
+
+def _content(header: bytes, tensors: list[Tensor]) -> Iterator[bytes | memoryview]:
+    yield len(header).to_bytes(8, "little")
+    yield header
+    for tensor in tensors:
+        flat = tensor.detach().reshape(-1)  # a view, where the tensor is contiguous
+        step = PIECE // max(1, tensor.element_size())
+        for start in range(0, len(flat), step):
+            piece = flat[start : start + step].cpu()
+            yield piece.view(torch.uint8).numpy().data
+
+
+class TensorFile:
+    """A safetensors file of ours, opened to read some of it.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        values: the JSON value in its header.
+        names: of its tensors.
+
+    Raises:
+        InputError: it is missing, damaged, or not of Likewise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            opened: Any = safe_open
+            self._file = opened(path, framework="pt")
+            self.names: list[str] = list(self._file.keys())
+            self.values: Any = json.loads((self._file.metadata() or {})[KEY])
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: damaged, or no safetensors of Likewise ({error})") from None
+
+    def tensor(self, name: str) -> Tensor:
+        """A whole tensor."""
+        found: Tensor = self._file.get_tensor(name)
+        return found
+
+    def shape(self, name: str) -> list[int]:
+        """Of a tensor."""
+        shape: list[int] = self._file.get_slice(name).get_shape()
+        return shape
+
+    def dtype(self, name: str) -> torch.dtype:
+        """Of a tensor."""
+        code = self._file.get_slice(name).get_dtype()
+        return next(dtype for dtype, known in NAMES.items() if known == code)
+
+    def rows_into(self, name: str, start: int, target: Tensor) -> None:
+        """Copy the rows from ``start`` on into ``target`` [n, …], 32 MiB at a time."""
+        rows = self._file.get_slice(name)
+        each = target[:1].numel() * target.element_size()
+        step = max(1, PIECE // max(1, each))
+        for done in range(0, len(target), step):
+            count = min(step, len(target) - done)
+            target[done : done + count].copy_(rows[start + done : start + done + count])

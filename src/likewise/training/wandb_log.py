@@ -1,0 +1,57 @@
+"""Weights & Biases, for those who keep their curves there: an extra, and off by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from likewise.errors import MissingExtra
+from likewise.storage import write_text
+
+__all__ = ["WandbLog"]
+
+RUN_ID = "wandb-run.txt"
+
+
+class WandbLog:
+    """Sends the numbers of each report to a project; a resumed run goes on under its own id.
+
+    Nothing but numbers and the recipe leaves the machine: no photo, no name, no code. Where and
+    whether they are sent is decided by wandb's own settings (``WANDB_MODE=offline`` keeps them).
+
+    Args:
+        folder: of the run.
+        project: the name of the project.
+        config: the recipe as plain values.
+
+    Raises:
+        MissingExtra: wandb is not installed.
+    """
+
+    def __init__(self, folder: Path, project: str, config: dict[str, Any]) -> None:
+        try:
+            import wandb
+        except ImportError as error:
+            raise MissingExtra("training.wandb", "wandb") from error
+        known = folder / RUN_ID
+        if not known.exists():
+            write_text(known, uuid4().hex[:16] + "\n")
+        self._run = wandb.init(
+            project=project,
+            name=folder.name,
+            dir=str(folder),
+            id=known.read_text(encoding="utf-8").strip(),
+            resume="allow",
+            config=config,
+            settings=wandb.Settings(disable_code=True, disable_git=True, console="off"),
+        )
+
+    def report(self, step: int, values: dict[str, Any]) -> None:
+        """Send the numbers of a report."""
+        numbers = {k: v for k, v in values.items() if isinstance(v, int | float)}
+        self._run.log(numbers, step=step)
+
+    def close(self) -> None:
+        """Finish the upload."""
+        self._run.finish()
