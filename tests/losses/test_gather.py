@@ -18,6 +18,7 @@ from likewise.losses import (
     Gathered,
     MultiSimilarity,
     NTXent,
+    PrototypeMemory,
     ProxyAnchor,
     ProxyNCA,
     SiameseClassifier,
@@ -42,6 +43,7 @@ LOSSES = {
     "supcon": SupCon,
     "ntxent": NTXent,
     "memory": lambda: CrossBatchMemory(NTXent(), embedding_dim=5, memory_size=30),
+    "prototype_memory": lambda: PrototypeMemory(**SIZES, memory_size=4),
     "sum": lambda: Sum(SupCon(), 0.1 * Center(update="gradient", **SIZES)),
 }
 BATCH, STEPS = 21, 3

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from likewise.losses import Placement, Shard, class_rows, create_loss
+from likewise.losses import Distillation, Placement, Shard, class_rows, create_loss
+from likewise.models.embedder import Embedder
+from likewise.training.distilling import Distilling
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe
 from likewise.training.trainer import Trainer
@@ -28,6 +30,11 @@ CASES = {
     "triplet, cached": ("loss.name=triplet", "batch.micro=4"),
     "softmax + center": ("loss.name=softmax + 0.1*center",),
     "proxy_anchor": ("loss.name=proxy_anchor",),
+    "prototype_memory": ("loss.name=prototype_memory",),
+    "held": ("model.freeze=['1.*', '2.*']",),
+    "held for a while": ("model.freeze=['1.*', '2.*']", "model.unfreeze_epoch=1"),
+    "distilled": ("loss.name=triplet", "distill.kind=relational"),
+    "distilled, projected": ("distill.kind=cosine",),
 }
 
 
@@ -58,6 +65,13 @@ def loss_of(recipe: Recipe, processes: Processes) -> nn.Module:
     return loss.double()
 
 
+def taught(recipe: Recipe, loss: nn.Module) -> nn.Module:
+    """The loss with a teacher of 5 numbers beside it."""
+    teacher = Embedder(nn.Sequential(nn.Flatten(), nn.Linear(192, 5)), recipe.input.preprocess())
+    kind = recipe.distill.kind
+    return Distilling(loss, teacher, Distillation(kind, student_dim=6, teacher_dim=5).double(), 2.0)
+
+
 def trained(name: str, rank: int, world: int) -> dict[str, Any]:
     """Losses, hits and weights after the steps; split rows with their place."""
     processes = Processes()
@@ -67,10 +81,14 @@ def trained(name: str, rank: int, world: int) -> dict[str, Any]:
     torch.manual_seed(1)
     module = network(normalised="cached" not in name)
     loss = loss_of(recipe, processes)
+    if name.startswith("distilled"):
+        torch.manual_seed(2)
+        loss = taught(recipe, loss)
     trainer = Trainer(
         recipe, module, loss, recipe.input.preprocess(), torch.device("cpu"), processes
     )
     trainer.module.train()
+    trainer.gradients.freezing.apply(0)
     drawn = torch.Generator().manual_seed(7)
     own = np.array_split(np.arange(BATCH), world)
     trainer.gradients.shares = (len(own[0]), len(own[-1]))

@@ -12,6 +12,7 @@ from likewise.losses.contrastive import Contrastive
 from likewise.losses.cosface import CosFace
 from likewise.losses.cross_batch_memory import CrossBatchMemory
 from likewise.losses.curricularface import CurricularFace
+from likewise.losses.distillation import Distillation
 from likewise.losses.gather import Gathered
 from likewise.losses.head import Head
 from likewise.losses.magface import MagFace
@@ -19,6 +20,7 @@ from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.normalized_softmax import NormalizedSoftmax
 from likewise.losses.ntxent import NTXent
 from likewise.losses.placement import Placement, place_classes
+from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.registry import create_loss, list_losses
 from likewise.losses.scale import automatic_scale
@@ -44,6 +46,7 @@ __all__ = [
     "CosFace",
     "CrossBatchMemory",
     "CurricularFace",
+    "Distillation",
     "Gathered",
     "Head",
     "LSoftmax",
@@ -52,6 +55,7 @@ __all__ = [
     "NTXent",
     "NormalizedSoftmax",
     "Placement",
+    "PrototypeMemory",
     "ProxyAnchor",
     "ProxyNCA",
     "Shard",

@@ -22,6 +22,7 @@ from likewise.losses.multi_similarity import MultiSimilarity
 from likewise.losses.normalized_softmax import NormalizedSoftmax
 from likewise.losses.ntxent import NTXent
 from likewise.losses.placement import Placement, place_classes
+from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.siamese import SiameseClassifier
 from likewise.losses.softmax import Softmax
@@ -63,7 +64,8 @@ PAIRS: dict[str, type[nn.Module]] = {
     "supcon": SupCon,
     "triplet": Triplet,
 }
-LOSSES = SOFTMAX | PAIRS
+MEMORIES: dict[str, type[nn.Module]] = {"prototype_memory": PrototypeMemory}
+LOSSES = SOFTMAX | PAIRS | MEMORIES
 ALIASES = {"am_softmax": "cosface"}
 
 

@@ -125,4 +125,5 @@ def class_rows(loss: nn.Module) -> dict[str, tuple[int, int]]:
         if isinstance(module, SplitByClass):
             for name, rows in module.own_class_rows().items():
                 found[f"{prefix}.{name}" if prefix else name] = rows
-    return found
+    saved = loss.state_dict().keys()  # a head without weights of its own saves none
+    return {name: rows for name, rows in found.items() if name in saved}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
@@ -14,7 +15,7 @@ from likewise.models.embedder import Embedder
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.registry import Backbone, create_backbone
 
-__all__ = ["import_onnx", "import_pth"]
+__all__ = ["import_onnx", "import_pth", "read_pth"]
 
 
 def import_onnx(path: str | Path, preprocess: Preprocess) -> Embedder:
@@ -61,19 +62,7 @@ def import_pth(path: str | Path, backbone: Backbone, preprocess: Preprocess) -> 
             the first parameter that does not fit.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: cannot be read as plain weights ({reason})") from None
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
-        raise InputError(f"{path}: not a state dictionary (names with their tensors)")
-    # DataParallel puts "module." before every name.
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    state = read_pth(path)
     module = create_backbone(
         backbone, height=preprocess.height, width=preprocess.width, channels=preprocess.channels
     )
@@ -88,3 +77,24 @@ def import_pth(path: str | Path, backbone: Backbone, preprocess: Preprocess) -> 
             )
     module.load_state_dict(state, strict=False)
     return Embedder(module, preprocess, backbone)
+
+
+def read_pth(path: Path) -> dict[str, Tensor]:
+    """The weights in a PyTorch state dictionary by their names; nothing in the file is run.
+
+    Raises:
+        InputError: it is missing, cannot be read as plain weights, or holds something else.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: cannot be read as plain weights ({reason})") from None
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
+        raise InputError(f"{path}: not a state dictionary (names with their tensors)")
+    # DataParallel puts "module." before every name.
+    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}

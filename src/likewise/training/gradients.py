@@ -13,6 +13,8 @@ from likewise.errors import InputError
 from likewise.training.activation_checkpointing import checkpoint_activations
 from likewise.training.clipping import clip_gradients
 from likewise.training.compilation import Compiled
+from likewise.training.distilling import Distilling
+from likewise.training.freezing import Freezing
 from likewise.training.gradient_cache import GradientCache, pieces
 from likewise.training.guards import StepGuard
 from likewise.training.memory_format import layout_for
@@ -55,6 +57,7 @@ class Gradients:
         split: the names of the loss's tensors of which each process holds other rows.
 
     Attributes:
+        freezing: the weights that stand still.
         forward: what is called in place of the network: itself, compiled or wrapped.
         hold: the context of the passes that need not average their gradients yet.
         shares: the largest and the smallest share of the batch at hand; None: this one's alone.
@@ -89,8 +92,13 @@ class Gradients:
                     "decides by itself what is kept; choose one"
                 )
             checkpoint_activations(self.module)
+        processes = processes or Processes()
+        model = recipe.model
+        self.freezing = Freezing(
+            self.module, model.freeze, model.unfreeze_epoch, together=processes.count > 1
+        )
         self.replicas = Replicas(
-            processes or Processes(),
+            processes,
             self.module,
             self.loss,
             split=frozenset(split),
@@ -128,6 +136,7 @@ class Gradients:
             embeddings = cache.embed_all(pixels) if cache is not None else self.embed(pixels)
             guard.embeddings(embeddings)
         with phase("loss"):
+            self._teach(pixels)
             if cache is not None:
                 embeddings.requires_grad_()
             value = guard.value(lambda: self.replicas.loss(embeddings, labels))
@@ -137,6 +146,7 @@ class Gradients:
                 cache.backward(embeddings.grad)
         with phase("optimiser"):
             self.replicas.average_loss_gradients()
+            self.freezing.drop_gradients()
             scaler.unscale_(optimizer)
             self.replicas.agree_on_overflow(scaler, optimizer)
             weights = (p for group in optimizer.param_groups for p in group["params"])
@@ -158,6 +168,12 @@ class Gradients:
             alone = self.replicas.count == 1
             for piece in pixels.split((self.micro if alone else 0) or max(1, len(pixels))):
                 self.module.forward(self._images(piece))
+
+    def _teach(self, pixels: Tensor) -> None:
+        """Let the teacher beside the loss see the same photos, where there is one."""
+        if isinstance(self.loss, Distilling):
+            with self.precision.autocast():
+                self.loss.teach(pixels.to(self.device, non_blocking=True))
 
     def _images(self, pixels: Tensor) -> Tensor:
         # Laid out while they are bytes: a quarter of the work, and the floats follow.

@@ -10,6 +10,7 @@ from torch import nn
 from likewise.errors import InputError
 from likewise.losses import Head, class_rows
 from likewise.training.fusing import can_fuse
+from likewise.training.layer_rates import layer_rates
 from likewise.training.recipe import HeadChoice, Optimizer
 from likewise.training.row_optimizer import RowAdamW, RowSGD
 
@@ -24,17 +25,31 @@ def build_optimizer(
     Weight decay pulls matrices and kernels only: on biases, normalisations and slopes it would
     not regularise but bias. Class weights, centres and proxies of the loss are parameters like
     any other (forgetting them is the classic mistake), with a learning rate of their own if named.
+    The network's layers may have learning rates of their own (``layer_rates``).
     Class weights that are sampled, memory-mapped or kept with row-wise moments move row by row.
 
     Raises:
-        InputError: row-wise moments under ``sgd``, or for a loss without class weights.
+        InputError: row-wise moments under ``sgd``, or for a loss without class weights; a pattern
+            of learning rates that fits no weight.
     """
     loss_lr = choice.loss_lr or choice.lr
     rows = _class_rows(choice, loss, head or HeadChoice())
     apart = {id(p) for p in rows}
-    groups: list[dict[str, Any]] = []
-    for part, lr in ((module, choice.lr), (loss, loss_lr)):
-        trained = [p for p in part.parameters() if p.requires_grad and id(p) not in apart]
+    factors = layer_rates(choice, module)
+    groups = _groups(choice, [(p, choice.lr * factors[n]) for n, p in module.named_parameters()])
+    groups += _groups(choice, [(p, loss_lr) for p in loss.parameters() if id(p) not in apart])
+    if rows:
+        return _row_optimizer(choice, groups, rows, loss, head or HeadChoice())
+    if choice.name == "sgd":
+        return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum)
+    return torch.optim.AdamW(groups, lr=choice.lr)
+
+
+def _groups(choice: Optimizer, rates: list[tuple[nn.Parameter, float]]) -> list[dict[str, Any]]:
+    """Parameter groups by learning rate, the largest first; decayed ones before the others."""
+    groups = []
+    for lr in sorted({lr for _, lr in rates}, reverse=True):
+        trained = [p for p, own in rates if own == lr and p.requires_grad]
         for decayed in (True, False):
             chosen = [p for p in trained if (p.ndim > 1) is decayed]
             if chosen:
@@ -42,11 +57,7 @@ def build_optimizer(
                 settings = {"lr": lr, "weight_decay": decay, "peak_lr": lr}
                 # None leaves the choice to torch.
                 groups.append({"params": chosen, **settings, "fused": can_fuse(chosen) or None})
-    if rows:
-        return _row_optimizer(choice, groups, rows, loss, head or HeadChoice())
-    if choice.name == "sgd":
-        return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum)
-    return torch.optim.AdamW(groups, lr=choice.lr)
+    return groups
 
 
 def _class_rows(choice: Optimizer, loss: nn.Module, head: HeadChoice) -> list[nn.Parameter]:

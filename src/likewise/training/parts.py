@@ -9,38 +9,45 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, PlainBatches
 from likewise.errors import InputError
-from likewise.losses import Placement, Shard, create_loss
+from likewise.losses import Placement, PrototypeMemory, Shard, create_loss
 from likewise.models.registry import Backbone, create_backbone
-from likewise.models.store import load
+from likewise.training.distilling import Distilling, with_teacher
 from likewise.training.recipe import Recipe
+from likewise.training.starting import Start, start_of
 
-__all__ = ["batches_of", "loss_of", "network_of", "seed_everything"]
+__all__ = ["batches_of", "loss_of", "network_of", "origins", "preprocess_of", "seed_everything"]
 
 
-def network_of(recipe: Recipe) -> torch.nn.Module:
+def network_of(recipe: Recipe, start: Start | None = None) -> torch.nn.Module:
     """The network, its weights drawn anew or taken from ``model.weights``.
+
+    Args:
+        recipe: names it.
+        start: what ``model.weights`` names, if it is read already.
 
     Raises:
         InputError: an unknown name, or weights that do not fit.
     """
     model, size = recipe.model, recipe.input
-    module = create_backbone(
-        Backbone(model.name, model.embedding_dim, model.dropout),
-        height=size.height,
-        width=size.width,
-        channels=size.channels,
-    )
-    if model.weights is None:
-        return module
-    start = load(model.weights)
-    try:
-        module.load_state_dict(start.module.state_dict())
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise InputError(f"model.weights: {model.weights} does not fit ({reason})") from None
+    backbone = Backbone(model.name, model.embedding_dim, model.dropout)
+    start = start or start_of(recipe)
+    module = create_backbone(backbone, height=size.height, width=size.width, channels=size.channels)
+    if start is not None:
+        start.give_to(module, recipe)
     return module
+
+
+def preprocess_of(recipe: Recipe, start: Start | None) -> Preprocess:
+    """From photos to the network's input; what it begins with has a say in it.
+
+    Raises:
+        InputError: the weights are used to another input.
+    """
+    wanted = recipe.input.preprocess()
+    return wanted if start is None else start.seen_as(wanted)
 
 
 def loss_of(
@@ -55,8 +62,8 @@ def loss_of(
         folder: of the run, where memory-mapped class weights lie unless the recipe says otherwise.
 
     Raises:
-        InputError: an unknown name or parameter, a value that the loss refuses, or classes to be
-            sampled where the loss has none.
+        InputError: an unknown name or parameter, a value that the loss refuses, batches that it
+            cannot learn from, or classes to be sampled where the loss has none.
         LikewiseError: there is no room for memory-mapped class weights.
     """
     loss: torch.nn.Module = create_loss(
@@ -66,7 +73,14 @@ def loss_of(
         placement=_placement(recipe, shard or Shard(), folder),
         **recipe.loss.parameters(),
     )
-    return loss
+    batch = recipe.batch
+    alone = batch.sampler == "plain" or (batch.sampler == "balanced" and batch.images < 2)
+    if alone and any(isinstance(part, PrototypeMemory) for part in loss.modules()):
+        raise InputError(
+            "loss.name: prototype_memory makes a class's weights of its photos in the batch, and "
+            "needs two or more: set batch.sampler=balanced, batch.images=4"
+        )
+    return with_teacher(recipe, loss)
 
 
 def _placement(recipe: Recipe, shard: Shard, folder: Path | None) -> Placement:
@@ -100,3 +114,21 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # timm and others draw from it
     torch.manual_seed(seed)
+
+
+def origins(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
+    """What a run begins with and learns from besides its photos, a line each, for the log."""
+    model, lines = recipe.model, []
+    if model.weights is not None:
+        but = f", but for {', '.join(model.weights_except)}" if model.weights_except else ""
+        lines.append(f"begins with the weights of {model.weights}{but}")
+    if model.freeze:
+        until = f" for {model.unfreeze_epoch} epochs" if model.unfreeze_epoch else ""
+        lines.append(f"held still{until}: {', '.join(model.freeze)}")
+    if isinstance(loss, Distilling):
+        sees = loss.preprocess
+        lines.append(
+            f"learns from {recipe.distill.teacher} too, by {recipe.distill.kind}; the teacher sees "
+            f"the same photos at {sees.height}×{sees.width}"
+        )
+    return lines

@@ -12,14 +12,22 @@ from torch import nn
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.photos import Photos, collate, keep_readable
+from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
 from likewise.losses import Shard
 from likewise.machine import usable_cores
-from likewise.training.parts import batches_of, loss_of, network_of, seed_everything
+from likewise.training.parts import (
+    batches_of,
+    loss_of,
+    network_of,
+    preprocess_of,
+    seed_everything,
+)
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe
+from likewise.training.starting import start_of
 from likewise.training.validation import Validation
 
 __all__ = ["Prepared", "loader_of", "prepare"]
@@ -38,6 +46,7 @@ class Prepared:
         bad: the photos that could not be read.
         sampler: this process's share of each batch.
         batch_photos: of a whole batch.
+        preprocess: from photos to the network's input.
         module: the network.
         loss: with this process's classes.
     """
@@ -48,6 +57,7 @@ class Prepared:
     bad: list[BadImage]
     sampler: EpochSampler
     batch_photos: int
+    preprocess: Preprocess
     module: nn.Module
     loss: nn.Module
 
@@ -59,7 +69,8 @@ def prepare(manifest: Manifest, recipe: Recipe, folder: Path, processes: Process
         InputError: the photos or the recipe cannot be used, or not by so many processes.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
     """
-    preprocess = recipe.input.preprocess()
+    start = start_of(recipe)
+    preprocess = preprocess_of(recipe, start)
     training, held_out = _split(manifest, recipe)
     # Each process of a machine keeps all photos, as any may be in its share of a batch.
     keep = recipe.data.keep_mib * 2**20 // processes.local_count
@@ -104,7 +115,8 @@ def prepare(manifest: Manifest, recipe: Recipe, folder: Path, processes: Process
         bad=bad,
         sampler=EpochSampler(plan, seed, rank=processes.rank, processes=processes.count),
         batch_photos=batch_photos,
-        module=network_of(recipe),
+        preprocess=preprocess,
+        module=network_of(recipe, start),
         loss=loss_of(recipe, classes, shard=Shard(processes.rank, processes.count), folder=folder),
     )
 

@@ -79,7 +79,18 @@ class Model(_Section):
     name: str = Field("mobilefacenet", description="one of `likewise models list`")
     embedding_dim: int = Field(128, ge=2, le=8192, description="numbers in an embedding")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="before the last layer")
-    weights: str | None = Field(None, description="start from this embedder (folder or hub id)")
+    weights: str | None = Field(
+        None, description="begin with these: an embedder's folder, a hub id, or InsightFace's .pth"
+    )
+    weights_except: tuple[str, ...] = Field(
+        (), description="patterns of weights that are drawn anew all the same, such as fc.*"
+    )
+    freeze: tuple[str, ...] = Field(
+        (), description="patterns of weights that stand still, such as layer1.*"
+    )
+    unfreeze_epoch: int = Field(
+        0, ge=0, description="the epochs after which they move along; 0: never"
+    )
 
 
 class LossChoice(BaseModel):
@@ -126,9 +137,28 @@ class Optimizer(_Section):
     name: Literal["adamw", "sgd"] = Field("adamw", description="the algorithm")
     lr: float = Field(1e-3, gt=0, description="peak learning rate of the network")
     loss_lr: float | None = Field(None, gt=0, description="of the loss's own weights; None: lr")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="a stage's learning rate over that of the next deeper one; 1: all alike"
+    )
+    lr_scale: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="learning rates by patterns of the network's weights, such as {fc.*: 10}"
+    )
     momentum: Share = Field(0.9, description="of sgd")
     weight_decay: float = Field(5e-2, ge=0, description="none on biases, norms and PReLU slopes")
     clip: float = Field(5.0, ge=0, description="largest gradient norm; 0 turns clipping off")
+
+
+class Distill(_Section):
+    """A teacher, whose embeddings of the same photos the network learns beside its own loss."""
+
+    teacher: str | None = Field(
+        None, description="an embedder's folder, a hub id or an .onnx with its JSON"
+    )
+    weight: float = Field(1.0, gt=0, description="multiplies what is added to the loss")
+    kind: Literal["cosine", "l2", "relational", "similarity"] = Field(
+        "cosine", description="what is compared: each embedding, or how those of a batch lie"
+    )
+    temperature: float = Field(0.1, gt=0, description="of similarity")
 
 
 class Schedule(_Section):
@@ -205,6 +235,7 @@ class Recipe(_Section):
     loss: LossChoice = Field(default_factory=lambda: LossChoice(name="cosface", scale="auto"))
     head: HeadChoice = Field(default_factory=HeadChoice)
     optimizer: Optimizer = Field(default_factory=Optimizer)
+    distill: Distill = Field(default_factory=Distill)
     schedule: Schedule = Field(default_factory=Schedule)
     training: Training = Field(default_factory=Training)
     guards: Guards = Field(default_factory=Guards)

@@ -20,7 +20,7 @@ from likewise.training.guards import Stopped
 from likewise.training.log import RunLog
 from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line
-from likewise.training.parts import seed_everything
+from likewise.training.parts import origins, seed_everything
 from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
@@ -132,7 +132,7 @@ class _Run:
         self.training, self.bad, self.sampler = parts.training, parts.bad, parts.sampler
         self.validation, self.batch_photos = parts.validation, parts.batch_photos
         self.trainer = Trainer(
-            recipe, parts.module, parts.loss, recipe.input.preprocess(), device, processes
+            recipe, parts.module, parts.loss, parts.preprocess, device, processes
         )
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
@@ -215,6 +215,8 @@ class _Run:
         )
         total = epochs * len(self.sampler) * self.batch_photos
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
+        for line in origins(self.recipe, trainer.loss):
+            log.info("%s", line)
         for bad in self.bad:
             log.info("left out: %s", bad)
         try:

@@ -12,6 +12,7 @@ from likewise.errors import InputError
 from likewise.losses.shard import class_rows
 from likewise.training.checkpoint import Checkpoint, Parts
 from likewise.training.checkpoints import Checkpoints
+from likewise.training.distilling import same_teacher, teacher_of
 from likewise.training.memory_format import match_layout
 from likewise.training.optimizer_state import (
     named_parameters,
@@ -66,6 +67,7 @@ class State:
             "epoch": trainer.epoch,
             "batch": trainer.batch,
             "total": trainer.total,
+            "teacher": teacher_of(trainer.loss),
             "skipped": trainer.guard.skipped,
             "best": [trainer.best.value, trainer.best.epoch, trainer.best.waited],
             "scaler": trainer.precision.scaler.state_dict(),
@@ -84,9 +86,10 @@ class State:
         """Continue from what ``save`` wrote.
 
         Raises:
-            InputError: it is of another network or loss.
+            InputError: it is of another network, loss or teacher.
         """
         trainer, values = self.trainer, checkpoint.values
+        same_teacher(trainer.loss, values.get("teacher"))
         parts = checkpoint.shared()
         try:
             trainer.module.load_state_dict(parts["network"])

@@ -176,6 +176,7 @@ class Trainer:
         """
         self.module.train()
         self.loss.train()
+        self.gradients.freezing.apply(self.epoch)
         sampler.start_at(self.epoch, self.batch)
         pending: list[tuple[Tensor, Tensor, int]] = []
         pace = Pace(self.agreement, self.profile)

@@ -20,8 +20,15 @@ from likewise.lab.compare.record import CurvePoint, Key, Record
 from likewise.machine import pick_device
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
-from likewise.training.parts import batches_of, loss_of, network_of, seed_everything
+from likewise.training.parts import (
+    batches_of,
+    loss_of,
+    network_of,
+    preprocess_of,
+    seed_everything,
+)
 from likewise.training.recipe import LossChoice, Recipe
+from likewise.training.starting import start_of
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 
@@ -111,12 +118,14 @@ class SingleRun:
         classes = classes.astype(np.int64)
         # The network comes first: its first weights do not depend on what the loss draws.
         seed_everything(self.seed)
+        start, device = start_of(recipe), pick_device(recipe.training.device)
+        preprocess = preprocess_of(recipe, start)
         trainer = Trainer(
             recipe,
-            network_of(recipe),
+            network_of(recipe, start),
             loss_of(recipe, int(classes.max()) + 1),
-            recipe.input.preprocess(),
-            pick_device(recipe.training.device),
+            preprocess,
+            device,
         )
         sampler = EpochSampler(batches_of(recipe, classes), self.seed)
         return trainer, sampler, ViewBatches(self.photos, self.training, classes, sampler)

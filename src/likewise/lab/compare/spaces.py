@@ -73,6 +73,7 @@ SPACES: dict[str, Space] = {
     "circle": Space("circle", (_margin(0.1, 0.6), Knob("gamma", 16.0, 256.0, log=True))),
     "ntxent": Space("ntxent", (Knob("temperature", 0.03, 0.3, log=True),)),
     "supcon": Space("supcon", (Knob("temperature", 0.03, 0.3, log=True),)),
+    "prototype_memory": Space("prototype_memory", (_margin(0.05, 0.5), SCALE)),
     "proxy_nca": Space("proxy_nca", (Knob("scale", 1.0, 16.0, log=True),)),
     "proxy_anchor": Space("proxy_anchor", (
         Knob("alpha", 4.0, 32.0, log=True), Knob("delta", 0.0, 0.3))),

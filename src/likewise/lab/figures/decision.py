@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from likewise.losses.center import Center
 from likewise.losses.head import Head
+from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.reduction import Logistic
 from likewise.losses.softmax import Softmax
 from likewise.losses.sum import Sum, Weighted
@@ -37,7 +38,11 @@ def classifier(loss: nn.Module) -> Head | Softmax | None:
 
 
 def anchors(loss: nn.Module) -> tuple[str, Tensor] | None:
-    """The points that a loss learns for its classes, and their name: [C·K, D]."""
+    """The points that a loss has for its classes, and their name: [C·K, D]."""
+    for module in loss.modules():
+        if isinstance(module, PrototypeMemory):
+            order = module.classes.argsort()[-module.filled :]
+            return "prototypes", module.prototypes[order]
     for name, parameter in loss.named_parameters():
         last = name.rpartition(".")[2]
         if last in ("weight", "proxies") and parameter.ndim == 2:

@@ -127,6 +127,8 @@ SETTINGS = {
                 {"temperature": 0.1}, "τ = 0.1"),
         Setting("supcon", "SupCon", "Each positive against all other samples.",
                 {"temperature": 0.1}, "τ = 0.1"),
+        Setting("prototype_memory", "Prototype memory", "CosFace against the mean of each class "
+                "in the batch.", {"scale": 16.0, "margin": 0.2}, "CosFace, s = 16, m = 0.2"),
         Setting("proxy_nca", "Proxy-NCA", "Samples against one learned point a class.",
                 {"scale": 8.0}, "scale 8", loss_lr=1e-3, spread=True),
         Setting("proxy_anchor", "Proxy-Anchor", "Each proxy pulls its farthest and pushes its "

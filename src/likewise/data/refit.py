@@ -1,0 +1,60 @@
+"""From the pixels made for one network to those that another one expects."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from likewise.data.preprocess import Preprocess
+
+__all__ = ["refit"]
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow turns colour into grey
+GREY = 128.0
+
+
+def refit(pixels: Tensor, wanted: Preprocess) -> Tensor:
+    """Pixels uint8 [B,C,H,W] (RGB or grey) in the size and channels of another preprocessing.
+
+    They are resized with anti-aliasing and fitted as ``wanted`` says: cut, padded with grey, or
+    stretched. What a small picture never held is not brought back: it is only drawn larger.
+
+    Example:
+        >>> import torch
+        >>> from likewise.data.preprocess import Preprocess
+        >>> from likewise.data.refit import refit
+        >>> grey = torch.zeros(2, 1, 32, 28, dtype=torch.uint8)
+        >>> refit(grey, Preprocess(112, 112)).shape
+        torch.Size([2, 3, 112, 112])
+    """
+    if pixels.shape[1] == 1 and wanted.channels == 3:
+        pixels = pixels.expand(-1, 3, -1, -1)
+    elif pixels.shape[1] == 3 and wanted.channels == 1:
+        luma = torch.tensor(LUMA, device=pixels.device).view(1, 3, 1, 1)
+        pixels = (pixels * luma).sum(1, keepdim=True).round().to(torch.uint8)
+    if pixels.shape[2:] == (wanted.height, wanted.width):
+        return pixels
+    resized = _fitted(pixels.float(), wanted)
+    return resized.round().clamp(0, 255).to(torch.uint8)
+
+
+def _fitted(x: Tensor, wanted: Preprocess) -> Tensor:
+    height, width = x.shape[2:]
+    size = (wanted.height, wanted.width)
+    if wanted.fit == "stretch":
+        return _resized(x, size)
+    if wanted.fit == "crop":  # the largest part of the wanted proportions, from the middle
+        part = min(height / size[0], width / size[1])
+        h, w = (max(1, round(part * side)) for side in size)
+        top, left = round((height - h) / 2), round((width - w) / 2)
+        return _resized(x[:, :, top : top + h, left : left + w], size)
+    scale = min(size[0] / height, size[1] / width)
+    h, w = max(1, round(scale * height)), max(1, round(scale * width))
+    top, left = round((size[0] - h) / 2), round((size[1] - w) / 2)
+    margins = (left, size[1] - w - left, top, size[0] - h - top)
+    return F.pad(_resized(x, (h, w)), margins, value=GREY)
+
+
+def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)

@@ -1,0 +1,213 @@
+"""Distillation: a small network learns where a large one puts the same photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from likewise.distances.similarity import unit
+from likewise.errors import InputError, LikewiseError, one_of
+from likewise.losses.arguments import positive, size
+from likewise.losses.embedding_loss import zero
+
+__all__ = [
+    "KINDS",
+    "Distillation",
+    "cosine_distillation",
+    "l2_distillation",
+    "relational_distillation",
+    "similarity_distillation",
+]
+
+ANGLE_WEIGHT = 2.0
+"""Of the angles beside the distances: 50 beside 25 in the paper."""
+BLOCK = 2**23
+"""Cosines of angles held at one time: 32 MiB in float32."""
+
+
+def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """``1 - cos(s_i, t_i)``, averaged over the batch, for [B, D] and [B, D]."""
+    return (1 - (unit(student) * unit(teacher)).sum(1)).mean()
+
+
+def l2_distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """``(s_id - t_id)²``, averaged over batch and dimensions, for [B, D] and [B, D].
+
+    Lengths are learned too: what AdaFace and MagFace read as quality.
+    """
+    return F.mse_loss(student, teacher)
+
+
+def relational_distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """Distances and angles among the photos of a batch, for [B, D] and [B, E].
+
+    ``mean_{i≠j} h(ψ_ij(s) - ψ_ij(t)) + 2·mean_{i,j,k} h(cos∠_ijk(s) - cos∠_ijk(t))`` on the unit
+    sphere: ψ is the Euclidean distance over the mean distance of the batch, ∠_ijk the angle at j
+    between i and k, all different, and h Huber's loss with δ = 1. Where two photos have the same
+    embedding, their direction counts as zero.
+
+    Source: Park et al., Relational Knowledge Distillation, arXiv 1904.05068 (RKD-DA).
+    """
+    student, teacher = unit(student), unit(teacher)
+    count = len(student)
+    if count < 2:
+        return zero(student)
+    d_student, d_teacher = _distances(student), _distances(teacher)
+    pairs = count * (count - 1)
+    far = F.huber_loss(_over_mean(d_student), _over_mean(d_teacher), reduction="sum") / pairs
+    if count < 3:
+        return far
+    gram_student, gram_teacher = student @ student.T, teacher @ teacher.T
+    total = zero(student)
+    step = max(1, BLOCK // count**2)
+    for corners in torch.arange(count, device=student.device).split(step):
+        part: Tensor = checkpoint(
+            _angle_loss, gram_student, d_student, gram_teacher, d_teacher, corners,
+            use_reentrant=False,
+        )  # fmt: skip
+        total = total + part
+    return far + ANGLE_WEIGHT * total / (pairs * (count - 2))
+
+
+def similarity_distillation(student: Tensor, teacher: Tensor, temperature: float = 0.1) -> Tensor:
+    """How each photo's neighbours share its similarity, for [B, D] and [B, E].
+
+    ``KL(p_i ‖ q_i)``, averaged over the batch: p_i is the softmax of ``cos(t_i, t_j)/τ`` over the
+    other photos j of the batch, q_i that of the student.
+
+    Source: the similarity distributions of Fang et al. (SEED), arXiv 2101.04731, and Koohpayegani
+    et al. (CompRess), arXiv 2010.14713, here over the batch in place of a queue.
+    """
+    if len(student) < 2:
+        return zero(student)
+    itself = torch.eye(len(student), dtype=torch.bool, device=student.device)
+    log_q, log_p = (
+        F.log_softmax((unit(x) @ unit(x).T / temperature).masked_fill(itself, -torch.inf), dim=1)
+        .masked_fill(itself, 0.0)
+        for x in (student, teacher)
+    )  # fmt: skip
+    p = log_p.exp().masked_fill(itself, 0.0)
+    return (p * (log_p - log_q)).sum(1).mean()
+
+
+KINDS: dict[str, Callable[..., Tensor]] = {
+    "cosine": cosine_distillation,
+    "l2": l2_distillation,
+    "relational": relational_distillation,
+    "similarity": similarity_distillation,
+}
+NAMES = ("student", "teacher")
+PROJECTED = ("cosine", "l2")
+"""What compares a student's embedding with the teacher's, number by number."""
+
+
+class Distillation(nn.Module):
+    """The loss of a student's embeddings against a teacher's, of the same photos.
+
+    ``cosine`` and ``l2`` compare them one by one; where the dimensions differ, a linear projection
+    [E, D] is learned with the student and thrown away with the loss. ``relational`` and
+    ``similarity`` compare what stands between the photos of a batch, whatever the dimensions. The
+    teacher never has a gradient.
+
+    Args:
+        kind: one of ``KINDS``.
+        student_dim: D.
+        teacher_dim: E.
+        temperature: τ, of ``similarity``.
+
+    Inputs: student [B, D], teacher [B, E]; computed in float32 under any autocast.
+
+    Raises:
+        InputError: an unknown kind, an argument out of range, or shapes that do not fit.
+        LikewiseError: the loss is not finite.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import Distillation
+        >>> loss = Distillation("cosine", student_dim=4, teacher_dim=8)
+        >>> loss(torch.randn(6, 4), torch.randn(6, 8)).backward()
+        >>> loss.projection.weight.shape
+        torch.Size([8, 4])
+    """
+
+    def __init__(
+        self, kind: str, *, student_dim: int, teacher_dim: int, temperature: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.kind = one_of("kind", kind, KINDS)
+        self.sizes = (
+            size("Distillation", "student_dim", student_dim),
+            size("Distillation", "teacher_dim", teacher_dim),
+        )
+        self.temperature = positive("Distillation", "temperature", temperature)
+        self.projection: nn.Linear | None = None
+        if kind in PROJECTED and student_dim != teacher_dim:
+            self.projection = nn.Linear(student_dim, teacher_dim, bias=False)
+            # Rows or columns at right angles: no direction is stretched at the start.
+            nn.init.orthogonal_(self.projection.weight)
+
+    def extra_repr(self) -> str:
+        """Show what it compares."""
+        return f"kind={self.kind}, student_dim={self.sizes[0]}, teacher_dim={self.sizes[1]}"
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The mean loss of a batch."""
+        for name, x, width in zip(NAMES, (student, teacher), self.sizes, strict=True):
+            if x.ndim != 2 or x.shape != (len(student), width):
+                raise InputError(
+                    f"Distillation: {name}: shape {list(x.shape)}; "
+                    f"[{len(student)}, {width}] is expected"
+                )
+        if not len(student):
+            return zero(student)
+        with torch.autocast(student.device.type, enabled=False):
+            student = student.to(torch.promote_types(student.dtype, torch.float32))
+            teacher = teacher.detach().to(student)
+            if self.projection is not None:
+                student = F.linear(student, self.projection.weight.to(student))
+            more = (self.temperature,) if self.kind == "similarity" else ()
+            value = KINDS[self.kind](student, teacher, *more)
+        if not value.detach().isfinite():
+            raise LikewiseError(
+                f"Distillation: the {self.kind} loss is {value.item()}: an embedding of the "
+                "student or the teacher is not finite"
+            )
+        return value
+
+
+def _distances(x: Tensor) -> Tensor:
+    """Euclidean distances among rows [B, B], by differences; where one is zero, so is its slope."""
+    return torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _over_mean(distances: Tensor) -> Tensor:
+    """Over the mean of those between different photos."""
+    count = len(distances)
+    return distances / (distances.sum() / (count * (count - 1))).clamp_min(1e-12)
+
+
+def _angle_loss(
+    gram_student: Tensor, d_student: Tensor, gram_teacher: Tensor, d_teacher: Tensor, j: Tensor
+) -> Tensor:
+    """Huber's loss summed over all angles at the corners ``j`` [J]."""
+    ours, theirs = _angles(gram_student, d_student, j), _angles(gram_teacher, d_teacher, j)
+    places = torch.arange(len(gram_student), device=j.device)
+    different = (
+        (places[:, None] != places[None, :])
+        & (places[:, None] != j[:, None, None])
+        & (places[None, :] != j[:, None, None])
+    )
+    return (F.huber_loss(ours, theirs, reduction="none") * different).sum()
+
+
+def _angles(gram: Tensor, distances: Tensor, j: Tensor) -> Tensor:
+    """``<x_i - x_j, x_k - x_j>/(d_ij·d_kj)`` at [J, i, k]."""
+    own = gram[j, j]
+    products = gram - gram[j][:, :, None] - gram[j][:, None, :] + own[:, None, None]
+    apart = distances[j] > 0
+    inverse = torch.where(apart, distances[j], 1.0).reciprocal() * apart
+    return products * inverse[:, :, None] * inverse[:, None, :]
