@@ -48,5 +48,5 @@ def clip_gradients(
     held = alike + own
     if most and held:
         factor = torch.where(norm.isfinite(), most / (norm + 1e-6), 1.0).clamp(max=1.0)
-        torch._foreach_mul_(held, factor)
+        torch._foreach_mul_(held, factor.to(held[0].device))
     return norm

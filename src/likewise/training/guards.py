@@ -37,6 +37,8 @@ class NotFinite(LikewiseError):
 class Stopped(LikewiseError):
     """A guard ends the run; weights, optimiser and averages are those of the last good step."""
 
+    agreed = True  # by all processes, so one of them tells it
+
 
 class StepGuard:
     """Lets a step through or takes it back.

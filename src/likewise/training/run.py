@@ -16,6 +16,7 @@ from likewise.models.registry import Backbone
 from likewise.progress import progress
 from likewise.storage import output_folder, write_text
 from likewise.training.checkpoints import Checkpoints
+from likewise.training.guards import Stopped
 from likewise.training.log import RunLog
 from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line
@@ -176,7 +177,11 @@ class _Run:
             self.processes.together(lambda: self._lock(stack))
             stack.callback(self.checkpoints.abandon)
             self._begin()
-            finished = self._train()
+            try:
+                finished = self._train()
+            except Stopped:  # on all processes: what they began to save is to be kept
+                self.checkpoints.wait()
+                raise
             self.checkpoints.wait()
         return self._result(finished=finished)
 
