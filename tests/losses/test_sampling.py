@@ -250,3 +250,16 @@ def test_no_room_is_said_before_anything_is_written(tmp_path: Path) -> None:
         create_loss("arcface", num_classes=10**10, embedding_dim=512, placement=place)
     assert "\n" not in str(e.value)
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_an_empty_batch_and_a_compiled_head() -> None:
+    loss = sampled("arcface")
+    z, y = batch(rows=0, classes=CLASSES, dim=DIM)
+    value = loss(z, y)
+    value.backward()
+    assert value == 0
+    assert loss.weight.grad.to_dense().abs().max() == 0
+    torch.compiler.reset()
+    z, y = batch(rows=5, classes=CLASSES, dim=DIM)
+    plain, compiled = sampled("arcface"), torch.compile(sampled("arcface"), backend="aot_eager")
+    torch.testing.assert_close(compiled(z, y), plain(z, y), rtol=1e-12, atol=1e-12)

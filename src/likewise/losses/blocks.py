@@ -35,8 +35,20 @@ def class_blocks(weight: Tensor, columns: Columns, form: Form) -> list[ClassBloc
         step = max(1, _BLOCK_BYTES // row_bytes)
     elif columns.chosen is not None:  # whose rows are copied
         step = max(1, _COPIED_BYTES // row_bytes)
+    # One place for the copies of all blocks: allocated one by one they would tear the heap.
+    copies = None
+    if columns.chosen is not None:
+        size = min(step, columns.count) * form.subcenters
+        copies = weight.detach().new_empty(size, weight.shape[1])
     return [
-        ClassBlock(weight.detach(), start, min(start + step, columns.count), form, columns.chosen)
+        ClassBlock(
+            weight.detach(),
+            start,
+            min(start + step, columns.count),
+            form,
+            columns.chosen,
+            copies,
+        )
         for start in range(0, columns.count, step)
     ]
 
@@ -50,6 +62,7 @@ class ClassBlock:
     stop: int
     form: Form
     chosen: Tensor | None = None
+    copies: Tensor | None = None
 
     def __post_init__(self) -> None:
         k = self.form.subcenters
@@ -59,11 +72,14 @@ class ClassBlock:
         self.radial = self.weight.new_zeros(self.span.stop - self.span.start)
 
     def rows(self) -> Tensor:
-        """The weight rows [J·K, D]: a view, or a copy made anew where classes are sampled."""
-        if self.chosen is None:
+        """The weight rows [J·K, D]: a view, or where classes are sampled a copy.
+
+        The copy is good until another block makes its own in the same place.
+        """
+        if self.chosen is None or self.copies is None:
             return self.weight[self.span]
-        classes = self.chosen[self.start : self.stop]
-        return self.weight.index_select(0, rows_of(classes, self.form.subcenters))
+        rows = rows_of(self.chosen[self.start : self.stop], self.form.subcenters)
+        return torch.index_select(self.weight, 0, rows, out=self.copies[: len(rows)])
 
     def cosines(self, unit: Tensor) -> Tensor:
         """Cosines [b, J·K] of embeddings [b, D] (products, where weights keep their length)."""

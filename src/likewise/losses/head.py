@@ -231,7 +231,8 @@ class Head(Composable):
         """The classes to compare with; in evaluation all of them, sampled or not."""
         if self.sampler is None or not self.training:
             return all_columns(labels, self.num_classes, self.shard, sparse=False)
-        return self.sampler.columns(labels)
+        columns: Columns = self.sampler.columns(labels)
+        return columns
 
     def _form(self) -> Form:
         return Form(
