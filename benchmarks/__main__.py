@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import (
+    class_scale,
     cli,
     coverage,
     data,
@@ -18,7 +19,8 @@ from benchmarks import (
 from benchmarks.measure import Result, arguments, report
 
 BENCHMARKS = (
-    cli, data, models, training, losses, evaluation, demo, lfw, metrics, overlap, coverage,
+    cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, overlap,
+    coverage,
 )  # fmt: skip
 
 if __name__ == "__main__":
