@@ -61,10 +61,14 @@ def build(
     Example: likewise index build photos/ --model runs/photos/model --out index
     """
     from likewise.cli.source import embeddings_of
+    from likewise.search.families import family_named
     from likewise.search.index import Index
-    from likewise.search.knobs import parse_settings
+    from likewise.search.knobs import parse_settings, settled
     from likewise.storage import output_folder
 
+    kind = family_named(family)  # what is wrong is said before the photos are embedded
+    settings = settled(family, kind.build_knobs, parse_settings(set_ or []))
+    kind.require()
     output_folder(out)
     source = embeddings_of(
         data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
@@ -73,7 +77,7 @@ def build(
     built = Index.build(
         embeddings.vectors,
         family=family,
-        settings=parse_settings(set_ or []),
+        settings=settings,
         metric=metric,
         fingerprint=embeddings.fingerprint,
         items=embeddings.items,
