@@ -18,6 +18,7 @@ __all__ = ["ScaNN"]
 
 MEASURES = {"cosine": "dot_product", "dot": "dot_product", "euclidean": "squared_l2"}
 LEAST_WIDTH = 4  # narrower vectors are filled with zeros: its codes take two dimensions each
+LEAST_BYTES = 8  # fewer bytes cannot tell many vectors apart; then the numbers are kept whole
 ASSETS = "scann_assets.pbtxt"
 
 
@@ -75,10 +76,11 @@ class ScaNN(Engine):
             )
         threshold = 0.2 if MEASURES[metric] == "dot_product" else math.nan
         builder.score_ah(2, anisotropic_quantization_threshold=threshold)
-        kind = ReorderType.INT8 if settings["refine"] == "int8" else ReorderType.FLOAT32
+        whole = settings["refine"] == "float32" or vectors.shape[1] < LEAST_BYTES
+        kind = ReorderType.FLOAT32 if whole else ReorderType.INT8
         builder.reorder(100, quantize=kind)
         searcher = builder.build()
-        codes = wide.shape[1] / 4 + (1 if settings["refine"] == "int8" else 4) * wide.shape[1]
+        codes = wide.shape[1] / 4 + (4 if whole else 1) * wide.shape[1]
         size = int(count * (codes + 8) + 4 * leaves * wide.shape[1])
         return cls(searcher, count, wide.shape[1], leaves, size)
 
