@@ -1,0 +1,148 @@
+"""Successive halving: many candidates on a small sample, few on a large one, fewest on it all.
+
+Speeds on a sample are no speeds on the whole: a scan grows with N, a graph hardly. So candidates
+are ranked by their times carried to the whole set, and the first cuts are wide. What a sample shows
+to break a limit is not built at all.
+
+Source: Jamieson and Talwalkar, Non-stochastic best arm identification and hyperparameter
+optimization, 2016.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.search.aim import Aim, Limits
+from likewise.search.engine import Vectors
+from likewise.search.frontier import Point
+from likewise.search.probes import Probes
+from likewise.search.sweep import sweep
+from likewise.search.trial import Trial, built_over
+from likewise.search.yardstick import Yardstick
+
+__all__ = ["FINALISTS", "Halving", "sample_sizes"]
+
+SMALLEST = 4_000  # vectors in a sample: below, all families look alike
+STEP = 4
+FINALISTS = 4
+SAMPLE_PROBES = 500
+SLACK = 0.02  # a sample's recall may miss the target by this: codebooks improve with more vectors
+SECONDS = 0.1  # to time one setting on a sample
+MARGINS = (4.0, 2.5, 1.7)  # how much slower than the best a candidate may look, cut by cut
+
+
+def sample_sizes(count: int) -> list[int]:
+    """The sizes of the samples before the whole, ascending.
+
+    Example:
+        >>> sample_sizes(10_000), sample_sizes(200_000), sample_sizes(1_000_000)
+        ([], [12500, 50000], [15625, 62500, 250000])
+    """
+    times = max(0, math.floor(math.log(count / SMALLEST, STEP))) if count > SMALLEST else 0
+    return [count // STEP**power for power in range(min(times, 3), 0, -1)]
+
+
+@dataclass(eq=False)
+class Halving:
+    """The cuts before the final.
+
+    Args:
+        vectors: float32 [N,D], as admitted, without what is held out.
+        metric: what an engine is asked for.
+        aim: what is to be reached.
+        limits: what it may cost.
+        probes: to choose by.
+        labels: int64 [N], or None.
+        threshold: of mates.
+        exact_s: seconds a query of exact search over all N.
+        seed: draws the samples.
+        points: every point measured on a sample.
+        dropped: why candidates went out, by name.
+    """
+
+    vectors: Vectors
+    metric: str
+    aim: Aim
+    limits: Limits
+    probes: Probes
+    labels: NDArray[np.int64] | None
+    threshold: float | None
+    exact_s: float
+    seed: int
+    points: list[Point] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)
+    beyond: list[tuple[Trial, str]] = field(default_factory=list)
+
+    def run(self, trials: Iterable[Trial], advance: Callable[[int], None]) -> list[Trial]:
+        """The candidates that are worth building over all N."""
+        left = list(trials)
+        count = len(self.vectors)
+        order = np.random.default_rng([self.seed, 3]).permutation(count)
+        for cut, size in enumerate(sample_sizes(count)):
+            chosen = np.sort(order[:size])
+            left = self._tried(left, chosen, advance)
+            left = self._cut(left, cut)
+        return left
+
+    def _tried(
+        self, trials: list[Trial], chosen: NDArray[np.int64], advance: Callable[[int], None]
+    ) -> list[Trial]:
+        sample = np.ascontiguousarray(self.vectors[chosen])
+        some = self.probes.take(np.arange(min(SAMPLE_PROBES, len(self.probes))))
+        labels = None if self.labels is None else self.labels[chosen]
+        exact = built_over(sample, "exact", {}, self.metric)
+        yardstick = Yardstick(exact.index, some, self.aim.k, labels, self.threshold)
+        left = []
+        count, dimension = self.vectors.shape
+        for trial in trials:
+            settings = trial.settings_for(len(sample), count, dimension, self.metric)
+            built = built_over(sample, trial.family.name, settings, self.metric)
+            grid = trial.family.search_grid(settings, len(sample), self.aim.k)
+            points = sweep(built, grid, yardstick, self.aim, refine=False, budget=SECONDS)
+            self.points += points
+            reached = [p for p in points if p.reaches(self.aim.targets, SLACK)]
+            advance(len(sample))
+            if reached:
+                trial.points.append(min(reached, key=lambda point: point.seconds))
+                left.append(trial)
+            else:
+                self.dropped[trial.name] = f"misses the recall on {len(sample):,} vectors already"
+        return left
+
+    def _cut(self, trials: list[Trial], cut: int) -> list[Trial]:
+        count = len(self.vectors)
+        within = []
+        for trial in trials:
+            memory, build_s = trial.memory_at(count), trial.build_s_at(count)
+            if self.limits.memory is not None and memory > self.limits.memory:
+                self.drop(trial, f"would take about {memory / 2**20:,.0f} MiB of memory")
+            elif self.limits.build is not None and build_s > self.limits.build:
+                self.drop(trial, f"would take about {build_s:,.0f} s to build")
+            else:
+                within.append(trial)
+        within.sort(key=lambda trial: trial.seconds_at(count))
+        kept: list[Trial] = []
+        seen: set[str] = set()
+        margin = MARGINS[min(cut, len(MARGINS) - 1)]
+        most = max(FINALISTS, math.ceil(len(within) / 2))
+        for trial in within:
+            seconds = trial.seconds_at(count)
+            # In the first cut a family's best stays a while: one sample shows no growth yet.
+            first = cut == 0 and trial.family.name not in seen
+            seen.add(trial.family.name)
+            fast = seconds <= margin * within[0].seconds_at(count) * (2.0 if first else 1.0)
+            if fast and seconds <= 1.5 * self.exact_s and (first or len(kept) < most):
+                kept.append(trial)
+            else:
+                self.dropped[trial.name] = f"would take about {1000 * seconds:.3g} ms a query"
+        return kept
+
+    def drop(self, trial: Trial, reason: str) -> None:
+        """Leave out a candidate that breaks a limit; it is remembered as what would do."""
+        self.dropped[trial.name] = reason
+        self.beyond.append((trial, reason))
