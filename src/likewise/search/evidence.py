@@ -31,6 +31,7 @@ class Evidence:
         batch: how many queries came at one time.
         threshold: of mates; None where they were not measured.
         recalls: reached on probes that chose nothing.
+        known: the same, among the people that the index knows.
         seconds: a query of this index.
         exact_seconds: a query of exact search, in turn with it.
         speed: how many times as fast as exact search: the median of the ratios within rounds.
@@ -41,6 +42,7 @@ class Evidence:
         held_out: how many of them were left out while it was tuned.
         probes: how many chose, and how many judged.
         nearest: quantiles of the score of the nearest vector, over the judging probes.
+        nearest_known: the same, over those whose people the index knows.
         data: the fingerprint of the vectors.
         seed: of all that was drawn.
         machine: the kind of processor.
@@ -52,6 +54,7 @@ class Evidence:
     batch: int
     threshold: float | None
     recalls: Mapping[str, Recall]
+    known: Mapping[str, Recall]
     seconds: float
     exact_seconds: float
     speed: float
@@ -62,6 +65,7 @@ class Evidence:
     held_out: int
     probes: tuple[int, int]
     nearest: tuple[float, ...]
+    nearest_known: tuple[float, ...]
     data: str
     seed: int
     machine: Mapping[str, Any]
@@ -69,8 +73,9 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """As the index keeps it: JSON."""
-        return {"format": FORMAT, **asdict(self), "probes": list(self.probes),
-                "nearest": list(self.nearest)}  # fmt: skip
+        values = {"format": FORMAT, **asdict(self)}
+        lists = ("probes", "nearest", "nearest_known")
+        return values | {name: list(values[name]) for name in lists}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Evidence:
@@ -80,15 +85,15 @@ class Evidence:
             InputError: it is no evidence of this format, or something in it is missing.
         """
         if values.get("format") != FORMAT:
-            raise InputError("evidence: the index was not tuned; tune it: index build --recall 0.95")
+            raise InputError("evidence: not tuned; do it with: index build --recall 0.95")
         try:
             found = {entry.name: values[entry.name] for entry in fields(cls)}
-            found["recalls"] = {
-                str(name): Recall(**recall) for name, recall in values["recalls"].items()
-            }
+            for part in ("recalls", "known"):
+                found[part] = {str(name): Recall(**told) for name, told in values[part].items()}
             first, second = values["probes"]
             found["probes"] = (int(first), int(second))
-            found["nearest"] = tuple(float(score) for score in values["nearest"])
+            for part in ("nearest", "nearest_known"):
+                found[part] = tuple(float(score) for score in values[part])
             found["asked"] = {str(name): float(v) for name, v in values["asked"].items()}
             found["k"], found["count"] = int(values["k"]), int(values["count"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -106,7 +111,8 @@ def data_fingerprint(vectors: ArrayLike) -> str:
     rows = np.asarray(vectors)
     digest = hashlib.sha256(str(rows.shape).encode())
     for start in range(0, len(rows), 65_536):
-        digest.update(np.ascontiguousarray(rows[start : start + 65_536], np.float32))
+        part = np.ascontiguousarray(rows[start : start + 65_536], np.float32)
+        digest.update(part.data)
     return digest.hexdigest()[:16]
 
 

@@ -27,6 +27,7 @@ class Verdict:
     Args:
         pick: with its time from the turns.
         recalls: on the judging probes.
+        known: on those of them whose people are in the index.
         exact_seconds: a query of exact search, in the same turns.
         speed: the median of the ratios to exact search within a round.
         rejected: faster points that the judging probes did not confirm.
@@ -34,6 +35,7 @@ class Verdict:
 
     pick: Point
     recalls: Mapping[str, Recall]
+    known: Mapping[str, Recall]
     exact_seconds: float
     speed: float
     rejected: int
@@ -51,7 +53,9 @@ def final_points(
     for trial in trials:
         built = built_over(task.vectors, trial.family.name, trial.settings, task.space.metric)
         grid = trial.family.search_grid(trial.settings, len(task.vectors), task.aim.k)
-        points = sweep(built, grid, task.yardstick, task.aim, refine=True, budget=SECONDS)
+        points = sweep(
+            built, grid, task.yardstick, task.aim, task.pace, refine=True, budget=SECONDS
+        )
         over = broken_limit(task, built)
         sure = [point for point in points if point.surely_reaches(task.aim.targets)]
         if sure:
@@ -97,7 +101,8 @@ def judged(task: Task, found: Mapping[Point, Built]) -> Verdict | None:
             recalls = yardstick.measure(index)
             picked = replace(point, seconds=seconds)
             if replace(point, recalls=recalls).surely_reaches(task.aim.targets):
-                return Verdict(picked, recalls, exact_seconds, speed, rejected)
+                known = task.judge_known.measure(index)
+                return Verdict(picked, recalls, known, exact_seconds, speed, rejected)
             rejected += 1
             fit.remove(point)
             # What was timed slower than a setting not yet timed has to wait for it.

@@ -75,7 +75,8 @@ def frontier(points: Sequence[Point], by: str = "recall") -> list[Point]:
     Example:
         >>> from likewise.search.recall import recall_of
         >>> def point(hits, seconds, memory):
-        ...     return Point("hnsw", {}, {}, 9, {"recall": recall_of([hits], [9])}, seconds, 1, memory)
+        ...     recalls = {"recall": recall_of([hits], [9])}
+        ...     return Point("hnsw", {}, {}, 9, recalls, seconds, 1, memory)
         >>> fast, sure, poor = point(8, 1, 5), point(9, 2, 5), point(8, 2, 9)
         >>> frontier([sure, poor, fast]) == [fast, sure]
         True

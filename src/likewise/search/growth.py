@@ -30,4 +30,5 @@ def carried_to(
     if len(sizes) > 1 and sizes[-1] > sizes[-2]:
         power = float(np.log(values[-1] / values[-2]) / np.log(sizes[-1] / sizes[-2]))
         power = min(max(power, 0.0), most)
-    return values[-1] * float(count / sizes[-1]) ** power
+    factor: float = (count / sizes[-1]) ** power
+    return values[-1] * factor

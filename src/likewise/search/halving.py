@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.aim import Aim, Limits
-from likewise.search.engine import Vectors
 from likewise.search.frontier import Point
-from likewise.search.probes import Probes
 from likewise.search.sweep import sweep
+from likewise.search.task import Task
 from likewise.search.trial import Trial, built_over
 from likewise.search.yardstick import Yardstick
 
@@ -52,37 +50,22 @@ class Halving:
     """The cuts before the final.
 
     Args:
-        vectors: float32 [N,D], as admitted, without what is held out.
-        metric: what an engine is asked for.
-        aim: what is to be reached.
-        limits: what it may cost.
-        probes: to choose by.
-        labels: int64 [N], or None.
-        threshold: of mates.
-        exact_s: seconds a query of exact search over all N.
-        seed: draws the samples.
+        task: what is to be tuned.
         points: every point measured on a sample.
         dropped: why candidates went out, by name.
+        beyond: those that a limit stopped.
     """
 
-    vectors: Vectors
-    metric: str
-    aim: Aim
-    limits: Limits
-    probes: Probes
-    labels: NDArray[np.int64] | None
-    threshold: float | None
-    exact_s: float
-    seed: int
+    task: Task
     points: list[Point] = field(default_factory=list)
     dropped: dict[str, str] = field(default_factory=dict)
-    beyond: list[tuple[Trial, str]] = field(default_factory=list)
+    beyond: list[Trial] = field(default_factory=list)
 
     def run(self, trials: Iterable[Trial], advance: Callable[[int], None]) -> list[Trial]:
         """The candidates that are worth building over all N."""
         left = list(trials)
-        count = len(self.vectors)
-        order = np.random.default_rng([self.seed, 3]).permutation(count)
+        count = len(self.task.vectors)
+        order = np.random.default_rng([self.task.seed, 3]).permutation(count)
         for cut, size in enumerate(sample_sizes(count)):
             chosen = np.sort(order[:size])
             left = self._tried(left, chosen, advance)
@@ -92,20 +75,27 @@ class Halving:
     def _tried(
         self, trials: list[Trial], chosen: NDArray[np.int64], advance: Callable[[int], None]
     ) -> list[Trial]:
-        sample = np.ascontiguousarray(self.vectors[chosen])
-        some = self.probes.take(np.arange(min(SAMPLE_PROBES, len(self.probes))))
-        labels = None if self.labels is None else self.labels[chosen]
-        exact = built_over(sample, "exact", {}, self.metric)
-        yardstick = Yardstick(exact.index, some, self.aim.k, labels, self.threshold)
+        task = self.task
+        sample = np.ascontiguousarray(task.vectors[chosen])
+        some = task.choosing.take(np.arange(min(SAMPLE_PROBES, len(task.choosing))))
+        labels = None if task.labels is None else task.labels[chosen]
+        exact = built_over(sample, "exact", {}, task.space.metric)
+        yardstick = Yardstick(exact.index, some, task.aim.k, labels, task.threshold)
         left = []
-        count, dimension = self.vectors.shape
+        count, dimension = task.vectors.shape
         for trial in trials:
-            settings = trial.settings_for(len(sample), count, dimension, self.metric)
-            built = built_over(sample, trial.family.name, settings, self.metric)
-            grid = trial.family.search_grid(settings, len(sample), self.aim.k)
-            points = sweep(built, grid, yardstick, self.aim, refine=False, budget=SECONDS)
+            if len(sample) < trial.family.smallest:  # it would be searched exactly: no trial
+                left.append(trial)
+                advance(len(sample))
+                continue
+            settings = trial.settings_for(len(sample), count, dimension, task.space.metric)
+            built = built_over(sample, trial.family.name, settings, task.space.metric)
+            grid = trial.family.search_grid(settings, len(sample), task.aim.k)
+            points = sweep(
+                built, grid, yardstick, task.aim, task.pace, refine=False, budget=SECONDS
+            )
             self.points += points
-            reached = [p for p in points if p.reaches(self.aim.targets, SLACK)]
+            reached = [p for p in points if p.reaches(task.aim.targets, SLACK)]
             advance(len(sample))
             if reached:
                 trial.points.append(min(reached, key=lambda point: point.seconds))
@@ -115,13 +105,14 @@ class Halving:
         return left
 
     def _cut(self, trials: list[Trial], cut: int) -> list[Trial]:
-        count = len(self.vectors)
+        count, limits = len(self.task.vectors), self.task.limits
+        untried = [trial for trial in trials if not trial.points]
         within = []
-        for trial in trials:
+        for trial in (trial for trial in trials if trial.points):
             memory, build_s = trial.memory_at(count), trial.build_s_at(count)
-            if self.limits.memory is not None and memory > self.limits.memory:
+            if limits.memory is not None and memory > limits.memory:
                 self.drop(trial, f"would take about {memory / 2**20:,.0f} MiB of memory")
-            elif self.limits.build is not None and build_s > self.limits.build:
+            elif limits.build is not None and build_s > limits.build:
                 self.drop(trial, f"would take about {build_s:,.0f} s to build")
             else:
                 within.append(trial)
@@ -136,13 +127,17 @@ class Halving:
             first = cut == 0 and trial.family.name not in seen
             seen.add(trial.family.name)
             fast = seconds <= margin * within[0].seconds_at(count) * (2.0 if first else 1.0)
-            if fast and seconds <= 1.5 * self.exact_s and (first or len(kept) < most):
+            if (
+                fast
+                and seconds <= 1.5 * self.task.exact_point.seconds
+                and (first or len(kept) < most)
+            ):
                 kept.append(trial)
             else:
                 self.dropped[trial.name] = f"would take about {1000 * seconds:.3g} ms a query"
-        return kept
+        return kept + untried
 
     def drop(self, trial: Trial, reason: str) -> None:
         """Leave out a candidate that breaks a limit; it is remembered as what would do."""
         self.dropped[trial.name] = reason
-        self.beyond.append((trial, reason))
+        self.beyond.append(trial)

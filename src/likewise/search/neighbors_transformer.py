@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from likewise.errors import InputError, one_of
-from likewise.search.index import Ids, Index, Vectors
+from likewise.search.engine import Ids, Vectors
+from likewise.search.index import Index
 
 __all__ = ["KNeighborsTransformer"]
 
@@ -68,7 +69,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         self.settings = settings
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: object = None) -> Self:
+    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn's
         """Index the samples [N,D].
 
         Raises:
@@ -98,7 +99,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         distances, places = self._neighbours(np.ascontiguousarray(rows, np.float32))
         return self._graph(distances, places)
 
-    def fit_transform(self, X: ArrayLike, y: object = None) -> csr_matrix:
+    def fit_transform(self, X: ArrayLike, y: object = None) -> csr_matrix:  # noqa: ARG002
         """The nearest samples of each sample; each is its own first, at a distance of 0.
 
         That holds too where an approximate index misses the sample itself, or finds its twin.

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 
-__all__ = ["UNKNOWN", "Probes", "given_probes", "hold_out"]
+__all__ = ["FEWEST", "UNKNOWN", "Probes", "given_probes", "hold_out"]
 
+FEWEST = 20  # vectors that some can be held out of
 UNKNOWN = 0.2  # of the probes, where people are known
 MOST_HELD = 0.1  # of the vectors: the rest must stay like the whole
 
@@ -108,8 +109,8 @@ def hold_out(
         (50, 2)
     """
     rows = np.asarray(vectors)
-    if len(rows) < 20:
-        raise InputError(f"vectors: {len(rows)} are too few to hold some out; 20 at least")
+    if len(rows) < FEWEST:
+        raise InputError(f"vectors: {len(rows)} are too few to hold some out; {FEWEST} at least")
     if count < 2 or not 0 <= unknown < 1:
         raise InputError(f"count, unknown: {count} and {unknown:g}; at least 2, and in [0, 1)")
     count = min(count, max(2, int(MOST_HELD * len(rows))))
@@ -121,7 +122,7 @@ def hold_out(
     own = np.asarray(labels)
     if own.shape != (len(rows),) or own.dtype.kind not in "iu":
         raise InputError(f"labels: {own.dtype} {list(own.shape)} for {len(rows)} vectors")
-    people, person, photos = np.unique(own, return_inverse=True, return_counts=True)
+    _, person, photos = np.unique(own, return_inverse=True, return_counts=True)
     strangers = _strangers(photos, round(unknown * count), random)
     of_strangers = np.flatnonzero(strangers[person])
     drawn = random.permutation(of_strangers)[: round(unknown * count)]
@@ -190,7 +191,8 @@ def _single_photos(
     rows, turns = grouped[allowed], turn[allowed]
     shuffled = random.permutation(len(rows))
     first = shuffled[np.argsort(turns[shuffled], kind="stable")]
-    return rows[first[:wanted]].astype(np.int64)
+    found: NDArray[np.int64] = rows[first[:wanted]]
+    return found
 
 
 def _taken(rows: NDArray[np.generic], chosen: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -94,7 +94,8 @@ def nearest_found(truth: Found, found: Found) -> Counts:
     if truth.ids.shape[1] == 0:
         return np.zeros(len(truth.ids), np.int64)
     counts = (_distinct(found.ids) & (found.scores >= _floor(truth))).sum(axis=1)
-    return np.minimum(counts, truth.ids.shape[1])
+    hits: Counts = np.minimum(counts, truth.ids.shape[1])
+    return hits
 
 
 def mates_found(
@@ -197,7 +198,8 @@ def _binomial_bounds(share: float, size: float, tail: float) -> tuple[float, flo
 def _floor(truth: Found) -> NDArray[np.float64]:
     """The k-th score of each query, less what rounding may take from an equal one: [Q,1]."""
     size = np.maximum(1.0, np.abs(truth.scores).max(axis=1, keepdims=True))
-    return truth.scores[:, -1:].astype(np.float64) - ROUNDING * size
+    least: NDArray[np.float64] = truth.scores[:, -1:].astype(np.float64) - ROUNDING * size
+    return least
 
 
 def _distinct(ids: Ids) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from likewise.search.aim import Aim
 from likewise.search.frontier import Point
 from likewise.search.index import Index
 from likewise.search.knobs import Settings
-from likewise.search.timing import seconds_a_query
+from likewise.search.timing import Pace
 from likewise.search.yardstick import Yardstick
 
 __all__ = ["Built", "between", "sweep"]
@@ -42,6 +42,7 @@ def sweep(
     grid: Sequence[Settings],
     yardstick: Yardstick,
     aim: Aim,
+    pace: Pace,
     *,
     refine: bool,
     budget: float,
@@ -53,6 +54,7 @@ def sweep(
         grid: search settings in ascending effort.
         yardstick: measures the recall.
         aim: what is to be reached.
+        pace: measures the time.
         refine: look between the last setting that fails and the first that reaches it.
         budget: seconds to time each.
 
@@ -62,14 +64,14 @@ def sweep(
     points: list[Point] = []
     reached = 0
     for settings in grid:
-        point = _measured(built, settings, yardstick, aim, budget)
+        point = _measured(built, settings, yardstick, aim, pace, budget)
         points.append(point)
         if point.surely_reaches(aim.targets):
             reached += 1
         if reached > BEYOND or (reached and _full(point)):
             break
     if refine:
-        points += _refined(built, points, yardstick, aim, budget)
+        points += _refined(built, points, yardstick, aim, pace, budget)
     return points
 
 
@@ -84,14 +86,14 @@ def between(less: Settings, more: Settings) -> Settings | None:
     if len(apart) != 1 or less.keys() != more.keys():
         return None
     low, high = less[apart[0]], more[apart[0]]
-    if not (isinstance(low, int) and isinstance(high, int) and 0 < low and low + 1 < high):
+    if not (isinstance(low, int) and isinstance(high, int) and low > 0 and low + 1 < high):
         return None
     middle = min(max(round(math.sqrt(low * high)), low + 1), high - 1)
     return less | {apart[0]: middle}
 
 
 def _refined(
-    built: Built, points: Sequence[Point], yardstick: Yardstick, aim: Aim, budget: float
+    built: Built, points: Sequence[Point], yardstick: Yardstick, aim: Aim, pace: Pace, budget: float
 ) -> list[Point]:
     sure = [point.surely_reaches(aim.targets) for point in points]
     if True not in sure or sure[0]:
@@ -103,7 +105,7 @@ def _refined(
         middle = between(less, more)
         if middle is None:
             break
-        point = _measured(built, middle, yardstick, aim, budget, only_sure=True)
+        point = _measured(built, middle, yardstick, aim, pace, budget, only_sure=True)
         found.append(point)
         if point.surely_reaches(aim.targets):
             more = middle
@@ -117,6 +119,7 @@ def _measured(
     settings: Settings,
     yardstick: Yardstick,
     aim: Aim,
+    pace: Pace,
     budget: float,
     *,
     only_sure: bool = False,
@@ -130,9 +133,7 @@ def _measured(
     sure = point.surely_reaches(aim.targets)
     if not sure and (only_sure or not point.reaches(aim.targets, slack=CLOSE)):
         return point
-    seconds = seconds_a_query(
-        index, yardstick.probes.queries, aim.k, aim.batch, budget=budget if sure else budget / 2
-    )
+    seconds = pace.seconds(index, budget=budget if sure else budget / 2)
     return Point(
         point.family, point.settings, settings, point.count, recalls, seconds, point.build_s,
         point.memory,
@@ -141,5 +142,3 @@ def _measured(
 
 def _full(point: Point) -> bool:
     return all(recall.value >= 0.9995 for recall in point.recalls.values())
-
-

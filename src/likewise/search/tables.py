@@ -76,7 +76,10 @@ def vectors_of(table: pa.Table, column: str) -> NDArray[np.float32]:
     if flat.null_count or not (pa.types.is_floating(flat.type) or pa.types.is_integer(flat.type)):
         raise InputError(f"column {column!r}: holds {flat.type} with empty places, or no numbers")
     numbers = flat.to_numpy(zero_copy_only=False)
-    return numbers.reshape(len(table), dimension).astype(np.float32, copy=False)
+    rows: NDArray[np.float32] = numbers.reshape(len(table), dimension).astype(
+        np.float32, copy=False
+    )
+    return rows
 
 
 def columns_of(
@@ -98,7 +101,7 @@ def columns_of(
     if id is not None:
         _require(arrow, id)
         if not pa.types.is_integer(arrow[id].type) or arrow[id].null_count:
-            raise InputError(f"column {id!r}: ids are integers without gaps; it is {arrow[id].type}")
+            raise InputError(f"column {id!r}: ids are integers without gaps, not {arrow[id].type}")
         ids = arrow[id].to_numpy().astype(np.int64)
     items = arrow.drop_columns([name for name in (vector, id) if name])
     return vectors, ids, items if items.num_columns else None
@@ -151,4 +154,4 @@ def answer_table(index: Index, queries: Any, k: int, vector: str, id: str | None
 
 def _require(table: pa.Table, column: str) -> None:
     if column not in table.column_names:
-        raise InputError(f"column {column!r}: not there; there are: {', '.join(table.column_names)}")
+        raise InputError(f"column {column!r}: not among {', '.join(table.column_names)}")

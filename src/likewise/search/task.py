@@ -1,4 +1,4 @@
-"""A tuning made ready: what is indexed, what is held out, the truth, and the time of exact search."""
+"""A tuning made ready: what is indexed, what is held out, the truth, the time of exact search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from likewise.search.frontier import Point
 from likewise.search.probes import Probes, hold_out
 from likewise.search.space import Space, space_of
 from likewise.search.sweep import Built
-from likewise.search.timing import seconds_a_query
+from likewise.search.timing import Pace
 from likewise.search.trial import built_over
 from likewise.search.yardstick import Yardstick, operating_threshold
 
@@ -24,6 +24,7 @@ __all__ = ["SECONDS", "Task", "exact_is_enough", "prepared"]
 
 SECONDS = 0.3  # to time one setting over the whole set
 FLOOR = 1.25  # exact search so near to the time of an empty call leaves nothing to gain
+REFERENCE = 4_000  # vectors of the search that all others are timed against
 TINY = 32  # vectors of an index whose search is the call alone
 
 
@@ -45,6 +46,7 @@ class Task:
         exact: exact search over ``vectors``.
         exact_point: its time.
         yardstick: of the choosing probes.
+        pace: measures the time of searches.
     """
 
     space: Space
@@ -60,6 +62,7 @@ class Task:
     exact: Built
     exact_point: Point
     yardstick: Yardstick
+    pace: Pace
 
     @property
     def exact_fits(self) -> bool:
@@ -69,9 +72,20 @@ class Task:
     @cached_property
     def judge(self) -> Yardstick:
         """The yardstick of the judging probes."""
-        return Yardstick(
-            self.exact.index, self.judging, self.aim.k, self.labels, self.threshold
+        return self._judge(self.judging)
+
+    @cached_property
+    def judge_known(self) -> Yardstick:
+        """The yardstick of those judging probes whose people are in the index."""
+        known = np.flatnonzero(~self.judging.unknown)
+        return (
+            self.judge
+            if len(known) in (0, len(self.judging))
+            else self._judge(self.judging.take(known))
         )
+
+    def _judge(self, probes: Probes) -> Yardstick:
+        return Yardstick(self.exact.index, probes, self.aim.k, self.labels, self.threshold)
 
 
 def prepared(
@@ -109,11 +123,13 @@ def prepared(
             f"mates: no probe has a mate that scores {threshold:.4g} or more; "
             "nothing could be lost, and nothing can be tuned for"
         )
-    seconds = seconds_a_query(exact.index, choosing.queries, aim.k, aim.batch, budget=SECONDS)
+    reference = built_over(indexed[:REFERENCE], "exact", {}, space.metric)
+    pace = Pace(reference.index, choosing.queries, aim.k, aim.batch)
+    seconds = pace.seconds(exact.index, budget=SECONDS)
     point = Point("exact", {}, {}, len(indexed), recalls, seconds, exact.build_s, exact.memory)
     return Task(
         space, indexed, labelled, choosing, judging, len(probes.held), aim, limits, threshold,
-        seed, exact, point, yardstick,
+        seed, exact, point, yardstick, pace,
     )  # fmt: skip
 
 
@@ -128,7 +144,7 @@ def exact_is_enough(task: Task) -> str:
             f"{1000 * aim.latency:.3g} ms that are allowed"
         )
     tiny = built_over(task.vectors[:TINY], "exact", {}, task.space.metric)
-    floor = seconds_a_query(tiny.index, task.choosing.queries, aim.k, aim.batch)
+    floor = task.pace.seconds(tiny.index)
     if seconds <= FLOOR * floor:
         return (
             f"exact search takes {1000 * seconds:.3g} ms a query, of which {1000 * floor:.3g} ms "

@@ -10,34 +10,46 @@ from numpy.typing import NDArray
 
 from likewise.search.index import Index
 
-__all__ = ["paired_seconds", "seconds_a_query"]
+__all__ = ["Pace", "paired_seconds"]
 
 SINGLES = 32  # queries in a turn that asks one by one
 FEWEST, MOST = 3, 25  # turns
+FEWEST_QUIET = 9  # of the reference, to know its time
 
 
-def seconds_a_query(
-    index: Index, queries: NDArray[np.float32], k: int, batch: int, *, budget: float = 0.3
-) -> float:
-    """The time of a query, in seconds, measured for about ``budget`` seconds.
+class Pace:
+    """Times searches against one fixed small search that takes its turn beside them.
 
-    It is the lower quartile of some turns: neighbours on the machine can only add to it. Times of
-    two indexes that lie near to each other are told apart by ``paired_seconds`` alone.
+    A machine is never quiet for long: two indexes timed one after the other may differ by the
+    neighbours alone. So every turn is followed by one of the reference, and what counts is the
+    ratio of the two.
 
     Args:
-        index: what is searched.
+        reference: a small exact index.
         queries: float32 [Q,D]; used again from the start where they do not fill a batch.
         k: how many neighbours.
         batch: how many queries come at one time.
-        budget: seconds; three turns are always taken.
     """
-    turn = _Turns(queries, k, batch)
-    turn.take(index, 0, warm=True)
-    found: list[float] = []
-    begin = time.perf_counter()
-    while len(found) < FEWEST or (len(found) < MOST and time.perf_counter() - begin < budget):
-        found.append(turn.take(index, len(found)))
-    return float(np.quantile(found, 0.25))
+
+    def __init__(self, reference: Index, queries: NDArray[np.float32], k: int, batch: int) -> None:
+        self._reference = reference
+        self._turns = _Turns(queries, k, batch)
+        self._turns.take(reference, 0, warm=True)
+        quiet = [self._turns.take(reference, number) for number in range(FEWEST_QUIET)]
+        self._seconds = float(np.quantile(quiet, 0.25))
+
+    def seconds(self, index: Index, *, budget: float = 0.3) -> float:
+        """The time of a query, in seconds, measured for about ``budget`` seconds.
+
+        It is that of a machine as quiet as when the pace was made.
+        """
+        self._turns.take(index, 0, warm=True)
+        ratios: list[float] = []
+        begin = time.perf_counter()
+        while len(ratios) < FEWEST or (len(ratios) < MOST and time.perf_counter() - begin < budget):
+            own = self._turns.take(index, len(ratios))
+            ratios.append(own / self._turns.take(self._reference, len(ratios)))
+        return float(np.median(ratios)) * self._seconds
 
 
 def paired_seconds(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from likewise.errors import MissingExtra
@@ -107,9 +107,7 @@ def candidates(
     return trials, left_out
 
 
-def built_over(
-    vectors: Vectors, family: str, settings: Mapping[str, object], metric: str
-) -> Built:
+def built_over(vectors: Vectors, family: str, settings: Settings, metric: str) -> Built:
     """An index over vectors that the space has admitted, and what it cost."""
     begin = time.perf_counter()
     index = Index.build(vectors, family=family, settings=dict(settings), metric=metric)

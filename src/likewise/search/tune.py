@@ -69,16 +69,11 @@ def tune(
         >>> tune(vectors, aim=Aim(recall=0.9, latency=0.1)).pick.family
         'exact'
     """
-    task = prepared(
-        vectors, labels, aim or Aim(), limits or Limits(), metric, probes, count, seed
-    )
+    task = prepared(vectors, labels, aim or Aim(), limits or Limits(), metric, probes, count, seed)
     trials, left_out = candidates(
         families, len(task.vectors), task.vectors.shape[1], task.space.metric
     )
-    halving = Halving(
-        task.vectors, task.space.metric, task.aim, task.limits, task.choosing, task.labels,
-        task.threshold, task.exact_point.seconds, seed,
-    )  # fmt: skip
+    halving = Halving(task)
     found = {task.exact_point: task.exact}
     enough = exact_is_enough(task)
     if not enough and trials:
@@ -100,7 +95,7 @@ def tune(
         samples=tuple(_timed(halving.points)),
         not_tried=left_out,
         dropped=halving.dropped,
-        reason=enough or _reason(task, verdict),
+        reason=enough or _reason(verdict),
         evidence=_evidence(task, verdict, vectors),
         aim=task.aim,
         limits=task.limits,
@@ -113,7 +108,7 @@ def _timed(points: Iterable[Point]) -> list[Point]:
     return [point for point in points if point.seconds < float("inf")]
 
 
-def _reason(task: Task, verdict: Verdict) -> str:
+def _reason(verdict: Verdict) -> str:
     if verdict.pick.family == "exact":
         return "nothing that surely reaches what is asked, within the limits, is faster than exact"
     words = f"the fastest that surely reaches what is asked, {verdict.speed:.2f}× exact search"
@@ -129,6 +124,7 @@ def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
         batch=task.aim.batch,
         threshold=task.threshold,
         recalls=verdict.recalls,
+        known=verdict.known,
         seconds=verdict.pick.seconds,
         exact_seconds=verdict.exact_seconds,
         speed=verdict.speed,
@@ -139,6 +135,7 @@ def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
         held_out=task.held_out,
         probes=(len(task.choosing), len(task.judging)),
         nearest=quantiles_of(task.judge.nearest_scores),
+        nearest_known=quantiles_of(task.judge_known.nearest_scores),
         data=data_fingerprint(vectors),
         seed=task.seed,
         **conditions(),

@@ -31,7 +31,7 @@ def unreachable(task: Task, found: Mapping[Point, Built], halving: Halving) -> L
         limits.append(f"{task.limits.build:g} s to build")
     within = [p for p, built in found.items() if not broken_limit(task, built)]
     # Of those that only a sample could tell about, the ones that a limit did not stop.
-    stopped = {(t.family.name, str(t.settings)) for t, _ in halving.beyond}
+    stopped = {(t.family.name, str(t.settings)) for t in halving.beyond}
     within += [p for p in halving.points if (p.family, str(p.settings)) not in stopped]
     best = min(within, key=lambda point: point.shortfall(targets), default=None)
     nearest = "nothing fits at all"
@@ -52,7 +52,7 @@ def _remedy(task: Task, halving: Halving) -> str:
     count = len(task.vectors)
     ways = [
         (trial.memory_at(count), trial.build_s_at(count), trial.family.name)
-        for trial, _ in halving.beyond
+        for trial in halving.beyond
     ]
     ways.append((task.exact.memory, 0.0, "exact"))
     memory, build_s, family = min(ways)

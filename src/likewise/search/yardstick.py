@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,6 +17,7 @@ __all__ = ["Yardstick", "operating_threshold"]
 
 BLOCK = 1024  # queries answered at one time: memory grows with these, not with all
 PAIRS = 1000  # photos on either side of the impostor pairs
+Number = TypeVar("Number", np.float32, np.int64)
 IMPOSTORS = 1e-3  # the part of them that reaches the operating threshold
 
 
@@ -27,6 +30,8 @@ class Yardstick:
         k: how many neighbours.
         labels: int64 [N], of the rows of ``exact``; for the recall of mates.
         threshold: for the recall of mates.
+        own: int64 [Q], the id under which the indexes do hold each probe: one more is asked for,
+            and that one is left out.
     """
 
     def __init__(
@@ -36,8 +41,9 @@ class Yardstick:
         k: int,
         labels: NDArray[np.int64] | None = None,
         threshold: float | None = None,
+        own: NDArray[np.int64] | None = None,
     ) -> None:
-        self.probes, self.k = probes, k
+        self.probes, self.k, self._own = probes, k, own
         self.threshold = threshold
         if labels is not None and probes.labels is not None and threshold is not None:
             order = np.argsort(exact.ids, kind="stable")
@@ -74,14 +80,22 @@ class Yardstick:
         return self.probes.groups, self.probes.unknown
 
     def _answer(self, index: Index) -> Found:
-        parts = [
-            index.search(self.probes.queries[start : start + BLOCK], self.k)
-            for start in range(0, len(self.probes), BLOCK)
-        ]
-        width = max((ids.shape[1] for _, ids in parts), default=0)
+        parts = [self._answered(index, start) for start in range(0, len(self.probes), BLOCK)]
+        width = max((part.ids.shape[1] for part in parts), default=0)
         return Found(
-            np.concatenate([_widened(scores, width, -np.inf) for scores, _ in parts]),
-            np.concatenate([_widened(ids, width, -1) for _, ids in parts]),
+            np.concatenate([_widened(part.scores, width, -np.inf) for part in parts]),
+            np.concatenate([_widened(part.ids, width, -1) for part in parts]),
+        )
+
+    def _answered(self, index: Index, start: int) -> Found:
+        queries = self.probes.queries[start : start + BLOCK]
+        if self._own is None:
+            return Found(*index.search(queries, self.k))
+        scores, ids = index.search(queries, self.k + 1)
+        mine = ids == self._own[start : start + BLOCK, None]
+        order = np.argsort(mine, axis=1, kind="stable")[:, : ids.shape[1] - 1]
+        return Found(
+            np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
         )
 
     def _labels_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -130,7 +144,5 @@ def operating_threshold(
     return float(np.quantile(found, 1 - share))
 
 
-def _widened(
-    array: NDArray[np.generic], width: int, fill: float
-) -> NDArray[np.generic]:
+def _widened(array: NDArray[Number], width: int, fill: float) -> NDArray[Number]:
     return np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=fill)
