@@ -31,7 +31,8 @@ class Evidence:
         batch: how many queries came at one time.
         threshold: of mates; None where they were not measured.
         recalls: reached on probes that chose nothing.
-        known: the same, among the people that the index knows.
+        own: the same of its own vectors, each left out of its answer, when it was built; to be
+            held against the same later, no measure of its own.
         seconds: a query of this index.
         exact_seconds: a query of exact search, in turn with it.
         speed: how many times as fast as exact search: the median of the ratios within rounds.
@@ -42,7 +43,7 @@ class Evidence:
         held_out: how many of them were left out while it was tuned.
         probes: how many chose, and how many judged.
         nearest: quantiles of the score of the nearest vector, over the judging probes.
-        nearest_known: the same, over those whose people the index knows.
+        nearest_own: the same, over its own vectors.
         data: the fingerprint of the vectors.
         seed: of all that was drawn.
         machine: the kind of processor.
@@ -54,7 +55,7 @@ class Evidence:
     batch: int
     threshold: float | None
     recalls: Mapping[str, Recall]
-    known: Mapping[str, Recall]
+    own: Mapping[str, Recall]
     seconds: float
     exact_seconds: float
     speed: float
@@ -65,7 +66,7 @@ class Evidence:
     held_out: int
     probes: tuple[int, int]
     nearest: tuple[float, ...]
-    nearest_known: tuple[float, ...]
+    nearest_own: tuple[float, ...]
     data: str
     seed: int
     machine: Mapping[str, Any]
@@ -74,7 +75,7 @@ class Evidence:
     def to_dict(self) -> dict[str, Any]:
         """As the index keeps it: JSON."""
         values = {"format": FORMAT, **asdict(self)}
-        lists = ("probes", "nearest", "nearest_known")
+        lists = ("probes", "nearest", "nearest_own")
         return values | {name: list(values[name]) for name in lists}
 
     @classmethod
@@ -88,11 +89,11 @@ class Evidence:
             raise InputError("evidence: not tuned; do it with: index build --recall 0.95")
         try:
             found = {entry.name: values[entry.name] for entry in fields(cls)}
-            for part in ("recalls", "known"):
+            for part in ("recalls", "own"):
                 found[part] = {str(name): Recall(**told) for name, told in values[part].items()}
             first, second = values["probes"]
             found["probes"] = (int(first), int(second))
-            for part in ("nearest", "nearest_known"):
+            for part in ("nearest", "nearest_own"):
                 found[part] = tuple(float(score) for score in values[part])
             found["asked"] = {str(name): float(v) for name, v in values["asked"].items()}
             found["k"], found["count"] = int(values["k"]), int(values["count"])

@@ -27,7 +27,6 @@ class Verdict:
     Args:
         pick: with its time from the turns.
         recalls: on the judging probes.
-        known: on those of them whose people are in the index.
         exact_seconds: a query of exact search, in the same turns.
         speed: the median of the ratios to exact search within a round.
         rejected: faster points that the judging probes did not confirm.
@@ -35,7 +34,6 @@ class Verdict:
 
     pick: Point
     recalls: Mapping[str, Recall]
-    known: Mapping[str, Recall]
     exact_seconds: float
     speed: float
     rejected: int
@@ -101,8 +99,7 @@ def judged(task: Task, found: Mapping[Point, Built]) -> Verdict | None:
             recalls = yardstick.measure(index)
             picked = replace(point, seconds=seconds)
             if replace(point, recalls=recalls).surely_reaches(task.aim.targets):
-                known = task.judge_known.measure(index)
-                return Verdict(picked, recalls, known, exact_seconds, speed, rejected)
+                return Verdict(picked, recalls, exact_seconds, speed, rejected)
             rejected += 1
             fit.remove(point)
             # What was timed slower than a setting not yet timed has to wait for it.

@@ -72,20 +72,7 @@ class Task:
     @cached_property
     def judge(self) -> Yardstick:
         """The yardstick of the judging probes."""
-        return self._judge(self.judging)
-
-    @cached_property
-    def judge_known(self) -> Yardstick:
-        """The yardstick of those judging probes whose people are in the index."""
-        known = np.flatnonzero(~self.judging.unknown)
-        return (
-            self.judge
-            if len(known) in (0, len(self.judging))
-            else self._judge(self.judging.take(known))
-        )
-
-    def _judge(self, probes: Probes) -> Yardstick:
-        return Yardstick(self.exact.index, probes, self.aim.k, self.labels, self.threshold)
+        return Yardstick(self.exact.index, self.judging, self.aim.k, self.labels, self.threshold)
 
 
 def prepared(

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.search.aim import Aim, Limits
-from likewise.search.evidence import Evidence, data_fingerprint
+from likewise.search.evidence import Evidence, data_fingerprint, quantiles_of
 from likewise.search.frontier import Point, settings_text
 from likewise.search.index import Index
+from likewise.search.leave_one_out import own_yardstick
 
 __all__ = ["Tuning"]
 
@@ -74,7 +75,15 @@ class Tuning:
             search_settings=self.pick.search, metric=self.metric, fingerprint=fingerprint,
             items=items,
         )  # fmt: skip
-        evidence = replace(self.evidence, count=len(built), data=data_fingerprint(vectors))
+        told = self.evidence
+        yardstick = own_yardstick(built, told.k, told.threshold, seed=told.seed)
+        evidence = replace(
+            told,
+            own=yardstick.measure(built.in_own_space()),
+            nearest_own=quantiles_of(yardstick.nearest_scores),
+            count=len(built),
+            data=data_fingerprint(vectors),
+        )
         built.evidence = evidence.to_dict()
         return built
 
