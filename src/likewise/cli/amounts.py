@@ -68,7 +68,7 @@ def bytes_text(count: int) -> str:
 def _amount(
     option: str,
     text: str | None,
-    units: dict[str, float] | dict[str, int],
+    units: Mapping[str, float],
     plain: str,
     example: str,
 ) -> float | None:

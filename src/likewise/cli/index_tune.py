@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["tune"]
 
+NEAR = 0.03  # so much below the aim a point is still shown
+
 
 def tune(
     data: Annotated[Path, typer.Argument(help="Photos (with --model), or a file of embeddings.")],
@@ -130,30 +132,27 @@ def tune(
 
 
 def _print(tuning: Tuning) -> None:
+    """The frontier from a little below the aim on, then the pick."""
     from likewise.search.frontier import frontier, settings_text
 
     by = next(iter(tuning.aim.targets))
-    names = [name for name in ("recall", "mates") if name in tuning.exact.recalls]
-    shown = frontier(tuning.points, by)
+    near = [p for p in tuning.points if p.reaches(tuning.aim.targets, slack=NEAR)]
 
     def row(point: Point) -> tuple[str, ...]:
-        knobs = " ".join(
-            part for part in (settings_text(point.settings), settings_text(point.search)) if part
-        )
-        shares = [
-            f"{point.recalls[name].value:.4f} (≥ {point.recalls[name].low:.4f})"
-            if name in point.recalls
-            else "–"
-            for name in names
-        ]
-        speed = tuning.exact.seconds / point.seconds
+        knobs = (settings_text(point.settings), settings_text(point.search))
         return (
-            f"{point.family} {knobs}".rstrip(), *shares, f"{1000 * point.seconds:.3g}",
-            f"{speed:.2f}×", bytes_text(point.memory), f"{point.build_s:.3g}",
+            f"{point.family} {' '.join(knobs)}".strip(),
+            *(share for name in tuning.aim.targets for share in _shares(point, name)),
+            f"{1000 * point.seconds:.3g}", f"{tuning.exact.seconds / point.seconds:.2f}×",
+            bytes_text(point.memory), f"{point.build_s:.3g}",
         )  # fmt: skip
 
-    columns = ("", *names, "ms a query", "of exact", "memory", "build s")
-    print_table("The frontier: nothing measured beats these", columns, [row(p) for p in shown])
+    columns = [word for name in tuning.aim.targets for word in (name, "surely")]
+    print_table(
+        f"Nothing measured beats these in {by}, speed and memory",
+        ("", *columns, "ms", "×exact", "memory", "build s"),
+        [row(point) for point in frontier(near, by)],
+    )
     for name, why in tuning.not_tried.items():
         note(f"not tried: {name}: {why}")
     evidence = tuning.evidence
@@ -164,3 +163,9 @@ def _print(tuning: Tuning) -> None:
             f"  {name} {recall.value:.4f} on {recall.queries:,} other queries, above "
             f"{recall.low:.4f} with 95 % confidence{asked}"
         )
+
+
+def _shares(point: Point, name: str) -> tuple[str, str]:
+    """A recall, and what it surely is above."""
+    found = point.recalls.get(name)
+    return ("–", "–") if found is None else (f"{found.value:.3f}", f"{found.low:.3f}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from likewise.evaluation.plots import GENUINE, INK
 from likewise.search.frontier import Point, frontier
@@ -19,8 +19,9 @@ __all__ = ["frontier_figure"]
 
 # Told apart by hue and by form, so that print and the colour-blind can tell them too.
 COLORS = ("#b45309", "#2563eb", "#7c3aed", "#be185d", "#65a30d", "#0891b2", "#78716c", "#ca8a04")
+RATES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 3e-4)
 MARKS = "osD^vP*Xhd<>"
-FULL = 1e-4  # on an axis of what is missed, nothing missed stands here
+LEAST = 1e-4  # on an axis of what is missed, nothing missed stands here, or nearer
 
 
 def frontier_figure(tuning: Tuning, by: str) -> Figure:
@@ -35,23 +36,36 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     points = [point for point in tuning.points if by in point.recalls]
+    full = _full(points, by)
+
+    def place(point: Point) -> float:
+        return max(1 - point.recalls[by].value, full)
+
     largest = max(point.memory for point in points)
     families = sorted({point.family for point in points} - {"exact"})
     for number, family in enumerate(["exact", *families]):
         own = [point for point in points if point.family == family]
         color = INK if family == "exact" else COLORS[(number - 1) % len(COLORS)]
         axes.scatter(
-            [_place(point, by) for point in own],
+            [place(point) for point in own],
             [1 / point.seconds for point in own],
             s=[18 + 130 * point.memory / largest for point in own],
             marker=MARKS[number % len(MARKS)], color=color, alpha=0.65, linewidths=0,
             label=family,
         )  # fmt: skip
     best = frontier(points, by)
-    line = sorted(((_place(p, by), 1 / p.seconds) for p in _fastest_down(best, by)), reverse=True)
+    line = sorted(((place(p), 1 / p.seconds) for p in _fastest_down(best, by)), reverse=True)
     axes.plot(*zip(*line, strict=True), color="#94a3b8", lw=1.2, zorder=0)
-    _mark_pick(axes, tuning, by)
-    _scale(axes, tuning, points, by)
+    _scale(axes, [place(p) for p in points], [1 / p.seconds for p in points], full)
+    if by in tuning.pick.recalls:
+        _mark_pick(axes, tuning, place)
+    if by in tuning.aim.targets:
+        target = tuning.aim.targets[by]
+        axes.axvline(1 - target, color=INK, lw=1, ls="--")
+        axes.annotate(
+            f"asked: {target:g} ", (1 - target, axes.get_ylim()[1] / 1.1), fontsize=8, color=INK,
+            ha="right", va="top",
+        )  # fmt: skip
     what = "recall of true mates" if by == "mates" else f"recall@{tuning.aim.k}"
     axes.set_xlabel(f"{what}, on probes that are not in the index", color=INK, fontsize=9)
     asked = "one at a time" if tuning.aim.batch == 1 else f"in batches of {tuning.aim.batch:,}"
@@ -63,9 +77,10 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
     return figure
 
 
-def _place(point: Point, by: str) -> float:
-    """What is missed: on a logarithmic axis, 0.99 is as far from 0.9 as 0.999 from 0.99."""
-    return max(1 - point.recalls[by].value, FULL)
+def _full(points: list[Point], by: str) -> float:
+    """Where nothing missed stands: a step past the least that is missed."""
+    missed = [1 - point.recalls[by].value for point in points if point.recalls[by].value < 1]
+    return max(LEAST, min(missed, default=LEAST) / 3)
 
 
 def _fastest_down(points: list[Point], by: str) -> list[Point]:
@@ -77,40 +92,28 @@ def _fastest_down(points: list[Point], by: str) -> list[Point]:
     return kept
 
 
-def _mark_pick(axes: Axes, tuning: Tuning, by: str) -> None:
+def _mark_pick(axes: Axes, tuning: Tuning, place: Callable[[Point], float]) -> None:
     pick = tuning.pick
-    if by not in pick.recalls:
-        return
-    place = (_place(pick, by), 1 / pick.seconds)
-    axes.plot(*place, "o", ms=15, mfc="none", mec=GENUINE, mew=2)
+    at = (place(pick), 1 / pick.seconds)
+    axes.plot(*at, "o", ms=15, mfc="none", mec=GENUINE, mew=2)
     axes.annotate(
-        f"pick: {pick.family}, {tuning.evidence.speed:.3g}× exact", place,
-        textcoords="offset points", xytext=(12, 12), fontsize=8, color=GENUINE,
+        f"pick: {pick.family}, {tuning.evidence.speed:.3g}× exact", at,
+        textcoords="offset points", xytext=(14, 14), fontsize=9, color=GENUINE, weight="bold",
     )  # fmt: skip
 
 
-def _scale(axes: Axes, tuning: Tuning, points: list[Point], by: str) -> None:
-    missed = [_place(point, by) for point in points]
+def _scale(axes: Axes, missed: list[float], speeds: list[float], full: float) -> None:
+    """Both axes logarithmic, so that 0.99 is as far from 0.9 as 0.999 from 0.99."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(max(missed) * 1.4, min(missed) / 1.6)
-    marks = [r for r in (0.5, 0.3, 0.1, 0.05, 0.03, 0.01, 3e-3, 1e-3) if r <= max(missed) * 1.4]
-    marks = [rate for rate in marks if rate >= min(missed) / 1.6]
-    labels = [f"{1 - rate:g}" for rate in marks]
-    if min(missed) <= FULL:
-        marks, labels = [*marks, FULL], [*labels, "1"]
-    axes.set_xticks(marks, labels)
+    marks = [rate for rate in RATES if full * 1.5 < rate <= max(missed) * 1.4]
+    axes.set_xticks([*marks, full], [*(f"{1 - rate:g}" for rate in marks), "1"])
     axes.set_xticks([], minor=True)
-    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-    speeds = np.array([1 / point.seconds for point in points])
-    axes.set_ylim(speeds.min() / 1.5, speeds.max() * 1.8)
-    if by in tuning.aim.targets:
-        axes.axvline(max(1 - tuning.aim.targets[by], FULL), color=INK, lw=1, ls="--")
-        axes.annotate(
-            f"asked: {tuning.aim.targets[by]:g} ", (1 - tuning.aim.targets[by], speeds.max() * 1.5),
-            fontsize=8, color=INK, ha="right", va="top",
-        )  # fmt: skip
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(min(speeds) / 1.5, max(speeds) * 1.8)
     axes.tick_params(colors=INK, labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e2e8f0", lw=0.6)

@@ -34,7 +34,7 @@ class Evidence:
         own: the same of its own vectors, each left out of its answer, when it was built; to be
             held against the same later, no measure of its own.
         seconds: a query of this index.
-        exact_seconds: a query of exact search, in turn with it.
+        exact_seconds: a query of exact search.
         speed: how many times as fast as exact search: the median of the ratios within rounds.
         memory: bytes resident.
         exact_memory: those of exact search.

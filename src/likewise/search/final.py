@@ -25,16 +25,17 @@ class Verdict:
     """The pick and what speaks for it.
 
     Args:
-        pick: with its time from the turns.
+        pick: with its time from the turns, on the scale of the other points: that of exact search
+            over the ratio.
+        point: the pick as it was measured first.
         recalls: on the judging probes.
-        exact_seconds: a query of exact search, in the same turns.
         speed: the median of the ratios to exact search within a round.
         rejected: faster points that the judging probes did not confirm.
     """
 
     pick: Point
+    point: Point
     recalls: Mapping[str, Recall]
-    exact_seconds: float
     speed: float
     rejected: int
 
@@ -94,12 +95,12 @@ def judged(task: Task, found: Mapping[Point, Built]) -> Verdict | None:
     rejected = 0
     while fit:
         timed = _timed(task, _likely(fit, found, next(iter(task.aim.targets))), found)
-        for point, seconds, exact_seconds, speed in timed:
+        for point, seconds, speed in timed:
             index = found[point].index.with_search_settings(point.search)
             recalls = yardstick.measure(index)
-            picked = replace(point, seconds=seconds)
+            picked = replace(point, seconds=task.exact_point.seconds / speed)
             if replace(point, recalls=recalls).surely_reaches(task.aim.targets):
-                return Verdict(picked, recalls, exact_seconds, speed, rejected)
+                return Verdict(picked, point, recalls, speed, rejected)
             rejected += 1
             fit.remove(point)
             # What was timed slower than a setting not yet timed has to wait for it.
@@ -108,7 +109,7 @@ def judged(task: Task, found: Mapping[Point, Built]) -> Verdict | None:
     return None
 
 
-def _points(timed: Sequence[tuple[Point, float, float, float]]) -> list[Point]:
+def _points(timed: Sequence[tuple[Point, float, float]]) -> list[Point]:
     return [entry[0] for entry in timed]
 
 
@@ -129,21 +130,19 @@ def _likely(fit: Sequence[Point], found: Mapping[Point, Built], by: str) -> list
 
 def _timed(
     task: Task, points: Sequence[Point], found: Mapping[Point, Built]
-) -> list[tuple[Point, float, float, float]]:
-    """Point, its seconds, those of exact search and the ratio to it; the fastest first."""
+) -> list[tuple[Point, float, float]]:
+    """Point, its seconds, and how many times as fast as exact search; the fastest first."""
     indexes = [found[point].index.with_search_settings(point.search) for point in points]
     seconds = paired_seconds(
         [task.exact.index, *indexes], task.choosing.queries, task.aim.k, task.aim.batch,
         rounds=ROUNDS,
     )  # fmt: skip
-    exact = float(np.median(seconds[0]))
     timed = [
         (
             point,
             float(np.median(own)),
-            exact,
             1.0 if point is task.exact_point else float(np.median(seconds[0] / own)),
         )
         for point, own in zip(points, seconds[1:], strict=True)
     ]
-    return sorted(timed, key=lambda entry: -entry[3])
+    return sorted(timed, key=lambda entry: -entry[2])

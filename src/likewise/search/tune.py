@@ -91,7 +91,7 @@ def tune(
     return Tuning(
         pick=verdict.pick,
         exact=task.exact_point,
-        points=tuple(_timed(found)),
+        points=tuple(verdict.pick if p is verdict.point else p for p in _timed(found)),
         samples=tuple(_timed(halving.points)),
         not_tried=left_out,
         dropped=halving.dropped,
@@ -126,7 +126,7 @@ def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
         recalls=verdict.recalls,
         own={},
         seconds=verdict.pick.seconds,
-        exact_seconds=verdict.exact_seconds,
+        exact_seconds=task.exact_point.seconds,
         speed=verdict.speed,
         memory=verdict.pick.memory,
         exact_memory=task.exact.memory,
