@@ -50,7 +50,11 @@ def final_points(
     """
     found: dict[Point, Built] = {task.exact_point: task.exact}
     for trial in trials:
-        built = built_over(task.vectors, trial.family.name, trial.settings, task.space.metric)
+        try:
+            built = built_over(task.vectors, trial.family.name, trial.settings, task.space.metric)
+        except (RuntimeError, ValueError) as error:  # as libraries refuse what they cannot do
+            halving.dropped[trial.name] = f"cannot be built: {str(error).splitlines()[0][:200]}"
+            continue
         grid = trial.family.search_grid(trial.settings, len(task.vectors), task.aim.k)
         points = sweep(
             built, grid, task.yardstick, task.aim, task.pace, refine=True, budget=SECONDS

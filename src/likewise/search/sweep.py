@@ -16,6 +16,7 @@ from likewise.search.yardstick import Yardstick
 __all__ = ["Built", "between", "sweep"]
 
 CLOSE = 0.15  # what is so far below the target is not timed: it will not be taken
+SOME, SOME_ERROR = 200, 0.05  # probes for a first look, and how far that may mislead
 BEYOND = 1  # settings measured past the first that surely reaches it, for the frontier
 HALVINGS = 3
 
@@ -76,30 +77,39 @@ def sweep(
 
 
 def between(less: Settings, more: Settings) -> Settings | None:
-    """The setting half-way, in ratio, of two that differ in one whole number; None if nothing is.
+    """The setting half-way, in ratio, of two; None if nothing lies between.
+
+    Only whole numbers may differ, and none may be less in ``more``.
 
     Example:
         >>> between({"effort": 16, "depth": 2}, {"effort": 64, "depth": 2})
         {'effort': 32, 'depth': 2}
     """
-    apart = [name for name in less if less[name] != more.get(name)]
-    if len(apart) != 1 or less.keys() != more.keys():
+    if less.keys() != more.keys():
         return None
-    low, high = less[apart[0]], more[apart[0]]
-    if not (isinstance(low, int) and isinstance(high, int) and low > 0 and low + 1 < high):
-        return None
-    middle = min(max(round(math.sqrt(low * high)), low + 1), high - 1)
-    return less | {apart[0]: middle}
+    middle = dict(less)
+    for name, low in less.items():
+        high = more[name]
+        if low == high:
+            continue
+        if not (isinstance(low, int) and isinstance(high, int) and 0 < low < high):
+            return None
+        middle[name] = round(math.sqrt(low * high))
+    return None if middle in (less, more) else middle
 
 
 def _refined(
     built: Built, points: Sequence[Point], yardstick: Yardstick, aim: Aim, pace: Pace, budget: float
 ) -> list[Point]:
     sure = [point.surely_reaches(aim.targets) for point in points]
-    if True not in sure or sure[0]:
+    if True not in sure:
         return []
     first = sure.index(True)
-    less, more = points[first - 1].search, points[first].search
+    more = points[first].search
+    below = [p.search for p in points[:first] if between(p.search, more) is not None]
+    if not below:
+        return []
+    less = below[-1]
     found = []
     for _ in range(HALVINGS):
         middle = between(less, more)
@@ -125,7 +135,12 @@ def _measured(
     only_sure: bool = False,
 ) -> Point:
     index = built.index.with_search_settings(settings)
-    recalls = yardstick.measure(index)
+    recalls = yardstick.measure(index, SOME)
+    far = all(name in recalls for name in aim.targets) and any(
+        recalls[name].value < target - CLOSE - SOME_ERROR for name, target in aim.targets.items()
+    )
+    if not far:
+        recalls = yardstick.measure(index)
     point = Point(
         index.family, built.settings, settings, len(index), recalls, math.inf, built.build_s,
         built.memory,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TypeVar
 
 import numpy as np
@@ -54,8 +55,15 @@ class Yardstick:
             self._known = None
         self.truth = self._answer(exact)
 
-    def measure(self, index: Index) -> dict[str, Recall]:
-        """The recall, and with labels the recall of mates where a probe has any: by name."""
+    def measure(self, index: Index, first: int | None = None) -> dict[str, Recall]:
+        """The recall, and with labels the recall of mates where a probe has any: by name.
+
+        Args:
+            index: what is searched.
+            first: so many of the probes, drawn once; all if None.
+        """
+        if first is not None and first < len(self.probes):
+            return self._part(first).measure(index)
         found = self._answer(index)
         hits = nearest_found(self.truth, found)
         width = self.truth.ids.shape[1]
@@ -69,6 +77,14 @@ class Yardstick:
             if there.any():
                 recalls["mates"] = recall_of(got, there, *self._clusters)
         return recalls
+
+    def _part(self, count: int) -> Yardstick:
+        chosen = np.sort(np.random.default_rng(count).permutation(len(self.probes))[:count])
+        part = copy(self)
+        part.probes = self.probes.take(chosen)
+        part.truth = Found(self.truth.scores[chosen], self.truth.ids[chosen])
+        part._own = None if self._own is None else self._own[chosen]
+        return part
 
     @property
     def nearest_scores(self) -> NDArray[np.float32]:
