@@ -58,7 +58,7 @@ class Limits:
     """What an index may cost.
 
     Args:
-        memory: bytes resident when it is searched.
+        memory: bytes resident once it is loaded, vectors that searches do not read through on disk.
         build: seconds to build it.
 
     Raises:

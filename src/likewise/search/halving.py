@@ -30,7 +30,7 @@ from likewise.search.yardstick import Yardstick
 
 __all__ = ["FINALISTS", "Halving", "sample_sizes"]
 
-SMALLEST = 4_000  # vectors in a sample: below, all families look alike
+SMALLEST = 2_000  # vectors in a sample: below, all families look alike
 STEP = 4
 FINALISTS = 4
 SAMPLE_PROBES, FEWEST_PROBES = 500, 50
@@ -44,8 +44,8 @@ def sample_sizes(count: int) -> list[int]:
     """The sizes of the samples before the whole, ascending.
 
     Example:
-        >>> sample_sizes(10_000), sample_sizes(200_000), sample_sizes(1_000_000)
-        ([], [12500, 50000], [15625, 62500, 250000])
+        >>> sample_sizes(7_000), sample_sizes(200_000), sample_sizes(1_000_000)
+        ([], [3125, 12500, 50000], [15625, 62500, 250000])
     """
     times = max(0, math.floor(math.log(count / SMALLEST, STEP))) if count > SMALLEST else 0
     return [count // STEP**power for power in range(min(times, 3), 0, -1)]
@@ -141,6 +141,7 @@ class Halving:
         within.sort(key=lambda trial: trial.seconds_at(count))
         kept: list[Trial] = []
         seen: set[str] = set()
+        exact = self.task.exact_point.seconds if self.task.exact_fits else None
         margin = MARGINS[min(cut, len(MARGINS) - 1)]
         most = max(FINALISTS, math.ceil(len(within) / 2))
         for trial in within:
@@ -149,11 +150,8 @@ class Halving:
             first = cut == 0 and trial.family.name not in seen
             seen.add(trial.family.name)
             fast = seconds <= margin * within[0].seconds_at(count) * (2.0 if first else 1.0)
-            if (
-                fast
-                and seconds <= 1.5 * self.task.exact_point.seconds
-                and (first or len(kept) < most)
-            ):
+            rivals = not exact or seconds <= 1.5 * exact
+            if fast and rivals and (first or len(kept) < most):
                 kept.append(trial)
             else:
                 self.dropped[trial.name] = f"would take about {1000 * seconds:.3g} ms a query"

@@ -23,6 +23,7 @@ from likewise.search.yardstick import Yardstick, operating_threshold
 __all__ = ["SECONDS", "Task", "exact_is_enough", "prepared"]
 
 SECONDS = 0.3  # to time one setting over the whole set
+SMALL, SECONDS_SMALL = 20_000, 0.1  # and where the set is small
 FLOOR = 1.25  # exact search so near to the time of an empty call leaves nothing to gain
 REFERENCE = 4_000  # vectors of the search that all others are timed against
 TINY = 32  # vectors of an index whose search is the call alone
@@ -63,6 +64,11 @@ class Task:
     exact_point: Point
     yardstick: Yardstick
     pace: Pace
+
+    @property
+    def seconds(self) -> float:
+        """How long to time a setting over the whole set."""
+        return SECONDS if len(self.vectors) > SMALL else SECONDS_SMALL
 
     @property
     def exact_fits(self) -> bool:
