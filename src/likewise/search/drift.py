@@ -60,11 +60,8 @@ def shift_of(quantiles: Sequence[float], drawn: int, scores: NDArray[np.float32]
         return None
     then, now = np.asarray(quantiles, np.float64), np.sort(scores.astype(np.float64))
     places = np.concatenate([then, now])
-    # Of quantiles, a step up at each; ties are stepped over at once on both sides.
-    before = np.interp(places, then, np.linspace(0, 1, len(then)), left=0.0, right=1.0)
-    after = (np.searchsorted(now, places, "right") + np.searchsorted(now, places, "left")) / (
-        2 * len(now)
-    )
+    before = np.searchsorted(then, places, "right") / len(then)
+    after = np.searchsorted(now, places, "right") / len(now)
     distance = float(np.abs(before - after).max())
     size = drawn * len(now) / (drawn + len(now))
     chance = float(kolmogorov((np.sqrt(size) + 0.12 + 0.11 / np.sqrt(size)) * distance))
