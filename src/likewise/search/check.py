@@ -107,18 +107,19 @@ def check(
     asked = dict(evidence.asked) if evidence else {}
     if probes is None:
         yardstick = own_yardstick(index, k, threshold, count=count, seed=seed)
-        stated, quantiles = (evidence.own, evidence.nearest_own) if evidence else (None, ())
+        stated, parts = (evidence.own, [evidence.nearest_own]) if evidence else (None, [])
         drawn = min(QUERIES, evidence.count) if evidence else 0
         asked = {}
     else:
         fresh = replace(probes, queries=index.admit(probes.queries))
         yardstick = Yardstick(exact_twin(index), fresh, k, labels_of(index.items), threshold)
-        stated, quantiles = (evidence.recalls, evidence.nearest) if evidence else (None, ())
+        stated = evidence.recalls if evidence else None
+        parts = [evidence.nearest, evidence.nearest_unknown] if evidence else []
         drawn = evidence.probes[1] if evidence else 0
     if recall is not None:
         asked["recall"] = recall
     recalls = yardstick.measure(plain)
-    shift = shift_of(quantiles, drawn, yardstick.nearest_scores)
+    shift = shift_of(parts, drawn, yardstick.nearest_scores)
     return Check(
         recalls, stated, asked, len(yardstick.probes), probes is None, k, len(index),
         evidence.count if evidence else None, shift,

@@ -42,7 +42,9 @@ class Evidence:
         count: how many vectors the index had.
         held_out: how many of them were left out while it was tuned.
         probes: how many chose, and how many judged.
-        nearest: quantiles of the score of the nearest vector, over the judging probes.
+        nearest: quantiles of the score of the nearest vector, over the judging probes whose people
+            are known.
+        nearest_unknown: the same, over the others.
         nearest_own: the same, over its own vectors.
         data: the fingerprint of the vectors.
         seed: of all that was drawn.
@@ -66,6 +68,7 @@ class Evidence:
     held_out: int
     probes: tuple[int, int]
     nearest: tuple[float, ...]
+    nearest_unknown: tuple[float, ...]
     nearest_own: tuple[float, ...]
     data: str
     seed: int
@@ -75,7 +78,7 @@ class Evidence:
     def to_dict(self) -> dict[str, Any]:
         """As the index keeps it: JSON."""
         values = {"format": FORMAT, **asdict(self)}
-        lists = ("probes", "nearest", "nearest_own")
+        lists = ("probes", "nearest", "nearest_unknown", "nearest_own")
         return values | {name: list(values[name]) for name in lists}
 
     @classmethod
@@ -93,7 +96,7 @@ class Evidence:
                 found[part] = {str(name): Recall(**told) for name, told in values[part].items()}
             first, second = values["probes"]
             found["probes"] = (int(first), int(second))
-            for part in ("nearest", "nearest_own"):
+            for part in ("nearest", "nearest_unknown", "nearest_own"):
                 found[part] = tuple(float(score) for score in values[part])
             found["asked"] = {str(name): float(v) for name, v in values["asked"].items()}
             found["k"], found["count"] = int(values["k"]), int(values["count"])
