@@ -142,15 +142,14 @@ def _print(tuning: Tuning) -> None:
         knobs = (settings_text(point.settings), settings_text(point.search))
         return (
             f"{point.family} {' '.join(knobs)}".strip(),
-            *(share for name in tuning.aim.targets for share in _shares(point, name)),
+            *(_share(point, name) for name in tuning.aim.targets),
             f"{1000 * point.seconds:.3g}", f"{tuning.exact.seconds / point.seconds:.2f}×",
-            bytes_text(point.memory), f"{point.build_s:.3g}",
+            bytes_text(point.memory),
         )  # fmt: skip
 
-    columns = [word for name in tuning.aim.targets for word in (name, "surely")]
     print_table(
-        f"Nothing measured beats these in {by}, speed and memory",
-        ("", *columns, "ms", "×exact", "memory", "build s"),
+        f"Nothing measured beats these in {by}, speed and memory (in brackets: surely above)",
+        ("", *tuning.aim.targets, "ms", "×exact", "memory"),
         [row(point) for point in frontier(near, by)],
     )
     for name, why in tuning.not_tried.items():
@@ -165,7 +164,7 @@ def _print(tuning: Tuning) -> None:
         )
 
 
-def _shares(point: Point, name: str) -> tuple[str, str]:
+def _share(point: Point, name: str) -> str:
     """A recall, and what it surely is above."""
     found = point.recalls.get(name)
-    return ("–", "–") if found is None else (f"{found.value:.3f}", f"{found.low:.3f}")
+    return "–" if found is None else f"{found.value:.3f} ({found.low:.3f})"
