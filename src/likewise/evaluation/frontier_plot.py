@@ -19,7 +19,7 @@ __all__ = ["frontier_figure"]
 
 # Told apart by hue and by form, so that print and the colour-blind can tell them too.
 COLORS = ("#b45309", "#2563eb", "#7c3aed", "#be185d", "#65a30d", "#0891b2", "#78716c", "#ca8a04")
-RATES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 3e-4)
+RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 3e-4)
 MARKS = "osD^vP*Xhd<>"
 LEAST = 1e-4  # on an axis of what is missed, nothing missed stands here, or nearer
 
