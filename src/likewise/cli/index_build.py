@@ -72,14 +72,25 @@ def build(
     """
     from likewise.cli.source import embeddings_of
     from likewise.errors import InputError
+    from likewise.search.aim import Aim
+    from likewise.search.families import family_named
     from likewise.search.index import Index
-    from likewise.search.knobs import parse_settings
+    from likewise.search.knobs import parse_settings, settled
     from likewise.storage import output_folder
 
     limits = limits_of(max_memory, max_build)
     tuned = recall is not None or mates is not None
     if not tuned and (max_memory or max_build):
         raise InputError("--max-memory, --max-build: need --recall or --mates to tune for")
+    kind = family_named(family or "exact")  # what is wrong is said before photos are embedded
+    settings = parse_settings(set_ or [])
+    search_settings = parse_settings(search_ or [], "--search")
+    if tuned:
+        Aim(recall, mates, k, batch)
+    else:
+        settled(kind.name, kind.build_knobs, settings)
+        settled(kind.name, kind.search_knobs, search_settings)
+    kind.require()
     output_folder(out)
     source = embeddings_of(
         data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
@@ -88,8 +99,8 @@ def build(
     built = Index.build(
         embeddings.vectors,
         family=family,
-        settings=parse_settings(set_ or []),
-        search_settings=parse_settings(search_ or [], "--search"),
+        settings=settings,
+        search_settings=search_settings,
         metric=metric,
         fingerprint=embeddings.fingerprint,
         items=embeddings.items,

@@ -95,4 +95,5 @@ def _neighbors(vectors: Vectors, count: int) -> Rows:
     rows = nearest_plain(vectors, vectors, count + 1, "euclidean")
     own = rows == np.arange(len(rows))[:, None]
     own[~own.any(axis=1), -1] = True  # rounding pushed it out of its own list; then drop the last
-    return rows[~own].reshape(len(rows), count)
+    others: Rows = rows[~own].reshape(len(rows), count)
+    return others
