@@ -23,7 +23,8 @@ from tests.conftest import draw_person, make_photos, quick_recipe
 COMMANDS = [
     ["demo"], ["compare"], ["train"], ["evaluate"], ["calibrate"], ["embed"], ["verify"],
     ["index", "build"],
-    ["index", "search"], ["models", "list"], ["models", "import"], ["figures"], ["map"],
+    ["index", "search"], ["index", "tune"], ["index", "check"],
+    ["models", "list"], ["models", "import"], ["figures"], ["map"],
     ["doctor"], ["data", "inspect"], ["data", "clean"],
     ["data", "convert"], ["data", "split"], ["data", "bin"],
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
+from likewise.search.aim import Aim, Limits
 from likewise.search.choice import Filter, chosen_rows
 from likewise.search.engine import Engine, Ids, Vectors
 from likewise.search.families import family_named
@@ -21,7 +22,7 @@ from likewise.search.gate import checked_ids, checked_items, checked_vectors
 from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
 from likewise.search.rebuild import Contents, built_base
-from likewise.search.space import METRICS, space_of
+from likewise.search.space import METRICS, Space, space_of
 from likewise.search.within import within
 
 __all__ = ["METRICS", "Index", "checked_vectors"]
@@ -124,19 +125,26 @@ class Index:
         vectors: ArrayLike,
         ids: ArrayLike | None = None,
         *,
-        family: str = "exact",
+        family: str | None = None,
         settings: Mapping[str, object] | None = None,
         search_settings: Mapping[str, object] | None = None,
         metric: str | Mahalanobis = "cosine",
         fingerprint: str = EXTERNAL,
         items: pa.Table | None = None,
+        recall: float | None = None,
+        mates: float | None = None,
+        k: int = 10,
+        batch: int = 1,
+        limits: Limits | None = None,
+        seed: int = 0,
     ) -> Index:
-        """Build an index.
+        """Build an index; with ``recall`` or ``mates``, the fastest that is found to reach it.
 
         Args:
             vectors: [N,D], finite; for cosine of any length but zero.
             ids: int64 [N], distinct; 0 … N-1 if None.
-            family: a name of ``likewise.search.families.FAMILIES``.
+            family: a name of ``likewise.search.families.FAMILIES``; ``exact`` if None. With a
+                recall it is the only one tried beside exact search, and None tries them all.
             settings: the family's build knobs; what is not named takes its default.
             search_settings: the family's search knobs, for searches that name none.
             metric: ``cosine``, ``dot``, ``euclidean``, ``manhattan``, ``mahalanobis:FILE.npy``
@@ -144,11 +152,21 @@ class Index:
                 negative.
             fingerprint: the embedder that made the vectors.
             items: N rows that say what each vector is of.
+            recall: of the k nearest, in (0, 1), to be reached on queries that it does not hold:
+                see ``likewise.search.tune``, which chooses the settings.
+            mates: of the true mates above the operating threshold; the column ``identity`` of
+                ``items`` says who they are.
+            k: how many neighbours will be asked for; for the tuner, as what follows.
+            batch: how many queries will come at one time.
+            limits: on memory and time to build.
+            seed: of what the tuner draws.
 
         Raises:
             InputError: a vector is not finite or zero (names the row), an id comes twice, the
-                counts differ, or the family has no such metric or knob.
+                counts differ, the family has no such metric or knob, or settings are given to be
+                tuned.
             MissingExtra: the family's library is not installed.
+            LikewiseError: nothing reaches the recall within the limits.
 
         Example:
             >>> import numpy as np
@@ -158,6 +176,16 @@ class Index:
             >>> ids.tolist()
             [[20, 30]]
         """
+        if recall is not None or mates is not None:
+            from likewise.search.tuned import tuned_index
+
+            if settings or search_settings:
+                raise InputError("settings: the tuner chooses them; leave them out, or the recall")
+            return tuned_index(
+                vectors, ids, Aim(recall, mates, k, batch), limits,
+                [family] if family else None, metric, fingerprint, items, seed,
+            )  # fmt: skip
+        family = family or "exact"
         kind = family_named(family)
         space = space_of(metric)
         if space.metric not in kind.metrics:
@@ -172,6 +200,36 @@ class Index:
         table = checked_items(items, len(ready))
         base = built_base(kind, space, chosen, ready, numbers, table)
         return cls(Contents(kind, chosen, space, fingerprint, base), searching, {})
+
+    @classmethod
+    def from_table(
+        cls, table: Any, *, vector: str = "embedding", id: str | None = "id", **options: Any
+    ) -> Index:
+        """Build an index of an Arrow table or a DataFrame (pandas, polars, …).
+
+        Args:
+            table: what speaks Arrow's C interface, or has ``to_arrow`` or ``to_pandas``.
+            vector: the column of lists of numbers.
+            id: the column of integers; None to count rows from 0. All others become ``items``.
+            options: see ``build``.
+
+        Raises:
+            InputError: see ``build``; or a column is missing or holds something else.
+
+        Example:
+            >>> import pandas as pd
+            >>> from likewise.search.index import Index
+            >>> people = pd.DataFrame(
+            ...     {"id": [7, 9], "name": ["anna", "bob"], "embedding": [[1.0, 0.0], [0.0, 1.0]]}
+            ... )
+            >>> index = Index.from_table(people)
+            >>> index.search_table([[0.9, 0.1]], k=1).to_pylist()[0]["name"]
+            'anna'
+        """
+        from likewise.search.tables import columns_of
+
+        vectors, ids, items = columns_of(table, vector, id)
+        return cls.build(vectors, ids, items=items, **options)
 
     def save(self, folder: str | Path) -> Path:
         """Write the index; a crash leaves the old one or the new one.
@@ -237,6 +295,27 @@ class Index:
         snapshot = self._contents.snapshot
         rows = None if filter is None else chosen_rows(snapshot, filter)
         return nearest(self._contents.space, snapshot, wanted, k, chosen, rows)
+
+    def search_table(
+        self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
+    ) -> pa.Table:
+        """Search, with the answers as an Arrow table: one row for each query and rank.
+
+        Args:
+            queries: [Q,D], or a table as ``from_table`` takes it.
+            k: how many each.
+            vector: the column of the queries' vectors.
+            id: the column that names a query; its row number if None.
+
+        Returns:
+            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``.
+
+        Raises:
+            InputError: see ``search``; or a column is missing or holds something else.
+        """
+        from likewise.search.tables import answer_table
+
+        return answer_table(self, queries, k, vector, id)
 
     def range_search(
         self,
@@ -313,6 +392,25 @@ class Index:
         contents = self._contents
         grid = contents.family.search_grid(contents.settings, len(self), k)
         return self.with_search_settings(grid[round(effort * (len(grid) - 1))])
+
+    def in_own_space(self) -> Index:
+        """The same index, in the space of ``vectors``: for mahalanobis, that of the map's image."""
+        contents = self._contents
+        if contents.space.factor is None:
+            return self
+        mapped = Contents(
+            contents.family, contents.settings, Space(contents.space.metric),
+            contents.fingerprint, contents.snapshot.base, contents.snapshot,
+        )  # fmt: skip
+        return Index(mapped, self._search_settings, self.evidence)
+
+    def admit(self, queries: ArrayLike) -> Vectors:
+        """Queries [Q,D] as ``vectors`` are: of unit length for cosine, mapped for mahalanobis.
+
+        Raises:
+            InputError: see ``search``.
+        """
+        return self._queries(queries)
 
     # Changing it
 

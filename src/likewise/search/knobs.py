@@ -78,8 +78,12 @@ def settled(family: str, knobs: Iterable[Knob], given: Mapping[str, object] | No
     return found
 
 
-def parse_settings(words: Iterable[str]) -> dict[str, str]:
+def parse_settings(words: Iterable[str], option: str = "--set") -> dict[str, str]:
     """Read ``knob=value`` words, as the command line takes them.
+
+    Args:
+        words: as they were written.
+        option: named by the error.
 
     Raises:
         InputError: a word without ``=``.
@@ -93,6 +97,6 @@ def parse_settings(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or not name or not value:
-            raise InputError(f"--set: {word!r}; write knob=value, as in lists=1024")
+            raise InputError(f"{option}: {word!r}; write knob=value, as in lists=1024")
         pairs[name.strip()] = value.strip()
     return pairs

@@ -1,0 +1,44 @@
+"""Queries from a file, for tuning and checking: photos that an index does not hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from likewise.search.probes import Probes
+
+__all__ = ["read_probes"]
+
+
+def read_probes(path: Path, fingerprint: str, items: pa.Table | None) -> Probes:
+    """Read a ``.parquet`` of embeddings, or a bare ``.npy`` [Q,D].
+
+    Args:
+        path: the file.
+        fingerprint: of the embedder of what is searched.
+        items: what is searched describes; the identities on both sides tell who is unknown.
+
+    Raises:
+        InputError: the file cannot be read, or another embedder made it.
+    """
+    import numpy as np
+
+    from likewise.data.embeddings import read_embeddings, require_same_embedder
+    from likewise.errors import InputError
+    from likewise.search.labels import labels_among
+    from likewise.search.probes import given_probes
+
+    if path.suffix.lower() == ".npy":
+        try:
+            vectors = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{path}: cannot be read ({error})") from None
+        if vectors.ndim != 2 or vectors.dtype.kind != "f":
+            raise InputError(f"{path}: expected floats [Q,D], found {vectors.dtype}")
+        return given_probes(vectors)
+    found = read_embeddings(path)
+    require_same_embedder(fingerprint, found.fingerprint, str(path))
+    return given_probes(found.vectors, labels_among(found.items, items))

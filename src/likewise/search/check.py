@@ -1,0 +1,163 @@
+"""Does an index still find what it promised? Its recall on fresh queries, and what has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from likewise.errors import InputError
+from likewise.search.drift import Shift, shift_of
+from likewise.search.evidence import Evidence
+from likewise.search.index import Index
+from likewise.search.labels import labels_of
+from likewise.search.leave_one_out import QUERIES, exact_twin, own_yardstick
+from likewise.search.probes import Probes
+from likewise.search.recall import Recall
+from likewise.search.yardstick import Yardstick
+
+__all__ = ["Check", "check"]
+
+GROWTH = 0.25  # a change in number that calls for another tuning
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check found.
+
+    Args:
+        recalls: now, by name.
+        stated: what the evidence says of like queries; None for an index that was not tuned.
+        asked: what was to be reached.
+        queries: how many were searched.
+        sampled: they were taken from the index itself, each left out of its own answer.
+        k: how many neighbours.
+        count: vectors now.
+        count_then: vectors when it was tuned.
+        shift: of the score of the nearest.
+        failures: why it does not hold; empty if it does.
+        drift: what has moved, whether or not it does harm.
+    """
+
+    recalls: Mapping[str, Recall]
+    stated: Mapping[str, Recall] | None
+    asked: Mapping[str, float]
+    queries: int
+    sampled: bool
+    k: int
+    count: int
+    count_then: int | None
+    shift: Shift | None
+    failures: tuple[str, ...]
+    drift: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Nothing promised is missed."""
+        return not self.failures
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report's JSON."""
+        return {"holds": self.holds, **asdict(self)} | {
+            "failures": list(self.failures), "drift": list(self.drift),
+        }  # fmt: skip
+
+
+def check(
+    index: Index,
+    probes: Probes | None = None,
+    *,
+    recall: float | None = None,
+    k: int | None = None,
+    count: int = QUERIES,
+    seed: int = 0,
+) -> Check:
+    """Measure an index's recall on fresh queries, and compare it with its evidence.
+
+    With queries it fails if the recall is surely below what was asked, or its interval below the
+    one in the evidence. Without, some of its own vectors are searched, each left out of its
+    answer, and held against the same when the index was built: that shows a change, but is no
+    proof of the recall on new queries.
+
+    Args:
+        index: any; one that was not tuned has only ``recall`` to be held against.
+        probes: queries that it does not hold; labels as ``labels_of`` its items numbers them.
+        recall: what must be reached; what the evidence says was asked if None.
+        k: how many neighbours; the evidence's, or 10, if None.
+        count: how many to sample.
+        seed: draws them.
+
+    Raises:
+        InputError: the index is all but empty, or the queries do not fit it.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise.search.check import check
+        >>> from likewise.search.index import Index
+        >>> index = Index.build(np.random.default_rng(0).normal(size=(300, 8)))
+        >>> check(index, recall=0.99).holds
+        True
+    """
+    if len(index) < 2:
+        raise InputError(f"index: {len(index)} vectors; there is nothing to search for")
+    evidence = Evidence.from_dict(index.evidence) if index.evidence else None
+    k = k or (evidence.k if evidence else 10)
+    threshold = evidence.threshold if evidence else None
+    plain = index.in_own_space()
+    asked = dict(evidence.asked) if evidence else {}
+    if probes is None:
+        yardstick = own_yardstick(index, k, threshold, count=count, seed=seed)
+        stated, parts = (evidence.own, [evidence.nearest_own]) if evidence else (None, [])
+        drawn = min(QUERIES, evidence.count) if evidence else 0
+        asked = {}
+    else:
+        fresh = replace(probes, queries=index.admit(probes.queries))
+        yardstick = Yardstick(exact_twin(index), fresh, k, labels_of(index.items), threshold)
+        stated = evidence.recalls if evidence else None
+        parts = [evidence.nearest, evidence.nearest_unknown] if evidence else []
+        drawn = evidence.probes[1] if evidence else 0
+    if recall is not None:
+        asked["recall"] = recall
+    recalls = yardstick.measure(plain)
+    shift = shift_of(parts, drawn, yardstick.nearest_scores)
+    return Check(
+        recalls, stated, asked, len(yardstick.probes), probes is None, k, len(index),
+        evidence.count if evidence else None, shift,
+        tuple(_failures(recalls, stated or {}, asked)),
+        tuple(_drift(index, evidence, shift)),
+    )  # fmt: skip
+
+
+def _failures(
+    now: Mapping[str, Recall], stated: Mapping[str, Recall], asked: Mapping[str, float]
+) -> list[str]:
+    found = []
+    for name, recall in now.items():
+        if name in asked and recall.high < asked[name]:
+            found.append(
+                f"{name} is {recall.value:.4f}, surely below {recall.high:.4f}; "
+                f"{asked[name]:g} was asked"
+            )
+        elif name in stated and recall.high < stated[name].low:
+            then = stated[name]
+            found.append(
+                f"{name} fell to {recall.value:.4f} ({recall.low:.4f} to {recall.high:.4f}) from "
+                f"{then.value:.4f} ({then.low:.4f} to {then.high:.4f})"
+            )
+    return found
+
+
+def _drift(index: Index, evidence: Evidence | None, shift: Shift | None) -> list[str]:
+    found = []
+    if evidence is not None:
+        change = len(index) / max(evidence.count, 1) - 1
+        if abs(change) > GROWTH:
+            found.append(f"{len(index):,} vectors, {change:+.0%} since it was tuned; tune it again")
+    if index.degraded:
+        found.append("much was added or removed since it was built; build it again")
+    if shift is not None and shift.matters:
+        found.append(
+            f"the nearest vector scores {shift.now:.3f} in the median, {shift.before:.3f} when "
+            f"it was tuned (Kolmogorov-Smirnov {shift.distance:.2f}): other data than then"
+        )
+    return found

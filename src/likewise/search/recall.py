@@ -1,0 +1,218 @@
+"""The two recalls of an index: of all that is nearest, and of the true mates among it.
+
+Recall@k asks for the k nearest, whoever they are; recognition asks for the mates: photos of the
+query's own person that score above the operating threshold. Families lose the two at very
+different rates, so either can be named.
+
+The bounds count whole groups (queries, or people), for the k places of one query fail together:
+the sample is worth as many independent trials as would have shown the variance that was seen
+between groups, and the exact binomial bounds are taken at that size. Known and unknown people are
+strata: their shares among the probes are set, not drawn, so only what varies within each counts.
+A bootstrap would do without the binomial, but where all is found it shows no doubt at all.
+
+Source: Korn and Graubard, Confidence intervals for proportions with small expected number of
+positive counts estimated from survey data, 1998; Clopper and Pearson, 1934.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from likewise.errors import InputError
+
+__all__ = ["LEVEL", "Found", "Recall", "mates_found", "nearest_found", "recall_of"]
+
+Scores = NDArray[np.float32]
+Ids = NDArray[np.int64]
+Counts = NDArray[np.int64]
+LEVEL = 0.95  # of each bound by itself
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer of a search, the exact one or an index's.
+
+    Args:
+        scores: float32 [Q,k], exact and descending.
+        ids: int64 [Q,k]; a negative one counts as nothing.
+    """
+
+    scores: Scores
+    ids: Ids
+
+    def __post_init__(self) -> None:
+        if self.scores.shape != self.ids.shape or self.ids.ndim != 2:
+            raise InputError(
+                f"scores, ids: {list(self.scores.shape)} and {list(self.ids.shape)}; "
+                "both must be [Q,k]"
+            )
+
+
+@dataclass(frozen=True)
+class Recall:
+    """A share that was found, with its bounds.
+
+    Args:
+        value: as measured.
+        low: the true recall is above it with 95 % confidence: what accepts.
+        high: it is below this one with 95 % confidence.
+        queries: how many had something to find.
+        trials: how many things there were to find.
+    """
+
+    value: float
+    low: float
+    high: float
+    queries: int
+    trials: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record in a report."""
+        return asdict(self)
+
+
+def nearest_found(truth: Found, found: Found) -> Counts:
+    """How many of the k nearest each query found, [Q].
+
+    What scores as high as the k-th of the truth counts, whichever of several ties it is; an id
+    that comes twice counts once.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise.search.recall import Found, nearest_found
+        >>> truth = Found(np.float32([[0.9, 0.5]]), np.array([[4, 7]]))
+        >>> twin = Found(np.float32([[0.5, 0.1]]), np.array([[8, 2]]))  # 8 ties with 7
+        >>> nearest_found(truth, twin).tolist()
+        [1]
+    """
+    _require_same_queries(truth, found)
+    if truth.ids.shape[1] == 0:
+        return np.zeros(len(truth.ids), np.int64)
+    counts = (_distinct(found.ids) & (found.scores >= _floor(truth))).sum(axis=1)
+    hits: Counts = np.minimum(counts, truth.ids.shape[1])
+    return hits
+
+
+def mates_found(
+    truth: Found,
+    found: Found,
+    labels: ArrayLike,
+    truth_labels: ArrayLike,
+    found_labels: ArrayLike,
+    threshold: float,
+) -> tuple[Counts, Counts]:
+    """How many true mates each query found, and how many there were, both [Q].
+
+    There to be found are the mates that exact search returns: among the k nearest, of the query's
+    own label, and scoring at or above the threshold. A mate beyond the k-th place is not missed,
+    nor is one below the threshold: nobody would have been recognised by it.
+
+    Args:
+        truth: the exact answer.
+        found: the index's answer.
+        labels: int64 [Q], of the queries.
+        truth_labels: int64 [Q,k], of what the exact answer names.
+        found_labels: int64 [Q,k], of what the index's answer names.
+        threshold: the score from which on two are called the same.
+
+    Raises:
+        InputError: shapes that do not fit.
+    """
+    _require_same_queries(truth, found)
+    own = np.asarray(labels)[:, None]
+    theirs, ours = np.asarray(truth_labels), np.asarray(found_labels)
+    if theirs.shape != truth.ids.shape or ours.shape != found.ids.shape:
+        raise InputError("truth_labels, found_labels: one label for each id is needed")
+    if truth.ids.shape[1] == 0:
+        return np.zeros(len(own), np.int64), np.zeros(len(own), np.int64)
+    wanted = ((theirs == own) & (truth.scores >= threshold)).sum(axis=1)
+    least = np.maximum(_floor(truth), threshold - ROUNDING * max(1.0, abs(threshold)))
+    got = ((ours == own) & _distinct(found.ids) & (found.scores >= least)).sum(axis=1)
+    return np.minimum(got, wanted), wanted
+
+
+def recall_of(
+    hits: ArrayLike,
+    trials: ArrayLike,
+    groups: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+    *,
+    level: float = LEVEL,
+) -> Recall:
+    """The share that was found, and its bounds.
+
+    Args:
+        hits: [Q], found by each query.
+        trials: [Q], there to be found; a query with none says nothing.
+        groups: int64 [Q], which queries hang together (one person's); each by itself if None.
+        strata: bool or int64 [Q], parts whose sizes were set; a group lies in one. One part if
+            None.
+        level: the confidence of each bound.
+
+    Raises:
+        InputError: nothing was there to be found, or more was found than there was.
+
+    Example:
+        >>> from likewise.search.recall import recall_of
+        >>> found = recall_of([10] * 380 + [5] * 20, [10] * 400)
+        >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
+        (0.975, 0.964, 0.983)
+    """
+    got, there = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+    if got.shape != there.shape or got.ndim != 1 or (got > there).any() or (got < 0).any():
+        raise InputError("hits, trials: one of each a query, and never more hits than trials")
+    kept = there > 0
+    total = float(there.sum())
+    if not kept.any():
+        raise InputError("recall: no query has anything to find")
+    own = np.arange(len(got)) if groups is None else np.asarray(groups)
+    part = np.zeros(len(got), np.int64) if strata is None else np.asarray(strata).astype(np.int64)
+    _, first, group = np.unique(own[kept], return_index=True, return_inverse=True)
+    share = float(got.sum()) / total
+    # Of a ratio of sums: how far each group's hits are from what the overall share promises.
+    apart = np.bincount(group, got[kept] - share * there[kept])
+    variance = sum(
+        len(some) / max(len(some) - 1, 1) * float(((some - some.mean()) ** 2).sum())
+        for some in (apart[part[kept][first] == number] for number in np.unique(part[kept]))
+    )
+    # All found: no variance was seen, so the most cautious size is taken, a trial for a group.
+    size = share * (1 - share) * total**2 / variance if variance > 0 else float(len(apart))
+    low, high = _binomial_bounds(share, min(size, total), 1 - level)
+    return Recall(share, low, high, int(kept.sum()), int(total))
+
+
+def _binomial_bounds(share: float, size: float, tail: float) -> tuple[float, float]:
+    from scipy.special import betaincinv
+
+    hits, misses = share * size, (1 - share) * size
+    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
+    return min(low, share), max(high, share)
+
+
+def _floor(truth: Found) -> NDArray[np.float64]:
+    """The k-th score of each query, less what rounding may take from an equal one: [Q,1]."""
+    size = np.maximum(1.0, np.abs(truth.scores).max(axis=1, keepdims=True))
+    least: NDArray[np.float64] = truth.scores[:, -1:].astype(np.float64) - ROUNDING * size
+    return least
+
+
+def _distinct(ids: Ids) -> NDArray[np.bool_]:
+    """Where an id stands for the first time in its row; never for a negative one."""
+    order = np.argsort(ids, axis=1, kind="stable")
+    ranked = np.take_along_axis(ids, order, axis=1)
+    first = np.ones(ids.shape, np.bool_)
+    first[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    placed = np.empty_like(first)
+    np.put_along_axis(placed, order, first & (ranked >= 0), axis=1)
+    return placed
+
+
+def _require_same_queries(truth: Found, found: Found) -> None:
+    if len(truth.ids) != len(found.ids):
+        raise InputError(f"truth, found: {len(truth.ids)} and {len(found.ids)} queries")

@@ -1,0 +1,157 @@
+"""Tables in and out: an index from a DataFrame or Arrow, and its answers as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from likewise.errors import InputError
+from likewise.search.index import Index
+
+__all__ = ["answer_table", "columns_of", "table_of", "vectors_of"]
+
+
+def table_of(table: Any) -> pa.Table:
+    """Any table as an Arrow table, without a copy where its maker can.
+
+    Args:
+        table: what speaks Arrow's C interface (pyarrow, polars, DuckDB, pandas ≥ 2.2), or has
+            ``to_arrow`` or ``to_pandas``.
+
+    Raises:
+        InputError: it is no table.
+
+    Example:
+        >>> import pandas as pd
+        >>> table_of(pd.DataFrame({"id": [3, 4]})).column_names
+        ['id']
+    """
+    if isinstance(table, pa.Table):
+        return table
+    try:
+        if hasattr(table, "__arrow_c_stream__"):
+            found = pa.table(table)
+        elif hasattr(table, "to_arrow"):
+            return table_of(table.to_arrow())
+        elif hasattr(table, "to_pandas"):
+            found = pa.Table.from_pandas(table.to_pandas(), preserve_index=False)
+        elif hasattr(table, "columns") and hasattr(table, "to_dict"):  # a DataFrame before Arrow
+            found = pa.Table.from_pandas(table, preserve_index=False)
+        else:
+            raise InputError(f"table: {type(table).__name__} is no Arrow table and no DataFrame")
+    except (pa.ArrowException, TypeError) as error:
+        raise InputError(f"table: cannot be read as Arrow ({str(error).splitlines()[0]})") from None
+    # What pandas adds for its row names is nothing that was asked for.
+    return found.select([name for name in found.column_names if not name.startswith("__index")])
+
+
+def vectors_of(table: pa.Table, column: str) -> NDArray[np.float32]:
+    """The vectors of a column of lists: float32 [N,D].
+
+    Raises:
+        InputError: no such column, none of lists of numbers, an empty place, or lists of different
+            lengths; names the row.
+    """
+    _require(table, column)
+    found = table[column].combine_chunks()
+    kind = found.type
+    lists = pa.types.is_fixed_size_list, pa.types.is_list, pa.types.is_large_list
+    if not any(of_kind(kind) for of_kind in lists):
+        raise InputError(f"column {column!r}: holds {kind}, not lists of numbers")
+    if found.null_count:
+        row = int(np.argmax(np.asarray(found.is_null())))
+        raise InputError(f"column {column!r}: row {row} has no vector")
+    lengths = np.asarray(pc.list_value_length(found))
+    dimension = int(lengths[0]) if len(lengths) else 1
+    if (lengths != dimension).any():
+        row = int(np.argmax(lengths != dimension))
+        raise InputError(
+            f"column {column!r}: row {row} has {lengths[row]} numbers, the first has {dimension}"
+        )
+    flat = found.flatten()
+    if flat.null_count or not (pa.types.is_floating(flat.type) or pa.types.is_integer(flat.type)):
+        raise InputError(f"column {column!r}: holds {flat.type} with empty places, or no numbers")
+    numbers = flat.to_numpy(zero_copy_only=False)
+    rows: NDArray[np.float32] = numbers.reshape(len(table), dimension).astype(
+        np.float32, copy=False
+    )
+    return rows
+
+
+def columns_of(
+    table: Any, vector: str, id: str | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64] | None, pa.Table | None]:
+    """Vectors, ids and the columns that remain: what an index is built of.
+
+    Args:
+        table: see ``table_of``.
+        vector: the column of lists.
+        id: the column of integers; None for rows counted from 0.
+
+    Raises:
+        InputError: see ``table_of`` and ``vectors_of``; ids that are no integers.
+    """
+    arrow = table_of(table)
+    vectors = vectors_of(arrow, vector)
+    ids = None
+    if id is not None:
+        _require(arrow, id)
+        if not pa.types.is_integer(arrow[id].type) or arrow[id].null_count:
+            raise InputError(f"column {id!r}: ids are integers without gaps, not {arrow[id].type}")
+        ids = arrow[id].to_numpy().astype(np.int64)
+    items = arrow.drop_columns([name for name in (vector, id) if name])
+    return vectors, ids, items if items.num_columns else None
+
+
+def answer_table(index: Index, queries: Any, k: int, vector: str, id: str | None) -> pa.Table:
+    """Search, and lay out the answers one a row.
+
+    Args:
+        index: where to search.
+        queries: [Q,D], or a table with a column ``vector``.
+        k: how many each.
+        vector: the column of the queries' vectors.
+        id: the column that names a query; its row number if None.
+
+    Returns:
+        Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of the index's items; a
+        column of theirs with one of these names comes with ``item_`` before it.
+
+    Raises:
+        InputError: see ``Index.search`` and ``vectors_of``.
+    """
+    names: pa.Array | pa.ChunkedArray
+    if isinstance(queries, (np.ndarray, list, tuple)):
+        rows = np.atleast_2d(np.asarray(queries))
+        names = pa.array(np.arange(len(rows)))
+    else:
+        arrow = table_of(queries)
+        rows = vectors_of(arrow, vector)
+        if id is not None:
+            _require(arrow, id)
+        names = pa.array(np.arange(len(rows))) if id is None else arrow[id].combine_chunks()
+    scores, ids = index.search(rows, k)
+    width = ids.shape[1]
+    columns = {
+        "query": names.take(pa.array(np.repeat(np.arange(len(rows)), width))),
+        "rank": pa.array(np.tile(np.arange(1, width + 1, dtype=np.int32), len(rows))),
+        "score": pa.array(scores.reshape(-1)),
+        "id": pa.array(ids.reshape(-1)),
+    }
+    if index.items is not None:
+        # By column and row, not through Python objects: answers may be millions.
+        order = np.argsort(index.ids, kind="stable")
+        places = order[np.searchsorted(index.ids, ids.reshape(-1), sorter=order)]
+        described = index.items.take(pa.array(places))
+        for name in described.column_names:
+            columns[f"item_{name}" if name in columns else name] = described[name]
+    return pa.table(columns)
+
+
+def _require(table: pa.Table, column: str) -> None:
+    if column not in table.column_names:
+        raise InputError(f"column {column!r}: not among {', '.join(table.column_names)}")

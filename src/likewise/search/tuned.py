@@ -1,0 +1,41 @@
+"""An index tuned and built in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from numpy.typing import ArrayLike
+
+from likewise.distances.mahalanobis import Mahalanobis
+from likewise.search.aim import Aim, Limits
+from likewise.search.index import Index
+from likewise.search.labels import labels_of
+from likewise.search.probes import FEWEST
+from likewise.search.tune import tune
+
+__all__ = ["tuned_index"]
+
+
+def tuned_index(
+    vectors: ArrayLike,
+    ids: ArrayLike | None,
+    aim: Aim,
+    limits: Limits | None,
+    families: Sequence[str] | None,
+    metric: str | Mahalanobis,
+    fingerprint: str,
+    items: pa.Table | None,
+    seed: int,
+) -> Index:
+    """Tune for what is asked, and build the pick over all vectors; see ``Index.build``.
+
+    Of fewer vectors than probes can be held out of, it is the exact index, without evidence.
+    """
+    if len(vectors) < FEWEST:  # type: ignore[arg-type]
+        return Index.build(vectors, ids, metric=metric, fingerprint=fingerprint, items=items)
+    labels = None if items is None or items.num_rows != len(vectors) else labels_of(items)  # type: ignore[arg-type]
+    tuning = tune(
+        vectors, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed
+    )
+    return tuning.build(vectors, ids, fingerprint=fingerprint, items=items)

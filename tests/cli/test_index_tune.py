@@ -1,0 +1,181 @@
+"""``likewise index``: tune, build in one step, check; with what they write and refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from likewise.cli.amounts import bytes_of, bytes_text, seconds_of
+from likewise.cli.app import main
+from likewise.data.embeddings import Embeddings, write_embeddings
+from likewise.errors import InputError
+from likewise.search.index import Index
+from tests.search.faces import faces
+
+FAMILY = ("--family", "ivf_flat")
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        main([str(arg) for arg in args])
+    out = capsys.readouterr()
+    return int(caught.value.code or 0), out.out, out.err
+
+
+def answer(capsys: pytest.CaptureFixture[str], *args: object) -> Any:
+    code, out, err = run(capsys, *args, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def write(path: Path, vectors: np.ndarray, names: list[str], fingerprint: str = "abc") -> Path:
+    items = pa.table({"path": [f"{n}/{i}" for i, n in enumerate(names)], "identity": names})
+    write_embeddings(Embeddings(vectors.astype(np.float32), items, fingerprint), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("embeddings")
+    vectors, labels = faces(320, dimension=16)
+    known = labels < 300
+    names = [f"p{label}" for label in labels]
+    held = [n for n, inside in zip(names, known, strict=True) if not inside]
+    kept = [n for n, inside in zip(names, known, strict=True) if inside]
+    return (
+        write(folder / "e.parquet", vectors[known], kept),
+        write(folder / "q.parquet", vectors[~known], held),
+    )
+
+
+def test_tune_writes_report_and_index(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(
+        capsys, "index", "tune", files[0], "--recall", 0.9, *FAMILY, "--out", tmp_path / "report",
+        "--index", tmp_path / "index",
+    )  # fmt: skip
+    assert found["aim"]["recall"] == 0.9
+    assert (
+        found["evidence"]["recalls"]["recall"]["low"] >= 0.9 or found["pick"]["family"] == "exact"
+    )
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert names == {"tuning.json", "tuning.html", "frontier.png", "mates.png"}
+    told = json.loads((tmp_path / "report" / "tuning.json").read_text())
+    assert told["pick"] == found["pick"]
+    page = (tmp_path / "report" / "tuning.html").read_text()
+    assert page.count("<svg") == 2
+    assert "http" not in page.replace("http://www.w3.org", "").replace(
+        "http://purl.org", ""
+    ).replace("https://matplotlib.org", "").replace("http://creativecommons.org", "")
+    index = Index.load(tmp_path / "index")
+    assert len(index) == 3000
+    assert index.evidence == found["evidence"]
+    assert (tmp_path / "report" / "frontier.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_build_in_one_step_then_check(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, queries = files
+    index = tmp_path / "index"
+    built = answer(
+        capsys, "index", "build", data, "--out", index, "--recall", 0.9, *FAMILY, "--max-memory",
+        "1GB", "--max-build", "5min",
+    )  # fmt: skip
+    assert built["evidence"]["asked"] == {"recall": 0.9}
+    checked = answer(capsys, "index", "check", index)
+    assert checked["holds"]
+    assert checked["sampled"]
+    code, out, _ = run(capsys, "index", "check", index)
+    assert (code, out.splitlines()[-1]) == (0, "holds")
+    given = answer(capsys, "index", "check", index, "--queries", queries, "--recall", 0.05)
+    assert given["queries"] == 200
+    np.save(tmp_path / "q.npy", np.eye(16, dtype=np.float32))
+    assert answer(
+        capsys, "index", "check", index, "--queries", tmp_path / "q.npy", "--recall", 0.05
+    )["queries"] == 16  # fmt: skip
+
+
+def test_check_fails_with_exit_code_1(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = tmp_path / "index"
+    built = run(
+        capsys, "index", "build", files[0], "--out", index, *FAMILY, "--set", "lists=128",
+        "--search", "probes=1",
+    )  # fmt: skip
+    assert built[0] == 0
+    code, out, err = run(capsys, "index", "check", index, "--recall", 0.99)
+    assert code == 1
+    assert "does not hold: recall is 0." in err
+    assert "holds" not in out
+    code, out, _ = run(capsys, "index", "check", index, "--recall", 0.99, "--json")
+    assert code == 1
+    assert json.loads(out)["holds"] is False
+    assert run(capsys, "index", "check", index)[1].splitlines()[-1].startswith("measured;")
+
+
+def test_people_read_the_pick_and_how_to_build_it(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(
+        capsys, "index", "tune", files[0], "--recall", 0.9, "--latency", "1s", "--family", "annoy",
+        "--metric", "dot", "--out", tmp_path / "frontier.svg", "--queries", files[1],
+    )  # fmt: skip
+    assert code == 0, err
+    assert "pick: exact: exact search takes" in out
+    assert "not tried: annoy: cannot do dot" in err
+    assert "build it with: likewise index build" in err
+    assert (tmp_path / "frontier.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (["tune", "E", "--recall", "1.5"], 2, "above 0 and below 1"),
+        (["tune", "E", "--max-memory", "2 apples"], 2, "--max-memory: '2 apples'; write 2GB"),
+        (["tune", "E", "--max-build", "-3s"], 2, "--max-build"),
+        (["tune", "E", "--out", "report.pdf"], 2, "name a folder, or a file"),
+        (["tune", "E", "--family", "hsnw"], 2, "did you mean 'hnsw'"),
+        (["tune", "E", "--recall", "0.9", "--max-memory", "1KB", "--family", "ivf_flat"], 1,
+         "exact would reach it with --max-memory"),
+        (["tune", "E", "--queries", "OTHER"], 2, "another embedder (xyz)"),
+        (["tune", "E", "--queries", "none.npy"], 2, "cannot be read"),
+        (["build", "E", "--max-memory", "1GB"], 2, "need --recall or --mates"),
+        (["build", "E", "--recall", "0.9", "--set", "lists=3"], 2, "the tuner chooses them"),
+        (["build", "E", "--search", "probes"], 2, "--search: 'probes'; write knob=value"),
+        (["check", "none"], 2, "no such index"),
+    ],
+)  # fmt: skip
+def test_wrong_use(
+    files: tuple[Path, Path], arguments: list[str], code: int, problem: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    other = write(tmp_path / "other.parquet", np.eye(16), ["x"] * 16, "xyz")
+    named = {"E": str(files[0]), "OTHER": str(other)}
+    found, _, err = run(capsys, "index", *(named.get(word, word) for word in arguments))
+    assert found == code, err
+    assert problem in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_amounts() -> None:
+    assert bytes_of("x", "2GB") == 2_000_000_000
+    assert bytes_of("x", "1.5 GiB") == 1_610_612_736
+    assert bytes_of("x", "100") == 100
+    assert bytes_of("x", None) is None
+    assert seconds_of("x", "10min") == 600
+    assert seconds_of("x", "250ms") == 0.25
+    assert seconds_of("x", "2", "MS") == 0.002
+    for text in ("", "GB", "1e3", "-1GB", "0GB", "1 QB"):
+        with pytest.raises(InputError, match="write 2GB"):
+            bytes_of("x", text)
+    assert bytes_text(999) == "999 B"
+    assert bytes_text(2_340_000_000) == "2.34 GB"
