@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,8 @@ __all__ = ["progress"]
 def progress(what: str, total: int, unit: str = "images") -> Iterator[Callable[[int], None]]:
     """Show a bar while the block runs; call what it yields with the number newly done.
 
-    On a terminal it moves; elsewhere (a log, a pipe) nothing is drawn.
+    On a terminal it moves; elsewhere (a log, a pipe) nothing is drawn, nor by any but the first
+    process of a launcher.
 
     Example:
         >>> with progress("reading", total=2) as advance:
@@ -43,6 +45,7 @@ def progress(what: str, total: int, unit: str = "images") -> Iterator[Callable[[
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    silent = not console.is_terminal or os.environ.get("RANK", "0") != "0"
+    with Progress(*columns, console=console, disable=silent) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)

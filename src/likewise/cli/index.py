@@ -58,17 +58,23 @@ def build(
 ) -> None:
     """Build an index; an existing one is replaced in one step.
 
+    Started by torchrun, each process embeds a stretch of the photos, and the first one builds.
+
     Example: likewise index build photos/ --model runs/photos/model --out index
     """
-    from likewise.cli.source import embeddings_of
+    from likewise.cli.source import shared_embeddings_of
     from likewise.search.index import Index
     from likewise.search.knobs import parse_settings
+    from likewise.shares import own_share
     from likewise.storage import output_folder
 
     output_folder(out)
-    source = embeddings_of(
-        data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
+    share = own_share(out)
+    source = shared_embeddings_of(
+        data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
     )
+    if source is None:
+        return
     embeddings = source.embeddings
     built = Index.build(
         embeddings.vectors,
@@ -79,6 +85,7 @@ def build(
         items=embeddings.items,
     )
     built.save(out)
+    share.clear()
     if as_json:
         print_json(
             {
