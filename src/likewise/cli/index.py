@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from likewise.cli.output import (
     print_json,
     print_table,
 )
+
+if TYPE_CHECKING:
+    from likewise.search.interface import SearchIndex
 
 __all__ = ["app"]
 
@@ -44,12 +47,18 @@ def build(
         ),
     ] = "cosine",
     family: Annotated[
-        str, typer.Option("--family", help="How it searches: exact, hnsw, ivf_flat, …")
+        str, typer.Option("--family", help="How it searches: exact, hnsw, ivf_flat, …; milvus.")
     ] = "exact",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A build knob of the family: KNOB=VALUE; repeatable."),
     ] = None,
+    uri: Annotated[
+        str | None, typer.Option("--uri", help="For --family milvus: http://HOST:PORT.")
+    ] = None,
+    collection: Annotated[
+        str, typer.Option("--collection", help="For --family milvus: its name there.")
+    ] = "likewise",
     flip: Flip = False,
     on_bad_image: OnBad = BadImagePolicy.skip,
     device: Device = "auto",
@@ -59,15 +68,20 @@ def build(
     """Build an index; an existing one is replaced in one step.
 
     Started by torchrun, each process embeds a stretch of the photos, and the first one builds.
+    With --family milvus the vectors go to a Milvus server, whose token, if it wants one, is in
+    LIKEWISE_MILVUS_TOKEN; the folder then only names it.
 
     Example: likewise index build photos/ --model runs/photos/model --out index
     """
     from likewise.cli.source import shared_embeddings_of
+    from likewise.errors import InputError
     from likewise.search.index import Index
     from likewise.search.knobs import parse_settings
     from likewise.shares import own_share
     from likewise.storage import output_folder
 
+    if (family == "milvus") != (uri is not None):
+        raise InputError("--family milvus and --uri http://HOST:PORT: give both, or neither")
     output_folder(out)
     share = own_share(out)
     source = shared_embeddings_of(
@@ -76,14 +90,19 @@ def build(
     if source is None:
         return
     embeddings = source.embeddings
-    built = Index.build(
-        embeddings.vectors,
-        family=family,
-        settings=parse_settings(set_ or []),
-        metric=metric,
-        fingerprint=embeddings.fingerprint,
-        items=embeddings.items,
-    )
+    given: dict[str, Any] = {
+        "settings": parse_settings(set_ or []),
+        "metric": metric,
+        "fingerprint": embeddings.fingerprint,
+        "items": embeddings.items,
+    }
+    built: SearchIndex
+    if uri is None:
+        built = Index.build(embeddings.vectors, family=family, **given)
+    else:
+        from likewise.search.milvus.index import MilvusIndex
+
+        built = MilvusIndex.build(embeddings.vectors, uri=uri, collection=collection, **given)
     built.save(out)
     share.clear()
     if as_json:
@@ -118,10 +137,10 @@ def search(
     Example: likewise index search index probe.jpg --model runs/photos/model -k 5
     """
     from likewise.models.store import load
-    from likewise.search.index import Index
+    from likewise.search.interface import open_index
 
     embedder = load(model, device=device)
-    opened = Index.load(index, fingerprint=embedder.fingerprint)
+    opened = open_index(index, fingerprint=embedder.fingerprint)
     scores, ids = opened.search(embedder.embed(list(photos), flip=flip), k)
     answers: list[dict[str, Any]] = []
     for photo, row_scores, row_ids in zip(photos, scores, ids, strict=True):
