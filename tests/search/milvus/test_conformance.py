@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,36 @@ def test_a_build_that_fails_leaves_the_old_index(
     assert len(MilvusIndex.open(milvus, name)) == COUNT
     ours = index._collection.server.call("list_collections")
     assert len([n for n in ours if n.startswith(f"{name}_")]) == 1
+
+
+def test_readers_see_what_was_there_before_or_after_a_write(milvus: str, name: str) -> None:
+    index = built(milvus, name, items=None)
+    other = MilvusIndex.open(milvus, name)  # as another program would
+    one, two = 3 * QUERIES[:1], -QUERIES[:1]
+    index.add(one, [7])
+    seen: list[tuple[int, float]] = []
+    failed: list[BaseException] = []
+    done = threading.Event()
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                scores, ids = other.search(QUERIES[0], 1, filter=[7])
+                seen.append((int(ids[0, 0]), round(float(scores[0, 0]), 4)))
+        except BaseException as error:
+            failed.append(error)
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for turn in range(20):
+        index.update(two if turn % 2 == 0 else one, [7])
+    done.set()
+    for reader in readers:
+        reader.join(60)
+    assert not failed
+    assert set(seen) <= {(7, 1.0), (7, -1.0)}
+    assert other.search(QUERIES[0], 1)[1].tolist() == [[7]]
 
 
 def test_an_empty_index(milvus: str, name: str) -> None:

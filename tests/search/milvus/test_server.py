@@ -40,20 +40,44 @@ def test_nobody_there(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_killed_and_back_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     pytest.importorskip("milvus_lite", reason="not installed: pip install 'likewise[dev]'")
     server = LiteServer(tmp_path)
     index = MilvusIndex.build(np.eye(4), [1, 2, 3, 4], uri=server.uri, collection="faces")
     index.add(2 * np.eye(4)[:1] + 1, [5])
     server.kill()
+    index._collection.server.timeout = 1
     with pytest.raises(LikewiseError, match="does not answer"):
         index.search(np.eye(4), 1)
+    index._collection.server.timeout = 60
     server.start()
     try:
         assert index.search(np.eye(4), 1)[1][:, 0].tolist() == [1, 2, 3, 4]
         assert len(index) == 5
     finally:
         server.kill()
+
+
+def test_the_token_goes_to_the_client_and_nowhere_else(
+    milvus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pymilvus
+
+    seen: list[str] = []
+    real = pymilvus.MilvusClient.__init__
+
+    def watched(self: object, *arguments: object, token: str = "", **options: object) -> None:
+        seen.append(token)
+        real(self, *arguments, token=token, **options)
+
+    monkeypatch.setattr(pymilvus.MilvusClient, "__init__", watched)
+    monkeypatch.setenv("LIKEWISE_MILVUS_TOKEN", "root:hidden")
+    index = MilvusIndex.build(np.eye(3), uri=milvus, collection="token")
+    assert seen == ["root:hidden"]
+    index.save(tmp_path)
+    assert b"hidden" not in (tmp_path / "index.json").read_bytes()
+    assert "hidden" not in repr(index)
 
 
 def test_the_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from likewise.errors import InputError, LikewiseError, MissingExtra
 __all__ = ["TOKEN", "Server"]
 
 TOKEN = "LIKEWISE_MILVUS_TOKEN"  # the environment variable, not a secret
-PAUSES = (0.2, 1.0)  # before the second attempt, and the third
+# Between attempts, in seconds: gRPC itself lets some pass before it tries an address again.
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 # What can be said twice without harm: an upsert writes the same row again.
 REPEATABLE = {"search", "query", "upsert", "delete", "describe_collection", "has_collection"}
 AWAY = re.compile(r"(?i)unavailable|fail connecting|deadline|timeout|timed out|connection")
@@ -69,18 +70,21 @@ class Server:
         self._client.list_collections(timeout=self.timeout)  # a client that is kept asks nothing
 
     def _attempt(self, what: str, work: Any, *, repeat: bool) -> Any:
-        for pause in (*PAUSES, None):
+        waited = 0.0
+        for pause in (*PAUSES, float("inf")):
             try:
                 return work()
             except self._failures as error:
                 reason = _reason(error)
                 away = bool(AWAY.search(reason))
-                if away and repeat and pause is not None:
+                if away and repeat and waited + pause <= self.timeout:
                     time.sleep(pause)
+                    waited += pause
                     continue
                 if away:
                     raise LikewiseError(
-                        f"Milvus at {self.uri} does not answer ({reason}); is it running?"
+                        f"Milvus at {self.uri} does not answer ({reason}); is it running, and "
+                        f"{TOKEN} right?"
                     ) from None
                 raise LikewiseError(f"Milvus at {self.uri} refuses to {what}: {reason}") from None
         raise AssertionError
