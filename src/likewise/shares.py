@@ -46,7 +46,7 @@ class Share:
     Example:
         >>> from likewise.shares import Share
         >>> Share(rank=1, count=3).stretch(100, step=8)
-        slice(32, 72, None)
+        slice(32, 64, None)
     """
 
     rank: int = 0

@@ -35,6 +35,7 @@ def test_evaluate_over_two_processes(model: Path, tmp_path: Path) -> None:
     assert both == alone
 
 
+@pytest.mark.slow
 def test_embed_and_index_over_two_processes(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=20, each=5)
     run("embed", str(photos), "--model", str(model), "--out", str(tmp_path / "two.parquet"),
@@ -53,6 +54,7 @@ def test_embed_and_index_over_two_processes(model: Path, tmp_path: Path) -> None
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".shares")]
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_ends_all(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=20, each=5)
     (photos / "person19" / "4.png").write_bytes(b"no photo")  # in the second one's stretch
