@@ -66,6 +66,26 @@ def test_many_queries_at_once_agree_with_one_at_a_time() -> None:
         np.testing.assert_allclose(one_scores[0], scores[row], atol=1e-6)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_torch_finds_what_faiss_finds(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from likewise.search.families import exact_torch
+
+    monkeypatch.setattr(exact_torch, "BLOCK_SCORES", 900)  # many blocks
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(500, 16)).astype(np.float32)
+    queries = random.normal(size=(9, 16)).astype(np.float32)
+    scan = exact_torch.TorchScan(vectors, metric, torch.device("cpu"))
+    units = metric if metric != "cosine" else "dot"
+    expected = Index.build(vectors, metric=units).search(queries, 12)[1]
+    np.testing.assert_array_equal(np.sort(scan.nearest(queries, 12)), np.sort(expected))
+    index = Index.build(vectors, metric=metric, search_settings={"device": "auto"})
+    np.testing.assert_array_equal(
+        index.search(queries, 12)[1], Index.build(vectors, metric=metric).search(queries, 12)[1]
+    )
+
+
 def test_a_cosine_is_never_above_one() -> None:
     vectors = np.random.default_rng(0).normal(size=(200, 128)) * 1e3
     scores, ids = Index.build(vectors).search(vectors, 1)

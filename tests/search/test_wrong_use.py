@@ -37,6 +37,7 @@ def test_a_missing_extra_says_how_to_install_it(name: str, monkeypatch: pytest.M
         ("hnsw", {"links": float("inf")}, "hnsw: links: must be from"),
         ("hnsw", {"storage": "int9"}, "did you mean 'int8'"),
         ("exact", {"links": 3}, "exact: has no such knob"),
+        ("lsh", {"bits": 4}, "lsh: bits: must be from 8"),
     ],
 )
 def test_wrong_settings(family: str, settings: dict[str, object], problem: str) -> None:

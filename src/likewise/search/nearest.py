@@ -177,8 +177,13 @@ def _ranked(
         best = np.argpartition(-scores, 2 * k, axis=1)[:, : 2 * k]
         scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
     ids = snapshot.ids_at(rows)
-    order = np.lexsort((ids, -scores))[:, :k]  # equal scores: the smaller id first
-    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+    first = np.arange(len(rows))[:, None] * rows.shape[1]  # of each query, in the flat arrays
+    order = np.argsort(-scores, axis=1)
+    ranked = scores.ravel()[order + first]
+    if (ranked[:, 1:] == ranked[:, :-1]).any():  # equal scores: the smaller id first
+        order = np.lexsort((ids, -scores))
+    places = order[:, :k] + first
+    return scores.ravel()[places], ids.ravel()[places]
 
 
 def _scores(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 import numpy as np
 
+from likewise.machine import pick_device
 from likewise.search.engine import Engine, Mask, Rows, Vectors
-from likewise.search.knobs import Settings
+from likewise.search.families.exact_torch import TorchScan
+from likewise.search.knobs import Knob, Settings
 from likewise.search.plain import nearest_plain
 
 __all__ = ["Exact"]
@@ -26,10 +29,20 @@ class Exact(Engine):
     smallest = 0
     selects = True
     scans = True
+    search_knobs = (
+        Knob(
+            "device",
+            "cpu",
+            "where all are compared: cpu by faiss, cuda or mps by torch; auto takes a GPU if any",
+            choices=("auto", "cpu", "cuda", "mps"),
+        ),
+    )
 
     def __init__(self, vectors: Vectors, metric: str) -> None:
         self._vectors = np.asarray(vectors)
         self._metric = metric
+        self._scans: dict[str, TorchScan] = {}
+        self._copying = Lock()
 
     @classmethod
     def build(cls, vectors: Vectors, metric: str, settings: Settings) -> Self:
@@ -41,12 +54,25 @@ class Exact(Engine):
     ) -> Rows:
         """The ``k`` nearest, all of them true."""
         if among is None:
+            scan = None if settings.get("device", "cpu") == "cpu" else self._scan(settings)
+            if scan is not None:
+                return scan.nearest(queries, k)
             return nearest_plain(self._vectors, queries, k, self._metric)
         allowed = np.flatnonzero(among)
         found = np.full((len(queries), k), -1, np.int64)
         best = nearest_plain(self._vectors[allowed], queries, min(k, len(allowed)), self._metric)
         found[:, : best.shape[1]] = allowed[best]
         return found
+
+    def _scan(self, settings: Settings) -> TorchScan | None:
+        """The vectors on the device, copied once; None where that is the CPU."""
+        device = pick_device(str(settings["device"]))
+        if device.type == "cpu":
+            return None
+        with self._copying:
+            if device.type not in self._scans:
+                self._scans[device.type] = TorchScan(self._vectors, self._metric, device)
+            return self._scans[device.type]
 
     def save(self, folder: Path) -> None:
         """Write nothing: the vectors are all."""

@@ -13,13 +13,12 @@ from likewise.search.families.dial import Dial
 from likewise.search.families.faiss_engine import FaissEngine
 from likewise.search.families.hnsw import EFFORT, effort_grid
 from likewise.search.knobs import Knob, Settings
-from likewise.search.plain import threads_for
+from likewise.search.plain import nearest_plain, threads_for
 
 __all__ = ["NSG"]
 
-# How faiss finds the neighbours to prune: by comparing all with all, or by NN-descent.
-BY_ALL, BY_DESCENT = 0, 1
-FEW = 20_000  # up to here all with all is as quick, and exact
+BY_DESCENT = 1  # faiss's number for finding the neighbours to prune by NN-descent
+FEW = 20_000  # up to here all are compared with all: as quick, and exact
 
 
 class NSG(FaissEngine):
@@ -49,7 +48,7 @@ class NSG(FaissEngine):
         """An empty graph; unit vectors are as near by distance as by cosine."""
         index = faiss.IndexNSGFlat(vectors.shape[1], int(settings["links"]), faiss.METRIC_L2)
         index.GK = min(int(settings["neighbors"]), len(vectors) // 4)
-        index.build_type = BY_ALL if len(vectors) <= FEW else BY_DESCENT
+        index.build_type = BY_DESCENT
         index.nndescent_L = index.GK + 50
         return index
 
@@ -61,7 +60,12 @@ class NSG(FaissEngine):
         """
         noise = np.random.default_rng(0).standard_normal(vectors.shape, np.float32)
         noise *= 1e-5 * float(np.sqrt(np.mean(np.square(vectors)))) + 1e-12
-        return super().build(vectors + noise, metric, settings)
+        noise += vectors
+        if len(vectors) > FEW:
+            return super().build(noise, metric, settings)
+        index = cls.made(noise, metric, settings)
+        index.build(noise, _neighbors(noise, index.GK))
+        return cls(index, settings)
 
     def nearest(
         self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
@@ -84,3 +88,12 @@ class NSG(FaissEngine):
     def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
         """From k candidates to a thousand."""
         return effort_grid(count, k)
+
+
+def _neighbors(vectors: Vectors, count: int) -> Rows:
+    """The nearest others of each vector, int64 [N,count]."""
+    rows = nearest_plain(vectors, vectors, count + 1, "euclidean")
+    own = rows == np.arange(len(rows))[:, None]
+    own[~own.any(axis=1), -1] = True  # rounding pushed it out of its own list; then drop the last
+    others: Rows = rows[~own].reshape(len(rows), count)
+    return others
