@@ -29,8 +29,9 @@ ORDER = [
     "service",
     "cli",
 ]
-# What every room may use: errors, files written atomically, progress, threads and devices.
-FOUNDATION = {"errors", "storage", "progress", "machine", "__init__"}
+# What every room may use: errors, files written atomically, progress, threads and devices,
+# and which process of a launcher this is.
+FOUNDATION = {"errors", "storage", "progress", "machine", "shares", "__init__"}
 
 
 def room_of(path: Path) -> str:

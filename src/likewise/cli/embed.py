@@ -37,21 +37,30 @@ def embed(
 ) -> None:
     """Embed photos into a Parquet file: names, identities, metadata, unit-length vectors.
 
+    Started by torchrun, each process embeds a stretch of the photos, and the first one writes.
+
     Example: likewise embed photos/ --model runs/photos/model --out photos.parquet
     """
     from likewise.data.embeddings import write_embeddings
     from likewise.data.manifest import read_manifest
     from likewise.errors import InputError
+    from likewise.models.shared_embedding import embed_together
     from likewise.models.store import load
+    from likewise.shares import own_share
 
     if out.suffix.lower() != ".parquet":
         raise InputError(f"--out {out}: embeddings are written as .parquet")
     manifest = read_manifest(data, root)
-    embedder = load(model, device=device)
-    embeddings, bad = embedder.embed_manifest(
-        manifest, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image.value
+    share = own_share(out)
+    embedder = load(model, device=share.device(device))
+    embedded = embed_together(
+        embedder, manifest, share, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image.value
     )
+    if embedded is None:
+        return
+    embeddings, bad = embedded
     write_embeddings(embeddings, out)
+    share.clear()
     if as_json:
         print_json(
             {

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from likewise.cli.source import Source
     from likewise.data.pairs import Pairs
     from likewise.distances import Distance
+    from likewise.evaluation.all_pairs import AllPairs
     from likewise.evaluation.protocol import Experiment
 
 __all__ = ["evaluate"]
@@ -97,6 +98,9 @@ def evaluate(
     than --limit of a kind). With --compare, two earlier reports are put side by side, with the
     differences that the choice of people does not explain.
 
+    Started by torchrun, each process embeds a stretch of the photos and compares a part of
+    --all-pairs; the first one does the rest.
+
     Example: likewise evaluate test_photos/ --model runs/photos/model --out report
     """
     from likewise.errors import InputError
@@ -108,10 +112,12 @@ def evaluate(
         return
     if data is None:
         raise InputError("evaluate: name photos or embeddings, or two reports with --compare")
-    from likewise.cli.source import embeddings_of
+    from likewise.cli.source import shared_embeddings_of
     from likewise.data.protocols import names_its_pairs, read_pairs
     from likewise.distances import parse_distance
     from likewise.evaluation.findings import find_out
+    from likewise.evaluation.shared_pairs import verify_all_pairs_together
+    from likewise.shares import own_share
     from likewise.storage import output_folder
 
     metric = parse_distance(distance)
@@ -123,14 +129,24 @@ def evaluate(
         raise InputError("--all-pairs and --pairs: give one or the other")
     chosen = None if pairs is None else read_pairs(pairs)
     wanted = _tasks(tasks, given_pairs=chosen is not None)
-    source = embeddings_of(
-        data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
-    )
+    share = own_share(out)
+    source = shared_embeddings_of(
+        data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
+        everywhere=all_pairs,
+    )  # fmt: skip
+    if source is None:
+        return
+    every = None
+    if all_pairs:
+        vectors, labels = source.embeddings.vectors, source.embeddings.labels
+        every = verify_all_pairs_together(vectors, labels, share, distance=metric)
+    if not share.first:
+        return
     settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
     source = replace(source, settings=settings)
     experiment = _verified(source, chosen, metric, limit, seed, intervals)
-    if all_pairs:
-        experiment = _of_all_pairs(experiment, source, metric, intervals, seed)
+    if every is not None:
+        experiment = _of_all_pairs(every, experiment, source, metric, intervals, seed)
     findings = find_out(
         experiment, source.embeddings, tasks=wanted, groups=groups or (), distance=metric,
         calibration=source.calibration if metric.name == "cosine" else None, seed=seed,
@@ -140,6 +156,7 @@ def evaluate(
 
         page = write_report(experiment, out, source.photos, findings)
         note(f"report: {page}")
+    share.clear()
     if as_json:
         print_json(
             {
@@ -187,17 +204,20 @@ def _verified(
 
 
 def _of_all_pairs(
-    experiment: Experiment, source: Source, metric: Distance, intervals: int, seed: int
+    found: AllPairs,
+    experiment: Experiment,
+    source: Source,
+    metric: Distance,
+    intervals: int,
+    seed: int,
 ) -> Experiment:
     """The numbers of every pair in the place of the sample's, which stays for the pictures."""
-    from likewise.evaluation.all_pairs import verify_all_pairs
     from likewise.evaluation.bootstrap import bootstrap
     from likewise.evaluation.strata import pairs_for_bootstrap
 
-    vectors, labels = source.embeddings.vectors, source.embeddings.labels
-    found = verify_all_pairs(vectors, labels, distance=metric)
     sure = None
     if intervals and experiment.intervals is not None:
+        vectors, labels = source.embeddings.vectors, source.embeddings.labels
         drawn = pairs_for_bootstrap(found, vectors, labels, distance=metric, seed=seed)
         sure = bootstrap(drawn, replicates=intervals, seed=seed)
     measured = found.measured

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from likewise.cli.output import (
     print_bad,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from likewise.search.interface import SearchIndex
 
 __all__ = ["build"]
 
@@ -41,7 +44,8 @@ def build(
         ),
     ] = "cosine",
     family: Annotated[
-        str | None, typer.Option("--family", help="How it searches: exact, hnsw, ivf_flat, …")
+        str | None,
+        typer.Option("--family", help="How it searches: exact, hnsw, …; milvus."),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -51,6 +55,12 @@ def build(
         list[str] | None,
         typer.Option("--search", help="A search knob of the family: KNOB=VALUE; repeatable."),
     ] = None,
+    uri: Annotated[
+        str | None, typer.Option("--uri", help="For --family milvus: http://HOST:PORT.")
+    ] = None,
+    collection: Annotated[
+        str, typer.Option("--collection", help="For --family milvus: its name there.")
+    ] = "likewise",
     recall: Recall = None,
     mates: Mates = None,
     k: Neighbors = 10,
@@ -67,51 +77,68 @@ def build(
     """Build an index; an existing one is replaced in one step.
 
     With --recall or --mates it is tuned first: the fastest family and settings that reach it.
+    Started by torchrun, each process embeds a stretch of the photos, and the first one builds.
+    With --family milvus the vectors go to a Milvus server, whose token, if it wants one, is in
+    LIKEWISE_MILVUS_TOKEN; the folder then only names it.
 
     Example: likewise index build photos/ --model runs/photos/model --out index --recall 0.95
     """
-    from likewise.cli.source import embeddings_of
+    from likewise.cli.source import shared_embeddings_of
     from likewise.errors import InputError
     from likewise.search.aim import Aim
-    from likewise.search.families import family_named
     from likewise.search.index import Index
-    from likewise.search.knobs import parse_settings, settled
+    from likewise.search.knobs import parse_settings
+    from likewise.shares import own_share
     from likewise.storage import output_folder
 
+    # What is wrong is said before photos are embedded.
     limits = limits_of(max_memory, max_build)
     tuned = recall is not None or mates is not None
     if not tuned and (max_memory or max_build):
         raise InputError("--max-memory, --max-build: need --recall or --mates to tune for")
-    kind = family_named(family or "exact")  # what is wrong is said before photos are embedded
-    settings = parse_settings(set_ or [])
-    search_settings = parse_settings(search_ or [], "--search")
+    if (family == "milvus") != (uri is not None):
+        raise InputError("--family milvus and --uri http://HOST:PORT: give both, or neither")
+    if tuned and uri is not None:
+        raise InputError("--recall, --mates: a Milvus server is not tuned; leave them out")
+    given: dict[str, Any] = {
+        "settings": parse_settings(set_ or []),
+        "search_settings": parse_settings(search_ or [], "--search"),
+        "metric": metric,
+    }
     if tuned:
         Aim(recall, mates, k, batch)
-    else:
-        settled(kind.name, kind.build_knobs, settings)
-        settled(kind.name, kind.search_knobs, search_settings)
-    kind.require()
+    if uri is None:
+        _check_family(family or "exact", given, tuned=tuned)
     output_folder(out)
-    source = embeddings_of(
-        data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
+    share = own_share(out)
+    source = shared_embeddings_of(
+        data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
     )
+    if source is None:
+        return
     embeddings = source.embeddings
-    built = Index.build(
-        embeddings.vectors,
-        family=family,
-        settings=settings,
-        search_settings=search_settings,
-        metric=metric,
-        fingerprint=embeddings.fingerprint,
-        items=embeddings.items,
-        recall=recall,
-        mates=mates,
-        k=k,
-        batch=batch,
-        limits=limits,
-        seed=seed,
-    )
+    given |= {"fingerprint": embeddings.fingerprint, "items": embeddings.items}
+    evidence: dict[str, Any] = {}
+    built: SearchIndex
+    if uri is None:
+        built = own = Index.build(
+            embeddings.vectors,
+            family=family,
+            recall=recall,
+            mates=mates,
+            k=k,
+            batch=batch,
+            limits=limits,
+            seed=seed,
+            **given,
+        )
+        evidence = own.evidence
+    else:
+        from likewise.search.milvus.index import MilvusIndex
+
+        built = MilvusIndex.build(embeddings.vectors, uri=uri, collection=collection, **given)
     built.save(out)
+    share.clear()
     if as_json:
         print_json(
             {
@@ -123,25 +150,35 @@ def build(
                 "count": len(built),
                 "dimension": built.dimension,
                 "fingerprint": built.fingerprint,
-                "evidence": built.evidence,
+                "evidence": evidence,
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in source.bad],
             }
         )
         return
     print_bad(source.bad)
     typer.echo(f"{len(built):,} vectors of {built.dimension} numbers: {out}")
-    if built.evidence:
-        note(_told(built))
+    if evidence:
+        note(_told(built, evidence))
 
 
-def _told(built: object) -> str:
+def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
+    """Refuse an unknown family or knob, and a family whose library is not installed."""
+    from likewise.search.families import family_named
+    from likewise.search.knobs import settled
+
+    kind = family_named(name)
+    if not tuned:
+        settled(kind.name, kind.build_knobs, given["settings"])
+        settled(kind.name, kind.search_knobs, given["search_settings"])
+    kind.require()
+
+
+def _told(built: SearchIndex, record: dict[str, Any]) -> str:
     """The evidence of a tuned index in a line."""
     from likewise.search.evidence import Evidence
     from likewise.search.frontier import settings_text
-    from likewise.search.index import Index
 
-    assert isinstance(built, Index)
-    evidence = Evidence.from_dict(built.evidence)
+    evidence = Evidence.from_dict(record)
     recalls = ", ".join(
         f"{name} {found.value:.4f} (above {found.low:.4f} with 95 % confidence)"
         for name, found in evidence.recalls.items()

@@ -26,10 +26,10 @@ def search(
     Example: likewise index search index probe.jpg --model runs/photos/model -k 5
     """
     from likewise.models.store import load
-    from likewise.search.index import Index
+    from likewise.search.interface import open_index
 
     embedder = load(model, device=device)
-    opened = Index.load(index, fingerprint=embedder.fingerprint)
+    opened = open_index(index, fingerprint=embedder.fingerprint)
     scores, ids = opened.search(embedder.embed(list(photos), flip=flip), k)
     answers: list[dict[str, Any]] = []
     for photo, row_scores, row_ids in zip(photos, scores, ids, strict=True):

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from likewise.data.images import BadImage
     from likewise.data.manifest import Manifest
     from likewise.models.calibration import Calibration
+    from likewise.shares import Share
 
-__all__ = ["Source", "embeddings_of"]
+__all__ = ["Source", "embeddings_of", "shared_embeddings_of"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,39 @@ def embeddings_of(
         InputError: the data cannot be used, photos come without a model, or the embeddings were
             made by another model than the one named.
     """
+    from likewise.shares import Share
+
+    found = shared_embeddings_of(
+        data, model, Share(), ids=ids, root=root, device=device, flip=flip, policy=policy
+    )
+    assert found is not None  # of the first process
+    return found
+
+
+def shared_embeddings_of(
+    data: Path,
+    model: str | None,
+    share: Share,
+    *,
+    ids: Path | None,
+    root: Path | None,
+    device: str,
+    flip: bool,
+    policy: BadImagePolicy,
+    everywhere: bool = False,
+) -> Source | None:
+    """The same with the photos embedded by all processes of a launcher.
+
+    Returns:
+        None on all but the first process, unless ``everywhere``.
+
+    Raises:
+        InputError: see ``embeddings_of``.
+    """
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.data.manifest import read_manifest
     from likewise.errors import InputError
+    from likewise.models.shared_embedding import embed_together
     from likewise.models.store import load
 
     if data.suffix.lower() == ".npy" or _has_vectors(data):
@@ -64,12 +95,19 @@ def embeddings_of(
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
             calibration = embedder.calibration
+        if not (share.first or everywhere):
+            return None
         return Source(found, [], root, {"data": data.name}, calibration)
     manifest = read_manifest(data, root)
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
-    embedder = load(model, device=device)
-    found, bad = embedder.embed_manifest(manifest, flip=flip, on_bad_image=policy.value)
+    embedder = load(model, device=share.device(device))
+    embedded = embed_together(
+        embedder, manifest, share, flip=flip, on_bad_image=policy.value, everywhere=everywhere
+    )
+    if embedded is None:
+        return None
+    found, bad = embedded
     settings = {
         "data": data.name,
         "data_fingerprint": manifest.fingerprint,

@@ -106,6 +106,11 @@ class Manifest:
         """These rows alone, in this order."""
         return replace(self, table=self.table.take(pa.array(rows, pa.int64())))
 
+    def slice(self, rows: slice) -> Manifest:
+        """A stretch of rows, without a copy."""
+        start, end, _ = rows.indices(len(self))
+        return replace(self, table=self.table.slice(start, max(0, end - start)))
+
     def split(self, name: str) -> Manifest:
         """The rows whose ``split`` is ``name`` (none where there is no such column)."""
         if "split" not in self.table.column_names:

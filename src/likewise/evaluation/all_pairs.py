@@ -17,6 +17,7 @@ from likewise.distances import Distance
 from likewise.errors import InputError
 from likewise.evaluation.curve import Roc, curve_of_counts, equal_error
 from likewise.evaluation.histogram import BINS, Histogram
+from likewise.evaluation.pair_stream import PairStream, streamed
 from likewise.evaluation.pair_tiles import Tiles
 from likewise.evaluation.tail import Tail
 from likewise.evaluation.verification import (
@@ -26,9 +27,8 @@ from likewise.evaluation.verification import (
     d_prime,
     require_finite,
 )
-from likewise.progress import progress
 
-__all__ = ["AllPairs", "verify_all_pairs"]
+__all__ = ["KEPT", "AllPairs", "checked_tiles", "measured_pairs", "verify_all_pairs"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -108,6 +108,18 @@ def verify_all_pairs(
         >>> found.measured.genuine, found.measured.impostor, found.measured.auc, found.auc_error
         (2, 4, 1.0, 0.0)
     """
+    tiles = checked_tiles(vectors, labels, distance, keep)
+    return measured_pairs(tiles, streamed(tiles, keep), fars, p_targets)
+
+
+def checked_tiles(
+    vectors: NDArray[np.float32], labels: ArrayLike, distance: Distance | None, keep: int
+) -> Tiles:
+    """The tiles of what ``verify_all_pairs`` is given.
+
+    Raises:
+        InputError: see there.
+    """
     if keep < 1:
         raise InputError(f"keep: must be at least 1; got {keep}")
     names = np.asarray(labels)
@@ -122,15 +134,16 @@ def verify_all_pairs(
             f"evaluation: {tiles.genuine:,} genuine pairs, of which at most {GENUINE:,} can be "
             "kept; take fewer photos of each person, or a sample of the pairs"
         )
-    return _measured(tiles, Tail(keep), fars, p_targets)
+    return tiles
 
 
-def _measured(
-    tiles: Tiles, tail: Tail, fars: Sequence[float], p_targets: Sequence[float]
+def measured_pairs(
+    tiles: Tiles, stream: PairStream, fars: Sequence[float], p_targets: Sequence[float]
 ) -> AllPairs:
-    scores, left, right, histogram, moments = _streamed(tiles, tail)
-    apart = d_prime(float(scores.mean()), float(scores.var()), *moments)
-    curve, mixed = _curve(scores, tail, histogram)
+    """The numbers of all pairs, from what was kept of every tile."""
+    scores, tail = stream.scores, stream.tail
+    apart = d_prime(float(scores.mean()), float(scores.var()), *stream.moments(tiles.impostor))
+    curve, mixed = _curve(scores, tail, stream.histogram)
     measured = Verification.of_curve(curve, len(scores), tiles.impostor, apart, fars, p_targets)
     order = tiles.order
     return AllPairs(
@@ -140,46 +153,13 @@ def _measured(
         eer_error=_eer_error(curve, tail.cut),
         tar_error=tuple(_tar_error(curve, e.threshold, tail.cut) for e in measured.tar_at_far),
         genuine_scores=scores,
-        genuine_left=order[left],
-        genuine_right=order[right],
+        genuine_left=order[stream.left],
+        genuine_right=order[stream.right],
         nearest_scores=tail.scores,
         nearest_left=order[tail.left],
         nearest_right=order[tail.right],
-        histogram=histogram,
+        histogram=stream.histogram,
     )
-
-
-def _streamed(
-    tiles: Tiles, tail: Tail
-) -> tuple[Floats, Numbers, Numbers, Histogram, tuple[float, float]]:
-    """The genuine pairs, the histogram of the others, and their mean and variance."""
-    sample = tiles.sample()
-    low, high = float(sample.min()), float(sample.max())
-    margin = (high - low) / 2  # for what the sample did not see
-    histogram = Histogram(low - margin, high + margin)
-    kept: list[tuple[Floats, Numbers, Numbers]] = []
-    total = squares = 0.0
-    with progress("comparing", tiles.genuine + tiles.impostor, unit="pairs") as advance:
-        for tile in tiles:
-            scores = tile.scores
-            if tile.later is not None:
-                scores[~tile.later] = np.nan  # this row with itself, or a pair that had its turn
-            if tile.same is not None:
-                i, j = np.nonzero(tile.same & ~np.isnan(scores))
-                kept.append((scores[i, j], i + tile.row, j + tile.column))
-                scores[i, j] = np.nan
-            mixed = tile.later is not None or tile.same is not None
-            impostor = scores[~np.isnan(scores)] if mixed else scores.ravel()
-            histogram.add(impostor)
-            tail.add(scores, tile.row, tile.column)
-            total += float(impostor.sum())
-            squares += float(impostor @ impostor)
-            advance(len(impostor) + (len(i) if tile.same is not None else 0))
-    tail.finish()
-    mean = total / tiles.impostor
-    moments = mean, max(0.0, squares / tiles.impostor - mean**2)
-    genuine, left, right = (np.concatenate(part) for part in zip(*kept, strict=True))
-    return genuine, left, right, histogram, moments
 
 
 def _curve(genuine: Floats, tail: Tail, histogram: Histogram) -> tuple[Roc, float]:

@@ -71,13 +71,22 @@ class Tiles:
             self.lengths = directed(vectors, np.arange(len(vectors)))
 
     def __iter__(self) -> Iterator[Tile]:
-        count = len(self.vectors)
-        for row in range(0, count, ROWS):
-            end = min(row + ROWS, count)
-            rows = self._rows(slice(row, end))
+        return self.dealt(0, 1)
+
+    def dealt(self, rank: int, count: int) -> Iterator[Tile]:
+        """The tiles that process ``rank`` of ``count`` gets: every ``count``-th of all."""
+        total, number = len(self.vectors), -1
+        for row in range(0, total, ROWS):
+            end = min(row + ROWS, total)
+            rows: Floats | None = None
             own = int(np.searchsorted(self.classes, self.classes[end - 1], side="right"))
-            for column in range(row, count, COLUMNS):
-                last = min(column + COLUMNS, count)
+            for column in range(row, total, COLUMNS):
+                number += 1
+                if number % count != rank:
+                    continue
+                if rows is None:
+                    rows = self._rows(slice(row, end))
+                last = min(column + COLUMNS, total)
                 scores = self._scores(rows, self._rows(slice(column, last)))
                 same = later = None
                 if column < own:
@@ -85,6 +94,11 @@ class Tiles:
                 if column < end:
                     later = np.arange(row, end)[:, None] < np.arange(column, last)
                 yield Tile(row, column, scores, same, later)
+
+    def order_of(self, left: Numbers, right: Numbers) -> Numbers:
+        """The order in which one process that takes all tiles comes across these pairs, [P]."""
+        band = left // ROWS
+        return np.lexsort((right, left, (right - band * ROWS) // COLUMNS, band))
 
     def sample(self) -> Floats:
         """Scores of some rows with each other, spread over the set; seeded."""

@@ -50,6 +50,27 @@ class Tail:
         if self._count > self.size + max(self.size, 2**20):
             self._settle()
 
+    @classmethod
+    def of(cls, scores: Floats, left: Numbers, right: Numbers, size: int, cut: float) -> Tail:
+        """One tail of several that each saw a part of the scores.
+
+        Above the highest of their cuts nothing is missing, and the cut of all is no lower: some
+        part alone has more than ``size`` scores there or at that cut.
+
+        Args:
+            scores: what they kept, in the order in which one alone would have met it, [K].
+            left: the row of each, [K].
+            right: the column of each, [K].
+            size: the most pairs that are kept, the same in each.
+            cut: the highest of their cuts.
+        """
+        tail = cls(size)
+        tail.cut = cut
+        above = scores > cut
+        tail._waiting = [(scores[above], left[above], right[above])]
+        tail.finish()
+        return tail
+
     def finish(self) -> None:
         """Settle what is kept, best first."""
         self._settle()

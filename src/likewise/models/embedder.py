@@ -152,23 +152,66 @@ class Embedder:
         Raises:
             BadImage: the first broken photo, under ``refuse``.
         """
+        embedded = self.embed_rows(
+            manifest, slice(0, len(manifest)), batch_size=batch_size, flip=flip,
+            on_bad_image=on_bad_image,
+        )  # fmt: skip
+        return self.embeddings_of(manifest, *embedded)
+
+    def embed_rows(
+        self,
+        manifest: Manifest,
+        rows: slice,
+        *,
+        batch_size: int = 64,
+        flip: bool = False,
+        on_bad_image: OnBadImage = "refuse",
+    ) -> tuple[NDArray[np.float32], list[int], list[BadImage]]:
+        """The unit-length vectors of some of a manifest's rows, the rows they are of, the broken.
+
+        Args:
+            manifest: the photos.
+            rows: which of them.
+            batch_size: images at a time.
+            flip: add the embedding of the mirrored photo.
+            on_bad_image: ``skip`` leaves a broken photo out, ``refuse`` raises it.
+
+        Raises:
+            BadImage: the first broken photo, under ``refuse``.
+        """
         parts: list[NDArray[np.float32]] = []
-        rows: list[int] = []
+        read: list[int] = []
         broken: list[BadImage] = []
-        with progress("embedding", len(manifest)) as advance:
-            for vectors, good, bad in self._batches(manifest.photos(), batch_size, True, flip):
+        some = manifest if rows == slice(0, len(manifest)) else manifest.slice(rows)
+        with progress("embedding", len(some)) as advance:
+            for vectors, good, bad in self._batches(some.photos(), batch_size, True, flip):
                 if bad and on_bad_image == "refuse":
                     raise bad[0]
                 parts.append(vectors)
-                rows += good
+                read += [rows.start + row for row in good]
                 broken += bad
                 advance(len(good) + len(bad))
-        if not rows:
+        vectors = np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
+        return vectors, read, broken
+
+    def embeddings_of(
+        self,
+        manifest: Manifest,
+        vectors: NDArray[np.float32],
+        rows: Sequence[int] | NDArray[np.int64],
+        broken: list[BadImage],
+    ) -> tuple[Embeddings, list[BadImage]]:
+        """What ``embed_rows`` found, as embeddings with their names, and the broken photos.
+
+        Raises:
+            LikewiseError: no photo can be read.
+        """
+        if not len(rows):
             raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
         items = manifest.take(rows).table if broken else manifest.table
         if "place" in items.column_names:  # means something to the photos' store alone
             items = items.drop_columns(["place"])
-        return Embeddings(np.concatenate(parts), items, self.fingerprint), broken
+        return Embeddings(vectors, items, self.fingerprint), broken
 
     def embed_pixels(
         self, pixels: Tensor, *, batch_size: int = 64, flip: bool = False

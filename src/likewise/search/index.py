@@ -354,7 +354,12 @@ class Index:
         chosen = self._search_settings if settings is None else self._settled(settings)
         snapshot = self._contents.snapshot
         rows = None if filter is None else chosen_rows(snapshot, filter)
-        return within(self._contents.space, snapshot, wanted, float(threshold), chosen, rows)
+
+        def find(some: Vectors, k: int) -> tuple[Vectors, Ids]:
+            return nearest(self._contents.space, snapshot, some, k, chosen, rows)
+
+        total = len(snapshot) if rows is None else len(rows)
+        return within(find, total, wanted, float(threshold))
 
     def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
         """What each id is of: its row of ``items`` (empty where the index has none).

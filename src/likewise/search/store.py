@@ -190,6 +190,8 @@ def _read_header(folder: Path) -> tuple[dict[str, Any], bytes]:
 def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool) -> Index:
     from likewise.search.index import Index
 
+    if header.get("family") == "milvus":
+        raise InputError(f"{folder}: its vectors are on a server; open it with open_index")
     family = FAMILIES.get(str(header.get("family")))
     if family is None or header.get("engine") not in (family.name, Exact.name):
         raise InputError(f"{folder / HEADER}: unknown family {header.get('family')!r}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from likewise.search.engine import Ids, Rows, Vectors
-from likewise.search.knobs import Settings
-from likewise.search.nearest import nearest
-from likewise.search.snapshot import Snapshot
-from likewise.search.space import Space
+from likewise.search.engine import Ids, Vectors
 
 __all__ = ["within"]
 
@@ -16,19 +14,22 @@ FIRST = 64  # how many are asked for at first; then eight times as many, while a
 
 
 def within(
-    space: Space,
-    snapshot: Snapshot,
+    find: Callable[[Vectors, int], tuple[Vectors, Ids]],
+    total: int,
     queries: Vectors,
     threshold: float,
-    settings: Settings,
-    chosen: Rows | None,
 ) -> tuple[Ids, Vectors, Ids]:
     """Limits int64 [Q+1], scores and ids of all that reach the threshold, query after query.
 
     More and more of the nearest are asked for until the last is below the threshold, so what is
     found is as complete as the family's search is.
+
+    Args:
+        find: searches for the k nearest of some queries.
+        total: how many there are to find, at most.
+        queries: float32 [Q,D].
+        threshold: the least score.
     """
-    total = len(snapshot) if chosen is None else len(chosen)
     found_scores: list[Vectors] = [np.empty(0, np.float32)] * len(queries)
     found_ids: list[Ids] = [np.empty(0, np.int64)] * len(queries)
     left = np.arange(len(queries))
@@ -39,7 +40,7 @@ def within(
         open_still = []
         for start in range(0, len(left), step):
             part = left[start : start + step]
-            scores, ids = nearest(space, snapshot, queries[part], k, settings, chosen)
+            scores, ids = find(queries[part], k)
             reach = (scores >= threshold).sum(axis=1)
             for place, query in enumerate(part.tolist()):
                 found_scores[query] = scores[place, : reach[place]].copy()

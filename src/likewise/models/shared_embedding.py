@@ -1,0 +1,104 @@
+"""Photos embedded by several processes, a stretch each: the same vectors as by one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from likewise.data.embeddings import Embeddings
+from likewise.data.images import BadImage
+from likewise.data.manifest import Manifest
+from likewise.data.photos import OnBadImage
+from likewise.models.embedder import Embedder
+from likewise.shares import Share
+
+__all__ = ["embed_together"]
+
+
+def embed_together(
+    embedder: Embedder,
+    manifest: Manifest,
+    share: Share,
+    *,
+    batch_size: int = 64,
+    flip: bool = False,
+    on_bad_image: OnBadImage = "refuse",
+    everywhere: bool = False,
+) -> tuple[Embeddings, list[BadImage]] | None:
+    """Embed a manifest's photos, those of this process's stretch here and the rest elsewhere.
+
+    The stretches are of whole batches, so each batch is one that a single process would make.
+
+    Args:
+        embedder: the same in every process.
+        manifest: likewise.
+        share: which process this is.
+        batch_size: images at a time.
+        flip: add the embedding of the mirrored photo.
+        on_bad_image: ``skip`` leaves a broken photo out, ``refuse`` raises it.
+        everywhere: all processes get the embeddings; otherwise only the first does.
+
+    Returns:
+        As ``Embedder.embed_manifest``; None on all but the first process, unless ``everywhere``.
+
+    Raises:
+        BadImage: the first broken photo of this stretch, under ``refuse``.
+        LikewiseError: no photo can be read, or the processes cannot meet.
+
+    Example:
+        >>> import likewise
+        >>> from likewise.models.shared_embedding import embed_together
+        >>> from likewise.shares import own_share
+        >>> found = embed_together(
+        ...     likewise.load(model), likewise.read_manifest(photos), own_share()
+        ... )
+        >>> len(found[0])
+        12
+    """
+
+    def work() -> dict[str, np.ndarray]:
+        vectors, rows, broken = embedder.embed_rows(
+            manifest, share.stretch(len(manifest), batch_size), batch_size=batch_size, flip=flip,
+            on_bad_image=on_bad_image,
+        )  # fmt: skip
+        told = [[bad.name, bad.reason] for bad in broken]
+        return {
+            "vectors": vectors,
+            "rows": np.array(rows, np.int64),
+            "broken": np.array(told, np.str_).reshape(-1, 2),
+        }
+
+    if share.count == 1:
+        return embedder.embed_manifest(
+            manifest, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image
+        )
+    key = [embedder.fingerprint, _state(manifest), batch_size, flip, on_bad_image]
+    shares = share.gather("embeddings", key, work, everywhere=everywhere)
+    if shares is None:
+        return None
+    return embedder.embeddings_of(
+        manifest,
+        np.concatenate([part["vectors"] for part in shares]),
+        np.concatenate([part["rows"] for part in shares]),
+        [BadImage(*told) for part in shares for told in part["broken"].tolist()],
+    )
+
+
+def _state(manifest: Manifest) -> str:
+    """A hash of which photos these are and when each was written, so that none stale is taken."""
+    digest = hashlib.sha256(f"{manifest.fingerprint}{_stamp(manifest.root)}".encode())
+    for photo in manifest.photos():
+        if not isinstance(photo, Path):  # all are in the store, whose own stamp is in there
+            break
+        digest.update(_stamp(photo).encode())
+    return digest.hexdigest()
+
+
+def _stamp(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return f"{path.name}: missing;"
+    return f"{path.name}: {status.st_size} {status.st_mtime_ns};"

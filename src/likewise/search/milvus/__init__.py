@@ -1,0 +1,1 @@
+"""An index whose vectors are on a Milvus server."""

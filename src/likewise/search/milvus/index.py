@@ -1,0 +1,354 @@
+"""The index whose vectors are on a Milvus server: the interface of every other index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike
+
+from likewise.data.embeddings import EXTERNAL, require_same_embedder
+from likewise.errors import InputError
+from likewise.search.choice import Filter
+from likewise.search.engine import Ids, Vectors
+from likewise.search.gate import checked_ids, checked_items
+from likewise.search.knobs import settled
+from likewise.search.milvus.choice import chosen
+from likewise.search.milvus.collection import About, Collection, among
+from likewise.search.milvus.items import columns_of, items_table
+from likewise.search.milvus.kinds import BUILD_KNOBS, METRICS, index_parameters, search_knobs
+from likewise.search.milvus.nearest import nearest
+from likewise.search.milvus.pointer import FAMILY, read_pointer, write_pointer
+from likewise.search.milvus.server import Server
+from likewise.search.space import Space, space_of
+from likewise.search.within import within
+
+__all__ = ["MilvusIndex"]
+
+
+@final
+class MilvusIndex:
+    """Finds the most alike of the vectors that a collection on a Milvus server holds.
+
+    It does what ``Index`` does, and gives the same scores in the same order: the server finds
+    candidates, which are scored again here from their vectors. Every read sees all writes that
+    were acknowledged before it. Several processes may use one index; that an id is not added twice
+    is checked before the write, not with it.
+
+    Make one with ``MilvusIndex.build``, ``MilvusIndex.open`` or ``MilvusIndex.load``.
+    """
+
+    def __init__(
+        self, collection: Collection, search_settings: Mapping[str, object] | None = None
+    ) -> None:
+        self._collection = collection
+        self._space: Space = space_of(collection.about.metric)
+        self._search_settings = self._settled(
+            collection.about.search_settings if search_settings is None else search_settings
+        )
+
+    def __len__(self) -> int:
+        return len(self._collection)
+
+    def __repr__(self) -> str:
+        return (
+            f"MilvusIndex({self._collection.name} at {self._collection.server.uri}: vectors of "
+            f"{self.dimension} numbers, {self.metric})"
+        )
+
+    @property
+    def family(self) -> str:
+        """``milvus``."""
+        return FAMILY
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The build settings."""
+        return dict(self._collection.about.settings)
+
+    @property
+    def search_settings(self) -> dict[str, Any]:
+        """The settings of each search."""
+        return dict(self._search_settings)
+
+    @property
+    def metric(self) -> str:
+        """``cosine``, ``dot`` or ``euclidean``."""
+        return self._space.name
+
+    @property
+    def fingerprint(self) -> str:
+        """The embedder that made the vectors."""
+        return self._collection.about.fingerprint
+
+    @property
+    def dimension(self) -> int:
+        """D, the numbers in a vector."""
+        return self._collection.about.dimension
+
+    @property
+    def ids(self) -> Ids:
+        """The ids, int64 [len], ascending; all are fetched."""
+        pages = self._collection.pages("", ["id"])
+        return np.array([row["id"] for page in pages for row in page], np.int64)
+
+    @property
+    def vectors(self) -> Vectors:
+        """What it holds, float32 [len,D], by ascending id; all are fetched."""
+        parts = [np.empty((0, self.dimension), np.float32)]
+        for page in self._collection.pages("", ["id", "vector"]):
+            parts.append(np.array([row["vector"] for row in page], np.float32))
+        return np.concatenate(parts)
+
+    @property
+    def items(self) -> pa.Table | None:
+        """What each vector is of, by ascending id; None if never given; all are fetched."""
+        columns = self._collection.about.columns
+        if columns is None:
+            return None
+        pages = self._collection.pages("", ["id", "item"])
+        return items_table([row["item"] for page in pages for row in page], columns)
+
+    @classmethod
+    def build(
+        cls,
+        vectors: ArrayLike,
+        ids: ArrayLike | None = None,
+        *,
+        uri: str,
+        collection: str,
+        settings: Mapping[str, object] | None = None,
+        search_settings: Mapping[str, object] | None = None,
+        metric: str = "cosine",
+        fingerprint: str = EXTERNAL,
+        items: pa.Table | None = None,
+        timeout: float = 60.0,
+    ) -> MilvusIndex:
+        """Build an index on a server; one that had the name is replaced in one step.
+
+        Args:
+            vectors: [N,D], finite; for cosine of any length but zero.
+            ids: int64 [N], distinct; 0 … N-1 if None.
+            uri: ``http://HOST:PORT``; a token comes from ``LIKEWISE_MILVUS_TOKEN``.
+            collection: the index's name there: letters, digits and ``_``.
+            settings: ``kind`` (``AUTOINDEX``, ``FLAT``, ``HNSW``, ``IVF_FLAT``) and its knobs.
+            search_settings: the knobs of a search, for searches that name none.
+            metric: ``cosine``, ``dot`` or ``euclidean``.
+            fingerprint: the embedder that made the vectors.
+            items: N rows that say what each vector is of: numbers, texts, true or false.
+            timeout: seconds that one call to the server may take.
+
+        Raises:
+            InputError: see ``Index.build``; or the URI or the name is wrong.
+            MissingExtra: pymilvus is not installed.
+            LikewiseError: the server does not answer, or refuses.
+        """
+        space = space_of(metric)
+        if space.name not in METRICS:
+            raise InputError(
+                f"family milvus: has no metric {space.name}; it has: {', '.join(METRICS)}"
+            )
+        chosen_settings = settled(FAMILY, BUILD_KNOBS, settings)
+        searching = settled(FAMILY, search_knobs(chosen_settings), search_settings)
+        ready = space.admit(vectors)
+        numbers = checked_ids(np.arange(len(ready)) if ids is None else ids, len(ready))
+        table = checked_items(items, len(ready))
+        about = About(
+            space.name, fingerprint, ready.shape[1], chosen_settings, searching,
+            None if table is None else columns_of(table),
+        )  # fmt: skip
+        parameters = index_parameters(chosen_settings, space.name, len(ready))
+        server = Server(uri, timeout=timeout)
+        return cls(Collection.create(server, collection, about, parameters, numbers, ready, table))
+
+    @classmethod
+    def open(
+        cls, uri: str, collection: str, *, fingerprint: str | None = None, timeout: float = 60.0
+    ) -> MilvusIndex:
+        """Open an index that is on a server.
+
+        Args:
+            uri: see ``build``.
+            collection: the index's name.
+            fingerprint: of the embedder in use; another embedder's index is refused.
+            timeout: seconds that one call to the server may take.
+
+        Raises:
+            InputError: there is no such index, or another embedder made it.
+            MissingExtra: pymilvus is not installed.
+            LikewiseError: the server does not answer.
+        """
+        index = cls(Collection.open(Server(uri, timeout=timeout), collection))
+        if fingerprint is not None:
+            require_same_embedder(fingerprint, index.fingerprint, f"{uri}, {collection}")
+        return index
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a small header that names the server and the collection; ``open_index`` reads it.
+
+        Raises:
+            LikewiseError: the folder cannot be written.
+        """
+        about = {
+            "metric": self.metric,
+            "dimension": self.dimension,
+            "fingerprint": self.fingerprint,
+            "search_settings": self.search_settings,
+        }
+        collection = self._collection
+        return write_pointer(Path(folder), collection.server.uri, collection.name, about)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, fingerprint: str | None = None) -> MilvusIndex:
+        """Open the index that a folder's header names.
+
+        Raises:
+            InputError: see ``open``; or the folder's header is damaged.
+            LikewiseError: the server does not answer.
+        """
+        return cls.open(*read_pointer(Path(folder)), fingerprint=fingerprint)
+
+    def with_search_settings(self, settings: Mapping[str, object]) -> MilvusIndex:
+        """The same index, searched with other settings.
+
+        Raises:
+            InputError: an unknown search knob, or a value out of bounds.
+        """
+        return MilvusIndex(self._collection, settings)
+
+    def search(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> tuple[Vectors, Ids]:
+        """The ``k`` most alike of each query; see ``Index.search``.
+
+        A filter by ids is sent to the server. A pyarrow expression is translated where it is made
+        of ``&`` and ``|`` over comparisons with whole numbers and equality with texts; for any
+        other, all items are fetched, and the ids of those that meet it are sent.
+
+        Raises:
+            InputError: see ``Index.search``.
+            LikewiseError: the server does not answer.
+        """
+        if k < 1:
+            raise InputError(f"k: must be at least 1; got {k}")
+        wanted = self._queries(queries)
+        knobs = self._search_settings if settings is None else self._settled(settings)
+        choice = chosen(self._collection, filter)
+        return nearest(self._space, self._collection, wanted, k, knobs, choice)
+
+    def range_search(
+        self,
+        queries: ArrayLike,
+        threshold: float,
+        *,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> tuple[Ids, Vectors, Ids]:
+        """All whose score is at least ``threshold``; see ``Index.range_search``.
+
+        Raises:
+            InputError: see ``Index.range_search``.
+            LikewiseError: the server does not answer.
+        """
+        if np.isnan(threshold):
+            raise InputError("threshold: is not a number")
+        wanted = self._queries(queries)
+        knobs = self._search_settings if settings is None else self._settled(settings)
+        choice = chosen(self._collection, filter)
+
+        def find(some: Vectors, k: int) -> tuple[Vectors, Ids]:
+            return nearest(self._space, self._collection, some, k, knobs, choice)
+
+        total = sum(self._collection.count(part) for part in choice.parts)
+        return within(find, total, wanted, float(threshold))
+
+    def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
+        """What each id is of: its row of ``items`` (empty where the index has none).
+
+        Raises:
+            InputError: an id is not in the index.
+        """
+        numbers = np.asarray(ids, np.int64).reshape(-1)
+        found: dict[int, dict[str, object]] = {}
+        distinct = np.unique(numbers)
+        for start in range(0, len(distinct), 1024):
+            part = among(distinct[start : start + 1024])
+            rows = self._collection.rows(part, ["id", "item"])
+            table = items_table([row["item"] for row in rows], self._collection.about.columns or {})
+            items = table.to_pylist() if table.num_columns else [{} for _ in rows]
+            found |= {row["id"]: item for row, item in zip(rows, items, strict=True)}
+        for number in numbers.tolist():
+            if number not in found:
+                raise InputError(f"ids: {number} is not in the index")
+        return [dict(found[number]) for number in numbers.tolist()]
+
+    def add(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
+        """Add vectors under new ids; they are found from the next search on.
+
+        Raises:
+            InputError: see ``build``; or an id is already here.
+        """
+        self._write(vectors, ids, items, replace=False)
+
+    def update(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
+        """Add vectors, in place of those that the index has under the same ids.
+
+        What takes more than one message (4 MiB) becomes visible message by message.
+
+        Raises:
+            InputError: see ``build``.
+        """
+        self._write(vectors, ids, items, replace=True)
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Remove vectors by id; return how many there were. Ids that are not here do not matter."""
+        numbers = np.asarray(ids)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise InputError(f"ids: expected integers; got {numbers.dtype}")
+        known = self._collection.known(np.unique(numbers.astype(np.int64).reshape(-1)))
+        self._collection.delete(known)
+        return len(known)
+
+    def drop(self) -> None:
+        """Remove the index from the server, for good."""
+        self._collection.drop()
+
+    def _write(
+        self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None, *, replace: bool
+    ) -> None:
+        new = self._space.admit(vectors)
+        if new.shape[1] != self.dimension:
+            raise InputError(f"vectors: have {new.shape[1]} dimensions, not {self.dimension}")
+        numbers = checked_ids(ids, len(new))
+        table = checked_items(items, len(new))
+        if (table is None) != (self._collection.about.columns is None):
+            raise InputError("items: the index and what is added must both have them, or neither")
+        known = np.empty(0, np.int64) if replace else self._collection.known(numbers)
+        if len(known):
+            raise InputError(
+                f"ids: {int(known[0])} is already in the index; remove it first, or update it"
+            )
+        if table is not None:
+            self._collection.extend(columns_of(table))
+        self._collection.write(numbers, new, table)
+
+    def _queries(self, queries: ArrayLike) -> Vectors:
+        array = np.asarray(queries)
+        if array.ndim == 1:
+            array = array[None]
+        if array.ndim == 2 and array.shape[1] != self.dimension:
+            raise InputError(
+                f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
+            )
+        return self._space.admit(array, "query")
+
+    def _settled(self, settings: Mapping[str, object]) -> dict[str, Any]:
+        return dict(settled(FAMILY, search_knobs(self._collection.about.settings), settings))

@@ -1,0 +1,71 @@
+"""Items as Milvus's JSON, and back to the types that they had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from likewise.errors import InputError
+
+__all__ = ["Columns", "columns_of", "item_rows", "items_table"]
+
+Columns = dict[str, str]
+LARGEST = 65_536  # bytes of one item, Milvus's limit
+
+
+def columns_of(items: pa.Table) -> Columns:
+    """The columns' types by name.
+
+    Raises:
+        InputError: a column is of a type that JSON cannot hold.
+    """
+    found: Columns = {}
+    for field in items.schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        plain = (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_string(kind)
+            or pa.types.is_large_string(kind)
+            or pa.types.is_null(kind)
+        )
+        if not plain:
+            raise InputError(
+                f"items: column {field.name} is of type {kind}; Milvus takes numbers, texts and "
+                "true or false"
+            )
+        found[field.name] = str(kind)
+    return found
+
+
+def item_rows(items: pa.Table | None, count: int) -> list[dict[str, Any]]:
+    """A dictionary a row, empty ones where there are no items.
+
+    Raises:
+        InputError: a number is not finite, or a row takes more than 64 KiB.
+    """
+    if items is None:
+        return [{} for _ in range(count)]
+    rows: list[dict[str, Any]] = items.to_pylist()
+    for number, row in enumerate(rows):
+        try:
+            size = len(json.dumps(row, allow_nan=False, ensure_ascii=False).encode())
+        except ValueError:
+            raise InputError(f"items: row {number} holds a number that is not finite") from None
+        if size > LARGEST:
+            raise InputError(f"items: row {number} takes {size:,} bytes; Milvus takes {LARGEST:,}")
+    return rows
+
+
+def items_table(rows: Sequence[dict[str, Any]], columns: Columns) -> pa.Table:
+    """The table that the rows were made of."""
+    return pa.table(
+        {
+            name: pa.array([row.get(name) for row in rows], pa.type_for_alias(kind))
+            for name, kind in columns.items()
+        }
+    )
