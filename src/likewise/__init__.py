@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from likewise.models.embedder import Embedder
     from likewise.models.registry import list_backbones
     from likewise.models.store import load
-    from likewise.search.exact import ExactIndex
     from likewise.search.index import Index
     from likewise.training.recipe import Recipe, load_recipe
     from likewise.training.run import TrainingResult, train
@@ -33,7 +32,6 @@ __version__ = "0.1.0"
 _HOME = {
     "Embedder": "models.embedder",
     "Embeddings": "data.embeddings",
-    "ExactIndex": "search.exact",
     "Experiment": "evaluation.protocol",
     "Index": "search.index",
     "InputError": "errors",
@@ -83,7 +81,6 @@ __all__ = [  # noqa: RUF022  # in the order of the work
     "Verification",
     "write_report",
     "Index",
-    "ExactIndex",
     "LikewiseError",
     "InputError",
 ]

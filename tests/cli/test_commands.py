@@ -118,7 +118,7 @@ def test_wrong_use_is_one_line_and_code_2(
     photos: Path, model: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = make_photos(tmp_path / "one", ("alone",))
-    likewise.ExactIndex.build(np.eye(32), fingerprint="another").save(tmp_path / "foreign")
+    likewise.Index.build(np.eye(32), fingerprint="another").save(tmp_path / "foreign")
     (tmp_path / "empty").mkdir()
     photo = photos / "bob" / "0.png"
     out = tmp_path / "x"
@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_the_last_good_state(
     assert not list(run.rglob("*.tmp"))
     many = make_photos(tmp_path / "many", people=8, each=30)
     index = tmp_path / "index"
-    likewise.ExactIndex.build(np.eye(3), [7, 8, 9]).save(index)
+    likewise.Index.build(np.eye(3), [7, 8, 9]).save(index)
     built = typed("index", "build", many, "--model", model, "--out", index)
     assert built.returncode == 1
     assert "cannot write" in built.stderr

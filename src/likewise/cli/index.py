@@ -36,7 +36,20 @@ def build(
     ids: Annotated[
         Path | None, typer.Option("--ids", help="The names of a .npy file's rows, one a line.")
     ] = None,
-    metric: Annotated[str, typer.Option("--metric", help="cosine, dot or euclidean.")] = "cosine",
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric",
+            help="cosine, dot, euclidean, manhattan or mahalanobis:FILE.npy.",
+        ),
+    ] = "cosine",
+    family: Annotated[
+        str, typer.Option("--family", help="How it searches: exact, hnsw, ivf_flat, …")
+    ] = "exact",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A build knob of the family: KNOB=VALUE; repeatable."),
+    ] = None,
     flip: Flip = False,
     on_bad_image: OnBad = BadImagePolicy.skip,
     device: Device = "auto",
@@ -48,7 +61,8 @@ def build(
     Example: likewise index build photos/ --model runs/photos/model --out index
     """
     from likewise.cli.source import embeddings_of
-    from likewise.search.exact import ExactIndex
+    from likewise.search.index import Index
+    from likewise.search.knobs import parse_settings
     from likewise.storage import output_folder
 
     output_folder(out)
@@ -56,8 +70,10 @@ def build(
         data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
     )
     embeddings = source.embeddings
-    built = ExactIndex.build(
+    built = Index.build(
         embeddings.vectors,
+        family=family,
+        settings=parse_settings(set_ or []),
         metric=metric,
         fingerprint=embeddings.fingerprint,
         items=embeddings.items,
@@ -68,6 +84,7 @@ def build(
             {
                 "index": str(out),
                 "family": built.family,
+                "settings": built.settings,
                 "metric": built.metric,
                 "count": len(built),
                 "dimension": built.dimension,

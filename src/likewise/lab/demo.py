@@ -28,7 +28,6 @@ from likewise.evaluation.verification import pair_scores, verification
 from likewise.lab.baselines import BASELINES
 from likewise.models.embedder import Embedder
 from likewise.models.store import load
-from likewise.search.exact import ExactIndex
 from likewise.search.index import Index
 from likewise.storage import new_file, write_json
 from likewise.training.recipe import Recipe, load_recipe, recipe_with
@@ -139,7 +138,7 @@ def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> Demo
     say("indexing them, and searching with a photo that is not in the index")
     probe = len(test) // 2
     others = np.delete(np.arange(len(test)), probe)
-    index = ExactIndex.build(
+    index = Index.build(
         embeddings.vectors[others],
         others,
         fingerprint=embedder.fingerprint,

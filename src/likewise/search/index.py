@@ -1,59 +1,122 @@
-"""The one interface of every index, and the gate through which vectors come in.
-
-The vectors, ids and items are the truth; what a family builds on top of them is a cache.
-"""
+"""The one interface of every index: what it holds is the truth, its engine a cache over it."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
-from likewise.errors import InputError, one_of
+from likewise.distances.mahalanobis import Mahalanobis
+from likewise.errors import InputError
+from likewise.search.choice import Filter, chosen_rows
+from likewise.search.engine import Engine, Ids, Vectors
+from likewise.search.families import family_named
+from likewise.search.gate import checked_ids, checked_items, checked_vectors
+from likewise.search.knobs import Settings, settled
+from likewise.search.nearest import nearest
+from likewise.search.rebuild import Contents, built_base
+from likewise.search.space import METRICS, space_of
+from likewise.search.within import within
 
 __all__ = ["METRICS", "Index", "checked_vectors"]
 
-Vectors = NDArray[np.float32]
-Ids = NDArray[np.int64]
-METRICS = ("cosine", "dot", "euclidean")
 
-
-class Index(ABC):
+@final
+class Index:
     """Finds the most alike of the vectors it holds; scores are higher for more alike.
 
-    Args:
-        vectors: float32 [N,D]; for cosine already of unit length.
-        ids: int64 [N], distinct.
-        metric: ``cosine``, ``dot``, or ``euclidean`` (whose score is the negated distance).
-        fingerprint: the embedder that made the vectors.
-        items: a table of N rows that says what each vector is of, or None.
+    Vectors, ids and items are the truth. A *family* (see ``likewise.search.families``) builds an
+    engine over them that finds candidates; each is scored again from the vectors, exactly and the
+    same way for every family, so that a threshold carries over. Vectors added later are searched
+    exactly until the engine is rebuilt, which happens in the background once enough has changed.
+
+    Any number of threads may search while one adds, removes or rebuilds: a search sees the index
+    as it was at one moment.
+
+    Make one with ``Index.build`` or ``Index.load``.
     """
 
-    family: str
-
     def __init__(
-        self, vectors: Vectors, ids: Ids, metric: str, fingerprint: str, items: pa.Table | None
+        self, contents: Contents, search_settings: Settings, evidence: Mapping[str, Any]
     ) -> None:
-        self.vectors = vectors
-        self.ids = ids
-        self.metric = metric
-        self.fingerprint = fingerprint
-        self.items = items
-        self._rows: dict[int, int] | None = None
+        self._contents = contents
+        self._search_settings = search_settings
+        self.evidence: dict[str, Any] = dict(evidence)
+        """How well it searches, as the tuner measured it; any JSON."""
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._contents.snapshot)
+
+    def __repr__(self) -> str:
+        return (
+            f"Index({len(self):,} vectors of {self.dimension} numbers, {self.metric}, "
+            f"family {self.family})"
+        )
+
+    # What it is
+
+    @property
+    def family(self) -> str:
+        """The family's name. So few vectors that it would not help are searched exactly."""
+        return self._contents.family.name
+
+    @property
+    def engine(self) -> Engine:
+        """What searches now; ``exact`` where the family has too few vectors to build on."""
+        return self._contents.snapshot.base.engine
+
+    @property
+    def settings(self) -> Settings:
+        """The build settings."""
+        return dict(self._contents.settings)
+
+    @property
+    def search_settings(self) -> Settings:
+        """The settings of each search."""
+        return dict(self._search_settings)
+
+    @property
+    def metric(self) -> str:
+        """``cosine``, ``dot``, ``euclidean``, ``manhattan`` or ``mahalanobis``."""
+        return self._contents.space.name
+
+    @property
+    def fingerprint(self) -> str:
+        """The embedder that made the vectors."""
+        return self._contents.fingerprint
 
     @property
     def dimension(self) -> int:
-        """D, the numbers in a vector."""
-        return int(self.vectors.shape[1])
+        """D, the numbers in a vector as it comes in."""
+        return self._contents.dimension
+
+    @property
+    def vectors(self) -> Vectors:
+        """What it holds, float32 [len,D]: of unit length for cosine, mapped for mahalanobis."""
+        return self._contents.snapshot.vectors
+
+    @property
+    def ids(self) -> Ids:
+        """The ids, int64 [len], in the order of ``vectors``."""
+        return self._contents.snapshot.ids
+
+    @property
+    def items(self) -> pa.Table | None:
+        """What each vector is of, in the order of ``vectors``; None if never given."""
+        return self._contents.snapshot.items
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory that searching needs; vectors left on disk count where all are read."""
+        return self._contents.memory_bytes
+
+    # Making one
 
     @classmethod
     def build(
@@ -61,116 +124,61 @@ class Index(ABC):
         vectors: ArrayLike,
         ids: ArrayLike | None = None,
         *,
-        metric: str = "cosine",
+        family: str = "exact",
+        settings: Mapping[str, object] | None = None,
+        search_settings: Mapping[str, object] | None = None,
+        metric: str | Mahalanobis = "cosine",
         fingerprint: str = EXTERNAL,
         items: pa.Table | None = None,
-    ) -> Self:
+    ) -> Index:
         """Build an index.
 
         Args:
             vectors: [N,D], finite; for cosine of any length but zero.
             ids: int64 [N], distinct; 0 … N-1 if None.
-            metric: ``cosine``, ``dot`` or ``euclidean``.
+            family: a name of ``likewise.search.families.FAMILIES``.
+            settings: the family's build knobs; what is not named takes its default.
+            search_settings: the family's search knobs, for searches that name none.
+            metric: ``cosine``, ``dot``, ``euclidean``, ``manhattan``, ``mahalanobis:FILE.npy``
+                (the matrix [D,D]), or a ``Mahalanobis`` distance. The score of a distance is its
+                negative.
             fingerprint: the embedder that made the vectors.
             items: N rows that say what each vector is of.
 
         Raises:
-            InputError: a vector is not finite or zero (names the row), an id comes twice, or the
-                counts differ.
+            InputError: a vector is not finite or zero (names the row), an id comes twice, the
+                counts differ, or the family has no such metric or knob.
+            MissingExtra: the family's library is not installed.
 
         Example:
             >>> import numpy as np
-            >>> from likewise.search.exact import ExactIndex
-            >>> index = ExactIndex.build(np.eye(3), [10, 20, 30])
+            >>> from likewise.search.index import Index
+            >>> index = Index.build(np.eye(3), [10, 20, 30])
             >>> scores, ids = index.search([0, 1, 0.1], k=2)
             >>> ids.tolist()
             [[20, 30]]
         """
-        one_of("metric", metric, METRICS)
-        ready = checked_vectors(vectors, metric)
-        numbers = np.arange(len(ready)) if ids is None else ids
-        return cls(
-            ready, _checked_ids(numbers, len(ready)), metric, fingerprint, _sized(items, len(ready))
-        )
-
-    def search(
-        self, queries: ArrayLike, k: int = 10, *, filter: ArrayLike | None = None
-    ) -> tuple[Vectors, Ids]:
-        """The ``k`` most alike of each query.
-
-        Args:
-            queries: [Q,D], or one [D].
-            k: how many; fewer come back where the index (or the filter) holds fewer.
-            filter: int64 ids to choose among; all if None. Ids that are not here do not matter.
-
-        Returns:
-            Scores float32 [Q,k'], descending, and their ids int64 [Q,k'], with
-            k' = min(k, number of vectors to choose among).
-
-        Raises:
-            InputError: the dimension differs, a query is not finite or zero, or k is below 1.
-        """
-        if k < 1:
-            raise InputError(f"k: must be at least 1; got {k}")
-        wanted = checked_vectors(np.atleast_2d(np.asarray(queries)), self.metric, "query")
-        if wanted.shape[1] != self.dimension:
+        kind = family_named(family)
+        space = space_of(metric)
+        if space.metric not in kind.metrics:
             raise InputError(
-                f"queries: have {wanted.shape[1]} dimensions, the index has {self.dimension}"
+                f"family {family}: has no metric {space.name}; it has: {', '.join(kind.metrics)}"
             )
-        among = None if filter is None else self._rows_of(filter)
-        k = min(k, len(self) if among is None else len(among))
-        if k == 0 or len(wanted) == 0:
-            return np.empty((len(wanted), 0), np.float32), np.empty((len(wanted), 0), np.int64)
-        rows = self._nearest(wanted, k, among)
-        return self._ranked(wanted, rows)
-
-    @abstractmethod
-    def _nearest(self, queries: Vectors, k: int, among: Ids | None) -> Ids:
-        """The rows of the ``k`` nearest, int64 [Q,k], in any order; ``among`` limits the rows."""
-
-    def add(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
-        """Add vectors under new ids.
-
-        Raises:
-            InputError: see ``build``; or an id is already here.
-        """
-        new = checked_vectors(vectors, self.metric)
-        if new.shape[1] != self.dimension:
-            raise InputError(f"vectors: have {new.shape[1]} dimensions, not {self.dimension}")
-        numbers = _checked_ids(ids, len(new))
-        known = np.intersect1d(numbers, self.ids)
-        if len(known):
-            raise InputError(f"ids: {int(known[0])} is already in the index; remove it first")
-        if (items is None) != (self.items is None):
-            raise InputError("items: the index and what is added must both have them, or neither")
-        if items is not None and self.items is not None:
-            rows = _sized(items, len(new))
-            self.items = pa.concat_tables([self.items, rows], promote_options="default")
-        self.vectors = np.concatenate([self.vectors, new])
-        self.ids = np.concatenate([self.ids, numbers])
-        self._rows = None
-
-    def remove(self, ids: ArrayLike) -> int:
-        """Remove vectors by id; return how many there were. Ids that are not here do not matter."""
-        gone = np.isin(self.ids, np.asarray(ids, np.int64))
-        if gone.any():
-            kept = np.flatnonzero(~gone)
-            self.vectors, self.ids = self.vectors[kept], self.ids[kept]
-            self.items = None if self.items is None else self.items.take(pa.array(kept))
-            self._rows = None
-        return int(gone.sum())
-
-    def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
-        """What each id is of: its row of ``items`` (empty where the index has none)."""
-        if self.items is None:
-            return [{} for _ in ids]
-        found: list[dict[str, object]] = self.items.take(
-            pa.array([self._row_of(int(number)) for number in ids], pa.int64())
-        ).to_pylist()
-        return found
+        chosen = settled(family, kind.build_knobs, settings)
+        searching = settled(family, kind.search_knobs, search_settings)
+        kind.require()
+        ready = space.admit(vectors)
+        numbers = checked_ids(np.arange(len(ready)) if ids is None else ids, len(ready))
+        table = checked_items(items, len(ready))
+        base = built_base(kind, space, chosen, ready, numbers, table)
+        return cls(Contents(kind, chosen, space, fingerprint, base), searching, {})
 
     def save(self, folder: str | Path) -> Path:
-        """Write the index; a crash leaves the old one or the new one."""
+        """Write the index; a crash leaves the old one or the new one.
+
+        Raises:
+            LikewiseError: the folder cannot be written or the disk is full; the old index stays.
+        """
         from likewise.search.store import save
 
         return save(self, Path(folder))
@@ -181,11 +189,12 @@ class Index(ABC):
 
         Args:
             folder: what ``save`` wrote.
-            mmap: leave the vectors on disk and read them as needed.
+            mmap: leave the vectors, and what of the engine can be, on disk until needed.
             fingerprint: of the embedder in use; another embedder's index is refused.
 
         Raises:
             InputError: it is no index, is damaged, or was made by another embedder.
+            MissingExtra: its family's library is not installed.
         """
         from likewise.search.store import load
 
@@ -194,70 +203,183 @@ class Index(ABC):
             require_same_embedder(fingerprint, index.fingerprint, str(folder))
         return index
 
-    def _row_of(self, number: int) -> int:
-        if self._rows is None:
-            self._rows = {number: row for row, number in enumerate(self.ids.tolist())}
-        try:
-            return self._rows[number]
-        except KeyError:
-            raise InputError(f"ids: {number} is not in the index") from None
+    # Searching
 
-    def _rows_of(self, ids: ArrayLike) -> Ids:
-        return np.flatnonzero(np.isin(self.ids, np.asarray(ids, np.int64))).astype(np.int64)
+    def search(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> tuple[Vectors, Ids]:
+        """The ``k`` most alike of each query.
 
-    def _ranked(self, queries: Vectors, rows: Ids) -> tuple[Vectors, Ids]:
-        """Score the rows found exactly, one way for every family, and put them in order."""
-        scores = np.empty(rows.shape, np.float32)
-        for number, (query, found) in enumerate(zip(queries, rows, strict=True)):
-            near = self.vectors[found]
-            if self.metric == "euclidean":
-                scores[number] = -np.linalg.norm(near - query, axis=1)
-            else:
-                scores[number] = near @ query
-        if self.metric == "cosine":
-            np.clip(scores, -1.0, 1.0, out=scores)
-        numbers = self.ids[rows]
-        order = np.lexsort((numbers, -scores))  # equal scores: the smaller id first
-        return (
-            np.take_along_axis(scores, order, axis=1),
-            np.take_along_axis(numbers, order, axis=1),
-        )
+        Args:
+            queries: [Q,D], or one [D].
+            k: how many; fewer come back where the index (or the filter) holds fewer.
+            filter: what to choose among: int64 ids (those that are not here do not matter), or a
+                pyarrow expression over the items, such as ``pc.field("camera") == 3``.
+            settings: search knobs for this search, in place of ``search_settings``.
 
+        Returns:
+            Scores float32 [Q,k'], descending (equal ones by ascending id), and their ids int64
+            [Q,k'], with k' = min(k, number of vectors to choose among).
 
-def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vector") -> Vectors:
-    """Vectors as float32 [N,D], finite, contiguous, and for cosine of unit length.
+        Raises:
+            InputError: the dimension differs, a query is not finite or zero, k is below 1, or the
+                filter or a setting is wrong.
+        """
+        if k < 1:
+            raise InputError(f"k: must be at least 1; got {k}")
+        wanted = self._queries(queries)
+        chosen = self._search_settings if settings is None else self._settled(settings)
+        snapshot = self._contents.snapshot
+        rows = None if filter is None else chosen_rows(snapshot, filter)
+        return nearest(self._contents.space, snapshot, wanted, k, chosen, rows)
 
-    Raises:
-        InputError: names the first row that is not finite, or zero where a direction is needed.
-    """
-    array = np.asarray(vectors)
-    if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
-        raise InputError(f"{what}s: expected numbers [N,D]; got {array.dtype} {list(array.shape)}")
-    ready = np.ascontiguousarray(array, np.float32)
-    lengths = np.linalg.norm(ready, axis=1)
-    if not np.isfinite(lengths).all():
-        raise InputError(f"{what}s: row {int(np.argmin(np.isfinite(lengths)))} is not finite")
-    if metric != "cosine":
-        return ready
-    if len(lengths) and lengths.min() == 0:
-        raise InputError(f"{what}s: row {int(np.argmin(lengths))} is zero, so it has no direction")
-    unit: Vectors = ready / lengths[:, None]
-    return unit
+    def range_search(
+        self,
+        queries: ArrayLike,
+        threshold: float,
+        *,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> tuple[Ids, Vectors, Ids]:
+        """All whose score is at least ``threshold``, as far as the family finds them.
 
+        Args:
+            queries: [Q,D], or one [D].
+            threshold: the least score: a similarity, or a negated distance.
+            filter: see ``search``.
+            settings: see ``search``.
 
-def _checked_ids(ids: ArrayLike, count: int) -> Ids:
-    numbers = np.asarray(ids)
-    if numbers.ndim != 1 or (numbers.dtype.kind not in "iu" and count):
-        raise InputError(f"ids: expected integers [N]; got {numbers.dtype} {list(numbers.shape)}")
-    if len(numbers) != count:
-        raise InputError(f"ids: {len(numbers)} for {count} vectors")
-    distinct, times = np.unique(numbers, return_counts=True)
-    if len(distinct) < count:
-        raise InputError(f"ids: {int(distinct[np.argmax(times > 1)])} comes twice")
-    return numbers.astype(np.int64)
+        Returns:
+            ``limits`` int64 [Q+1], scores float32 and ids int64: those of query q are
+            ``scores[limits[q]:limits[q+1]]``, descending.
 
+        Raises:
+            InputError: see ``search``; or the threshold is not a number.
 
-def _sized(items: pa.Table | None, count: int) -> pa.Table | None:
-    if items is not None and items.num_rows != count:
-        raise InputError(f"items: {items.num_rows} rows for {count} vectors")
-    return items
+        Example:
+            >>> import numpy as np
+            >>> from likewise.search.index import Index
+            >>> index = Index.build(np.eye(3), [10, 20, 30])
+            >>> limits, scores, ids = index.range_search([[1, 1, 0], [0, 0, 1]], 0.5)
+            >>> limits.tolist(), ids.tolist()
+            ([0, 2, 3], [10, 20, 30])
+        """
+        if np.isnan(threshold):
+            raise InputError("threshold: is not a number")
+        wanted = self._queries(queries)
+        chosen = self._search_settings if settings is None else self._settled(settings)
+        snapshot = self._contents.snapshot
+        rows = None if filter is None else chosen_rows(snapshot, filter)
+        return within(self._contents.space, snapshot, wanted, float(threshold), chosen, rows)
+
+    def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
+        """What each id is of: its row of ``items`` (empty where the index has none).
+
+        Raises:
+            InputError: an id is not in the index.
+        """
+        snapshot = self._contents.snapshot
+        numbers = np.asarray(ids, np.int64).reshape(-1)
+        rows = snapshot.rows_of(numbers)
+        if len(rows) and rows.min() < 0:
+            raise InputError(f"ids: {int(numbers[np.argmin(rows)])} is not in the index")
+        return snapshot.items_at(rows)
+
+    def with_search_settings(self, settings: Mapping[str, object]) -> Index:
+        """The same index (what is added to one is in both), searched with other settings.
+
+        Raises:
+            InputError: an unknown search knob, or a value out of bounds.
+        """
+        return Index(self._contents, self._settled(settings), self.evidence)
+
+    def with_effort(self, effort: float, k: int = 10) -> Index:
+        """The same index, searched with less or more care.
+
+        Args:
+            effort: 0 for the quickest of the family's settings, 1 for the most thorough.
+            k: how many will be asked for.
+
+        Raises:
+            InputError: the effort is not from 0 to 1.
+        """
+        if not 0 <= effort <= 1:
+            raise InputError(f"effort: must be from 0 to 1; got {effort}")
+        contents = self._contents
+        grid = contents.family.search_grid(contents.settings, len(self), k)
+        return self.with_search_settings(grid[round(effort * (len(grid) - 1))])
+
+    # Changing it
+
+    def add(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
+        """Add vectors under new ids; they are found from the next search on.
+
+        Raises:
+            InputError: see ``build``; or an id is already here.
+        """
+        self._contents.change(self._admitted(vectors), ids, items, replace=False)
+
+    def update(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
+        """Add vectors, in place of those that the index has under the same ids, in one step.
+
+        Raises:
+            InputError: see ``build``.
+        """
+        self._contents.change(self._admitted(vectors), ids, items, replace=True)
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Remove vectors by id; return how many there were. Ids that are not here do not matter."""
+        return self._contents.remove(ids)
+
+    @property
+    def degraded(self) -> bool:
+        """So much was removed or added since the engine was built that a rebuild would pay."""
+        return self._contents.degraded
+
+    def rebuild(self, *, background: bool = False) -> threading.Thread | None:
+        """Build the engine anew over what the index holds; searches go on meanwhile.
+
+        Args:
+            background: return at once, and swap the new engine in when it is ready. The index
+                does this by itself once it is ``degraded``.
+
+        Returns:
+            The thread that works, if in the background.
+        """
+        if background:
+            return self._contents.rebuild_in_background()
+        self._contents.rebuild()
+        return None
+
+    def wait(self) -> None:
+        """Wait for a rebuild in the background, if there is one.
+
+        Raises:
+            LikewiseError: it failed; the index still searches with the old engine.
+        """
+        self._contents.wait()
+
+    def _admitted(self, vectors: ArrayLike) -> Vectors:
+        new = self._contents.space.admit(vectors)
+        if new.shape[1] != self._contents.snapshot.base.vectors.shape[1]:
+            raise InputError(f"vectors: have {new.shape[1]} dimensions, not {self.dimension}")
+        return new
+
+    def _queries(self, queries: ArrayLike) -> Vectors:
+        array = np.asarray(queries)
+        if array.ndim == 1:
+            array = array[None]
+        if array.ndim == 2 and array.shape[1] != self._contents.dimension:
+            raise InputError(
+                f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
+            )
+        return self._contents.space.admit(array, "query")
+
+    def _settled(self, settings: Mapping[str, object]) -> Settings:
+        kind = self._contents.family
+        return settled(kind.name, kind.search_knobs, settings)

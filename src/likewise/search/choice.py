@@ -1,0 +1,68 @@
+"""A filter as rows: which of an index's rows may be found."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import ArrayLike
+
+from likewise.errors import InputError
+from likewise.search.engine import Rows
+from likewise.search.snapshot import Snapshot
+
+__all__ = ["Filter", "chosen_rows"]
+
+Filter: TypeAlias = ArrayLike | pc.Expression
+ROW = "__row__"  # no column of the items can have a name that is reserved so
+
+
+def chosen_rows(snapshot: Snapshot, filter: Filter) -> Rows:
+    """The rows that a filter lets through, ascending, removed ones left out.
+
+    Args:
+        snapshot: what the index holds.
+        filter: int64 ids (those that are not here do not matter), or an expression over the
+            items' columns, such as ``pc.field("camera") == 3``.
+
+    Raises:
+        InputError: an expression on an index without items, or on a column that they lack.
+    """
+    if isinstance(filter, pc.Expression):
+        return _matching(snapshot, filter)
+    ids: np.ndarray = np.asarray(filter)
+    if ids.size and ids.dtype.kind not in "iu":
+        raise InputError(f"filter: expected int64 ids or a pyarrow expression; got {ids.dtype}")
+    rows = snapshot.rows_of(np.unique(ids.astype(np.int64).reshape(-1)))
+    return np.sort(rows[rows >= 0])
+
+
+def _matching(snapshot: Snapshot, expression: pc.Expression) -> Rows:
+    if snapshot.base.items is None:
+        raise InputError("filter: an expression needs items, and this index has none")
+    old = _rows_matching(snapshot.base.items, expression)
+    if snapshot.gone is not None:
+        old = old[~snapshot.gone[old]]
+    if not snapshot.fresh.count or snapshot.fresh.items is None:
+        return old
+    # The fresh rows may lack a column of the base's, or bring a new one.
+    columns = pa.unify_schemas(
+        [snapshot.base.items.schema, snapshot.fresh.items.schema], promote_options="default"
+    )
+    empty = columns.empty_table()
+    fresh = pa.concat_tables([empty, snapshot.fresh.items], promote_options="default")
+    return np.concatenate([old, _rows_matching(fresh, expression) + len(snapshot.base.ids)])
+
+
+def _rows_matching(table: pa.Table, expression: pc.Expression) -> Rows:
+    numbered = table.append_column(ROW, pa.array(np.arange(table.num_rows)))
+    try:
+        found = numbered.filter(expression)[ROW].to_numpy()
+    except (pa.ArrowException, KeyError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(
+            f"filter: {reason}; the items' columns are: {', '.join(table.column_names)}"
+        ) from None
+    return np.asarray(found, np.int64)

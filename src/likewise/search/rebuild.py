@@ -1,0 +1,192 @@
+"""What an index holds, as it changes: one writer at a time, and rebuilds beside the readers."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike
+
+from likewise.errors import InputError, LikewiseError
+from likewise.search.engine import Engine, Ids, Vectors
+from likewise.search.families.exact import Exact
+from likewise.search.gate import checked_ids, checked_items
+from likewise.search.knobs import Settings
+from likewise.search.snapshot import Base, Fresh, Snapshot
+from likewise.search.space import Space
+
+__all__ = ["Contents", "built_base"]
+
+# When a rebuild pays: fresh rows are scanned by every search, removed ones are asked for in vain.
+FRESH_ROWS = 2_000
+FRESH_SHARE = 0.05
+GONE_SHARE = 0.2
+
+
+def built_base(
+    family: type[Engine],
+    space: Space,
+    settings: Settings,
+    vectors: Vectors,
+    ids: Ids,
+    items: pa.Table | None,
+) -> Base:
+    """Build the family's engine over vectors; an exact one where they are too few for it."""
+    if len(vectors) < max(1, family.smallest):
+        return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
+    return Base(vectors, ids, items, family.build(np.asarray(vectors), space.metric, settings))
+
+
+class Contents:
+    """The snapshot that holds now, and the only ways to replace it.
+
+    Args:
+        family: the family of the engine.
+        settings: its build settings.
+        space: what vectors are compared in.
+        fingerprint: the embedder that made them.
+        base: the first base.
+    """
+
+    def __init__(
+        self,
+        family: type[Engine],
+        settings: Settings,
+        space: Space,
+        fingerprint: str,
+        base: Base,
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        self.family = family
+        self.settings = settings
+        self.space = space
+        self.fingerprint = fingerprint
+        width = base.vectors.shape[1]
+        self.dimension = int(width if space.factor is None else space.factor.shape[1])
+        self.snapshot = snapshot or Snapshot(base, Fresh.none(width, base.items))
+        self._stamp = self.snapshot.fresh.count
+        self._writing = threading.Lock()
+        self._rebuilding = threading.Lock()
+        self._worker: threading.Thread | None = None
+        self._failure: Exception | None = None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory that searching needs."""
+        now = self.snapshot
+        base, fresh = now.base, now.fresh
+        mapped = isinstance(base.vectors, np.memmap) and not base.engine.scans
+        vectors = 0 if mapped else base.vectors.nbytes
+        fresh_bytes = fresh.vectors_room.nbytes + fresh.ids_room.nbytes + fresh.stamps_room.nbytes
+        gone = 0 if now.gone is None else now.gone.nbytes
+        return int(base.engine.memory_bytes + vectors + base.ids.nbytes + fresh_bytes + gone)
+
+    def change(
+        self, vectors: Vectors, ids: ArrayLike, items: pa.Table | None, *, replace: bool
+    ) -> None:
+        """Add rows; with ``replace``, in place of those with the same ids."""
+        numbers = checked_ids(ids, len(vectors))
+        rows = checked_items(items, len(vectors))
+        with self._writing:
+            now = self.snapshot
+            known = now.rows_of(numbers) >= 0
+            if known.any() and not replace:
+                raise InputError(
+                    f"ids: {int(numbers[np.argmax(known)])} is already in the index; "
+                    "remove it first, or update it"
+                )
+            if (rows is None) != (now.base.items is None):
+                raise InputError(
+                    "items: the index and what is added must both have them, or neither"
+                )
+            if known.any():
+                now = now.without(numbers[known])
+            self.snapshot = now.with_more(vectors, numbers, self._stamp, rows)
+            self._stamp += len(numbers)
+        self._rebuild_if_degraded()
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Remove rows by id; return how many there were."""
+        numbers = np.asarray(ids)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise InputError(f"ids: expected integers; got {numbers.dtype}")
+        with self._writing:
+            before = len(self.snapshot)
+            self.snapshot = self.snapshot.without(numbers.astype(np.int64).reshape(-1))
+            gone = before - len(self.snapshot)
+        self._rebuild_if_degraded()
+        return gone
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a rebuild would pay."""
+        now = self.snapshot
+        count = len(now.base.ids)
+        return now.fresh.count > max(FRESH_ROWS, FRESH_SHARE * count) or now.gone_count > max(
+            FRESH_ROWS // 2, GONE_SHARE * count
+        )
+
+    def rebuild(self) -> None:
+        """Build anew over what is here, then take over what changed meanwhile."""
+        with self._rebuilding:
+            with self._writing:
+                old, stamp = self.snapshot, self._stamp
+            base = built_base(
+                self.family,
+                self.space,
+                self.settings,
+                np.ascontiguousarray(old.vectors),
+                np.ascontiguousarray(old.ids),
+                old.items,
+            )
+            with self._writing:
+                self.snapshot = _carried_over(old, self.snapshot, base, stamp)
+
+    def rebuild_in_background(self) -> threading.Thread:
+        """Start ``rebuild`` in a thread, or return the one at work."""
+        with self._writing:
+            if self._worker is None or not self._worker.is_alive():
+                self._worker = threading.Thread(
+                    target=self._work, name="likewise-rebuild", daemon=True
+                )
+                self._worker.start()
+            return self._worker
+
+    def wait(self) -> None:
+        """Join the thread at work; raise what stopped it."""
+        worker = self._worker
+        if worker is not None:
+            worker.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise LikewiseError(f"rebuilding the index failed: {failure}") from failure
+
+    def _work(self) -> None:
+        try:
+            self.rebuild()
+        except Exception as error:  # kept for ``wait``: the old engine goes on searching
+            self._failure = error
+
+    def _rebuild_if_degraded(self) -> None:
+        if self.degraded and self._failure is None:
+            self.rebuild_in_background()
+
+
+def _carried_over(old: Snapshot, now: Snapshot, base: Base, stamp: int) -> Snapshot:
+    """The new base with what changed while it was built: rows gone since, rows come since.
+
+    Args:
+        old: what the base was built from.
+        now: what holds now.
+        base: the new base; its rows are ``old``'s kept rows, then its fresh ones.
+        stamp: the first that was not given yet when ``old`` was taken.
+    """
+    gone_before = np.zeros(0, np.bool_) if now.gone is None else now.gone[old.kept]
+    if not len(gone_before):
+        gone_before = np.zeros(len(old.kept), np.bool_)
+    gone_fresh = ~np.isin(old.fresh.stamps, now.fresh.stamps)
+    gone = np.concatenate([gone_before, gone_fresh])
+    since = np.flatnonzero(now.fresh.stamps >= stamp)
+    count = int(gone.sum())
+    return Snapshot(base, now.fresh.only(since), gone if count else None, count)

@@ -1,0 +1,90 @@
+"""The space that an index measures in: its metric, and the map into it where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from likewise.distances.distance import Distance
+from likewise.distances.mahalanobis import Mahalanobis
+from likewise.errors import InputError, one_of
+from likewise.search.engine import Vectors
+from likewise.search.gate import checked_vectors
+
+__all__ = ["METRICS", "Space", "space_of"]
+
+METRICS = ("cosine", "dot", "euclidean", "manhattan")
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """How vectors are admitted and compared; scores are higher for more alike.
+
+    Args:
+        name: the metric as users name it: one of ``METRICS``, or ``mahalanobis``.
+        factor: A float32 [r,D] of a Mahalanobis distance; the vectors are mapped by it once, and
+            from there on the distance is Euclidean.
+    """
+
+    name: str
+    factor: Vectors | None = None
+
+    @property
+    def metric(self) -> str:
+        """What an engine is asked for: one of ``METRICS``."""
+        return "euclidean" if self.factor is not None else self.name
+
+    def admit(self, vectors: ArrayLike, what: str = "vector") -> Vectors:
+        """Vectors float32 [N,D'] ready to be compared; for cosine of unit length.
+
+        Raises:
+            InputError: names the first row that is not finite, or zero for cosine.
+        """
+        ready = checked_vectors(vectors, self.metric, what)
+        if self.factor is None:
+            return ready
+        if ready.shape[1] != self.factor.shape[1]:
+            raise InputError(
+                f"{what}s: have {ready.shape[1]} dimensions, the metric {self.factor.shape[1]}"
+            )
+        return checked_vectors(ready @ self.factor.T, self.metric, what)
+
+    def scores(self, queries: Vectors, near: Vectors) -> Vectors:
+        """The exact score of each query [Q,D] with its own candidates [Q,C,D]: float32 [Q,C].
+
+        A pair's score depends on the pair alone: not on the family that found it, nor on what
+        else is scored with it. So a threshold carries over from one index to another.
+        """
+        if self.metric in ("cosine", "dot"):
+            found: Vectors = np.einsum("qcd,qd->qc", near, queries)
+            if self.metric == "cosine":
+                np.clip(found, -1.0, 1.0, out=found)
+            return found
+        apart = near - queries[:, None, :]
+        if self.metric == "manhattan":
+            far: Vectors = np.abs(apart, out=apart).sum(axis=2)
+        else:
+            far = np.sqrt(np.einsum("qcd,qcd->qc", apart, apart))
+        return np.negative(far, out=far)
+
+
+def space_of(metric: str | Distance) -> Space:
+    """The space of a metric.
+
+    Args:
+        metric: ``cosine``, ``dot``, ``euclidean``, ``manhattan``, ``mahalanobis:FILE.npy`` with
+            the matrix [D,D], or a ``Mahalanobis`` distance.
+
+    Raises:
+        InputError: an unknown name (the nearest is suggested) or a file that is no such matrix.
+    """
+    if isinstance(metric, str) and metric.startswith("mahalanobis:"):
+        from likewise.distances.names import parse_distance
+
+        metric = parse_distance(metric)
+    if isinstance(metric, Mahalanobis):
+        factor = metric.factor.detach().cpu().numpy().astype(np.float32)
+        return Space("mahalanobis", np.ascontiguousarray(factor))
+    return Space(one_of("metric", str(metric), [*METRICS, "mahalanobis:FILE.npy"]))
