@@ -53,15 +53,17 @@ def annoy(scene: Scene) -> Picture:
         prepare(axes, scene.around(ENLARGED))
         for _, above in opened:
             axes.add_patch(Patch(region_of(above), fc=FIRST, alpha=0.1, lw=0, zorder=1))
-            axes.add_patch(Patch(region_of(above), fc="none", ec=tint(FIRST, 0.55), lw=0.6,
-                                 zorder=2))  # fmt: skip
+            axes.add_patch(
+                Patch(region_of(above), fc="none", ec=tint(FIRST, 0.55), lw=0.6, zorder=2)
+            )
         draw_answer(axes, scene, looked, found, dot=2)
 
     return Picture(
         "annoy", "Annoy: a forest of random cuts",
-        "Cut between two groups, and each half again; open the leaves near the query in every tree.",
+        "Cut in two, and each part again; then open the leaves near the query in every tree.",
         f"trees = {TREES}, nodes = {NODES}", scene, structure, search,
-        "one of the trees · thick: the first cuts", "enlarged: the leaves opened in all trees, one over another",
+        "one of the trees · thick: the first cuts",
+        "enlarged: the leaves opened in all trees, one over another",
         looked, looked, found,
     )  # fmt: skip
 
@@ -95,5 +97,10 @@ def _draw_tree(axes: Axes, node: Node, region: Polygon, depth: int, color: int) 
         if len(part):
             _draw_tree(axes, node.sides[side], part, depth + 1, 2 * color + side)
     width = 3.2 * 0.68**depth
-    axes.plot(*ends.T, color=tint(INK, max(0.35, 0.95 - 0.1 * depth)), lw=max(0.45, width),
-              solid_capstyle="round", zorder=2)  # fmt: skip
+    axes.plot(
+        *ends.T,
+        color=tint(INK, max(0.35, 0.95 - 0.1 * depth)),
+        lw=max(0.45, width),
+        solid_capstyle="round",
+        zorder=2,
+    )

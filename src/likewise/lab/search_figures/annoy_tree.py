@@ -1,4 +1,4 @@
-"""Annoy's own file, read: the trees as they were built, and the walk that a search takes in them."""
+"""Annoy's own file, read: the trees as they were built, and the walk of a search."""
 
 from __future__ import annotations
 
@@ -98,9 +98,7 @@ def read_forest(path: Path, count: int, dimension: int) -> Forest:
     return Forest(tuple(node_at(root) for root in roots))
 
 
-def walk_forest(
-    forest: Forest, query: NDArray[np.float32], wanted: int
-) -> list[tuple[Node, Cuts]]:
+def walk_forest(forest: Forest, query: NDArray[np.float32], wanted: int) -> list[tuple[Node, Cuts]]:
     """The leaves that a search opens, in their order, each with the cuts and sides above it.
 
     One queue serves all trees. What comes next is what the query would have to move least for:
@@ -108,7 +106,9 @@ def walk_forest(
     come from two trees counted twice.
     """
     # Of equal margins Annoy takes the later place in its file first.
-    queue: list[tuple[float, int, Node, Cuts]] = [(-math.inf, -root.place, root, ()) for root in forest.roots]
+    queue: list[tuple[float, int, Node, Cuts]] = [
+        (-math.inf, -root.place, root, ()) for root in forest.roots
+    ]
     heapq.heapify(queue)
     opened: list[tuple[Node, Cuts]] = []
     gathered = 0
@@ -129,4 +129,3 @@ def rows_of(opened: list[tuple[Node, Cuts]]) -> Rows:
     """The rows of the leaves opened, each once."""
     parts = [node.rows for node, _ in opened if node.rows is not None]
     return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
-

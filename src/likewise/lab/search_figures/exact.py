@@ -30,8 +30,9 @@ def exact(scene: Scene) -> Picture:
     def search(axes: Axes) -> None:
         prepare(axes)
         for point in scene.vectors:
-            axes.plot(*zip(scene.query[0], point, strict=True), color=tint(FIRST, 0.25), lw=0.5,
-                      zorder=1)  # fmt: skip
+            axes.plot(
+                *zip(scene.query[0], point, strict=True), color=tint(FIRST, 0.25), lw=0.5, zorder=1
+            )
         draw_answer(axes, scene, everyone, found)
 
     return Picture(

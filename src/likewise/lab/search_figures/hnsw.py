@@ -14,7 +14,7 @@ from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND, bare,
 from likewise.lab.search_figures.hnsw_layers import Layers, layers_of
 from likewise.lab.search_figures.hnsw_walk import Walk, walk_layers
 from likewise.lab.search_figures.picture import Picture
-from likewise.lab.search_figures.plane import PALE, draw_answer, prepare
+from likewise.lab.search_figures.plane import PALE, dots, draw_answer, prepare
 from likewise.lab.search_figures.polygons import SQUARE
 from likewise.lab.search_figures.scene import Scene
 
@@ -48,9 +48,10 @@ def hnsw(scene: Scene) -> Picture:
 
     return Picture(
         "hnsw", "HNSW: a graph with express layers",
-        "Long hops among the few of the upper layers, then short ones among all, towards the query.",
-        f"links = {LINKS}, ef_construction = {EF_CONSTRUCTION}, ef = {EF}", scene, structure, search,
-        f"{len(layers.links)} layers · brown: the way down to the query",
+        "Long hops among the few of the upper layers, then short ones among all.",
+        f"links = {LINKS}, ef_construction = {EF_CONSTRUCTION}, ef = {EF}",
+        scene, structure, search,
+        f"{len(layers.links)} layers and how many are in each · brown: the way down",
         "bottom layer, enlarged · brown: links that the search took",
         walk.compared, walk.compared, found,
     )  # fmt: skip
@@ -61,8 +62,11 @@ def draw_expanded(
 ) -> None:
     """The links by which the rows that a search expanded were reached."""
     taken = [(tree[row], row) for row in expanded if row in tree]
-    axes.add_collection(LineCollection([scene.vectors[list(pair)] for pair in taken], colors=SECOND,
-                                       linewidths=1.8, zorder=5))  # fmt: skip
+    axes.add_collection(
+        LineCollection(
+            [scene.vectors[list(pair)] for pair in taken], colors=SECOND, linewidths=1.8, zorder=5
+        )
+    )
 
 
 def _draw_links(axes: Axes, points: NDArray[np.floating], edges: NDArray[np.int64]) -> None:
@@ -83,20 +87,45 @@ def _draw_layers(axes: Axes, scene: Scene, layers: Layers, walk: Walk) -> None:
     axes.set_ylim(-FLAT - 0.1, HEIGHT * (count - 1) + FLAT + 0.1)
     for layer in range(count):
         sheet = _laid(SQUARE, layer)
-        axes.add_patch(Patch(sheet, fc=tint(FIRST, 0.05), ec=tint(QUIET, 0.4), lw=0.8,
-                             zorder=4 * layer))  # fmt: skip
+        axes.add_patch(
+            Patch(sheet, fc=tint(FIRST, 0.05), ec=tint(QUIET, 0.4), lw=0.8, zorder=4 * layer)
+        )
         places = _laid(scene.vectors, layer)
         edges = layers.edges(layer)
-        lines = LineCollection([places[pair] for pair in edges], colors=[tint(QUIET, 0.4)],
-                               linewidths=0.5 if layer == 0 else 0.8, zorder=4 * layer + 1)  # fmt: skip
+        lines = LineCollection(
+            [places[pair] for pair in edges],
+            colors=[tint(QUIET, 0.4)],
+            linewidths=0.5 if layer == 0 else 0.8,
+            zorder=4 * layer + 1,
+        )
         axes.add_collection(lines)
         rows = layers.members(layer)
-        axes.scatter(*places[rows].T, s=4 if layer == 0 else 13, color=PALE if layer == 0 else INK,
-                     linewidths=0, zorder=4 * layer + 2)  # fmt: skip
-        axes.text(-1.28, HEIGHT * layer + FLAT - 0.02, f"layer {layer}", fontsize=8, color=INK,
-                  ha="left", va="top")  # fmt: skip
-        axes.text(-1.28, HEIGHT * layer + FLAT - 0.24, f"{len(rows)}", fontsize=8, color=QUIET,
-                  ha="left", va="top")  # fmt: skip
+        dots(
+            axes,
+            places[rows],
+            s=4 if layer == 0 else 13,
+            color=PALE if layer == 0 else INK,
+            linewidths=0,
+            zorder=4 * layer + 2,
+        )
+        axes.text(
+            -1.28,
+            HEIGHT * layer + FLAT - 0.02,
+            f"layer {layer}",
+            fontsize=8,
+            color=INK,
+            ha="left",
+            va="top",
+        )
+        axes.text(
+            1.28,
+            HEIGHT * layer - FLAT + 0.02,
+            f"{len(rows)}",
+            fontsize=8,
+            color=QUIET,
+            ha="right",
+            va="bottom",
+        )
     _draw_way(axes, scene, walk)
 
 
@@ -108,7 +137,7 @@ def _draw_way(axes: Axes, scene: Scene, walk: Walk) -> None:
         hops = list(path) if layer else _chain(walk.tree, path[0], nearest)
         way = _laid(scene.vectors[hops], layer)
         axes.plot(*way.T, color=SECOND, lw=2, solid_capstyle="round", zorder=over)
-        axes.scatter(*way.T, s=16, color=SECOND, ec=PAPER, linewidths=0.6, zorder=over + 1)
+        dots(axes, way, s=16, color=SECOND, ec=PAPER, linewidths=0.6, zorder=over + 1)
         if layer:
             drop = np.stack([way[-1], _laid(scene.vectors[hops[-1:]], layer - 1)[0]])
             axes.plot(*drop.T, color=SECOND, lw=1.1, ls=(0, (3, 2)), zorder=over)

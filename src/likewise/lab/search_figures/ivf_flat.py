@@ -9,7 +9,7 @@ import numpy as np
 
 from likewise.lab.figures.palette import FIRST, INK, PAPER, tint
 from likewise.lab.search_figures.picture import Picture
-from likewise.lab.search_figures.plane import draw_answer, draw_query, draw_vectors, prepare
+from likewise.lab.search_figures.plane import dots, draw_answer, draw_query, draw_vectors, prepare
 from likewise.lab.search_figures.regions import EDGE, draw_regions, soft_colors
 from likewise.lab.search_figures.scene import Scene
 from likewise.search.engine import Rows, Vectors
@@ -43,7 +43,8 @@ def ivf_flat(scene: Scene) -> Picture:
         "ivf_flat", "IVF: inverted lists",
         "Vectors are sorted into the cells of a k-means; a search visits the nearest cells.",
         f"lists = {LISTS}, probes = {PROBES}", scene, structure, search,
-        "centroids (squares) and their cells", "the cells visited · beyond their edge all is missed",
+        "centroids (squares) and their cells",
+        "the cells visited · beyond their edge all is missed",
         looked, looked, found,
     )  # fmt: skip
 
@@ -78,7 +79,7 @@ def draw_cells(axes: Axes, index: Any) -> None:
     prepare(axes)
     draw_regions(axes, lambda spots: cell_of(index, spots), soft_colors(index.nlist))
     centres = centroids_of(index)
-    axes.scatter(*centres.T, s=30, marker="s", color=PAPER, ec=INK, linewidths=1.3, zorder=5)
+    dots(axes, centres, s=30, marker="s", color=PAPER, ec=INK, linewidths=1.3, zorder=5)
 
 
 def draw_visits(axes: Axes, index: Any, cells: list[int]) -> None:
@@ -87,4 +88,4 @@ def draw_visits(axes: Axes, index: Any, cells: list[int]) -> None:
     colors = [tint(FIRST, 0.2 if cell in cells else 0.0) for cell in range(index.nlist)]
     draw_regions(axes, lambda spots: cell_of(index, spots), colors, edge=EDGE)
     centres = centroids_of(index)[cells]
-    axes.scatter(*centres.T, s=30, marker="s", color=PAPER, ec=FIRST, linewidths=1.3, zorder=5)
+    dots(axes, centres, s=30, marker="s", color=PAPER, ec=FIRST, linewidths=1.3, zorder=5)

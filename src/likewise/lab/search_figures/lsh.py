@@ -40,8 +40,9 @@ def lsh(scene: Scene) -> Picture:
 
     def structure(axes: Axes) -> None:
         prepare(axes, BOX)
-        draw_regions(axes, lambda spots: _numbered(codes_of(index, spots)), soft_colors(8191, 0.15),
-                     box=BOX)  # fmt: skip
+        draw_regions(
+            axes, lambda spots: _numbered(codes_of(index, spots)), soft_colors(8191, 0.15), box=BOX
+        )
         for normal in normals_of(index):
             along = np.array([-normal[1], normal[0]]) / np.linalg.norm(normal) * 2
             axes.plot(*np.stack((-along, along)).T, color=tint(INK, 0.7), lw=1.1, zorder=2)
@@ -52,8 +53,9 @@ def lsh(scene: Scene) -> Picture:
         prepare(axes, BOX)
         own = codes_of(index, scene.query)
         colors = [tint(FIRST, max(0.0, 0.42 * (1 - bits / FAR))) for bits in range(BITS + 1)]
-        draw_regions(axes, lambda spots: differing(codes_of(index, spots), own), colors, edge=EDGE,
-                     box=BOX)  # fmt: skip
+        draw_regions(
+            axes, lambda spots: differing(codes_of(index, spots), own), colors, edge=EDGE, box=BOX
+        )
         draw_answer(axes, scene, exact, found)
 
     return Picture(

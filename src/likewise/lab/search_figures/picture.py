@@ -14,9 +14,12 @@ from likewise.lab.search_figures.scene import Scene
 from likewise.search.engine import Rows
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = ["Picture", "draw_picture", "numbers_line"]
+__all__ = ["Contrast", "Picture", "draw_contrast", "draw_picture", "numbers_line"]
+
+LEFT, RIGHT = (0.03, 0.13, 0.455, 0.72), (0.515, 0.13, 0.455, 0.72)
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,58 @@ class Picture:
         }
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """Two planes to be compared.
+
+    Args:
+        family: whose idea it explains, as users name it.
+        title: what it is about.
+        says: what it shows, in a line.
+        knobs: the settings that it was made with.
+        first: draws the left plane.
+        second: draws the right plane.
+        left: what is seen on the left.
+        right: what is seen on the right.
+        told: the numbers.
+    """
+
+    family: str
+    title: str
+    says: str
+    knobs: str
+    first: Callable[[Axes], None]
+    second: Callable[[Axes], None]
+    left: str
+    right: str
+    told: str
+
+
 def draw_picture(picture: Picture) -> Figure:
-    """Title, two planes, what is seen on them, and the numbers of the search."""
-    figure = Figure(figsize=(8, 5), facecolor=PAPER)
-    figure.text(0.03, 0.945, picture.title, fontsize=15, color=INK, weight="bold", va="center")
-    figure.text(0.97, 0.945, picture.knobs, fontsize=9.5, color=QUIET, ha="right", va="center")
-    figure.text(0.03, 0.885, picture.says, fontsize=10, color=INK, va="center")
-    picture.structure(figure.add_axes((0.03, 0.13, 0.455, 0.72)))
-    picture.search(figure.add_axes((0.515, 0.13, 0.455, 0.72)))
-    for middle, text in ((0.2575, picture.left), (0.7425, picture.right)):
-        figure.text(middle, 0.095, text, fontsize=8.5, color=QUIET, ha="center", va="center")
+    """The structure, a search through it, and the numbers of the search."""
+    figure = _framed(picture.title, picture.says, picture.knobs, picture.left, picture.right)
+    picture.structure(figure.add_axes(LEFT))
+    picture.search(figure.add_axes(RIGHT))
     _draw_numbers(figure, picture)
+    return figure
+
+
+def draw_contrast(contrast: Contrast) -> Figure:
+    """Two planes side by side, and the numbers."""
+    figure = _framed(contrast.title, contrast.says, contrast.knobs, contrast.left, contrast.right)
+    contrast.first(figure.add_axes(LEFT))
+    contrast.second(figure.add_axes(RIGHT))
+    _centred(figure, 0.037, [(INK, contrast.told)])
+    return figure
+
+
+def _framed(title: str, says: str, knobs: str, left: str, right: str) -> Figure:
+    figure = Figure(figsize=(8, 5), facecolor=PAPER)
+    figure.text(0.03, 0.945, title, fontsize=15, color=INK, weight="bold", va="center")
+    figure.text(0.97, 0.945, knobs, fontsize=9.5, color=QUIET, ha="right", va="center")
+    figure.text(0.03, 0.885, says, fontsize=10, color=INK, va="center")
+    for middle, text in ((0.2575, left), (0.7425, right)):
+        figure.text(middle, 0.095, text, fontsize=8.5, color=QUIET, ha="center", va="center")
     return figure
 
 
@@ -102,11 +146,18 @@ def _draw_numbers(figure: Figure, picture: Picture) -> None:
 def _centred(figure: Figure, height: float, parts: list[tuple[str, str]]) -> None:
     from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 
-    words = [
+    words: list[Artist] = [
         TextArea(text, textprops={"color": color, "fontsize": 10, "va": "baseline"})
         for color, text in parts
     ]
     packed = HPacker(children=words, align="baseline", pad=0, sep=0)
-    box = AnchoredOffsetbox("center", child=packed, frameon=False, pad=0, borderpad=0,
-                            bbox_to_anchor=(0.5, height), bbox_transform=figure.transFigure)  # fmt: skip
+    box = AnchoredOffsetbox(
+        "center",
+        child=packed,
+        frameon=False,
+        pad=0,
+        borderpad=0,
+        bbox_to_anchor=(0.5, height),
+        bbox_transform=figure.transFigure,
+    )
     figure.add_artist(box)

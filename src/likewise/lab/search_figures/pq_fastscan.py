@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from likewise.lab.figures.palette import CLASSES, FIRST, INK, PAPER, QUIET, SECOND, tint
+from likewise.lab.figures.palette import CLASSES, INK, PAPER, QUIET, tint
 from likewise.lab.search_figures.codebooks import borders_of, codebooks_of
 from likewise.lab.search_figures.picture import Picture
-from likewise.lab.search_figures.plane import draw_answer, draw_query, mark, prepare
+from likewise.lab.search_figures.plane import dots, draw_answer, draw_query, mark, prepare
 from likewise.lab.search_figures.scene import REACH, Scene
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def pq_fastscan(scene: Scene) -> Picture:
         "pq_fastscan", "PQ: product quantization",
         "Each part of a vector is replaced by the nearest entry of its own small codebook.",
         f"parts = {PARTS}, refine = none, rerank = {RERANK}", scene, structure, search,
-        "bars: the 16 values of either part · lines: from a vector to its code",
+        "bars: 16 values a part · lines: from a vector to its code",
         f"enlarged · green: the {len(exact)} nearest codes, compared exactly",
         everyone, exact, found,
     )  # fmt: skip
@@ -71,15 +71,16 @@ def draw_errors(
 ) -> None:
     """A line from each vector to the place that its code stands for."""
     lines = np.stack((vectors, decoded), axis=1)
-    axes.add_collection(LineCollection(list(lines), colors=[tint(INK, 0.55)], linewidths=0.8,
-                                       zorder=2))  # fmt: skip
+    axes.add_collection(
+        LineCollection(list(lines), colors=[tint(INK, 0.55)], linewidths=0.8, zorder=2)
+    )
     places = np.unique(decoded, axis=0)
-    axes.scatter(*places.T, s=dot * 1.6, marker="s", color=PAPER, ec=INK, linewidths=0.8, zorder=3)
-    axes.scatter(*vectors.T, s=dot * 0.6, color=INK, linewidths=0, alpha=0.7, zorder=3)
+    dots(axes, places, s=dot * 1.6, marker="s", color=PAPER, ec=INK, linewidths=0.8, zorder=3)
+    dots(axes, vectors, s=dot * 0.6, color=INK, linewidths=0, alpha=0.7, zorder=3)
 
 
 def _draw_borders(axes: Axes, books: NDArray[np.floating]) -> None:
-    style = {"color": tint(QUIET, 0.35), "lw": 0.7, "zorder": 1}
+    style: dict[str, Any] = {"color": tint(QUIET, 0.35), "lw": 0.7, "zorder": 1}
     for border in borders_of(books[0]):
         axes.axvline(border, **style)
     for border in borders_of(books[1]):

@@ -27,9 +27,7 @@ EDGE = tint(QUIET, 0.6)
 def grid_of(box: Box, side: int = SIDE) -> Vectors:
     """The middles of ``side``² spots that tile a part of the plane, float32 [side²,2]."""
     steps = (np.arange(side) + 0.5) / side
-    across, up = np.meshgrid(
-        box[0] + steps * (box[1] - box[0]), box[2] + steps * (box[3] - box[2])
-    )
+    across, up = np.meshgrid(box[0] + steps * (box[1] - box[0]), box[2] + steps * (box[3] - box[2]))
     return np.stack((across.ravel(), up.ravel()), axis=1).astype(np.float32)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, tint
+from likewise.lab.figures.palette import QUIET, SECOND, tint
 from likewise.lab.search_figures.codebooks import borders_of
 from likewise.lab.search_figures.picture import Picture
 from likewise.lab.search_figures.plane import draw_answer, mark, prepare
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["levels_of", "scalar"]
 
 RERANK = 2
+STEPS = 12  # that the enlarged spot is wide
 BYTES = 256
 
 
@@ -33,12 +33,12 @@ def scalar(scene: Scene) -> Picture:
     everyone = np.arange(len(scene.vectors))
     decoded = index.sa_decode(index.sa_encode(scene.vectors))
     levels = levels_of(index)
-    box = _crowded(scene.vectors, 10 * float(np.diff(levels[0]).mean()))
+    box = _crowded(scene.vectors, STEPS * float(np.diff(levels[0]).mean()))
 
     def structure(axes: Axes) -> None:
         prepare(axes)
         draw_answer(axes, scene, everyone, found)
-        mark(axes, box)
+        mark(axes, box, color=SECOND)
 
     def search(axes: Axes) -> None:
         prepare(axes, box)
@@ -46,14 +46,14 @@ def scalar(scene: Scene) -> Picture:
             axes.axvline(border, color=tint(QUIET, 0.3), lw=0.7, zorder=1)
         for border in borders_of(levels[1]):
             axes.axhline(border, color=tint(QUIET, 0.3), lw=0.7, zorder=1)
-        draw_errors(axes, scene.vectors, decoded, dot=40)
+        draw_errors(axes, scene.vectors, decoded, dot=44)
 
     return Picture(
         "scalar", "Scalar quantization",
         "Each coordinate becomes a byte: one of 256 steps from its least to its greatest value.",
         f"codes = int8, rerank = {RERANK}", scene, structure, search,
         "every code is compared, the best exactly",
-        "the small frame, enlarged 25 times: vectors, codes (squares), steps",
+        "what the frame holds, enlarged · lines: from a vector to its code",
         everyone, exact, found,
     )  # fmt: skip
 
