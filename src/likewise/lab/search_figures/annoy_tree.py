@@ -76,15 +76,15 @@ def read_forest(path: Path, count: int, dimension: int) -> Forest:
     reals = np.frombuffer(content, np.float32).reshape(number, size // 4)
     held = size // 4 - 2  # rows that fit in place of children and normal
 
-    def node_at(place: int) -> Node:
-        if not 0 <= place < number:
-            raise InputError(f"{path}: damaged; a node points to {place} of {number}")
+    def node_at(place: int, under: int) -> Node:
+        if not 0 <= place < under:  # what lies below was written before
+            raise InputError(f"{path}: damaged; node {under} points to {place}")
         below = int(words[place, 0])
         if place < count:
             return Node(place, np.array([place], np.int64))
         if below <= held:
             return Node(place, words[place, 2 : 2 + below].astype(np.int64))
-        first, second = (node_at(int(child)) for child in words[place, 2:4])
+        first, second = (node_at(int(child), place) for child in words[place, 2:4])
         return Node(place, None, reals[place, 4:], float(reals[place, 1]), (first, second))
 
     roots = []
@@ -95,7 +95,7 @@ def read_forest(path: Path, count: int, dimension: int) -> Forest:
     # The first root may be there twice: where it was built, and among the copies.
     if len(roots) > 1 and (words[roots[0], 2:4] == words[roots[-1], 2:4]).all():
         roots.pop()
-    return Forest(tuple(node_at(root) for root in roots))
+    return Forest(tuple(node_at(root, number) for root in roots))
 
 
 def walk_forest(forest: Forest, query: NDArray[np.float32], wanted: int) -> list[tuple[Node, Cuts]]:

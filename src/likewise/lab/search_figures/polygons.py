@@ -31,7 +31,7 @@ def clipped(polygon: Polygon, normal: NDArray[np.floating], offset: float) -> Po
     ):
         if low >= 0:
             kept.append(here)
-        if (low >= 0) != (high >= 0):
+        if low * high < 0:
             kept.append(here + (there - here) * low / (low - high))
     return np.array(kept, np.float64).reshape(-1, 2)
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from likewise.lab.figures.palette import CLASSES, FIRST, INK, PAPER, QUIET, SECOND, tint
-from likewise.lab.search_figures.codebooks import codebooks_of
 from likewise.lab.search_figures.picture import Contrast, Picture
 from likewise.lab.search_figures.plane import dots, draw_answer, draw_query, prepare
 from likewise.lab.search_figures.scann_parts import ScannParts, parts_of
-from likewise.lab.search_figures.scene import Scene, draw_scene
+from likewise.lab.search_figures.scene import Scene, draw_scene, scene_of
 from likewise.search.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["errors_of", "scann", "scann_codes", "visited_leaves"]
+__all__ = ["errors_of", "scann", "scann_codes", "shortened", "visited_leaves"]
 
 COUNT, LEAVES, VISITS, RERANK = 1000, 12, 2, 2
+SHORT = 0.35
 SHOWN = 160  # vectors whose errors are drawn
 
 
@@ -75,26 +75,35 @@ def scann(scene: Scene) -> Picture:
 
 
 def scann_codes(scene: Scene) -> Contrast:
-    """Sixteen entries as k-means places them, and as ScaNN does, for the same vectors."""
-    scene = draw_scene(metric="dot", count=COUNT)
-    plain: Any = scene.built("pq_fastscan", {"parts": 1, "refine": "none"})
-    usual = plain.index.sa_decode(plain.index.sa_encode(scene.vectors))
-    parts = parts_of(scene.built("scann", {"leaves": 0}))
+    """Sixteen entries placed for Euclidean distance, and for inner products, by ScaNN both times.
+
+    An error along a vector weighs η = (D-1)·t² / (‖x‖² - t²) times one across it, with t = 0.2.
+    The vectors are made short, so that it weighs on the plane what it weighs among vectors of
+    unit length in a hundred dimensions.
+    """
+    plain, dot = shortened(scene, "euclidean"), shortened(scene, "dot")
+    usual = parts_of(plain.built("scann", {"leaves": 0}))
+    skewed = parts_of(dot.built("scann", {"leaves": 0}))
     told = []
-    for decoded in (usual, parts.decoded()):
-        along, across = errors_of(scene.vectors, decoded)
-        told.append(f"{along:.3f} along and {across:.3f} across")
+    for parts in (usual, skewed):
+        along, across = errors_of(dot.vectors, parts.decoded())
+        told.append(f"{along / SHORT:.3f} along, {across / SHORT:.3f} across")
 
     return Contrast(
         "scann", "ScaNN: errors where they do no harm",
-        "An error along a vector changes its product with a near query; one across it hardly does.",
+        "An error along a vector changes its product with a near query; one across hardly does.",
         "16 entries each",
-        lambda axes: _draw_codes(axes, scene, usual, codebooks_of(plain.index.pq)[0]),
-        lambda axes: _draw_codes(axes, scene, parts.decoded(), parts.book),
-        "k-means (PQ): an error is an error",
-        "ScaNN: shorter along the ray from the origin (cross)",
-        f"mean error {told[0]} with k-means, {told[1]} with ScaNN",
+        lambda axes: _draw_codes(axes, plain, usual),
+        lambda axes: _draw_codes(axes, dot, skewed),
+        "for distances: an error is an error",
+        "for products: errors lie across the ray from the origin (cross)",
+        f"mean error: {told[0]} on the left; {told[1]} on the right",
     )  # fmt: skip
+
+
+def shortened(scene: Scene, metric: str) -> Scene:
+    """More vectors like the scene's, made short, in another metric."""
+    return scene_of(SHORT * draw_scene(count=COUNT).vectors, SHORT * scene.query, metric)
 
 
 def visited_leaves(parts: ScannParts, scene: Scene, visits: int) -> list[int]:
@@ -140,25 +149,15 @@ def _draw_centres(axes: Axes, parts: ScannParts, leaves: Rows, color: str) -> No
     )
 
 
-def _draw_codes(
-    axes: Axes, scene: Scene, decoded: NDArray[np.floating], book: NDArray[np.floating]
-) -> None:
+def _draw_codes(axes: Axes, scene: Scene, parts: ScannParts) -> None:
     """Some vectors, each with a line to its code."""
     prepare(axes)
-    shown = scene.vectors[:SHOWN]
+    shown, decoded = scene.vectors[:SHOWN] / SHORT, parts.decoded()[:SHOWN] / SHORT
+    angles = np.linspace(0, 2 * np.pi, 361)
     for radius in (0.25, 0.5, 0.75, 1.0, 1.25):
-        angles = np.linspace(0, 2 * np.pi, 361)
-        axes.plot(
-            radius * np.cos(angles),
-            radius * np.sin(angles),
-            color=tint(QUIET, 0.2),
-            lw=0.7,
-            zorder=1,
-        )
-    lines = np.stack((shown, decoded[:SHOWN]), axis=1)
-    axes.add_collection(
-        LineCollection(list(lines), colors=[tint(SECOND, 0.6)], linewidths=0.9, zorder=2)
-    )
+        axes.plot(radius * np.cos(angles), radius * np.sin(angles), color=tint(QUIET, 0.2), lw=0.7)
+    lines = list(np.stack((shown, decoded), axis=1))
+    axes.add_collection(LineCollection(lines, colors=[tint(SECOND, 0.6)], linewidths=0.9, zorder=2))
     dots(axes, shown, s=9, color=INK, alpha=0.75, linewidths=0, zorder=3)
-    dots(axes, book, s=34, marker="s", color=PAPER, ec=INK, linewidths=1.3, zorder=5)
+    dots(axes, parts.book / SHORT, s=34, marker="s", color=PAPER, ec=INK, linewidths=1.3, zorder=5)
     axes.plot(0, 0, marker="+", ms=10, mew=1.6, color=INK, zorder=6)
