@@ -1,0 +1,105 @@
+"""Bad input: one clear line each."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from likewise.errors import InputError, MissingExtra
+from likewise.search.families import FAMILIES, available
+from likewise.search.index import Index
+from likewise.search.knobs import parse_settings
+from tests.search.cases import people
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILIES if FAMILIES[n].extra])
+def test_a_missing_extra_says_how_to_install_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = str(FAMILIES[name].library)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtra, match=rf"pip install 'likewise\[{name}\]'"):
+        Index.build(np.eye(3), family=name)
+    assert name not in available()
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "problem"),
+    [
+        ("hnws", {}, "family: unknown value 'hnws'; did you mean 'hnsw'"),
+        ("hnsw", {"link": 4}, "hnsw: knob: unknown value 'link'; did you mean 'links'"),
+        ("hnsw", {"links": 1}, "hnsw: links: must be from 2 to 256; got 1"),
+        ("hnsw", {"links": "many"}, "hnsw: links: must be from 2 to 256; got many"),
+        ("hnsw", {"links": 4.5}, "hnsw: links: must be a whole number; got 4.5"),
+        ("hnsw", {"links": float("inf")}, "hnsw: links: must be from"),
+        ("hnsw", {"storage": "int9"}, "did you mean 'int8'"),
+        ("exact", {"links": 3}, "exact: has no such knob"),
+    ],
+)
+def test_wrong_settings(family: str, settings: dict[str, object], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        Index.build(people(20, 3), family=family, settings=settings)
+
+
+def test_words_of_the_command_line_are_settings() -> None:
+    settings = parse_settings(["links=8", "storage=int8"])
+    assert Index.build(people(50, 4), family="hnsw", settings=settings).settings == {
+        "links": 8,
+        "storage": "int8",
+        "ef_construction": 100,
+    }
+    with pytest.raises(InputError, match="write knob=value"):
+        parse_settings(["links"])
+
+
+def test_wrong_metrics() -> None:
+    with pytest.raises(InputError, match="did you mean 'euclidean'"):
+        Index.build(np.eye(3), metric="euclidian")
+    with pytest.raises(InputError, match="family lsh: has no metric dot; it has: cosine"):
+        Index.build(np.eye(3), family="lsh", metric="dot")
+    with pytest.raises(InputError, match="there is no such file"):
+        Index.build(np.eye(3), metric="mahalanobis:none.npy")
+
+
+def test_wrong_filters() -> None:
+    index = Index.build(np.eye(3), items=pa.table({"path": list("abc")}))
+    with pytest.raises(InputError, match="camera.*columns are: path"):
+        index.search(np.ones(3), filter=pc.field("camera") == 1)
+    with pytest.raises(InputError, match="expected int64 ids or a pyarrow expression"):
+        index.search(np.ones(3), filter=[0.5])
+    with pytest.raises(InputError, match="this index has none"):
+        Index.build(np.eye(3)).search(np.ones(3), filter=pc.field("camera") == 1)
+
+
+def test_wrong_changes() -> None:
+    index = Index.build(np.eye(3), items=pa.table({"path": list("abc")}))
+    with pytest.raises(InputError, match="have 2 dimensions, not 3"):
+        index.add(np.ones((1, 2)), [9], pa.table({"path": ["d"]}))
+    with pytest.raises(InputError, match="must both have them, or neither"):
+        index.add(np.ones((1, 3)), [9])
+    with pytest.raises(InputError, match="2 rows for 1 vectors"):
+        index.add(np.ones((1, 3)), [9], pa.table({"path": ["d", "e"]}))
+    with pytest.raises(InputError, match="columns do not fit"):
+        index.add(np.ones((1, 3)), [9], pa.table({"path": [{"a": 1}]}))
+    with pytest.raises(InputError, match="beyond int64"):
+        index.add(np.ones((1, 3)), np.array([2**63], np.uint64), pa.table({"path": ["d"]}))
+    with pytest.raises(InputError, match="ids: expected integers"):
+        index.remove([0.5])
+    with pytest.raises(InputError, match="77 is not in the index"):
+        index.describe([0, 77])
+    assert index.ids.tolist() == [0, 1, 2]
+
+
+def test_wrong_searches(tmp_path: Path) -> None:
+    index = Index.build(people(600, 4), family="hnsw")
+    with pytest.raises(InputError, match="hnsw: knob: unknown value 'eff'"):
+        index.search(np.ones(4), settings={"eff": 3})
+    with pytest.raises(InputError, match="effort: must be from 0 to 1"):
+        index.with_effort(2)
+    with pytest.raises(InputError, match="threshold: is not a number"):
+        index.range_search(np.ones(4), float("nan"))
+    assert index.with_search_settings({"ef": 7}).search_settings == {"ef": 7}
+    assert index.search_settings == {"ef": 64}
