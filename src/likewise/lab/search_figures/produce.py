@@ -84,7 +84,7 @@ def produce(
         shown = [entry.picture for entry in made if entry.picture.family in SIDE_BY_SIDE]
         if len(shown) == len(SIDE_BY_SIDE):
             say("the overview")
-            save_png(draw_overview(shown), out / "overview.png", dpi=DPI, colors=COLORS)
+            save_png(draw_overview(shown), out / "overview.png", dpi=DPI - 15, colors=COLORS)
     told = [entry.to_dict() | {"files": [file.name for file in entry.files]} for entry in made]
     write_json(out / "figures.json", [entry | {"seed": seed} for entry in told])
     return made
