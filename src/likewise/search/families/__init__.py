@@ -12,8 +12,19 @@ __all__ = ["FAMILIES", "available", "family_named"]
 
 _HOME = {
     "exact": ("exact", "Exact"),
-    "hnsw": ("hnsw", "HNSW"),
+    "scalar": ("scalar", "Scalar"),
+    "pq_fastscan": ("pq_fastscan", "PQFastScan"),
+    "lsh": ("lsh", "LSH"),
     "ivf_flat": ("ivf_flat", "IVFFlat"),
+    "ivf_pq": ("ivf_pq", "IVFPQ"),
+    "ivf_pq_fastscan": ("ivf_pq_fastscan", "IVFPQFastScan"),
+    "rabitq": ("rabitq", "RaBitQ"),
+    "hnsw": ("hnsw", "HNSW"),
+    "nsg": ("nsg", "NSG"),
+    "annoy": ("annoy", "Annoy"),
+    "hnswlib": ("hnswlib", "HNSWLib"),
+    "usearch": ("usearch", "USearch"),
+    "scann": ("scann", "ScaNN"),
 }
 
 

@@ -12,7 +12,7 @@ from likewise.search.families.faiss_engine import FaissEngine, ladder
 from likewise.search.knobs import Knob, Settings
 from likewise.search.plain import FAISS_METRICS
 
-__all__ = ["LISTS", "PROBES", "Coarse", "lists_for"]
+__all__ = ["LISTS", "PROBES", "Coarse", "lists_for", "probes_and_rerank"]
 
 LISTS = Knob("lists", None, "cells of the coarse k-means; about 4·√N if not named", 1, 2**20)
 PROBES = Knob("probes", 16, "cells that a search visits; more find more", 1, 2**20)
@@ -36,9 +36,12 @@ class Coarse(FaissEngine):
         return {**settings, "lists": lists}
 
     @staticmethod
-    def cells(dimension: int, metric: str) -> Any:
-        """The coarse quantizer: exact search over the centroids."""
-        return faiss.IndexFlat(dimension, FAISS_METRICS[metric])
+    def sorted_into_cells(codes: str, dimension: int, metric: str, settings: Settings) -> Any:
+        """An inverted file that keeps ``codes`` (faiss's word for them) of the vectors."""
+        words = f"IVF{settings['lists']},{codes}"
+        index = faiss.index_factory(dimension, words, FAISS_METRICS[metric])
+        index.cp.min_points_per_centroid = 1  # no warning on few vectors
+        return index
 
     def parameters(self, k: int, settings: Settings, among: Any) -> Any:
         """How many cells to visit."""
@@ -59,3 +62,13 @@ class Coarse(FaissEngine):
         """Numbers of visits in ascending effort, up to half of the cells."""
         lists = int(str(settings.get("lists", lists_for(count))))
         return ladder(1, max(1, lists // 2))
+
+
+def probes_and_rerank(probes: list[int]) -> list[Settings]:
+    """Cells to visit with candidates to sort out, in ascending effort: a path, not a square."""
+    grid: list[Settings] = []
+    for number, visits in enumerate(probes):
+        share = number / max(1, len(probes) - 1)
+        usual = 4 * 2 ** round(3 * share)  # from 4 with few cells to 32 with half of them
+        grid += [{"probes": visits, "rerank": usual}, {"probes": visits, "rerank": 4 * usual}]
+    return grid

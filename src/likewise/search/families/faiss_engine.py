@@ -15,7 +15,7 @@ from likewise.search.engine import Engine, Mask, Rows, Vectors
 from likewise.search.knobs import Settings
 from likewise.search.plain import threads_for
 
-__all__ = ["FaissEngine", "ladder", "selector", "trains_on_few"]
+__all__ = ["FaissEngine", "ladder", "padded", "selector"]
 
 FILE = "engine.faiss"
 
@@ -36,6 +36,7 @@ class FaissEngine(Engine):
     def __init__(self, index: Any, settings: Settings, size: int | None = None) -> None:
         self.index = index
         self.settings = settings
+        self.count = int(index.ntotal)
         self._size = _bytes_of(index) if size is None else size
 
     @classmethod
@@ -43,9 +44,10 @@ class FaissEngine(Engine):
         """Train and fill the index."""
         chosen = cls.resolved(settings, *vectors.shape)
         index = cls.made(vectors, metric, chosen)
+        wide = padded(vectors, index.d)
         if not index.is_trained:
-            index.train(vectors)
-        index.add(vectors)
+            index.train(wide)
+        index.add(wide)
         return cls(index, chosen)
 
     @classmethod
@@ -68,9 +70,10 @@ class FaissEngine(Engine):
         """The candidates that faiss finds."""
         chosen, kept = selector(among)
         parameters = self.parameters(k, settings, chosen)
+        wide = padded(queries, self.index.d)
         with threads_for(len(queries)):
-            _, rows = self.index.search(queries, self.asked(k, settings), params=parameters)
-        del kept  # faiss reads the mask's memory while it searches
+            _, rows = self.index.search(wide, self.asked(k, settings), params=parameters)
+        del kept, chosen  # faiss reads the mask's memory while it searches
         return np.asarray(rows, np.int64)
 
     def asked(self, k: int, settings: Settings) -> int:
@@ -89,7 +92,7 @@ class FaissEngine(Engine):
         path = folder / FILE
         flags = faiss.IO_FLAG_MMAP_IFC if mmap and cls.mappable else 0
         try:
-            index = faiss.read_index(str(path), flags)
+            index = _read(str(path), flags)
         except (RuntimeError, MemoryError) as error:
             reason = str(error).splitlines()[0][:200]
             raise InputError(f"{path}: faiss cannot read it ({reason}); build it again") from None
@@ -123,10 +126,19 @@ def ladder(least: int, most: int, step: float = 1.5) -> list[int]:
     return sorted({round(least * (most / least) ** (n / count)) for n in range(count + 1)})
 
 
-def trains_on_few(index: Any) -> Any:
-    """Let the coarse k-means train on what there is, without a warning on few vectors."""
-    index.cp.min_points_per_centroid = 1
-    return index
+def padded(vectors: Vectors, width: int) -> Vectors:
+    """The vectors with zeros behind, which change no product and no distance."""
+    missing = width - vectors.shape[1]
+    return vectors if missing <= 0 else np.pad(vectors, ((0, 0), (0, missing)))
+
+
+def _read(path: str, flags: int) -> Any:
+    if flags:
+        try:
+            return faiss.read_index(path, flags)
+        except RuntimeError:  # this kind of index cannot be mapped; then it is read
+            pass
+    return faiss.read_index(path)
 
 
 def _bytes_of(index: Any) -> int:

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import faiss
-
 from likewise.search.engine import Vectors
 from likewise.search.families.coarse import LISTS, PROBES, Coarse
-from likewise.search.families.faiss_engine import trains_on_few
 from likewise.search.knobs import Settings
-from likewise.search.plain import FAISS_METRICS
 
 __all__ = ["IVFFlat"]
 
@@ -34,11 +30,7 @@ class IVFFlat(Coarse):
     @classmethod
     def made(cls, vectors: Vectors, metric: str, settings: Settings) -> Any:
         """Cells with the vectors themselves."""
-        dimension = vectors.shape[1]
-        index = faiss.IndexIVFFlat(
-            cls.cells(dimension, metric), dimension, int(settings["lists"]), FAISS_METRICS[metric]
-        )
-        return trains_on_few(index)
+        return cls.sorted_into_cells("Flat", vectors.shape[1], metric, settings)
 
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:

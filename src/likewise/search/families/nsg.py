@@ -1,0 +1,74 @@
+"""NSG: one flat graph of near neighbours, pruned so that every walk can reach its goal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import faiss
+import numpy as np
+
+from likewise.search.engine import Mask, Rows, Vectors
+from likewise.search.families.dial import Dial
+from likewise.search.families.faiss_engine import FaissEngine
+from likewise.search.families.hnsw import EFFORT, effort_grid
+from likewise.search.knobs import Knob, Settings
+from likewise.search.plain import threads_for
+
+__all__ = ["NSG"]
+
+BY_DESCENT = 1  # faiss's number for a graph of neighbours by NN-descent; 0 compares all with all
+
+
+class NSG(FaissEngine):
+    """Prunes a graph of near neighbours so that a walk from the middle of the data, always
+    towards the query, has few links to look at and no dead ends. Fewer links than HNSW, no
+    layers; the same strengths, and a build that cannot be continued, only repeated.
+
+    Source: Fu, Xiang, Wang, Cai, Fast approximate nearest neighbor search with the navigating
+    spreading-out graph, 2019.
+    """
+
+    name = "nsg"
+    metrics = ("cosine", "euclidean")
+    smallest = 500
+    build_knobs = (
+        Knob("links", 32, "links that each vector keeps after pruning (R)", 4, 256),
+        Knob("neighbors", 64, "near neighbours to prune from", 16, 512),
+    )
+    search_knobs = (EFFORT,)
+
+    def __init__(self, index: Any, settings: Settings, size: int | None = None) -> None:
+        super().__init__(index, settings, size)
+        self._effort = Dial(lambda value: setattr(self.index.nsg, "search_L", value))
+
+    @classmethod
+    def made(cls, vectors: Vectors, metric: str, settings: Settings) -> Any:
+        """An empty graph; unit vectors are as near by distance as by cosine."""
+        index = faiss.IndexNSGFlat(vectors.shape[1], int(settings["links"]), faiss.METRIC_L2)
+        index.GK = min(int(settings["neighbors"]), len(vectors) // 4)
+        index.build_type = BY_DESCENT
+        index.nndescent_L = index.GK + 50
+        return index
+
+    def nearest(
+        self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+    ) -> Rows:
+        """The candidates that the walk finds."""
+        with self._effort.at(max(int(settings["ef"]), k)), threads_for(len(queries)):
+            _, rows = self.index.search(queries, k)
+        return np.asarray(rows, np.int64)
+
+    def parameters(self, k: int, settings: Settings, among: Any) -> Any:
+        """None: faiss keeps the setting in the index."""
+        return None
+
+    @classmethod
+    def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
+        """Light and usual."""
+        return [{"links": 16, "neighbors": 64}, {"links": 32, "neighbors": 64}]
+
+    @classmethod
+    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
+        """From k candidates to a thousand."""
+        return effort_grid(count, k)
