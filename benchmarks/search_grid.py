@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.search_sets import QUERIES, SETS, SearchSet
+from benchmarks.search_sets import SETS, SearchSet
 from likewise.search.families import available, family_named
 from likewise.search.index import Index
 from likewise.search.knobs import Settings
