@@ -14,13 +14,14 @@ from benchmarks import (
     metrics,
     models,
     overlap,
+    search,
     training,
 )
 from benchmarks.measure import Result, arguments, report
 
 BENCHMARKS = (
     cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, overlap,
-    coverage,
+    coverage, search,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,86 +1,75 @@
-"""What the index costs beyond the library that it calls, and how searching grows with the set.
+"""Searching: what the index costs beyond its library, what the tuner finds, how cost grows.
 
 python -m benchmarks.search [--quick] [--json FILE]
+python -m benchmarks.search --growth [--most N]
 
-The bare side calls faiss with the same settings on the same vectors; ours also checks the queries,
-gives them unit length, scores what was found exactly and sorts it. All families with all their
-settings: ``benchmarks.search_grid``; the tuner: ``benchmarks.search_tuner``.
+The rows come from ``benchmarks.search_overhead`` and ``benchmarks.search_tuner``. ``--growth``
+tunes for recall 0.95 among 10 k, 100 k and 1 M vectors (up to N: 5,000,000 with --most) and prints
+the time of a query, in units of exact search among the first of them, and the bytes a vector, with
+the slope: how the time grows when the set grows tenfold. Every family: ``benchmarks.search_grid``.
 """
 
 from __future__ import annotations
 
-from statistics import median
+import argparse
+import math
 
-import faiss
 import numpy as np
 
-from benchmarks.measure import Result, arguments, interleaved, report, row
+from benchmarks import search_overhead, search_tuner
+from benchmarks.measure import Result, report
+from benchmarks.search_sets import people
+from likewise.search.aim import Aim
+from likewise.search.frontier import settings_text
 from likewise.search.index import Index
-from likewise.search.plain import threads_for
+from likewise.search.timing import paired_seconds
+from likewise.search.tune import tune
 
-DIMENSION, K, BATCH, SINGLES = 128, 10, 1000, 200
-
-
-def drawn(rows: int) -> np.ndarray:
-    """Clustered vectors of unit length: ten around each of rows/10 centres."""
-    random = np.random.default_rng(0)
-    centres = random.standard_normal((rows // 10, DIMENSION), dtype=np.float32)
-    noise = random.standard_normal((rows, DIMENSION), dtype=np.float32)
-    vectors = np.repeat(centres, 10, axis=0) + 0.7 * noise
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
+ROUNDS, K = 15, 10
 
 
-def overhead(rounds: int, count: int) -> list[Result]:
-    """Batches of 1,000 and single queries, exact and by an HNSW graph."""
-    vectors = drawn(count + BATCH)
-    queries, held = vectors[:BATCH], vectors[BATCH:]
-    exact = Index.build(held)
-    graph = Index.build(held, family="hnsw", settings={"links": 16, "ef_construction": 60})
-    graph = graph.with_search_settings({"ef": 64})
-    parameters = faiss.SearchParametersHNSW(efSearch=64)
-    bare_graph = graph.engine.index  # type: ignore[attr-defined]  # faiss's own, inside the engine
-
-    def bare_exact(rows: np.ndarray) -> None:
-        with threads_for(len(rows)):
-            faiss.cvar.distance_compute_blas_threshold = 10 * DIMENSION
-            faiss.knn(rows, held, K, metric=faiss.METRIC_INNER_PRODUCT)
-
-    def bare_hnsw(rows: np.ndarray) -> None:
-        with threads_for(len(rows)):
-            bare_graph.search(rows, K, params=parameters)
-
-    found = []
-    batches, singles = {}, {}
-    for name, index, bare in (("exact", exact, bare_exact), ("hnsw", graph, bare_hnsw)):
-        ours, theirs = interleaved([
-            lambda index=index: index.search(queries, K), lambda bare=bare: bare(queries),
-        ], rounds)  # fmt: skip
-        batches[name] = median(a / b for a, b in zip(ours, theirs, strict=True))
-
-        def each(call, rows=queries[:SINGLES]) -> None:
-            for place in range(SINGLES):
-                call(rows[place : place + 1])
-
-        ours, theirs = interleaved([
-            lambda index=index: each(lambda rows: index.search(rows, K)),
-            lambda bare=bare: each(bare),
-        ], rounds)  # fmt: skip
-        gaps = [(a - b) / SINGLES * 1e6 for a, b in zip(ours, theirs, strict=True)]
-        singles[name] = median(gaps)
-    for name in batches:
-        found.append(row(f"search.overhead_batch_{name}", batches[name], "x"))
-        found.append(row(f"search.overhead_single_us_{name}", singles[name], "us"))
-    worst = max(batches.values())
-    slowest = max(singles.values())
-    found.append(row("search.overhead_batch", worst, "x", "<= 1.05", worst <= 1.05))
-    found.append(row("search.overhead_single_us", slowest, "us", "<= 50", slowest <= 50))
-    return found
+def growth(most: int) -> None:
+    """Print one line a size."""
+    unit = Index.build(people(SIZES[0], 128).vectors)
+    before: tuple[int, float, float] | None = None
+    for size in [size for size in SIZES if size <= most]:
+        data = people(size, 128)
+        tuning = tune(data.vectors, aim=Aim(recall=0.95, k=K))
+        pick, exact = tuning.build(data.vectors), Index.build(data.vectors)
+        seconds = paired_seconds([pick, exact, unit], data.queries, K, 1, rounds=ROUNDS)
+        own, whole = (float(np.median(part / seconds[2])) for part in seconds[:2])
+        slopes = ""
+        if before is not None:
+            decades = math.log10(size / before[0])
+            slope, plain = (
+                math.log10(now / then) / decades
+                for now, then in zip((own, whole), before[1:], strict=True)
+            )
+            slopes = f"  slope {slope:.2f}, exact {plain:.2f}"
+        knobs = settings_text(tuning.pick.settings | tuning.pick.search)
+        print(
+            f"{size:9,}  {own:7.2f}  exact {whole:7.2f}  {tuning.pick.memory / size:5.0f} bytes  "
+            f"{tuning.pick.family} {knobs}{slopes}",
+            flush=True,
+        )
+        before = (size, own, whole)
 
 
 def results(*, quick: bool) -> list[Result]:
-    return overhead(5, 20_000) if quick else overhead(15, 100_000)
+    return [*search_overhead.results(quick=quick), *search_tuner.results(quick=quick)]
 
 
 if __name__ == "__main__":
-    options = arguments(__doc__)
-    report(results(quick=options.quick), options.json)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer vectors and rounds")
+    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    parser.add_argument("--growth", action="store_true", help="how cost grows with the set")
+    parser.add_argument("--most", type=int, default=1_000_000, metavar="N", help="of --growth")
+    options = parser.parse_args()
+    if options.growth:
+        growth(options.most)
+    else:
+        report(results(quick=options.quick), options.json)

@@ -2,11 +2,11 @@
 
 python -m benchmarks.search_grid SET [--count N] [--families A,B] [--survivors FILE] --out FILE
 
-SET is faces128, faces512 or glove50. Each point is one line of JSON in FILE; what is there already
-is not measured again, so that an interrupted run goes on. Speeds are ratios to exact search of the
-same set, whose turns lie between those of the family. ``--survivors`` builds only what was on the
-frontier in another such file, as one does for a larger set. ``benchmarks.search_tables`` shows
-what FILE holds as a table and a plot.
+SET is one of ``benchmarks.search_sets``. Each point is one line of JSON in FILE; what is there
+already is not measured again, so that an interrupted run goes on. Speeds are ratios to exact
+search of the same set, whose turns lie between those of the family. ``--survivors`` builds only
+what was on the frontier in another such file, as one does for a larger set;
+``benchmarks.search_tables`` shows what FILE holds as a table and a plot.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from likewise.search.index import Index
 from likewise.search.knobs import Settings
 from likewise.search.recall import Found, nearest_found
 
+Point = dict[str, Any]
+Builds = list[tuple[str, Settings]]
+
 K, TURNS, SINGLES = 10, 5, 40
 FULL = 0.999
 POOR = 0.5
@@ -40,7 +43,7 @@ class Bench:
         self.exact = Index.build(data.vectors)
         self.truth = Found(*self.exact.search(data.queries, K))
 
-    def points(self, family: str, settings: Settings) -> Iterator[dict[str, Any]]:
+    def points(self, family: str, settings: Settings) -> Iterator[Point]:
         """Build once, then search with growing effort until all is found."""
         begin = time.perf_counter()
         index = self.exact
@@ -108,7 +111,7 @@ class Bench:
         return time.perf_counter() - begin
 
 
-def builds(families: Sequence[str], count: int, dimension: int) -> list[tuple[str, Settings]]:
+def builds(families: Sequence[str], count: int, dimension: int) -> Builds:
     """Every family with every build setting of its grid."""
     return [
         (family, settings)
@@ -117,15 +120,17 @@ def builds(families: Sequence[str], count: int, dimension: int) -> list[tuple[st
     ]
 
 
-def survivors(path: Path, families: Sequence[str]) -> list[tuple[str, Settings]]:
+def survivors(path: Path | None, families: Sequence[str]) -> Builds | None:
     """The builds that were the fastest of all, single or in batches, at some recall."""
-    found: list[tuple[str, Settings]] = [("exact", {})]
+    if path is None:
+        return None
+    found: Builds = [("exact", {})]
     points = read(path)
     for target in (0.9, 0.95, 0.99):
         for mode in ("single", "batch"):
             reach = [p for p in points if p["recall"] >= target and p["family"] in families]
             ranked = sorted(reach, key=lambda p: -p[mode])
-            best: dict[str, dict[str, Any]] = {}
+            best: dict[str, Point] = {}
             for point in ranked:
                 best.setdefault(point["family"], point)
             for point in list(best.values())[:3]:
@@ -135,7 +140,7 @@ def survivors(path: Path, families: Sequence[str]) -> list[tuple[str, Settings]]
     return found
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: Path) -> list[Point]:
     """The points of a file; a last line that a crash tore is left out."""
     if not path.exists():
         return []
@@ -159,18 +164,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     options = parser.parse_args()
     families = options.families.split(",") if options.families else available()
-    bench = Bench(SETS[options.set](options.count))
-    count, dimension = bench.data.vectors.shape
-    if options.survivors:
-        planned = survivors(options.survivors, families)
-    else:
-        planned = builds(families, count, dimension)
-    done = [(p["set"], p["count"], p["family"], p["settings"]) for p in read(options.out)]
+    data = SETS[options.set](options.count)
+    measure(data, options.out, families, survivors(options.survivors, families))
+
+
+def measure(
+    data: SearchSet, out: Path, families: Sequence[str], only: Builds | None = None
+) -> list[Point]:
+    """Add to the file ``out`` what it lacks of the grid of these families; return all of it."""
+    bench = Bench(data)
+    count, dimension = data.vectors.shape
+    planned = builds(families, count, dimension) if only is None else only
+    done = [(p["set"], p["count"], p["family"], p["settings"]) for p in read(out)]
     for family, settings in planned:
-        if (options.set, count, family, settings) in done:
+        if (data.name, count, family, settings) in done:
             continue
         points = list(bench.points(family, settings))
-        with options.out.open("a") as stream:
+        with out.open("a") as stream:
             stream.writelines(json.dumps(point) + "\n" for point in points)
         last = points[-1] if points else {"recall": np.nan, "batch": np.nan, "single": np.nan}
         print(
@@ -178,6 +188,7 @@ def main() -> None:
             f"single {last['single']:6.1f}×  batch {last['batch']:6.1f}×",
             flush=True,
         )
+    return read(out)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.search_grid import read
+from benchmarks.search_grid import Point, read
 from benchmarks.search_sets import QUERIES
 
 TARGETS = (0.90, 0.95, 0.99)
-Point = dict[str, Any]
 
 
 def fastest(points: Sequence[Point], target: float, mode: str) -> Point | None:

@@ -1,165 +1,121 @@
 """The tuner against the full grid: does its pick reach the recall, and how near is it to the best?
 
-python -m benchmarks.search_tuner [--quick] [--json FILE]
+python -m benchmarks.search_tuner [--quick] [--set SET] [--grid FILE] [--json FILE]
 
-200 k × 128 like faces: people with ten photos each, a fifth of the queries from people who are not
-there. The tuner picks for 0.90, 0.95 and 0.99, one query at a time; its pick is built over all
-vectors and searched with queries that it never saw. The grid is every build setting of every
-family that is installed with every search setting, over the same vectors, with the same queries:
-the fastest that reaches the recall on them, chosen with hindsight, is what the pick is timed
-against, in turn. The grid builds its graphs over all vectors: an hour and more on two cores.
+The tuner picks for 0.90, 0.95 and 0.99, one query at a time, among 200,000 vectors of SET (see
+``benchmarks.search_sets``; people128 needs no file). Its pick is built over all vectors and
+searched with queries that it never saw. The grid is every family with every setting over the same
+vectors, with the same queries: the fastest that reaches the recall on them, chosen with hindsight,
+is what the pick is timed against, in turn. FILE is a grid that ``benchmarks.search_grid`` wrote for
+SET; without it the grid is measured here, an hour on two cores.
 
-``--quick``: 20 k × 64, four families, 0.95 alone.
+``--quick``: 20,000 vectors of people64, four families, 0.95 alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.measure import Result, arguments, report, row
+from benchmarks.measure import Result, report, row
+from benchmarks.search_grid import K, Point, measure, read
+from benchmarks.search_sets import SETS, SearchSet
 from likewise.search.aim import Aim
-from likewise.search.families import FAMILIES
+from likewise.search.families import available
 from likewise.search.frontier import settings_text
 from likewise.search.index import Index
-from likewise.search.probes import Probes, given_probes
-from likewise.search.timing import Pace, paired_seconds
-from likewise.search.trial import built_over, candidates
+from likewise.search.recall import Found, nearest_found
+from likewise.search.timing import paired_seconds
 from likewise.search.tune import tune
-from likewise.search.yardstick import Yardstick
 
-Vectors = NDArray[np.float32]
-
-COUNT, DIMENSION, RECALLS = 200_000, 128, (0.90, 0.95, 0.99)
-QUICK_COUNT, QUICK_DIMENSION, QUICK_RECALLS = 20_000, 64, (0.95,)
-QUICK_FAMILIES = ("scalar", "pq_fastscan", "ivf_flat", "hnsw")
-PHOTOS, QUERIES, K, SPREAD = 10, 2_000, 10, 0.8
+COUNT, SET, RECALLS = 200_000, "people128", (0.90, 0.95, 0.99)
+QUICK_COUNT, QUICK_SET, QUICK_RECALLS = 20_000, "people64", (0.95,)
+QUICK_FAMILIES = ("exact", "scalar", "pq_fastscan", "ivf_flat", "hnsw")
 TOP = 3  # of the grid, timed again in turn: the fastest by a single timing may be luck
-ENOUGH = 0.999  # past this recall a family's greater efforts only take longer
+ROUNDS = 31
 
 
-@dataclass(frozen=True, eq=False)
-class Faces:
-    """Vectors to index, whose they are, and queries that nobody has seen."""
-
-    vectors: Vectors
-    labels: NDArray[np.int64]
-    unseen: Probes
+def rivals(points: Sequence[Point], recall: float) -> list[Point]:
+    """The fastest of the grid that reach a recall, one query at a time."""
+    reach = [point for point in points if point["recall"] >= recall]
+    return sorted(reach, key=lambda point: -point["single"])[:TOP]
 
 
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """One setting of the grid."""
-
-    name: str
-    index: Index
-    recall: float
-    seconds: float
-
-
-def unit(rows: Vectors) -> Vectors:
-    scaled: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return scaled
-
-
-def drawn(count: int, dimension: int) -> Faces:
-    """Same-person cosines about 0.6, as face embeddings have; the rest is near orthogonal."""
-    random = np.random.default_rng(0)
-    people, strangers = count // PHOTOS, QUERIES // 5
-    centres = unit(random.standard_normal((people + strangers, dimension), dtype=np.float32))
-
-    def photos(of: NDArray[np.int64]) -> Vectors:
-        noise = unit(random.standard_normal((len(of), dimension), dtype=np.float32))
-        return unit(centres[of] + SPREAD * noise)
-
-    labels = np.repeat(np.arange(people), PHOTOS)
-    known = random.permutation(people)[: QUERIES - strangers]
-    asked = np.concatenate([known, people + np.arange(strangers)])
-    whose = np.where(asked < people, asked, -1)
-    return Faces(photos(labels), labels, given_probes(photos(asked), whose))
-
-
-def grid(
-    faces: Faces, families: tuple[str, ...] | None, recalls: tuple[float, ...], yardstick: Yardstick
-) -> dict[float, list[Entry]]:
-    """The fastest entries of the full grid that reach each recall, the fastest first."""
-    vectors = faces.vectors
-    reference = built_over(vectors[:4_000], "exact", {}, "cosine").index
-    pace = Pace(reference, faces.unseen.queries, K, 1)
-    exact = built_over(vectors, "exact", {}, "cosine").index
-    best = {recall: [Entry("exact", exact, 1.0, pace.seconds(exact))] for recall in recalls}
-    trials, _ = candidates(families, len(vectors), vectors.shape[1], "cosine")
-    for trial in trials:
-        name = trial.family.name
-        try:
-            built = built_over(vectors, name, trial.settings, "cosine")
-        except RuntimeError as error:
-            print(f"left out: {trial.name}: {error}")
-            continue
-        for settings in FAMILIES[name].search_grid(trial.settings, len(vectors), K):
-            index = built.index.with_search_settings(settings)
-            recall = yardstick.measure(index)["recall"].value
-            if recall < min(recalls):
-                continue
-            entry = Entry(
-                f"{trial.name} / {settings_text(settings)}", index, recall, pace.seconds(index)
-            )
-            for target in recalls:
-                if recall >= target:
-                    ranked = sorted([*best[target], entry], key=lambda found: found.seconds)
-                    best[target] = ranked[:TOP]
-            if recall > ENOUGH:
-                break
-    return best
+def rebuilt(data: SearchSet, point: Point) -> Index:
+    """The index of a point of the grid."""
+    return Index.build(
+        data.vectors,
+        family=point["family"],
+        settings=point["settings"],
+        search_settings=point["search"],
+    )
 
 
 def compared(
-    faces: Faces, recalls: tuple[float, ...], families: tuple[str, ...] | None
+    data: SearchSet, points: Sequence[Point], recalls: Sequence[float], families: Sequence[str]
 ) -> list[Result]:
-    exact = built_over(faces.vectors, "exact", {}, "cosine").index
-    yardstick = Yardstick(exact, faces.unseen, K)
-    best = grid(faces, families, recalls, yardstick)
-    gaps, ratios, results = [], [], []
+    """The pick for each recall against the best of the grid."""
+    truth = Found(*Index.build(data.vectors).search(data.queries, K))
+    gaps, ratios, found = [], [], []
     for recall in recalls:
-        tuning = tune(
-            faces.vectors, faces.labels, aim=Aim(recall=recall, k=K),
-            families=None if families is None else list(families),
-        )  # fmt: skip
-        pick = tuning.build(faces.vectors)
-        reached = yardstick.measure(pick)["recall"].value
-        rivals = best[recall]
-        seconds = paired_seconds(
-            [pick, *(entry.index for entry in rivals)], faces.unseen.queries, K, 1, rounds=31
-        )
+        tuning = tune(data.vectors, aim=Aim(recall=recall, k=K), families=list(families))
+        pick = tuning.build(data.vectors)
+        answer = Found(*pick.search(data.queries, K))
+        reached = float(nearest_found(truth, answer).sum() / truth.ids.size)
+        best = rivals(points, recall)
+        others = [rebuilt(data, point) for point in best]
+        seconds = paired_seconds([pick, *others], data.queries, K, 1, rounds=ROUNDS)
         over = [float(np.median(own / seconds[0])) for own in seconds[1:]]
         place = int(np.argmin(over))
+        rival = best[place]
         print(
-            f"{recall}: pick {tuning.name}, {reached:.4f} reached; best of the grid "
-            f"{rivals[place].name}, {rivals[place].recall:.4f}"
+            f"{data.name} {recall}: pick {tuning.name}, {reached:.4f} reached; best of the grid "
+            f"{rival['family']} {settings_text(rival['settings'] | rival['search'])}, "
+            f"{rival['recall']:.4f}",
+            flush=True,
         )
         gaps.append(recall - reached)
         ratios.append(over[place])
-        results += [
+        found += [
             row(f"search.tuner_recall_{recall:g}", reached, ""),
-            row(f"search.tuner_vs_grid_{recall:g}", over[place], "×"),
-            row(f"search.tuner_vs_exact_{recall:g}", tuning.evidence.speed, "×"),
+            row(f"search.tuner_vs_grid_{recall:g}", over[place], "x"),
+            row(f"search.tuner_vs_exact_{recall:g}", tuning.evidence.speed, "x"),
         ]
     gap, ratio = max(gaps), min(ratios)
     return [
         row("search.tuner_recall_gap", gap, "", "<= 0.005", gap <= 0.005),
-        row("search.tuner_vs_grid", ratio, "×", ">= 0.8", ratio >= 0.8),
-        *results,
+        row("search.tuner_vs_grid", ratio, "x", ">= 0.8", ratio >= 0.8),
+        *found,
     ]
 
 
-def results(*, quick: bool) -> list[Result]:
+def results(*, quick: bool, name: str | None = None, grid: Path | None = None) -> list[Result]:
+    count, recalls, families = COUNT, RECALLS, tuple(available())
     if quick:
-        return compared(drawn(QUICK_COUNT, QUICK_DIMENSION), QUICK_RECALLS, QUICK_FAMILIES)
-    return compared(drawn(COUNT, DIMENSION), RECALLS, None)
+        count, recalls, families = QUICK_COUNT, QUICK_RECALLS, QUICK_FAMILIES
+    data = SETS[name or (QUICK_SET if quick else SET)](count)
+    if grid is not None:
+        points = [p for p in read(grid) if (p["set"], p["count"]) == (data.name, count)]
+        if not points:
+            raise SystemExit(f"{grid}: holds no points of {data.name} with {count:,} vectors")
+        return compared(data, points, recalls, families)
+    with tempfile.TemporaryDirectory() as folder:
+        points = measure(data, Path(folder) / "grid.jsonl", families)
+    return compared(data, points, recalls, families)
 
 
 if __name__ == "__main__":
-    options = arguments(__doc__)
-    report(results(quick=options.quick), options.json)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer vectors, families and recalls")
+    parser.add_argument("--set", choices=sorted(SETS), help="the vectors")
+    parser.add_argument("--grid", type=Path, metavar="FILE", help="a grid measured before")
+    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    options = parser.parse_args()
+    found = results(quick=options.quick, name=options.set, grid=options.grid)
+    report(found, options.json)

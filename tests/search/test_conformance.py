@@ -274,3 +274,14 @@ def test_range_search(name: str) -> None:
 
 def test_ids_are_the_users_own() -> None:
     assert index_of("exact").ids.min() == FIRST_ID
+
+
+@each_family
+def test_every_setting_that_the_tuner_tries_can_be_built(name: str) -> None:
+    """Build and search with each build setting of the family's grid, at its greatest effort."""
+    kind = FAMILIES[name]
+    vectors = np.random.default_rng(3).normal(size=(1200, 32)).astype(np.float32)
+    for settings in kind.build_grid(len(vectors), vectors.shape[1], "cosine"):
+        index = Index.build(vectors, family=name, settings=settings).with_effort(1.0)
+        _, ids = index.search(vectors[:20], 1)
+        assert (ids[:, 0] == np.arange(20)).mean() >= 0.9, settings

@@ -14,7 +14,6 @@ import faiss
 from likewise.search.engine import Vectors
 from likewise.search.families.faiss_engine import FaissEngine
 from likewise.search.knobs import Knob, Settings
-from likewise.search.plain import FAISS_METRICS
 
 __all__ = ["REFINE", "RERANK", "RERANK_GRID", "Refined"]
 
@@ -41,8 +40,9 @@ class Refined(FaissEngine):
         short = cls.coded(vectors, metric, settings)
         if settings["refine"] == "none":
             return short
-        kind = FAISS_METRICS[metric]
-        long = faiss.IndexScalarQuantizer(short.d, CODES[str(settings["refine"])], kind)
+        # The metric of the short codes: of unit vectors, the nearest are the most alike as well.
+        code = CODES[str(settings["refine"])]
+        long = faiss.IndexScalarQuantizer(short.d, code, short.metric_type)
         return faiss.IndexRefine(short, long)
 
     @classmethod
