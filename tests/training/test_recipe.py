@@ -66,6 +66,11 @@ def test_another_loss_forgets_the_parameters_of_the_first() -> None:
         ("schedule.epochs.more=3", "epochs is a value, not a section"),
         ("epochs", "expected section.key=value"),
         ("optimizer.lr={", "is not a value"),
+        ("optimizer.lr=.inf", "optimizer.lr: input should be a finite number; got inf"),
+        ("training.seed=4294967296", "training.seed: input should be less than"),
+        ("training.peer_timeout_s=1e9", "training.peer_timeout_s: input should be less than"),
+        ("model.freeze=body", "model.freeze: a list is expected"),
+        ("head=3", "head: keys are expected, as in head.sample; got 3"),
     ],
 )
 def test_a_wrong_setting_is_named(setting: str, problem: str) -> None:

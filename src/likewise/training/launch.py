@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from likewise.errors import InputError, LikewiseError
+from likewise.training.stopping import STOPPED_EARLY, early_stop
 
 __all__ = ["launch", "launched", "told_once"]
 
@@ -40,8 +41,9 @@ def launch(arguments: Sequence[str], processes: int, port: int | None = None) ->
     """Run ``python -m likewise ARGUMENTS`` as so many processes, and wait for their end.
 
     They find each other through the environment, as under ``torchrun``. The first one shows its
-    output; SIGINT and SIGTERM are handed on to all. If one dies, the others are given some seconds
-    to end, and then are ended.
+    output; at SIGINT or SIGTERM all are asked to stop: they save and end, and that is no failure,
+    even where there was nothing to save yet. If one dies, the others are given some seconds to
+    end, and then are ended.
 
     Args:
         arguments: of the command line.
@@ -92,7 +94,7 @@ class _Process:
     handle: subprocess.Popen[bytes]
     error_file: Path
     last_words: list[str] = field(default_factory=list)
-    asked: int = 0  # the signal that was handed on to it
+    asked: bool = False  # to stop
 
     def listen(self) -> None:
         """Keep the last lines of what it says."""
@@ -103,10 +105,21 @@ class _Process:
                 if text:
                     self.last_words[:] = [*self.last_words[-4:], text]
 
+    def ask_to_stop(self) -> None:
+        """By SIGTERM: SIGINT would make a traceback of one that still loads its modules."""
+        if self.handle.poll() is None:
+            self.asked = True
+            self.handle.send_signal(signal.SIGTERM)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether SIGTERM ended it at once: it was not in the loop yet, or no more."""
+        return self.asked and self.handle.returncode == -signal.SIGTERM
+
     def failure(self) -> LikewiseError | None:
-        """Why it ended; None if it ended well, or only because another one did."""
+        """Why it ended; None if it ended well, or only because it was asked or another one did."""
         code = self.handle.returncode
-        if code == 0:
+        if code == 0 or self.stopped_early:
             return None
         with contextlib.suppress(OSError, ValueError):
             told = json.loads(self.error_file.read_text(encoding="utf-8"))
@@ -115,14 +128,9 @@ class _Process:
             message = told["message"]
             if told["code"] == InputError.exit_code:
                 return InputError(message)
-            return LikewiseError(
-                message if told["agreed"] else f"process {self.rank} ended: {message}"
-            )
+            named = told["agreed"] or message.startswith("process ")
+            return LikewiseError(message if named else f"process {self.rank} ended: {message}")
         reason = self.last_words[-1] if self.last_words else f"exit code {code}"
-        if code == -self.asked:
-            return LikewiseError(
-                "stopped before the first step, or after the last: there was nothing to save"
-            )
         if code < 0:
             name = signal.Signals(-code).name
             reason = f"killed by {name}"
@@ -141,6 +149,7 @@ class _Family:
         self.processes: list[_Process] = []
         self.parent, self._held = os.pipe()
         self._before: dict[signal.Signals, object] = {}
+        self._heard = 0
 
     def __enter__(self) -> _Family:
         if threading.current_thread() is threading.main_thread():
@@ -185,6 +194,8 @@ class _Family:
         process = _Process(rank, handle, error_file)
         self.processes.append(process)
         threading.Thread(target=process.listen, daemon=True).start()
+        if self._heard:  # while it was on its way
+            process.ask_to_stop()
 
     def wait(self) -> None:
         """Until all have ended.
@@ -205,7 +216,9 @@ class _Family:
         failure = failure or self._failure()
         if failure is not None:
             raise failure
-        if any(p.handle.returncode for p in self.processes):
+        if any(p.stopped_early for p in self.processes):
+            print(STOPPED_EARLY, file=sys.stderr)
+        elif any(p.handle.returncode for p in self.processes):
             raise LikewiseError("the processes lost each other; continue with --resume")
 
     def _failure(self) -> LikewiseError | None:
@@ -224,10 +237,12 @@ class _Family:
                     handle.wait(max(0.0, end - time.monotonic()))
 
     def _hand_on(self, number: int, _frame: FrameType | None) -> None:
+        """Ask all to stop; a second Ctrl-C insists."""
+        if number == self._heard == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._heard = number
         for process in self.processes:
-            if process.handle.poll() is None:
-                process.asked = number
-                process.handle.send_signal(number)
+            process.ask_to_stop()
 
 
 _POSIX = hasattr(os, "sched_getaffinity")
@@ -241,7 +256,8 @@ def told_once() -> Iterator[None]:
         SystemExit: with the error's exit code, where another one tells it.
     """
     if not launched():
-        yield
+        with early_stop():
+            yield
         return
     # That DDP found no unused parameter is known (see Replicas); torch is not loaded yet.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

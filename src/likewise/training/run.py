@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from likewise.data.manifest import Manifest, read_manifest
-from likewise.errors import InputError
+from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.progress import progress
@@ -261,13 +261,30 @@ class _Run:
             return
         if trainer.epoch % every and not last:
             return
-        measured = self.validation.measure(self._embedder(None))
+        try:
+            measured = self.validation.measure(self._embedder(None))
+        except LikewiseError as error:
+            self._not_measured(error, last=last)
+            return
         numbers = measured.verification
         report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
         best = trainer.best.update(numbers.auc, trainer.epoch)
         log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (best)" if best else "")
         if best:
             self._keep(measured)
+
+    def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
+        """Amid steps that are not finite those of the next epoch decide; a last one has none."""
+        trainer, bad = self.trainer, self.trainer.guard.in_a_row
+        if not bad:
+            raise error
+        if last and trainer.best.epoch < 0:
+            raise LikewiseError(
+                f"training: it ended with {bad} steps in a row that were not finite, and no epoch "
+                "gave a model. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
+                "training.precision=float32"
+            ) from error
+        log.warning("epoch %d: not measured (%s)", trainer.epoch, error)
 
     def _keep(self, measured: Validated | None) -> None:
         self._embedder(measured).save(self.folder / MODEL)
