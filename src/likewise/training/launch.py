@@ -16,25 +16,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from likewise.errors import InputError, LikewiseError
-from likewise.training.stopping import STOPPED_EARLY, early_stop
+from likewise.training.launched import ERROR_FILE, PARENT, launched, told_once
+from likewise.training.stopping import STOPPED_EARLY
 
 __all__ = ["launch", "launched", "told_once"]
 
-ERROR_FILE = "LIKEWISE_ERROR_FILE"  # where a process of ours leaves its reason
-PARENT = "LIKEWISE_PARENT"  # a pipe that closes when the launcher is gone
 PATIENCE = 15.0  # seconds for the others to end by themselves once one is dead
 EMPHASIS = 5.0  # seconds from SIGTERM to SIGKILL
-
-
-def launched() -> bool:
-    """Whether this process is one of several, started by ``torchrun`` or by :func:`launch`."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def launch(arguments: Sequence[str], processes: int, port: int | None = None) -> None:
@@ -160,7 +154,7 @@ class _Family:
     def __exit__(self, *_: object) -> None:
         self.end()
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)  # type: ignore[arg-type]  # as it was
         os.close(self.parent)
         os.close(self._held)
 
@@ -246,60 +240,3 @@ class _Family:
 
 
 _POSIX = hasattr(os, "sched_getaffinity")
-
-
-@contextlib.contextmanager
-def told_once() -> Iterator[None]:
-    """In one of several processes: let an error be told by one of them, or by the launcher.
-
-    Raises:
-        SystemExit: with the error's exit code, where another one tells it.
-    """
-    if not launched():
-        with early_stop():
-            yield
-        return
-    # That DDP found no unused parameter is known (see Replicas); torch is not loaded yet.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    _follow_the_launcher()
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as error:
-        code = error.exit_code if isinstance(error, LikewiseError) else 1
-        agreed = bool(getattr(error, "agreed", False))
-        told = bool(getattr(error, "told", False))  # by another process
-        peer = told or type(error).__name__ == "PeerLost"
-        if path := os.environ.get(ERROR_FILE):
-            message = str(error) if isinstance(error, LikewiseError) else _unexpected(error)
-            note = {"message": message, "code": code, "agreed": agreed, "peer": peer}
-            with contextlib.suppress(OSError):
-                temporary = Path(path + ".tmp")
-                temporary.write_text(json.dumps(note), encoding="utf-8")
-                temporary.replace(path)
-            if os.environ.get("LIKEWISE_DEBUG"):
-                raise
-            raise SystemExit(code) from None
-        if told or ((agreed or peer) and os.environ["RANK"] != "0"):
-            raise SystemExit(code) from None
-        raise
-
-
-def _unexpected(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    reason = " ".join(str(error).split()) or "no details"
-    return f"unexpected {type(error).__name__}: {reason} (set LIKEWISE_DEBUG=1 for the traceback)"
-
-
-def _follow_the_launcher() -> None:
-    """End at once if the launcher is gone: nobody would stop this process any more."""
-    text = os.environ.get(PARENT)
-    if text is None:
-        return
-
-    def watch(handle: int) -> None:
-        with contextlib.suppress(OSError):
-            if os.read(handle, 1) == b"":
-                os._exit(1)
-
-    threading.Thread(target=watch, args=(int(text),), daemon=True).start()
