@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from likewise.errors import InputError
+from likewise.training.parts import seed_everything
 from likewise.training.recipe import Recipe, load_recipe, recipe_with
 
 
@@ -90,3 +91,8 @@ def test_wrong_files(tmp_path: Path) -> None:
     path.write_text("optimizer:\n  learning_rate: 3\n")
     with pytest.raises(InputError, match=r"r.yaml: unknown key 'optimizer.learning_rate'"):
         load_recipe(path)
+
+
+def test_the_seed_of_a_process_may_be_large() -> None:
+    """Ranks multiply a seed, and numpy takes 32 bits of it."""
+    seed_everything((2**32 - 1) * 65_537 + 511)
