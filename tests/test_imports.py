@@ -31,7 +31,7 @@ ORDER = [
 ]
 # What every room may use: errors, files written atomically, progress, threads and devices,
 # and which process of a launcher this is.
-FOUNDATION = {"errors", "storage", "progress", "machine", "shares", "__init__"}
+FOUNDATION = {"errors", "storage", "terminal", "progress", "machine", "shares", "__init__"}
 
 
 def room_of(path: Path) -> str:

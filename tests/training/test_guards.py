@@ -173,6 +173,20 @@ def test_a_run_that_stops_keeps_the_last_good_state(
     assert likewise.train(photos, tmp_path / "run", resume=True).finished
 
 
+def test_an_epoch_that_ends_amid_bad_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its network cannot be measured; the steps of the next epoch decide, and name the culprit."""
+    photos = make_photos(tmp_path / "photos", people=6)
+    wild = ("optimizer.lr=1e30", "schedule.warmup_epochs=0", "data.val_identities=2",
+            "batch.identities=2")  # fmt: skip
+    with pytest.raises(LikewiseError, match="in a row that were not finite, and no epoch gave"):
+        likewise.train(photos, tmp_path / "one", quick_recipe(*wild, "schedule.epochs=1"))
+    with pytest.raises(LikewiseError, match="4 such steps in a row"):
+        likewise.train(photos, tmp_path / "many", quick_recipe(*wild, "schedule.epochs=9"))
+    assert "warning: epoch 1: not measured" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
 def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture

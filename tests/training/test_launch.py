@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from likewise.errors import InputError, LikewiseError
-from likewise.training.launch import launch
+from likewise.training.launch import launch, told_once
 from tests.conftest import make_photos
 from tests.gloo import free_port
 from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
@@ -61,6 +61,24 @@ def test_both_are_told_to_stop_and_go_on(photos: Path, endless: list[str], tmp_p
                      "shared.safetensors"]  # fmt: skip
     content = json.loads((folder / "checkpoint.json").read_text())
     assert content["values"]["step"] == newest_step(tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_there_is_nothing_to_save_yet(
+    number: signal.Signals, photos: Path, endless: list[str], tmp_path: Path
+) -> None:
+    run = Run(photos, tmp_path / "run", *endless, "--processes", "2")
+    assert run.until(lambda: len(run.children()) == 2)
+    run.process.send_signal(number)
+    code, out, err = run.end()
+    assert (code, out) == (0, "")
+    assert err == "stopped before the first step: there was nothing to save\n"
+
+
+def test_alone_there_is_nothing_to_save_yet() -> None:
+    with pytest.raises(SystemExit) as stopped, told_once():
+        signal.raise_signal(signal.SIGTERM)
+    assert stopped.value.code == 0
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 
 import likewise
 from likewise.errors import MissingExtra
+from likewise.terminal import TerminalHandler
 from likewise.training.log import RunLog
 from tests.conftest import quick_recipe
 
@@ -92,6 +93,19 @@ def test_a_quiet_process_leaves_nothing(
     log.close()
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().err == ""
+    assert logging.getLogger("likewise").propagate
+
+
+def test_a_warning_is_told_once_where_the_command_line_tells_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [TerminalHandler()])
+    for quiet in (False, True):  # the first process, and another one under torchrun
+        log = RunLog(tmp_path, quiet=quiet)
+        logging.getLogger("likewise.training.watch").warning("for everyone")
+        log.close()
+    assert capsys.readouterr().err == "warning: for everyone\n"
 
 
 def test_warnings_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from likewise.errors import InputError
+from likewise.training.parts import seed_everything
 from likewise.training.recipe import Recipe, load_recipe, recipe_with
 
 
@@ -66,6 +67,11 @@ def test_another_loss_forgets_the_parameters_of_the_first() -> None:
         ("schedule.epochs.more=3", "epochs is a value, not a section"),
         ("epochs", "expected section.key=value"),
         ("optimizer.lr={", "is not a value"),
+        ("optimizer.lr=.inf", "optimizer.lr: input should be a finite number; got inf"),
+        ("training.seed=4294967296", "training.seed: input should be less than"),
+        ("training.peer_timeout_s=1e9", "training.peer_timeout_s: input should be less than"),
+        ("model.freeze=body", "model.freeze: a list is expected"),
+        ("head=3", "head: keys are expected, as in head.sample; got 3"),
     ],
 )
 def test_a_wrong_setting_is_named(setting: str, problem: str) -> None:
@@ -85,3 +91,8 @@ def test_wrong_files(tmp_path: Path) -> None:
     path.write_text("optimizer:\n  learning_rate: 3\n")
     with pytest.raises(InputError, match=r"r.yaml: unknown key 'optimizer.learning_rate'"):
         load_recipe(path)
+
+
+def test_the_seed_of_a_process_may_be_large() -> None:
+    """Ranks multiply a seed, and numpy takes 32 bits of it."""
+    seed_everything((2**32 - 1) * 65_537 + 511)

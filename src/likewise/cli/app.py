@@ -26,6 +26,7 @@ from likewise.cli import (
 from likewise.cli.map import draw_map
 from likewise.cli.output import add_command
 from likewise.errors import LikewiseError
+from likewise.terminal import TerminalHandler
 
 __all__ = ["app", "main"]
 
@@ -78,9 +79,7 @@ def main(args: list[str] | None = None) -> None:
     # Threads that wait by spinning make each other wait where cores are shared: several times
     # slower with one busy neighbour. It must be said before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)  # the rest is for the log of a run
-    logging.basicConfig(format="%(message)s", handlers=[handler])
+    logging.basicConfig(handlers=[TerminalHandler()])
     try:
         app(args=args)
     except LikewiseError as error:

@@ -91,7 +91,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 def print_profile(profile: Profile) -> None:
     """Print where the time of a training step goes."""
-    title = f"A training step, over {profile.steps} steps of {1000 * profile.step_seconds:.1f} ms"
+    steps = f"{profile.steps} step{'s' * (profile.steps > 1)}"
+    title = f"A training step, over {steps} of {1000 * profile.step_seconds:.1f} ms"
     print_table(title, ("", "ms", "share"), profile.rows())
     note(f"trace: {profile.trace} (open it at chrome://tracing or in Perfetto)")
 

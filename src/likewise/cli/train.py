@@ -62,6 +62,9 @@ def train(
     """
     from likewise.training.launch import launch, launched, told_once
 
+    if profile:  # the profiler's own notes, of GPUs that are not there; torch reads it when loaded
+        os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if processes > 1 and not launched():
         launch(_given(context, leave_out={"processes", "port"}), processes, port)
         return
@@ -126,6 +129,8 @@ def _train(
         print_bad(result.bad_images)
         if result.profile is not None:
             print_profile(result.profile)
+        elif profile:
+            note("the run was too short to measure: three steps warm up, then --profile counts")
     if as_json:
         print_json(
             {

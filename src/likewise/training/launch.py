@@ -16,32 +16,28 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from likewise.errors import InputError, LikewiseError
+from likewise.training.launched import ERROR_FILE, PARENT, launched, told_once
+from likewise.training.stopping import STOPPED_EARLY
 
 __all__ = ["launch", "launched", "told_once"]
 
-ERROR_FILE = "LIKEWISE_ERROR_FILE"  # where a process of ours leaves its reason
-PARENT = "LIKEWISE_PARENT"  # a pipe that closes when the launcher is gone
 PATIENCE = 15.0  # seconds for the others to end by themselves once one is dead
 EMPHASIS = 5.0  # seconds from SIGTERM to SIGKILL
-
-
-def launched() -> bool:
-    """Whether this process is one of several, started by ``torchrun`` or by :func:`launch`."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def launch(arguments: Sequence[str], processes: int, port: int | None = None) -> None:
     """Run ``python -m likewise ARGUMENTS`` as so many processes, and wait for their end.
 
     They find each other through the environment, as under ``torchrun``. The first one shows its
-    output; SIGINT and SIGTERM are handed on to all. If one dies, the others are given some seconds
-    to end, and then are ended.
+    output; at SIGINT or SIGTERM all are asked to stop: they save and end, and that is no failure,
+    even where there was nothing to save yet. If one dies, the others are given some seconds to
+    end, and then are ended.
 
     Args:
         arguments: of the command line.
@@ -92,7 +88,7 @@ class _Process:
     handle: subprocess.Popen[bytes]
     error_file: Path
     last_words: list[str] = field(default_factory=list)
-    asked: int = 0  # the signal that was handed on to it
+    asked: bool = False  # to stop
 
     def listen(self) -> None:
         """Keep the last lines of what it says."""
@@ -103,10 +99,21 @@ class _Process:
                 if text:
                     self.last_words[:] = [*self.last_words[-4:], text]
 
+    def ask_to_stop(self) -> None:
+        """By SIGTERM: SIGINT would make a traceback of one that still loads its modules."""
+        if self.handle.poll() is None:
+            self.asked = True
+            self.handle.send_signal(signal.SIGTERM)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether SIGTERM ended it at once: it was not in the loop yet, or no more."""
+        return self.asked and self.handle.returncode == -signal.SIGTERM
+
     def failure(self) -> LikewiseError | None:
-        """Why it ended; None if it ended well, or only because another one did."""
+        """Why it ended; None if it ended well, or only because it was asked or another one did."""
         code = self.handle.returncode
-        if code == 0:
+        if code == 0 or self.stopped_early:
             return None
         with contextlib.suppress(OSError, ValueError):
             told = json.loads(self.error_file.read_text(encoding="utf-8"))
@@ -115,14 +122,9 @@ class _Process:
             message = told["message"]
             if told["code"] == InputError.exit_code:
                 return InputError(message)
-            return LikewiseError(
-                message if told["agreed"] else f"process {self.rank} ended: {message}"
-            )
+            named = told["agreed"] or message.startswith("process ")
+            return LikewiseError(message if named else f"process {self.rank} ended: {message}")
         reason = self.last_words[-1] if self.last_words else f"exit code {code}"
-        if code == -self.asked:
-            return LikewiseError(
-                "stopped before the first step, or after the last: there was nothing to save"
-            )
         if code < 0:
             name = signal.Signals(-code).name
             reason = f"killed by {name}"
@@ -141,6 +143,7 @@ class _Family:
         self.processes: list[_Process] = []
         self.parent, self._held = os.pipe()
         self._before: dict[signal.Signals, object] = {}
+        self._heard = 0
 
     def __enter__(self) -> _Family:
         if threading.current_thread() is threading.main_thread():
@@ -151,7 +154,7 @@ class _Family:
     def __exit__(self, *_: object) -> None:
         self.end()
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)  # type: ignore[arg-type]  # as it was
         os.close(self.parent)
         os.close(self._held)
 
@@ -185,6 +188,8 @@ class _Family:
         process = _Process(rank, handle, error_file)
         self.processes.append(process)
         threading.Thread(target=process.listen, daemon=True).start()
+        if self._heard:  # while it was on its way
+            process.ask_to_stop()
 
     def wait(self) -> None:
         """Until all have ended.
@@ -205,7 +210,9 @@ class _Family:
         failure = failure or self._failure()
         if failure is not None:
             raise failure
-        if any(p.handle.returncode for p in self.processes):
+        if any(p.stopped_early for p in self.processes):
+            print(STOPPED_EARLY, file=sys.stderr)
+        elif any(p.handle.returncode for p in self.processes):
             raise LikewiseError("the processes lost each other; continue with --resume")
 
     def _failure(self) -> LikewiseError | None:
@@ -224,66 +231,12 @@ class _Family:
                     handle.wait(max(0.0, end - time.monotonic()))
 
     def _hand_on(self, number: int, _frame: FrameType | None) -> None:
+        """Ask all to stop; a second Ctrl-C insists."""
+        if number == self._heard == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._heard = number
         for process in self.processes:
-            if process.handle.poll() is None:
-                process.asked = number
-                process.handle.send_signal(number)
+            process.ask_to_stop()
 
 
 _POSIX = hasattr(os, "sched_getaffinity")
-
-
-@contextlib.contextmanager
-def told_once() -> Iterator[None]:
-    """In one of several processes: let an error be told by one of them, or by the launcher.
-
-    Raises:
-        SystemExit: with the error's exit code, where another one tells it.
-    """
-    if not launched():
-        yield
-        return
-    # That DDP found no unused parameter is known (see Replicas); torch is not loaded yet.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    _follow_the_launcher()
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as error:
-        code = error.exit_code if isinstance(error, LikewiseError) else 1
-        agreed = bool(getattr(error, "agreed", False))
-        told = bool(getattr(error, "told", False))  # by another process
-        peer = told or type(error).__name__ == "PeerLost"
-        if path := os.environ.get(ERROR_FILE):
-            message = str(error) if isinstance(error, LikewiseError) else _unexpected(error)
-            note = {"message": message, "code": code, "agreed": agreed, "peer": peer}
-            with contextlib.suppress(OSError):
-                temporary = Path(path + ".tmp")
-                temporary.write_text(json.dumps(note), encoding="utf-8")
-                temporary.replace(path)
-            if os.environ.get("LIKEWISE_DEBUG"):
-                raise
-            raise SystemExit(code) from None
-        if told or ((agreed or peer) and os.environ["RANK"] != "0"):
-            raise SystemExit(code) from None
-        raise
-
-
-def _unexpected(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    reason = " ".join(str(error).split()) or "no details"
-    return f"unexpected {type(error).__name__}: {reason} (set LIKEWISE_DEBUG=1 for the traceback)"
-
-
-def _follow_the_launcher() -> None:
-    """End at once if the launcher is gone: nobody would stop this process any more."""
-    text = os.environ.get(PARENT)
-    if text is None:
-        return
-
-    def watch(handle: int) -> None:
-        with contextlib.suppress(OSError):
-            if os.read(handle, 1) == b"":
-                os._exit(1)
-
-    threading.Thread(target=watch, args=(int(text),), daemon=True).start()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
 from tensorboardX import SummaryWriter
 
 from likewise.storage import write_text
+from likewise.terminal import TerminalHandler
 from likewise.training.wandb_log import WandbLog
 
 __all__ = ["RunLog"]
@@ -50,6 +50,7 @@ class RunLog:
         self._handlers: list[logging.Handler] = [logging.NullHandler()]
         if quiet:
             self._logger.addHandler(self._handlers[0])
+            self._logger.propagate = False  # the command line tells what gets so far
             return
         self._wandb = WandbLog(folder, wandb, config or {}) if wandb else None
         self.path = folder / JSONL
@@ -60,7 +61,9 @@ class RunLog:
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
         text = logging.FileHandler(folder / "train.log", encoding="utf-8")
         text.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        self._handlers = [text, _Terminal(logging.WARNING)]
+        self._handlers = [text]
+        if not TerminalHandler.is_there():  # the command line has one for everything
+            self._handlers.append(TerminalHandler())
         for handler in self._handlers:
             self._logger.addHandler(handler)
 
@@ -83,18 +86,12 @@ class RunLog:
             self._logger.removeHandler(handler)
             handler.close()
         if self.quiet:
+            self._logger.propagate = True
             return
         self._stream.close()
         self._board.close()
         if self._wandb is not None:
             self._wandb.close()
-
-
-class _Terminal(logging.Handler):
-    """To stderr as it is at the moment: while a progress bar moves, it has taken its place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

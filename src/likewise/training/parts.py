@@ -112,7 +112,7 @@ def batches_of(recipe: Recipe, labels: NDArray[np.int64]) -> BatchPlan:
 def seed_everything(seed: int) -> None:
     """Let every generator of this process begin at ``seed``."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  # timm and others draw from it
+    np.random.seed(seed % 2**32)  # noqa: NPY002  # timm and others draw from it
     torch.manual_seed(seed)
 
 

@@ -25,12 +25,12 @@ from torch.distributed.rendezvous import rendezvous
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
 from likewise.training.agreement import ALONE, Agreement
+from likewise.training.last_words import agreed, leave_word, who_is_lost
 from likewise.training.lost_peer import PeerLost, concerns_a_peer, explained_start
 
 __all__ = ["Processes"]
 
 T = TypeVar("T")
-ENDED = "likewise/ended"  # in the store: why the first process that failed did so
 
 
 class Processes:
@@ -114,11 +114,11 @@ class Processes:
             with suppress(RuntimeError):  # they are done as well: who is late is no longer missed
                 dist.barrier()
         elif concerns_a_peer(error):
-            lost = self._lost()
+            lost = who_is_lost(self.store, self.rank)
             self._leave()
             raise lost from error
         elif not isinstance(error, PeerLost) and not getattr(error, "agreed", False):
-            self._note_end(error)
+            leave_word(self.store, self.rank, error)
         self._leave(failed=error is not None)
 
     def device(self, name: str) -> torch.device:
@@ -213,7 +213,7 @@ class Processes:
         told = self.gather(None if failure is None else [failure.exit_code, str(failure)])
         failed = [(rank, *note) for rank, note in enumerate(told) if note is not None]
         if not failed:
-            return result  # type: ignore[return-value]
+            return result  # type: ignore[return-value]  # None only if T is
         rank, code, message = failed[0]
         if len(failed) < self.count:
             message = f"process {rank}: {message}"
@@ -264,32 +264,6 @@ class Processes:
             code, message = json.loads(text)
             raise agreed(message, code)
 
-    def _note_end(self, error: BaseException) -> None:
-        """Leave word for those who will miss this process, unless another one was faster."""
-        if self.store is None:
-            return
-        reason = " ".join((str(error) if isinstance(error, LikewiseError) else repr(error)).split())
-        with suppress(RuntimeError):
-            note = self.store.compare_set(ENDED, "", json.dumps([self.rank, reason]))
-            rank, told = json.loads(note)
-            # The same happened to both, such as a loss that is not finite: one tells it.
-            error.told = told == reason and rank != self.rank  # type: ignore[attr-defined]
-
-    def _lost(self) -> PeerLost:
-        """What the one that is missed left word of; give it a moment to do so."""
-        for _ in range(20):
-            with suppress(RuntimeError):
-                if self.store is not None and self.store.check([ENDED]):
-                    rank, reason = json.loads(self.store.get(ENDED))
-                    return PeerLost(f"process {rank} ended: {reason}; the others stop", rank)
-                time.sleep(0.1)
-                continue
-            break
-        return PeerLost(
-            f"process {self.rank} lost another one (killed, or its machine is gone); all stop: "
-            "continue from the last checkpoint with --resume"
-        )
-
     def _leave(self, *, failed: bool = True) -> None:
         if not self._begun:
             return
@@ -303,13 +277,6 @@ class Processes:
 def _added_up(values: Tensor) -> Tensor:
     dist.all_reduce(values)
     return values
-
-
-def agreed(message: str, code: int) -> LikewiseError:
-    """An error that all processes raise alike, so that one of them tells it."""
-    error = InputError(message) if code == InputError.exit_code else LikewiseError(message)
-    error.agreed = True  # type: ignore[attr-defined]
-    return error
 
 
 def _whole(name: str, default: int | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from contextlib import ExitStack
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from likewise.data.manifest import Manifest, read_manifest
-from likewise.errors import InputError
+from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.progress import progress
 from likewise.storage import output_folder, write_text
+from likewise.training.beginning import CHECKPOINTS, RECIPE, agree_on_the_run, recipe_of
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.guards import Stopped
 from likewise.training.log import RunLog
@@ -24,7 +24,7 @@ from likewise.training.parts import origins, seed_everything
 from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
-from likewise.training.recipe import Recipe, load_recipe
+from likewise.training.recipe import Recipe
 from likewise.training.result import MODEL, TrainingResult
 from likewise.training.run_lock import run_lock
 from likewise.training.stopping import Best, StopRequest
@@ -35,8 +35,6 @@ from likewise.training.watch import Watch
 __all__ = ["TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
-CHECKPOINTS = "checkpoints"
-RECIPE = "recipe.yaml"
 TRACE = "trace{}.json"
 
 
@@ -82,35 +80,13 @@ def train(
     """
     folder = Path(out)
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
-    chosen = _recipe_of(folder, recipe, resume)
-    if keep is not None:
-        if keep < 1:
-            raise InputError(f"keep: {keep}; at least one checkpoint is kept")
-        update = {"training": chosen.training.model_copy(update={"keep_checkpoints": keep})}
-        chosen = chosen.model_copy(update=update)
+    chosen = recipe_of(folder, recipe, resume=resume, keep=keep)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: output_folder(folder))
         run = _Run(manifest, folder, chosen, resume, processes)
         trace = folder / TRACE.format("" if processes.first else f"-{processes.rank}")
         run.trainer.profile = StepProfile(profile, run.trainer.device, trace)
         return run.complete()
-
-
-def _recipe_of(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
-    begun = any((folder / CHECKPOINTS).glob("step-*/*.json"))
-    if not resume:
-        if begun or (folder / MODEL).exists():
-            raise InputError(
-                f"{folder}: already holds a run; continue it with --resume, "
-                "or choose another place with --out"
-            )
-        return recipe or Recipe()
-    if not (folder / RECIPE).exists():
-        raise InputError(f"{folder}: no run to resume (no {RECIPE} in it)")
-    own = load_recipe(folder / RECIPE)
-    if recipe is not None and recipe != own:
-        raise InputError(f"{folder}: resume continues with its own {RECIPE}; leave the recipe out")
-    return own
 
 
 class _Run:
@@ -126,7 +102,7 @@ class _Run:
     ) -> None:
         self.folder, self.recipe, self.processes = folder, recipe, processes
         self.fingerprint, self.resume = manifest.fingerprint, resume
-        self._agree_on_the_run()
+        agree_on_the_run(processes, recipe, self.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
         parts = processes.together(lambda: prepare(manifest, recipe, folder, processes))
         self.training, self.bad, self.sampler = parts.training, parts.bad, parts.sampler
@@ -142,22 +118,6 @@ class _Run:
             folder / CHECKPOINTS, processes, recipe.training.keep_checkpoints
         )
         self._saved_at = time.monotonic()
-
-    def _agree_on_the_run(self) -> None:
-        """See that all processes were started alike.
-
-        Raises:
-            InputError: one has another recipe or other photos.
-        """
-        recipe = hashlib.sha256(self.recipe.to_yaml().encode()).hexdigest()
-        told = self.processes.gather([recipe, self.fingerprint])
-        for rank, other in enumerate(told):
-            for own, first, what in zip(other, told[0], ("recipe", "photos"), strict=True):
-                if own != first:
-                    raise InputError(
-                        f"process {rank} was started with other {what} than process 0; start all "
-                        "with the same command"
-                    )
 
     def _watch(self) -> None:
         trainer, recipe, table = self.trainer, self.recipe, self.training.table
@@ -261,13 +221,30 @@ class _Run:
             return
         if trainer.epoch % every and not last:
             return
-        measured = self.validation.measure(self._embedder(None))
+        try:
+            measured = self.validation.measure(self._embedder(None))
+        except LikewiseError as error:
+            self._not_measured(error, last=last)
+            return
         numbers = measured.verification
         report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
         best = trainer.best.update(numbers.auc, trainer.epoch)
         log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (best)" if best else "")
         if best:
             self._keep(measured)
+
+    def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
+        """Amid steps that are not finite those of the next epoch decide; a last one has none."""
+        trainer, bad = self.trainer, self.trainer.guard.in_a_row
+        if not bad:
+            raise error
+        if last and trainer.best.epoch < 0:
+            raise LikewiseError(
+                f"training: it ended with {bad} steps in a row that were not finite, and no epoch "
+                "gave a model. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
+                "training.precision=float32"
+            ) from error
+        log.warning("epoch %d: not measured (%s)", trainer.epoch, error)
 
     def _keep(self, measured: Validated | None) -> None:
         self._embedder(measured).save(self.folder / MODEL)

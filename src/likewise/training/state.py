@@ -107,7 +107,7 @@ class State:
             trainer.precision.scaler.load_state_dict(values["scaler"])
             trainer.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
         except (RuntimeError, KeyError) as error:
-            reason = str(error).splitlines()[-1].strip(" \"'")
+            reason = str(error).splitlines()[-1].strip(" \t\"'")
             raise InputError(
                 f"{checkpoint.folder}: the checkpoint is of another recipe ({reason})"
             ) from None
@@ -164,5 +164,5 @@ class State:
         else:  # there is no state for this many: a new one, the same at each such resume
             seed = self.trainer.recipe.training.seed
             torch.manual_seed(
-                (seed * 1_000_003 + self.trainer.step_number) * 65_537 + processes.rank
+                ((seed * 1_000_003 + self.trainer.step_number) * 65_537 + processes.rank) % 2**63
             )

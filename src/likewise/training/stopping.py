@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["Best", "StopRequest"]
+__all__ = ["STOPPED_EARLY", "Best", "StopRequest", "early_stop"]
+
+STOPPED_EARLY = "stopped before the first step: there was nothing to save"
 
 
 class StopRequest:
@@ -41,6 +46,30 @@ class StopRequest:
         if self.signal is signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
+
+
+@contextmanager
+def early_stop() -> Iterator[None]:
+    """While the block gets ready to train, or is done with it, SIGTERM ends it with exit code 0.
+
+    In between, :class:`StopRequest` takes its place.
+
+    Raises:
+        SystemExit: SIGTERM came.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        print(STOPPED_EARLY, file=sys.stderr)
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @dataclass
