@@ -86,6 +86,10 @@ def test_mahalanobis_is_checked_in_its_own_space() -> None:
 
 
 def test_wrong_input(index: Index) -> None:
+    with pytest.raises(InputError, match="above 0 and below 1; got 2"):
+        check(index, recall=2)
+    with pytest.raises(InputError, match="queries: row 0 is zero"):
+        check(index, given_probes(np.zeros((1, index.dimension))))
     with pytest.raises(InputError, match="nothing to search for"):
         check(Index.build(np.eye(3)[:1]))
     with pytest.raises(InputError, match="have 3 dimensions"):

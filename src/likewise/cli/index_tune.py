@@ -113,7 +113,8 @@ def tune(
         found.vectors, labels_of(found.items), aim=aim, limits=limits, metric=metric,
         families=family, probes=probes, seed=seed,
     )  # fmt: skip
-    values = tuning.to_dict() | {"command": tuning.command(str(data))}
+    command = tuning.command(str(data), ids=None if ids is None else str(ids))
+    values = tuning.to_dict() | {"command": command}
     if index is not None:
         built = tuning.build(found.vectors, fingerprint=found.fingerprint, items=found.items)
         built.save(index)
@@ -128,7 +129,7 @@ def tune(
     if index is not None:
         typer.echo(f"{len(found):,} vectors: {index}")
     else:
-        note(f"build it with: {tuning.command(str(data))}")
+        note(f"build it with: {command}")
 
 
 def _print(tuning: Tuning) -> None:

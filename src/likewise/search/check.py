@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from likewise.errors import InputError
+from likewise.search.aim import Aim
 from likewise.search.drift import Shift, shift_of
 from likewise.search.evidence import Evidence
 from likewise.search.index import Index
@@ -88,7 +89,7 @@ def check(
         seed: draws them.
 
     Raises:
-        InputError: the index is all but empty, or the queries do not fit it.
+        InputError: the index is all but empty, ``recall`` is not in (0, 1), or the queries do not fit it.
 
     Example:
         >>> import numpy as np
@@ -100,6 +101,8 @@ def check(
     """
     if len(index) < 2:
         raise InputError(f"index: {len(index)} vectors; there is nothing to search for")
+    if recall is not None:
+        Aim(recall)
     evidence = Evidence.from_dict(index.evidence) if index.evidence else None
     k = k or (evidence.k if evidence else 10)
     threshold = evidence.threshold if evidence else None

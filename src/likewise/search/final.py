@@ -77,11 +77,12 @@ def final_points(
 def broken_limit(task: Task, built: Built) -> str:
     """Which limit an index breaks, and by what; empty if none."""
     limits = task.limits
-    if limits.memory is not None and built.memory > limits.memory:
-        return f"takes {built.memory / 2**20:,.1f} MiB of memory"
+    memory, build_s = task.memory_built(built), task.build_s_built(built)
+    if limits.memory is not None and memory > limits.memory:
+        return f"takes {memory / 1e6:,.1f} MB of memory"
     nothing_built = built.index.family == "exact" and not built.settings
-    if limits.build is not None and built.build_s > limits.build and not nothing_built:
-        return f"takes {built.build_s:,.0f} s to build"
+    if limits.build is not None and build_s > limits.build and not nothing_built:
+        return f"takes {build_s:,.0f} s to build"
     return ""
 
 

@@ -131,9 +131,10 @@ class Halving:
         untried = [trial for trial in trials if not trial.points]
         within = []
         for trial in (trial for trial in trials if trial.points):
-            memory, build_s = trial.memory_at(count), trial.build_s_at(count)
+            built = self.task.count_built
+            memory, build_s = trial.memory_at(built), trial.build_s_at(built)
             if limits.memory is not None and memory > limits.memory:
-                self.drop(trial, f"would take about {memory / 2**20:,.0f} MiB of memory")
+                self.drop(trial, f"would take about {memory / 1e6:,.1f} MB of memory")
             elif limits.build is not None and build_s > limits.build:
                 self.drop(trial, f"would take about {build_s:,.0f} s to build")
             else:

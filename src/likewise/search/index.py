@@ -22,7 +22,7 @@ from likewise.search.gate import checked_ids, checked_items, checked_vectors
 from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
 from likewise.search.rebuild import Contents, built_base
-from likewise.search.space import METRICS, Space, space_of
+from likewise.search.space import METRICS, Space, require_metric, space_of
 from likewise.search.within import within
 
 __all__ = ["METRICS", "Index", "checked_vectors"]
@@ -188,10 +188,7 @@ class Index:
         family = family or "exact"
         kind = family_named(family)
         space = space_of(metric)
-        if space.metric not in kind.metrics:
-            raise InputError(
-                f"family {family}: has no metric {space.name}; it has: {', '.join(kind.metrics)}"
-            )
+        require_metric(kind, space)
         chosen = settled(family, kind.build_knobs, settings)
         searching = settled(family, kind.search_knobs, search_settings)
         kind.require()
@@ -481,7 +478,7 @@ class Index:
             raise InputError(
                 f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
             )
-        return self._contents.space.admit(array, "query")
+        return self._contents.space.admit(array, "queries")
 
     def _settled(self, settings: Mapping[str, object]) -> Settings:
         kind = self._contents.family
