@@ -267,7 +267,8 @@ def test_the_limit_of_memory_holds_for_all_vectors_those_held_out_too() -> None:
         tune(VECTORS[:3000], labels, aim=Aim(recall=0.9), families=[], limits=limits)
     advised = str(caught.value).rsplit("--max-memory ", 1)[1]
     memory = bytes_of("--max-memory", advised)
-    assert memory is not None and memory >= exact.memory_bytes
+    assert memory is not None
+    assert memory >= exact.memory_bytes
     found = tune(
         VECTORS[:3000], labels, aim=Aim(recall=0.9), families=[], limits=Limits(memory=memory)
     )

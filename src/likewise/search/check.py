@@ -89,7 +89,8 @@ def check(
         seed: draws them.
 
     Raises:
-        InputError: the index is all but empty, ``recall`` is not in (0, 1), or the queries do not fit it.
+        InputError: the index is all but empty, ``recall`` is not in (0, 1), or the queries do not
+            fit it.
 
     Example:
         >>> import numpy as np
