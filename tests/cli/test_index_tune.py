@@ -191,7 +191,7 @@ def test_ctrl_c_is_one_line(
     def pressed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("likewise.search.tune.tune", pressed)
+    monkeypatch.setattr("likewise.search.tuning.tune.tune", pressed)
     code, out, err = run(capsys, "index", "tune", files[0])
     assert (code, out, err) == (130, "", "likewise: interrupted\n")
 

@@ -85,10 +85,10 @@ def build(
     """
     from likewise.cli.source import shared_embeddings_of
     from likewise.errors import InputError
-    from likewise.search.aim import Aim
     from likewise.search.index import Index
     from likewise.search.knobs import parse_settings
     from likewise.search.space import space_of
+    from likewise.search.tuning.aim import Aim
     from likewise.shares import own_share
     from likewise.storage import output_folder
 
@@ -183,8 +183,8 @@ def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
 
 def _told(built: SearchIndex, record: dict[str, Any]) -> str:
     """The evidence of a tuned index in a line."""
-    from likewise.search.evidence import Evidence
-    from likewise.search.frontier import settings_text
+    from likewise.search.tuning.evidence import Evidence
+    from likewise.search.tuning.frontier import settings_text
 
     evidence = Evidence.from_dict(record)
     recalls = ", ".join(

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.aim import Aim, Limits
 from likewise.search.choice import Filter, chosen_rows
 from likewise.search.engine import Engine, Ids, Vectors
 from likewise.search.families import family_named
@@ -23,6 +22,7 @@ from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
 from likewise.search.rebuild import Contents, built_base
 from likewise.search.space import METRICS, Space, require_metric, space_of
+from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.within import within
 
 __all__ = ["METRICS", "Index", "checked_vectors"]
@@ -153,7 +153,7 @@ class Index:
             fingerprint: the embedder that made the vectors.
             items: N rows that say what each vector is of.
             recall: of the k nearest, in (0, 1), to be reached on queries that it does not hold:
-                see ``likewise.search.tune``, which chooses the settings.
+                see ``likewise.search.tuning.tune``, which chooses the settings.
             mates: of the true mates above the operating threshold; the column ``identity`` of
                 ``items`` says who they are.
             k: how many neighbours will be asked for; for the tuner, as what follows.
@@ -177,7 +177,7 @@ class Index:
             [[20, 30]]
         """
         if recall is not None or mates is not None:
-            from likewise.search.tuned import tuned_index
+            from likewise.search.tuning.tuned import tuned_index
 
             if settings or search_settings:
                 raise InputError("settings: the tuner chooses them; leave them out, or the recall")

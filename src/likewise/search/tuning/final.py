@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from likewise.search.frontier import Point
-from likewise.search.halving import FINALISTS, Halving
-from likewise.search.recall import Recall
-from likewise.search.sweep import Built, sweep
-from likewise.search.task import Task
-from likewise.search.timing import paired_seconds
-from likewise.search.trial import Trial, built_over
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.halving import FINALISTS, Halving
+from likewise.search.tuning.recall import Recall
+from likewise.search.tuning.sweep import Built, sweep
+from likewise.search.tuning.task import Task
+from likewise.search.tuning.timing import paired_seconds
+from likewise.search.tuning.trial import Trial, built_over
 
 __all__ = ["Verdict", "final_points", "judged"]
 

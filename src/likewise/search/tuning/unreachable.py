@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from likewise.errors import LikewiseError
-from likewise.search.final import broken_limit
-from likewise.search.frontier import Point
-from likewise.search.halving import Halving
-from likewise.search.sweep import Built
-from likewise.search.task import Task
+from likewise.search.tuning.final import broken_limit
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.halving import Halving
+from likewise.search.tuning.sweep import Built
+from likewise.search.tuning.task import Task
 
 __all__ = ["unreachable"]
 
@@ -63,7 +63,7 @@ def _remedy(task: Task, halving: Halving) -> str:
 
 def _raised(count: int) -> int:
     """The next number of three digits: what is advised must do."""
-    step = 10 ** max(0, len(str(count)) - 3)
+    step = int(10 ** max(0, len(str(count)) - 3))
     return -(-count // step) * step
 
 

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
-from likewise.search.aim import Aim, Limits
-from likewise.search.evidence import Evidence, data_fingerprint, quantiles_of
-from likewise.search.frontier import Point, settings_text
 from likewise.search.index import Index
-from likewise.search.leave_one_out import own_yardstick
-from likewise.search.trial import resident_bytes
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.evidence import Evidence, data_fingerprint, quantiles_of
+from likewise.search.tuning.frontier import Point, settings_text
+from likewise.search.tuning.leave_one_out import own_yardstick
+from likewise.search.tuning.trial import resident_bytes
 
 __all__ = ["Tuning"]
 

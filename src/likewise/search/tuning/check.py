@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.search.aim import Aim
-from likewise.search.drift import Shift, shift_of
-from likewise.search.evidence import Evidence
 from likewise.search.index import Index
-from likewise.search.labels import labels_of
-from likewise.search.leave_one_out import QUERIES, exact_twin, own_yardstick
-from likewise.search.probes import Probes
-from likewise.search.recall import Recall
-from likewise.search.yardstick import Yardstick
+from likewise.search.tuning.aim import Aim
+from likewise.search.tuning.drift import Shift, shift_of
+from likewise.search.tuning.evidence import Evidence
+from likewise.search.tuning.labels import labels_of
+from likewise.search.tuning.leave_one_out import QUERIES, exact_twin, own_yardstick
+from likewise.search.tuning.probes import Probes
+from likewise.search.tuning.recall import Recall
+from likewise.search.tuning.yardstick import Yardstick
 
 __all__ = ["Check", "check"]
 
@@ -94,7 +94,7 @@ def check(
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.check import check
+        >>> from likewise.search.tuning.check import check
         >>> from likewise.search.index import Index
         >>> index = Index.build(np.random.default_rng(0).normal(size=(300, 8)))
         >>> check(index, recall=0.99).holds

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from likewise.errors import MissingExtra
 from likewise.search.engine import Engine, Vectors
 from likewise.search.families import FAMILIES, family_named
-from likewise.search.frontier import Point, settings_text
-from likewise.search.growth import carried_to
 from likewise.search.index import Index
 from likewise.search.knobs import Settings
-from likewise.search.sweep import Built
+from likewise.search.tuning.frontier import Point, settings_text
+from likewise.search.tuning.growth import carried_to
+from likewise.search.tuning.sweep import Built
 
 __all__ = ["Trial", "built_over", "candidates", "resident_bytes"]
 

@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.aim import Aim, Limits
 from likewise.search.engine import Vectors
-from likewise.search.frontier import Point
-from likewise.search.probes import Probes, hold_out
 from likewise.search.space import Space, space_of
-from likewise.search.sweep import Built
-from likewise.search.timing import Pace
-from likewise.search.trial import built_over
-from likewise.search.yardstick import Yardstick, operating_threshold
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.probes import Probes, hold_out
+from likewise.search.tuning.sweep import Built
+from likewise.search.tuning.timing import Pace
+from likewise.search.tuning.trial import built_over
+from likewise.search.tuning.yardstick import Yardstick, operating_threshold
 
 __all__ = ["SECONDS", "Task", "exact_is_enough", "prepared"]
 

@@ -11,18 +11,18 @@ import pytest
 
 from likewise.cli.amounts import bytes_of
 from likewise.errors import InputError, LikewiseError, MissingExtra
-from likewise.search.aim import Aim, Limits
-from likewise.search.evidence import Evidence, data_fingerprint
 from likewise.search.families import FAMILIES
-from likewise.search.frontier import Point, frontier
-from likewise.search.growth import carried_to
-from likewise.search.halving import sample_sizes
 from likewise.search.index import Index
-from likewise.search.probes import given_probes
-from likewise.search.recall import recall_of
-from likewise.search.sweep import between
-from likewise.search.tune import tune
-from likewise.search.tuning import Tuning
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.evidence import Evidence, data_fingerprint
+from likewise.search.tuning.frontier import Point, frontier
+from likewise.search.tuning.growth import carried_to
+from likewise.search.tuning.halving import sample_sizes
+from likewise.search.tuning.probes import given_probes
+from likewise.search.tuning.recall import recall_of
+from likewise.search.tuning.sweep import between
+from likewise.search.tuning.tune import tune
+from likewise.search.tuning.tuning import Tuning
 from tests.search.faces import faces
 
 VECTORS, LABELS = faces(900)

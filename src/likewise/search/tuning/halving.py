@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.frontier import Point
-from likewise.search.sweep import sweep
-from likewise.search.task import Task
-from likewise.search.trial import Trial, built_over
-from likewise.search.yardstick import Yardstick
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.sweep import sweep
+from likewise.search.tuning.task import Task
+from likewise.search.tuning.trial import Trial, built_over
+from likewise.search.tuning.yardstick import Yardstick
 
 __all__ = ["FINALISTS", "Halving", "sample_sizes"]
 
