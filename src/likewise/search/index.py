@@ -15,13 +15,15 @@ from likewise.data.embeddings import EXTERNAL, require_same_embedder
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
 from likewise.search.choice import Filter, chosen_rows
-from likewise.search.engine import Engine, Ids, Vectors
+from likewise.search.engine import Ids, Vectors
 from likewise.search.families import family_named
 from likewise.search.gate import checked_ids, checked_items, checked_vectors
+from likewise.search.holdings import Holdings
 from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
 from likewise.search.rebuild import Contents, built_base
 from likewise.search.space import METRICS, Space, require_metric, space_of
+from likewise.search.tables import TableSearch, columns_of
 from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.within import within
 
@@ -29,7 +31,7 @@ __all__ = ["METRICS", "Index", "checked_vectors"]
 
 
 @final
-class Index:
+class Index(Holdings, TableSearch):
     """Finds the most alike of the vectors it holds; scores are higher for more alike.
 
     Vectors, ids and items are the truth. A *family* (see ``likewise.search.families``) builds an
@@ -42,80 +44,6 @@ class Index:
 
     Make one with ``Index.build`` or ``Index.load``.
     """
-
-    def __init__(
-        self, contents: Contents, search_settings: Settings, evidence: Mapping[str, Any]
-    ) -> None:
-        self._contents = contents
-        self._search_settings = search_settings
-        self.evidence: dict[str, Any] = dict(evidence)
-        """How well it searches, as the tuner measured it; any JSON."""
-
-    def __len__(self) -> int:
-        return len(self._contents.snapshot)
-
-    def __repr__(self) -> str:
-        return (
-            f"Index({len(self):,} vectors of {self.dimension} numbers, {self.metric}, "
-            f"family {self.family})"
-        )
-
-    # What it is
-
-    @property
-    def family(self) -> str:
-        """The family's name. So few vectors that it would not help are searched exactly."""
-        return self._contents.family.name
-
-    @property
-    def engine(self) -> Engine:
-        """What searches now; ``exact`` where the family has too few vectors to build on."""
-        return self._contents.snapshot.base.engine
-
-    @property
-    def settings(self) -> Settings:
-        """The build settings."""
-        return dict(self._contents.settings)
-
-    @property
-    def search_settings(self) -> Settings:
-        """The settings of each search."""
-        return dict(self._search_settings)
-
-    @property
-    def metric(self) -> str:
-        """``cosine``, ``dot``, ``euclidean``, ``manhattan`` or ``mahalanobis``."""
-        return self._contents.space.name
-
-    @property
-    def fingerprint(self) -> str:
-        """The embedder that made the vectors."""
-        return self._contents.fingerprint
-
-    @property
-    def dimension(self) -> int:
-        """D, the numbers in a vector as it comes in."""
-        return self._contents.dimension
-
-    @property
-    def vectors(self) -> Vectors:
-        """What it holds, float32 [len,D]: of unit length for cosine, mapped for mahalanobis."""
-        return self._contents.snapshot.vectors
-
-    @property
-    def ids(self) -> Ids:
-        """The ids, int64 [len], in the order of ``vectors``."""
-        return self._contents.snapshot.ids
-
-    @property
-    def items(self) -> pa.Table | None:
-        """What each vector is of, in the order of ``vectors``; None if never given."""
-        return self._contents.snapshot.items
-
-    @property
-    def memory_bytes(self) -> int:
-        """Resident memory that searching needs; vectors left on disk count where all are read."""
-        return self._contents.memory_bytes
 
     # Making one
 
@@ -223,8 +151,6 @@ class Index:
             >>> index.search_table([[0.9, 0.1]], k=1).to_pylist()[0]["name"]
             'anna'
         """
-        from likewise.search.tables import columns_of
-
         vectors, ids, items = columns_of(table, vector, id)
         return cls.build(vectors, ids, items=items, **options)
 
@@ -292,27 +218,6 @@ class Index:
         snapshot = self._contents.snapshot
         rows = None if filter is None else chosen_rows(snapshot, filter)
         return nearest(self._contents.space, snapshot, wanted, k, chosen, rows)
-
-    def search_table(
-        self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
-    ) -> pa.Table:
-        """Search, with the answers as an Arrow table: one row for each query and rank.
-
-        Args:
-            queries: [Q,D], or a table as ``from_table`` takes it.
-            k: how many each.
-            vector: the column of the queries' vectors.
-            id: the column that names a query; its row number if None.
-
-        Returns:
-            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``.
-
-        Raises:
-            InputError: see ``search``; or a column is missing or holds something else.
-        """
-        from likewise.search.tables import answer_table
-
-        return answer_table(self, queries, k, vector, id)
 
     def range_search(
         self,

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
-from likewise.search import tuning
-
 PAGE = Path(__file__).parents[3] / "docs" / "search" / "tuning.md"
-MODULES = [module.name for module in pkgutil.iter_modules(tuning.__path__)]
 
 
 def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,9 +17,3 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "page", "exec"), shared)
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_docstring_examples(name: str) -> None:
-    module = importlib.import_module(f"likewise.search.tuning.{name}")
-    assert doctest.testmod(module).failed == 0
