@@ -19,11 +19,11 @@ import numpy as np
 from benchmarks import search_overhead, search_tuner
 from benchmarks.measure import Result, report
 from benchmarks.search_sets import people
-from likewise.search.aim import Aim
-from likewise.search.frontier import settings_text
 from likewise.search.index import Index
-from likewise.search.timing import paired_seconds
-from likewise.search.tune import tune
+from likewise.search.tuning.aim import Aim
+from likewise.search.tuning.frontier import settings_text
+from likewise.search.tuning.timing import paired_seconds
+from likewise.search.tuning.tune import tune
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 ROUNDS, K = 15, 10

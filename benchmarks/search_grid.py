@@ -25,7 +25,7 @@ from benchmarks.search_sets import SETS, SearchSet
 from likewise.search.families import available, family_named
 from likewise.search.index import Index
 from likewise.search.knobs import Settings
-from likewise.search.recall import Found, nearest_found
+from likewise.search.tuning.recall import Found, nearest_found
 
 Point = dict[str, Any]
 Builds = list[tuple[str, Settings]]

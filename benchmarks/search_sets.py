@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.evaluation.synthetic_distractors import synthetic_distractors
-from likewise.search.probes import hold_out
+from likewise.search.tuning.probes import hold_out
 
 __all__ = ["SETS", "SearchSet"]
 

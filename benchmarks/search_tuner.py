@@ -24,13 +24,13 @@ import numpy as np
 from benchmarks.measure import Result, report, row
 from benchmarks.search_grid import K, Point, measure, read
 from benchmarks.search_sets import SETS, SearchSet
-from likewise.search.aim import Aim
 from likewise.search.families import available
-from likewise.search.frontier import settings_text
 from likewise.search.index import Index
-from likewise.search.recall import Found, nearest_found
-from likewise.search.timing import paired_seconds
-from likewise.search.tune import tune
+from likewise.search.tuning.aim import Aim
+from likewise.search.tuning.frontier import settings_text
+from likewise.search.tuning.recall import Found, nearest_found
+from likewise.search.tuning.timing import paired_seconds
+from likewise.search.tuning.tune import tune
 
 COUNT, SET, RECALLS = 200_000, "people128", (0.90, 0.95, 0.99)
 QUICK_COUNT, QUICK_SET, QUICK_RECALLS = 20_000, "people64", (0.95,)

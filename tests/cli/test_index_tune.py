@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,8 @@ def test_people_read_the_pick_and_how_to_build_it(
         (["build", "E", "--max-memory", "1GB"], 2, "need --recall or --mates"),
         (["build", "E", "--recall", "0.9", "--set", "lists=3"], 2, "the tuner chooses them"),
         (["build", "E", "--search", "probes"], 2, "--search: 'probes'; write knob=value"),
+        (["build", "E", "--metric", "cosin"], 2, "did you mean 'cosine'"),
+        (["build", "E", "--metric", "manhattan", "--family", "rabitq"], 2, "has no metric"),
         (["check", "none"], 2, "no such index"),
     ],
 )  # fmt: skip
@@ -164,6 +167,33 @@ def test_wrong_use(
     assert found == code, err
     assert problem in err
     assert len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("index*"))  # nothing was begun
+
+
+def test_the_command_names_all_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("my vectors.npy", faces(100, dimension=16)[0])
+    Path("names.txt").write_text("".join(f"p/{row}\n" for row in range(1000)))
+    told = answer(
+        capsys, "index", "tune", "my vectors.npy", "--ids", "names.txt", "--latency", "1s"
+    )
+    words = shlex.split(told["command"])
+    assert words[:2] == ["likewise", "index"]
+    assert run(capsys, *words[1:])[0] == 0
+    assert len(Index.load("index")) == 1000
+
+
+def test_ctrl_c_is_one_line(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("likewise.search.tuning.tune.tune", pressed)
+    code, out, err = run(capsys, "index", "tune", files[0])
+    assert (code, out, err) == (130, "", "likewise: interrupted\n")
 
 
 def test_amounts() -> None:

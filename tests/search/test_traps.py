@@ -191,6 +191,14 @@ def test_a_mahalanobis_index_is_the_distance_itself(tmp_path: Path) -> None:
         index.search(q[:, :5])
 
 
+def test_scann_does_not_talk(capfd: pytest.CaptureFixture[str]) -> None:
+    """It logs every step of a build on stderr, where users look for what is wrong."""
+    pytest.importorskip("scann", reason="the extra scann is not installed")
+    vectors = np.random.default_rng(0).normal(size=(2000, 16))
+    Index.build(vectors, family="scann").search(vectors[:2], 3)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_graph_keeps_its_settings() -> None:
     graph = index_of("hnsw").engine
     assert isinstance(graph, HNSW)

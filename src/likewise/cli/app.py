@@ -30,6 +30,8 @@ from likewise.terminal import TerminalHandler
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130  # as shells count a program that Ctrl-C ended
+
 app = typer.Typer(
     name="likewise",
     help="Learn, measure and search likeness: from a folder of labelled photos to a system that "
@@ -85,7 +87,11 @@ def main(args: list[str] | None = None) -> None:
     except LikewiseError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("interrupted", 1)
+        _fail("interrupted", INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # as typer ends, without a word
+            typer.echo("likewise: interrupted", err=True)
+        raise
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -85,9 +85,10 @@ def build(
     """
     from likewise.cli.source import shared_embeddings_of
     from likewise.errors import InputError
-    from likewise.search.aim import Aim
     from likewise.search.index import Index
     from likewise.search.knobs import parse_settings
+    from likewise.search.space import space_of
+    from likewise.search.tuning.aim import Aim
     from likewise.shares import own_share
     from likewise.storage import output_folder
 
@@ -109,6 +110,8 @@ def build(
         Aim(recall, mates, k, batch)
     if uri is None:
         _check_family(family or "exact", given, tuned=tuned)
+    else:
+        space_of(metric)
     output_folder(out)
     share = own_share(out)
     source = shared_embeddings_of(
@@ -162,11 +165,16 @@ def build(
 
 
 def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
-    """Refuse an unknown family or knob, and a family whose library is not installed."""
+    """Refuse an unknown family, knob or metric, and a family whose library is not installed."""
+    from likewise.errors import InputError
     from likewise.search.families import family_named
     from likewise.search.knobs import settled
+    from likewise.search.space import require_metric, space_of
 
     kind = family_named(name)
+    require_metric(kind, space_of(given["metric"]))
+    if tuned and (given["settings"] or given["search_settings"]):
+        raise InputError("--set, --search: the tuner chooses them; leave them out, or --recall")
     if not tuned:
         settled(kind.name, kind.build_knobs, given["settings"])
         settled(kind.name, kind.search_knobs, given["search_settings"])
@@ -175,8 +183,8 @@ def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
 
 def _told(built: SearchIndex, record: dict[str, Any]) -> str:
     """The evidence of a tuned index in a line."""
-    from likewise.search.evidence import Evidence
-    from likewise.search.frontier import settings_text
+    from likewise.search.tuning.evidence import Evidence
+    from likewise.search.tuning.frontier import settings_text
 
     evidence = Evidence.from_dict(record)
     recalls = ", ".join(

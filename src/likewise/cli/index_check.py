@@ -43,8 +43,8 @@ def check(
     Example: likewise index check index --queries new_photos.parquet
     """
     from likewise.cli.probe_file import read_probes
-    from likewise.search.check import check as checked
     from likewise.search.index import Index
+    from likewise.search.tuning.check import check as checked
 
     opened = Index.load(index)
     probes = None

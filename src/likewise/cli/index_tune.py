@@ -23,8 +23,8 @@ from likewise.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from likewise.search.frontier import Point
-    from likewise.search.tuning import Tuning
+    from likewise.search.tuning.frontier import Point
+    from likewise.search.tuning.tuning import Tuning
 
 __all__ = ["tune"]
 
@@ -92,9 +92,9 @@ def tune(
     from likewise.cli.probe_file import read_probes
     from likewise.cli.source import embeddings_of
     from likewise.evaluation.tuning_report import require_report_place, write_tuning
-    from likewise.search.aim import Aim
-    from likewise.search.labels import labels_of
-    from likewise.search.tune import tune as tuned
+    from likewise.search.tuning.aim import Aim
+    from likewise.search.tuning.labels import labels_of
+    from likewise.search.tuning.tune import tune as tuned
     from likewise.storage import output_folder
 
     asked = 0.95 if recall is None and mates is None else recall
@@ -113,7 +113,8 @@ def tune(
         found.vectors, labels_of(found.items), aim=aim, limits=limits, metric=metric,
         families=family, probes=probes, seed=seed,
     )  # fmt: skip
-    values = tuning.to_dict() | {"command": tuning.command(str(data))}
+    command = tuning.command(str(data), ids=None if ids is None else str(ids))
+    values = tuning.to_dict() | {"command": command}
     if index is not None:
         built = tuning.build(found.vectors, fingerprint=found.fingerprint, items=found.items)
         built.save(index)
@@ -128,12 +129,12 @@ def tune(
     if index is not None:
         typer.echo(f"{len(found):,} vectors: {index}")
     else:
-        note(f"build it with: {tuning.command(str(data))}")
+        note(f"build it with: {command}")
 
 
 def _print(tuning: Tuning) -> None:
     """The frontier from a little below the aim on, then the pick."""
-    from likewise.search.frontier import frontier, settings_text
+    from likewise.search.tuning.frontier import frontier, settings_text
 
     by = next(iter(tuning.aim.targets))
     near = [p for p in tuning.points if p.reaches(tuning.aim.targets, slack=NEAR)]

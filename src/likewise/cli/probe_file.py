@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from likewise.search.probes import Probes
+    from likewise.search.tuning.probes import Probes
 
 __all__ = ["read_probes"]
 
@@ -28,8 +28,8 @@ def read_probes(path: Path, fingerprint: str, items: pa.Table | None) -> Probes:
 
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.errors import InputError
-    from likewise.search.labels import labels_among
-    from likewise.search.probes import given_probes
+    from likewise.search.tuning.labels import labels_among
+    from likewise.search.tuning.probes import given_probes
 
     if path.suffix.lower() == ".npy":
         try:

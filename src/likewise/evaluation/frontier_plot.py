@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from likewise.evaluation.plots import GENUINE, INK
-from likewise.search.frontier import Point, frontier
-from likewise.search.tuning import Tuning
+from likewise.search.tuning.frontier import Point, frontier
+from likewise.search.tuning.tuning import Tuning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

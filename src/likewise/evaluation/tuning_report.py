@@ -14,8 +14,8 @@ from likewise.errors import InputError
 from likewise.evaluation.frontier_plot import frontier_figure
 from likewise.evaluation.page_style import STYLE
 from likewise.evaluation.plots import svg
-from likewise.search.frontier import Point, frontier, settings_text
-from likewise.search.tuning import Tuning
+from likewise.search.tuning.frontier import Point, frontier, settings_text
+from likewise.search.tuning.tuning import Tuning
 from likewise.storage import new_file, output_folder, write_json, write_text
 
 __all__ = ["require_report_place", "write_tuning"]

@@ -12,7 +12,7 @@ from likewise.search.engine import Ids, Vectors
 __all__ = ["checked_ids", "checked_items", "checked_vectors"]
 
 
-def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vector") -> Vectors:
+def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vectors") -> Vectors:
     """Vectors as float32 [N,D], finite, contiguous, and for cosine of unit length.
 
     Raises:
@@ -20,7 +20,7 @@ def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vector") -> Ve
     """
     array = np.asarray(vectors)
     if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
-        raise InputError(f"{what}s: expected numbers [N,D]; got {array.dtype} {list(array.shape)}")
+        raise InputError(f"{what}: expected numbers [N,D]; got {array.dtype} {list(array.shape)}")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
         ready = np.ascontiguousarray(array, np.float32)
     squares = np.einsum("nd,nd->n", ready, ready)
@@ -36,14 +36,14 @@ def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vector") -> Ve
 def _checked_closely(ready: Vectors, metric: str, what: str) -> Vectors:
     largest = np.abs(ready).max(axis=1)
     if not np.isfinite(largest).all():
-        raise InputError(f"{what}s: row {int(np.argmin(np.isfinite(largest)))} is not finite")
+        raise InputError(f"{what}: row {int(np.argmin(np.isfinite(largest)))} is not finite")
     if metric != "cosine":
         raise InputError(
-            f"{what}s: row {int(np.argmax(largest))} holds {largest.max():g}; "
+            f"{what}: row {int(np.argmax(largest))} holds {largest.max():g}; "
             "scale them down, for the square of that is beyond float32"
         )
     if largest.min() == 0:
-        raise InputError(f"{what}s: row {int(np.argmin(largest))} is zero, so it has no direction")
+        raise InputError(f"{what}: row {int(np.argmin(largest))} is zero, so it has no direction")
     exact = ready.astype(np.float64)
     unit: Vectors = (exact / np.linalg.norm(exact, axis=1)[:, None]).astype(np.float32)
     return unit

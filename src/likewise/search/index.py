@@ -14,22 +14,24 @@ from numpy.typing import ArrayLike
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.aim import Aim, Limits
 from likewise.search.choice import Filter, chosen_rows
-from likewise.search.engine import Engine, Ids, Vectors
+from likewise.search.engine import Ids, Vectors
 from likewise.search.families import family_named
 from likewise.search.gate import checked_ids, checked_items, checked_vectors
+from likewise.search.holdings import Holdings
 from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
 from likewise.search.rebuild import Contents, built_base
-from likewise.search.space import METRICS, Space, space_of
+from likewise.search.space import METRICS, Space, require_metric, space_of
+from likewise.search.tables import TableSearch, columns_of
+from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.within import within
 
 __all__ = ["METRICS", "Index", "checked_vectors"]
 
 
 @final
-class Index:
+class Index(Holdings, TableSearch):
     """Finds the most alike of the vectors it holds; scores are higher for more alike.
 
     Vectors, ids and items are the truth. A *family* (see ``likewise.search.families``) builds an
@@ -42,80 +44,6 @@ class Index:
 
     Make one with ``Index.build`` or ``Index.load``.
     """
-
-    def __init__(
-        self, contents: Contents, search_settings: Settings, evidence: Mapping[str, Any]
-    ) -> None:
-        self._contents = contents
-        self._search_settings = search_settings
-        self.evidence: dict[str, Any] = dict(evidence)
-        """How well it searches, as the tuner measured it; any JSON."""
-
-    def __len__(self) -> int:
-        return len(self._contents.snapshot)
-
-    def __repr__(self) -> str:
-        return (
-            f"Index({len(self):,} vectors of {self.dimension} numbers, {self.metric}, "
-            f"family {self.family})"
-        )
-
-    # What it is
-
-    @property
-    def family(self) -> str:
-        """The family's name. So few vectors that it would not help are searched exactly."""
-        return self._contents.family.name
-
-    @property
-    def engine(self) -> Engine:
-        """What searches now; ``exact`` where the family has too few vectors to build on."""
-        return self._contents.snapshot.base.engine
-
-    @property
-    def settings(self) -> Settings:
-        """The build settings."""
-        return dict(self._contents.settings)
-
-    @property
-    def search_settings(self) -> Settings:
-        """The settings of each search."""
-        return dict(self._search_settings)
-
-    @property
-    def metric(self) -> str:
-        """``cosine``, ``dot``, ``euclidean``, ``manhattan`` or ``mahalanobis``."""
-        return self._contents.space.name
-
-    @property
-    def fingerprint(self) -> str:
-        """The embedder that made the vectors."""
-        return self._contents.fingerprint
-
-    @property
-    def dimension(self) -> int:
-        """D, the numbers in a vector as it comes in."""
-        return self._contents.dimension
-
-    @property
-    def vectors(self) -> Vectors:
-        """What it holds, float32 [len,D]: of unit length for cosine, mapped for mahalanobis."""
-        return self._contents.snapshot.vectors
-
-    @property
-    def ids(self) -> Ids:
-        """The ids, int64 [len], in the order of ``vectors``."""
-        return self._contents.snapshot.ids
-
-    @property
-    def items(self) -> pa.Table | None:
-        """What each vector is of, in the order of ``vectors``; None if never given."""
-        return self._contents.snapshot.items
-
-    @property
-    def memory_bytes(self) -> int:
-        """Resident memory that searching needs; vectors left on disk count where all are read."""
-        return self._contents.memory_bytes
 
     # Making one
 
@@ -153,7 +81,7 @@ class Index:
             fingerprint: the embedder that made the vectors.
             items: N rows that say what each vector is of.
             recall: of the k nearest, in (0, 1), to be reached on queries that it does not hold:
-                see ``likewise.search.tune``, which chooses the settings.
+                see ``likewise.search.tuning.tune``, which chooses the settings.
             mates: of the true mates above the operating threshold; the column ``identity`` of
                 ``items`` says who they are.
             k: how many neighbours will be asked for; for the tuner, as what follows.
@@ -177,7 +105,7 @@ class Index:
             [[20, 30]]
         """
         if recall is not None or mates is not None:
-            from likewise.search.tuned import tuned_index
+            from likewise.search.tuning.tuned import tuned_index
 
             if settings or search_settings:
                 raise InputError("settings: the tuner chooses them; leave them out, or the recall")
@@ -188,10 +116,7 @@ class Index:
         family = family or "exact"
         kind = family_named(family)
         space = space_of(metric)
-        if space.metric not in kind.metrics:
-            raise InputError(
-                f"family {family}: has no metric {space.name}; it has: {', '.join(kind.metrics)}"
-            )
+        require_metric(kind, space)
         chosen = settled(family, kind.build_knobs, settings)
         searching = settled(family, kind.search_knobs, search_settings)
         kind.require()
@@ -226,8 +151,6 @@ class Index:
             >>> index.search_table([[0.9, 0.1]], k=1).to_pylist()[0]["name"]
             'anna'
         """
-        from likewise.search.tables import columns_of
-
         vectors, ids, items = columns_of(table, vector, id)
         return cls.build(vectors, ids, items=items, **options)
 
@@ -295,27 +218,6 @@ class Index:
         snapshot = self._contents.snapshot
         rows = None if filter is None else chosen_rows(snapshot, filter)
         return nearest(self._contents.space, snapshot, wanted, k, chosen, rows)
-
-    def search_table(
-        self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
-    ) -> pa.Table:
-        """Search, with the answers as an Arrow table: one row for each query and rank.
-
-        Args:
-            queries: [Q,D], or a table as ``from_table`` takes it.
-            k: how many each.
-            vector: the column of the queries' vectors.
-            id: the column that names a query; its row number if None.
-
-        Returns:
-            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``.
-
-        Raises:
-            InputError: see ``search``; or a column is missing or holds something else.
-        """
-        from likewise.search.tables import answer_table
-
-        return answer_table(self, queries, k, vector, id)
 
     def range_search(
         self,
@@ -481,7 +383,7 @@ class Index:
             raise InputError(
                 f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
             )
-        return self._contents.space.admit(array, "query")
+        return self._contents.space.admit(array, "queries")
 
     def _settled(self, settings: Mapping[str, object]) -> Settings:
         kind = self._contents.family

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError, one_of
-from likewise.search.engine import Vectors
+from likewise.search.engine import Engine, Vectors
 from likewise.search.gate import checked_vectors
 
-__all__ = ["METRICS", "Space", "space_of"]
+__all__ = ["METRICS", "Space", "require_metric", "space_of"]
 
 METRICS = ("cosine", "dot", "euclidean", "manhattan")
 
@@ -36,7 +36,7 @@ class Space:
         """What an engine is asked for: one of ``METRICS``."""
         return "euclidean" if self.factor is not None else self.name
 
-    def admit(self, vectors: ArrayLike, what: str = "vector") -> Vectors:
+    def admit(self, vectors: ArrayLike, what: str = "vectors") -> Vectors:
         """Vectors float32 [N,D'] ready to be compared; for cosine of unit length.
 
         Raises:
@@ -47,7 +47,7 @@ class Space:
             return ready
         if ready.shape[1] != self.factor.shape[1]:
             raise InputError(
-                f"{what}s: have {ready.shape[1]} dimensions, the metric {self.factor.shape[1]}"
+                f"{what}: have {ready.shape[1]} dimensions, the metric {self.factor.shape[1]}"
             )
         return checked_vectors(ready @ self.factor.T, self.metric, what)
 
@@ -68,6 +68,18 @@ class Space:
         else:
             far = np.sqrt(np.einsum("qcd,qcd->qc", apart, apart))
         return np.negative(far, out=far)
+
+
+def require_metric(family: type[Engine], space: Space) -> None:
+    """Refuse a family that cannot compare in a space.
+
+    Raises:
+        InputError: names the metrics that it can do.
+    """
+    if space.metric not in family.metrics:
+        raise InputError(
+            f"family {family.name}: has no metric {space.name}; it has: {', '.join(family.metrics)}"
+        )
 
 
 def space_of(metric: str | Distance) -> Space:

@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
-from likewise.search.index import Index
+from likewise.search.engine import Ids, Vectors
 
-__all__ = ["answer_table", "columns_of", "table_of", "vectors_of"]
+__all__ = ["TableSearch", "answer_table", "columns_of", "table_of", "vectors_of"]
+
+
+class TableSearch(ABC):
+    """The part of an index that answers in tables; the rest of it answers in arrays."""
+
+    @abstractmethod
+    def search(self, queries: ArrayLike, k: int = 10) -> tuple[Vectors, Ids]:
+        """See ``Index.search``."""
+
+    @property
+    @abstractmethod
+    def ids(self) -> Ids:
+        """See ``Index.ids``."""
+
+    @property
+    @abstractmethod
+    def items(self) -> pa.Table | None:
+        """See ``Index.items``."""
+
+    def search_table(
+        self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
+    ) -> pa.Table:
+        """Search, with the answers as an Arrow table: one row for each query and rank.
+
+        Args:
+            queries: [Q,D], or a table as ``from_table`` takes it.
+            k: how many each.
+            vector: the column of the queries' vectors.
+            id: the column that names a query; its row number if None.
+
+        Returns:
+            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``.
+
+        Raises:
+            InputError: see ``search``; or a column is missing or holds something else.
+        """
+        return answer_table(self, queries, k, vector, id)
 
 
 def table_of(table: Any) -> pa.Table:
@@ -107,7 +145,7 @@ def columns_of(
     return vectors, ids, items if items.num_columns else None
 
 
-def answer_table(index: Index, queries: Any, k: int, vector: str, id: str | None) -> pa.Table:
+def answer_table(index: TableSearch, queries: Any, k: int, vector: str, id: str | None) -> pa.Table:
     """Search, and lay out the answers one a row.
 
     Args:

@@ -12,6 +12,7 @@ import numpy as np
 from likewise.errors import InputError
 from likewise.search.engine import Engine, Mask, Rows, Vectors
 from likewise.search.families.faiss_engine import ladder, padded
+from likewise.search.families.scann_log import quiet
 from likewise.search.knobs import Knob, Settings
 
 __all__ = ["ScaNN"]
@@ -63,6 +64,7 @@ class ScaNN(Engine):
         """Grow the tree, train and write the codes."""
         from scann import ReorderType, scann_ops_pybind
 
+        quiet()
         count = len(vectors)
         wide = padded(vectors, LEAST_WIDTH)
         leaves = _leaves(settings, count)
@@ -112,6 +114,7 @@ class ScaNN(Engine):
         """Read ScaNN's files; they cannot be mapped."""
         from scann import scann_ops_pybind
 
+        quiet()
         if not (folder / ASSETS).exists() or any(folder.glob("*.pkl")):
             raise InputError(f"{folder}: not the files of ScaNN; build it again")
         try:

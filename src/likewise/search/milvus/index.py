@@ -348,7 +348,7 @@ class MilvusIndex:
             raise InputError(
                 f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
             )
-        return self._space.admit(array, "query")
+        return self._space.admit(array, "queries")
 
     def _settled(self, settings: Mapping[str, object]) -> dict[str, Any]:
         return dict(settled(FAMILY, search_knobs(self._collection.about.settings), settings))

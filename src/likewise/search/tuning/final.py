@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from likewise.search.frontier import Point
-from likewise.search.halving import FINALISTS, Halving
-from likewise.search.recall import Recall
-from likewise.search.sweep import Built, sweep
-from likewise.search.task import Task
-from likewise.search.timing import paired_seconds
-from likewise.search.trial import Trial, built_over
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.halving import FINALISTS, Halving
+from likewise.search.tuning.recall import Recall
+from likewise.search.tuning.sweep import Built, sweep
+from likewise.search.tuning.task import Task
+from likewise.search.tuning.timing import paired_seconds
+from likewise.search.tuning.trial import Trial, built_over
 
 __all__ = ["Verdict", "final_points", "judged"]
 
@@ -77,11 +77,12 @@ def final_points(
 def broken_limit(task: Task, built: Built) -> str:
     """Which limit an index breaks, and by what; empty if none."""
     limits = task.limits
-    if limits.memory is not None and built.memory > limits.memory:
-        return f"takes {built.memory / 2**20:,.1f} MiB of memory"
+    memory, build_s = task.memory_built(built), task.build_s_built(built)
+    if limits.memory is not None and memory > limits.memory:
+        return f"takes {memory / 1e6:,.1f} MB of memory"
     nothing_built = built.index.family == "exact" and not built.settings
-    if limits.build is not None and built.build_s > limits.build and not nothing_built:
-        return f"takes {built.build_s:,.0f} s to build"
+    if limits.build is not None and build_s > limits.build and not nothing_built:
+        return f"takes {build_s:,.0f} s to build"
     return ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from likewise.search.knobs import Settings
-from likewise.search.recall import Recall
+from likewise.search.tuning.recall import Recall
 
 __all__ = ["Point", "frontier", "settings_text"]
 
@@ -73,7 +73,7 @@ def frontier(points: Sequence[Point], by: str = "recall") -> list[Point]:
     """The points that no other beats in recall, speed and memory at once, the fastest first.
 
     Example:
-        >>> from likewise.search.recall import recall_of
+        >>> from likewise.search.tuning.recall import recall_of
         >>> def point(hits, seconds, memory):
         ...     recalls = {"recall": recall_of([hits], [9])}
         ...     return Point("hnsw", {}, {}, 9, recalls, seconds, 1, memory)

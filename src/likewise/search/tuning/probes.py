@@ -101,7 +101,7 @@ def hold_out(
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.probes import hold_out
+        >>> from likewise.search.tuning.probes import hold_out
         >>> people = np.repeat(np.arange(100), 5)
         >>> probes = hold_out(np.eye(500), people, count=50)
         >>> strangers = set(people) - set(np.delete(people, probes.held))

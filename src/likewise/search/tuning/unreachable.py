@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from likewise.errors import LikewiseError
-from likewise.search.final import broken_limit
-from likewise.search.frontier import Point
-from likewise.search.halving import Halving
-from likewise.search.sweep import Built
-from likewise.search.task import Task
+from likewise.search.tuning.final import broken_limit
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.halving import Halving
+from likewise.search.tuning.sweep import Built
+from likewise.search.tuning.task import Task
 
 __all__ = ["unreachable"]
 
@@ -49,16 +49,22 @@ def unreachable(task: Task, found: Mapping[Point, Built], halving: Halving) -> L
 
 def _remedy(task: Task, halving: Halving) -> str:
     """The cheapest way to what is asked: in memory, then in time to build."""
-    count = len(task.vectors)
+    count = task.count_built
     ways = [
         (trial.memory_at(count), trial.build_s_at(count), trial.family.name)
         for trial in halving.beyond
     ]
-    ways.append((task.exact.memory, 0.0, "exact"))
+    ways.append((task.memory_built(task.exact), 0.0, "exact"))
     memory, build_s, family = min(ways)
     if task.limits.memory is not None and memory > task.limits.memory:
-        return f"{family} would reach it with --max-memory {_size(memory)}"
+        return f"{family} would reach it with --max-memory {_size(_raised(memory))}"
     return f"{family} would reach it with --max-build {build_s:.0f}s"
+
+
+def _raised(count: int) -> int:
+    """The next number of three digits: what is advised must do."""
+    step = int(10 ** max(0, len(str(count)) - 3))
+    return -(-count // step) * step
 
 
 def _size(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,11 +12,12 @@ from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
-from likewise.search.aim import Aim, Limits
-from likewise.search.evidence import Evidence, data_fingerprint, quantiles_of
-from likewise.search.frontier import Point, settings_text
 from likewise.search.index import Index
-from likewise.search.leave_one_out import own_yardstick
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.evidence import Evidence, data_fingerprint, quantiles_of
+from likewise.search.tuning.frontier import Point, settings_text
+from likewise.search.tuning.leave_one_out import own_yardstick
+from likewise.search.tuning.trial import resident_bytes
 
 __all__ = ["Tuning"]
 
@@ -81,24 +83,29 @@ class Tuning:
             told,
             own=yardstick.measure(built.in_own_space()),
             nearest_own=quantiles_of(yardstick.nearest_scores),
+            memory=resident_bytes(built),
+            exact_memory=round(told.exact_memory * len(built) / told.count),
             count=len(built),
             data=data_fingerprint(vectors),
         )
         built.evidence = evidence.to_dict()
         return built
 
-    def command(self, data: str, out: str = "index") -> str:
+    def command(self, data: str, out: str = "index", ids: str | None = None) -> str:
         """The command that builds the pick without tuning again.
 
         Args:
             data: the file of embeddings.
             out: the index's folder.
+            ids: the file that names the rows of a .npy.
         """
-        words = [f"likewise index build {data} --out {out} --family {self.pick.family}"]
+        names = "" if ids is None else f" --ids {shlex.quote(ids)}"
+        places = f"{shlex.quote(data)}{names} --out {shlex.quote(out)}"
+        words = [f"likewise index build {places} --family {self.pick.family}"]
         words += [f"--set {name}={value}" for name, value in self.pick.settings.items()]
         words += [f"--search {name}={value}" for name, value in self.pick.search.items()]
         if isinstance(self.metric, str) and self.metric != "cosine":
-            words.append(f"--metric {self.metric}")
+            words.append(f"--metric {shlex.quote(self.metric)}")
         return " ".join(words)
 
     def to_dict(self) -> dict[str, Any]:

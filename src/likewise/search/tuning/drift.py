@@ -56,7 +56,7 @@ def shift_of(
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.drift import shift_of
+        >>> from likewise.search.tuning.drift import shift_of
         >>> then = np.linspace(0, 1, 201)
         >>> shift_of([then], 1000, np.float32(np.linspace(0.5, 1, 500))).distance.__round__(2)
         0.5

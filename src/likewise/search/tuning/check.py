@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.search.drift import Shift, shift_of
-from likewise.search.evidence import Evidence
 from likewise.search.index import Index
-from likewise.search.labels import labels_of
-from likewise.search.leave_one_out import QUERIES, exact_twin, own_yardstick
-from likewise.search.probes import Probes
-from likewise.search.recall import Recall
-from likewise.search.yardstick import Yardstick
+from likewise.search.tuning.aim import Aim
+from likewise.search.tuning.drift import Shift, shift_of
+from likewise.search.tuning.evidence import Evidence
+from likewise.search.tuning.labels import labels_of
+from likewise.search.tuning.leave_one_out import QUERIES, exact_twin, own_yardstick
+from likewise.search.tuning.probes import Probes
+from likewise.search.tuning.recall import Recall
+from likewise.search.tuning.yardstick import Yardstick
 
 __all__ = ["Check", "check"]
 
@@ -88,11 +89,12 @@ def check(
         seed: draws them.
 
     Raises:
-        InputError: the index is all but empty, or the queries do not fit it.
+        InputError: the index is all but empty, ``recall`` is not in (0, 1), or the queries do not
+            fit it.
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.check import check
+        >>> from likewise.search.tuning.check import check
         >>> from likewise.search.index import Index
         >>> index = Index.build(np.random.default_rng(0).normal(size=(300, 8)))
         >>> check(index, recall=0.99).holds
@@ -100,6 +102,8 @@ def check(
     """
     if len(index) < 2:
         raise InputError(f"index: {len(index)} vectors; there is nothing to search for")
+    if recall is not None:
+        Aim(recall)
     evidence = Evidence.from_dict(index.evidence) if index.evidence else None
     k = k or (evidence.k if evidence else 10)
     threshold = evidence.threshold if evidence else None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from likewise.errors import InputError
-from likewise.search.recall import Found, mates_found, nearest_found, recall_of
+from likewise.search.tuning.recall import Found, mates_found, nearest_found, recall_of
 
 
 def answers(seed: int, queries: int, k: int) -> tuple[np.ndarray, Found, Found]:

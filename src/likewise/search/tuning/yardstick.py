@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 from likewise.search.index import Index
-from likewise.search.probes import Probes
-from likewise.search.recall import Found, Recall, mates_found, nearest_found, recall_of
 from likewise.search.space import Space
+from likewise.search.tuning.probes import Probes
+from likewise.search.tuning.recall import Found, Recall, mates_found, nearest_found, recall_of
 
 __all__ = ["Yardstick", "operating_threshold"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from likewise.search.index import Index
-from likewise.search.labels import labels_of
-from likewise.search.probes import given_probes
-from likewise.search.yardstick import Yardstick
+from likewise.search.tuning.labels import labels_of
+from likewise.search.tuning.probes import given_probes
+from likewise.search.tuning.yardstick import Yardstick
 
 __all__ = ["QUERIES", "exact_twin", "own_yardstick"]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.errors import InputError
-from likewise.search.probes import given_probes, hold_out
+from likewise.search.tuning.probes import given_probes, hold_out
 
 
 @settings(deadline=None, max_examples=40)

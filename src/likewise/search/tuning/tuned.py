@@ -8,11 +8,11 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.distances.mahalanobis import Mahalanobis
-from likewise.search.aim import Aim, Limits
 from likewise.search.index import Index
-from likewise.search.labels import labels_of
-from likewise.search.probes import FEWEST
-from likewise.search.tune import tune
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.labels import labels_of
+from likewise.search.tuning.probes import FEWEST
+from likewise.search.tuning.tune import tune
 
 __all__ = ["tuned_index"]
 

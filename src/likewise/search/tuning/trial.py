@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from likewise.errors import MissingExtra
 from likewise.search.engine import Engine, Vectors
 from likewise.search.families import FAMILIES, family_named
-from likewise.search.frontier import Point, settings_text
-from likewise.search.growth import carried_to
 from likewise.search.index import Index
 from likewise.search.knobs import Settings
-from likewise.search.sweep import Built
+from likewise.search.tuning.frontier import Point, settings_text
+from likewise.search.tuning.growth import carried_to
+from likewise.search.tuning.sweep import Built
 
-__all__ = ["Trial", "built_over", "candidates"]
+__all__ = ["Trial", "built_over", "candidates", "resident_bytes"]
 
 
 @dataclass(eq=False)
@@ -107,14 +107,18 @@ def candidates(
     return trials, left_out
 
 
-def built_over(vectors: Vectors, family: str, settings: Settings, metric: str) -> Built:
-    """An index over vectors that the space has admitted, and what it cost.
+def resident_bytes(index: Index) -> int:
+    """The memory of an index once it is saved and loaded.
 
-    Its memory is that of the index once it is saved and loaded, when vectors that no search reads
-    through stay on disk.
+    The vectors that no search reads through then stay on disk.
     """
+    on_disk = 0 if index.engine.scans else index.vectors.nbytes
+    return index.memory_bytes - on_disk
+
+
+def built_over(vectors: Vectors, family: str, settings: Settings, metric: str) -> Built:
+    """An index over vectors that the space has admitted, and what it cost."""
     begin = time.perf_counter()
     index = Index.build(vectors, family=family, settings=dict(settings), metric=metric)
     seconds = time.perf_counter() - begin
-    on_disk = 0 if index.engine.scans else index.vectors.nbytes
-    return Built(index, dict(settings), seconds, index.memory_bytes - on_disk)
+    return Built(index, dict(settings), seconds, resident_bytes(index))

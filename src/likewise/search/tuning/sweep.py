@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from likewise.search.aim import Aim
-from likewise.search.frontier import Point
 from likewise.search.index import Index
 from likewise.search.knobs import Settings
-from likewise.search.timing import Pace
-from likewise.search.yardstick import Yardstick
+from likewise.search.tuning.aim import Aim
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.timing import Pace
+from likewise.search.tuning.yardstick import Yardstick
 
 __all__ = ["Built", "between", "sweep"]
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 from likewise.machine import describe, versions
-from likewise.search.recall import Recall
+from likewise.search.tuning.recall import Recall
 
 __all__ = ["Evidence", "conditions", "data_fingerprint", "quantiles_of"]
 

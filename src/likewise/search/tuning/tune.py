@@ -8,16 +8,16 @@ from numpy.typing import ArrayLike
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.progress import progress
-from likewise.search.aim import Aim, Limits
-from likewise.search.evidence import Evidence, conditions, data_fingerprint, quantiles_of
-from likewise.search.final import Verdict, final_points, judged
-from likewise.search.frontier import Point
-from likewise.search.halving import FINALISTS, Halving, sample_sizes
-from likewise.search.probes import Probes
-from likewise.search.task import Task, exact_is_enough, prepared
-from likewise.search.trial import candidates
-from likewise.search.tuning import Tuning
-from likewise.search.unreachable import unreachable
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.evidence import Evidence, conditions, data_fingerprint, quantiles_of
+from likewise.search.tuning.final import Verdict, final_points, judged
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.halving import FINALISTS, Halving, sample_sizes
+from likewise.search.tuning.probes import Probes
+from likewise.search.tuning.task import Task, exact_is_enough, prepared
+from likewise.search.tuning.trial import candidates
+from likewise.search.tuning.tuning import Tuning
+from likewise.search.tuning.unreachable import unreachable
 
 __all__ = ["PROBES", "tune"]
 
@@ -63,8 +63,8 @@ def tune(
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.aim import Aim
-        >>> from likewise.search.tune import tune
+        >>> from likewise.search.tuning.aim import Aim
+        >>> from likewise.search.tuning.tune import tune
         >>> vectors = np.random.default_rng(0).normal(size=(500, 8))
         >>> tune(vectors, aim=Aim(recall=0.9, latency=0.1)).pick.family
         'exact'

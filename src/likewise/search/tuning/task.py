@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,15 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.aim import Aim, Limits
 from likewise.search.engine import Vectors
-from likewise.search.frontier import Point
-from likewise.search.probes import Probes, hold_out
 from likewise.search.space import Space, space_of
-from likewise.search.sweep import Built
-from likewise.search.timing import Pace
-from likewise.search.trial import built_over
-from likewise.search.yardstick import Yardstick, operating_threshold
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.probes import Probes, hold_out
+from likewise.search.tuning.sweep import Built
+from likewise.search.tuning.timing import Pace
+from likewise.search.tuning.trial import built_over
+from likewise.search.tuning.yardstick import Yardstick, operating_threshold
 
 __all__ = ["SECONDS", "Task", "exact_is_enough", "prepared"]
 
@@ -26,6 +27,7 @@ SECONDS = 0.3  # to time one setting over the whole set
 SMALL, SECONDS_SMALL = 20_000, 0.1  # and where the set is small
 FLOOR = 1.25  # exact search so near to the time of an empty call leaves nothing to gain
 REFERENCE = 4_000  # vectors of the search that all others are timed against
+FEWEST_PEOPLE = 20  # of fewer the probes would be a handful of groups, and prove nothing
 TINY = 32  # vectors of an index whose search is the call alone
 
 
@@ -71,9 +73,22 @@ class Task:
         return SECONDS if len(self.vectors) > SMALL else SECONDS_SMALL
 
     @property
+    def count_built(self) -> int:
+        """How many vectors the pick will be built over: those held out as well."""
+        return len(self.vectors) + self.held_out
+
+    def memory_built(self, built: Built) -> int:
+        """Bytes of an index over ``vectors``, carried to those that the pick will hold."""
+        return math.ceil(built.memory * self.count_built / len(self.vectors))
+
+    def build_s_built(self, built: Built) -> float:
+        """Seconds to build it, carried likewise."""
+        return built.build_s * self.count_built / len(self.vectors)
+
+    @property
     def exact_fits(self) -> bool:
         """Whether exact search is within the limit of memory."""
-        return self.limits.memory is None or self.exact.memory <= self.limits.memory
+        return self.limits.memory is None or self.memory_built(self.exact) <= self.limits.memory
 
     @cached_property
     def judge(self) -> Yardstick:
@@ -97,12 +112,14 @@ def prepared(
     own = _checked_labels(labels, len(ready))
     if aim.mates is not None and own is None:
         raise InputError("mates: needs labels, to know who is whose mate")
+    if aim.mates is None and own is not None and len(np.unique(own)) < FEWEST_PEOPLE:
+        own = None  # a folder of everything, rather than people to hold out
     if probes is None:
         probes = hold_out(ready, own, count=count, seed=seed)
     else:
         if aim.mates is not None and probes.labels is None:
             raise InputError("mates: the queries need labels too")
-        probes = replace(probes, queries=space.admit(probes.queries, "query"))
+        probes = replace(probes, queries=space.admit(probes.queries, "queries"))
     choosing, judging = probes.halves(seed)
     kept = np.delete(np.arange(len(ready)), probes.held)
     indexed = np.ascontiguousarray(ready[kept]) if len(probes.held) else ready

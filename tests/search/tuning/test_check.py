@@ -9,15 +9,15 @@ import pyarrow as pa
 import pytest
 
 from likewise.errors import InputError
-from likewise.search.aim import Aim
-from likewise.search.check import check
-from likewise.search.drift import shift_of
-from likewise.search.evidence import Evidence
 from likewise.search.index import Index
-from likewise.search.labels import labels_among, labels_of
-from likewise.search.probes import given_probes
-from likewise.search.recall import Recall
-from likewise.search.tune import tune
+from likewise.search.tuning.aim import Aim
+from likewise.search.tuning.check import check
+from likewise.search.tuning.drift import shift_of
+from likewise.search.tuning.evidence import Evidence
+from likewise.search.tuning.labels import labels_among, labels_of
+from likewise.search.tuning.probes import given_probes
+from likewise.search.tuning.recall import Recall
+from likewise.search.tuning.tune import tune
 from tests.search.faces import faces
 
 VECTORS, LABELS = faces(300)
@@ -86,6 +86,10 @@ def test_mahalanobis_is_checked_in_its_own_space() -> None:
 
 
 def test_wrong_input(index: Index) -> None:
+    with pytest.raises(InputError, match="above 0 and below 1; got 2"):
+        check(index, recall=2)
+    with pytest.raises(InputError, match="queries: row 0 is zero"):
+        check(index, given_probes(np.zeros((1, index.dimension))))
     with pytest.raises(InputError, match="nothing to search for"):
         check(Index.build(np.eye(3)[:1]))
     with pytest.raises(InputError, match="have 3 dimensions"):

@@ -9,19 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from likewise.cli.amounts import bytes_of
 from likewise.errors import InputError, LikewiseError, MissingExtra
-from likewise.search.aim import Aim, Limits
-from likewise.search.evidence import Evidence, data_fingerprint
 from likewise.search.families import FAMILIES
-from likewise.search.frontier import Point, frontier
-from likewise.search.growth import carried_to
-from likewise.search.halving import sample_sizes
 from likewise.search.index import Index
-from likewise.search.probes import given_probes
-from likewise.search.recall import recall_of
-from likewise.search.sweep import between
-from likewise.search.tune import tune
-from likewise.search.tuning import Tuning
+from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.evidence import Evidence, data_fingerprint
+from likewise.search.tuning.frontier import Point, frontier
+from likewise.search.tuning.growth import carried_to
+from likewise.search.tuning.halving import sample_sizes
+from likewise.search.tuning.probes import given_probes
+from likewise.search.tuning.recall import recall_of
+from likewise.search.tuning.sweep import between
+from likewise.search.tuning.tune import tune
+from likewise.search.tuning.tuning import Tuning
 from tests.search.faces import faces
 
 VECTORS, LABELS = faces(900)
@@ -250,3 +251,27 @@ def test_the_frontier_keeps_what_nothing_beats() -> None:
             for other in points
         )
         assert beaten != (point in best)
+
+
+def test_one_folder_of_all_photos_is_no_person() -> None:
+    found = tune(VECTORS[:2000], np.zeros(2000, np.int64), aim=Aim(recall=0.9, latency=10.0))
+    assert found.evidence.recalls["recall"].low > 0.9
+    assert "mates" not in found.evidence.recalls
+
+
+def test_the_limit_of_memory_holds_for_all_vectors_those_held_out_too() -> None:
+    labels = LABELS[:3000]
+    exact = Index.build(VECTORS[:3000])
+    limits = Limits(memory=exact.memory_bytes - 1)  # enough for what is searched while tuning
+    with pytest.raises(LikewiseError) as caught:
+        tune(VECTORS[:3000], labels, aim=Aim(recall=0.9), families=[], limits=limits)
+    advised = str(caught.value).rsplit("--max-memory ", 1)[1]
+    memory = bytes_of("--max-memory", advised)
+    assert memory is not None
+    assert memory >= exact.memory_bytes
+    found = tune(
+        VECTORS[:3000], labels, aim=Aim(recall=0.9), families=[], limits=Limits(memory=memory)
+    )
+    built = found.build(VECTORS[:3000])
+    assert built.evidence["memory"] == exact.memory_bytes <= memory
+    assert built.evidence["exact_memory"] == pytest.approx(exact.memory_bytes, rel=1e-3)

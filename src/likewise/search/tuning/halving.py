@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.frontier import Point
-from likewise.search.sweep import sweep
-from likewise.search.task import Task
-from likewise.search.trial import Trial, built_over
-from likewise.search.yardstick import Yardstick
+from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.sweep import sweep
+from likewise.search.tuning.task import Task
+from likewise.search.tuning.trial import Trial, built_over
+from likewise.search.tuning.yardstick import Yardstick
 
 __all__ = ["FINALISTS", "Halving", "sample_sizes"]
 
@@ -131,9 +131,10 @@ class Halving:
         untried = [trial for trial in trials if not trial.points]
         within = []
         for trial in (trial for trial in trials if trial.points):
-            memory, build_s = trial.memory_at(count), trial.build_s_at(count)
+            built = self.task.count_built
+            memory, build_s = trial.memory_at(built), trial.build_s_at(built)
             if limits.memory is not None and memory > limits.memory:
-                self.drop(trial, f"would take about {memory / 2**20:,.0f} MiB of memory")
+                self.drop(trial, f"would take about {memory / 1e6:,.1f} MB of memory")
             elif limits.build is not None and build_s > limits.build:
                 self.drop(trial, f"would take about {build_s:,.0f} s to build")
             else:

@@ -84,7 +84,7 @@ def nearest_found(truth: Found, found: Found) -> Counts:
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.recall import Found, nearest_found
+        >>> from likewise.search.tuning.recall import Found, nearest_found
         >>> truth = Found(np.float32([[0.9, 0.5]]), np.array([[4, 7]]))
         >>> twin = Found(np.float32([[0.5, 0.1]]), np.array([[8, 2]]))  # 8 ties with 7
         >>> nearest_found(truth, twin).tolist()
@@ -158,7 +158,7 @@ def recall_of(
         InputError: nothing was there to be found, or more was found than there was.
 
     Example:
-        >>> from likewise.search.recall import recall_of
+        >>> from likewise.search.tuning.recall import recall_of
         >>> found = recall_of([10] * 380 + [5] * 20, [10] * 400)
         >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
         (0.975, 0.964, 0.983)
