@@ -162,6 +162,14 @@ def test_the_users_own_queries_hold_nothing_out() -> None:
     assert found.evidence.count == len(VECTORS)
 
 
+def test_in_one_step_exact_search_that_is_instant_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likewise.search.tuning.tuned.INSTANT", 10.0)
+    monkeypatch.setattr(
+        "likewise.search.tuning.tune.final_points", lambda *_: pytest.fail("nothing is to be tried")
+    )
+    assert Index.build(VECTORS, recall=0.9).family == "exact"
+
+
 def test_index_build_tunes_in_one_step() -> None:
     index = Index.build(VECTORS, recall=0.9, family="ivf_flat", seed=1)
     evidence = Evidence.from_dict(index.evidence)

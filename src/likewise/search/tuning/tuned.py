@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 from numpy.typing import ArrayLike
@@ -15,6 +16,8 @@ from likewise.search.tuning.probes import FEWEST
 from likewise.search.tuning.tune import tune
 
 __all__ = ["tuned_index"]
+
+INSTANT = 5e-4  # seconds a query: to embed the photo takes ten times as long
 
 
 def tuned_index(
@@ -30,11 +33,14 @@ def tuned_index(
 ) -> Index:
     """Tune for what is asked, and build the pick over all vectors; see ``Index.build``.
 
-    Of fewer vectors than probes can be held out of, it is the exact index, without evidence.
+    Of fewer vectors than probes can be held out of, it is the exact index, without evidence. Where
+    exact search takes half a millisecond it is taken as well, unless the aim says how fast is fast.
     """
     if len(vectors) < FEWEST:  # type: ignore[arg-type]
         return Index.build(vectors, ids, metric=metric, fingerprint=fingerprint, items=items)
     labels = None if items is None or items.num_rows != len(vectors) else labels_of(items)  # type: ignore[arg-type]
+    if aim.latency is None:
+        aim = replace(aim, latency=INSTANT)
     tuning = tune(
         vectors, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed
     )
