@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
@@ -32,10 +33,9 @@ def tuned_index(
 
     Of fewer vectors than probes can be held out of, it is the exact index, without evidence.
     """
-    if len(vectors) < FEWEST:  # type: ignore[arg-type]
-        return Index.build(vectors, ids, metric=metric, fingerprint=fingerprint, items=items)
-    labels = None if items is None or items.num_rows != len(vectors) else labels_of(items)  # type: ignore[arg-type]
-    tuning = tune(
-        vectors, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed
-    )
-    return tuning.build(vectors, ids, fingerprint=fingerprint, items=items)
+    rows = np.asarray(vectors)
+    if rows.ndim == 0 or len(rows) < FEWEST:
+        return Index.build(rows, ids, metric=metric, fingerprint=fingerprint, items=items)
+    labels = None if items is None or items.num_rows != len(rows) else labels_of(items)
+    tuning = tune(rows, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed)
+    return tuning.build(rows, ids, fingerprint=fingerprint, items=items)
