@@ -16,6 +16,7 @@ from likewise.cli.app import main
 from likewise.data.embeddings import Embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.search.index import Index
+from likewise.search.milvus.pointer import write_pointer
 from tests.search.faces import faces
 
 FAMILY = ("--family", "ivf_flat")
@@ -183,6 +184,25 @@ def test_the_command_names_all_that_it_needs(
     assert words[:2] == ["likewise", "index"]
     assert run(capsys, *words[1:])[0] == 0
     assert len(Index.load("index")) == 1000
+
+
+def test_an_index_on_a_server_is_not_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pointer(tmp_path, "http://127.0.0.1:1", "people", {})
+    code, _, err = run(capsys, "index", "check", tmp_path)
+    assert code == 2
+    assert "its vectors are on a Milvus server" in err
+
+
+def test_few_vectors_are_searched_exactly_and_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = write(tmp_path / "few.parquet", np.eye(5), ["anna"] * 5)
+    code, _, err = run(capsys, "index", "build", few, "--recall", 0.9, "--out", tmp_path / "index")
+    assert code == 0
+    assert "there was nothing to tune" in err
+    assert Index.load(tmp_path / "index").family == "exact"
 
 
 def test_ctrl_c_is_one_line(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import faiss
@@ -204,3 +206,21 @@ def test_a_graph_keeps_its_settings() -> None:
     assert isinstance(graph, HNSW)
     assert graph.index.hnsw.efConstruction == 40
     assert index_of("hnsw").search(QUERIES, 3, filter=pc.field("camera") < 7)[1].shape[1] == 3
+
+
+def test_faiss_under_its_torch_bindings_searches_all_the_same() -> None:
+    """Libraries that load them replace faiss's search by one that takes no parameters."""
+    code = """
+import faiss.contrib.torch_utils
+import numpy as np
+from likewise.search.families import FAMILIES
+from likewise.search.families.faiss_engine import FaissEngine
+from likewise.search.index import Index
+vectors = np.random.default_rng(0).normal(size=(1200, 16)).astype(np.float32)
+for name, family in FAMILIES.items():
+    if name == "exact" or issubclass(family, FaissEngine):
+        index = Index.build(vectors, family=name)
+        _, ids = index.search(vectors[:50], 5, filter=np.arange(1100))
+        assert (ids[:, 0] == np.arange(50)).mean() > 0.9, name
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

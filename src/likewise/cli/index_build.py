@@ -162,6 +162,8 @@ def build(
     typer.echo(f"{len(built):,} vectors of {built.dimension} numbers: {out}")
     if evidence:
         note(_told(built, evidence))
+    elif tuned:
+        note("so few vectors are searched exactly; there was nothing to tune")
 
 
 def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:

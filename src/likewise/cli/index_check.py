@@ -43,9 +43,15 @@ def check(
     Example: likewise index check index --queries new_photos.parquet
     """
     from likewise.cli.probe_file import read_probes
+    from likewise.errors import InputError
     from likewise.search.index import Index
+    from likewise.search.milvus.pointer import FAMILY, family_in
     from likewise.search.tuning.check import check as checked
 
+    if family_in(index) == FAMILY:
+        raise InputError(
+            f"{index}: its vectors are on a Milvus server, whose recall is not checked"
+        )
     opened = Index.load(index)
     probes = None
     if queries is not None:

@@ -20,7 +20,7 @@ METRICS = ("cosine", "euclidean", "manhattan")
 MODES = ("connectivity", "distance")
 
 
-class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The graph of nearest neighbours, made by any family of index.
 
     A drop-in for ``sklearn.neighbors.KNeighborsTransformer``, with its conventions: distances
@@ -99,7 +99,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         distances, places = self._neighbours(np.ascontiguousarray(rows, np.float32))
         return self._graph(distances, places)
 
-    def fit_transform(self, X: ArrayLike, y: object = None) -> csr_matrix:  # noqa: ARG002
+    def fit_transform(self, X: ArrayLike, y: object = None) -> csr_matrix:  # noqa: ARG002  # scikit-learn's
         """The nearest samples of each sample; each is its own first, at a distance of 0.
 
         That holds too where an approximate index misses the sample itself, or finds its twin.

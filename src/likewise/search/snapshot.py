@@ -97,7 +97,7 @@ class Fresh:
         rooms = (self.vectors_room, self.ids_room, self.stamps_room)
         if count > len(self.ids_room):
             room = max(64, 2 * count)
-            rooms = tuple(_with_room(part[: self.count], room) for part in rooms)  # type: ignore[assignment]
+            rooms = tuple(_with_room(part[: self.count], room) for part in rooms)  # type: ignore[assignment]  # still three
         rooms[0][self.count : count] = vectors
         rooms[1][self.count : count] = ids
         rooms[2][self.count : count] = np.arange(first, first + len(ids))

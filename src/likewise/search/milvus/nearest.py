@@ -16,7 +16,6 @@ from likewise.search.space import Space
 __all__ = ["nearest"]
 
 SPARE = 16  # candidates beyond k at the least: equals at the edge are then put in order too
-LAST = np.iinfo(np.int64).max
 
 
 def nearest(

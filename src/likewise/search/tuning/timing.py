@@ -19,6 +19,7 @@ __all__ = ["Pace", "paired_seconds"]
 
 SINGLES = 16  # queries in a turn that asks one by one
 FEWEST, MOST = 7, 25  # turns
+SLOW = 3  # turns of what has taken twice its budget: they are long, so few will do
 FEWEST_QUIET = 9  # of the reference, to know its time
 
 
@@ -51,7 +52,10 @@ class Pace:
         self._turns.take(index, 0, warm=True)
         ratios: list[float] = []
         begin = time.perf_counter()
-        while len(ratios) < FEWEST or (len(ratios) < MOST and time.perf_counter() - begin < budget):
+        while len(ratios) < MOST:
+            spent = time.perf_counter() - begin
+            if len(ratios) >= (SLOW if spent >= 2 * budget else FEWEST) and spent >= budget:
+                break
             own = self._turns.take(index, len(ratios))
             ratios.append(own / self._turns.take(self._reference, len(ratios)))
         return float(np.median(ratios)) * self._seconds

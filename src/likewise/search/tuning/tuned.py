@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
@@ -36,12 +37,11 @@ def tuned_index(
     Of fewer vectors than probes can be held out of, it is the exact index, without evidence. Where
     exact search takes half a millisecond it is taken as well, unless the aim says how fast is fast.
     """
-    if len(vectors) < FEWEST:  # type: ignore[arg-type]
-        return Index.build(vectors, ids, metric=metric, fingerprint=fingerprint, items=items)
-    labels = None if items is None or items.num_rows != len(vectors) else labels_of(items)  # type: ignore[arg-type]
+    rows = np.asarray(vectors)
+    if rows.ndim == 0 or len(rows) < FEWEST:
+        return Index.build(rows, ids, metric=metric, fingerprint=fingerprint, items=items)
+    labels = None if items is None or items.num_rows != len(rows) else labels_of(items)
     if aim.latency is None:
         aim = replace(aim, latency=INSTANT)
-    tuning = tune(
-        vectors, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed
-    )
-    return tuning.build(vectors, ids, fingerprint=fingerprint, items=items)
+    tuning = tune(rows, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed)
+    return tuning.build(rows, ids, fingerprint=fingerprint, items=items)
