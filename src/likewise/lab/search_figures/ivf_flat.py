@@ -51,7 +51,7 @@ def ivf_flat(scene: Scene) -> Picture:
 
 def centroids_of(index: Any) -> Vectors:
     """The centres of an inverted file's cells, float32 [L,D]."""
-    centres: Vectors = index.quantizer.reconstruct_n(0, index.nlist)
+    centres: Vectors = np.asarray(index.quantizer.reconstruct_n(0, index.nlist))
     return centres
 
 

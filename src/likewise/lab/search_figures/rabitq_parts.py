@@ -55,7 +55,7 @@ def signs_of(index: Any, vectors: Vectors) -> Signs:
     matrix = faiss.downcast_VectorTransform(index.chain.at(0))
     rotation = faiss.vector_to_array(matrix.A).reshape(index.d, index.d).astype(np.float64)
     inverted = faiss.downcast_index(index.index)
-    centres = inverted.quantizer.reconstruct_n(0, inverted.nlist).astype(np.float64)
+    centres = np.asarray(inverted.quantizer.reconstruct_n(0, inverted.nlist), np.float64)
     turned = matrix.apply(vectors)
     cells = np.asarray(inverted.quantizer.search(turned, 1)[1][:, 0], np.int64)
     rest = turned - centres[cells]
