@@ -90,7 +90,7 @@ def test_the_signs_that_are_drawn_tell_the_distances_that_faiss_tells(scene: Sce
     signs = signs_of(engine.index, scene.vectors)
     inner = faiss.IVFRaBitQSearchParameters(nprobe=9, qb=0)
     parameters = faiss.SearchParametersPreTransform(index_params=inner)
-    told, rows = engine.index.search(scene.query, 400, params=parameters)
+    told, rows = engine.faiss_search(scene.query, 400, params=parameters)
     ours = estimates(signs, scene.query)
     np.testing.assert_allclose(told[0], ours[rows[0]], atol=1e-4)
     for cell in range(9):

@@ -72,14 +72,15 @@ class FaissEngine(Engine):
         parameters = self.parameters(k, settings, chosen)
         wide = padded(queries, self.index.d)
         with threads_for(len(queries)):
-            _, rows = self._search(wide, self.asked(k, settings), params=parameters)
+            _, rows = self.faiss_search(wide, self.asked(k, settings), params=parameters)
         del kept, chosen  # faiss reads the mask's memory while it searches
         return np.asarray(rows, np.int64)
 
     @property
-    def _search(self) -> Any:
-        # Libraries that load faiss's torch bindings (some metric learning ones do) replace its
-        # search by one that knows no parameters; what it was before has another name then.
+    def faiss_search(self) -> Any:
+        """faiss's own search of the index, with its parameters."""
+        # Libraries that load faiss's torch bindings (some metric learning ones do) replace it by
+        # one that knows no parameters; what it was before has another name then.
         return getattr(self.index, "search_numpy", self.index.search)
 
     def asked(self, k: int, settings: Settings) -> int:
