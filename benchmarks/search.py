@@ -35,7 +35,7 @@ def growth(most: int) -> None:
     before: tuple[int, float, float] | None = None
     for size in [size for size in SIZES if size <= most]:
         data = people(size, 128)
-        tuning = tune(data.vectors, aim=Aim(recall=0.95, k=K))
+        tuning = tune(data.vectors, data.labels, aim=Aim(recall=0.95, k=K))
         pick, exact = tuning.build(data.vectors), Index.build(data.vectors)
         seconds = paired_seconds([pick, exact, unit], data.queries, K, 1, rounds=ROUNDS)
         own, whole = (float(np.median(part / seconds[2])) for part in seconds[:2])

@@ -28,11 +28,13 @@ class SearchSet:
         name: of the set.
         vectors: float32 [N, D].
         queries: float32 [Q, D].
+        labels: int64 [N], whose each vector is, where the queries show people; else None.
     """
 
     name: str
     vectors: Vectors
     queries: Vectors
+    labels: NDArray[np.int64] | None = None
 
 
 def glove(count: int) -> SearchSet:
@@ -104,8 +106,8 @@ def people(count: int, dimension: int) -> SearchSet:
     asked = np.concatenate([
         random.permutation(known)[: QUERIES - strangers], known + np.arange(strangers),
     ])  # fmt: skip
-    vectors = photos(np.repeat(np.arange(known), 10))
-    return SearchSet(f"people{dimension}", vectors, photos(asked))
+    labels = np.repeat(np.arange(known), 10)
+    return SearchSet(f"people{dimension}", photos(labels), photos(asked), labels)
 
 
 def _unit(rows: Vectors) -> Vectors:

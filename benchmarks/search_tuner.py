@@ -62,7 +62,9 @@ def compared(
     truth = Found(*Index.build(data.vectors).search(data.queries, K))
     gaps, ratios, found = [], [], []
     for recall in recalls:
-        tuning = tune(data.vectors, aim=Aim(recall=recall, k=K), families=list(families))
+        tuning = tune(
+            data.vectors, data.labels, aim=Aim(recall=recall, k=K), families=list(families)
+        )
         pick = tuning.build(data.vectors)
         answer = Found(*pick.search(data.queries, K))
         reached = float(nearest_found(truth, answer).sum() / truth.ids.size)
