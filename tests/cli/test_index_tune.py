@@ -127,12 +127,12 @@ def test_people_read_the_pick_and_how_to_build_it(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run(
-        capsys, "index", "tune", files[0], "--recall", 0.9, "--latency", "1s", "--family", "annoy",
+        capsys, "index", "tune", files[0], "--recall", 0.9, "--latency", "1s", "--family", "nsg",
         "--metric", "dot", "--out", tmp_path / "frontier.svg", "--queries", files[1],
     )  # fmt: skip
     assert code == 0, err
     assert "pick: exact: exact search takes" in out
-    assert "not tried: annoy: cannot do dot" in err
+    assert "not tried: nsg: cannot do dot" in err
     assert "build it with: likewise index build" in err
     assert (tmp_path / "frontier.svg").read_text().startswith("<svg")
 
