@@ -52,7 +52,7 @@ class ClassSampler(nn.Module):
         """How many of ``own`` classes take part, unless the batch alone has more."""
         return max(1, int(self.sample * own))
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # numpy draws
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # numpy draws; torch leaves it untyped
     def columns(self, labels: Tensor) -> Columns:
         """The classes of this step, for the labels [B] of all processes; moves on by one step."""
         quota = self.quota(self.own)

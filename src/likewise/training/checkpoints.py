@@ -86,6 +86,7 @@ class Checkpoints:
         for name in reversed(found):
             folder = self.folder / name
             try:
+                # mypy cannot infer a lambda's default, which binds this turn's folder.
                 return self.processes.together(lambda folder=folder: self._whole(folder))  # type: ignore[misc]
             except InputError as error:
                 problem = str(error)

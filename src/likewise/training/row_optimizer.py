@@ -7,6 +7,7 @@ as in torch's own optimiser of the name: one optimiser, one list of groups, one 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,7 @@ State = dict[str, Tensor]
 _BLOCK_BYTES = 2**20
 
 
-class _RowOptimizer(torch.optim.Optimizer):
+class _RowOptimizer(torch.optim.Optimizer, ABC):
     """What both share. A group with ``rows=True`` holds class rows; its gradients may be sparse.
 
     The state of such a parameter is the number of steps, [], and moments whose first dimension is
@@ -37,13 +38,13 @@ class _RowOptimizer(torch.optim.Optimizer):
 
     folder: Path | None = None
 
+    @abstractmethod
     def _moments(self, weight: Tensor, group: Group) -> dict[str, tuple[int, ...]]:
         """The name and the shape of each moment of ``weight``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _move(self, weight: Tensor, grad: Tensor, moments: State, step: int, group: Group) -> None:
         """One step of a block of rows [r, D], in place, with their moments."""
-        raise NotImplementedError
 
     def allocate(self) -> None:
         """Make the moments of all class rows, zero, where there are none yet.
@@ -67,6 +68,7 @@ class _RowOptimizer(torch.optim.Optimizer):
         return state
 
     @torch.no_grad()
+    # torch declares two overloads, of which this is the union.
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Move every parameter that has a gradient."""
         groups = [group for group in self.param_groups if group.get("rows")]
