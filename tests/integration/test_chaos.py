@@ -51,7 +51,7 @@ def chaos(
         before = newest_step(out)
         # Some way on, so that all kills find steps to interrupt, then a random moment.
         aim = before + max(1, (last - before) // (2 * (kills - number) + 1))
-        if not run.until(lambda run=run, aim=aim: run.steps() >= aim):  # type: ignore[misc]
+        if not run.until(lambda run=run, aim=aim: run.steps() >= aim):
             code, _, err = run.end()
             assert code == 0, err
             break

@@ -55,7 +55,7 @@ def test_an_engine_that_ignores_the_filter_is_not_believed(
     def deaf(
         self: object, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
     ) -> Rows:
-        return honest(self, queries, k, settings)  # type: ignore[arg-type]
+        return honest(self, queries, k, settings)
 
     monkeypatch.setattr(family, "nearest", deaf)
     monkeypatch.setattr(family, "selects", True)
@@ -140,7 +140,7 @@ def test_nan_and_zero_are_refused_by_row(name: str) -> None:
 def test_the_metric_of_an_index_cannot_be_changed_afterwards(tmp_path: Path) -> None:
     index = Index.build(people(50, 4), metric="euclidean")
     with pytest.raises(AttributeError):
-        index.metric = "cosine"  # type: ignore[misc]
+        index.metric = "cosine"
     assert Index.load(index.save(tmp_path)).metric == "euclidean"
 
 

@@ -73,7 +73,7 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
     legend = axes.legend(frameon=False, fontsize=8, loc="lower left", title="size: memory")
     legend.get_title().set_fontsize(8)
     for handle in legend.legend_handles:
-        handle.set_sizes([36])  # type: ignore[union-attr]
+        handle.set_sizes([36])  # type: ignore[union-attr]  # of a scatter, all have
     return figure
 
 

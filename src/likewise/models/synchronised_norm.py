@@ -103,7 +103,7 @@ def synchronise_norm(module: nn.Module) -> nn.Module:
             continue
         if kind.__name__ in SYNCHRONISED:
             # Their layouts are the same: a new class keeps parameters that an optimiser holds.
-            part.__class__ = SYNCHRONISED[kind.__name__]  # type: ignore[assignment]
+            part.__class__ = SYNCHRONISED[kind.__name__]  # type: ignore[assignment]  # same state, other forward
             part.__dict__["plain_kind"] = kind
         else:
             apart.append(f"{name} ({kind.__name__})")

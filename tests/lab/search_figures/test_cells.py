@@ -17,7 +17,7 @@ from likewise.lab.search_figures.scene import Scene, scene_of
 
 
 def test_a_drawn_cell_holds_the_vectors_of_its_list(scene: Scene) -> None:
-    index = scene.built("ivf_flat", {"lists": 12}).index  # type: ignore[attr-defined]
+    index = scene.built("ivf_flat", {"lists": 12}).index
     cells = cell_of(index, scene.vectors)
     away = np.linalg.norm(scene.vectors[:, None] - centroids_of(index), axis=2)
     assert (cells == away.argmin(axis=1)).all()
@@ -36,7 +36,7 @@ def test_a_search_finds_the_nearest_of_the_cells_drawn_as_visited(scene: Scene) 
 
 
 def test_product_codes_are_the_nearest_of_each_codebook(scene: Scene) -> None:
-    index = scene.built("pq_fastscan", {"parts": 2, "refine": "none"}).index  # type: ignore[attr-defined]
+    index = scene.built("pq_fastscan", {"parts": 2, "refine": "none"}).index
     books = codebooks_of(index.pq)
     assert books.shape == (2, 16, 1)
     decoded = index.sa_decode(index.sa_encode(scene.vectors))
@@ -51,7 +51,7 @@ def test_product_codes_are_the_nearest_of_each_codebook(scene: Scene) -> None:
 
 def test_residual_codes_lie_around_the_centre_of_their_cell(scene: Scene) -> None:
     settings = {"lists": 9, "parts": 1, "refine": "none"}
-    index = scene.built("ivf_pq_fastscan", settings).index  # type: ignore[attr-defined]
+    index = scene.built("ivf_pq_fastscan", settings).index
     book, centres = codebooks_of(index.pq)[0], centroids_of(index)
     decoded = index.sa_decode(index.sa_encode(scene.vectors))
     cells = cell_of(index, scene.vectors)
@@ -61,7 +61,7 @@ def test_residual_codes_lie_around_the_centre_of_their_cell(scene: Scene) -> Non
 
 
 def test_bytes_are_decoded_to_equal_steps(scene: Scene) -> None:
-    index = scene.built("scalar", {"codes": "int8"}).index  # type: ignore[attr-defined]
+    index = scene.built("scalar", {"codes": "int8"}).index
     levels = levels_of(index)
     np.testing.assert_allclose(
         np.diff(levels), np.diff(levels).mean(1, keepdims=True).repeat(255, 1), atol=1e-6

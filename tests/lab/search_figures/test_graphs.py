@@ -23,7 +23,7 @@ def squared(scene: Scene, query: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def layered(scene: Scene) -> Any:
-    return scene.built("hnsw", {"links": 5, "ef_construction": 40}).index  # type: ignore[attr-defined]
+    return scene.built("hnsw", {"links": 5, "ef_construction": 40}).index
 
 
 def test_layers_are_read_as_faiss_reads_them(scene: Scene, layered: Any) -> None:

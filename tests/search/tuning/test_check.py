@@ -117,7 +117,7 @@ def test_the_shift_against_scipy() -> None:
         both = shift_of([quantiles, strangers], 2000, mixed)
         assert both is not None
         assert shift or not both.matters
-        assert shift_of([quantiles], 2000, mixed).matters  # type: ignore[union-attr]
+        assert shift_of([quantiles], 2000, mixed).matters
     assert shift_of([()], 5, np.float32([1])) is None
     one = shift_of([[1.0] * 201], 1000, np.ones(1000, np.float32))
     assert one is not None
