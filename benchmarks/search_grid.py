@@ -1,11 +1,13 @@
 """Every family with every setting of its grids on one set: recall, speed, memory, time to build.
 
-python -m benchmarks.search_grid SET [--count N] [--families A,B] [--survivors FILE] --out FILE
+python -m benchmarks.search_grid SET [--count N] [--families A,B] [--middle | --survivors FILE]
+    --out FILE
 
 SET is one of ``benchmarks.search_sets``. Each point is one line of JSON in FILE; what is there
 already is not measured again, so that an interrupted run goes on. Speeds are ratios to exact
-search of the same set, whose turns lie between those of the family. ``--survivors`` builds only
-what was on the frontier in another such file, as one does for a larger set;
+search of the same set, which takes its turn beside all ways to search one build. ``--middle``
+builds each family once, by the middle of its grid; ``--survivors`` builds only what was on the
+frontier in another such file, as one does for a larger set;
 ``benchmarks.search_tables`` shows what FILE holds as a table and a plot.
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,13 +28,17 @@ from likewise.search.families import available, family_named
 from likewise.search.index import Index
 from likewise.search.knobs import Settings
 from likewise.search.tuning.recall import Found, nearest_found
+from likewise.search.tuning.timing import paired_seconds
 
 Point = dict[str, Any]
 Builds = list[tuple[str, Settings]]
 
-K, TURNS, SINGLES = 10, 3, 40
+K = 10
+SINGLE_ROUNDS, BATCH_ROUNDS = 7, 3
 FULL = 0.999  # past it a greater effort only takes longer
 POOR = 0.8  # below it no speed helps
+LOST = 4  # times as long as exact search, in a batch: what is slower still is not looked at
+RECALLS = (POOR, 0.85, 0.9, 0.95, 0.98, 0.99, FULL)  # what a setting may be the fastest to reach
 
 
 class Bench:
@@ -42,88 +48,84 @@ class Bench:
         self.data = data
         self.exact = Index.build(data.vectors)
         self.truth = Found(*self.exact.search(data.queries, K))
+        self.exact_s = median(self._answer(self.exact)[1] for _ in range(BATCH_ROUNDS))
 
-    def points(self, family: str, settings: Settings) -> Iterator[Point]:
-        """Build once, then search with growing effort until all is found."""
+    def points(self, family: str, settings: Settings) -> list[Point]:
+        """Build once, then search with growing effort until all is found; time what was the fastest
+        to reach some recall, all in turn, exact search among them."""
         begin = time.perf_counter()
         index = self.exact
         if family != "exact":
             index = Index.build(self.data.vectors, family=family, settings=settings)
         build_s = time.perf_counter() - begin
-        kind = family_named(family)
-        for search in kind.search_grid(settings, len(self.data.vectors), K):
-            chosen = index.with_search_settings(search)
-            recall = self._recall(chosen)
-            if recall < POOR and search != {}:
-                continue
-            batch, single = self._speeds(chosen)
-            yield {
+        searches, recalls = self._worthwhile(index, family, settings)
+        chosen = [index.with_search_settings(search) for search in searches]
+        single, batch = (
+            self._speeds(chosen, size, rounds)
+            for size, rounds in ((1, SINGLE_ROUNDS), (len(self.data.queries), BATCH_ROUNDS))
+        )
+        return [
+            {
                 "set": self.data.name,
                 "count": len(self.data.vectors),
                 "family": family,
                 "settings": settings,
                 "search": search,
-                "recall": recall,
-                "batch": batch,
-                "single": single,
+                "recall": recalls[place],
+                "batch": batch[place],
+                "single": single[place],
                 "memory": self._resident(index) / len(self.data.vectors),
                 "build": build_s / self.exact_s,
             }
-            if recall >= FULL:
-                return
+            for place, search in enumerate(searches)
+        ]
 
-    @property
-    def exact_s(self) -> float:
-        """Seconds of exact search for the batch of all queries."""
-        if not hasattr(self, "_exact_s"):
-            self._exact_s = median(self._batch(self.exact) for _ in range(TURNS))
-        return self._exact_s
+    def _worthwhile(
+        self, index: Index, family: str, settings: Settings
+    ) -> tuple[list[Settings], list[float]]:
+        """Ways to search that were the fastest to reach some recall; and how much each finds."""
+        tried: list[tuple[float, float, Settings]] = []
+        grid = family_named(family).search_grid(settings, len(self.data.vectors), K)
+        for search in grid:
+            found, seconds = self._answer(index.with_search_settings(search))
+            recall = float(nearest_found(self.truth, found).sum() / self.truth.ids.size)
+            tried.append((recall, seconds, search))
+            if recall >= FULL or seconds > LOST * self.exact_s:
+                break
+        wanted = (*RECALLS, max(recall for recall, _, _ in tried))
+        reach = [[way for way in tried if way[0] >= max(POOR, recall)] for recall in wanted]
+        fastest = [min(ways, key=lambda way: way[1]) for ways in reach if ways]
+        kept = [way for way in tried if way in fastest]
+        return [search for _, _, search in kept], [recall for recall, _, _ in kept]
+
+    def _speeds(self, indexes: Sequence[Index], batch: int, rounds: int) -> list[float]:
+        """How many times as fast as exact search each is, with so many queries at a time."""
+        taken = paired_seconds([self.exact, *indexes], self.data.queries, K, batch, rounds=rounds)
+        return [float(np.median(taken[0] / own)) for own in taken[1:]]
+
+    def _answer(self, index: Index) -> tuple[Found, float]:
+        """What a search for all queries finds, and its seconds."""
+        begin = time.perf_counter()
+        found = Found(*index.search(self.data.queries, K))
+        return found, time.perf_counter() - begin
 
     def _resident(self, index: Index) -> int:
         """Bytes that stay in memory: the vectors only where every search reads them all."""
         vectors = self.data.vectors.nbytes if index.engine.scans else 0
         return index.engine.memory_bytes + vectors
 
-    def _recall(self, index: Index) -> float:
-        found = Found(*index.search(self.data.queries, K))
-        return float(nearest_found(self.truth, found).sum() / self.truth.ids.size)
 
-    def _speeds(self, index: Index) -> tuple[float, float]:
-        """How many times as fast as exact search: in a batch, and one query at a time."""
-        found = []
-        for take in (self._batch, self._single):
-            ratios = []
-            for _ in range(TURNS):
-                own = take(index)
-                ratios.append(take(self.exact) / own)
-            found.append(median(ratios))
-        return found[0], found[1]
-
-    def _batch(self, index: Index) -> float:
-        begin = time.perf_counter()
-        index.search(self.data.queries, K)
-        return time.perf_counter() - begin
-
-    def _single(self, index: Index) -> float:
-        begin = time.perf_counter()
-        for query in self.data.queries[:SINGLES]:
-            index.search(query, K)
-        return time.perf_counter() - begin
+def builds(families: Sequence[str], count: int, dimension: int, *, middle: bool = False) -> Builds:
+    """Every family with every build setting of its grid, or with the middle one alone."""
+    found: Builds = []
+    for family in families:
+        grid = family_named(family).build_grid(count, dimension, "cosine")
+        found += [(family, settings) for settings in ([grid[len(grid) // 2]] if middle else grid)]
+    return found
 
 
-def builds(families: Sequence[str], count: int, dimension: int) -> Builds:
-    """Every family with every build setting of its grid."""
-    return [
-        (family, settings)
-        for family in families
-        for settings in family_named(family).build_grid(count, dimension, "cosine")
-    ]
-
-
-def survivors(path: Path | None, families: Sequence[str]) -> Builds | None:
+def survivors(path: Path, families: Sequence[str]) -> Builds:
     """The builds that were the fastest of all, single or in batches, at some recall."""
-    if path is None:
-        return None
     found: Builds = [("exact", {})]
     points = read(path)
     for target in (0.9, 0.95, 0.99):
@@ -160,35 +162,41 @@ def main() -> None:
     parser.add_argument("set", choices=sorted(SETS))
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--families", help="names with commas between; all that are installed")
-    parser.add_argument("--survivors", type=Path, metavar="FILE")
+    fewer = parser.add_mutually_exclusive_group()
+    fewer.add_argument("--middle", action="store_true")
+    fewer.add_argument("--survivors", type=Path, metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     options = parser.parse_args()
     families = options.families.split(",") if options.families else available()
     data = SETS[options.set](options.count)
-    measure(data, options.out, families, survivors(options.survivors, families))
+    planned = builds(families, *data.vectors.shape, middle=options.middle)
+    if options.survivors is not None:
+        planned = survivors(options.survivors, families)
+    measure(data, options.out, planned)
 
 
-def measure(
-    data: SearchSet, out: Path, families: Sequence[str], only: Builds | None = None
-) -> list[Point]:
-    """Add to the file ``out`` what it lacks of the grid of these families; return all of it."""
+def measure(data: SearchSet, out: Path, planned: Builds) -> list[Point]:
+    """Add to the file ``out`` what it lacks of these builds; return all that it holds."""
     bench = Bench(data)
-    count, dimension = data.vectors.shape
-    planned = builds(families, count, dimension) if only is None else only
+    count = len(data.vectors)
     done = [(p["set"], p["count"], p["family"], p["settings"]) for p in read(out)]
     for family, settings in planned:
         if (data.name, count, family, settings) in done:
             continue
-        points = list(bench.points(family, settings))
+        points = bench.points(family, settings)
         with out.open("a") as stream:
             stream.writelines(json.dumps(point) + "\n" for point in points)
-        last = points[-1] if points else {"recall": np.nan, "batch": np.nan, "single": np.nan}
-        print(
-            f"{family:16} {settings!s:60} recall {last['recall']:.3f}  "
-            f"single {last['single']:6.1f}×  batch {last['batch']:6.1f}×",
-            flush=True,
-        )
+        print(f"{family:16} {settings!s:60} {_summary(points)}", flush=True)
     return read(out)
+
+
+def _summary(points: Sequence[Point]) -> str:
+    if not points:
+        return f"recall below {POOR}"
+    most = points[-1]
+    return (
+        f"recall {most['recall']:.3f}  single {most['single']:6.1f}×  batch {most['batch']:6.1f}×"
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Result, report, row
-from benchmarks.search_grid import K, Point, measure, read
+from benchmarks.search_grid import K, Point, builds, measure, read
 from benchmarks.search_sets import SETS, SearchSet
 from likewise.search.families import available
 from likewise.search.index import Index
@@ -106,7 +106,8 @@ def results(*, quick: bool, name: str | None = None, grid: Path | None = None) -
             raise SystemExit(f"{grid}: holds no points of {data.name} with {count:,} vectors")
         return compared(data, points, recalls, families)
     with tempfile.TemporaryDirectory() as folder:
-        points = measure(data, Path(folder) / "grid.jsonl", families)
+        planned = builds(families, *data.vectors.shape)
+        points = measure(data, Path(folder) / "grid.jsonl", planned)
     return compared(data, points, recalls, families)
 
 
