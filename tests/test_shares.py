@@ -24,14 +24,16 @@ def test_stretches_cover_all_once_in_whole_steps(total: int, count: int, step: i
     assert max(sizes) - min(sizes) <= 1
 
 
-def gathered(folder: Path, works: list[object], key: object = 1) -> list[object]:
+def gathered(
+    folder: Path, works: list[object], key: object = 1, *, everywhere: bool = False
+) -> list[object]:
     """What each process gets; all at once, as threads."""
     count = len(works)
     found: list[object] = [None] * count
 
     def one(rank: int) -> None:
         share = Share(rank, count, folder)
-        found[rank] = share.gather("step", key, works[rank], everywhere=rank == 1)
+        found[rank] = share.gather("step", key, works[rank], everywhere=everywhere)
 
     threads = [
         threading.Thread(target=one, args=(rank,), daemon=True) for rank in reversed(range(count))
@@ -46,13 +48,38 @@ def gathered(folder: Path, works: list[object], key: object = 1) -> list[object]
 def test_gather_puts_shares_side_by_side_and_clears_up(tmp_path: Path) -> None:
     folder = tmp_path / ".out.shares"
     works = [lambda r=r: {"x": np.full(r, r), "s": np.array(["ä", "b"])} for r in range(3)]
-    first, second, third = gathered(folder, works)
+    first, *others = gathered(folder, works)
     assert [part["x"].tolist() for part in first] == [[], [1], [2, 2]]
-    assert second[2]["s"].tolist() == ["ä", "b"]
-    assert third is None
+    assert others == [None, None]
     Share(1, 3, folder).clear()
     assert len(list(folder.iterdir())) == 3
     Share(0, 3, folder).clear()
+    assert not folder.exists()
+
+
+def test_the_first_goes_on_when_all_have_what_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it could remove a share before another has read it, which would wait for ever."""
+    folder = tmp_path / ".out.shares"
+    works = [lambda r=r: {"x": np.array([r])} for r in range(2)]
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    for found in gathered(folder, works, everywhere=True):
+        assert [part["x"].tolist() for part in found] == [[0], [1]]
+    monkeypatch.setenv("MASTER_PORT", "29501")  # the next run, which finds all of this one's
+    ahead, kept = threading.Event(), []
+
+    def first() -> None:
+        kept.append(Share(0, 2, folder).gather("step", 1, works[0], everywhere=True))
+        ahead.set()
+        Share(0, 2, folder).clear()
+
+    thread = threading.Thread(target=first, daemon=True)
+    thread.start()
+    assert not ahead.wait(0.2)
+    second = Share(1, 2, folder).gather("step", 1, works[1], everywhere=True)
+    thread.join(60)
+    assert kept[0] == second
     assert not folder.exists()
 
 

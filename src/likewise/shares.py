@@ -92,7 +92,8 @@ class Share:
             name: what the step is called in the files.
             key: all that the result depends on, as JSON, but for rank and count.
             work: does the share; arrays of numbers or text by name.
-            everywhere: all processes get the shares; otherwise only the first does.
+            everywhere: all processes get the shares, and the first goes on when all have them, so
+                that it removes none that another still wants; otherwise only the first does.
 
         Returns:
             The shares in the order of the ranks; None on the others, unless ``everywhere``.
@@ -107,7 +108,23 @@ class Share:
         files = [self.folder / f"{name}-{digest}-{rank}.npz" for rank in range(self.count)]
         if not files[self.rank].exists():
             _write(files[self.rank], work())
-        return [_awaited(file) for file in files] if self.first or everywhere else None
+        if not (self.first or everywhere):
+            return None
+        found = [_read(_awaited(file)) for file in files]
+        if everywhere:
+            self._tell_that_it_is_read(f"{name}-{digest}")
+        return found
+
+    def _tell_that_it_is_read(self, step: str) -> None:
+        """The first waits for all others; what an earlier run told does not count."""
+        names = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT")
+        run = hashlib.sha256(repr([os.environ.get(name) for name in names]).encode()).hexdigest()
+        read = [self.folder / f"{step}-{rank}-read-{run[:8]}.npz" for rank in range(self.count)]
+        if not self.first:
+            _write(read[self.rank], {})
+            return
+        for file in read[1:]:
+            _awaited(file)
 
     def clear(self) -> None:
         """Remove the shares, once the first process has put them together and written the rest."""
@@ -168,12 +185,12 @@ def _write(file: Path, arrays: Arrays) -> None:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def _awaited(file: Path) -> Arrays:
+def _awaited(file: Path) -> Path:
     for pause in _pauses():
         if file.exists():
             break
         time.sleep(pause)
-    return _read(file)
+    return file
 
 
 def _pauses() -> Iterator[float]:

@@ -33,6 +33,9 @@ def test_evaluate_over_two_processes(model: Path, tmp_path: Path) -> None:
     alone, both = (json.loads(run(*given, "--json", processes=p)) for p in (False, True))
     both.pop("created", None), alone.pop("created", None)
     assert both == alone
+    searched = alone["findings"]
+    assert searched["identification"] is not None
+    assert searched["retrieval"] is not None
 
 
 @pytest.mark.slow

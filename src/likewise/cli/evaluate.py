@@ -98,8 +98,8 @@ def evaluate(
     than --limit of a kind). With --compare, two earlier reports are put side by side, with the
     differences that the choice of people does not explain.
 
-    Started by torchrun, each process embeds a stretch of the photos and compares a part of
-    --all-pairs; the first one does the rest.
+    Started by torchrun, each process embeds a stretch of the photos, compares a part of
+    --all-pairs and searches for a part of them; the first one does the rest.
 
     Example: likewise evaluate test_photos/ --model runs/photos/model --out report
     """
@@ -117,6 +117,7 @@ def evaluate(
     from likewise.distances import parse_distance
     from likewise.evaluation.findings import find_out
     from likewise.evaluation.shared_pairs import verify_all_pairs_together
+    from likewise.evaluation.shared_searches import search_together
     from likewise.shares import own_share
     from likewise.storage import output_folder
 
@@ -132,7 +133,7 @@ def evaluate(
     share = own_share(out)
     source = shared_embeddings_of(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
-        everywhere=all_pairs,
+        everywhere=all_pairs or not {"identification", "retrieval"}.isdisjoint(wanted),
     )  # fmt: skip
     if source is None:
         return
@@ -140,16 +141,20 @@ def evaluate(
     if all_pairs:
         vectors, labels = source.embeddings.vectors, source.embeddings.labels
         every = verify_all_pairs_together(vectors, labels, share, distance=metric)
-    if not share.first:
+    experiment = None
+    if share.first:
+        settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
+        source = replace(source, settings=settings)
+        experiment = _verified(source, chosen, metric, limit, seed, intervals)
+        if every is not None:
+            experiment = _of_all_pairs(every, experiment, source, metric, intervals, seed)
+    searches = search_together(source.embeddings, share, tasks=wanted, distance=metric, seed=seed)
+    if experiment is None:
         return
-    settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
-    source = replace(source, settings=settings)
-    experiment = _verified(source, chosen, metric, limit, seed, intervals)
-    if every is not None:
-        experiment = _of_all_pairs(every, experiment, source, metric, intervals, seed)
     findings = find_out(
         experiment, source.embeddings, tasks=wanted, groups=groups or (), distance=metric,
         calibration=source.calibration if metric.name == "cosine" else None, seed=seed,
+        searches=searches,
     )  # fmt: skip
     if out is not None:
         from likewise.evaluation.report import write_report

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,20 +15,20 @@ from likewise.errors import InputError, one_of
 from likewise.evaluation.calibration import fit_calibration
 from likewise.evaluation.cluster import MOST_AGGLOMERATIVE, cluster
 from likewise.evaluation.clustering import Clustering, clustering
-from likewise.evaluation.enrolment import draw_enrolment
 from likewise.evaluation.groups import GroupReport, group_errors
-from likewise.evaluation.identification import Identification, identification
+from likewise.evaluation.identification import Identification
 from likewise.evaluation.protocol import Experiment
 from likewise.evaluation.reliability import Reliability, reliability
-from likewise.evaluation.retrieval import Retrieval, retrieval
+from likewise.evaluation.retrieval import Retrieval
 from likewise.evaluation.scored_pairs import ScoredPairs
+from likewise.evaluation.shared_searches import Searches, attempted, search_together
 from likewise.models.calibration import Calibration
+from likewise.shares import Share
 
 __all__ = ["TASKS", "Findings", "find_out"]
 
 TASKS = ("clustering", "identification", "retrieval")
 GROUP_REPLICATES = 200
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ def find_out(
     distance: Distance | None = None,
     fmr: float = 1e-3,
     seed: int = 0,
+    searches: Searches | None = None,
 ) -> Findings:
     """Measure what else is asked for; what these photos cannot show is named with the reason.
 
@@ -94,6 +95,8 @@ def find_out(
         distance: the cosine if None.
         fmr: see ``groups``.
         seed: draws the gallery, and the halves.
+        searches: what ``search_together`` has found for the same, where several processes
+            searched; if None, it is searched here.
 
     Raises:
         InputError: an unknown task, or a column that is not there.
@@ -102,43 +105,29 @@ def find_out(
         one_of("task", task, TASKS)
     for column in groups:
         one_of("groups", column, embeddings.items.column_names)
-    reasons: list[str] = []
+    if searches is None:
+        searches = search_together(embeddings, Share(), tasks=tasks, distance=distance, seed=seed)
+    reasons = list(searches.left_out)
 
-    def attempt(name: str, measure: Callable[[], T]) -> T | None:
-        try:
-            return measure()
-        except InputError as error:
-            reasons.append(f"{name}: {error}")
-            return None
+    def clustered() -> Clustering:
+        return _clustered(experiment, embeddings, distance)
 
-    def asked(task: str, measure: Callable[[], T]) -> T | None:
-        return attempt(task, measure) if task in tasks else None
-
-    def searched() -> Retrieval:
-        return retrieval(embeddings.vectors, embeddings.labels, distance=distance)
+    def judged() -> Reliability:
+        return _judged(experiment, calibration, seed)
 
     by_group = (
-        attempt("groups", partial(_by_group, experiment, embeddings, column, fmr, seed))
+        attempted("groups", partial(_by_group, experiment, embeddings, column, fmr, seed), reasons)
         for column in groups
     )
     return Findings(
-        identification=asked("identification", lambda: _identified(embeddings, distance, seed)),
-        retrieval=asked("retrieval", searched),
-        clustering=asked("clustering", lambda: _clustered(experiment, embeddings, distance)),
-        reliability=attempt("calibration", lambda: _judged(experiment, calibration, seed)),
+        identification=searches.identification,
+        retrieval=searches.retrieval,
+        clustering=attempted("clustering", clustered, reasons) if "clustering" in tasks else None,
+        reliability=attempted("calibration", judged, reasons),
         calibration_of="half" if calibration is None else "model",
         groups=tuple(report for report in by_group if report is not None),
         left_out=tuple(reasons),
     )
-
-
-def _identified(embeddings: Embeddings, distance: Distance | None, seed: int) -> Identification:
-    vectors, labels = embeddings.vectors, embeddings.labels
-    drawn = draw_enrolment(labels, seed=seed)
-    return identification(
-        vectors[drawn.probes], labels[drawn.probes],
-        vectors[drawn.gallery], labels[drawn.gallery], distance=distance,
-    )  # fmt: skip
 
 
 def _clustered(

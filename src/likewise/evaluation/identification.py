@@ -14,7 +14,14 @@ from likewise.errors import InputError
 from likewise.evaluation.open_set import FPIRS, OpenSet, open_set
 from likewise.evaluation.probe_scores import ProbeScores, probe_scores
 
-__all__ = ["RANKS", "ClosedSet", "Identification", "closed_set", "identification"]
+__all__ = [
+    "RANKS",
+    "ClosedSet",
+    "Identification",
+    "closed_set",
+    "identification",
+    "identified",
+]
 
 RANKS = (1, 5, 10, 20)
 
@@ -141,6 +148,27 @@ def identification(
     scored = probe_scores(
         probes, probe_labels, gallery, gallery_labels, limit=limit, distance=distance
     )
+    return identified(scored, ranks=ranks, fpirs=fpirs, max_rank=max_rank)
+
+
+def identified(
+    scored: ProbeScores,
+    *,
+    ranks: Sequence[int] = RANKS,
+    fpirs: Sequence[float] = FPIRS,
+    max_rank: int = 1,
+) -> Identification:
+    """The numbers of probes that have been scored already.
+
+    Args:
+        scored: from ``probe_scores``.
+        ranks: see ``closed_set``.
+        fpirs: see ``open_set``.
+        max_rank: see ``open_set``.
+
+    Raises:
+        InputError: see ``closed_set`` and ``open_set``.
+    """
     return Identification(
         identities=scored.identities,
         templates=scored.templates,

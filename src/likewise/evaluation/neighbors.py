@@ -15,9 +15,10 @@ from likewise.errors import InputError
 from likewise.evaluation.labelled import checked_rows, require_same_dimension
 from likewise.evaluation.score_tiles import Tile, mutual_tiles, score_tiles
 
-__all__ = ["NearestSoFar", "Neighbors", "nearest", "nearest_others"]
+__all__ = ["NearestSoFar", "Neighbors", "nearest", "nearest_others", "others_so_far"]
 
 Rows = NDArray[np.int64]
+Vectors = NDArray[np.float32]
 LARGEST_ROW = 2**31 - 1  # the lower half of a key
 ROWS = 256  # queries sorted at one time: what is made on the way stays in the cache
 CHUNK = 32  # elements under one maximum
@@ -113,12 +114,27 @@ def nearest_others(vectors: ArrayLike, k: int, *, distance: Distance | None = No
     rows = checked_rows(vectors, "vectors", zero_allowed=not isinstance(distance, Cosine))
     if k < 1 or len(rows) == 1:
         raise InputError(f"k: {k} of {len(rows) - 1} rows to choose among; both must be at least 1")
-    found = NearestSoFar(len(rows), min(k, len(rows) - 1))
-    for tile in mutual_tiles(rows, distance):
+    return others_so_far(rows, min(k, len(rows) - 1), distance).neighbors()
+
+
+def others_so_far(
+    rows: Vectors, k: int, distance: Distance, *, rank: int = 0, count: int = 1
+) -> NearestSoFar:
+    """What process ``rank`` of ``count`` finds for ``nearest_others``; joined, it is all.
+
+    Args:
+        rows: [N, D], checked.
+        k: below N.
+        distance: how to score.
+        rank: which process this is.
+        count: how many there are.
+    """
+    found = NearestSoFar(len(rows), k)
+    for tile in mutual_tiles(rows, distance, rank=rank, count=count):
         if tile.queries == tile.rows:
             tile.scores.fill_diagonal_(-math.inf)
         found.add(tile)
-    return found.neighbors()
+    return found
 
 
 class NearestSoFar:
@@ -136,6 +152,13 @@ class NearestSoFar:
         self.k = k
         self.keys = torch.full((queries, k), torch.iinfo(torch.int64).min)
 
+    @classmethod
+    def of(cls, keys: Rows) -> NearestSoFar:
+        """What has been kept of some tiles already, its ``keys`` [Q, k]."""
+        found = cls(0, keys.shape[1])
+        found.keys = torch.from_numpy(keys)
+        return found
+
     def add(self, tile: Tile) -> None:
         """Take the scores of one tile into account."""
         keys = self.keys[tile.queries]
@@ -145,6 +168,14 @@ class NearestSoFar:
             keys[start : start + ROWS] = (
                 torch.cat([found, candidates], dim=1).topk(self.k, dim=1).values
             )
+
+    def join(self, keys: Rows) -> None:
+        """Take into account what another has kept of other tiles, its ``keys`` [Q, k]."""
+        theirs = torch.from_numpy(keys)
+        for start in range(0, len(keys), ROWS):
+            some = slice(start, start + ROWS)
+            both = torch.cat([self.keys[some], theirs[some]], dim=1)
+            self.keys[some] = both.topk(self.k, dim=1).values
 
     def neighbors(self) -> Neighbors:
         """What has been found."""

@@ -15,7 +15,7 @@ from likewise.evaluation.labelled import checked_rows, label_codes, require_same
 from likewise.evaluation.neighbors import NearestSoFar
 from likewise.evaluation.score_tiles import GALLERY_ROWS, Tile, score_tiles
 
-__all__ = ["ProbeScores", "probe_scores"]
+__all__ = ["ProbeScores", "ProbeSearch", "probe_scores"]
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -77,51 +77,83 @@ def probe_scores(
         >>> int(scored.rank[0]), round(float(scored.mate[0]), 4)
         (1, 0.8)
     """
-    distance = distance or Cosine()
-    directions = isinstance(distance, Cosine)
-    wanted = checked_rows(probes, "probes", zero_allowed=not directions)
-    rows = checked_rows(gallery, "gallery", zero_allowed=not directions)
-    require_same_dimension(wanted, rows, "probes, gallery")
-    codes, enrolled = label_codes(
-        ("probe labels", probe_labels, len(wanted)), ("gallery labels", gallery_labels, len(rows))
+    search = ProbeSearch(
+        probes, probe_labels, gallery, gallery_labels, limit=limit, distance=distance
     )
-    if limit < 1:
-        raise InputError(f"ranks: must be at least 1; got {limit}")
-    # Templates of one identity stand side by side, and never in two blocks.
-    order = np.argsort(enrolled, kind="stable")
-    identities, starts = np.unique(enrolled[order], return_index=True)
-    if len(identities) < 2:
-        raise InputError("gallery labels: one identity only; there is nobody to confuse it with")
-    limit = min(limit, len(identities) - 1)
-    several = len(identities) < len(rows)
-    sorted_already = bool((order[1:] > order[:-1]).all())
-    place = np.searchsorted(identities, codes)
-    mated = identities[np.minimum(place, len(identities) - 1)] == codes
-    mate = np.full(len(wanted), -math.inf, np.float32)
-    others = NearestSoFar(len(wanted), limit)
-    cuts = _cuts(starts, len(rows)) if several else ()
-    for tile in score_tiles(
-        wanted, rows, distance, order=None if sorted_already else order, cuts=cuts
-    ):
-        by_identity = _best_of_each(tile, starts) if several else tile
-        own = np.where(mated, place, -1)[by_identity.queries]
-        span = by_identity.rows
-        inside = np.flatnonzero((own >= span.start) & (own < span.stop))
-        columns = own[inside] - span.start
-        mate[by_identity.queries][inside] = by_identity.scores[inside, columns].numpy()
-        by_identity.scores[inside, columns] = -math.inf
-        others.add(by_identity)
-    best = others.scores().numpy()
-    ahead = (best >= mate[:, None]).sum(axis=1)
-    return ProbeScores(
-        identities=len(identities),
-        templates=len(rows),
-        mated=mated,
-        mate=mate,
-        best_other=best[:, 0],
-        rank=np.where(mated, 1 + ahead, limit + 1).astype(np.int64),
-        limit=limit,
-    )
+    return search.scored(slice(None))
+
+
+class ProbeSearch:
+    """Probes and a gallery, checked and in order: any stretch of the probes can then be scored.
+
+    The arguments are those of ``probe_scores``.
+
+    Raises:
+        InputError: see ``probe_scores``.
+    """
+
+    def __init__(
+        self,
+        probes: ArrayLike,
+        probe_labels: ArrayLike,
+        gallery: ArrayLike,
+        gallery_labels: ArrayLike,
+        *,
+        limit: int,
+        distance: Distance | None,
+    ) -> None:
+        self.distance = distance or Cosine()
+        directions = isinstance(self.distance, Cosine)
+        self.wanted = checked_rows(probes, "probes", zero_allowed=not directions)
+        self.rows = checked_rows(gallery, "gallery", zero_allowed=not directions)
+        require_same_dimension(self.wanted, self.rows, "probes, gallery")
+        codes, self.enrolled = label_codes(
+            ("probe labels", probe_labels, len(self.wanted)),
+            ("gallery labels", gallery_labels, len(self.rows)),
+        )
+        if limit < 1:
+            raise InputError(f"ranks: must be at least 1; got {limit}")
+        # Templates of one identity stand side by side, and never in two blocks.
+        order = np.argsort(self.enrolled, kind="stable")
+        identities, self.starts = np.unique(self.enrolled[order], return_index=True)
+        if len(identities) < 2:
+            raise InputError(
+                "gallery labels: one identity only; there is nobody to confuse it with"
+            )
+        self.identities = len(identities)
+        self.limit = min(limit, len(identities) - 1)
+        self.several = len(identities) < len(self.rows)
+        sorted_already = bool((order[1:] > order[:-1]).all())
+        self.order = None if sorted_already else order
+        self.cuts = _cuts(self.starts, len(self.rows)) if self.several else ()
+        place = np.searchsorted(identities, codes)
+        self.mated = identities[np.minimum(place, len(identities) - 1)] == codes
+        self.own = np.where(self.mated, place, -1)
+
+    def scored(self, some: slice) -> ProbeScores:
+        """``some`` of the probes against the whole gallery."""
+        wanted, mated, own = self.wanted[some], self.mated[some], self.own[some]
+        mate = np.full(len(wanted), -math.inf, np.float32)
+        others = NearestSoFar(len(wanted), self.limit)
+        for tile in score_tiles(wanted, self.rows, self.distance, order=self.order, cuts=self.cuts):
+            by_identity = _best_of_each(tile, self.starts) if self.several else tile
+            mine, span = own[by_identity.queries], by_identity.rows
+            inside = np.flatnonzero((mine >= span.start) & (mine < span.stop))
+            columns = mine[inside] - span.start
+            mate[by_identity.queries][inside] = by_identity.scores[inside, columns].numpy()
+            by_identity.scores[inside, columns] = -math.inf
+            others.add(by_identity)
+        best = others.scores().numpy()
+        ahead = (best >= mate[:, None]).sum(axis=1)
+        return ProbeScores(
+            identities=self.identities,
+            templates=len(self.rows),
+            mated=mated,
+            mate=mate,
+            best_other=best[:, 0],
+            rank=np.where(mated, 1 + ahead, self.limit + 1).astype(np.int64),
+            limit=self.limit,
+        )
 
 
 def _cuts(starts: Codes, count: int) -> list[int]:

@@ -16,9 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
 from likewise.evaluation.labelled import checked_rows, label_codes, require_same_dimension
-from likewise.evaluation.neighbors import nearest, nearest_others
+from likewise.evaluation.neighbors import NearestSoFar, nearest, others_so_far
+from likewise.evaluation.query_marks import QueryMarks, marks_of
+from likewise.evaluation.score_tiles import QUERY_ROWS
+from likewise.shares import Share
 
-__all__ = ["KS", "Retrieval", "retrieval"]
+__all__ = ["KS", "QuerySearch", "Retrieval", "retrieval"]
 
 Codes = NDArray[np.int64]
 KS = (1, 5, 10)
@@ -101,91 +104,120 @@ def retrieval(
         >>> found.queries, found.left_out, found.recall[1], found.map_at_r
         (4, 1, 0.75, 0.75)
     """
-    distance = distance or Cosine()
-    directions = isinstance(distance, Cosine)
-    wanted = checked_rows(queries, "queries", zero_allowed=not directions)
-    if gallery is None:
-        if gallery_labels is not None or own_rows is not None:
-            raise InputError("gallery_labels, own_rows: belong to a gallery; give one")
-        rows, (codes,) = wanted, label_codes(("labels", labels, len(wanted)))
-        among, own = codes, np.arange(len(wanted))
-    else:
-        rows = checked_rows(gallery, "gallery", zero_allowed=not directions)
-        require_same_dimension(wanted, rows, "queries, gallery")
-        if gallery_labels is None:
-            raise InputError("gallery_labels: missing; the gallery needs the class of each row")
-        codes, among = label_codes(
-            ("labels", labels, len(wanted)), ("gallery_labels", gallery_labels, len(rows))
-        )
-        own = np.full(len(wanted), -1) if own_rows is None else np.asarray(own_rows)
-    relevant = _relevant(codes, among, own)
-    counted = np.flatnonzero(relevant)
-    _check(ks, among, counted)
-    sums = _Sums(ks)
-    # One row fewer is there to rank for those who leave one out.
-    for some, most in (
-        (counted[own[counted] < 0], len(rows)),
-        (counted[own[counted] >= 0], len(rows) - 1),
-    ):
-        depth = min(max(*ks, int(relevant.max())), most)
-        if gallery is None and len(rows) * depth <= NEIGHBORS_HELD and len(some):
-            found = nearest_others(rows, depth, distance=distance)
-            sums.add(among[found.rows[some]] == codes[some, None], relevant[some])
-            continue
-        step = max(1, NEIGHBORS_HELD // max(1, depth))
-        for start in range(0, len(some), step):
-            part = some[start : start + step]
-            found = nearest(
-                wanted[part],
-                rows,
-                depth,
-                distance=distance,
-                own_rows=own[part] if most < len(rows) else None,
+    search = QuerySearch(
+        queries, labels, gallery, gallery_labels, own_rows=own_rows, ks=ks, distance=distance
+    )
+    if search.mutual:
+        return search.measured(search.marks_among_others(search.others()))
+    return search.measured(search.marks())
+
+
+class QuerySearch:
+    """Queries and a gallery, checked: any stretch of the queries can then be searched.
+
+    The arguments are those of ``retrieval``.
+
+    Raises:
+        InputError: see ``retrieval``.
+    """
+
+    def __init__(
+        self,
+        queries: ArrayLike,
+        labels: ArrayLike,
+        gallery: ArrayLike | None = None,
+        gallery_labels: ArrayLike | None = None,
+        *,
+        own_rows: ArrayLike | None = None,
+        ks: Sequence[int] = KS,
+        distance: Distance | None = None,
+    ) -> None:
+        self.ks = tuple(ks)
+        self.distance = distance or Cosine()
+        directions = isinstance(self.distance, Cosine)
+        self.wanted = checked_rows(queries, "queries", zero_allowed=not directions)
+        if gallery is None:
+            if gallery_labels is not None or own_rows is not None:
+                raise InputError("gallery_labels, own_rows: belong to a gallery; give one")
+            (self.codes,) = label_codes(("labels", labels, len(self.wanted)))
+            self.rows, self.among = self.wanted, self.codes
+            self.own = np.arange(len(self.wanted))
+        else:
+            self.rows = checked_rows(gallery, "gallery", zero_allowed=not directions)
+            require_same_dimension(self.wanted, self.rows, "queries, gallery")
+            if gallery_labels is None:
+                raise InputError("gallery_labels: missing; the gallery needs the class of each row")
+            self.codes, self.among = label_codes(
+                ("labels", labels, len(self.wanted)),
+                ("gallery_labels", gallery_labels, len(self.rows)),
             )
-            sums.add(among[found.rows] == codes[part, None], relevant[part])
-    return sums.means(len(counted), len(wanted) - len(counted), len(rows))
+            self.own = np.full(len(self.wanted), -1) if own_rows is None else np.asarray(own_rows)
+        self.relevant = _relevant(self.codes, self.among, self.own)
+        self.counted = np.flatnonzero(self.relevant)
+        _check(self.ks, self.among, self.counted)
+        self.deepest = max(*self.ks, int(self.relevant.max()))
+        # Each pair of rows is scored once for both, where all that is found can be held.
+        depth = self._depth(len(self.rows) - 1)
+        self.mutual = gallery is None and len(self.rows) * depth <= NEIGHBORS_HELD
 
+    def others(self, rank: int = 0, count: int = 1) -> NearestSoFar:
+        """Of a ``mutual`` search what process ``rank`` of ``count`` finds; joined, it is all."""
+        depth = self._depth(len(self.rows) - 1)
+        return others_so_far(self.rows, depth, self.distance, rank=rank, count=count)
 
-class _Sums:
-    """The metrics summed over queries, from which of their nearest are relevant."""
+    def marks_among_others(self, found: NearestSoFar) -> QueryMarks:
+        """The marks of all queries of a ``mutual`` search."""
+        near = found.rows().numpy()[self.counted]
+        return self._marks(self.counted, near)
 
-    def __init__(self, ks: Sequence[int]) -> None:
-        self.ks = ks
-        self.recall = dict.fromkeys(ks, 0.0)
-        self.precision = dict.fromkeys(ks, 0.0)
-        self.ndcg = dict.fromkeys(ks, 0.0)
-        self.r_precision = self.map_at_r = 0.0
+    def marks(self, share: Share = Share()) -> QueryMarks:
+        """The marks of the queries that are this process's; joined, those of all."""
+        parts = [self._marks(self.counted[:0], np.empty((0, 1), np.int64))]
+        # One row fewer is there to rank for those who leave one out.
+        for some, most in (
+            (self.counted[self.own[self.counted] < 0], len(self.rows)),
+            (self.counted[self.own[self.counted] >= 0], len(self.rows) - 1),
+        ):
+            depth = self._depth(most)
+            step = max(1, NEIGHBORS_HELD // max(1, depth))
+            # Whole tiles, so that each is the same whoever computes it.
+            tile = min(step, QUERY_ROWS)
+            step -= step % tile
+            stretch = share.stretch(len(some), tile)
+            for start in range(stretch.start, stretch.stop, step):
+                part = some[start : min(start + step, stretch.stop)]
+                own = self.own[part] if most < len(self.rows) else None
+                found = nearest(
+                    self.wanted[part], self.rows, depth, distance=self.distance, own_rows=own
+                )
+                parts.append(self._marks(part, found.rows))
+        return QueryMarks.joined(parts)
 
-    def add(self, hits: NDArray[np.bool_], relevant: Codes) -> None:
-        """Hits [Q, depth] of queries with R = ``relevant`` [Q]; depth reaches the largest R."""
-        depth = hits.shape[1]
-        place = np.arange(1, depth + 1)
-        discount = 1 / np.log2(place + 1)
-        ideal = np.cumsum(discount)
-        for k in self.ks:
-            first = hits[:, :k]
-            self.recall[k] += float(first.any(axis=1).sum())
-            self.precision[k] += float(first.sum()) / k
-            best = ideal[np.minimum(np.minimum(k, depth), relevant) - 1]
-            self.ndcg[k] += float((first @ discount[:k] / best).sum())
-        # The hits alone, as (query, place): few, where most of what is near is of other classes.
-        query, at = np.nonzero(hits[:, : int(relevant.max())])
-        within = at < relevant[query]
-        query, at = query[within], at[within]
-        counts = np.bincount(query, minlength=len(hits))
-        order = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-        share = 1 / relevant[query]
-        self.r_precision += float(share.sum())
-        self.map_at_r += float((share * (order + 1) / (at + 1)).sum())
-
-    def means(self, queries: int, left_out: int, gallery: int) -> Retrieval:
-        """Over the queries that were counted."""
+    def measured(self, marks: QueryMarks) -> Retrieval:
+        """The means over the queries that are counted, from the marks of all of these."""
+        queries = len(self.counted)
+        # A column by itself, so that it is added up alike however many there are.
         recall, precision, ndcg = (
-            {k: total / queries for k, total in sums.items()}
-            for sums in (self.recall, self.precision, self.ndcg)
+            [float(np.ascontiguousarray(column).sum()) for column in values.T]
+            for values in (marks.hits > 0, marks.hits, marks.ndcg)
         )
-        r_precision, map_at_r = self.r_precision / queries, self.map_at_r / queries
-        return Retrieval(queries, left_out, gallery, recall, precision, r_precision, map_at_r, ndcg)
+        return Retrieval(
+            queries=queries,
+            left_out=len(self.wanted) - queries,
+            gallery=len(self.rows),
+            recall={k: total / queries for k, total in zip(self.ks, recall, strict=True)},
+            precision={k: total / k / queries for k, total in zip(self.ks, precision, strict=True)},
+            r_precision=float(marks.r_precision.sum()) / queries,
+            map_at_r=float(marks.map_at_r.sum()) / queries,
+            ndcg={k: total / queries for k, total in zip(self.ks, ndcg, strict=True)},
+        )
+
+    def _depth(self, most: int) -> int:
+        return min(self.deepest, most)
+
+    def _marks(self, some: Codes, near: Codes) -> QueryMarks:
+        hits = self.among[near] == self.codes[some, None]
+        return marks_of(some, hits, self.relevant[some], self.ks)
 
 
 def _relevant(codes: Codes, among: Codes, own: Codes) -> Codes:

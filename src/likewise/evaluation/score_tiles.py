@@ -59,6 +59,8 @@ def score_tiles(
     Yields:
         For each block of gallery rows, the tiles of all queries.
     """
+    if not len(queries):
+        return
     # A cosine is the inner product of unit rows: those are made once, not once a tile.
     cosine = isinstance(distance, Cosine)
     wanted = np.array(queries, np.float32)
@@ -75,20 +77,27 @@ def score_tiles(
                 yield Tile(some, rows, _scores(wanted[some], near, distance, buffer))
 
 
-def mutual_tiles(vectors: Vectors, distance: Distance) -> Iterator[Tile]:
+def mutual_tiles(
+    vectors: Vectors, distance: Distance, *, rank: int = 0, count: int = 1
+) -> Iterator[Tile]:
     """Every row against every row, each pair computed once: half the work of ``score_tiles``.
 
     Takes a copy of the vectors. A tile off the diagonal comes twice, the second time transposed.
-    The distance is symmetric, as all of them are.
+    The distance is symmetric, as all of them are. Process ``rank`` of ``count`` gets every
+    ``count``-th tile.
     """
     wanted = np.array(vectors, np.float32)
     if isinstance(distance, Cosine):
         _normalize(wanted)
     buffer = torch.empty(min(MUTUAL_ROWS, len(wanted)) ** 2)
+    number = -1
     with torch.no_grad():
         for some in _spans(len(wanted), MUTUAL_ROWS):
             for rows in _spans(len(wanted), MUTUAL_ROWS):
                 if rows.start < some.start:
+                    continue
+                number += 1
+                if number % count != rank:
                     continue
                 # A copy: of a matrix with itself NumPy makes half, and mirrors it slowly.
                 scores = _scores(wanted[some], wanted[rows].copy(), distance, buffer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances import Distance
-from likewise.distances.mahalanobis import Mahalanobis
 from likewise.evaluation.all_pairs import (
     KEPT,
     AllPairs,
@@ -20,6 +18,7 @@ from likewise.evaluation.all_pairs import (
 )
 from likewise.evaluation.pair_stream import PairStream, empty_histogram, streamed
 from likewise.evaluation.pair_tiles import COLUMNS, ROWS, Tiles
+from likewise.evaluation.share_key import contents_key
 from likewise.evaluation.tail import Tail
 from likewise.evaluation.verification import FARS, P_TARGETS
 from likewise.shares import Share
@@ -77,23 +76,12 @@ def verify_all_pairs_together(
     def work() -> dict[str, NDArray[Any]]:
         return _packed(streamed(tiles, keep, rank=share.rank, count=share.count))
 
-    shares = share.gather("pairs", _key(tiles, keep), work)
+    parts = contents_key(tiles.distance, tiles.vectors, tiles.classes, tiles.order)
+    key = [*parts, keep, ROWS, COLUMNS]
+    shares = share.gather("pairs", key, work)
     if shares is None:
         return None
     return measured_pairs(tiles, _merged(tiles, shares, keep), fars, p_targets)
-
-
-def _key(tiles: Tiles, keep: int) -> list[object]:
-    """What the result depends on; of the arrays a hash."""
-    metric, parts = "cosine", [tiles.vectors, tiles.classes, tiles.order]
-    if tiles.distance is not None:
-        metric = repr(tiles.distance)
-        if isinstance(tiles.distance, Mahalanobis):
-            parts.append(tiles.distance.factor.detach().cpu().numpy())
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(np.ascontiguousarray(part).tobytes())
-    return [digest.hexdigest(), metric, keep, ROWS, COLUMNS]
 
 
 def _packed(stream: PairStream) -> dict[str, NDArray[Any]]:
