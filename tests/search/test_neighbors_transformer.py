@@ -90,6 +90,18 @@ def test_hdbscan_takes_the_graph() -> None:
     assert adjusted_rand_score(PEOPLE, found[0]) > 0.9
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # that a seed takes away the other threads
+def test_umap_takes_the_graph() -> None:
+    """Neighbours on the map are of one person. Slow: UMAP compiles itself first."""
+    umap = pytest.importorskip("umap")
+    graph = KNeighborsTransformer(n_neighbors=30).fit_transform(POINTS)
+    drawn = umap.UMAP(metric="precomputed", n_neighbors=10, n_epochs=100, random_state=0)
+    map_of = drawn.fit_transform(graph.maximum(graph.T))
+    nearest = neighbors.NearestNeighbors(n_neighbors=2).fit(map_of).kneighbors()[1][:, 0]
+    assert np.mean(PEOPLE[nearest] == PEOPLE) > 0.95
+
+
 def test_a_tuned_graph() -> None:
     transformer = KNeighborsTransformer(n_neighbors=3, recall=0.9).fit(POINTS)
     assert transformer.index_.evidence["asked"] == {"recall": 0.9}
