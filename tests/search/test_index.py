@@ -129,12 +129,6 @@ def test_save_load_and_replace(tmp_path: Path) -> None:
         Index.load(tmp_path / "i").describe([1])
 
 
-def test_an_index_of_another_embedder_is_refused(tmp_path: Path) -> None:
-    Index.build(np.eye(2), fingerprint="abc").save(tmp_path)
-    with pytest.raises(InputError, match=r"another embedder \(abc\)"):
-        Index.load(tmp_path, fingerprint="def")
-
-
 def test_an_interrupted_save_leaves_the_old_index(tmp_path: Path) -> None:
     Index.build(np.eye(2), [1, 2]).save(tmp_path)
     header = (tmp_path / "index.json").read_text()
@@ -172,46 +166,6 @@ def test_wrong_headers(tmp_path: Path) -> None:
         (tmp_path / "index.json").write_text(json.dumps(header | change))
         with pytest.raises(InputError, match=str(tmp_path)):
             Index.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("vectors", "ids", "problem"),
-    [
-        ([[1.0, float("nan")]], None, "row 0 is not finite"),
-        ([[1.0, 1.0], [0.0, 0.0]], None, "row 1 is zero"),
-        ([[1.0], [2.0]], [1, 1], "1 comes twice"),
-        ([[1.0], [2.0]], [1], "1 for 2 vectors"),
-        ([[1.0]], [1.5], "expected integers"),
-        ([1.0, 2.0], None, r"expected numbers \[N,D\]"),
-        ([["a"]], None, "expected numbers"),
-    ],
-)
-def test_wrong_vectors(vectors: list[object], ids: list[int] | None, problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
-        Index.build(vectors, ids)
-
-
-def test_wrong_queries() -> None:
-    index = Index.build(np.eye(3))
-    for query, k, problem in (
-        ([1.0, 0.0], 1, "have 2 dimensions, the index has 3"),
-        ([0.0, 0.0, 0.0], 1, "row 0 is zero"),
-        ([1.0, 0.0, 0.0], 0, "k: must be at least 1"),
-    ):
-        with pytest.raises(InputError, match=problem):
-            index.search(query, k)
-    with pytest.raises(InputError, match="did you mean 'cosine'"):
-        Index.build(np.eye(3), metric="cosin")
-    with pytest.raises(InputError, match="1 is already in the index"):
-        index.add(np.eye(3)[:1], [1])
-
-
-def test_an_empty_index_answers_with_nothing() -> None:
-    index = Index.build(np.empty((0, 4)))
-    scores, ids = index.search(np.ones((2, 4)), 3)
-    assert scores.shape == ids.shape == (2, 0)
-    index.add(np.eye(4), [1, 2, 3, 4])
-    assert index.search(np.eye(4)[0], 1)[1].tolist() == [[1]]
 
 
 def test_a_mapped_index_searches_beside_the_torch_bindings_of_faiss(tmp_path: Path) -> None:

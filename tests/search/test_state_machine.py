@@ -13,7 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from likewise.errors import InputError
 from likewise.search.index import Index
-from tests.search.cases import DIMENSION, EACH, IDS, VECTORS, index_of, people
+from likewise.search.interface import open_index
+from tests.search.backends import Backend
+from tests.search.cases import COUNT, DIMENSION, IDS, ITEMS, VECTORS, best, people
 
 POOL = people(64, DIMENSION, seed=9)
 NEW = st.integers(0, 63)
@@ -21,14 +23,18 @@ OLD = st.sampled_from(IDS[:50].tolist())
 
 
 class Life(RuleBasedStateMachine):
-    """What one index goes through; ``name`` is its family."""
+    """What one index of a backend goes through."""
 
-    name: str
+    backend: Backend
 
     def __init__(self) -> None:
         super().__init__()
-        self.index = index_of(self.name)
-        self.model = dict(zip(IDS.tolist(), VECTORS, strict=True))
+        if self.backend.uri is None:
+            count, self.index = COUNT, self.backend.people()
+        else:  # a server takes its time
+            count = 60
+            self.index = self.backend.build(VECTORS[:60], IDS[:60], items=ITEMS.slice(0, 60))
+        self.model = dict(zip(IDS[:count].tolist(), VECTORS[:count], strict=True))
 
     def items(self, count: int) -> pa.Table:
         return pa.table({"path": [f"new{n}" for n in range(count)], "camera": [9] * count})
@@ -60,13 +66,15 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def rebuild(self) -> None:
-        self.index.rebuild()
+        if isinstance(self.index, Index):  # a server sees to that itself
+            self.index.rebuild()
 
     @rule(mmap=st.booleans())
-    def save_and_load(self, mmap: bool) -> None:
+    def save_and_open(self, mmap: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
+            local = isinstance(self.index, Index)
             self.index.save(folder)
-            self.index = Index.load(folder, mmap=mmap)
+            self.index = Index.load(folder, mmap=mmap) if local else open_index(folder)
 
     @rule(place=NEW, k=st.integers(1, 12))
     def search(self, place: int, k: int) -> None:
@@ -78,6 +86,11 @@ class Life(RuleBasedStateMachine):
         for score, number in zip(scores[0].tolist(), found, strict=True):
             vector = self.model[number]
             assert abs(score - float(vector @ query) / float(np.linalg.norm(vector))) < 1e-5
+        if self.backend.exact:
+            vectors, ids = np.stack([*self.model.values()]), np.array([*self.model])
+            assert found == best(vectors, ids, POOL[place], "cosine", k)
+        if not isinstance(self.index, Index):
+            return
         same = [n for n, vector in self.model.items() if np.array_equal(vector, POOL[place])]
         if same and self.index._contents.snapshot.fresh.count:
             fresh = set(self.index._contents.snapshot.fresh.ids.tolist())
@@ -90,18 +103,16 @@ class Life(RuleBasedStateMachine):
         assert set(self.index.ids.tolist()) == set(self.model)
 
 
-@pytest.mark.parametrize("name", EACH)
-def test_a_life(name: str) -> None:
-    kind = type(f"Life_{name}", (Life,), {"name": name})
+def test_a_life(backend: Backend) -> None:
+    kind = type(f"Life_{backend.name}", (Life,), {"backend": backend})
     run_state_machine_as_test(
         kind, settings=settings(max_examples=2, stateful_step_count=10, deadline=None)
     )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EACH)
-def test_a_long_life(name: str) -> None:
-    kind = type(f"LongLife_{name}", (Life,), {"name": name})
+def test_a_long_life(backend: Backend) -> None:
+    kind = type(f"LongLife_{backend.name}", (Life,), {"backend": backend})
     run_state_machine_as_test(
         kind, settings=settings(max_examples=30, stateful_step_count=50, deadline=None)
     )

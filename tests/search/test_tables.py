@@ -12,6 +12,7 @@ import pytest
 from likewise.errors import InputError
 from likewise.search.index import Index
 from likewise.search.tables import table_of
+from tests.search.backends import Backend
 
 VECTORS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 IDS = np.arange(40) * 3 + 100
@@ -71,8 +72,8 @@ def test_chunks_and_slices_keep_their_rows() -> None:
     np.testing.assert_array_equal(index.vectors, VECTORS[[*range(7), *range(20, 31)]])
 
 
-def test_answers_as_a_table() -> None:
-    index = Index.from_table(FRAME)
+def test_answers_as_a_table(backend: Backend) -> None:
+    index = backend.from_table(FRAME)
     queries = pd.DataFrame({"who": ["x", "y"], "embedding": list(VECTORS[[4, 9]])})
     answers = index.search_table(queries, k=3, id="who")
     assert answers.column_names == ["query", "rank", "score", "id", "name"]
@@ -85,6 +86,29 @@ def test_answers_as_a_table() -> None:
     np.testing.assert_array_equal(answers["score"].to_numpy(), scores.reshape(-1))
     assert index.search_table(VECTORS[4], k=99).num_rows == 40
     assert isinstance(answers.to_pandas(), pd.DataFrame)
+    index.remove(IDS[::2])
+    assert index.items is not None
+    name = pa.array(["back"], index.items.schema.field("name").type)  # pandas' own kind of text
+    index.add(VECTORS[:1], [5], pa.table({"name": name, "camera": [3]}))
+    rows = index.search_table(VECTORS[:2], k=2).to_pylist()
+    assert [rows[0][name] for name in ("id", "name", "camera")] == [5, "back", 3]
+    assert [rows[2][name] for name in ("id", "name", "camera")] == [103, "n1", None]
+
+
+def test_what_another_removes_before_it_is_described_has_no_values(backend: Backend) -> None:
+    index = backend.from_table(FRAME)
+    search = type(index).search
+
+    def beside(self: object, queries: object, k: int = 10) -> object:
+        found = search(self, queries, k)
+        self.remove(found[1][0, :1])
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(index), "search", beside)
+        rows = index.search_table(VECTORS[4], k=2).to_pylist()
+    assert (rows[0]["id"], rows[0]["name"]) == (112, None)
+    assert rows[1]["name"] == f"n{(rows[1]['id'] - 100) // 3}"
 
 
 def test_a_column_of_the_items_never_hides_the_answer() -> None:

@@ -14,7 +14,9 @@ from likewise.errors import InputError, MissingExtra
 from likewise.search.families import FAMILIES, available
 from likewise.search.index import Index
 from likewise.search.knobs import parse_settings
-from tests.search.cases import people
+from likewise.search.space import METRICS
+from tests.search.backends import Backend
+from tests.search.cases import DIMENSION, QUERIES, people
 
 
 @pytest.mark.parametrize("name", [n for n in FAMILIES if FAMILIES[n].extra])
@@ -56,42 +58,89 @@ def test_words_of_the_command_line_are_settings() -> None:
         parse_settings(["links"])
 
 
-def test_wrong_metrics() -> None:
+def test_wrong_metrics(backend: Backend) -> None:
     with pytest.raises(InputError, match="did you mean 'euclidean'"):
-        Index.build(np.eye(3), metric="euclidian")
-    with pytest.raises(InputError, match="family lsh: has no metric dot; it has: cosine"):
-        Index.build(np.eye(3), family="lsh", metric="dot")
+        backend.build(np.eye(3), metric="euclidian")
     with pytest.raises(InputError, match="there is no such file"):
-        Index.build(np.eye(3), metric="mahalanobis:none.npy")
+        backend.build(np.eye(3), metric="mahalanobis:none.npy")
+    for metric in {*METRICS} - {*backend.metrics}:
+        with pytest.raises(InputError, match=f"family {backend.name}: has no metric {metric}; it"):
+            backend.build(np.eye(3), metric=metric)
 
 
-def test_wrong_filters() -> None:
-    index = Index.build(np.eye(3), items=pa.table({"path": list("abc")}))
+def test_wrong_filters(backend: Backend) -> None:
+    index = backend.build(np.eye(3), items=pa.table({"path": list("abc")}))
     with pytest.raises(InputError, match="camera.*columns are: path"):
         index.search(np.ones(3), filter=pc.field("camera") == 1)
+    with pytest.raises(InputError, match="filter: .*columns are: path"):
+        index.range_search(np.ones(3), 0.1, filter=pc.field("path") == 1)
     with pytest.raises(InputError, match="expected int64 ids or a pyarrow expression"):
         index.search(np.ones(3), filter=[0.5])
     with pytest.raises(InputError, match="this index has none"):
-        Index.build(np.eye(3)).search(np.ones(3), filter=pc.field("camera") == 1)
+        backend.build(np.eye(3)).search(np.ones(3), filter=pc.field("camera") == 1)
 
 
-def test_wrong_changes() -> None:
-    index = Index.build(np.eye(3), items=pa.table({"path": list("abc")}))
-    with pytest.raises(InputError, match="have 2 dimensions, not 3"):
-        index.add(np.ones((1, 2)), [9], pa.table({"path": ["d"]}))
-    with pytest.raises(InputError, match="must both have them, or neither"):
-        index.add(np.ones((1, 3)), [9])
-    with pytest.raises(InputError, match="2 rows for 1 vectors"):
-        index.add(np.ones((1, 3)), [9], pa.table({"path": ["d", "e"]}))
-    with pytest.raises(InputError, match="columns do not fit"):
-        index.add(np.ones((1, 3)), [9], pa.table({"path": [{"a": 1}]}))
-    with pytest.raises(InputError, match="beyond int64"):
-        index.add(np.ones((1, 3)), np.array([2**63], np.uint64), pa.table({"path": ["d"]}))
+def test_wrong_changes(backend: Backend) -> None:
+    index = backend.build(np.eye(3), items=pa.table({"path": list("abc")}))
+    one = pa.table({"path": ["d"]})
+    for vectors, ids, items, problem in (
+        (np.ones((1, 2)), [9], one, "have 2 dimensions, not 3"),
+        (np.ones((1, 3)), [9], None, "must both have them, or neither"),
+        (np.ones((1, 3)), [9], pa.table({"path": ["d", "e"]}), "2 rows for 1 vectors"),
+        (np.ones((1, 3)), [9], pa.table({"path": [{"a": 1}]}), "columns do not fit|is of type"),
+        (np.ones((1, 3)), np.array([2**63], np.uint64), one, "beyond int64"),
+        (np.ones((1, 3)), [0.5], one, "ids: expected integers"),
+        (np.ones((1, 3)), [9, 8], one, "ids: 2 for 1 vectors"),
+    ):
+        for change in (index.add, index.update):
+            with pytest.raises(InputError, match=problem):
+                change(vectors, ids, items)
     with pytest.raises(InputError, match="ids: expected integers"):
         index.remove([0.5])
     with pytest.raises(InputError, match="77 is not in the index"):
         index.describe([0, 77])
     assert index.ids.tolist() == [0, 1, 2]
+
+
+def test_wrong_queries(backend: Backend) -> None:
+    index = backend.same_people()
+    for query, k, problem in (
+        (np.ones(3), 1, f"have 3 dimensions, the index has {DIMENSION}"),
+        (np.zeros(DIMENSION), 1, "row 0 is zero"),
+        (np.full(DIMENSION, np.nan), 1, "row 0 is not finite"),
+        (np.ones(DIMENSION), 0, "k: must be at least 1"),
+        (["a"] * DIMENSION, 1, "queries: expected numbers"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            index.search(query, k)
+    with pytest.raises(InputError, match="threshold: is not a number"):
+        index.range_search(QUERIES, float("nan"))
+    for act in (
+        lambda: index.search(QUERIES, settings={"none": 3}),
+        lambda: index.range_search(QUERIES, 0.5, settings={"none": 3}),
+        lambda: index.with_search_settings({"none": 3}),
+    ):
+        with pytest.raises(InputError, match=f"{backend.name}: (knob: unknown|has no such knob)"):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "ids", "problem"),
+    [
+        ([[1.0, float("nan")]], None, "row 0 is not finite"),
+        ([[1.0, 1.0], [0.0, 0.0]], None, "row 1 is zero"),
+        ([[1.0], [2.0]], [1, 1], "1 comes twice"),
+        ([[1.0], [2.0]], [1], "1 for 2 vectors"),
+        ([[1.0]], [1.5], "expected integers"),
+        ([1.0, 2.0], None, r"expected numbers \[N,D\]"),
+        ([["a"]], None, "expected numbers"),
+    ],
+)
+def test_wrong_vectors(
+    backend: Backend, vectors: list[object], ids: list[int] | None, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        backend.build(vectors, ids)
 
 
 def test_wrong_searches(tmp_path: Path) -> None:
@@ -100,7 +149,5 @@ def test_wrong_searches(tmp_path: Path) -> None:
         index.search(np.ones(4), settings={"eff": 3})
     with pytest.raises(InputError, match="effort: must be from 0 to 1"):
         index.with_effort(2)
-    with pytest.raises(InputError, match="threshold: is not a number"):
-        index.range_search(np.ones(4), float("nan"))
     assert index.with_search_settings({"ef": 7}).search_settings == {"ef": 7}
     assert index.search_settings == {"ef": 64}

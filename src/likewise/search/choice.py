@@ -42,17 +42,19 @@ def chosen_rows(snapshot: Snapshot, filter: Filter) -> Rows:
 def _matching(snapshot: Snapshot, expression: pc.Expression) -> Rows:
     if snapshot.base.items is None:
         raise InputError("filter: an expression needs items, and this index has none")
-    old = _rows_matching(snapshot.base.items, expression)
+    base, fresh = snapshot.base.items, snapshot.fresh.items
+    # The fresh rows may lack a column of the base's, or bring a new one.
+    if fresh is not None and fresh.schema != base.schema:
+        columns = pa.unify_schemas([base.schema, fresh.schema], promote_options="default")
+        base, fresh = (
+            pa.concat_tables([columns.empty_table(), part], promote_options="default")
+            for part in (base, fresh)
+        )
+    old = _rows_matching(base, expression)
     if snapshot.gone is not None:
         old = old[~snapshot.gone[old]]
-    if not snapshot.fresh.count or snapshot.fresh.items is None:
+    if not snapshot.fresh.count or fresh is None:
         return old
-    # The fresh rows may lack a column of the base's, or bring a new one.
-    columns = pa.unify_schemas(
-        [snapshot.base.items.schema, snapshot.fresh.items.schema], promote_options="default"
-    )
-    empty = columns.empty_table()
-    fresh = pa.concat_tables([empty, snapshot.fresh.items], promote_options="default")
     return np.concatenate([old, _rows_matching(fresh, expression) + len(snapshot.base.ids)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
 from likewise.search.rebuild import Contents, built_base
 from likewise.search.space import METRICS, Space, require_metric, space_of
-from likewise.search.tables import TableSearch, columns_of
+from likewise.search.tables import Tables
 from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.within import within
 
@@ -31,7 +31,7 @@ __all__ = ["METRICS", "Index", "checked_vectors"]
 
 
 @final
-class Index(Holdings, TableSearch):
+class Index(Holdings, Tables):
     """Finds the most alike of the vectors it holds; scores are higher for more alike.
 
     Vectors, ids and items are the truth. A *family* (see ``likewise.search.families``) builds an
@@ -125,34 +125,6 @@ class Index(Holdings, TableSearch):
         table = checked_items(items, len(ready))
         base = built_base(kind, space, chosen, ready, numbers, table)
         return cls(Contents(kind, chosen, space, fingerprint, base), searching, {})
-
-    @classmethod
-    def from_table(
-        cls, table: Any, *, vector: str = "embedding", id: str | None = "id", **options: Any
-    ) -> Index:
-        """Build an index of an Arrow table or a DataFrame (pandas, polars, …).
-
-        Args:
-            table: what speaks Arrow's C interface, or has ``to_arrow`` or ``to_pandas``.
-            vector: the column of lists of numbers.
-            id: the column of integers; None to count rows from 0. All others become ``items``.
-            options: see ``build``.
-
-        Raises:
-            InputError: see ``build``; or a column is missing or holds something else.
-
-        Example:
-            >>> import pandas as pd
-            >>> from likewise.search.index import Index
-            >>> people = pd.DataFrame(
-            ...     {"id": [7, 9], "name": ["anna", "bob"], "embedding": [[1.0, 0.0], [0.0, 1.0]]}
-            ... )
-            >>> index = Index.from_table(people)
-            >>> index.search_table([[0.9, 0.1]], k=1).to_pylist()[0]["name"]
-            'anna'
-        """
-        vectors, ids, items = columns_of(table, vector, id)
-        return cls.build(vectors, ids, items=items, **options)
 
     def save(self, folder: str | Path) -> Path:
         """Write the index; a crash leaves the old one or the new one.
@@ -274,7 +246,9 @@ class Index(Holdings, TableSearch):
         rows = snapshot.rows_of(numbers)
         if len(rows) and rows.min() < 0:
             raise InputError(f"ids: {int(numbers[np.argmin(rows)])} is not in the index")
-        return snapshot.items_at(rows)
+        table = snapshot.items_at(rows)
+        found: list[dict[str, object]] = [{} for _ in rows] if table is None else table.to_pylist()
+        return found
 
     def with_search_settings(self, settings: Mapping[str, object]) -> Index:
         """The same index (what is added to one is in both), searched with other settings.
@@ -368,6 +342,10 @@ class Index(Holdings, TableSearch):
             LikewiseError: it failed; the index still searches with the old engine.
         """
         self._contents.wait()
+
+    def _items_of(self, ids: Ids) -> pa.Table | None:
+        snapshot = self._contents.snapshot
+        return snapshot.items_at(snapshot.rows_of(ids))
 
     def _admitted(self, vectors: ArrayLike) -> Vectors:
         new = self._contents.space.admit(vectors)

@@ -80,6 +80,14 @@ class SearchIndex(Protocol):
     ) -> tuple[Ids, Vectors, Ids]:
         """All whose score is at least ``threshold``."""
 
+    def search_table(
+        self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
+    ) -> pa.Table:
+        """Search, with the answers as a table."""
+
+    def with_search_settings(self, settings: Mapping[str, object]) -> SearchIndex:
+        """The same index, searched with other settings."""
+
     def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
         """What each id is of."""
 

@@ -191,21 +191,24 @@ class Snapshot:
         found[~old] = self.fresh.ids[rows[~old] - count]
         return found
 
-    def items_at(self, rows: Rows) -> list[dict[str, object]]:
-        """What the rows are of: a dictionary each, empty where there are no items."""
+    def items_at(self, rows: Rows) -> pa.Table | None:
+        """What the rows are of, with the columns of ``items``; nulls for a row of -1."""
         if self.base.items is None:
-            return [{} for _ in rows]
+            return None
+        if not self.fresh.count or self.fresh.items is None:
+            return self.base.items.take(pa.array(rows, mask=rows < 0))
         count = len(self.base.ids)
-        found: list[dict[str, object]] = [{} for _ in rows]
-        for places, table, first in (
-            (np.flatnonzero(rows < count), self.base.items, 0),
-            (np.flatnonzero(rows >= count), self.fresh.items, count),
-        ):
-            if table is not None and len(places):
-                described = table.take(pa.array(rows[places] - first)).to_pylist()
-                for place, row in zip(places.tolist(), described, strict=True):
-                    found[place] = row
-        return found
+        old = rows < count
+        some, rest = rows[old], rows[~old] - count
+        found = pa.concat_tables(
+            [
+                self.base.items.take(pa.array(some, mask=some < 0)),
+                self.fresh.items.take(pa.array(rest)),
+            ],
+            promote_options="default",
+        )
+        back = np.argsort(np.concatenate([np.flatnonzero(old), np.flatnonzero(~old)]))
+        return found.take(pa.array(back))
 
     def with_more(self, vectors: Vectors, ids: Ids, first: int, items: pa.Table | None) -> Snapshot:
         """This and more rows.

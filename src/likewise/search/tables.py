@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,25 +13,52 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
 
-__all__ = ["TableSearch", "answer_table", "columns_of", "table_of", "vectors_of"]
+__all__ = ["Tables", "columns_of", "table_of", "vectors_of"]
 
 
-class TableSearch(ABC):
-    """The part of an index that answers in tables; the rest of it answers in arrays."""
+class Tables(ABC):
+    """The part of an index that takes and answers in tables; the rest of it does in arrays."""
+
+    @classmethod
+    @abstractmethod
+    def build(cls, *arguments: Any, **options: Any) -> Self:
+        """See ``Index.build``."""
 
     @abstractmethod
     def search(self, queries: ArrayLike, k: int = 10) -> tuple[Vectors, Ids]:
         """See ``Index.search``."""
 
-    @property
     @abstractmethod
-    def ids(self) -> Ids:
-        """See ``Index.ids``."""
+    def _items_of(self, ids: Ids) -> pa.Table | None:
+        """What each id is of, nulls for one that is not here; None if the index has no items."""
 
-    @property
-    @abstractmethod
-    def items(self) -> pa.Table | None:
-        """See ``Index.items``."""
+    @classmethod
+    def from_table(
+        cls, table: Any, *, vector: str = "embedding", id: str | None = "id", **options: Any
+    ) -> Self:
+        """Build an index of an Arrow table or a DataFrame (pandas, polars, …).
+
+        Args:
+            table: what speaks Arrow's C interface, or has ``to_arrow`` or ``to_pandas``.
+            vector: the column of lists of numbers.
+            id: the column of integers; None to count rows from 0. All others become ``items``.
+            options: see ``build``.
+
+        Raises:
+            InputError: see ``build``; or a column is missing or holds something else.
+
+        Example:
+            >>> import pandas as pd
+            >>> from likewise.search.index import Index
+            >>> people = pd.DataFrame(
+            ...     {"id": [7, 9], "name": ["anna", "bob"], "embedding": [[1.0, 0.0], [0.0, 1.0]]}
+            ... )
+            >>> index = Index.from_table(people)
+            >>> index.search_table([[0.9, 0.1]], k=1).to_pylist()[0]["name"]
+            'anna'
+        """
+        vectors, ids, items = columns_of(table, vector, id)
+        return cls.build(vectors, ids, items=items, **options)
 
     def search_table(
         self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
@@ -45,12 +72,28 @@ class TableSearch(ABC):
             id: the column that names a query; its row number if None.
 
         Returns:
-            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``.
+            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``; one of
+            theirs with such a name comes with ``item_`` before it, and one that another thread
+            removes meanwhile comes without its values.
 
         Raises:
             InputError: see ``search``; or a column is missing or holds something else.
         """
-        return answer_table(self, queries, k, vector, id)
+        rows, names = _queries_of(queries, vector, id)
+        scores, ids = self.search(rows, k)
+        width = ids.shape[1]
+        columns = {
+            "query": names.take(pa.array(np.repeat(np.arange(len(rows)), width))),
+            "rank": pa.array(np.tile(np.arange(1, width + 1, dtype=np.int32), len(rows))),
+            "score": pa.array(scores.reshape(-1)),
+            "id": pa.array(ids.reshape(-1)),
+        }
+        # By column and row, not through Python objects: answers may be millions.
+        described = self._items_of(ids.reshape(-1))
+        if described is not None:
+            for name in described.column_names:
+                columns[f"item_{name}" if name in columns else name] = described[name]
+        return pa.table(columns)
 
 
 def table_of(table: Any) -> pa.Table:
@@ -145,49 +188,19 @@ def columns_of(
     return vectors, ids, items if items.num_columns else None
 
 
-def answer_table(index: TableSearch, queries: Any, k: int, vector: str, id: str | None) -> pa.Table:
-    """Search, and lay out the answers one a row.
-
-    Args:
-        index: where to search.
-        queries: [Q,D], or a table with a column ``vector``.
-        k: how many each.
-        vector: the column of the queries' vectors.
-        id: the column that names a query; its row number if None.
-
-    Returns:
-        Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of the index's items; a
-        column of theirs with one of these names comes with ``item_`` before it.
-
-    Raises:
-        InputError: see ``Index.search`` and ``vectors_of``.
-    """
-    names: pa.Array | pa.ChunkedArray
+def _queries_of(
+    queries: Any, vector: str, id: str | None
+) -> tuple[NDArray[Any], pa.Array | pa.ChunkedArray]:
+    """The queries' vectors [Q,D] and what each is called."""
     if isinstance(queries, (np.ndarray, list, tuple)):
         rows = np.atleast_2d(np.asarray(queries))
-        names = pa.array(np.arange(len(rows)))
-    else:
-        arrow = table_of(queries)
-        rows = vectors_of(arrow, vector)
-        if id is not None:
-            _require(arrow, id)
-        names = pa.array(np.arange(len(rows))) if id is None else arrow[id].combine_chunks()
-    scores, ids = index.search(rows, k)
-    width = ids.shape[1]
-    columns = {
-        "query": names.take(pa.array(np.repeat(np.arange(len(rows)), width))),
-        "rank": pa.array(np.tile(np.arange(1, width + 1, dtype=np.int32), len(rows))),
-        "score": pa.array(scores.reshape(-1)),
-        "id": pa.array(ids.reshape(-1)),
-    }
-    if index.items is not None:
-        # By column and row, not through Python objects: answers may be millions.
-        order = np.argsort(index.ids, kind="stable")
-        places = order[np.searchsorted(index.ids, ids.reshape(-1), sorter=order)]
-        described = index.items.take(pa.array(places))
-        for name in described.column_names:
-            columns[f"item_{name}" if name in columns else name] = described[name]
-    return pa.table(columns)
+        return rows, pa.array(np.arange(len(rows)))
+    arrow = table_of(queries)
+    rows = vectors_of(arrow, vector)
+    if id is None:
+        return rows, pa.array(np.arange(len(rows)))
+    _require(arrow, id)
+    return rows, arrow[id].combine_chunks()
 
 
 def _require(table: pa.Table, column: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from likewise.errors import InputError, LikewiseError, MissingExtra
 from likewise.search.milvus.index import MilvusIndex
-from tests.search.milvus.conftest import LiteServer, free_port
+from tests.search.milvus.lite import LiteServer, free_port
 
 pytest.importorskip("pymilvus", reason="not installed: pip install 'likewise[milvus]'")
 

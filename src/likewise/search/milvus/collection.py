@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -15,13 +15,18 @@ import pyarrow as pa
 
 from likewise.errors import InputError, LikewiseError
 from likewise.search.engine import Ids, Vectors
-from likewise.search.milvus.items import Columns, item_rows
+from likewise.search.milvus.items import Columns, columns_of, item_rows, united
+from likewise.search.milvus.kinds import METRICS
 from likewise.search.milvus.server import Server
+from likewise.search.space import Space
 
 __all__ = ["LIMIT", "About", "Collection", "among"]
 
 LIMIT = 16_384  # answers of one query, Milvus's limit
 KEY = "likewise"
+MAHALANOBIS = "mahalanobis"
+FACTOR = "_factor"  # behind a collection's name: where the map of its metric is, a row a vector
+PLAIN = {"index_type": "FLAT", "metric_type": "L2", "params": {}}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 MESSAGE_BYTES = 4 * 2**20  # of a message, far below any server's limit
 MESSAGE_IDS = 4096
@@ -47,15 +52,29 @@ class Collection:
     The index's name is an alias: a new collection is filled first, and takes the name in one step.
     """
 
-    def __init__(self, server: Server, name: str, about: About) -> None:
+    def __init__(
+        self, server: Server, name: str, about: About, factor: Vectors | None = None
+    ) -> None:
         self.server, self.name, self.about = server, name, about
+        self.space = Space(about.metric, factor)
 
     @classmethod
     def create(
         cls, server: Server, name: str, about: About, index: dict[str, Any],
-        ids: Ids, vectors: Vectors, items: pa.Table | None,
+        ids: Ids, vectors: Vectors, items: pa.Table | None, factor: Vectors | None = None,
     ) -> Collection:  # fmt: skip
         """Make a collection of these rows, in the place of the one that had the name.
+
+        Args:
+            server: where.
+            name: the index's.
+            about: what the collection tells of itself.
+            index: what the server builds over it.
+            ids: int64 [N].
+            vectors: float32 [N,D], admitted by the space.
+            items: N rows, or None.
+            factor: the map, float32 [D,D'], of a Mahalanobis distance; kept in a collection beside
+                it, for the properties of one are too small for it.
 
         Raises:
             InputError: the name is none, or a collection that is no index of ours has it.
@@ -65,26 +84,38 @@ class Collection:
             raise InputError(f"collection {name!r}: letters, digits and _, at most 200 of them")
         old = None
         if server.call("has_collection", name):
-            old = _described(server, name)["collection_name"]
+            described = _described(server, name)
+            old = described["collection_name"]
             if old == name:
                 raise InputError(f"collection {name}: another program made it; choose another name")
-            cls.open(server, name)
+            _about(server, name, described)
         inner = f"{name}_{uuid4().hex[:8]}"
-        text = json.dumps(asdict(about), sort_keys=True)
-        made = server.schema(about.dimension, text, index)
-        server.call("create_collection", inner, properties={KEY: text}, **made)
         try:
-            made_one = cls(server, inner, about)
-            made_one.write(ids, vectors, items)
-            server.call("flush", inner)
+            if factor is not None:
+                rows = About("euclidean", about.fingerprint, factor.shape[1], {}, {}, None)
+                cls._filled(
+                    server, inner + FACTOR, rows, PLAIN, np.arange(len(factor)), factor, None
+                )
+            cls._filled(server, inner, about, index, ids, vectors, items)
             server.call("create_alias" if old is None else "alter_alias", inner, name)
         except BaseException:
             with suppress(LikewiseError):
-                server.call("drop_collection", inner)
+                _drop(server, inner)
             raise
         if old is not None:
-            server.call("drop_collection", old)
-        return cls(server, name, about)
+            _drop(server, old)
+        return cls(server, name, about, factor)
+
+    @classmethod
+    def _filled(
+        cls, server: Server, name: str, about: About, index: dict[str, Any],
+        ids: Ids, vectors: Vectors, items: pa.Table | None,
+    ) -> None:  # fmt: skip
+        text = json.dumps(asdict(about), sort_keys=True)
+        made = server.schema(about.dimension, text, index)
+        server.call("create_collection", name, properties={KEY: text}, **made)
+        cls(server, name, about).write(ids, vectors, items)
+        server.call("flush", name)
 
     @classmethod
     def open(cls, server: Server, name: str) -> Collection:
@@ -98,14 +129,12 @@ class Collection:
                 f"{server.uri}: has no index {name!r}; make one with MilvusIndex.build"
             )
         described = _described(server, name)
-        text = described.get("properties", {}).get(KEY) or described.get("description", "")
-        try:
-            about = About(**json.loads(str(text)))
-        except (TypeError, ValueError):
-            raise InputError(f"{server.uri}: collection {name} is no index of Likewise's") from None
-        if about.format != 1:
-            raise InputError(f"{server.uri}: index {name} is of format {about.format}, not 1")
-        return cls(server, name, about)
+        about = _about(server, name, described)
+        factor = None
+        if about.metric == MAHALANOBIS:
+            beside = f"{described['collection_name']}{FACTOR}"
+            factor = cls(server, beside, _about(server, beside)).vectors()
+        return cls(server, name, about, factor)
 
     def __len__(self) -> int:
         return self.count("")
@@ -131,8 +160,14 @@ class Collection:
         return int(found[0]["count(*)"])
 
     def write(self, ids: Ids, vectors: Vectors, items: pa.Table | None) -> None:
-        """Write rows, in the place of those that have the same ids."""
+        """Write rows, in the place of those that have the same ids.
+
+        Raises:
+            InputError: what the items hold is not for JSON, or does not fit the columns.
+        """
         described = item_rows(items, len(ids))
+        if items is not None:
+            self._extend(columns_of(items))
         step = max(1, min(MESSAGE_IDS, MESSAGE_BYTES // (4 * vectors.shape[1] + 512)))
         for start in range(0, len(ids), step):
             part = slice(start, start + step)
@@ -174,20 +209,29 @@ class Collection:
         finally:
             pages.close()
 
-    def extend(self, columns: Columns) -> None:
-        """Note columns that were not here before."""
-        both = {**columns, **(self.about.columns or {})}
-        if both != self.about.columns:
-            self.about = About(**{**asdict(self.about), "columns": both})
-            text = json.dumps(asdict(self.about), sort_keys=True)
-            inner = _described(self.server, self.name)["collection_name"]
-            self.server.call("alter_collection_properties", inner, properties={KEY: text})
+    def vectors(self) -> Vectors:
+        """All vectors, float32 [N,D], by ascending id."""
+        parts = [np.empty((0, self.about.dimension), np.float32)]
+        for page in self.pages("", ["id", "vector"]):
+            parts.append(np.array([row["vector"] for row in page], np.float32))
+        return np.concatenate(parts)
 
     def drop(self) -> None:
         """Remove the index from the server."""
         inner = _described(self.server, self.name)["collection_name"]
         self.server.call("drop_alias", self.name)
-        self.server.call("drop_collection", inner)
+        _drop(self.server, inner)
+
+    def _extend(self, columns: Columns) -> None:
+        """Note columns that were not here before, beside those that others noted meanwhile."""
+        if united(self.about.columns or {}, columns) == self.about.columns:
+            return
+        described = _described(self.server, self.name)
+        now = _about(self.server, self.name, described)
+        self.about = replace(now, columns=united(now.columns or {}, columns))
+        text = json.dumps(asdict(self.about), sort_keys=True)
+        inner = described["collection_name"]
+        self.server.call("alter_collection_properties", inner, properties={KEY: text})
 
 
 def among(ids: Ids) -> str:
@@ -197,6 +241,27 @@ def among(ids: Ids) -> str:
 
 def _parts(ids: Ids) -> Iterator[Ids]:
     return (ids[start : start + MESSAGE_IDS] for start in range(0, len(ids), MESSAGE_IDS))
+
+
+def _about(server: Server, name: str, described: dict[str, Any] | None = None) -> About:
+    described = _described(server, name) if described is None else described
+    text = described.get("properties", {}).get(KEY) or described.get("description", "")
+    try:
+        about = About(**json.loads(str(text)))
+        if about.metric not in (*METRICS, MAHALANOBIS):
+            raise ValueError(about.metric)
+    except (TypeError, ValueError):
+        raise InputError(f"{server.uri}: collection {name} is no index of Likewise's") from None
+    if about.format != 1:
+        raise InputError(f"{server.uri}: index {name} is of format {about.format}, not 1")
+    return about
+
+
+def _drop(server: Server, inner: str) -> None:
+    """Drop a collection that no index's name leads to any more, and what is kept beside it."""
+    for name in (inner, inner + FACTOR):
+        if server.call("has_collection", name):
+            server.call("drop_collection", name)
 
 
 def _described(server: Server, name: str) -> dict[str, Any]:

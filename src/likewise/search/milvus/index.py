@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
+from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
 from likewise.search.choice import Filter
 from likewise.search.engine import Ids, Vectors
 from likewise.search.gate import checked_ids, checked_items
 from likewise.search.knobs import settled
 from likewise.search.milvus.choice import chosen
-from likewise.search.milvus.collection import About, Collection, among
-from likewise.search.milvus.items import columns_of, items_table
+from likewise.search.milvus.collection import About, Collection
+from likewise.search.milvus.holdings import MilvusHoldings
+from likewise.search.milvus.items import columns_of
 from likewise.search.milvus.kinds import BUILD_KNOBS, METRICS, index_parameters, search_knobs
 from likewise.search.milvus.nearest import nearest
 from likewise.search.milvus.pointer import FAMILY, read_pointer, write_pointer
 from likewise.search.milvus.server import Server
-from likewise.search.space import Space, space_of
+from likewise.search.space import space_of
+from likewise.search.tables import Tables
 from likewise.search.within import within
 
 __all__ = ["MilvusIndex"]
 
 
 @final
-class MilvusIndex:
+class MilvusIndex(MilvusHoldings, Tables):
     """Finds the most alike of the vectors that a collection on a Milvus server holds.
 
     It does what ``Index`` does, and gives the same scores in the same order: the server finds
@@ -40,77 +43,6 @@ class MilvusIndex:
 
     Make one with ``MilvusIndex.build``, ``MilvusIndex.open`` or ``MilvusIndex.load``.
     """
-
-    def __init__(
-        self, collection: Collection, search_settings: Mapping[str, object] | None = None
-    ) -> None:
-        self._collection = collection
-        self._space: Space = space_of(collection.about.metric)
-        self._search_settings = self._settled(
-            collection.about.search_settings if search_settings is None else search_settings
-        )
-
-    def __len__(self) -> int:
-        return len(self._collection)
-
-    def __repr__(self) -> str:
-        return (
-            f"MilvusIndex({self._collection.name} at {self._collection.server.uri}: vectors of "
-            f"{self.dimension} numbers, {self.metric})"
-        )
-
-    @property
-    def family(self) -> str:
-        """``milvus``."""
-        return FAMILY
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The build settings."""
-        return dict(self._collection.about.settings)
-
-    @property
-    def search_settings(self) -> dict[str, Any]:
-        """The settings of each search."""
-        return dict(self._search_settings)
-
-    @property
-    def metric(self) -> str:
-        """``cosine``, ``dot`` or ``euclidean``."""
-        return self._space.name
-
-    @property
-    def fingerprint(self) -> str:
-        """The embedder that made the vectors."""
-        return self._collection.about.fingerprint
-
-    @property
-    def dimension(self) -> int:
-        """D, the numbers in a vector."""
-        return self._collection.about.dimension
-
-    @property
-    def ids(self) -> Ids:
-        """The ids, int64 [len], ascending; all are fetched."""
-        pages = self._collection.pages("", ["id"])
-        return np.array([row["id"] for page in pages for row in page], np.int64)
-
-    @property
-    def vectors(self) -> Vectors:
-        """What it holds, float32 [len,D], by ascending id; all are fetched."""
-        parts = [np.empty((0, self.dimension), np.float32)]
-        for page in self._collection.pages("", ["id", "vector"]):
-            parts.append(np.array([row["vector"] for row in page], np.float32))
-        return np.concatenate(parts)
-
-    @property
-    def items(self) -> pa.Table | None:
-        """What each vector is of, by ascending id; None if never given; all are fetched."""
-        columns = self._collection.about.columns
-        if columns is None:
-            return None
-        pages = self._collection.pages("", ["id", "item"])
-        return items_table([row["item"] for page in pages for row in page], columns)
 
     @classmethod
     def build(
@@ -122,7 +54,7 @@ class MilvusIndex:
         collection: str,
         settings: Mapping[str, object] | None = None,
         search_settings: Mapping[str, object] | None = None,
-        metric: str = "cosine",
+        metric: str | Mahalanobis = "cosine",
         fingerprint: str = EXTERNAL,
         items: pa.Table | None = None,
         timeout: float = 60.0,
@@ -136,7 +68,8 @@ class MilvusIndex:
             collection: the index's name there: letters, digits and ``_``.
             settings: ``kind`` (``AUTOINDEX``, ``FLAT``, ``HNSW``, ``IVF_FLAT``) and its knobs.
             search_settings: the knobs of a search, for searches that name none.
-            metric: ``cosine``, ``dot`` or ``euclidean``.
+            metric: ``cosine``, ``dot``, ``euclidean``, ``mahalanobis:FILE.npy`` (the matrix [D,D]),
+                or a ``Mahalanobis`` distance, whose map the server keeps.
             fingerprint: the embedder that made the vectors.
             items: N rows that say what each vector is of: numbers, texts, true or false.
             timeout: seconds that one call to the server may take.
@@ -147,7 +80,7 @@ class MilvusIndex:
             LikewiseError: the server does not answer, or refuses.
         """
         space = space_of(metric)
-        if space.name not in METRICS:
+        if space.metric not in METRICS:
             raise InputError(
                 f"family milvus: has no metric {space.name}; it has: {', '.join(METRICS)}"
             )
@@ -160,9 +93,13 @@ class MilvusIndex:
             space.name, fingerprint, ready.shape[1], chosen_settings, searching,
             None if table is None else columns_of(table),
         )  # fmt: skip
-        parameters = index_parameters(chosen_settings, space.name, len(ready))
+        parameters = index_parameters(chosen_settings, space.metric, len(ready))
         server = Server(uri, timeout=timeout)
-        return cls(Collection.create(server, collection, about, parameters, numbers, ready, table))
+        return cls(
+            Collection.create(
+                server, collection, about, parameters, numbers, ready, table, space.factor
+            )
+        )
 
     @classmethod
     def open(
@@ -270,26 +207,6 @@ class MilvusIndex:
         total = sum(self._collection.count(part) for part in choice.parts)
         return within(find, total, wanted, float(threshold))
 
-    def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
-        """What each id is of: its row of ``items`` (empty where the index has none).
-
-        Raises:
-            InputError: an id is not in the index.
-        """
-        numbers = np.asarray(ids, np.int64).reshape(-1)
-        found: dict[int, dict[str, object]] = {}
-        distinct = np.unique(numbers)
-        for start in range(0, len(distinct), 1024):
-            part = among(distinct[start : start + 1024])
-            rows = self._collection.rows(part, ["id", "item"])
-            table = items_table([row["item"] for row in rows], self._collection.about.columns or {})
-            items = table.to_pylist() if table.num_columns else [{} for _ in rows]
-            found |= {row["id"]: item for row, item in zip(rows, items, strict=True)}
-        for number in numbers.tolist():
-            if number not in found:
-                raise InputError(f"ids: {number} is not in the index")
-        return [dict(found[number]) for number in numbers.tolist()]
-
     def add(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
         """Add vectors under new ids; they are found from the next search on.
 
@@ -325,7 +242,7 @@ class MilvusIndex:
         self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None, *, replace: bool
     ) -> None:
         new = self._space.admit(vectors)
-        if new.shape[1] != self.dimension:
+        if new.shape[1] != self._collection.about.dimension:
             raise InputError(f"vectors: have {new.shape[1]} dimensions, not {self.dimension}")
         numbers = checked_ids(ids, len(new))
         table = checked_items(items, len(new))
@@ -336,8 +253,6 @@ class MilvusIndex:
             raise InputError(
                 f"ids: {int(known[0])} is already in the index; remove it first, or update it"
             )
-        if table is not None:
-            self._collection.extend(columns_of(table))
         self._collection.write(numbers, new, table)
 
     def _queries(self, queries: ArrayLike) -> Vectors:
@@ -349,6 +264,3 @@ class MilvusIndex:
                 f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
             )
         return self._space.admit(array, "queries")
-
-    def _settled(self, settings: Mapping[str, object]) -> dict[str, Any]:
-        return dict(settled(FAMILY, search_knobs(self._collection.about.settings), settings))

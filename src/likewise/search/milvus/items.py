@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from likewise.errors import InputError
 
-__all__ = ["Columns", "columns_of", "item_rows", "items_table"]
+__all__ = ["Columns", "columns_of", "item_rows", "items_table", "united"]
 
 Columns = dict[str, str]
 LARGEST = 65_536  # bytes of one item, Milvus's limit
@@ -69,3 +69,21 @@ def items_table(rows: Sequence[dict[str, Any]], columns: Columns) -> pa.Table:
             for name, kind in columns.items()
         }
     )
+
+
+def united(columns: Columns, more: Columns) -> Columns:
+    """The columns of both.
+
+    Raises:
+        InputError: a column has two types, and neither is that of no values at all.
+    """
+    try:
+        schema = pa.unify_schemas([_schema(columns), _schema(more)], promote_options="default")
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"items: their columns do not fit the index's ({reason})") from None
+    return {field.name: str(field.type) for field in schema}
+
+
+def _schema(columns: Columns) -> pa.Schema:
+    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])

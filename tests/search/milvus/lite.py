@@ -7,11 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 
 def free_port() -> int:
@@ -46,14 +42,3 @@ class LiteServer:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-@pytest.fixture(scope="session")
-def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a server."""
-    for package, extra in (("pymilvus", "likewise[milvus]"), ("milvus_lite", "likewise[dev]")):
-        if find_spec(package) is None:
-            pytest.skip(f"not installed: pip install '{extra}'")
-    server = LiteServer(tmp_path_factory.mktemp("milvus"))
-    yield server.uri
-    server.kill()
