@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from likewise.errors import InputError
+from likewise.training.idle_keys import refuse_idle_keys
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.result import MODEL
@@ -29,7 +30,8 @@ def recipe_of(
 
     Raises:
         InputError: a new run where there is one already, or none to go on with, or with another
-            recipe than its own; no checkpoint is to be kept.
+            recipe than its own; a key of a new run's recipe has no effect; no checkpoint is to be
+            kept.
     """
     found = _found(folder, recipe, resume)
     if keep is None:
@@ -48,7 +50,9 @@ def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
                 f"{folder}: already holds a run; continue it with --resume, "
                 "or choose another place with --out"
             )
-        return recipe or Recipe()
+        chosen = recipe or Recipe()
+        refuse_idle_keys(chosen)
+        return chosen
     if not (folder / RECIPE).exists():
         raise InputError(f"{folder}: no run to resume (no {RECIPE} in it)")
     own = load_recipe(folder / RECIPE)
