@@ -56,7 +56,8 @@ def train(
     """Train an embedder on labelled photos, and measure it on people held out.
 
     Writes the recipe, logs, TensorBoard curves, checkpoints, and the best model into --out.
-    Ctrl-C stops after the step at hand; --resume continues exactly, with any number of processes.
+    Ctrl-C stops after the step at hand, or amid validation, which is then done anew; --resume
+    continues exactly, with any number of processes.
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
