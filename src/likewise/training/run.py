@@ -14,8 +14,10 @@ from likewise.errors import InputError
 from likewise.progress import progress
 from likewise.storage import output_folder, write_text
 from likewise.training.beginning import CHECKPOINTS, RECIPE, agree_on_the_run, recipe_of
+from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.guards import Stopped
+from likewise.training.lengthening import check_length, new_length, with_epochs
 from likewise.training.log import RunLog
 from likewise.training.measuring import Measuring
 from likewise.training.out_of_memory import explained_out_of_memory
@@ -24,7 +26,7 @@ from likewise.training.parts import origins, seed_everything
 from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
-from likewise.training.recipe import Recipe
+from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.result import TrainingResult
 from likewise.training.run_lock import run_lock
 from likewise.training.stopping import StopRequest
@@ -46,6 +48,7 @@ def train(
     resume: bool = False,
     keep: int | None = None,
     profile: int = 0,
+    epochs: int | None = None,
 ) -> TrainingResult:
     """Train an embedder on labelled photos.
 
@@ -63,6 +66,9 @@ def train(
         keep: how many checkpoints to keep; None: as the recipe says.
         profile: measure so many steps, after three to warm up, write ``out/trace.json``, and stop
             as Ctrl-C would: ``resume`` goes on. 0 measures nothing.
+        epochs: how many to train; None: as the recipe says. With ``resume``, a run that is finished
+            or not goes on to so many, from here on with the learning rates of that length, and
+            its recipe says so.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -80,7 +86,7 @@ def train(
     """
     folder = Path(out)
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
-    chosen = recipe_of(folder, recipe, resume=resume, keep=keep)
+    chosen = recipe_of(folder, recipe, resume=resume, keep=keep, epochs=epochs)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: output_folder(folder))
         run = _Run(manifest, folder, chosen, resume, processes)
@@ -114,6 +120,7 @@ class _Run:
             self.trainer, parts.training, parts.validation, self.fingerprint, folder, processes
         )
         self.unmeasured: dict[str, float] | None = None  # the report of an epoch that waits for it
+        self.news = ""  # what is not as the run was begun
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
@@ -160,14 +167,32 @@ class _Run:
                 self.checkpoints.clean()
                 if not self.resume:
                     write_text(self.folder / RECIPE, self.recipe.to_yaml())
-        checkpoint = self.checkpoints.newest() if self.resume else None
-        if checkpoint is None:
+        if not self.resume:
             return
+        checkpoint = self.checkpoints.newest()
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        self._lengthen()
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.values.get("data") != self.fingerprint:
             raise InputError(f"{self.folder}: the photos are not those that the run began with")
         self.processes.together(lambda: self.trainer.restore(checkpoint))
         if (told := checkpoint.values.get(UNMEASURED)) is not None:
             self.unmeasured, self.trainer.guard.in_a_row = json.loads(told)
+
+    def _lengthen(self) -> None:
+        """Let the run's own recipe say how long it is now, if that is new."""
+        own = self.processes.together(lambda: load_recipe(self.folder / RECIPE))
+        trainer, now = self.trainer, self.recipe.schedule
+        if own.schedule.epochs == now.epochs:
+            return
+        self.processes.together(lambda: check_length(self.recipe, trainer.epoch, trainer.best))
+        with self.processes.first_alone() as mine:
+            if mine:
+                write_text(self.folder / RECIPE, with_epochs(own, now.epochs).to_yaml())
+        peak, step = self.recipe.optimizer.lr, trainer.step_number
+        self.news = new_length(own.schedule, now, peak, step, len(self.sampler))
 
     def _train(self) -> bool:
         """Whether it came to the end."""
@@ -184,6 +209,8 @@ class _Run:
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
         for line in origins(self.recipe, trainer.loss):
             log.info("%s", line)
+        if self.news:  # told at the terminal too
+            log.warning("%s", self.news)
         for bad in self.bad:
             log.info("left out: %s", bad)
         try:
