@@ -12,7 +12,7 @@ from typing import Any
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
 from likewise.progress import progress
-from likewise.storage import output_folder, write_text
+from likewise.storage import output_folder, require_writable, write_text
 from likewise.training.beginning import CHECKPOINTS, RECIPE, agree_on_the_run, recipe_of
 from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
@@ -88,7 +88,7 @@ def train(
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
     chosen = recipe_of(folder, recipe, resume=resume, keep=keep, epochs=epochs)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
-        processes.together(lambda: output_folder(folder))
+        processes.together(lambda: require_writable(folder))
         run = _Run(manifest, folder, chosen, resume, processes)
         trace = folder / TRACE.format("" if processes.first else f"-{processes.rank}")
         run.trainer.profile = StepProfile(profile, run.trainer.device, trace)
@@ -158,7 +158,7 @@ class _Run:
 
     def _lock(self, stack: ExitStack) -> None:
         if self.processes.first:
-            stack.enter_context(run_lock(self.folder))
+            stack.enter_context(run_lock(output_folder(self.folder)))
 
     def _begin(self) -> None:
         """Write the recipe, or go on from the newest checkpoint."""
