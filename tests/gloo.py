@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,27 @@ def free_port() -> int:
         return port
 
 
-def _run(work: Work, rank: int, world: int, port: int, folder: str) -> None:
+def _run(work: Work, rank: int, world: int, port: int, folder: str, met: bool) -> None:
     from likewise.training.processes import Processes
 
     torch.set_num_threads(1)
     places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}
     os.environ |= {name: str(value) for name, value in places.items()}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    with Processes(timeout=60):
+    with Processes(timeout=60) if met else nullcontext():
         torch.save(work(rank, world), Path(folder) / f"{rank}-of-{world}.pt")
 
 
-def together(work: Work, world: int, folder: Path) -> list[Any]:
-    """What ``work(rank, world)`` returns on each of ``world`` processes, in a process group."""
+def together(work: Work, world: int, folder: Path, *, met: bool = True) -> list[Any]:
+    """What ``work(rank, world)`` returns on each of ``world`` processes, in a process group.
+
+    With ``met=False`` they are only told where to meet, as ``torchrun`` does.
+    """
     server = multiprocessing.get_context("forkserver")  # imports torch once for all
     server.set_forkserver_preload(["torch", "torch.distributed", "tests.gloo"])
     port = free_port()
     processes = [
-        server.Process(target=_run, args=(work, rank, world, port, str(folder)))
+        server.Process(target=_run, args=(work, rank, world, port, str(folder), met))
         for rank in range(world)
     ]
     for process in processes:

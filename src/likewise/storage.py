@@ -13,7 +13,15 @@ from uuid import uuid4
 
 from likewise.errors import InputError, LikewiseError
 
-__all__ = ["new_file", "output_folder", "read_json", "sha256_of", "write_json", "write_text"]
+__all__ = [
+    "new_file",
+    "output_folder",
+    "read_json",
+    "require_writable",
+    "sha256_of",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -89,17 +97,42 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def require_writable(folder: Path) -> None:
+    """See that ``folder`` can be written, or made, before any long work starts.
+
+    Nothing is made: whoever fails later leaves no empty folder. ``new_file`` makes it.
+
+    Raises:
+        LikewiseError: it is a file, or it, or what it would lie in, cannot be written.
+    """
+    try:
+        there = folder
+        while not _is_there(there):
+            there = there.parent
+        probe = there / f".{uuid4().hex[:8]}.tmp"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise LikewiseError(_cannot_write(folder, error)) from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()  # a link to nowhere is there, too, and is no place for a folder
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def output_folder(path: Path) -> Path:
-    """Make ``path`` a folder that can be written, before any long work starts.
+    """Make ``path`` a folder that can be written, where its first file comes at once.
 
     Raises:
         LikewiseError: it is a file, or cannot be created or written.
     """
+    require_writable(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".{uuid4().hex[:8]}.tmp"
-        probe.touch()
-        probe.unlink()
     except OSError as error:
         raise LikewiseError(_cannot_write(path, error)) from error
     return path

@@ -85,7 +85,7 @@ def inspect(
     from likewise.lab.inspect.record import record
     from likewise.lab.inspect.sentences import rows_of, sentences
     from likewise.models.store import load
-    from likewise.storage import output_folder
+    from likewise.storage import require_writable
 
     settings = InspectSettings(
         headers_only, false_alarms, share_false, same_pixels, same_shot, noise_error, search_limit
@@ -107,7 +107,7 @@ def inspect(
             "too, or --model"
         )
     if out is not None:
-        output_folder(out)
+        require_writable(out)
     found = inspect_photos(
         read_manifest(data, root),
         None if embeddings is None else read_embeddings(embeddings, ids),

@@ -119,11 +119,11 @@ def evaluate(
     from likewise.evaluation.shared_pairs import verify_all_pairs_together
     from likewise.evaluation.shared_searches import search_together
     from likewise.shares import own_share
-    from likewise.storage import output_folder
+    from likewise.storage import require_writable
 
     metric = parse_distance(distance)
     if out is not None:
-        output_folder(out)
+        require_writable(out)
     if pairs is None and names_its_pairs(data):
         pairs = data
     if all_pairs and pairs is not None:
@@ -236,10 +236,10 @@ def _compare(
     first: Path, second: Path, out: Path | None, intervals: int, seed: int, as_json: bool
 ) -> None:
     from likewise.evaluation.comparison import compare_reports, write_comparison
-    from likewise.storage import output_folder
+    from likewise.storage import require_writable
 
     if out is not None:
-        output_folder(out)
+        require_writable(out)
     found = compare_reports(first, second, replicates=max(intervals, 20), seed=seed)
     if out is not None:
         note(f"comparison: {write_comparison(found, out)}")

@@ -90,7 +90,7 @@ def build(
     from likewise.search.space import space_of
     from likewise.search.tuning.aim import Aim
     from likewise.shares import own_share
-    from likewise.storage import output_folder
+    from likewise.storage import require_writable
 
     # What is wrong is said before photos are embedded.
     limits = limits_of(max_memory, max_build)
@@ -112,7 +112,7 @@ def build(
         _check_family(family or "exact", given, tuned=tuned)
     else:
         space_of(metric)
-    output_folder(out)
+    require_writable(out)
     share = own_share(out)
     source = shared_embeddings_of(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image

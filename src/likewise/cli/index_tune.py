@@ -95,7 +95,7 @@ def tune(
     from likewise.search.tuning.aim import Aim
     from likewise.search.tuning.labels import labels_of
     from likewise.search.tuning.tune import tune as tuned
-    from likewise.storage import output_folder
+    from likewise.storage import require_writable
 
     asked = 0.95 if recall is None and mates is None else recall
     aim = Aim(asked, mates, k, batch, seconds_of("--latency", latency, "MS"), threshold)
@@ -103,7 +103,7 @@ def tune(
     if out is not None:
         require_report_place(out)
     if index is not None:
-        output_folder(index)
+        require_writable(index)
     source = embeddings_of(
         data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
     )

@@ -56,7 +56,9 @@ def train(
     """Train an embedder on labelled photos, and measure it on people held out.
 
     Writes the recipe, logs, TensorBoard curves, checkpoints, and the best model into --out.
-    Ctrl-C stops after the step at hand; --resume continues exactly, with any number of processes.
+    Ctrl-C stops after the step at hand, or amid validation, which is then done anew; --resume
+    continues exactly, with any number of processes. With --resume, --epochs is a new length: the
+    run goes on to it, finished or not, with the learning rates of that length from there on.
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
@@ -115,14 +117,17 @@ def _train(
     for key, value in (
         ("data.val_identities", val_identities),
         ("data.on_bad_image", on_bad_image),
-        ("schedule.epochs", epochs),
+        ("schedule.epochs", None if resume else epochs),
     ):
         if value is not None:
             wanted.append(f"{key}={value}")
     chosen = None
     if not resume or recipe or wanted:
         chosen = recipe_with(load_recipe(recipe) if recipe else Recipe(), wanted)
-    result = run(read_manifest(data, root), out, chosen, resume=resume, keep=keep, profile=profile)
+    result = run(
+        read_manifest(data, root), out, chosen, resume=resume, keep=keep, profile=profile,
+        epochs=epochs if resume else None,
+    )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":
         return  # the first process tells
     if not as_json:

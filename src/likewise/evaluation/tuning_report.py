@@ -16,7 +16,7 @@ from likewise.evaluation.page_style import STYLE
 from likewise.evaluation.plots import svg
 from likewise.search.tuning.frontier import Point, frontier, settings_text
 from likewise.search.tuning.tuning import Tuning
-from likewise.storage import new_file, output_folder, write_json, write_text
+from likewise.storage import new_file, require_writable, write_json, write_text
 
 __all__ = ["require_report_place", "write_tuning"]
 
@@ -32,7 +32,7 @@ def require_report_place(out: Path) -> None:
     """
     if out.suffix and out.suffix.lower() not in FILES and not out.is_dir():
         raise InputError(f"--out {out}: name a folder, or a file {', '.join(FILES)}")
-    output_folder(out.parent if out.suffix.lower() in FILES else out)
+    require_writable(out.parent if out.suffix.lower() in FILES else out)
 
 
 def write_tuning(tuning: Tuning, values: Mapping[str, Any], out: Path) -> Path:

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 
 from likewise.errors import InputError
+from likewise.training.idle_keys import refuse_idle_keys
+from likewise.training.lengthening import with_epochs
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.result import MODEL
@@ -17,7 +19,12 @@ RECIPE = "recipe.yaml"
 
 
 def recipe_of(
-    folder: Path, recipe: Recipe | None, *, resume: bool, keep: int | None = None
+    folder: Path,
+    recipe: Recipe | None,
+    *,
+    resume: bool,
+    keep: int | None = None,
+    epochs: int | None = None,
 ) -> Recipe:
     """The recipe that a run in ``folder`` has to follow: its own if it goes on.
 
@@ -26,12 +33,16 @@ def recipe_of(
         recipe: the one asked for, if any.
         resume: whether the run goes on.
         keep: how many checkpoints to keep; None: as the recipe says.
+        epochs: how many to train; None: as the recipe says.
 
     Raises:
         InputError: a new run where there is one already, or none to go on with, or with another
-            recipe than its own; no checkpoint is to be kept.
+            recipe than its own; a key of a new run's recipe has no effect; no checkpoint is to be
+            kept, no epoch trained.
     """
     found = _found(folder, recipe, resume)
+    if epochs is not None:
+        found = with_epochs(found, epochs)
     if keep is None:
         return found
     if keep < 1:
@@ -48,12 +59,17 @@ def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
                 f"{folder}: already holds a run; continue it with --resume, "
                 "or choose another place with --out"
             )
-        return recipe or Recipe()
+        chosen = recipe or Recipe()
+        refuse_idle_keys(chosen)
+        return chosen
     if not (folder / RECIPE).exists():
         raise InputError(f"{folder}: no run to resume (no {RECIPE} in it)")
     own = load_recipe(folder / RECIPE)
     if recipe is not None and recipe != own:
-        raise InputError(f"{folder}: resume continues with its own {RECIPE}; leave the recipe out")
+        raise InputError(
+            f"{folder}: resume continues with its own {RECIPE}, of which only the epochs may "
+            "change (--epochs); leave the recipe and --set out"
+        )
     return own
 
 

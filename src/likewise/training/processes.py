@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -27,6 +26,7 @@ from likewise.machine import pick_device
 from likewise.training.agreement import ALONE, Agreement
 from likewise.training.last_words import agreed, leave_word, who_is_lost
 from likewise.training.lost_peer import PeerLost, concerns_a_peer, explained_start
+from likewise.training.waiting import asked_to_stop, word_of
 
 __all__ = ["Processes"]
 
@@ -220,8 +220,11 @@ class Processes:
         raise agreed(message, code) from failure
 
     @contextmanager
-    def first_alone(self) -> Iterator[bool]:
+    def first_alone(self, ask: Callable[[], bool] = lambda: False) -> Iterator[bool]:
         """Let the first process work while the others wait, for as long as it takes.
+
+        Args:
+            ask: whether this process asks the first one to stop; see ``others_ask``.
 
         Yields:
             Whether this is the one that works.
@@ -233,10 +236,10 @@ class Processes:
             yield True
             return
         self._times_alone += 1
-        key = f"likewise/alone/{self._times_alone}"
+        key = self._alone
         if not self.first:
             yield False
-            self._wait_for(key)
+            self._wait_for(key, ask)
             return
         try:
             yield True
@@ -245,21 +248,23 @@ class Processes:
             raise agreed(str(error), error.exit_code) from error
         self._say(key, "done")
 
+    @property
+    def _alone(self) -> str:
+        return f"likewise/alone/{self._times_alone}"
+
+    def others_ask(self) -> bool:
+        """On the first process, within ``first_alone``: whether another one asks it to stop."""
+        # Without a store there is no way for them to tell: they wait in a collective.
+        return self.store is not None and asked_to_stop(self.store, self._alone)
+
     def _say(self, key: str, text: str) -> None:
         if self.store is None:
             self.gather(text)
         else:
             self.store.set(key, text)
 
-    def _wait_for(self, key: str) -> None:
-        if self.store is None:
-            text = self.gather("")[0]
-        else:
-            pause = 0.005
-            while not self.store.check([key]):  # a collective would time out
-                time.sleep(pause)
-                pause = min(0.25, 1.5 * pause)
-            text = self.store.get(key).decode()
+    def _wait_for(self, key: str, ask: Callable[[], bool]) -> None:
+        text = self.gather("")[0] if self.store is None else word_of(self.store, key, ask)
         if text != "done":
             code, message = json.loads(text)
             raise agreed(message, code)

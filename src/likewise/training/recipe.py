@@ -118,16 +118,18 @@ def recipe_with(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     Raises:
         InputError: a setting is malformed, or its key or value is wrong.
     """
-    values = recipe.model_dump(mode="json")
+    full = recipe.model_dump(mode="json")
+    # What nobody has set stays unset, so that it can be told who chose what.
+    values = recipe.model_dump(mode="json", exclude_unset=True) | {"loss": full["loss"]}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise InputError(f"--set {setting}: expected section.key=value")
-        place = values
+        place, known = values, full
         *sections, last = key.strip().split(".")
         for section in sections:
-            inner = place.setdefault(section, {})
-            if not isinstance(inner, dict):
+            inner, known = place.setdefault(section, {}), known.get(section, {})
+            if not isinstance(inner, dict) or not isinstance(known, dict):
                 raise InputError(f"--set {setting}: {section} is a value, not a section")
             place = inner
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from contextlib import ExitStack
@@ -9,33 +10,34 @@ from pathlib import Path
 from typing import Any
 
 from likewise.data.manifest import Manifest, read_manifest
-from likewise.errors import InputError, LikewiseError
-from likewise.models.embedder import Embedder
-from likewise.models.registry import Backbone
+from likewise.errors import InputError
 from likewise.progress import progress
-from likewise.storage import output_folder, write_text
+from likewise.storage import output_folder, require_writable, write_text
 from likewise.training.beginning import CHECKPOINTS, RECIPE, agree_on_the_run, recipe_of
+from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.guards import Stopped
+from likewise.training.lengthening import check_length, new_length, with_epochs
 from likewise.training.log import RunLog
+from likewise.training.measuring import Measuring
 from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line
 from likewise.training.parts import origins, seed_everything
 from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
-from likewise.training.recipe import Recipe
-from likewise.training.result import MODEL, TrainingResult
+from likewise.training.recipe import Recipe, load_recipe
+from likewise.training.result import TrainingResult
 from likewise.training.run_lock import run_lock
-from likewise.training.stopping import Best, StopRequest
+from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
-from likewise.training.validation import Validated, calibrated
 from likewise.training.watch import Watch
 
 __all__ = ["TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
 TRACE = "trace{}.json"
+UNMEASURED = "unmeasured"  # of a checkpoint that was made amid a validation
 
 
 def train(
@@ -46,14 +48,15 @@ def train(
     resume: bool = False,
     keep: int | None = None,
     profile: int = 0,
+    epochs: int | None = None,
 ) -> TrainingResult:
     """Train an embedder on labelled photos.
 
     Identities are split into training and validation (or as the manifest's column ``split``
     says); after each epoch the network is measured on people it has never seen, and the best one
-    is kept in ``out/model``. Ctrl-C or SIGTERM stops after the step at hand; ``resume`` continues
-    as if nothing had happened. Under ``torchrun`` all processes call this alike, and train
-    together.
+    is kept in ``out/model``. Ctrl-C or SIGTERM stops after the step at hand, or amid measuring,
+    which is then done anew; ``resume`` continues as if nothing had happened. Under ``torchrun``
+    all processes call this alike, and train together.
 
     Args:
         data: a manifest, a folder of identities, or a table.
@@ -63,6 +66,9 @@ def train(
         keep: how many checkpoints to keep; None: as the recipe says.
         profile: measure so many steps, after three to warm up, write ``out/trace.json``, and stop
             as Ctrl-C would: ``resume`` goes on. 0 measures nothing.
+        epochs: how many to train; None: as the recipe says. With ``resume``, a run that is finished
+            or not goes on to so many, from here on with the learning rates of that length, and
+            its recipe says so.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -80,9 +86,9 @@ def train(
     """
     folder = Path(out)
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
-    chosen = recipe_of(folder, recipe, resume=resume, keep=keep)
+    chosen = recipe_of(folder, recipe, resume=resume, keep=keep, epochs=epochs)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
-        processes.together(lambda: output_folder(folder))
+        processes.together(lambda: require_writable(folder))
         run = _Run(manifest, folder, chosen, resume, processes)
         trace = folder / TRACE.format("" if processes.first else f"-{processes.rank}")
         run.trainer.profile = StepProfile(profile, run.trainer.device, trace)
@@ -106,10 +112,15 @@ class _Run:
         device = processes.together(lambda: processes.device(recipe.training.device))
         parts = processes.together(lambda: prepare(manifest, recipe, folder, processes))
         self.training, self.bad, self.sampler = parts.training, parts.bad, parts.sampler
-        self.validation, self.batch_photos = parts.validation, parts.batch_photos
+        self.batch_photos = parts.batch_photos
         self.trainer = Trainer(
             recipe, parts.module, parts.loss, parts.preprocess, device, processes
         )
+        self.measuring = Measuring(
+            self.trainer, parts.training, parts.validation, self.fingerprint, folder, processes
+        )
+        self.unmeasured: dict[str, float] | None = None  # the report of an epoch that waits for it
+        self.news = ""  # what is not as the run was begun
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
@@ -147,7 +158,7 @@ class _Run:
 
     def _lock(self, stack: ExitStack) -> None:
         if self.processes.first:
-            stack.enter_context(run_lock(self.folder))
+            stack.enter_context(run_lock(output_folder(self.folder)))
 
     def _begin(self) -> None:
         """Write the recipe, or go on from the newest checkpoint."""
@@ -156,19 +167,40 @@ class _Run:
                 self.checkpoints.clean()
                 if not self.resume:
                     write_text(self.folder / RECIPE, self.recipe.to_yaml())
-        checkpoint = self.checkpoints.newest() if self.resume else None
-        if checkpoint is None:
+        if not self.resume:
             return
+        checkpoint = self.checkpoints.newest()
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        self._lengthen()
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.values.get("data") != self.fingerprint:
             raise InputError(f"{self.folder}: the photos are not those that the run began with")
         self.processes.together(lambda: self.trainer.restore(checkpoint))
+        if (told := checkpoint.values.get(UNMEASURED)) is not None:
+            self.unmeasured, self.trainer.guard.in_a_row = json.loads(told)
+
+    def _lengthen(self) -> None:
+        """Let the run's own recipe say how long it is now, if that is new."""
+        own = self.processes.together(lambda: load_recipe(self.folder / RECIPE))
+        trainer, now = self.trainer, self.recipe.schedule
+        if own.schedule.epochs == now.epochs:
+            return
+        self.processes.together(lambda: check_length(self.recipe, trainer.epoch, trainer.best))
+        with self.processes.first_alone() as mine:
+            if mine:
+                write_text(self.folder / RECIPE, with_epochs(own, now.epochs).to_yaml())
+        peak, step = self.recipe.optimizer.lr, trainer.step_number
+        self.news = new_length(own.schedule, now, peak, step, len(self.sampler))
 
     def _train(self) -> bool:
         """Whether it came to the end."""
         trainer, epochs = self.trainer, self.recipe.schedule.epochs
         run_log = RunLog(
             self.folder,
-            trainer.step_number,
+            # What an attempt before this one said of an epoch to be measured comes again as well.
+            trainer.step_number - (self.unmeasured is not None),
             wandb=self.recipe.training.wandb,
             config=self.recipe.model_dump(mode="json"),
             quiet=not self.processes.first,
@@ -177,20 +209,24 @@ class _Run:
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
         for line in origins(self.recipe, trainer.loss):
             log.info("%s", line)
+        if self.news:  # told at the terminal too
+            log.warning("%s", self.news)
         for bad in self.bad:
             log.info("left out: %s", bad)
         try:
             with StopRequest() as stop, progress("training", total) as advance:
                 done = trainer.epoch * len(self.sampler) + trainer.batch
                 advance(round(done * total / (epochs * len(self.sampler))))
-                while trainer.epoch < epochs and not self._patience_is_over():
-                    report = trainer.run_epoch(
-                        self.loader, self.sampler, advance, stop, self._due, self._checkpoint
-                    )
-                    if report is None:
+                while self.unmeasured is not None or self._more_to_train():
+                    if self.unmeasured is None:
+                        self.unmeasured = trainer.run_epoch(
+                            self.loader, self.sampler, advance, stop, self._due, self._checkpoint
+                        )
+                    report = self.unmeasured
+                    if report is None or not self.measuring.after_epoch(report, stop):
                         self._checkpoint()
                         return False
-                    self._after_epoch(report)
+                    self.unmeasured = None
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
                     log.info("%s", epoch_line(trainer.epoch, epochs, report))
@@ -202,77 +238,11 @@ class _Run:
             run_log.close()
         return True
 
-    def _after_epoch(self, report: dict[str, float]) -> None:
-        """Let the first process measure, and tell all what came out."""
-        best = self.trainer.best
-        with self.processes.first_alone() as mine:
-            if mine:
-                self._measure(report)
-        value, epoch, waited = self.processes.from_first([best.value, best.epoch, best.waited])
-        self.trainer.best = Best(value, int(epoch), int(waited))
-
-    def _measure(self, report: dict[str, float]) -> None:
-        """Measure, and keep the network if it is the best so far (or if nothing is held out)."""
-        trainer, every = self.trainer, self.recipe.training.validate_every
-        last = trainer.epoch == self.recipe.schedule.epochs
-        if self.validation is None:
-            if last:
-                self._keep(None)
-            return
-        if trainer.epoch % every and not last:
-            return
-        try:
-            measured = self.validation.measure(self._embedder(None))
-        except LikewiseError as error:
-            self._not_measured(error, last=last)
-            return
-        numbers = measured.verification
-        report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
-        best = trainer.best.update(numbers.auc, trainer.epoch)
-        log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (best)" if best else "")
-        if best:
-            self._keep(measured)
-
-    def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
-        """Amid steps that are not finite those of the next epoch decide; a last one has none."""
-        trainer, bad = self.trainer, self.trainer.guard.in_a_row
-        if not bad:
-            raise error
-        if last and trainer.best.epoch < 0:
-            raise LikewiseError(
-                f"training: it ended with {bad} steps in a row that were not finite, and no epoch "
-                "gave a model. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
-                "training.precision=float32"
-            ) from error
-        log.warning("epoch %d: not measured (%s)", trainer.epoch, error)
-
-    def _keep(self, measured: Validated | None) -> None:
-        self._embedder(measured).save(self.folder / MODEL)
-
-    def _embedder(self, measured: Validated | None) -> Embedder:
-        model = self.recipe.model
-        about: dict[str, Any] = {
-            "Loss": self.recipe.loss.name,
-            "Data": f"{len(self.training):,} photos, fingerprint {self.fingerprint}",
-            "Epoch": self.trainer.epoch,
-        }
-        if measured is not None:
-            numbers = measured.verification
-            about["Validation"] = f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on unseen people"
-        found = calibrated(measured, self.recipe.training.seed) if measured is not None else None
-        return Embedder(
-            self.trainer.network(),
-            self.trainer.preprocess,
-            Backbone(model.name, model.embedding_dim, model.dropout),
-            operating_point=found.chosen if found else None,
-            operating_points=found.points if found else (),
-            calibration=found.calibration if found else None,
-            identities=self.training.identities,
-            about=about,
-        )
-
     def _checkpoint(self) -> None:
-        self.trainer.save(self.checkpoints, {"data": self.fingerprint})
+        values: dict[str, Any] = {"data": self.fingerprint}
+        if self.unmeasured is not None:
+            values[UNMEASURED] = json.dumps([self.unmeasured, self.trainer.guard.in_a_row])
+        self.trainer.save(self.checkpoints, values)
         self._saved_at = time.monotonic()
 
     def _due(self) -> bool:
@@ -282,9 +252,11 @@ class _Run:
         waited = time.monotonic() - self._saved_at
         return self.processes.first and waited > 60 * self.recipe.training.checkpoint_minutes
 
-    def _patience_is_over(self) -> bool:
-        patience = self.recipe.training.patience
-        return 0 < patience <= self.trainer.best.waited
+    def _more_to_train(self) -> bool:
+        patience, trainer = self.recipe.training.patience, self.trainer
+        return trainer.epoch < self.recipe.schedule.epochs and (
+            not patience or trainer.best.waited < patience
+        )
 
     def _result(self, *, finished: bool) -> TrainingResult:
         best = self.trainer.best

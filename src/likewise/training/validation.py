@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -14,10 +17,14 @@ from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification import Verification, pair_scores, verification
 from likewise.models.embedder import Embedder
 
-__all__ = ["Validated", "Validation", "calibrated"]
+__all__ = ["GaveUp", "Validated", "Validation", "calibrated"]
 
 REPLICATES = 200  # of the bootstrap: a second for the most pairs
 PAIRS = 200_000  # of each kind: enough for FAR = 1e-4, small enough for every epoch
+
+
+class GaveUp(Exception):
+    """A validation that was stopped before it came to its end."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +54,24 @@ class Validation:
         self.pixels = pixels
         self.seed = seed
 
-    def measure(self, embedder: Embedder) -> Validated:
-        """Verification over all pairs of the held-out photos (or a sample of 200,000 a kind)."""
-        if self.pixels is not None:
-            vectors, labels = embedder.embed_pixels(self.pixels), self.manifest.labels
-        else:
-            embeddings, _ = embedder.embed_manifest(self.manifest, on_bad_image="skip")
-            vectors, labels = embeddings.vectors, embeddings.labels
+    def measure(self, embedder: Embedder, give_up: Callable[[], bool] = lambda: False) -> Validated:
+        """Verification over all pairs of the held-out photos (or a sample of 200,000 a kind).
+
+        Args:
+            embedder: what is measured.
+            give_up: asked before each batch of photos, and before the pairs.
+
+        Raises:
+            GaveUp: it said so.
+        """
+        with _asking(embedder, give_up):
+            if self.pixels is not None:
+                vectors, labels = embedder.embed_pixels(self.pixels), self.manifest.labels
+            else:
+                embeddings, _ = embedder.embed_manifest(self.manifest, on_bad_image="skip")
+                vectors, labels = embeddings.vectors, embeddings.labels
+        if give_up():
+            raise GaveUp
         pairs = draw_pairs(labels, limit=PAIRS, seed=self.seed)
         left, right = np.asarray(pairs.left), np.asarray(pairs.right)
         scores = pair_scores(vectors, left, right)
@@ -61,6 +79,21 @@ class Validation:
             verification(scores, pairs.same),
             scored_pairs(scores, pairs.same, labels[left], labels[right]),
         )
+
+
+@contextmanager
+def _asking(embedder: Embedder, give_up: Callable[[], bool]) -> Iterator[None]:
+    """Ask before each batch that the network sees, wherever its photos come from."""
+
+    def ask(*_: Any) -> None:
+        if give_up():
+            raise GaveUp
+
+    hook = embedder.module.register_forward_pre_hook(ask)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def calibrated(validated: Validated, seed: int) -> Calibrated:

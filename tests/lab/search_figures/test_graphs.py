@@ -7,10 +7,13 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from likewise.lab.search_figures.hnsw import hnsw
 from likewise.lab.search_figures.hnsw_layers import layers_of
 from likewise.lab.search_figures.hnsw_walk import walk_layers
 from likewise.lab.search_figures.nsg_graph import navigation_links, walk_navigation
+from likewise.lab.search_figures.overview import draw_overview
 from likewise.lab.search_figures.scene import Scene
 
 QUERIES = np.random.default_rng(0).uniform(-1, 1, (25, 2)).astype(np.float32)
@@ -69,3 +72,17 @@ def test_the_walk_through_nsg_is_that_of_faiss(scene: Scene, ef: int) -> None:
         walk = walk_navigation(links, entry, squared(scene, query), ef)
         assert walk.kept[:10].tolist() == rows[0].tolist()
         assert set(walk.tree) <= set(walk.compared.tolist())
+
+
+def test_the_names_of_the_layers_touch_nothing(scene: Scene) -> None:
+    """Neither the planes nor the way down, in a picture as small as in the overview."""
+    figure = draw_overview([hnsw(scene)] * 5)
+    axes = figure.axes[0]
+    FigureCanvasAgg(figure).draw()
+    sheets = [p.get_transform().transform_path(p.get_path()) for p in axes.patches]
+    ways = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    boxes = [text.get_window_extent().padded(1) for text in axes.texts]
+    assert len(boxes) == 2 * len(sheets) > 0
+    for box in boxes:
+        assert not any(path.intersects_bbox(box) for path in sheets)
+        assert not any(path.intersects_bbox(box, filled=False) for path in ways)

@@ -13,12 +13,13 @@ from likewise.lab.compare.candidates import Candidate, Choice
 from likewise.lab.compare.pace import epochs_within
 from likewise.lab.compare.partition import Fold, partition
 from likewise.lab.compare.photo_set import PhotoSet, read_photo_set
-from likewise.lab.compare.plan import keep_plan
+from likewise.lab.compare.plan import PLAN, keep_plan
 from likewise.lab.compare.record import Key, Record
 from likewise.lab.compare.single_run import SingleRun, recipe_of
 from likewise.lab.compare.tuning import best_trial
 from likewise.progress import progress
 from likewise.storage import write_text
+from likewise.training.idle_keys import refuse_idle_keys
 from likewise.training.parts import loss_of
 from likewise.training.recipe import Recipe
 
@@ -72,6 +73,8 @@ class Laboratory:
     ) -> None:
         """Refuse what cannot work, and only then read the photos."""
         self._check_losses()
+        if not (self.folder / PLAN).exists():
+            refuse_idle_keys(self.recipe)
         self.fixed_test = unseen is not None
         conditions = self.recipe.model_dump(mode="json", exclude={"loss"})
         plan = {

@@ -21,7 +21,7 @@ from likewise.lab.figures.margins import MARGINS, margin_of
 from likewise.lab.figures.palette import save_png
 from likewise.lab.figures.settings import MAIN, SETTINGS, Setting, setting_of
 from likewise.lab.figures.views import Views, draw_views
-from likewise.storage import output_folder, write_json
+from likewise.storage import require_writable, write_json
 
 __all__ = ["Pictured", "produce"]
 
@@ -93,7 +93,7 @@ def produce(
         raise InputError(f"steps: {steps}; at least 2 are expected")
     settings = [setting_of(name) for name in dict.fromkeys(losses)]
     photos = orl_faces(PEOPLE)
-    output_folder(out)
+    require_writable(out)
     say(f"drawing {LEARNED_FROM} views of each of {len(PEOPLE)} people")
     with one_thread():
         training = draw_views(photos, LEARNED_FROM, seed=2 * seed)

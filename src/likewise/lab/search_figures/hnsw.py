@@ -26,6 +26,7 @@ __all__ = ["draw_expanded", "hnsw"]
 LINKS, EF_CONSTRUCTION, EF = 5, 40, 12
 ENLARGED = 0.45
 HEIGHT = 1.15  # from a layer to the next
+LEFT, RIGHT = -1.65, 1.32  # the names of the layers stand left of them, in small pictures too
 SLANT, FLAT = 0.28, 0.42  # how a layer is laid down: leaning to the right, and foreshortened
 
 
@@ -83,7 +84,7 @@ def _laid(points: NDArray[np.floating], layer: int) -> NDArray[np.float64]:
 def _draw_layers(axes: Axes, scene: Scene, layers: Layers, walk: Walk) -> None:
     count = len(layers.links)
     bare(axes)
-    axes.set_xlim(-1.32, 1.32)
+    axes.set_xlim(LEFT, RIGHT)
     axes.set_ylim(-FLAT - 0.1, HEIGHT * (count - 1) + FLAT + 0.1)
     for layer in range(count):
         sheet = _laid(SQUARE, layer)
@@ -109,7 +110,7 @@ def _draw_layers(axes: Axes, scene: Scene, layers: Layers, walk: Walk) -> None:
             zorder=4 * layer + 2,
         )
         axes.text(
-            -1.28,
+            LEFT + 0.04,
             HEIGHT * layer + FLAT - 0.02,
             f"layer {layer}",
             fontsize=8,
@@ -118,7 +119,7 @@ def _draw_layers(axes: Axes, scene: Scene, layers: Layers, walk: Walk) -> None:
             va="top",
         )
         axes.text(
-            1.28,
+            RIGHT - 0.04,
             HEIGHT * layer - FLAT + 0.02,
             f"{len(rows)}",
             fontsize=8,

@@ -16,7 +16,7 @@ from likewise.lab.search_figures.families import PICTURED, contrasts_of, picture
 from likewise.lab.search_figures.overview import draw_overview
 from likewise.lab.search_figures.picture import Picture, draw_contrast, draw_picture
 from likewise.lab.search_figures.scene import Scene, draw_scene
-from likewise.storage import output_folder, write_json
+from likewise.storage import require_writable, write_json
 
 __all__ = ["SearchPictured", "produce"]
 
@@ -69,7 +69,7 @@ def produce(
         LikewiseError: the folder cannot be written.
     """
     names = list(dict.fromkeys(pictured_by(name) for name in families or PICTURED))
-    output_folder(out)
+    require_writable(out)
     scene = draw_scene(seed)
     made: list[SearchPictured] = []
     with _one_thread():

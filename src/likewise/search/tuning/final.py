@@ -11,7 +11,7 @@ from likewise.search.tuning.frontier import Point
 from likewise.search.tuning.halving import FINALISTS, Halving
 from likewise.search.tuning.recall import Recall
 from likewise.search.tuning.sweep import Built, sweep
-from likewise.search.tuning.task import Task
+from likewise.search.tuning.task import TOO_SLOW, Task
 from likewise.search.tuning.timing import paired_seconds
 from likewise.search.tuning.trial import Trial, built_over
 
@@ -64,7 +64,8 @@ def final_points(
         if sure:
             trial.points.append(min(sure, key=lambda point: point.seconds))
         if not sure:
-            halving.dropped[trial.name] = "misses the recall"
+            lost = task.has_lost(points)
+            halving.dropped[trial.name] = TOO_SLOW if lost else "misses the recall"
         elif over:
             halving.drop(trial, over)
         useful = bool(sure) and not over
@@ -95,7 +96,9 @@ def judged(task: Task, found: Mapping[Point, Built]) -> Verdict | None:
     fit = [
         point
         for point, built in found.items()
-        if point.surely_reaches(task.aim.targets) and not broken_limit(task, built)
+        if point.surely_reaches(task.aim.targets)
+        and not broken_limit(task, built)
+        and point.seconds <= task.pace.beyond
     ]
     yardstick = task.judge
     rejected = 0

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from likewise.search.tuning.frontier import Point
 from likewise.search.tuning.sweep import sweep
-from likewise.search.tuning.task import Task
+from likewise.search.tuning.task import TOO_SLOW, Task
 from likewise.search.tuning.trial import Trial, built_over
 from likewise.search.tuning.yardstick import Yardstick
 
@@ -122,6 +122,8 @@ class Halving:
             if reached:
                 trial.points.append(min(reached, key=lambda point: point.seconds))
                 left.append(trial)
+            elif task.has_lost(points):
+                self.dropped[trial.name] = TOO_SLOW
             else:
                 self.dropped[trial.name] = f"misses the recall on {len(sample):,} vectors already"
         return left

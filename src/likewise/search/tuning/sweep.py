@@ -50,6 +50,8 @@ def sweep(
 ) -> list[Point]:
     """Measure search settings in ascending effort; past the aim there is little left to learn.
 
+    Nor is there where a setting has lost by its time: none with more effort is measured then.
+
     Args:
         built: the index.
         grid: search settings in ascending effort.
@@ -63,10 +65,15 @@ def sweep(
         The points; one that is far from the aim has infinite seconds, for it was not timed.
     """
     points: list[Point] = []
+    lost: list[Settings] = []
     reached = 0
     for settings in grid:
+        if any(_no_less(settings, less) for less in lost):
+            continue
         point = _measured(built, settings, yardstick, aim, pace, budget)
         points.append(point)
+        if pace.beyond < point.seconds < math.inf:
+            lost.append(settings)
         if point.surely_reaches(aim.targets):
             reached += 1
         if reached > BEYOND or (reached and _full(point)):
@@ -96,6 +103,16 @@ def between(less: Settings, more: Settings) -> Settings | None:
             return None
         middle[name] = round(math.sqrt(low * high))
     return None if middle in (less, more) else middle
+
+
+def _no_less(more: Settings, less: Settings) -> bool:
+    """Whether no setting is below that of ``less``."""
+    return more.keys() == less.keys() and all(
+        more[name] == low
+        or (isinstance(low, int | float) and isinstance(more[name], int | float)
+            and float(more[name]) >= low)
+        for name, low in less.items()
+    )  # fmt: skip
 
 
 def _refined(

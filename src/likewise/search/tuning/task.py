@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,16 +18,19 @@ from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.tuning.frontier import Point
 from likewise.search.tuning.probes import Probes, hold_out
 from likewise.search.tuning.sweep import Built
-from likewise.search.tuning.timing import Pace
+from likewise.search.tuning.timing import MANY, Pace
 from likewise.search.tuning.trial import built_over
 from likewise.search.tuning.yardstick import Yardstick, operating_threshold
 
-__all__ = ["SECONDS", "Task", "exact_is_enough", "prepared"]
+__all__ = ["SECONDS", "TOO_SLOW", "Task", "exact_is_enough", "prepared"]
 
 SECONDS = 0.3  # to time one setting over the whole set
 SMALL, SECONDS_SMALL = 20_000, 0.1  # and where the set is small
 FLOOR = 1.25  # exact search so near to the time of an empty call leaves nothing to gain
 REFERENCE = 4_000  # vectors of the search that all others are timed against
+REFERENCE_MANY = 1_000  # and for batches of many, whose turns are long
+BEHIND = 2.0  # times exact search's time: what takes more will not be picked
+TOO_SLOW = "takes more than twice as long as exact search"
 FEWEST_PEOPLE = 20  # of fewer the probes would be a handful of groups, and prove nothing
 TINY = 32  # vectors of an index whose search is the call alone
 
@@ -76,6 +80,10 @@ class Task:
     def count_built(self) -> int:
         """How many vectors the pick will be built over: those held out as well."""
         return len(self.vectors) + self.held_out
+
+    def has_lost(self, points: Iterable[Point]) -> bool:
+        """Whether one of them was given up on, and what takes more effort with it."""
+        return any(self.pace.beyond < point.seconds < math.inf for point in points)
 
     def memory_built(self, built: Built) -> int:
         """Bytes of an index over ``vectors``, carried to those that the pick will hold."""
@@ -133,14 +141,16 @@ def prepared(
             f"mates: no probe has a mate that scores {threshold:.4g} or more; "
             "nothing could be lost, and nothing can be tuned for"
         )
-    reference = built_over(indexed[:REFERENCE], "exact", {}, space.metric)
+    few = REFERENCE if aim.batch < MANY else REFERENCE_MANY
+    reference = built_over(indexed[:few], "exact", {}, space.metric)
     pace = Pace(reference.index, choosing.queries, aim.k, aim.batch)
     seconds = pace.seconds(exact.index, budget=SECONDS)
     point = Point("exact", {}, {}, len(indexed), recalls, seconds, exact.build_s, exact.memory)
-    return Task(
+    task = Task(
         space, indexed, labelled, choosing, judging, len(probes.held), aim, limits, threshold,
         seed, exact, point, yardstick, pace,
     )  # fmt: skip
+    return replace(task, pace=pace.bounded(BEHIND * seconds)) if task.exact_fits else task
 
 
 def exact_is_enough(task: Task) -> str:

@@ -7,8 +7,10 @@ where neighbours take the processor away, more time passes than the search neede
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ __all__ = ["Pace", "paired_seconds"]
 SINGLES = 16  # queries in a turn that asks one by one
 FEWEST, MOST = 7, 25  # turns
 SLOW = 3  # turns of what has taken twice its budget: they are long, so few will do
+LOST = 2  # turns of what was beyond the bound in each of them: how far beyond is of no account
+FAR = 2.0  # times the bound: one turn beyond it will do
+MANY = 100  # in a batch: to warm up for these takes as long as a turn
 FEWEST_QUIET = 9  # of the reference, to know its time
 
 
@@ -35,6 +40,9 @@ class Pace:
         queries: float32 [Q,D]; used again from the start where they do not fill a batch.
         k: how many neighbours.
         batch: how many queries come at one time.
+
+    Attributes:
+        beyond: seconds a query from which on a search has lost, and is not timed any more closely.
     """
 
     def __init__(self, reference: Index, queries: NDArray[np.float32], k: int, batch: int) -> None:
@@ -43,19 +51,31 @@ class Pace:
         self._turns.take(reference, 0, warm=True)
         quiet = [self._turns.take(reference, number) for number in range(FEWEST_QUIET)]
         self._seconds = float(np.quantile(quiet, 0.25))
+        self.beyond = math.inf
+
+    def bounded(self, beyond: float) -> Pace:
+        """The same with a bound: ``beyond`` seconds."""
+        other = copy(self)
+        other.beyond = beyond
+        return other
 
     def seconds(self, index: Index, *, budget: float = 0.3) -> float:
         """The time of a query, in seconds, measured for about ``budget`` seconds.
 
         It is that of a machine as quiet as when the pace was made.
         """
-        self._turns.take(index, 0, warm=True)
+        if self._turns.batch < MANY:  # larger ones answered all the probes just before
+            self._turns.take(index, 0, warm=True)
         ratios: list[float] = []
         begin = time.perf_counter()
         while len(ratios) < MOST:
             spent = time.perf_counter() - begin
             if len(ratios) >= (SLOW if spent >= 2 * budget else FEWEST) and spent >= budget:
                 break
+            if ratios:
+                slack = 1.0 if len(ratios) >= LOST else FAR
+                if min(ratios) * self._seconds > slack * self.beyond:
+                    break
             own = self._turns.take(index, len(ratios))
             ratios.append(own / self._turns.take(self._reference, len(ratios)))
         return float(np.median(ratios)) * self._seconds
