@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, cannot_write
 from likewise.search.families import FAMILIES
 from likewise.search.families.exact import Exact
 from likewise.search.knobs import settled
@@ -131,10 +131,7 @@ def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
             temporary.rename(final)
         return {"folder": final.name, "files": files}
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise LikewiseError(
-            f"cannot write {folder}: {reason}; free some space or choose another place with --out"
-        ) from error
+        raise LikewiseError(cannot_write(folder, error)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
