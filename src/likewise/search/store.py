@@ -5,35 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from likewise.errors import InputError, LikewiseError, cannot_write
+from likewise.errors import InputError
 from likewise.search.families import FAMILIES
 from likewise.search.families.exact import Exact
+from likewise.search.folder import ENGINE, HEADER, alone_in, part
+from likewise.search.header import FORMAT, mark_of, read_header, replace_header
 from likewise.search.knobs import settled
 from likewise.search.rebuild import Contents
 from likewise.search.snapshot import Base, Fresh, Snapshot
 from likewise.search.space import METRICS, Space
-from likewise.storage import new_file, sha256_of
+from likewise.storage import sha256_of
 
 if TYPE_CHECKING:
     from likewise.search.index import Index
 
-__all__ = ["HEADER", "load", "save"]
+__all__ = ["load", "save"]
 
-HEADER = "index.json"
-FORMAT = 2
-ENGINE = "engine"
-LARGEST_HEADER = 2**26
-OURS = ("vectors-*", "ids-*", "items-*", "factor-*", "gone-*", "fresh_*-*", f"{ENGINE}-*")
-LEFTOVERS = (".*.tmp", f".{ENGINE}.*")  # of saves that were killed
+TRIES = 20  # to read what others save meanwhile
 
 
 def save(index: Index, folder: Path) -> Path:
@@ -55,54 +50,51 @@ def save(index: Index, folder: Path) -> Path:
     tables = {"items": base.items}
     if fresh.count:
         tables["fresh_items"] = fresh.items
-    files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
-    files |= {
-        name: _write_table(folder, name, table)
-        for name, table in tables.items()
-        if table is not None
-    }
-    header = {
-        "format": FORMAT,
-        "family": index.family,
-        "engine": base.engine.name,
-        "settings": contents.settings,
-        "search_settings": index.search_settings,
-        "metric": contents.space.name,
-        "dimension": index.dimension,
-        "count": len(base.ids),
-        "fresh": fresh.count,
-        "fingerprint": contents.fingerprint,
-        "evidence": index.evidence,
-        "files": files,
-        "engine_files": _write_engine(folder, base),
-    }
-    with new_file(folder / HEADER) as temporary:
-        temporary.write_bytes(_sealed(header))
-    _remove_others(folder, header)
+    with alone_in(folder) as locked:
+        files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
+        files |= {
+            name: _write_table(folder, name, table)
+            for name, table in tables.items()
+            if table is not None
+        }
+        header = {
+            "format": FORMAT,
+            "family": index.family,
+            "engine": base.engine.name,
+            "settings": contents.settings,
+            "search_settings": index.search_settings,
+            "metric": contents.space.name,
+            "dimension": index.dimension,
+            "count": len(base.ids),
+            "fresh": fresh.count,
+            "fingerprint": contents.fingerprint,
+            "evidence": index.evidence,
+            "files": files,
+            "engine_files": _write_engine(folder, base),
+        }
+        replace_header(folder, header, locked=locked)
     return folder
 
 
-def _sealed(header: dict[str, Any]) -> bytes:
-    """The header as JSON with its own checksum; the same header gives the same bytes."""
-    try:
-        plain = json.dumps(header, indent=1, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"evidence: cannot be written as JSON ({error})") from None
-    seal = hashlib.sha256(plain.encode()).hexdigest()
-    whole = json.dumps({**header, "sha256": seal}, indent=1, sort_keys=True, allow_nan=False)
-    return (whole + "\n").encode()
-
-
 def _write_array(folder: Path, name: str, array: np.ndarray) -> dict[str, Any]:
-    with new_file(folder / f".{name}.new.tmp") as temporary, temporary.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
-    return _named_by_content(folder / f".{name}.new.tmp", name, ".npy")
+    with part(folder, name) as new:
+        with new.open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+            _flush(stream)
+        return _named_by_content(new, name, ".npy")
 
 
 def _write_table(folder: Path, name: str, table: pa.Table) -> dict[str, Any]:
-    with new_file(folder / f".{name}.new.tmp") as temporary:
-        pq.write_table(table, temporary)
-    return _named_by_content(folder / f".{name}.new.tmp", name, ".parquet")
+    with part(folder, name) as new:
+        pq.write_table(table, new)
+        with new.open("rb+") as stream:
+            _flush(stream)
+        return _named_by_content(new, name, ".parquet")
+
+
+def _flush(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _named_by_content(path: Path, name: str, suffix: str) -> dict[str, Any]:
@@ -114,12 +106,11 @@ def _named_by_content(path: Path, name: str, suffix: str) -> dict[str, Any]:
 
 def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
     """The engine's own files, in a folder of theirs that appears whole."""
-    temporary = folder / f".{ENGINE}.{uuid4().hex[:8]}"
-    try:
-        temporary.mkdir()
-        base.engine.save(temporary)
+    with part(folder, ENGINE) as new:
+        new.mkdir()
+        base.engine.save(new)
         files = {}
-        for path in sorted(temporary.iterdir()):
+        for path in sorted(new.iterdir()):
             with path.open("rb+") as stream:
                 os.fsync(stream.fileno())
             files[path.name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
@@ -128,60 +119,24 @@ def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
         digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
         final = folder / f"{ENGINE}-{digest[:16]}"
         if not final.exists():  # or the same content is there, under the same name
-            temporary.rename(final)
+            new.rename(final)
         return {"folder": final.name, "files": files}
-    except (OSError, RuntimeError) as error:
-        raise LikewiseError(cannot_write(folder, error)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_others(folder: Path, header: dict[str, Any]) -> None:
-    kept = {entry["file"] for entry in header["files"].values()}
-    kept.add(header["engine_files"]["folder"])
-    for pattern in (*OURS, *LEFTOVERS):
-        for old in folder.glob(pattern):
-            if old.name in kept:
-                continue
-            if old.is_dir() and not old.is_symlink():
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                old.unlink(missing_ok=True)
 
 
 def load(folder: Path, *, mmap: bool) -> Index:
     """Read an index; see ``Index.load``."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such index; make one with: likewise index build")
-    while True:
-        header, seen = _read_header(folder)
+    for left in reversed(range(TRIES)):
+        mark = mark_of(folder)
+        header = read_header(folder)
         try:
             return _loaded(folder, header, mmap=mmap)
         except InputError:
-            # Another process may have saved between the header and its files; then it is new.
-            if (folder / HEADER).exists() and (folder / HEADER).read_bytes() != seen:
-                continue
-            raise
-
-
-def _read_header(folder: Path) -> tuple[dict[str, Any], bytes]:
-    path = folder / HEADER
-    if not path.exists():
-        raise InputError(f"{folder}: holds no index (no {HEADER} in it)")
-    if path.stat().st_size > LARGEST_HEADER:
-        raise InputError(f"{path}: too large for the header of an index")
-    seen = path.read_bytes()
-    try:
-        header = json.loads(seen)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: damaged (not valid JSON: {error}); build it again") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        found = header.get("format") if isinstance(header, dict) else None
-        raise InputError(f"{path}: an index of format {found}, not {FORMAT}; build it again")
-    header.pop("sha256", None)
-    if _sealed(header) != seen:
-        raise InputError(f"{path}: damaged (its checksum is wrong); build the index again")
-    return header, seen
+            # Another may have saved between the header and its files; then the header is new.
+            if not left or mark_of(folder) == mark:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool) -> Index:
