@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likewise.errors import LikewiseError
+from likewise.errors import InputError, LikewiseError
 from likewise.search import folder as folder_module
 from likewise.search import store as store_module
 from likewise.search.folder import LOCK, alone_in
@@ -55,7 +55,7 @@ def test_what_killed_saves_left_behind_goes(tmp_path: Path) -> None:
 def test_without_locks_only_what_the_old_header_lists_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "_locked", lambda path: None)
+    monkeypatch.setattr(folder_module, "_locked", lambda _: None)
     Index.build(np.eye(2)).save(tmp_path)
     other = tmp_path / ".vectors.0123abcd.tmp"  # of a save at work, perhaps
     other.touch()
@@ -169,6 +169,33 @@ def test_a_load_reads_again_what_was_saved_meanwhile(
 
     monkeypatch.setattr(store_module, "read_header", slowly)
     assert len(Index.load(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("name", ["hnsw", "ivf_flat", "scalar"])
+def test_building_again_mends_a_damaged_index(name: str, tmp_path: Path) -> None:
+    """The same engine has the same name, under which the damaged one lies."""
+    index = index_of(name)
+    index.save(tmp_path)
+    names = sorted(path.name for path in tmp_path.rglob("*"))
+    (file,) = tmp_path.glob("engine-*/*")
+    good = file.read_bytes()
+
+    def flip() -> None:
+        file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+
+    for damage in (
+        flip,
+        lambda: file.write_bytes(good[:-1]),
+        file.unlink,
+        lambda: file.with_name("more").touch(),
+        lambda: next(tmp_path.glob("vectors-*")).write_bytes(b"x"),
+    ):
+        damage()
+        with pytest.raises(InputError):
+            Index.load(tmp_path)
+        index.save(tmp_path)
+        assert len(Index.load(tmp_path)) == len(index)
+        assert sorted(path.name for path in tmp_path.rglob("*")) == names
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -118,9 +118,22 @@ def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
             return {"folder": None, "files": {}}
         digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
         final = folder / f"{ENGINE}-{digest[:16]}"
-        if not final.exists():  # or the same content is there, under the same name
-            new.rename(final)
+        if not _holds(final, files):
+            with part(folder, ENGINE) as damaged:
+                if final.exists():
+                    final.rename(damaged)
+                new.rename(final)
         return {"folder": final.name, "files": files}
+
+
+def _holds(home: Path, files: dict[str, Any]) -> bool:
+    """Whether the same content is there already."""
+    if not home.is_dir() or {path.name for path in home.iterdir()} != set(files):
+        return False
+    return all(
+        (home / name).stat().st_size == file["bytes"] and sha256_of(home / name) == file["sha256"]
+        for name, file in files.items()
+    )
 
 
 def load(folder: Path, *, mmap: bool) -> Index:
