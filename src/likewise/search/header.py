@@ -79,17 +79,34 @@ def read_header(folder: Path) -> dict[str, Any]:
     path = folder / HEADER
     if not path.exists():
         raise InputError(f"{folder}: holds no index (no {HEADER} in it)")
+    if not path.is_file():
+        raise InputError(f"{path}: is no file, so no header of an index; remove it")
     if path.stat().st_size > LARGEST_HEADER:
         raise InputError(f"{path}: too large for the header of an index")
-    seen = path.read_bytes()
     try:
-        header = json.loads(seen)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: damaged (not valid JSON: {error}); build it again") from None
+        seen = path.read_bytes()
+        header = json.loads(seen, parse_constant=_refused)
+    except RecursionError:
+        raise InputError(f"{path}: damaged (nested too deeply); build it again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:  # no JSON, no UTF-8, or a number that Python does not take
+        reason = str(error).split(";")[0]
+        raise InputError(f"{path}: damaged (not valid JSON: {reason}); build it again") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else None
-        raise InputError(f"{path}: an index of format {found}, not {FORMAT}; build it again")
+        raise InputError(
+            f"{path}: an index of format {str(found)[:20]}, not {FORMAT}; build it again"
+        )
     header.pop("sha256", None)
-    if sealed(header) != seen:
+    try:
+        whole = sealed(header) == seen
+    except (InputError, RecursionError):  # what no header of ours can hold, such as 1e999
+        whole = False
+    if not whole:
         raise InputError(f"{path}: damaged (its checksum is wrong); build the index again")
     return header
+
+
+def _refused(word: str) -> float:
+    raise ValueError(f"{word} is no JSON")
