@@ -165,13 +165,22 @@ class Index(Holdings, TableSearch):
         return save(self, Path(folder))
 
     @staticmethod
-    def load(folder: str | Path, *, mmap: bool = True, fingerprint: str | None = None) -> Index:
+    def load(
+        folder: str | Path,
+        *,
+        mmap: bool = True,
+        fingerprint: str | None = None,
+        rebuild: bool = False,
+    ) -> Index:
         """Load an index of any family.
 
         Args:
             folder: what ``save`` wrote.
             mmap: leave the vectors, and what of the engine can be, on disk until needed.
             fingerprint: of the embedder in use; another embedder's index is refused.
+            rebuild: leave the engine's files unread and build it anew from the vectors. The
+                libraries that read them trust them, and a file made for it can crash them or do
+                worse: for indexes from those whom you do not trust.
 
         Raises:
             InputError: it is no index, is damaged, or was made by another embedder.
@@ -179,7 +188,7 @@ class Index(Holdings, TableSearch):
         """
         from likewise.search.store import load
 
-        index = load(Path(folder), mmap=mmap)
+        index = load(Path(folder), mmap=mmap, rebuild=rebuild)
         if fingerprint is not None:
             require_same_embedder(fingerprint, index.fingerprint, str(folder))
         return index
