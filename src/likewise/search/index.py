@@ -157,6 +157,8 @@ class Index(Holdings, TableSearch):
     def save(self, folder: str | Path) -> Path:
         """Write the index; a crash leaves the old one or the new one.
 
+        Saves into one folder, of threads and of processes, wait for one another.
+
         Raises:
             LikewiseError: the folder cannot be written or the disk is full; the old index stays.
         """

@@ -236,7 +236,12 @@ def _engine(
 ) -> Engine:
     if (home is None) != (kind is Exact):
         raise InputError(f"{folder / HEADER}: damaged (engine_files); build the index again")
-    return kind.load(home or folder, vectors, space.metric, settings, mmap=mmap)
+    try:
+        return kind.load(home or folder, vectors, space.metric, settings, mmap=mmap)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever its library says
+        raise InputError(f"{home}: cannot be read ({_line(error)}); build it again") from None
 
 
 def _try_out(
@@ -248,9 +253,12 @@ def _try_out(
     try:
         rows = engine.nearest(query, 1, settings)
     except Exception as error:  # whatever its library says
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(
-            f"{home}: is not over the index's vectors ({reason}); build it again"
+            f"{home}: is not over the index's vectors ({_line(error)}); build it again"
         ) from None
     if rows.max(initial=-1) >= count:
         raise InputError(f"{home}: is not over the index's vectors; build it again")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
