@@ -6,10 +6,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
-__all__ = ["InputError", "LikewiseError", "MissingExtra", "one_of"]
+__all__ = ["InputError", "LikewiseError", "MissingExtra", "cannot_write", "one_of"]
+
+# Space would not help against these.
+PLACES = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
+)
 
 
 class LikewiseError(Exception):
@@ -45,3 +52,25 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
     near = get_close_matches(value, choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(f"{name}: unknown value {value!r}; {hint}choose from: {', '.join(choices)}")
+
+
+def cannot_write(
+    path: Path, error: OSError | RuntimeError, advice: str = "choose another place with --out"
+) -> str:
+    """One line on what cannot be written: why, and what would help.
+
+    Args:
+        path: of the file or the folder.
+        error: of the system, or of a library that writes its own files.
+        advice: for all; where space may help, freeing some comes first.
+    """
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        file = next((some for some in (path, *path.parents) if some.is_file()), path)
+        reason = f"{'it' if file == path else file} is a file, not a folder"
+    elif isinstance(error, IsADirectoryError):
+        reason = "it is a folder, not a file"
+    else:
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["failed"])[0]
+        if getattr(error, "errno", None) not in PLACES:
+            advice = f"free some space or {advice}"
+    return f"cannot write {path}: {reason}; {advice}"

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from likewise.errors import InputError, LikewiseError
+from likewise.errors import cannot_write as _cannot_write
 
 __all__ = [
     "new_file",
@@ -59,11 +60,6 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _cannot_write(path: Path, error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return f"cannot write {path}: {reason}; free some space or choose another place with --out"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -129,6 +129,8 @@ class Index(Holdings, Tables):
     def save(self, folder: str | Path) -> Path:
         """Write the index; a crash leaves the old one or the new one.
 
+        Saves into one folder, of threads and of processes, wait for one another.
+
         Raises:
             LikewiseError: the folder cannot be written or the disk is full; the old index stays.
         """
@@ -137,13 +139,22 @@ class Index(Holdings, Tables):
         return save(self, Path(folder))
 
     @staticmethod
-    def load(folder: str | Path, *, mmap: bool = True, fingerprint: str | None = None) -> Index:
+    def load(
+        folder: str | Path,
+        *,
+        mmap: bool = True,
+        fingerprint: str | None = None,
+        rebuild: bool = False,
+    ) -> Index:
         """Load an index of any family.
 
         Args:
             folder: what ``save`` wrote.
             mmap: leave the vectors, and what of the engine can be, on disk until needed.
             fingerprint: of the embedder in use; another embedder's index is refused.
+            rebuild: leave the engine's files unread and build it anew from the vectors. The
+                libraries that read them trust them, and a file made for it can crash them or do
+                worse: for indexes from those whom you do not trust.
 
         Raises:
             InputError: it is no index, is damaged, or was made by another embedder.
@@ -151,7 +162,7 @@ class Index(Holdings, Tables):
         """
         from likewise.search.store import load
 
-        index = load(Path(folder), mmap=mmap)
+        index = load(Path(folder), mmap=mmap, rebuild=rebuild)
         if fingerprint is not None:
             require_same_embedder(fingerprint, index.fingerprint, str(folder))
         return index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import numpy as np
@@ -17,6 +18,8 @@ from likewise.search.snapshot import Base, Fresh, Snapshot
 from likewise.search.space import Space
 
 __all__ = ["Contents", "built_base"]
+
+log = logging.getLogger(__name__)
 
 # When a rebuild pays: fresh rows are scanned by every search, removed ones are asked for in vain.
 FRESH_ROWS = 2_000
@@ -70,6 +73,8 @@ class Contents:
         self._rebuilding = threading.Lock()
         self._worker: threading.Thread | None = None
         self._failure: Exception | None = None
+        self._changes = 0  # rows added and removed so far
+        self._next_try = 0  # no rebuild by itself before so many changes
 
     @property
     def memory_bytes(self) -> int:
@@ -104,6 +109,7 @@ class Contents:
                 now = now.without(numbers[known])
             self.snapshot = now.with_more(vectors, numbers, self._stamp, rows)
             self._stamp += len(numbers)
+            self._changes += len(numbers)
         self._rebuild_if_degraded()
 
     def remove(self, ids: ArrayLike) -> int:
@@ -115,6 +121,7 @@ class Contents:
             before = len(self.snapshot)
             self.snapshot = self.snapshot.without(numbers.astype(np.int64).reshape(-1))
             gone = before - len(self.snapshot)
+            self._changes += gone
         self._rebuild_if_degraded()
         return gone
 
@@ -142,6 +149,7 @@ class Contents:
             )
             with self._writing:
                 self.snapshot = _carried_over(old, self.snapshot, base, stamp)
+                self._failure = None
 
     def rebuild_in_background(self) -> threading.Thread:
         """Start ``rebuild`` in a thread, or return the one at work."""
@@ -160,17 +168,30 @@ class Contents:
             worker.join()
         if self._failure is not None:
             failure, self._failure = self._failure, None
-            raise LikewiseError(f"rebuilding the index failed: {failure}") from failure
+            self._next_try = 0  # whoever waits has been told, and may have made room
+            raise LikewiseError(f"rebuilding the index failed: {_reason(failure)}") from failure
 
     def _work(self) -> None:
         try:
             self.rebuild()
         except Exception as error:  # kept for ``wait``: the old engine goes on searching
-            self._failure = error
+            more = int(max(FRESH_ROWS, FRESH_SHARE * len(self.snapshot)))
+            with self._writing:
+                self._failure, self._next_try = error, self._changes + more
+            log.warning(
+                "rebuilding the index failed (%s); it goes on with the old engine, tries again "
+                "after %d more changes, and searches slow down until then",
+                _reason(error),
+                more,
+            )
 
     def _rebuild_if_degraded(self) -> None:
-        if self.degraded and self._failure is None:
+        if self.degraded and self._changes >= self._next_try:
             self.rebuild_in_background()
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _carried_over(old: Snapshot, now: Snapshot, base: Base, stamp: int) -> Snapshot:

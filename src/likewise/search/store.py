@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError
+from likewise.search.engine import Engine, Vectors
 from likewise.search.families import FAMILIES
 from likewise.search.families.exact import Exact
-from likewise.search.knobs import settled
-from likewise.search.rebuild import Contents
+from likewise.search.folder import ENGINE, HEADER, alone_in, part
+from likewise.search.header import FORMAT, mark_of, read_header, replace_header
+from likewise.search.knobs import Settings, settled
+from likewise.search.reading import array_in, engine_in, engine_name, require_distinct, table_in
+from likewise.search.rebuild import Contents, built_base
 from likewise.search.snapshot import Base, Fresh, Snapshot
-from likewise.search.space import METRICS, Space
-from likewise.storage import new_file, sha256_of
+from likewise.search.space import METRICS, Space, require_metric
+from likewise.storage import sha256_of
 
 if TYPE_CHECKING:
     from likewise.search.index import Index
 
-__all__ = ["HEADER", "load", "save"]
+__all__ = ["load", "save"]
 
-HEADER = "index.json"
-FORMAT = 2
-ENGINE = "engine"
-LARGEST_HEADER = 2**26
-OURS = ("vectors-*", "ids-*", "items-*", "factor-*", "gone-*", "fresh_*-*", f"{ENGINE}-*")
-LEFTOVERS = (".*.tmp", f".{ENGINE}.*")  # of saves that were killed
+TRIES = 20  # to read what others save meanwhile
 
 
 def save(index: Index, folder: Path) -> Path:
@@ -55,54 +50,51 @@ def save(index: Index, folder: Path) -> Path:
     tables = {"items": base.items}
     if fresh.count:
         tables["fresh_items"] = fresh.items
-    files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
-    files |= {
-        name: _write_table(folder, name, table)
-        for name, table in tables.items()
-        if table is not None
-    }
-    header = {
-        "format": FORMAT,
-        "family": index.family,
-        "engine": base.engine.name,
-        "settings": contents.settings,
-        "search_settings": index.search_settings,
-        "metric": contents.space.name,
-        "dimension": index.dimension,
-        "count": len(base.ids),
-        "fresh": fresh.count,
-        "fingerprint": contents.fingerprint,
-        "evidence": index.evidence,
-        "files": files,
-        "engine_files": _write_engine(folder, base),
-    }
-    with new_file(folder / HEADER) as temporary:
-        temporary.write_bytes(_sealed(header))
-    _remove_others(folder, header)
+    with alone_in(folder) as locked:
+        files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
+        files |= {
+            name: _write_table(folder, name, table)
+            for name, table in tables.items()
+            if table is not None
+        }
+        header = {
+            "format": FORMAT,
+            "family": index.family,
+            "engine": base.engine.name,
+            "settings": contents.settings,
+            "search_settings": index.search_settings,
+            "metric": contents.space.name,
+            "dimension": index.dimension,
+            "count": len(base.ids),
+            "fresh": fresh.count,
+            "fingerprint": contents.fingerprint,
+            "evidence": index.evidence,
+            "files": files,
+            "engine_files": _write_engine(folder, base),
+        }
+        replace_header(folder, header, locked=locked)
     return folder
 
 
-def _sealed(header: dict[str, Any]) -> bytes:
-    """The header as JSON with its own checksum; the same header gives the same bytes."""
-    try:
-        plain = json.dumps(header, indent=1, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"evidence: cannot be written as JSON ({error})") from None
-    seal = hashlib.sha256(plain.encode()).hexdigest()
-    whole = json.dumps({**header, "sha256": seal}, indent=1, sort_keys=True, allow_nan=False)
-    return (whole + "\n").encode()
-
-
 def _write_array(folder: Path, name: str, array: np.ndarray) -> dict[str, Any]:
-    with new_file(folder / f".{name}.new.tmp") as temporary, temporary.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
-    return _named_by_content(folder / f".{name}.new.tmp", name, ".npy")
+    with part(folder, name) as new:
+        with new.open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+            _flush(stream)
+        return _named_by_content(new, name, ".npy")
 
 
 def _write_table(folder: Path, name: str, table: pa.Table) -> dict[str, Any]:
-    with new_file(folder / f".{name}.new.tmp") as temporary:
-        pq.write_table(table, temporary)
-    return _named_by_content(folder / f".{name}.new.tmp", name, ".parquet")
+    with part(folder, name) as new:
+        pq.write_table(table, new)
+        with new.open("rb+") as stream:
+            _flush(stream)
+        return _named_by_content(new, name, ".parquet")
+
+
+def _flush(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _named_by_content(path: Path, name: str, suffix: str) -> dict[str, Any]:
@@ -114,80 +106,52 @@ def _named_by_content(path: Path, name: str, suffix: str) -> dict[str, Any]:
 
 def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
     """The engine's own files, in a folder of theirs that appears whole."""
-    temporary = folder / f".{ENGINE}.{uuid4().hex[:8]}"
-    try:
-        temporary.mkdir()
-        base.engine.save(temporary)
+    with part(folder, ENGINE) as new:
+        new.mkdir()
+        base.engine.save(new)
         files = {}
-        for path in sorted(temporary.iterdir()):
+        for path in sorted(new.iterdir()):
             with path.open("rb+") as stream:
                 os.fsync(stream.fileno())
             files[path.name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
         if not files:
             return {"folder": None, "files": {}}
-        digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-        final = folder / f"{ENGINE}-{digest[:16]}"
-        if not final.exists():  # or the same content is there, under the same name
-            temporary.rename(final)
+        final = folder / engine_name(files)
+        if not _holds(final, files):
+            with part(folder, ENGINE) as damaged:
+                if final.exists():
+                    final.rename(damaged)
+                new.rename(final)
         return {"folder": final.name, "files": files}
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise LikewiseError(
-            f"cannot write {folder}: {reason}; free some space or choose another place with --out"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _remove_others(folder: Path, header: dict[str, Any]) -> None:
-    kept = {entry["file"] for entry in header["files"].values()}
-    kept.add(header["engine_files"]["folder"])
-    for pattern in (*OURS, *LEFTOVERS):
-        for old in folder.glob(pattern):
-            if old.name in kept:
-                continue
-            if old.is_dir() and not old.is_symlink():
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                old.unlink(missing_ok=True)
+def _holds(home: Path, files: dict[str, Any]) -> bool:
+    """Whether the same content is there already."""
+    if not home.is_dir() or {path.name for path in home.iterdir()} != set(files):
+        return False
+    return all(
+        (home / name).stat().st_size == file["bytes"] and sha256_of(home / name) == file["sha256"]
+        for name, file in files.items()
+    )
 
 
-def load(folder: Path, *, mmap: bool) -> Index:
+def load(folder: Path, *, mmap: bool, rebuild: bool = False) -> Index:
     """Read an index; see ``Index.load``."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such index; make one with: likewise index build")
-    while True:
-        header, seen = _read_header(folder)
+    for left in reversed(range(TRIES)):
+        mark = mark_of(folder)
+        header = read_header(folder)
         try:
-            return _loaded(folder, header, mmap=mmap)
+            return _loaded(folder, header, mmap=mmap, rebuild=rebuild)
         except InputError:
-            # Another process may have saved between the header and its files; then it is new.
-            if (folder / HEADER).exists() and (folder / HEADER).read_bytes() != seen:
-                continue
-            raise
+            # Another may have saved between the header and its files; then the header is new.
+            if not left or mark_of(folder) == mark:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
-def _read_header(folder: Path) -> tuple[dict[str, Any], bytes]:
-    path = folder / HEADER
-    if not path.exists():
-        raise InputError(f"{folder}: holds no index (no {HEADER} in it)")
-    if path.stat().st_size > LARGEST_HEADER:
-        raise InputError(f"{path}: too large for the header of an index")
-    seen = path.read_bytes()
-    try:
-        header = json.loads(seen)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: damaged (not valid JSON: {error}); build it again") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        found = header.get("format") if isinstance(header, dict) else None
-        raise InputError(f"{path}: an index of format {found}, not {FORMAT}; build it again")
-    header.pop("sha256", None)
-    if _sealed(header) != seen:
-        raise InputError(f"{path}: damaged (its checksum is wrong); build the index again")
-    return header, seen
-
-
-def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool) -> Index:
+def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool, rebuild: bool) -> Index:
     from likewise.search.index import Index
 
     if header.get("family") == "milvus":
@@ -196,82 +160,105 @@ def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool) -> Index:
     if family is None or header.get("engine") not in (family.name, Exact.name):
         raise InputError(f"{folder / HEADER}: unknown family {header.get('family')!r}")
     try:
-        paths = {name: _verified(folder, entry) for name, entry in header["files"].items()}
-        arrays = {
-            name: np.load(path, mmap_mode="r" if mmap and name == "vectors" else None)
-            for name, path in paths.items()
-            if path.suffix == ".npy"
-        }
-        tables = {
-            name: pq.read_table(path) for name, path in paths.items() if path.suffix == ".parquet"
-        }
-        space = Space(str(header["metric"]), arrays.get("factor"))
-        width = header["dimension"] if space.factor is None else len(space.factor)
-        _require_shapes(folder, header, arrays, width)
-        settings = settled(family.name, family.build_knobs, header["settings"])
-        searching = settled(family.name, family.search_knobs, header["search_settings"])
-        if space.metric not in METRICS:
+        settings, searching = _settings(folder, header, family)
+        files, count, more = header["files"], _whole(header, "count"), _whole(header, "fresh")
+        factor = None
+        if "factor" in files:
+            shape = (None, _whole(header, "dimension"))
+            factor = array_in(folder, "factor", files, shape, np.float32)
+        space = Space(str(header["metric"]), factor)
+        if space.name not in (METRICS if factor is None else ("mahalanobis",)):
             raise InputError(f"{folder / HEADER}: unknown metric {space.name!r}")
-        base = _base(folder, header, family, space.metric, settings, arrays, tables, mmap=mmap)
-        fresh = Fresh.none(width, base.items)
-        if header["fresh"]:
-            rows = (arrays["fresh_vectors"], arrays["fresh_ids"])
-            fresh = fresh.with_more(*rows, 0, tables.get("fresh_items"))
+        width = _whole(header, "dimension") if factor is None else len(factor)
+        vectors = array_in(folder, "vectors", files, (count, width), np.float32, mmap=mmap)
+        ids = array_in(folder, "ids", files, (count,), np.int64)
+        items = table_in(folder, "items", files, count) if "items" in files else None
         gone = None
-        if "gone" in arrays:
-            gone = np.unpackbits(arrays["gone"], count=header["count"]).astype(np.bool_)
+        if "gone" in files:
+            bits = array_in(folder, "gone", files, (-(-count // 8),), np.uint8)
+            gone = np.unpackbits(bits, count=count).astype(np.bool_)
+        fresh = Fresh.none(width, items)
+        if more:
+            rows = array_in(folder, "fresh_vectors", files, (more, width), np.float32)
+            numbers = array_in(folder, "fresh_ids", files, (more,), np.int64)
+            table = None if items is None else table_in(folder, "fresh_items", files, more)
+            fresh = fresh.with_more(rows, numbers, 0, table)
+        require_distinct(folder, ids, gone, fresh.ids)
+        require_metric(family, space)
+        kind = family if header["engine"] == family.name else Exact
+        kind.require()
+        if rebuild:
+            base = built_base(family, space, settings, vectors, ids, items)
+        else:
+            home = engine_in(folder, header["engine_files"])
+            engine = _engine(folder, home, kind, np.asarray(vectors), space, settings, mmap=mmap)
+            _try_out(home, engine, np.asarray(vectors[:1]), count, searching)
+            base = Base(vectors, ids, items, engine)
         snapshot = Snapshot(base, fresh, gone, 0 if gone is None else int(gone.sum()))
         contents = Contents(family, settings, space, str(header["fingerprint"]), base, snapshot)
         return Index(contents, searching, dict(header["evidence"]))
     except InputError:
         raise
+    except MemoryError:
+        raise InputError(f"{folder}: does not fit in memory") from None
     except (KeyError, TypeError, AttributeError, ValueError, OSError, pa.ArrowException) as error:
         raise InputError(f"{folder}: damaged index ({error}); build it again") from None
 
 
-def _base(
+def _settings(
+    folder: Path, header: dict[str, Any], family: type[Engine]
+) -> tuple[Settings, Settings]:
+    try:
+        return (
+            settled(family.name, family.build_knobs, header["settings"]),
+            settled(family.name, family.search_knobs, header["search_settings"]),
+        )
+    except InputError as error:
+        raise InputError(f"{folder / HEADER}: {error}") from None
+
+
+def _whole(header: dict[str, Any], name: str) -> int:
+    number = header[name]
+    if type(number) is not int or number < 0:
+        raise ValueError(f"{name} is {number!r}")
+    return number
+
+
+def _engine(
     folder: Path,
-    header: dict[str, Any],
-    family: Any,
-    metric: str,
-    settings: Any,
-    arrays: dict[str, np.ndarray],
-    tables: dict[str, pa.Table],
+    home: Path | None,
+    kind: type[Engine],
+    vectors: Vectors,
+    space: Space,
+    settings: Settings,
     *,
     mmap: bool,
-) -> Base:
-    vectors, ids = arrays["vectors"], arrays["ids"]
-    entry = header["engine_files"]
-    kind = family if header["engine"] == family.name else Exact
-    home = folder if entry["folder"] is None else folder / Path(str(entry["folder"])).name
-    for name, file in entry["files"].items():
-        _verified(home, {**file, "file": name})
-    if home != folder and {path.name for path in home.iterdir()} != set(entry["files"]):
-        raise InputError(f"{home}: holds files that are not the index's; build it again")
-    kind.require()
-    engine = kind.load(home, np.asarray(vectors), metric, settings, mmap=mmap)
-    return Base(vectors, ids, tables.get("items"), engine)
+) -> Engine:
+    if (home is None) != (kind is Exact):
+        raise InputError(f"{folder / HEADER}: damaged (engine_files); build the index again")
+    try:
+        return kind.load(home or folder, vectors, space.metric, settings, mmap=mmap)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever its library says
+        raise InputError(f"{home}: cannot be read ({_line(error)}); build it again") from None
 
 
-def _require_shapes(
-    folder: Path, header: dict[str, Any], arrays: dict[str, np.ndarray], width: int
+def _try_out(
+    home: Path | None, engine: Engine, query: Vectors, count: int, settings: Settings
 ) -> None:
-    count, fresh = header["count"], header["fresh"]
-    expected = {"vectors": ((count, width), np.float32), "ids": ((count,), np.int64)}
-    if fresh:
-        expected["fresh_vectors"] = ((fresh, width), np.float32)
-        expected["fresh_ids"] = ((fresh,), np.int64)
-    for name, (shape, kind) in expected.items():
-        if arrays[name].shape != shape or arrays[name].dtype != kind:
-            raise InputError(
-                f"{folder}: damaged index (sizes differ from its header); build it again"
-            )
+    """Search once: an engine over other vectors shows it here, and not to the first user."""
+    if home is None or not count:
+        return
+    try:
+        rows = engine.nearest(query, 1, settings)
+    except Exception as error:  # whatever its library says
+        raise InputError(
+            f"{home}: is not over the index's vectors ({_line(error)}); build it again"
+        ) from None
+    if rows.max(initial=-1) >= count:
+        raise InputError(f"{home}: is not over the index's vectors; build it again")
 
 
-def _verified(folder: Path, entry: dict[str, Any]) -> Path:
-    path = folder / Path(str(entry["file"])).name
-    if not path.exists() or path.stat().st_size != entry["bytes"]:
-        raise InputError(f"{path}: missing or cut short; build the index again")
-    if sha256_of(path) != entry["sha256"]:
-        raise InputError(f"{path}: damaged (its checksum is wrong); build the index again")
-    return path
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, cannot_write
 
 __all__ = ["GrowingFile", "flush_to_disk"]
 
@@ -130,4 +130,4 @@ class GrowingFile:
 
 
 def _cannot_write(path: Path, error: OSError) -> LikewiseError:
-    return LikewiseError(f"cannot write {path}: {error.strerror or error}; free some space")
+    return LikewiseError(cannot_write(path, error, "choose another place"))

@@ -18,6 +18,7 @@ from likewise.search.plain import threads_for
 __all__ = ["FaissEngine", "ladder", "padded", "selector"]
 
 FILE = "engine.faiss"
+INSIDE = ("base_index", "refine_index", "index", "quantizer", "storage")  # faiss's own names
 
 
 class FaissEngine(Engine):
@@ -108,6 +109,8 @@ class FaissEngine(Engine):
                 f"{path}: holds {index.ntotal} vectors, not {len(vectors)}; build it again"
             )
         chosen = cls.resolved(settings, *vectors.shape)
+        if _structure(index) != _structure(cls.made(vectors, metric, chosen)):
+            raise InputError(f"{path}: is no {cls.name} over these vectors; build it again")
         return cls(index, chosen, path.stat().st_size)
 
     @property
@@ -146,6 +149,18 @@ def _read(path: str, flags: int) -> Any:
         except RuntimeError:  # this kind of index cannot be mapped; then it is read
             pass
     return faiss.read_index(path)
+
+
+def _structure(index: Any) -> tuple[Any, ...]:
+    """What kind of index it is, of what dimension and metric, and those inside it."""
+    whole = faiss.downcast_index(index)  # owns nothing: ``index`` must live as long
+    inside = (getattr(whole, name, None) for name in INSIDE)
+    return (
+        type(whole).__name__.removesuffix("IP").removesuffix("L2"),  # as the metric says
+        whole.d,
+        whole.metric_type,
+        *(_structure(part) for part in inside if part is not None),
+    )
 
 
 def _bytes_of(index: Any) -> int:

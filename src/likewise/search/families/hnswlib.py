@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -91,6 +92,7 @@ class HNSWLib(Engine):
 
         path = folder / FILE
         graph = hnswlib.Index(SPACES[metric], vectors.shape[1])
+        _require_width(path, 4 * vectors.shape[1])
         try:
             graph.load_index(str(path), len(vectors))
         except RuntimeError as error:
@@ -116,3 +118,17 @@ class HNSWLib(Engine):
     def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
         """From k candidates to a thousand."""
         return effort_grid(count, k)
+
+
+def _require_width(path: Path, width: int) -> None:
+    """Refuse a graph over vectors of another size: hnswlib would read past their ends.
+
+    Raises:
+        InputError: names the file.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(48)
+    # Six numbers begin the file; the last two say where in a row the label is, and the vector.
+    label, vector = struct.unpack("<6Q", head)[4:] if len(head) == 48 else (0, 0)
+    if label - vector != width:
+        raise InputError(f"{path}: is not over these vectors; build it again")

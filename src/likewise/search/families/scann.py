@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +22,7 @@ MEASURES = {"cosine": "dot_product", "dot": "dot_product", "euclidean": "squared
 LEAST_WIDTH = 4  # narrower vectors are filled with zeros: its codes take two dimensions each
 LEAST_BYTES = 8  # fewer bytes cannot tell many vectors apart; then the numbers are kept whole
 ASSETS = "scann_assets.pbtxt"
+ASSET = r'assets\s*\{\s*asset_type:\s*\w+\s+asset_path:\s*"([\w.-]+)"\s*\}'
 
 
 class ScaNN(Engine):
@@ -117,6 +119,7 @@ class ScaNN(Engine):
         quiet()
         if not (folder / ASSETS).exists() or any(folder.glob("*.pkl")):
             raise InputError(f"{folder}: not the files of ScaNN; build it again")
+        _require_own_assets(folder)
         try:
             searcher = scann_ops_pybind.load_searcher(str(folder), assets_backcompat_shim=False)
         except (RuntimeError, ValueError) as error:
@@ -159,3 +162,17 @@ class ScaNN(Engine):
 def _leaves(settings: Mapping[str, object], count: int) -> int:
     named = int(str(settings.get("leaves", round(2 * math.sqrt(count)))))
     return min(named, count // 2)
+
+
+def _require_own_assets(folder: Path) -> None:
+    """Refuse a list of files that leads out of the folder: ScaNN would follow it.
+
+    Raises:
+        InputError: it names another file, or says something that ScaNN does not write.
+    """
+    text = (folder / ASSETS).read_text(encoding="utf-8", errors="replace")
+    named = re.findall(ASSET, text)
+    strange = re.sub(ASSET, "", text).strip()
+    here = {path.name for path in folder.iterdir()}
+    if strange or not named or not set(named) <= here:
+        raise InputError(f"{folder / ASSETS}: names other files than the index's; build it again")

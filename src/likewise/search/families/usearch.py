@@ -103,7 +103,9 @@ class USearch(Engine):
             graph = Index.restore(str(path), view=mmap)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{path}: usearch cannot read it ({error}); build it again") from None
-        if graph is None or len(graph) != len(vectors) or graph.ndim != vectors.shape[1]:
+        storage = STORAGE[str(settings["storage"])]
+        own = Index(ndim=vectors.shape[1], metric=METRICS[metric], dtype=storage)
+        if graph is None or len(graph) != len(vectors) or _kind(graph) != _kind(own):
             raise InputError(f"{path}: holds other vectors than the index; build it again")
         return cls(graph, path.stat().st_size)
 
@@ -123,3 +125,7 @@ class USearch(Engine):
     def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
         """From k candidates to a thousand."""
         return effort_grid(count, k)
+
+
+def _kind(graph: Any) -> tuple[object, ...]:
+    return graph.ndim, graph.metric_kind, graph.dtype

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.search.store import FORMAT, HEADER, _read_header, _remove_others, _sealed
-from likewise.storage import new_file
+from likewise.search.folder import HEADER, alone_in
+from likewise.search.header import FORMAT, read_header, replace_header
 
 __all__ = ["FAMILY", "family_in", "read_pointer", "write_pointer"]
 
@@ -22,7 +22,7 @@ def family_in(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such index; make one with: likewise index build")
-    return str(_read_header(folder)[0].get("family"))
+    return str(read_header(folder).get("family"))
 
 
 def write_pointer(folder: Path, uri: str, collection: str, about: dict[str, Any]) -> Path:
@@ -43,9 +43,8 @@ def write_pointer(folder: Path, uri: str, collection: str, about: dict[str, Any]
         "files": {},
         "engine_files": {"folder": None, "files": {}},
     }
-    with new_file(folder / HEADER) as temporary:
-        temporary.write_bytes(_sealed(header))
-    _remove_others(folder, header)
+    with alone_in(folder) as locked:
+        replace_header(folder, header, locked=locked)
     return folder
 
 
@@ -57,7 +56,7 @@ def read_pointer(folder: Path) -> tuple[str, str]:
     """
     if family_in(folder) != FAMILY:
         raise InputError(f"{folder}: its vectors are in it; open it with Index.load")
-    header, _ = _read_header(folder)
+    header = read_header(folder)
     uri, collection = header.get("uri"), header.get("collection")
     if not isinstance(uri, str) or not isinstance(collection, str):
         raise InputError(f"{folder / HEADER}: damaged (no uri, or no collection)")
