@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from likewise.errors import InputError, LikewiseError
 from likewise.search.engine import Engine, Ids, Vectors
 from likewise.search.families.exact import Exact
+from likewise.search.frame import Frame
 from likewise.search.gate import checked_ids, checked_items
 from likewise.search.knobs import Settings
 from likewise.search.snapshot import Base, Fresh, Snapshot
@@ -35,7 +36,10 @@ def built_base(
     """Build the family's engine over vectors; an exact one where they are too few for it."""
     if len(vectors) < max(1, family.smallest):
         return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
-    return Base(vectors, ids, items, family.build(np.asarray(vectors), space.metric, settings))
+    plain = np.asarray(vectors)
+    frame = None if family is Exact else Frame.around(plain, space.metric)
+    seen = plain if frame is None else frame.seen(plain)
+    return Base(vectors, ids, items, family.build(seen, space.metric, settings), frame)
 
 
 class Contents:

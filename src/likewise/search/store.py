@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from likewise.errors import InputError, LikewiseError
 from likewise.search.families import FAMILIES
 from likewise.search.families.exact import Exact
+from likewise.search.frame import Frame
 from likewise.search.knobs import settled
 from likewise.search.rebuild import Contents
 from likewise.search.snapshot import Base, Fresh, Snapshot
@@ -32,7 +33,16 @@ HEADER = "index.json"
 FORMAT = 2
 ENGINE = "engine"
 LARGEST_HEADER = 2**26
-OURS = ("vectors-*", "ids-*", "items-*", "factor-*", "gone-*", "fresh_*-*", f"{ENGINE}-*")
+OURS = (
+    "vectors-*",
+    "ids-*",
+    "items-*",
+    "factor-*",
+    "frame-*",
+    "gone-*",
+    "fresh_*-*",
+    f"{ENGINE}-*",
+)
 LEFTOVERS = (".*.tmp", f".{ENGINE}.*")  # of saves that were killed
 
 
@@ -48,6 +58,8 @@ def save(index: Index, folder: Path) -> Path:
     arrays: dict[str, np.ndarray] = {"vectors": base.plain, "ids": base.ids}
     if contents.space.factor is not None:
         arrays["factor"] = contents.space.factor
+    if base.frame is not None:
+        arrays["frame"] = base.frame.numbers
     if now.gone is not None:
         arrays["gone"] = np.packbits(now.gone)
     if fresh.count:
@@ -250,7 +262,8 @@ def _base(
         raise InputError(f"{home}: holds files that are not the index's; build it again")
     kind.require()
     engine = kind.load(home, np.asarray(vectors), metric, settings, mmap=mmap)
-    return Base(vectors, ids, tables.get("items"), engine)
+    frame = Frame(arrays["frame"]) if "frame" in arrays else None
+    return Base(vectors, ids, tables.get("items"), engine, frame)
 
 
 def _require_shapes(
@@ -258,6 +271,8 @@ def _require_shapes(
 ) -> None:
     count, fresh = header["count"], header["fresh"]
     expected = {"vectors": ((count, width), np.float32), "ids": ((count,), np.int64)}
+    if "frame" in arrays:
+        expected["frame"] = ((width + 1,), np.float32)
     if fresh:
         expected["fresh_vectors"] = ((fresh, width), np.float32)
         expected["fresh_ids"] = ((fresh,), np.int64)
