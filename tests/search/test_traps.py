@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+from likewise.distances import Mahalanobis
 from likewise.errors import InputError
 from likewise.search import nearest as nearest_module
 from likewise.search.engine import Mask, Rows, Vectors
@@ -172,8 +173,6 @@ def test_extreme_numbers_keep_their_direction() -> None:
 
 
 def test_a_mahalanobis_index_is_the_distance_itself(tmp_path: Path) -> None:
-    from likewise.distances import Mahalanobis
-
     random = np.random.default_rng(0)
     factor = random.normal(size=(3, 6))
     np.save(tmp_path / "m.npy", factor.T @ factor)
@@ -224,3 +223,16 @@ for name, family in FAMILIES.items():
         assert (ids[:, 0] == np.arange(50)).mean() > 0.9, name
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_mahalanobis_map_does_not_lose_what_an_offset_hides() -> None:
+    """All features are far from zero, and only their differences count."""
+    random = np.random.default_rng(0)
+    x = (1e5 + random.normal(size=(2000, 64))).astype(np.float32)
+    factor = random.normal(size=(2, 64))
+    factor = (factor - factor.mean(axis=1, keepdims=True)).astype(np.float32)
+    mapped = x.astype(np.float64) @ factor.T.astype(np.float64)
+    far = np.stack([np.linalg.norm(mapped - one, axis=1) for one in mapped[:30]])
+    _, ids = Index.build(x, metric=Mahalanobis(factor=factor)).search(x[:30], 5)
+    found = np.take_along_axis(far, ids, 1)
+    np.testing.assert_allclose(found, np.sort(far, axis=1)[:, :5], atol=1e-4)
