@@ -12,7 +12,7 @@ from likewise.errors import InputError, LikewiseError
 from likewise.search.engine import Engine, Ids, Vectors
 from likewise.search.families.exact import Exact
 from likewise.search.frame import Frame
-from likewise.search.gate import checked_ids, checked_items
+from likewise.search.gate import checked_ids, checked_items, integer_ids
 from likewise.search.knobs import Settings
 from likewise.search.snapshot import Base, Fresh, Snapshot
 from likewise.search.space import Space
@@ -112,12 +112,10 @@ class Contents:
 
     def remove(self, ids: ArrayLike) -> int:
         """Remove rows by id; return how many there were."""
-        numbers = np.asarray(ids)
-        if numbers.size and numbers.dtype.kind not in "iu":
-            raise InputError(f"ids: expected integers; got {numbers.dtype}")
+        numbers = integer_ids(ids).reshape(-1)
         with self._writing:
             before = len(self.snapshot)
-            self.snapshot = self.snapshot.without(numbers.astype(np.int64).reshape(-1))
+            self.snapshot = self.snapshot.without(numbers)
             gone = before - len(self.snapshot)
         self._rebuild_if_degraded()
         return gone

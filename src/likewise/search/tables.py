@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
+from likewise.search.gate import as_array, integer_ids
 
 __all__ = ["TableSearch", "answer_table", "columns_of", "table_of", "vectors_of"]
 
@@ -140,7 +141,7 @@ def columns_of(
         _require(arrow, id)
         if not pa.types.is_integer(arrow[id].type) or arrow[id].null_count:
             raise InputError(f"column {id!r}: ids are integers without gaps, not {arrow[id].type}")
-        ids = arrow[id].to_numpy().astype(np.int64)
+        ids = integer_ids(arrow[id].to_numpy(), f"column {id!r}")
     items = arrow.drop_columns([name for name in (vector, id) if name])
     return vectors, ids, items if items.num_columns else None
 
@@ -164,7 +165,7 @@ def answer_table(index: TableSearch, queries: Any, k: int, vector: str, id: str 
     """
     names: pa.Array | pa.ChunkedArray
     if isinstance(queries, (np.ndarray, list, tuple)):
-        rows = np.atleast_2d(np.asarray(queries))
+        rows = np.atleast_2d(as_array(queries, "queries"))
         names = pa.array(np.arange(len(rows)))
     else:
         arrow = table_of(queries)
