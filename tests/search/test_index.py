@@ -79,7 +79,8 @@ def test_torch_finds_what_faiss_finds(metric: str, monkeypatch: pytest.MonkeyPat
     scan = exact_torch.TorchScan(vectors, metric, torch.device("cpu"))
     units = metric if metric != "cosine" else "dot"
     expected = Index.build(vectors, metric=units).search(queries, 12)[1]
-    np.testing.assert_array_equal(np.sort(scan.nearest(queries, 12)), np.sort(expected))
+    found = scan.nearest(queries, 12)
+    assert all(set(few) <= set(some) for few, some in zip(expected, found, strict=True))
     index = Index.build(vectors, metric=metric, search_settings={"device": "auto"})
     np.testing.assert_array_equal(
         index.search(queries, 12)[1], Index.build(vectors, metric=metric).search(queries, 12)[1]

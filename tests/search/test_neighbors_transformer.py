@@ -134,3 +134,21 @@ def test_wrong_input(arguments: dict[str, Any], problem: str) -> None:
 def test_more_neighbours_than_samples() -> None:
     with pytest.raises(ValueError, match="Expected n_neighbors <= n_samples_fit"):
         KNeighborsTransformer(n_neighbors=5).fit_transform(POINTS[:5])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
+@pytest.mark.parametrize(("middle", "spread"), [(2020.0, 0.5), (1.7e9, 1e-3)])
+def test_a_column_of_years_or_of_times(metric: str, middle: float, spread: float) -> None:
+    """Neighbours by a year were others than scikit-learn's in 98 of 100 rows."""
+    random = np.random.default_rng(0)
+    points = np.c_[random.normal(size=(500, 3)), middle + random.normal(size=500) * spread]
+    settings = {"n_neighbors": 5, "metric": metric}
+    ours = KNeighborsTransformer(**settings).fit(points)
+    theirs = neighbors.KNeighborsTransformer(**settings, algorithm="kd_tree").fit(points)
+    for asked in (points, points[:50] + 0.01):
+        mine, true = ours.transform(asked), theirs.transform(asked)
+        same = [set(mine[i].indices) == set(true[i].indices) for i in range(len(asked))]
+        assert np.mean(same) >= 0.99
+        np.testing.assert_allclose(np.sort(mine.data), np.sort(true.data), atol=1e-5)
+    again = pickle.loads(pickle.dumps(ours)).transform(points)
+    assert (again != ours.transform(points)).nnz == 0

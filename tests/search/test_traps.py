@@ -214,3 +214,32 @@ for name, family in FAMILIES.items():
         assert (ids[:, 0] == np.arange(50)).mean() > 0.9, name
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_mahalanobis_map_does_not_lose_what_an_offset_hides() -> None:
+    """All features are far from zero, and only their differences count."""
+    random = np.random.default_rng(0)
+    x = (1e5 + random.normal(size=(2000, 64))).astype(np.float32)
+    factor = random.normal(size=(2, 64))
+    factor = (factor - factor.mean(axis=1, keepdims=True)).astype(np.float32)
+    mapped = x.astype(np.float64) @ factor.T.astype(np.float64)
+    far = np.stack([np.linalg.norm(mapped - one, axis=1) for one in mapped[:30]])
+    _, ids = Index.build(x, metric=Mahalanobis(factor=factor)).search(x[:30], 5)
+    found = np.take_along_axis(far, ids, 1)
+    np.testing.assert_allclose(found, np.sort(far, axis=1)[:, :5], atol=1e-4)
+
+
+def test_rows_whose_difference_is_beyond_float32_are_refused() -> None:
+    """They came back as id 0 four times, three of them at minus infinity."""
+    x = np.full((6, 4), 8e18, np.float32)
+    x[3:] *= -1
+    for metric in ("euclidean", "manhattan", "dot"):
+        with pytest.raises(InputError, match="vectors: row 0 holds 8e[+]18; scale them down"):
+            Index.build(x, metric=metric)
+    index = Index.build(x / 3, metric="euclidean")
+    with pytest.raises(InputError, match="queries: row 1 holds 8e"):
+        index.search(np.stack([x[0] / 3, x[0]]))
+    for queries in (x[:2] / 3, np.concatenate([x, x]) / 3):
+        scores, ids = index.search(queries, 6)
+        assert all(sorted(row) == list(range(6)) for row in ids.tolist())
+        assert np.isfinite(scores).all()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import torch
 
 from likewise.errors import InputError, MissingExtra
 from likewise.search.families import FAMILIES, available
@@ -151,3 +153,58 @@ def test_wrong_searches(tmp_path: Path) -> None:
         index.with_effort(2)
     assert index.with_search_settings({"ef": 7}).search_settings == {"ef": 7}
     assert index.search_settings == {"ef": 64}
+
+
+@pytest.mark.parametrize(
+    ("act", "problem"),
+    [
+        (lambda _: Index.build([[1, 2], [3]]), "vectors: cannot be read as one array"),
+        (
+            lambda _: Index.build(torch.ones(3, 2, requires_grad=True)),
+            "vectors: cannot be read as one array .*grad",
+        ),
+        (lambda index: index.search([[1, 2, 3], [1]]), "queries: cannot be read as one array"),
+        (lambda index: index.search_table([[1, 2, 3], [1]]), "queries: cannot be read as one"),
+        (lambda index: index.search(np.ones(3), k=2.5), "k: must be a whole number; got 2.5"),
+        (lambda index: index.search(np.ones(3), k=True), "k: must be a whole number; got True"),
+        (lambda index: index.search(np.ones(3), k="3"), "k: must be a whole number; got '3'"),
+        (lambda index: index.search(np.ones(3), k=np.ones(2)), "k: must be a whole number"),
+        (lambda _: Index.build(np.eye(3), items={}), "items: expected a pyarrow Table; got dict"),
+        (lambda index: index.range_search(np.ones(3), "x"), "threshold: is not a number; got 'x'"),
+        (lambda index: index.range_search(np.ones(3), None), "threshold: is not a number"),
+    ],
+)
+def test_a_wrong_argument_is_named(act: Callable[[Index], object], problem: str) -> None:
+    with pytest.raises(InputError, match=f"^{problem}") as error:
+        act(Index.build(np.eye(3)))
+    assert "\n" not in str(error.value)
+
+
+def test_no_id_is_rounded_and_none_wraps() -> None:
+    """2^63 as int64 is the most negative of all: what had that id was removed."""
+    index = Index.build(np.eye(2), [-(2**63), 1])
+    big = np.array([2**63], np.uint64)
+    table = pa.table(
+        {"id": pa.array([2**63 + 5, 7], pa.uint64()), "embedding": [[1.0, 0], [0, 1.0]]}
+    )
+    for act in (
+        lambda: index.remove(big),
+        lambda: index.remove([2**63]),
+        lambda: index.describe(big),
+        lambda: index.search([1, 0], filter=big),
+        lambda: Index.from_table(table),
+        lambda: Index.build(np.eye(2), [2**70, 1]),
+    ):
+        with pytest.raises(InputError, match="beyond int64"):
+            act()
+    for numbers in ([0.9], [True], ["1"], [None]):
+        for act in (
+            lambda ids=numbers: index.describe(ids),
+            lambda ids=numbers: index.remove(ids),
+            lambda ids=numbers: index.search([1, 0], filter=ids),
+        ):
+            with pytest.raises(InputError, match="expected int"):
+                act()
+    assert index.remove(np.array([1], np.uint64)) == 1
+    assert index.describe([]) == []
+    assert index.remove([]) == 0

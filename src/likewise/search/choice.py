@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 
 from likewise.errors import InputError
 from likewise.search.engine import Rows
+from likewise.search.gate import integer_ids
 from likewise.search.snapshot import Snapshot
 
-__all__ = ["Filter", "chosen_rows"]
+__all__ = ["EXPECTED", "Filter", "chosen_rows"]
 
 Filter: TypeAlias = ArrayLike | pc.Expression
+EXPECTED = "int64 ids or a pyarrow expression"
 ROW = "__row__"  # no column of the items can have a name that is reserved so
 
 
@@ -32,10 +34,7 @@ def chosen_rows(snapshot: Snapshot, filter: Filter) -> Rows:
     """
     if isinstance(filter, pc.Expression):
         return _matching(snapshot, filter)
-    ids: np.ndarray = np.asarray(filter)
-    if ids.size and ids.dtype.kind not in "iu":
-        raise InputError(f"filter: expected int64 ids or a pyarrow expression; got {ids.dtype}")
-    rows = snapshot.rows_of(np.unique(ids.astype(np.int64).reshape(-1)))
+    rows = snapshot.rows_of(np.unique(integer_ids(filter, "filter", EXPECTED).reshape(-1)))
     return np.sort(rows[rows >= 0])
 
 

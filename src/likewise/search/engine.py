@@ -1,7 +1,8 @@
 """What a family of indexes must be able to do; the index around it does the rest.
 
 An engine is a cache over vectors that others own. It is built once and never changed: what is
-added, removed or updated later is the index's business, so that searching needs no lock.
+added, removed or updated later is the index's business, so that searching needs no lock. Vectors
+and queries come to it in the frame that the index chose for them (``likewise.search.frame``).
 """
 
 from __future__ import annotations
@@ -100,6 +101,9 @@ class Engine(ABC):
         cls, folder: Path, vectors: Vectors, metric: str, settings: Settings, *, mmap: bool
     ) -> Self:
         """Read what ``save`` wrote.
+
+        Args:
+            vectors: float32 [N,D], as the index holds them: in no frame.
 
         Raises:
             InputError: the files are not those of an engine over these vectors.

@@ -18,7 +18,7 @@ __all__ = ["ARRAYS", "ENGINE", "HEADER", "TABLES", "alone_in", "part", "remove_o
 
 HEADER = "index.json"
 ENGINE = "engine"
-ARRAYS = ("vectors", "ids", "factor", "gone", "fresh_vectors", "fresh_ids")
+ARRAYS = ("vectors", "ids", "factor", "frame", "gone", "fresh_vectors", "fresh_ids")
 TABLES = ("items", "fresh_items")
 LOCK = ".index.lock"
 

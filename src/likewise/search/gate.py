@@ -2,51 +2,106 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+import operator
+from typing import SupportsIndex
+
 import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
 
-__all__ = ["checked_ids", "checked_items", "checked_vectors"]
+__all__ = [
+    "as_array",
+    "checked_count",
+    "checked_ids",
+    "checked_items",
+    "checked_threshold",
+    "checked_vectors",
+    "integer_ids",
+]
+
+LARGEST_SQUARE = 2.0**125  # of a row: the difference of two has four times as much, in float32
+
+
+def as_array(values: ArrayLike, what: str) -> NDArray[np.generic]:
+    """Any array, of NumPy, torch or lists.
+
+    Raises:
+        InputError: rows of different lengths, or what NumPy cannot read.
+    """
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"{what}: cannot be read as one array ({reason})") from None
 
 
 def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vectors") -> Vectors:
     """Vectors as float32 [N,D], finite, contiguous, and for cosine of unit length.
 
     Raises:
-        InputError: names the first row that is not finite, or zero where a direction is needed.
+        InputError: names the first row that is not finite, zero where a direction is needed, or so
+            long that differences are beyond float32.
     """
-    array = np.asarray(vectors)
+    array = as_array(vectors, what)
     if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
         raise InputError(f"{what}: expected numbers [N,D]; got {array.dtype} {list(array.shape)}")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
         ready = np.ascontiguousarray(array, np.float32)
-    squares = np.einsum("nd,nd->n", ready, ready)
+        squares = np.einsum("nd,nd->n", ready, ready)
     # A finite row's squares can overflow, and a small row's vanish; only then look closer.
-    if not np.isfinite(squares).all() or (metric == "cosine" and (squares < 1e-30).any()):
-        return _checked_closely(ready, metric, what)
     if metric != "cosine":
+        if not (squares <= LARGEST_SQUARE).all():  # nor is what is not a number
+            raise _too_large(ready, what)
         return ready
+    if not np.isfinite(squares).all() or (squares < 1e-30).any():
+        return _directions(ready, what)
     unit: Vectors = ready / np.sqrt(squares)[:, None]
     return unit
 
 
-def _checked_closely(ready: Vectors, metric: str, what: str) -> Vectors:
+def _too_large(ready: Vectors, what: str) -> InputError:
+    lengths = np.linalg.norm(ready.astype(np.float64), axis=1)
+    if not np.isfinite(lengths).all():
+        return InputError(f"{what}: row {int(np.argmin(np.isfinite(lengths)))} is not finite")
+    row = int(np.argmax(lengths))
+    return InputError(
+        f"{what}: row {row} holds {np.abs(ready[row]).max():g}; scale them down, "
+        "for the squares of such differences are beyond float32"
+    )
+
+
+def _directions(ready: Vectors, what: str) -> Vectors:
     largest = np.abs(ready).max(axis=1)
     if not np.isfinite(largest).all():
         raise InputError(f"{what}: row {int(np.argmin(np.isfinite(largest)))} is not finite")
-    if metric != "cosine":
-        raise InputError(
-            f"{what}: row {int(np.argmax(largest))} holds {largest.max():g}; "
-            "scale them down, for the square of that is beyond float32"
-        )
     if largest.min() == 0:
         raise InputError(f"{what}: row {int(np.argmin(largest))} is zero, so it has no direction")
     exact = ready.astype(np.float64)
     unit: Vectors = (exact / np.linalg.norm(exact, axis=1)[:, None]).astype(np.float32)
     return unit
+
+
+def integer_ids(ids: ArrayLike, what: str = "ids", expected: str = "integers") -> Ids:
+    """Ids of any shape as int64: none is rounded, and none wraps.
+
+    Raises:
+        InputError: they are not integers, or one is beyond int64.
+    """
+    found = as_array(ids, what)
+    if not found.size:
+        return np.empty(found.shape, np.int64)
+    if found.dtype.kind not in "iu":
+        big = found.dtype.kind == "O" and all(isinstance(i, int) for i in found.flat)
+        got = "some beyond int64" if big else f"{found.dtype} {list(found.shape)}"
+        raise InputError(f"{what}: expected {expected}; got {got}")
+    if found.dtype == np.uint64 and found.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{what}: {int(found.max())} is beyond int64")
+    return found.astype(np.int64)
 
 
 def checked_ids(ids: ArrayLike, count: int) -> Ids:
@@ -55,25 +110,56 @@ def checked_ids(ids: ArrayLike, count: int) -> Ids:
     Raises:
         InputError: they are not integers of 64 bits, not ``count``, or one comes twice.
     """
-    numbers = np.asarray(ids)
-    if numbers.ndim != 1 or (numbers.dtype.kind not in "iu" and numbers.size):
-        raise InputError(f"ids: expected integers [N]; got {numbers.dtype} {list(numbers.shape)}")
-    if len(numbers) != count:
-        raise InputError(f"ids: {len(numbers)} for {count} vectors")
-    if numbers.dtype == np.uint64 and count and numbers.max() > np.iinfo(np.int64).max:
-        raise InputError(f"ids: {int(numbers.max())} is beyond int64")
-    distinct, times = np.unique(numbers, return_counts=True)
+    found = integer_ids(ids, expected="integers [N]")
+    if found.ndim != 1:
+        raise InputError(f"ids: expected integers [N]; got {list(found.shape)}")
+    if len(found) != count:
+        raise InputError(f"ids: {len(found)} for {count} vectors")
+    distinct, times = np.unique(found, return_counts=True)
     if len(distinct) < count:
         raise InputError(f"ids: {int(distinct[np.argmax(times > 1)])} comes twice")
-    return numbers.astype(np.int64)
+    return found
 
 
 def checked_items(items: pa.Table | None, count: int) -> pa.Table | None:
     """The table, if it has a row for each vector.
 
     Raises:
-        InputError: it has not.
+        InputError: it has not, or is no Arrow table.
     """
+    if items is not None and not isinstance(items, pa.Table):
+        raise InputError(
+            f"items: expected a pyarrow Table; got {type(items).__name__}; "
+            "pyarrow.table(...) makes one"
+        )
     if items is not None and items.num_rows != count:
         raise InputError(f"items: {items.num_rows} rows for {count} vectors")
     return items
+
+
+def checked_count(k: object) -> int:
+    """``k``, how many are asked for.
+
+    Raises:
+        InputError: it is no whole number, or below 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, SupportsIndex):
+        raise InputError(f"k: must be a whole number; got {k!r}")
+    try:
+        found = operator.index(k)
+    except TypeError:  # an array has the method, and often not the right
+        raise InputError(f"k: must be a whole number; got {k!r}") from None
+    if found < 1:
+        raise InputError(f"k: must be at least 1; got {found}")
+    return found
+
+
+def checked_threshold(threshold: object) -> float:
+    """The least score of a range search.
+
+    Raises:
+        InputError: it is not a number.
+    """
+    if not isinstance(threshold, numbers.Real) or math.isnan(threshold):
+        raise InputError(f"threshold: is not a number; got {threshold!r}")
+    return float(threshold)

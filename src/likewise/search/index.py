@@ -17,7 +17,15 @@ from likewise.errors import InputError
 from likewise.search.choice import Filter, chosen_rows
 from likewise.search.engine import Ids, Vectors
 from likewise.search.families import family_named
-from likewise.search.gate import checked_ids, checked_items, checked_vectors
+from likewise.search.gate import (
+    as_array,
+    checked_count,
+    checked_ids,
+    checked_items,
+    checked_threshold,
+    checked_vectors,
+    integer_ids,
+)
 from likewise.search.holdings import Holdings
 from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
@@ -194,8 +202,7 @@ class Index(Holdings, Tables):
             InputError: the dimension differs, a query is not finite or zero, k is below 1, or the
                 filter or a setting is wrong.
         """
-        if k < 1:
-            raise InputError(f"k: must be at least 1; got {k}")
+        k = checked_count(k)
         wanted = self._queries(queries)
         chosen = self._search_settings if settings is None else self._settled(settings)
         snapshot = self._contents.snapshot
@@ -233,8 +240,7 @@ class Index(Holdings, Tables):
             >>> limits.tolist(), ids.tolist()
             ([0, 2, 3], [10, 20, 30])
         """
-        if np.isnan(threshold):
-            raise InputError("threshold: is not a number")
+        threshold = checked_threshold(threshold)
         wanted = self._queries(queries)
         chosen = self._search_settings if settings is None else self._settled(settings)
         snapshot = self._contents.snapshot
@@ -244,7 +250,7 @@ class Index(Holdings, Tables):
             return nearest(self._contents.space, snapshot, some, k, chosen, rows)
 
         total = len(snapshot) if rows is None else len(rows)
-        return within(find, total, wanted, float(threshold))
+        return within(find, total, wanted, threshold)
 
     def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
         """What each id is of: its row of ``items`` (empty where the index has none).
@@ -253,7 +259,7 @@ class Index(Holdings, Tables):
             InputError: an id is not in the index.
         """
         snapshot = self._contents.snapshot
-        numbers = np.asarray(ids, np.int64).reshape(-1)
+        numbers = integer_ids(ids).reshape(-1)
         rows = snapshot.rows_of(numbers)
         if len(rows) and rows.min() < 0:
             raise InputError(f"ids: {int(numbers[np.argmin(rows)])} is not in the index")
@@ -365,7 +371,7 @@ class Index(Holdings, Tables):
         return new
 
     def _queries(self, queries: ArrayLike) -> Vectors:
-        array = np.asarray(queries)
+        array = as_array(queries, "queries")
         if array.ndim == 1:
             array = array[None]
         if array.ndim == 2 and array.shape[1] != self._contents.dimension:

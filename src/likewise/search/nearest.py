@@ -48,7 +48,7 @@ def nearest(
     if k == 0 or len(queries) == 0:
         return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
     if chosen is None and not snapshot.fresh.count and not snapshot.gone_count:
-        rows = snapshot.base.engine.nearest(queries, k, settings)
+        rows = snapshot.base.nearest(queries, k, settings)
         short = rows.min(axis=1) < 0 if rows.shape[1] == k else (rows >= 0).sum(axis=1) < k
         if short.any():
             rows = _completed(space, snapshot, queries, k, rows, short, None)
@@ -90,12 +90,12 @@ def _in_base(
     space: Space, snapshot: Snapshot, queries: Vectors, k: int, settings: Settings
 ) -> Rows:
     """At least ``k`` rows of the base that are not removed, for each query."""
-    engine, count = snapshot.base.engine, len(snapshot.base.ids)
+    base, count = snapshot.base, len(snapshot.base.ids)
     if not snapshot.gone_count:
-        rows = engine.nearest(queries, k, settings)
+        rows = base.nearest(queries, k, settings)
     else:
         share = 1 - snapshot.gone_count / count
-        rows = engine.nearest(queries, min(count, int(1.2 * k / share) + 8), settings)
+        rows = base.nearest(queries, min(count, int(1.2 * k / share) + 8), settings)
         rows = _sifted(rows, snapshot.alive)
     short = (rows >= 0).sum(axis=1) < k
     if not short.any():
@@ -115,9 +115,9 @@ def _in_chosen(
     mask = np.zeros(count, np.bool_)
     mask[old] = True
     if base.engine.selects:
-        rows = base.engine.nearest(queries, k, settings, mask)
+        rows = base.nearest(queries, k, settings, mask)
     else:
-        rows = base.engine.nearest(queries, min(count, int(1.5 * k / share) + 8), settings)
+        rows = base.nearest(queries, min(count, int(1.5 * k / share) + 8), settings)
     rows = _sifted(rows, mask)
     short = (rows >= 0).sum(axis=1) < k
     return _completed(space, snapshot, queries, k, rows, short, old) if short.any() else rows
@@ -138,15 +138,16 @@ def _completed(
     allowed: Rows | None,
 ) -> Rows:
     """Search exactly for those queries that the engine found too few for."""
-    full = np.full((len(queries), max(k, rows.shape[1])), -1, np.int64)
+    best = _exactly(space, snapshot.base.plain, queries[short], k, allowed)
+    full = np.full((len(queries), max(best.shape[1], rows.shape[1])), -1, np.int64)
     full[:, : rows.shape[1]] = rows
     full[short] = -1
-    full[short, :k] = _exactly(space, snapshot.base.plain, queries[short], k, allowed)
+    full[short, : best.shape[1]] = best
     return full
 
 
 def _exactly(space: Space, vectors: Vectors, queries: Vectors, k: int, rows: Rows | None) -> Rows:
-    """Every allowed row is compared, in blocks where they have to be gathered."""
+    """Every allowed row is compared, in blocks where they have to be gathered: [Q,C], C ≥ k."""
     if rows is None:
         return nearest_plain(vectors, queries, k, space.metric)
     step = max(k, BLOCK_BYTES // (4 * vectors.shape[1]))

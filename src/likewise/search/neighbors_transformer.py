@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -37,7 +37,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         seed: of the tuner.
 
     Attributes:
-        index_: the index.
+        index_: the index; but for the cosine, of the samples less their mean.
         n_samples_fit_: how many samples it holds.
 
     Example:
@@ -83,7 +83,10 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         if self.family is not None and self.recall is not None:
             raise InputError("family, recall: give one; with a recall the family is tuned for")
         rows = validate_data(self, X, dtype=[np.float64, np.float32])
-        self._samples = np.ascontiguousarray(rows, np.float32)
+        # No distance feels a shift, and float32 feels what is far from zero: a time in seconds
+        # has steps of two minutes in it.
+        self._middle = None if self.metric == "cosine" else rows.mean(axis=0, dtype=np.float64)
+        self._samples = self._shifted(rows)
         self.n_samples_fit_ = len(rows)
         self.index_ = self._built()
         return self
@@ -96,7 +99,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        distances, places = self._neighbours(np.ascontiguousarray(rows, np.float32))
+        distances, places = self._neighbours(self._shifted(rows))
         return self._graph(distances, places)
 
     def fit_transform(self, X: ArrayLike, y: object = None) -> csr_matrix:  # noqa: ARG002  # scikit-learn's
@@ -114,6 +117,11 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         distances[mine] = 0.0
         return self._graph(
             np.take_along_axis(distances, order, axis=1), np.take_along_axis(places, order, axis=1)
+        )
+
+    def _shifted(self, rows: NDArray[np.floating]) -> Vectors:
+        return np.ascontiguousarray(
+            rows if self._middle is None else rows - self._middle, np.float32
         )
 
     @property

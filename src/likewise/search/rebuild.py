@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from likewise.errors import InputError, LikewiseError
 from likewise.search.engine import Engine, Ids, Vectors
 from likewise.search.families.exact import Exact
-from likewise.search.gate import checked_ids, checked_items
+from likewise.search.frame import Frame
+from likewise.search.gate import checked_ids, checked_items, integer_ids
 from likewise.search.knobs import Settings
 from likewise.search.snapshot import Base, Fresh, Snapshot
 from likewise.search.space import Space
@@ -38,7 +39,10 @@ def built_base(
     """Build the family's engine over vectors; an exact one where they are too few for it."""
     if len(vectors) < max(1, family.smallest):
         return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
-    return Base(vectors, ids, items, family.build(np.asarray(vectors), space.metric, settings))
+    plain = np.asarray(vectors)
+    frame = None if family is Exact else Frame.around(plain, space.metric)
+    seen = plain if frame is None else frame.seen(plain)
+    return Base(vectors, ids, items, family.build(seen, space.metric, settings), frame)
 
 
 class Contents:
@@ -114,12 +118,10 @@ class Contents:
 
     def remove(self, ids: ArrayLike) -> int:
         """Remove rows by id; return how many there were."""
-        numbers = np.asarray(ids)
-        if numbers.size and numbers.dtype.kind not in "iu":
-            raise InputError(f"ids: expected integers; got {numbers.dtype}")
+        numbers = integer_ids(ids).reshape(-1)
         with self._writing:
             before = len(self.snapshot)
-            self.snapshot = self.snapshot.without(numbers.astype(np.int64).reshape(-1))
+            self.snapshot = self.snapshot.without(numbers)
             gone = before - len(self.snapshot)
             self._changes += gone
         self._rebuild_if_degraded()

@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from likewise.errors import InputError
 from likewise.search.engine import Engine, Ids, Mask, Rows, Vectors
+from likewise.search.frame import Frame
+from likewise.search.knobs import Settings
 
 __all__ = ["Base", "Fresh", "Snapshot"]
 
@@ -27,12 +29,21 @@ class Base:
         ids: int64 [N], distinct.
         items: N rows that say what each vector is of, or None.
         engine: the cache over the vectors.
+        frame: what the engine sees them in; None for as they are.
     """
 
     vectors: Vectors
     ids: Ids
     items: pa.Table | None
     engine: Engine
+    frame: Frame | None = None
+
+    def nearest(
+        self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+    ) -> Rows:
+        """The engine's candidates, int64 [Q,C]: see ``Engine.nearest``."""
+        seen = queries if self.frame is None else self.frame.seen(queries)
+        return self.engine.nearest(seen, k, settings, among)
 
     @cached_property
     def plain(self) -> Vectors:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
@@ -15,6 +16,7 @@ from likewise.search.gate import checked_vectors
 
 __all__ = ["METRICS", "Space", "require_metric", "space_of"]
 
+BLOCK = 8192  # vectors mapped at once
 METRICS = ("cosine", "dot", "euclidean", "manhattan")
 
 
@@ -49,7 +51,22 @@ class Space:
             raise InputError(
                 f"{what}: have {ready.shape[1]} dimensions, the metric {self.factor.shape[1]}"
             )
-        return checked_vectors(ready @ self.factor.T, self.metric, what)
+        return checked_vectors(self._mapped(ready), self.metric, what)
+
+    def _mapped(self, vectors: Vectors) -> Vectors:
+        """Vectors [N,D] by the factor; in double precision, for offsets may cancel in the sum."""
+        factor = self._exact_factor
+        found = np.empty((len(vectors), len(factor)), np.float32)
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused
+            for start in range(0, len(vectors), BLOCK):
+                part = vectors[start : start + BLOCK].astype(np.float64)
+                found[start : start + BLOCK] = part @ factor.T
+        return found
+
+    @cached_property
+    def _exact_factor(self) -> NDArray[np.float64]:
+        assert self.factor is not None
+        return self.factor.astype(np.float64)
 
     def scores(self, queries: Vectors, near: Vectors) -> Vectors:
         """The exact score of each query [Q,D] with its own candidates [Q,C,D]: float32 [Q,C].

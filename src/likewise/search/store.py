@@ -15,6 +15,7 @@ from likewise.search.engine import Engine, Vectors
 from likewise.search.families import FAMILIES
 from likewise.search.families.exact import Exact
 from likewise.search.folder import ENGINE, HEADER, alone_in, part
+from likewise.search.frame import Frame
 from likewise.search.header import FORMAT, mark_of, read_header, replace_header
 from likewise.search.knobs import Settings, settled
 from likewise.search.reading import array_in, engine_in, engine_name, require_distinct, table_in
@@ -43,6 +44,8 @@ def save(index: Index, folder: Path) -> Path:
     arrays: dict[str, np.ndarray] = {"vectors": base.plain, "ids": base.ids}
     if contents.space.factor is not None:
         arrays["factor"] = contents.space.factor
+    if base.frame is not None:
+        arrays["frame"] = base.frame.numbers
     if now.gone is not None:
         arrays["gone"] = np.packbits(now.gone)
     if fresh.count:
@@ -192,8 +195,11 @@ def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool, rebuild: bool) 
         else:
             home = engine_in(folder, header["engine_files"])
             engine = _engine(folder, home, kind, np.asarray(vectors), space, settings, mmap=mmap)
-            _try_out(home, engine, np.asarray(vectors[:1]), count, searching)
-            base = Base(vectors, ids, items, engine)
+            frame = None
+            if "frame" in files:
+                frame = Frame(array_in(folder, "frame", files, (width + 1,), np.float32))
+            base = Base(vectors, ids, items, engine, frame)
+            _try_out(home, base, searching)
         snapshot = Snapshot(base, fresh, gone, 0 if gone is None else int(gone.sum()))
         contents = Contents(family, settings, space, str(header["fingerprint"]), base, snapshot)
         return Index(contents, searching, dict(header["evidence"]))
@@ -244,19 +250,17 @@ def _engine(
         raise InputError(f"{home}: cannot be read ({_line(error)}); build it again") from None
 
 
-def _try_out(
-    home: Path | None, engine: Engine, query: Vectors, count: int, settings: Settings
-) -> None:
+def _try_out(home: Path | None, base: Base, settings: Settings) -> None:
     """Search once: an engine over other vectors shows it here, and not to the first user."""
-    if home is None or not count:
+    if home is None or not len(base.ids):
         return
     try:
-        rows = engine.nearest(query, 1, settings)
+        rows = base.nearest(np.asarray(base.vectors[:1]), 1, settings)
     except Exception as error:  # whatever its library says
         raise InputError(
             f"{home}: is not over the index's vectors ({_line(error)}); build it again"
         ) from None
-    if rows.max(initial=-1) >= count:
+    if rows.max(initial=-1) >= len(base.ids):
         raise InputError(f"{home}: is not over the index's vectors; build it again")
 
 

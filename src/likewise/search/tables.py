@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
+from likewise.search.gate import as_array, integer_ids
 
 __all__ = ["Tables", "columns_of", "table_of", "vectors_of"]
 
@@ -183,7 +184,7 @@ def columns_of(
         _require(arrow, id)
         if not pa.types.is_integer(arrow[id].type) or arrow[id].null_count:
             raise InputError(f"column {id!r}: ids are integers without gaps, not {arrow[id].type}")
-        ids = arrow[id].to_numpy().astype(np.int64)
+        ids = integer_ids(arrow[id].to_numpy(), f"column {id!r}")
     items = arrow.drop_columns([name for name in (vector, id) if name])
     return vectors, ids, items if items.num_columns else None
 
@@ -193,7 +194,7 @@ def _queries_of(
 ) -> tuple[NDArray[Any], pa.Array | pa.ChunkedArray]:
     """The queries' vectors [Q,D] and what each is called."""
     if isinstance(queries, (np.ndarray, list, tuple)):
-        rows = np.atleast_2d(np.asarray(queries))
+        rows = np.atleast_2d(as_array(queries, "queries"))
         return rows, pa.array(np.arange(len(rows)))
     arrow = table_of(queries)
     rows = vectors_of(arrow, vector)

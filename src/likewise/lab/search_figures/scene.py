@@ -108,4 +108,5 @@ def scene_of(points: NDArray[np.floating], query: NDArray[np.floating], metric: 
     """A scene of given vectors [N,2] and query [1,2], with its truth."""
     space = space_of(metric)
     vectors, asked = space.admit(points), space.admit(query, "query")
-    return Scene(vectors, asked, metric, nearest_plain(vectors, asked, NEAREST, metric)[0])
+    nearest = nearest_plain(vectors, asked, NEAREST, metric)[0, :NEAREST]
+    return Scene(vectors, asked, metric, nearest)

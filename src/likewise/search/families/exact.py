@@ -52,15 +52,15 @@ class Exact(Engine):
     def nearest(
         self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
     ) -> Rows:
-        """The ``k`` nearest, all of them true."""
+        """The ``k`` nearest, none of them missed."""
         if among is None:
             scan = None if settings.get("device", "cpu") == "cpu" else self._scan(settings)
             if scan is not None:
                 return scan.nearest(queries, k)
             return nearest_plain(self._vectors, queries, k, self._metric)
         allowed = np.flatnonzero(among)
-        found = np.full((len(queries), k), -1, np.int64)
         best = nearest_plain(self._vectors[allowed], queries, min(k, len(allowed)), self._metric)
+        found = np.full((len(queries), max(k, best.shape[1])), -1, np.int64)
         found[:, : best.shape[1]] = allowed[best]
         return found
 

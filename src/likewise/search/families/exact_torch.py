@@ -1,4 +1,8 @@
-"""Exact search on a GPU: blocks of products by torch, the best of each kept."""
+"""Exact search on a GPU: blocks of products by torch, the best of each kept.
+
+Where the products do not prove that none of the nearest is missed, as ``likewise.search.plain``
+explains, the differences are taken.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from likewise.search.engine import Rows, Vectors
+from likewise.search.plain import ROUNDING, beyond, proven
 
 if TYPE_CHECKING:
     import torch
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["TorchScan"]
 
 BLOCK_SCORES = 2**26  # scores at once: 256 MiB of float32
+# Of a product by what users may have set torch to: TF32 and bfloat16 have fewer digits.
+ROUNDINGS = {"highest": ROUNDING, "high": 2.0**-11, "medium": 2.0**-8}
 
 
 class TorchScan:
@@ -33,18 +40,36 @@ class TorchScan:
         self._metric = metric
 
     def nearest(self, queries: Vectors, k: int) -> Rows:
-        """The rows of the ``k`` nearest of each query, int64 [Q,k]; k at most N."""
+        """Rows among which the ``k`` nearest of each query are, int64 [Q,C]; k at most N."""
+        import torch
+
+        if self._halves is None:
+            return self._best(queries, k, by_differences=False)[1]
+        count, dimension = self._vectors.shape
+        asked = beyond(k, count)
+        scores, rows = self._best(queries, asked, by_differences=False)
+        if asked < count:
+            squares = np.einsum("qd,qd->q", queries, queries)
+            far = squares[:, None] - 2 * scores
+            rounding = ROUNDINGS[torch.get_float32_matmul_precision()]
+            lost = ~proven(far[:, k - 1], far[:, -1], squares, dimension, rounding)
+            if lost.any():
+                rows[lost] = self._best(queries[lost], asked, by_differences=True)[1]
+        return rows
+
+    def _best(self, queries: Vectors, k: int, *, by_differences: bool) -> tuple[Vectors, Rows]:
+        """Scores, descending, and rows [Q,k]."""
         import torch
 
         wanted = torch.tensor(queries, device=self._vectors.device)
         count = len(self._vectors)
         step = max(k, min(count, BLOCK_SCORES // max(1, min(len(wanted), 4096))))
-        found = []
+        found: list[tuple[Vectors, Rows]] = []
         with torch.inference_mode():
             for some in wanted.split(4096):
                 best: tuple[torch.Tensor, torch.Tensor] | None = None
                 for start in range(0, count, step):
-                    scores = self._scores(some, slice(start, start + step))
+                    scores = self._scores(some, slice(start, start + step), by_differences)
                     top, rows = scores.topk(min(k, scores.shape[1]), dim=1)
                     rows += start
                     if best is not None:
@@ -53,15 +78,19 @@ class TorchScan:
                         rows = torch.cat([best[1], rows], 1).gather(1, places)
                     best = top, rows
                 if best is not None:
-                    found.append(best[1].cpu().numpy())
-        return np.concatenate(found).astype(np.int64)
+                    found.append((best[0].cpu().numpy(), best[1].cpu().numpy()))
+        together = np.concatenate([part[0] for part in found])
+        return together, np.concatenate([part[1] for part in found]).astype(np.int64)
 
-    def _scores(self, queries: torch.Tensor, part: slice) -> torch.Tensor:
+    def _scores(self, queries: torch.Tensor, part: slice, by_differences: bool) -> torch.Tensor:
         """Higher for nearer; for the Euclidean distance, up to a constant of the query."""
         import torch
 
         vectors = self._vectors[part]
         if self._metric == "manhattan":
             return -torch.cdist(queries, vectors, p=1)
+        if by_differences:
+            mode = "donot_use_mm_for_euclid_dist"
+            return -torch.cdist(queries, vectors, compute_mode=mode)
         scores = queries @ vectors.T
         return scores if self._halves is None else scores.sub_(self._halves[part])

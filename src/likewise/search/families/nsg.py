@@ -13,7 +13,7 @@ from likewise.search.families.dial import Dial
 from likewise.search.families.faiss_engine import FaissEngine
 from likewise.search.families.hnsw import EFFORT, effort_grid
 from likewise.search.knobs import Knob, Settings
-from likewise.search.plain import nearest_plain, threads_for
+from likewise.search.plain import nearest_by_products, threads_for
 
 __all__ = ["NSG"]
 
@@ -92,7 +92,7 @@ class NSG(FaissEngine):
 
 def _neighbors(vectors: Vectors, count: int) -> Rows:
     """The nearest others of each vector, int64 [N,count]."""
-    rows = nearest_plain(vectors, vectors, count + 1, "euclidean")
+    _, rows = nearest_by_products(vectors, vectors, count + 1, "euclidean")
     own = rows == np.arange(len(rows))[:, None]
     own[~own.any(axis=1), -1] = True  # rounding pushed it out of its own list; then drop the last
     others: Rows = rows[~own].reshape(len(rows), count)

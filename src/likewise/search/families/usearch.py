@@ -20,6 +20,7 @@ __all__ = ["USearch"]
 METRICS = {"cosine": "cos", "dot": "ip", "euclidean": "l2sq"}
 STORAGE = {"float32": "f32", "float16": "f16", "int8": "i8"}
 FILE = "engine.usearch"
+FARTHEST = 128.0  # length of a query, where the vectors have one of about 1
 
 
 class USearch(Engine):
@@ -45,9 +46,10 @@ class USearch(Engine):
     )
     search_knobs = (EFFORT,)
 
-    def __init__(self, graph: Any, size: int) -> None:
+    def __init__(self, graph: Any, size: int, metric: str) -> None:
         self._graph = graph
         self._size = size
+        self._metric = metric
         self._effort = Dial(lambda value: setattr(graph, "expansion_search", value))
 
     @classmethod
@@ -70,12 +72,28 @@ class USearch(Engine):
             enable_key_lookups=False,
         )
         graph.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=usable_cores())
-        return cls(graph, int(graph.serialized_length))
+        return cls(graph, int(graph.serialized_length), metric)
 
     def nearest(
         self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
     ) -> Rows:
-        """The candidates that the walk finds."""
+        """The candidates that the walk finds; none for a query that is too far away.
+
+        The query too is kept in the numbers of the graph: those of half the length end at 65,504,
+        which the square of a distance must not reach. Of a product the query's length is no part.
+        """
+        away = None
+        if self._metric != "cosine":
+            lengths = np.sqrt(np.einsum("qd,qd->q", queries, queries))[:, None]
+            if self._metric == "dot":
+                queries = queries / np.maximum(lengths, 1e-30)
+            elif lengths.max() > FARTHEST:
+                away = lengths > FARTHEST
+                queries = np.where(away, np.float32(0), queries)
+        rows = self._walked(queries, k, settings)
+        return rows if away is None else np.where(away, -1, rows)
+
+    def _walked(self, queries: Vectors, k: int, settings: Settings) -> Rows:
         threads = usable_cores() if len(queries) > 1 else 1
         with self._effort.at(max(int(settings["ef"]), k)):
             found = self._graph.search(queries, k, threads=threads)
@@ -107,7 +125,7 @@ class USearch(Engine):
         own = Index(ndim=vectors.shape[1], metric=METRICS[metric], dtype=storage)
         if graph is None or len(graph) != len(vectors) or _kind(graph) != _kind(own):
             raise InputError(f"{path}: holds other vectors than the index; build it again")
-        return cls(graph, path.stat().st_size)
+        return cls(graph, path.stat().st_size, metric)
 
     @property
     def memory_bytes(self) -> int:

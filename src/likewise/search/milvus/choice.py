@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.errors import InputError
-from likewise.search.choice import Filter, _rows_matching
+from likewise.search.choice import EXPECTED, Filter, _rows_matching
 from likewise.search.engine import Ids, Mask
+from likewise.search.gate import integer_ids
 from likewise.search.milvus.collection import MESSAGE_IDS, Collection, among
 from likewise.search.milvus.expression import translated
 from likewise.search.milvus.items import Columns, items_table
@@ -58,10 +59,7 @@ def chosen(collection: Collection, filter: Filter | None) -> Choice:
     if filter is None:
         return Choice([""])
     if not isinstance(filter, pc.Expression):
-        ids = np.asarray(filter)
-        if ids.size and ids.dtype.kind not in "iu":
-            raise InputError(f"filter: expected int64 ids or a pyarrow expression; got {ids.dtype}")
-        return _of_ids(np.unique(ids.astype(np.int64).reshape(-1)))
+        return _of_ids(np.unique(integer_ids(filter, "filter", EXPECTED).reshape(-1)))
     columns = collection.about.columns
     if columns is None:
         raise InputError("filter: an expression needs items, and this index has none")

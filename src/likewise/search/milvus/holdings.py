@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
+from likewise.search.gate import integer_ids
 from likewise.search.knobs import settled
 from likewise.search.milvus.collection import Collection, among
 from likewise.search.milvus.items import items_table
@@ -101,7 +102,7 @@ class MilvusHoldings:
         Raises:
             InputError: an id is not in the index.
         """
-        numbers = np.asarray(ids, np.int64).reshape(-1)
+        numbers = integer_ids(ids).reshape(-1)
         found = self._fetched(numbers)
         for number in numbers.tolist():
             if number not in found:

@@ -15,7 +15,14 @@ from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
 from likewise.search.choice import Filter
 from likewise.search.engine import Ids, Vectors
-from likewise.search.gate import checked_ids, checked_items
+from likewise.search.gate import (
+    as_array,
+    checked_count,
+    checked_ids,
+    checked_items,
+    checked_threshold,
+    integer_ids,
+)
 from likewise.search.knobs import settled
 from likewise.search.milvus.choice import chosen
 from likewise.search.milvus.collection import About, Collection
@@ -174,8 +181,7 @@ class MilvusIndex(MilvusHoldings, Tables):
             InputError: see ``Index.search``.
             LikewiseError: the server does not answer.
         """
-        if k < 1:
-            raise InputError(f"k: must be at least 1; got {k}")
+        k = checked_count(k)
         wanted = self._queries(queries)
         knobs = self._search_settings if settings is None else self._settled(settings)
         choice = chosen(self._collection, filter)
@@ -195,8 +201,7 @@ class MilvusIndex(MilvusHoldings, Tables):
             InputError: see ``Index.range_search``.
             LikewiseError: the server does not answer.
         """
-        if np.isnan(threshold):
-            raise InputError("threshold: is not a number")
+        threshold = checked_threshold(threshold)
         wanted = self._queries(queries)
         knobs = self._search_settings if settings is None else self._settled(settings)
         choice = chosen(self._collection, filter)
@@ -205,7 +210,7 @@ class MilvusIndex(MilvusHoldings, Tables):
             return nearest(self._space, self._collection, some, k, knobs, choice)
 
         total = sum(self._collection.count(part) for part in choice.parts)
-        return within(find, total, wanted, float(threshold))
+        return within(find, total, wanted, threshold)
 
     def add(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
         """Add vectors under new ids; they are found from the next search on.
@@ -227,10 +232,7 @@ class MilvusIndex(MilvusHoldings, Tables):
 
     def remove(self, ids: ArrayLike) -> int:
         """Remove vectors by id; return how many there were. Ids that are not here do not matter."""
-        numbers = np.asarray(ids)
-        if numbers.size and numbers.dtype.kind not in "iu":
-            raise InputError(f"ids: expected integers; got {numbers.dtype}")
-        known = self._collection.known(np.unique(numbers.astype(np.int64).reshape(-1)))
+        known = self._collection.known(np.unique(integer_ids(ids).reshape(-1)))
         self._collection.delete(known)
         return len(known)
 
@@ -256,7 +258,7 @@ class MilvusIndex(MilvusHoldings, Tables):
         self._collection.write(numbers, new, table)
 
     def _queries(self, queries: ArrayLike) -> Vectors:
-        array = np.asarray(queries)
+        array = as_array(queries, "queries")
         if array.ndim == 1:
             array = array[None]
         if array.ndim == 2 and array.shape[1] != self.dimension:
