@@ -100,9 +100,6 @@ class Annoy(Engine):
             raise InputError(
                 f"{path}: holds {forest.get_n_items()} vectors, not {len(vectors)}; build it again"
             )
-        ends = {0, len(vectors) - 1} if len(vectors) else set()
-        if any((np.float32(forest.get_item_vector(row)) != vectors[row]).any() for row in ends):
-            raise InputError(f"{path}: is not over these vectors; build it again")
         return cls(forest, path)
 
     @property
