@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.progress import progress
 from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.drift import groups_worth
 from likewise.search.tuning.evidence import Evidence, conditions, data_fingerprint, quantiles_of
 from likewise.search.tuning.final import Verdict, final_points, judged
 from likewise.search.tuning.frontier import Point
@@ -134,6 +135,7 @@ def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
         count=len(task.vectors),
         held_out=task.held_out,
         probes=(len(task.choosing), len(task.judging)),
+        independent=(groups_worth(task.judging.groups), 0.0),
         nearest=quantiles_of(task.judge.nearest_scores[~task.judging.unknown]),
         nearest_unknown=quantiles_of(task.judge.nearest_scores[task.judging.unknown]),
         nearest_own=(),

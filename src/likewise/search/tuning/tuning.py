@@ -14,6 +14,7 @@ from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.search.index import Index
 from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.drift import groups_worth
 from likewise.search.tuning.evidence import Evidence, data_fingerprint, quantiles_of
 from likewise.search.tuning.frontier import Point, settings_text
 from likewise.search.tuning.leave_one_out import own_yardstick
@@ -79,9 +80,11 @@ class Tuning:
         )  # fmt: skip
         told = self.evidence
         yardstick = own_yardstick(built, told.k, told.threshold, seed=told.seed)
+        judged = told.independent[0] if told.independent else float(told.probes[1])
         evidence = replace(
             told,
             own=yardstick.measure(built.in_own_space()),
+            independent=(judged, groups_worth(yardstick.probes.groups)),
             nearest_own=quantiles_of(yardstick.nearest_scores),
             memory=resident_bytes(built),
             exact_memory=round(told.exact_memory * len(built) / told.count),
