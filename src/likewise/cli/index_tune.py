@@ -153,6 +153,8 @@ def _print(tuning: Tuning) -> None:
         ("", *tuning.aim.targets, "ms", "×exact", "memory"),
         [row(point) for point in frontier(near, by)],
     )
+    for line in tuning.notes:
+        note(line)
     for name, why in tuning.not_tried.items():
         note(f"not tried: {name}: {why}")
     evidence = tuning.evidence

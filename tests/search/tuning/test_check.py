@@ -195,6 +195,23 @@ def test_a_recall_that_fell_and_still_is_what_was_asked_is_a_note(index: Index) 
         assert ("still surely is the 0.5 that was asked" in told[0]) == holds
 
 
+def test_queries_that_are_indexed_are_left_out_or_refused(index: Index) -> None:
+    new = faces(300, 1, seed=4)[0]
+    mixed = given_probes(np.concatenate([8 * VECTORS[:100], new]))  # as directions they are equal
+    found = check(index, mixed)
+    assert found.queries == 300
+    assert found.notes[0].startswith("queries: 100 of 400 have the very vector")
+    for probes in (given_probes(VECTORS), given_probes(np.concatenate([VECTORS[:301], new]))):
+        with pytest.raises(InputError, match="name photos that are not indexed"):
+            check(index, probes)
+        with pytest.raises(InputError, match="name photos that are not indexed"):
+            tune(VECTORS, probes=probes)
+    tuning = tune(VECTORS, probes=mixed, aim=Aim(recall=0.9, latency=10.0))
+    assert sum(tuning.evidence.probes) == 300
+    assert "100 of 400" in tuning.notes[0]
+    assert tune(VECTORS, probes=given_probes(new), aim=Aim(latency=10.0)).notes == ()
+
+
 def test_labels_are_numbered_alike_on_both_sides() -> None:
     here = pa.table({"identity": ["bob", "anna", None, "bob", None]})
     there = pa.table({"identity": ["anna", "zoe", None]})

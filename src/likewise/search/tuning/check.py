@@ -13,6 +13,7 @@ from likewise.search.index import Index
 from likewise.search.tuning.aim import Aim
 from likewise.search.tuning.drift import Shift, shift_of
 from likewise.search.tuning.evidence import Evidence
+from likewise.search.tuning.indexed_queries import without_indexed
 from likewise.search.tuning.labels import labels_of
 from likewise.search.tuning.leave_one_out import QUERIES, exact_twin, own_yardstick
 from likewise.search.tuning.probes import Probes
@@ -80,13 +81,14 @@ def check(
     """Measure an index's recall on fresh queries, and compare it with its evidence.
 
     With queries it fails if the recall is surely below what was asked; and, where its interval is
-    below that in the evidence, unless it still surely is what was asked. Without, some of its own vectors are searched, each left out of its
-    answer, and held against the same when the index was built: that shows a change, but is no
-    proof of the recall on new queries.
+    below that in the evidence, unless it still surely is what was asked. Without, some of its own
+    vectors are searched, each left out of its answer, and held against the same when the index was
+    built: that shows a change, but is no proof of the recall on new queries.
 
     Args:
         index: any; one that was not tuned has only ``recall`` to be held against.
-        probes: queries that it does not hold; labels as ``labels_of`` its items numbers them.
+        probes: queries that it does not hold (those whose very vector it does are left out); labels
+            as ``labels_of`` its items numbers them.
         recall: what must be reached; what the evidence says was asked if None.
         k: how many neighbours; the evidence's, or 10, if None. With another than the evidence's
             only ``recall`` is held against it: what was promised holds at its own k.
@@ -95,7 +97,7 @@ def check(
 
     Raises:
         InputError: the index is all but empty, ``recall`` is not in (0, 1), or the queries do not
-            fit it.
+            fit it, or most of these are indexed.
 
     Example:
         >>> import numpy as np
@@ -114,6 +116,7 @@ def check(
     threshold = evidence.threshold if evidence else None
     plain = index.in_own_space()
     asked = dict(evidence.asked) if evidence else {}
+    left_out = ""
     if probes is None:
         yardstick = own_yardstick(index, k, threshold, count=count, seed=seed)
         stated, parts = (evidence.own, [evidence.nearest_own]) if evidence else (None, [])
@@ -122,14 +125,15 @@ def check(
             drawn = evidence.independent[1]
         asked = {}
     else:
-        fresh = replace(probes, queries=index.admit(probes.queries))
+        admitted = replace(probes, queries=index.admit(probes.queries))
+        fresh, left_out = without_indexed(admitted, plain.vectors)
         yardstick = Yardstick(exact_twin(index), fresh, k, labels_of(index.items), threshold)
         stated = evidence.recalls if evidence else None
         parts = [evidence.nearest, evidence.nearest_unknown] if evidence else []
         drawn = float(evidence.probes[1]) if evidence else 0.0
         if evidence and evidence.independent:
             drawn = evidence.independent[0]
-    notes = []
+    notes = [left_out] if left_out else []
     if evidence and k != evidence.k:
         stated, asked = None, {}
         notes.append(

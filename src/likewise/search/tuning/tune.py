@@ -52,13 +52,14 @@ def tune(
         limits: none if None.
         metric: see ``Index.build``.
         families: which to try; all that are installed if None.
-        probes: queries that are not among the vectors; held out of them if None.
+        probes: queries that are not among the vectors; held out of them if None. Those whose very
+            vector is among them are left out.
         count: how many to hold out, at most a tenth.
         seed: of all that is drawn.
 
     Raises:
-        InputError: what the vectors, labels or probes cannot be; mates without labels; an unknown
-            family.
+        InputError: what the vectors, labels or probes cannot be; most probes are among the
+            vectors; mates without labels; an unknown family.
         LikewiseError: nothing reaches the aim within the limits; says what came nearest, and what
             would reach it.
 
@@ -98,6 +99,7 @@ def tune(
         dropped=halving.dropped,
         reason=enough or _reason(verdict),
         evidence=_evidence(task, verdict, vectors),
+        given=None if probes is None else len(probes),
         aim=task.aim,
         limits=task.limits,
         metric=metric,

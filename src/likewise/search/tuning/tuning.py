@@ -40,6 +40,7 @@ class Tuning:
         aim: what was asked.
         limits: what it might cost.
         metric: of the vectors.
+        given: how many queries were given; None where they were held out.
     """
 
     pick: Point
@@ -53,6 +54,18 @@ class Tuning:
     aim: Aim
     limits: Limits
     metric: str | Mahalanobis
+    given: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know about the queries that were given."""
+        indexed = 0 if self.given is None else self.given - sum(self.evidence.probes)
+        if not indexed:
+            return ()
+        return (
+            f"queries: {indexed:,} of {self.given:,} have the very vector of one that is indexed; "
+            "these are left out, for they would find themselves",
+        )
 
     def build(
         self,
@@ -119,6 +132,7 @@ class Tuning:
             "limits": {"memory_bytes": self.limits.memory, "build_s": self.limits.build},
             "pick": self.pick.to_dict(),
             "reason": self.reason,
+            "notes": list(self.notes),
             "evidence": self.evidence.to_dict(),
             "exact": self.exact.to_dict(),
             "points": [point.to_dict() for point in self.points],
