@@ -17,6 +17,7 @@ from likewise.data.embeddings import Embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.search.index import Index
 from likewise.search.milvus.pointer import write_pointer
+from likewise.search.tuning.aim import Limits
 from tests.search.faces import faces
 
 FAMILY = ("--family", "ivf_flat")
@@ -149,12 +150,17 @@ def test_people_read_the_pick_and_how_to_build_it(
          "exact would reach it with --max-memory"),
         (["tune", "E", "--queries", "OTHER"], 2, "another embedder (xyz)"),
         (["tune", "E", "--queries", "none.npy"], 2, "cannot be read"),
-        (["build", "E", "--max-memory", "1GB"], 2, "need --recall or --mates"),
+        (["build", "E", "--max-memory", "1GB"], 2, "--max-memory: without --recall or --mates"),
+        (["build", "E", "--batch", "1", "-k", "10"], 2, "-k, --batch: without --recall or --mates"),
+        (["build", "E", "--seed", "3"], 2, "--seed: without --recall or --mates"),
         (["build", "E", "--recall", "0.9", "--set", "lists=3"], 2, "the tuner chooses them"),
         (["build", "E", "--search", "probes"], 2, "--search: 'probes'; write knob=value"),
         (["build", "E", "--metric", "cosin"], 2, "did you mean 'cosine'"),
         (["build", "E", "--metric", "manhattan", "--family", "rabitq"], 2, "has no metric"),
         (["check", "none"], 2, "no such index"),
+        (["tune", "E", "--seed", "-1"], 2, "--seed"),
+        (["build", "E", "--recall", "0.9", "--seed", "-1"], 2, "--seed"),
+        (["check", "none", "--seed", "-1"], 2, "--seed"),
     ],
 )  # fmt: skip
 def test_wrong_use(
@@ -193,6 +199,39 @@ def test_an_index_on_a_server_is_not_checked(
     code, _, err = run(capsys, "index", "check", tmp_path)
     assert code == 2
     assert "its vectors are on a Milvus server" in err
+
+
+def test_build_and_tune_have_the_same_limits(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    seen: list[Limits] = []
+
+    def stopped(*_: object, limits: Limits, **__: object) -> None:
+        seen.append(limits)
+        raise InputError("enough")
+
+    monkeypatch.setattr("likewise.search.tuning.tune.tune", stopped)
+    monkeypatch.setattr("likewise.search.tuning.tuned.tune", stopped)
+    out = ("--out", tmp_path / "index")
+    run(capsys, "index", "tune", files[0], "--recall", 0.9)
+    run(capsys, "index", "build", files[0], "--recall", 0.9, *out)
+    run(capsys, "index", "build", files[0], "--recall", 0.9, *out, "--max-build", "1h")
+    assert [limits.build for limits in seen] == [600, 600, 3600]
+
+
+def test_names_that_come_twice_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "e.npy", np.eye(5, dtype=np.float32))
+    (tmp_path / "names.txt").write_text("a/1\na/2\nb/1\na/2\nb/1\n")
+    code, _, err = run(
+        capsys, "index", "build", tmp_path / "e.npy", "--ids", tmp_path / "names.txt", "--out",
+        tmp_path / "index",
+    )  # fmt: skip
+    assert code == 2
+    assert "names.txt: rows 2 and 4 have the same name 'a/2'" in err
+    assert len(err.strip().splitlines()) == 1
 
 
 def test_few_vectors_are_searched_exactly_and_it_says_so(

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.aim import Batch, Mates, MaxBuild, MaxMemory, Neighbors, Recall, Seed, limits_of
+from likewise.cli.aim import (
+    MAX_BUILD,
+    Batch,
+    Mates,
+    MaxBuild,
+    MaxMemory,
+    Neighbors,
+    Recall,
+    Seed,
+    limits_of,
+)
 from likewise.cli.amounts import bytes_text, seconds_of
 from likewise.cli.output import (
     AsJson,
@@ -36,7 +46,7 @@ def tune(
     recall: Recall = None,
     mates: Mates = None,
     max_memory: MaxMemory = None,
-    max_build: MaxBuild = "10min",
+    max_build: MaxBuild = MAX_BUILD,
     k: Neighbors = 10,
     batch: Batch = 1,
     latency: Annotated[

@@ -92,6 +92,12 @@ def test_wrong_input(index: Index) -> None:
         check(index, recall=2)
     with pytest.raises(InputError, match="queries: row 0 is zero"):
         check(index, given_probes(np.zeros((1, index.dimension))))
+    for drawn in (lambda: check(index, seed=-1), lambda: tune(VECTORS, seed=-1)):
+        with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
+            drawn()
+    for few in (VECTORS, VECTORS[:5]):
+        with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
+            Index.build(few, recall=0.9, seed=-1)
     with pytest.raises(InputError, match="nothing to search for"):
         check(Index.build(np.eye(3)[:1]))
     with pytest.raises(InputError, match="have 3 dimensions"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from likewise.errors import InputError
 
-__all__ = ["Aim", "Limits"]
+__all__ = ["Aim", "Limits", "require_seed"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ class Aim:
         """What is asked for: ``recall``, ``mates`` or both, with the share to be found."""
         asked = {"recall": self.recall, "mates": self.mates}
         return {name: value for name, value in asked.items() if value is not None}
+
+
+def require_seed(seed: int) -> None:
+    """Refuse a seed that nothing can be drawn from.
+
+    Raises:
+        InputError: it is below 0.
+    """
+    if seed < 0:
+        raise InputError(f"seed: must be 0 or more; got {seed}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim
+from likewise.search.tuning.aim import Aim, require_seed
 from likewise.search.tuning.drift import Shift, shift_of
 from likewise.search.tuning.evidence import Evidence
 from likewise.search.tuning.indexed_queries import without_indexed
@@ -109,6 +109,7 @@ def check(
     """
     if len(index) < 2:
         raise InputError(f"index: {len(index)} vectors; there is nothing to search for")
+    require_seed(seed)
     if recall is not None:
         Aim(recall)
     evidence = Evidence.from_dict(index.evidence) if index.evidence else None

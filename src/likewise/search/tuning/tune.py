@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.progress import progress
-from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.aim import Aim, Limits, require_seed
 from likewise.search.tuning.drift import groups_worth
 from likewise.search.tuning.evidence import Evidence, conditions, data_fingerprint, quantiles_of
 from likewise.search.tuning.final import Verdict, final_points, judged
@@ -71,6 +71,7 @@ def tune(
         >>> tune(vectors, aim=Aim(recall=0.9, latency=0.1)).pick.family
         'exact'
     """
+    require_seed(seed)
     task = prepared(vectors, labels, aim or Aim(), limits or Limits(), metric, probes, count, seed)
     trials, left_out = candidates(
         families, len(task.vectors), task.vectors.shape[1], task.space.metric
