@@ -158,9 +158,6 @@ def test_people_read_the_pick_and_how_to_build_it(
         (["build", "E", "--metric", "cosin"], 2, "did you mean 'cosine'"),
         (["build", "E", "--metric", "manhattan", "--family", "rabitq"], 2, "has no metric"),
         (["check", "none"], 2, "no such index"),
-        (["tune", "E", "--seed", "-1"], 2, "--seed"),
-        (["build", "E", "--recall", "0.9", "--seed", "-1"], 2, "--seed"),
-        (["check", "none", "--seed", "-1"], 2, "--seed"),
     ],
 )  # fmt: skip
 def test_wrong_use(
@@ -199,6 +196,16 @@ def test_an_index_on_a_server_is_not_checked(
     code, _, err = run(capsys, "index", "check", tmp_path)
     assert code == 2
     assert "its vectors are on a Milvus server" in err
+
+
+@pytest.mark.parametrize("command", [("tune",), ("build", "--recall", "0.9"), ("check",)])
+def test_a_seed_below_0_is_refused(
+    files: tuple[Path, Path], command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "index", command[0], files[0], *command[1:], "--seed", "-1")
+    assert code == 2
+    assert "--seed" in err
+    assert "please report" not in err
 
 
 def test_build_and_tune_have_the_same_limits(

@@ -121,7 +121,7 @@ def tune(
     probes = None if queries is None else read_probes(queries, found.fingerprint, found.items)
     tuning = tuned(
         found.vectors, labels_of(found.items), aim=aim, limits=limits, metric=metric,
-        families=family, probes=probes, seed=seed,
+        families=family, probes=probes, items=found.items, seed=seed,
     )  # fmt: skip
     command = tuning.command(str(data), ids=None if ids is None else str(ids))
     values = tuning.to_dict() | {"command": command}

@@ -70,6 +70,7 @@ class Limits:
     Args:
         memory: bytes resident once it is loaded, vectors that searches do not read through on disk.
         build: seconds to build it.
+        items_bytes: how many of the bytes the items will take, whatever the family.
 
     Raises:
         InputError: a limit that is not above 0.
@@ -77,6 +78,7 @@ class Limits:
 
     memory: int | None = None
     build: float | None = None
+    items_bytes: int = 0
 
     def __post_init__(self) -> None:
         for name, value in (("max_memory", self.memory), ("max_build", self.build)):

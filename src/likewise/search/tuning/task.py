@@ -79,8 +79,10 @@ class Task:
         return len(self.vectors) + self.held_out
 
     def memory_built(self, built: Built) -> int:
-        """Bytes of an index over ``vectors``, carried to those that the pick will hold."""
-        return math.ceil(built.memory * self.count_built / len(self.vectors))
+        """Bytes of an index over ``vectors``, carried to those that the pick will hold, and of the
+        items."""
+        carried = math.ceil(built.memory * self.count_built / len(self.vectors))
+        return carried + self.limits.items_bytes
 
     def build_s_built(self, built: Built) -> float:
         """Seconds to build it, carried likewise."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.distances.mahalanobis import Mahalanobis
@@ -34,6 +36,7 @@ def tune(
     metric: str | Mahalanobis = "cosine",
     families: Sequence[str] | None = None,
     probes: Probes | None = None,
+    items: pa.Table | None = None,
     count: int = PROBES,
     seed: int = 0,
 ) -> Tuning:
@@ -54,6 +57,7 @@ def tune(
         families: which to try; all that are installed if None.
         probes: queries that are not among the vectors; held out of them if None. Those whose very
             vector is among them are left out.
+        items: what the index will describe; counts towards the limit of memory.
         count: how many to hold out, at most a tenth.
         seed: of all that is drawn.
 
@@ -72,7 +76,8 @@ def tune(
         'exact'
     """
     require_seed(seed)
-    task = prepared(vectors, labels, aim or Aim(), limits or Limits(), metric, probes, count, seed)
+    limits = replace(limits or Limits(), items_bytes=0 if items is None else items.nbytes)
+    task = prepared(vectors, labels, aim or Aim(), limits, metric, probes, count, seed)
     trials, left_out = candidates(
         families, len(task.vectors), task.vectors.shape[1], task.space.metric
     )
@@ -132,8 +137,8 @@ def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
         seconds=verdict.pick.seconds,
         exact_seconds=task.exact_point.seconds,
         speed=verdict.speed,
-        memory=verdict.pick.memory,
-        exact_memory=task.exact.memory,
+        memory=verdict.pick.memory + task.limits.items_bytes,
+        exact_memory=task.exact.memory + task.limits.items_bytes,
         build_s=verdict.pick.build_s,
         count=len(task.vectors),
         held_out=task.held_out,

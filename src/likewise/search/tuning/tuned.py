@@ -44,5 +44,14 @@ def tuned_index(
     labels = None if items is None or items.num_rows != len(rows) else labels_of(items)
     if aim.latency is None:
         aim = replace(aim, latency=INSTANT)
-    tuning = tune(rows, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed)
+    tuning = tune(
+        rows,
+        labels,
+        aim=aim,
+        limits=limits,
+        metric=metric,
+        families=families,
+        items=items,
+        seed=seed,
+    )
     return tuning.build(rows, ids, fingerprint=fingerprint, items=items)

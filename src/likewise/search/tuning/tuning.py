@@ -94,13 +94,15 @@ class Tuning:
         told = self.evidence
         yardstick = own_yardstick(built, told.k, told.threshold, seed=told.seed)
         judged = told.independent[0] if told.independent else float(told.probes[1])
+        alone = told.exact_memory - self.limits.items_bytes
+        described = 0 if items is None else items.nbytes
         evidence = replace(
             told,
             own=yardstick.measure(built.in_own_space()),
             independent=(judged, groups_worth(yardstick.probes.groups)),
             nearest_own=quantiles_of(yardstick.nearest_scores),
             memory=resident_bytes(built),
-            exact_memory=round(told.exact_memory * len(built) / told.count),
+            exact_memory=round(alone * len(built) / told.count) + described,
             count=len(built),
             data=data_fingerprint(vectors),
         )

@@ -52,7 +52,11 @@ def _remedy(task: Task, halving: Halving) -> str:
     """The cheapest way to what is asked: in memory, then in time to build."""
     count = task.count_built
     ways = [
-        (trial.memory_at(count), trial.build_s_at(count), trial.family.name)
+        (
+            trial.memory_at(count) + task.limits.items_bytes,
+            trial.build_s_at(count),
+            trial.family.name,
+        )
         for trial in halving.beyond
     ]
     ways.append((task.memory_built(task.exact), 0.0, "exact"))
