@@ -13,7 +13,7 @@ import pytest
 
 from likewise.cli.amounts import bytes_of, bytes_text, seconds_of
 from likewise.cli.app import main
-from likewise.data.embeddings import Embeddings, write_embeddings
+from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.search.index import Index
 from likewise.search.milvus.pointer import write_pointer
@@ -239,6 +239,45 @@ def test_names_that_come_twice_are_refused(
     assert code == 2
     assert "names.txt: rows 2 and 4 have the same name 'a/2'" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_embeddings_are_looked_for_in_an_index(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(capsys, "index", "build", files[0], "--out", tmp_path / "index")
+    search = ("index", "search", tmp_path / "index", "-k", 3)
+    found = answer(capsys, *search, "--queries", files[1])
+    index, queries = Index.load(tmp_path / "index"), read_embeddings(files[1])
+    assert [entry["probe"] for entry in found] == queries.names
+    ids = index.search(queries.vectors, 3)[1]
+    assert [[hit["id"] for hit in entry["found"]] for entry in found] == ids.tolist()
+    assert found[0]["found"][0]["path"] == index.describe(ids[0])[0]["path"]
+    np.save(tmp_path / "q.npy", queries.vectors[:2])
+    (tmp_path / "names.txt").write_text("anna\nbob\n")
+    named = ("--queries", tmp_path / "q.npy", "--ids", tmp_path / "names.txt")
+    answer(capsys, "index", "build", tmp_path / "q.npy", *named[2:], "--out", tmp_path / "two")
+    found = answer(capsys, "index", "search", tmp_path / "two", *named, "-k", 1)
+    assert [entry["found"][0]["path"] for entry in found] == ["anna", "bob"]
+    found = answer(capsys, "index", "search", tmp_path / "two", *named[:2])
+    assert [entry["probe"] for entry in found] == ["row 1", "row 2"]
+    assert found[0]["found"][0]["score"] == pytest.approx(1, abs=1e-5)
+
+    broken = queries.vectors.copy()
+    broken[1, 0] = np.nan
+    np.save(tmp_path / "broken.npy", broken)
+    foreign = write(tmp_path / "foreign.parquet", np.eye(16), ["x"] * 16, "xyz")
+    for words, problem in (
+        (("--queries", foreign), "another embedder (xyz)"),
+        (("--queries", tmp_path / "q.npy"), "another embedder (external)"),
+        (("--queries", tmp_path / "broken.npy"), "broken.npy: row 2 is not finite"),
+        ((), "name photos to look for, with --model, or embeddings: --queries FILE"),
+        (("a.jpg", "--queries", files[1]), "name photos to look for, with --model, or"),
+        (("a.jpg",), "a.jpg: photos need a model to embed them"),
+    ):
+        code, _, err = run(capsys, *search, *words)
+        assert code == 2
+        assert problem in err
+        assert len(err.strip().splitlines()) == 1
 
 
 def test_few_vectors_are_searched_exactly_and_it_says_so(
