@@ -145,7 +145,8 @@ def check(
         asked["recall"] = recall
     recalls = yardstick.measure(plain)
     failures, fell = _failures(recalls, stated or {}, asked)
-    shift = shift_of(parts, drawn, yardstick.nearest_scores, yardstick.probes.groups)
+    asking = yardstick.probes
+    shift = shift_of(parts, drawn, yardstick.nearest_scores, asking.groups, asking.unknown)
     return Check(
         recalls, stated, asked, len(yardstick.probes), probes is None, k, len(index),
         evidence.count if evidence else None, shift,

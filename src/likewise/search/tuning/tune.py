@@ -143,7 +143,7 @@ def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
         count=len(task.vectors),
         held_out=task.held_out,
         probes=(len(task.choosing), len(task.judging)),
-        independent=(groups_worth(task.judging.groups), 0.0),
+        independent=(groups_worth(task.judging.groups, task.judging.unknown), 0.0),
         nearest=quantiles_of(task.judge.nearest_scores[~task.judging.unknown]),
         nearest_unknown=quantiles_of(task.judge.nearest_scores[task.judging.unknown]),
         nearest_own=(),
