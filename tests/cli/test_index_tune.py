@@ -13,10 +13,11 @@ import pytest
 
 from likewise.cli.amounts import bytes_of, bytes_text, seconds_of
 from likewise.cli.app import main
-from likewise.data.embeddings import Embeddings, write_embeddings
+from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.search.index import Index
 from likewise.search.milvus.pointer import write_pointer
+from likewise.search.tuning.aim import Limits
 from tests.search.faces import faces
 
 FAMILY = ("--family", "ivf_flat")
@@ -149,7 +150,9 @@ def test_people_read_the_pick_and_how_to_build_it(
          "exact would reach it with --max-memory"),
         (["tune", "E", "--queries", "OTHER"], 2, "another embedder (xyz)"),
         (["tune", "E", "--queries", "none.npy"], 2, "cannot be read"),
-        (["build", "E", "--max-memory", "1GB"], 2, "need --recall or --mates"),
+        (["build", "E", "--max-memory", "1GB"], 2, "--max-memory: without --recall or --mates"),
+        (["build", "E", "--batch", "1", "-k", "10"], 2, "-k, --batch: without --recall or --mates"),
+        (["build", "E", "--seed", "3"], 2, "--seed: without --recall or --mates"),
         (["build", "E", "--recall", "0.9", "--set", "lists=3"], 2, "the tuner chooses them"),
         (["build", "E", "--search", "probes"], 2, "--search: 'probes'; write knob=value"),
         (["build", "E", "--metric", "cosin"], 2, "did you mean 'cosine'"),
@@ -193,6 +196,88 @@ def test_an_index_on_a_server_is_not_checked(
     code, _, err = run(capsys, "index", "check", tmp_path)
     assert code == 2
     assert "its vectors are on a Milvus server" in err
+
+
+@pytest.mark.parametrize("command", [("tune",), ("build", "--recall", "0.9"), ("check",)])
+def test_a_seed_below_0_is_refused(
+    files: tuple[Path, Path], command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "index", command[0], files[0], *command[1:], "--seed", "-1")
+    assert code == 2
+    assert "--seed" in err
+    assert "please report" not in err
+
+
+def test_build_and_tune_have_the_same_limits(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    seen: list[Limits] = []
+
+    def stopped(*_: object, limits: Limits, **__: object) -> None:
+        seen.append(limits)
+        raise InputError("enough")
+
+    monkeypatch.setattr("likewise.search.tuning.tune.tune", stopped)
+    monkeypatch.setattr("likewise.search.tuning.tuned.tune", stopped)
+    out = ("--out", tmp_path / "index")
+    run(capsys, "index", "tune", files[0], "--recall", 0.9)
+    run(capsys, "index", "build", files[0], "--recall", 0.9, *out)
+    run(capsys, "index", "build", files[0], "--recall", 0.9, *out, "--max-build", "1h")
+    assert [limits.build for limits in seen] == [600, 600, 3600]
+
+
+def test_names_that_come_twice_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "e.npy", np.eye(5, dtype=np.float32))
+    (tmp_path / "names.txt").write_text("a/1\na/2\nb/1\na/2\nb/1\n")
+    code, _, err = run(
+        capsys, "index", "build", tmp_path / "e.npy", "--ids", tmp_path / "names.txt", "--out",
+        tmp_path / "index",
+    )  # fmt: skip
+    assert code == 2
+    assert "names.txt: rows 2 and 4 have the same name 'a/2'" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_embeddings_are_looked_for_in_an_index(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(capsys, "index", "build", files[0], "--out", tmp_path / "index")
+    search = ("index", "search", tmp_path / "index", "-k", 3)
+    found = answer(capsys, *search, "--queries", files[1])
+    index, queries = Index.load(tmp_path / "index"), read_embeddings(files[1])
+    assert [entry["probe"] for entry in found] == queries.names
+    ids = index.search(queries.vectors, 3)[1]
+    assert [[hit["id"] for hit in entry["found"]] for entry in found] == ids.tolist()
+    assert found[0]["found"][0]["path"] == index.describe(ids[0])[0]["path"]
+    np.save(tmp_path / "q.npy", queries.vectors[:2])
+    (tmp_path / "names.txt").write_text("anna\nbob\n")
+    named = ("--queries", tmp_path / "q.npy", "--ids", tmp_path / "names.txt")
+    answer(capsys, "index", "build", tmp_path / "q.npy", *named[2:], "--out", tmp_path / "two")
+    found = answer(capsys, "index", "search", tmp_path / "two", *named, "-k", 1)
+    assert [entry["found"][0]["path"] for entry in found] == ["anna", "bob"]
+    found = answer(capsys, "index", "search", tmp_path / "two", *named[:2])
+    assert [entry["probe"] for entry in found] == ["row 1", "row 2"]
+    assert found[0]["found"][0]["score"] == pytest.approx(1, abs=1e-5)
+
+    broken = queries.vectors.copy()
+    broken[1, 0] = np.nan
+    np.save(tmp_path / "broken.npy", broken)
+    foreign = write(tmp_path / "foreign.parquet", np.eye(16), ["x"] * 16, "xyz")
+    for words, problem in (
+        (("--queries", foreign), "another embedder (xyz)"),
+        (("--queries", tmp_path / "q.npy"), "another embedder (external)"),
+        (("--queries", tmp_path / "broken.npy"), "broken.npy: row 2 is not finite"),
+        ((), "name photos to look for, with --model, or embeddings: --queries FILE"),
+        (("a.jpg", "--queries", files[1]), "name photos to look for, with --model, or"),
+        (("a.jpg",), "a.jpg: photos need a model to embed them"),
+    ):
+        code, _, err = run(capsys, *search, *words)
+        assert code == 2
+        assert problem in err
+        assert len(err.strip().splitlines()) == 1
 
 
 def test_few_vectors_are_searched_exactly_and_it_says_so(

@@ -11,7 +11,19 @@ from likewise.cli.amounts import bytes_of, seconds_of
 if TYPE_CHECKING:
     from likewise.search.tuning.aim import Limits
 
-__all__ = ["Batch", "Mates", "MaxBuild", "MaxMemory", "Neighbors", "Recall", "Seed", "limits_of"]
+__all__ = [
+    "MAX_BUILD",
+    "Batch",
+    "Mates",
+    "MaxBuild",
+    "MaxMemory",
+    "Neighbors",
+    "Recall",
+    "Seed",
+    "limits_of",
+]
+
+MAX_BUILD = "10min"
 
 Recall = Annotated[
     float | None,
@@ -34,7 +46,7 @@ Neighbors = Annotated[int, typer.Option("-k", "--k", min=1, help="How many a sea
 Batch = Annotated[
     int, typer.Option("--batch", min=1, help="How many queries come at one time: 1, or 1000.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="What is drawn; the same, the same.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="What is drawn; the same, the same.")]
 
 
 def limits_of(max_memory: str | None, max_build: str | None) -> Limits:

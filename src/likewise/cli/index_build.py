@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from likewise.cli.aim import Batch, Mates, MaxBuild, MaxMemory, Neighbors, Recall, Seed, limits_of
+from likewise.cli.aim import (
+    MAX_BUILD,
+    Batch,
+    Mates,
+    MaxBuild,
+    MaxMemory,
+    Neighbors,
+    Recall,
+    Seed,
+    limits_of,
+)
 from likewise.cli.output import (
     AsJson,
     BadImagePolicy,
@@ -27,6 +37,7 @@ __all__ = ["build"]
 
 
 def build(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="Photos (with --model), or a file of embeddings.")],
     out: Annotated[Path, typer.Option("--out", help="The index's folder.")] = Path("index"),
     model: Annotated[
@@ -76,7 +87,8 @@ def build(
 ) -> None:
     """Build an index; an existing one is replaced in one step.
 
-    With --recall or --mates it is tuned first: the fastest family and settings that reach it.
+    With --recall or --mates it is tuned first: the fastest family and settings that reach it, of
+    those that take no longer than --max-build, 10min if absent, to build.
     Started by torchrun, each process embeds a stretch of the photos, and the first one builds.
     With --family milvus the vectors go to a Milvus server, whose token, if it wants one, is in
     LIKEWISE_MILVUS_TOKEN; the folder then only names it.
@@ -93,10 +105,10 @@ def build(
     from likewise.storage import require_writable
 
     # What is wrong is said before photos are embedded.
-    limits = limits_of(max_memory, max_build)
     tuned = recall is not None or mates is not None
-    if not tuned and (max_memory or max_build):
-        raise InputError("--max-memory, --max-build: need --recall or --mates to tune for")
+    if not tuned:
+        _refuse_what_only_the_tuner_takes(context)
+    limits = limits_of(max_memory, (max_build or MAX_BUILD) if tuned else None)
     if (family == "milvus") != (uri is not None):
         raise InputError("--family milvus and --uri http://HOST:PORT: give both, or neither")
     if tuned and uri is not None:
@@ -164,6 +176,23 @@ def build(
         note(_told(built, evidence))
     elif tuned:
         note("so few vectors are searched exactly; there was nothing to tune")
+
+
+def _refuse_what_only_the_tuner_takes(context: typer.Context) -> None:
+    """An option that would do nothing is a mistake, not a wish."""
+    from likewise.errors import InputError
+
+    options = {
+        "max_memory": "--max-memory", "max_build": "--max-build", "k": "-k", "batch": "--batch",
+        "seed": "--seed",
+    }  # fmt: skip
+    given = [
+        option
+        for name, option in options.items()
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise InputError(f"{', '.join(given)}: without --recall or --mates nothing is tuned")
 
 
 def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:

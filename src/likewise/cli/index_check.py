@@ -72,6 +72,8 @@ def check(
         print_table(title, ("", "now", "when it was tuned", "asked"), rows)
         if found.sampled:
             note("its own vectors show a change, not the recall of new ones; name some: --queries")
+        for line in found.notes:
+            note(line)
         for line in found.drift:
             note(f"drift: {line}")
         for line in found.failures:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.aim import Batch, Mates, MaxBuild, MaxMemory, Neighbors, Recall, Seed, limits_of
+from likewise.cli.aim import (
+    MAX_BUILD,
+    Batch,
+    Mates,
+    MaxBuild,
+    MaxMemory,
+    Neighbors,
+    Recall,
+    Seed,
+    limits_of,
+)
 from likewise.cli.amounts import bytes_text, seconds_of
 from likewise.cli.output import (
     AsJson,
@@ -36,7 +46,7 @@ def tune(
     recall: Recall = None,
     mates: Mates = None,
     max_memory: MaxMemory = None,
-    max_build: MaxBuild = "10min",
+    max_build: MaxBuild = MAX_BUILD,
     k: Neighbors = 10,
     batch: Batch = 1,
     latency: Annotated[
@@ -111,7 +121,7 @@ def tune(
     probes = None if queries is None else read_probes(queries, found.fingerprint, found.items)
     tuning = tuned(
         found.vectors, labels_of(found.items), aim=aim, limits=limits, metric=metric,
-        families=family, probes=probes, seed=seed,
+        families=family, probes=probes, items=found.items, seed=seed,
     )  # fmt: skip
     command = tuning.command(str(data), ids=None if ids is None else str(ids))
     values = tuning.to_dict() | {"command": command}
@@ -153,6 +163,8 @@ def _print(tuning: Tuning) -> None:
         ("", *tuning.aim.targets, "ms", "×exact", "memory"),
         [row(point) for point in frontier(near, by)],
     )
+    for line in tuning.notes:
+        note(line)
     for name, why in tuning.not_tried.items():
         note(f"not tried: {name}: {why}")
     evidence = tuning.evidence

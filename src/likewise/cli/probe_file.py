@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from likewise.search.tuning.probes import Probes
 
-__all__ = ["read_probes"]
+__all__ = ["bare_vectors", "read_probes"]
 
 
 def read_probes(path: Path, fingerprint: str, items: pa.Table | None) -> Probes:
@@ -24,21 +26,35 @@ def read_probes(path: Path, fingerprint: str, items: pa.Table | None) -> Probes:
     Raises:
         InputError: the file cannot be read, or another embedder made it.
     """
-    import numpy as np
-
     from likewise.data.embeddings import read_embeddings, require_same_embedder
-    from likewise.errors import InputError
     from likewise.search.tuning.labels import labels_among
     from likewise.search.tuning.probes import given_probes
 
     if path.suffix.lower() == ".npy":
-        try:
-            vectors = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
-        if vectors.ndim != 2 or vectors.dtype.kind != "f":
-            raise InputError(f"{path}: expected floats [Q,D], found {vectors.dtype}")
-        return given_probes(vectors)
+        return given_probes(bare_vectors(path))
     found = read_embeddings(path)
     require_same_embedder(fingerprint, found.fingerprint, str(path))
     return given_probes(found.vectors, labels_among(found.items, items))
+
+
+def bare_vectors(path: Path) -> NDArray[np.float32]:
+    """The rows of a ``.npy`` [Q,D] that has no names.
+
+    Raises:
+        InputError: the file cannot be read, holds something else, or a row is not finite; rows
+            count from 1.
+    """
+    import numpy as np
+
+    from likewise.errors import InputError
+
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    if vectors.ndim != 2 or vectors.dtype.kind != "f":
+        raise InputError(f"{path}: expected floats [Q,D], found {vectors.dtype}")
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise InputError(f"{path}: row {int(np.argmin(finite)) + 1} is not finite")
+    return np.asarray(vectors, np.float32)

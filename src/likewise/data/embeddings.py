@@ -85,7 +85,8 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
             gives the identity too.
 
     Raises:
-        InputError: the file cannot be read, the counts differ, or a row is not finite.
+        InputError: the file cannot be read, the counts differ, a name comes twice, or a row is not
+            finite.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file")
@@ -116,6 +117,13 @@ def _read_npy(path: Path, names: Path | None) -> Embeddings:
         raise InputError(f"{path}: expected floats [N,D], found {vectors.dtype} {vectors.shape}")
     if len(lines) != len(vectors):
         raise InputError(f"{path} has {len(vectors)} rows, {names} has {len(lines)} names")
+    if len(set(lines)) < len(lines):
+        first: dict[str, int] = {}
+        for row, line in enumerate(lines, 1):
+            if first.setdefault(line, row) != row:
+                raise InputError(
+                    f"{names}: rows {first[line]} and {row} have the same name {line!r}"
+                )
     columns = {"path": lines}
     if all("/" in line for line in lines):
         columns["identity"] = [line.rsplit("/", 1)[0] for line in lines]

@@ -88,5 +88,6 @@ class Holdings:
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory that searching needs; vectors left on disk count where all are read."""
+        """Resident memory that searching and describing need, with the items; vectors left on disk
+        count where all are read."""
         return self._contents.memory_bytes

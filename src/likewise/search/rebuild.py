@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 FRESH_ROWS = 2_000
 FRESH_SHARE = 0.05
 GONE_SHARE = 0.2
+LOOK_UP = 16  # bytes a vector, to find its row by its id
 
 
 def built_base(
@@ -82,14 +83,16 @@ class Contents:
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory that searching needs."""
+        """Resident memory that searching, and describing what was found, need."""
         now = self.snapshot
         base, fresh = now.base, now.fresh
         mapped = isinstance(base.vectors, np.memmap) and not base.engine.scans
         vectors = 0 if mapped else base.vectors.nbytes
         fresh_bytes = fresh.vectors_room.nbytes + fresh.ids_room.nbytes + fresh.stamps_room.nbytes
         gone = 0 if now.gone is None else now.gone.nbytes
-        return int(base.engine.memory_bytes + vectors + base.ids.nbytes + fresh_bytes + gone)
+        items = sum(table.nbytes for table in (base.items, fresh.items) if table is not None)
+        ids = base.ids.nbytes + LOOK_UP * len(base.ids)
+        return int(base.engine.memory_bytes + vectors + ids + items + fresh_bytes + gone)
 
     def change(
         self, vectors: Vectors, ids: ArrayLike, items: pa.Table | None, *, replace: bool

@@ -59,7 +59,7 @@ def new_length(before: Schedule, now: Schedule, lr: float, step: int, steps_per_
         >>> from likewise.training.lengthening import new_length
         >>> from likewise.training.recipe import Schedule
         >>> new_length(Schedule(epochs=20), Schedule(epochs=40), 1e-3, 200, 10)
-        'goes on to 40 epochs instead of 20: the learning rate is 0.000531 from here on, and not \
+        'goes on to 40 epochs instead of 20: the learning rate is 0.000525 from here on, and not \
 1e-05, as the schedule of 40 has it'
     """
     was, is_now = (lr * lr_factor(schedule, step, steps_per_epoch) for schedule in (before, now))

@@ -73,7 +73,9 @@ def test_growth_and_other_data_are_told(index: Index) -> None:
     strangers, _ = faces(500, 1, seed=12)
     assert "other data" not in " ".join(check(index, given_probes(strangers)).drift)
     noisy = given_probes(VECTORS[::4] + 0.12 * np.random.default_rng(0).normal(size=(750, 32)))
-    assert "other data than then" in " ".join(check(index, noisy).drift)
+    told = " ".join(check(index, noisy).drift)
+    assert "other data than then" in told
+    assert "without identities" in told
 
 
 def test_mahalanobis_is_checked_in_its_own_space() -> None:
@@ -90,6 +92,12 @@ def test_wrong_input(index: Index) -> None:
         check(index, recall=2)
     with pytest.raises(InputError, match="queries: row 0 is zero"):
         check(index, given_probes(np.zeros((1, index.dimension))))
+    for drawn in (lambda: check(index, seed=-1), lambda: tune(VECTORS, seed=-1)):
+        with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
+            drawn()
+    for few in (VECTORS, VECTORS[:5]):
+        with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
+            Index.build(few, recall=0.9, seed=-1)
     with pytest.raises(InputError, match="nothing to search for"):
         check(Index.build(np.eye(3)[:1]))
     with pytest.raises(InputError, match="have 3 dimensions"):
@@ -122,6 +130,92 @@ def test_the_shift_against_scipy() -> None:
     one = shift_of([[1.0] * 201], 1000, np.ones(1000, np.float32))
     assert one is not None
     assert one.distance == 0  # all tie: nothing has moved
+
+
+@pytest.mark.parametrize("photos", [10, 50])
+def test_the_photos_of_few_people_are_no_drift(photos: int) -> None:
+    """Taken as independent, those of 40 or of 20 people drift in every third, and most cases."""
+
+    def scores(people: int, each: int, seed: int) -> np.ndarray:
+        random = np.random.default_rng(seed)
+        persons = np.repeat(random.normal(0.55, 0.08, people), each)
+        return (persons + random.normal(0, 0.02, people * each)).astype(np.float32)
+
+    then = np.quantile(scores(2000, 1, 1), np.linspace(0, 1, 201)).tolist()
+    people = 400 // photos if photos == 10 else 20
+    whose = np.repeat(np.arange(people), photos)
+    drifts = alone = 0
+    for seed in range(100):
+        now = scores(people, photos, seed + 2)
+        grouped, single = shift_of([then], 2000, now, whose), shift_of([then], 2000, now)
+        assert grouped is not None
+        assert single is not None
+        drifts += grouped.matters
+        alone += single.matters
+    assert drifts <= 1
+    assert alone > 20
+    moved = shift_of([then], 2000, scores(people, photos, 5) + 0.2, whose)
+    assert moved is not None
+    assert moved.matters
+
+
+def test_evidence_of_before_still_reads(index: Index) -> None:
+    old = dict(index.evidence)
+    del old["independent"]
+    index.evidence = old
+    assert check(index).holds
+    assert Evidence.from_dict(old).independent is None
+
+
+def test_another_k_is_not_held_against_what_was_promised(index: Index) -> None:
+    """Of one neighbour, an index that looks at few lists misses a larger share than of ten."""
+    evidence = Evidence.from_dict(index.evidence)
+    high = {"recall": Recall(1.0, 0.999, 1.0, 1000, 10_000)}
+    worse = Index.build(
+        VECTORS, family="ivf_flat", settings={"lists": 64}, search_settings={"probes": 1},
+    )  # fmt: skip
+    worse.evidence = replace(evidence, recalls=high, own=high).to_dict()
+    for probes in (None, given_probes(faces(300, 1, seed=4)[0])):
+        assert not check(worse, probes).holds
+        found = check(worse, probes, k=1)
+        assert found.holds
+        assert (found.stated, found.asked) == (None, {})
+        assert "measured at k = 1; it was tuned at k = 10" in found.notes[0]
+        assert not check(worse, probes, k=1, recall=0.999).holds
+
+
+def test_a_recall_that_fell_and_still_is_what_was_asked_is_a_note(index: Index) -> None:
+    evidence = Evidence.from_dict(index.evidence)
+    above = {"recall": Recall(1.0, 0.9999, 1.0, 1000, 10_000)}
+    less = Index.build(
+        VECTORS, family="ivf_flat", settings={"lists": 16}, search_settings={"probes": 10},
+    )  # fmt: skip
+    probes = given_probes(faces(1000, 1, seed=4)[0])
+    for asked, holds in ((0.5, True), (check(less, probes).recalls["recall"].value, False)):
+        less.evidence = replace(evidence, recalls=above, asked={"recall": asked}).to_dict()
+        found = check(less, probes)
+        assert found.holds == holds
+        assert found.recalls["recall"].high < 0.9999
+        told = found.notes if holds else found.failures
+        assert told[0].startswith("recall fell to 0.9")
+        assert ("still surely is the 0.5 that was asked" in told[0]) == holds
+
+
+def test_queries_that_are_indexed_are_left_out_or_refused(index: Index) -> None:
+    new = faces(300, 1, seed=4)[0]
+    mixed = given_probes(np.concatenate([8 * VECTORS[:100], new]))  # as directions they are equal
+    found = check(index, mixed)
+    assert found.queries == 300
+    assert found.notes[0].startswith("queries: 100 of 400 have the very vector")
+    for probes in (given_probes(VECTORS), given_probes(np.concatenate([VECTORS[:301], new]))):
+        with pytest.raises(InputError, match="name photos that are not indexed"):
+            check(index, probes)
+        with pytest.raises(InputError, match="name photos that are not indexed"):
+            tune(VECTORS, probes=probes)
+    tuning = tune(VECTORS, probes=mixed, aim=Aim(recall=0.9, latency=10.0))
+    assert sum(tuning.evidence.probes) == 300
+    assert "100 of 400" in tuning.notes[0]
+    assert tune(VECTORS, probes=given_probes(new), aim=Aim(latency=10.0)).notes == ()
 
 
 def test_labels_are_numbered_alike_on_both_sides() -> None:

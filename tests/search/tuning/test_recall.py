@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -95,6 +97,57 @@ def test_the_lower_bound_holds_as_often_as_it_says() -> None:
         narrow += beta.ppf(0.05, hits.sum(), 3000 - hits.sum() + 1) <= truth
     assert held >= 0.92 * 400
     assert narrow < held  # as if all 3,000 were independent: too sure of itself
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ability", "truth"),
+    [
+        # A few people with most of the photos; each person is found, or is not.
+        (lambda random: np.minimum(random.zipf(1.5, 100), 300), (0, 0.97), 0.97),
+        (lambda random: np.minimum(random.zipf(1.5, 100), 300), (9, 1), 0.9),
+        (lambda random: random.integers(1, 6, 200), (0, 0.98), 0.98),
+    ],
+)
+def test_the_lower_bound_holds_where_people_have_unequal_numbers_of_photos(
+    sizes: Callable[[np.random.Generator], np.ndarray], ability: tuple[float, float], truth: float
+) -> None:
+    """With the variance that was seen alone, it is above the truth in 53, 10 and 7 of a hundred."""
+    random = np.random.default_rng(4)
+    above, of = 0, 400
+    for _ in range(of):
+        photos = sizes(random)
+        person = np.repeat(np.arange(len(photos)), photos)
+        if ability[0]:
+            easy = random.beta(*ability, len(photos))
+        else:
+            easy = (random.random(len(photos)) < ability[1]).astype(float)
+        hits = random.random(len(person)) < easy[person]
+        above += recall_of(hits, np.ones(len(person)), person).low > truth
+    assert above <= 0.05 * of
+
+
+def test_rare_total_losses_are_not_ruled_out_by_small_ones() -> None:
+    """Of 100 queries, some lose one of ten; one in a hundred loses all, or did not happen to."""
+    random = np.random.default_rng(0)
+    above, of = 0, 400
+    for _ in range(of):
+        hits = np.where(random.random(100) < 0.01, 0, 10 - (random.random(100) < 0.1))
+        above += recall_of(hits, np.full(100, 10)).low > 0.99 * 0.99
+    assert above <= 0.05 * of
+
+
+def test_where_all_was_found_a_large_person_is_one_among_few() -> None:
+    person = np.repeat(np.arange(20), np.r_[200, np.full(19, 5)])
+    found = recall_of(np.ones(len(person)), np.ones(len(person)), person)
+    assert found.low == pytest.approx(0.05 ** ((200**2 + 19 * 5**2) / 295**2))
+
+
+def test_many_independent_losses_are_taken_as_such() -> None:
+    """2,000 queries of ten places each are worth little less than 20,000 trials."""
+    hits = np.random.default_rng(0).binomial(10, 0.95, 2000)
+    found = recall_of(hits, np.full(2000, 10))
+    lost = 20_000 - hits.sum()
+    assert found.low == pytest.approx(beta.ppf(0.05, 20_000 - lost, lost + 1), abs=5e-4)
 
 
 def test_strata_take_out_what_was_set_by_hand() -> None:

@@ -23,6 +23,7 @@ from likewise.search.tuning.recall import recall_of
 from likewise.search.tuning.sweep import between
 from likewise.search.tuning.tune import tune
 from likewise.search.tuning.tuning import Tuning
+from likewise.search.tuning.unreachable import enough
 from tests.search.faces import faces
 
 VECTORS, LABELS = faces(900)
@@ -109,11 +110,25 @@ def test_a_recall_beyond_the_memory_says_the_best_and_what_would_do() -> None:
     assert "\n" not in line
     assert line.startswith("no index within 300KB of memory surely reaches recall 0.9 at k = 10")
     assert "exact would reach it with --max-memory 1." in line
-    needed = int(float(line.rsplit("--max-memory ", 1)[1].removesuffix("MB")) * 1e6) + 10_000
+    needed = bytes_of("--max-memory", line.rsplit("--max-memory ", 1)[1])
     again = tune(
         VECTORS, LABELS, aim=Aim(recall=0.9), families=[], limits=Limits(memory=needed), count=200
     )
     assert again.pick.family in {*FAMILIES}
+
+
+def test_the_memory_that_is_advised_is_enough() -> None:
+    for count in (1, 999, 1000, 9_994, 57_234, 99_999, 999_999, 57_234_567, 999_999_999, 10**12):
+        told = bytes_of("--max-memory", enough(count))
+        assert told is not None
+        assert count <= told <= 1.01 * count + 1
+    small = faces(20, 5, 8)[0]
+    for memory in range(1000, 1200, 40):  # of so small a set the memory is told in tenths of a KB
+        with pytest.raises(LikewiseError) as caught:
+            tune(small, aim=Aim(recall=0.5), families=[], limits=Limits(memory=memory))
+        needed = bytes_of("--max-memory", str(caught.value).rsplit("--max-memory ", 1)[1])
+        again = tune(small, aim=Aim(recall=0.5), families=[], limits=Limits(memory=needed))
+        assert again.pick.family == "exact"
 
 
 def test_a_build_that_takes_too_long_is_not_picked() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from likewise.errors import InputError
 
-__all__ = ["Aim", "Limits"]
+__all__ = ["Aim", "Limits", "require_seed"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,16 @@ class Aim:
         return {name: value for name, value in asked.items() if value is not None}
 
 
+def require_seed(seed: int) -> None:
+    """Refuse a seed that nothing can be drawn from.
+
+    Raises:
+        InputError: it is below 0.
+    """
+    if seed < 0:
+        raise InputError(f"seed: must be 0 or more; got {seed}")
+
+
 @dataclass(frozen=True)
 class Limits:
     """What an index may cost.
@@ -60,6 +70,7 @@ class Limits:
     Args:
         memory: bytes resident once it is loaded, vectors that searches do not read through on disk.
         build: seconds to build it.
+        items_bytes: how many of the bytes the items will take, whatever the family.
 
     Raises:
         InputError: a limit that is not above 0.
@@ -67,6 +78,7 @@ class Limits:
 
     memory: int | None = None
     build: float | None = None
+    items_bytes: int = 0
 
     def __post_init__(self) -> None:
         for name, value in (("max_memory", self.memory), ("max_build", self.build)):

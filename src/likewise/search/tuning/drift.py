@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Shift", "shift_of"]
+from likewise.search.tuning.worth import independent_groups
+
+__all__ = ["Shift", "groups_worth", "shift_of"]
 
 RARE = 1e-3  # chance of so large a distance without any shift
 SHARES = 41  # of known people, that are tried
@@ -40,8 +42,30 @@ class Shift:
         return self.chance < RARE and self.distance > LARGE
 
 
+def groups_worth(groups: NDArray[np.int64], unknown: NDArray[np.bool_] | None = None) -> float:
+    """How many independent scores those of these groups are worth: one person's move together.
+
+    Args:
+        groups: int64 [Q].
+        unknown: bool [Q]; known and unknown people are counted apart, then added up. All are known
+            if None.
+
+    Example:
+        >>> groups_worth(np.array([3, 3, 3, 8, 8, 8]))
+        2.0
+    """
+    apart = np.zeros(len(groups), np.bool_) if unknown is None else unknown
+    parts = [groups[apart == side] for side in (False, True)]
+    counts = [np.unique(part, return_counts=True)[1].astype(float) for part in parts if len(part)]
+    return sum(map(independent_groups, counts))
+
+
 def shift_of(
-    parts: Sequence[Sequence[float]], drawn: int, scores: NDArray[np.float32]
+    parts: Sequence[Sequence[float]],
+    drawn: float,
+    scores: NDArray[np.float32],
+    groups: NDArray[np.int64] | None = None,
+    unknown: NDArray[np.bool_] | None = None,
 ) -> Shift | None:
     """The shift of scores from those whose quantiles are known; None if there are none.
 
@@ -51,8 +75,11 @@ def shift_of(
     Args:
         parts: the quantiles of each part of the scores then, from the least to the greatest; an
             empty part does not count.
-        drawn: how many scores these were taken of.
+        drawn: how many independent scores these are worth.
         scores: now, [Q].
+        groups: int64 [Q], which hang together (one person's): they are worth as many scores as
+            there are groups, fewer where these are unequal. Each by itself if None.
+        unknown: bool [Q], whose people are unknown; none if None.
 
     Example:
         >>> import numpy as np
@@ -76,6 +103,7 @@ def shift_of(
     distances = [float(np.abs(before - after).max()) for before in mixtures]
     best = int(np.argmin(distances))
     median = float(np.sort(places)[np.searchsorted(np.sort(mixtures[best]), 0.5)])
-    size = drawn * len(now) / (drawn + len(now))
+    worth = float(len(now)) if groups is None else groups_worth(groups, unknown)
+    size = drawn * worth / (drawn + worth)
     scaled = (np.sqrt(size) + 0.12 + 0.11 / np.sqrt(size)) * distances[best]
     return Shift(distances[best], float(kolmogorov(scaled)), median, float(np.median(now)))

@@ -42,6 +42,8 @@ class Evidence:
         count: how many vectors the index had.
         held_out: how many of them were left out while it was tuned.
         probes: how many chose, and how many judged.
+        independent: how many independent scores those of the judging probes are worth, and those
+            of its own vectors; None where that was not kept.
         nearest: quantiles of the score of the nearest vector, over the judging probes whose people
             are known.
         nearest_unknown: the same, over the others.
@@ -67,6 +69,7 @@ class Evidence:
     count: int
     held_out: int
     probes: tuple[int, int]
+    independent: tuple[float, float] | None
     nearest: tuple[float, ...]
     nearest_unknown: tuple[float, ...]
     nearest_own: tuple[float, ...]
@@ -78,8 +81,8 @@ class Evidence:
     def to_dict(self) -> dict[str, Any]:
         """As the index keeps it: JSON."""
         values = {"format": FORMAT, **asdict(self)}
-        lists = ("probes", "nearest", "nearest_unknown", "nearest_own")
-        return values | {name: list(values[name]) for name in lists}
+        lists = ("probes", "independent", "nearest", "nearest_unknown", "nearest_own")
+        return values | {name: list(values[name]) for name in lists if values[name] is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Evidence:
@@ -91,11 +94,16 @@ class Evidence:
         if values.get("format") != FORMAT:
             raise InputError("evidence: not tuned; do it with: index build --recall 0.95")
         try:
-            found = {entry.name: values[entry.name] for entry in fields(cls)}
+            found = {
+                entry.name: {"independent": None, **values}[entry.name] for entry in fields(cls)
+            }
             for part in ("recalls", "own"):
                 found[part] = {str(name): Recall(**told) for name, told in values[part].items()}
             first, second = values["probes"]
             found["probes"] = (int(first), int(second))
+            if found["independent"] is not None:
+                then, own = found["independent"]
+                found["independent"] = (float(then), float(own))
             for part in ("nearest", "nearest_unknown", "nearest_own"):
                 found[part] = tuple(float(score) for score in values[part])
             found["asked"] = {str(name): float(v) for name, v in values["asked"].items()}

@@ -134,7 +134,8 @@ class Halving:
         within = []
         for trial in (trial for trial in trials if trial.points):
             built = self.task.count_built
-            memory, build_s = trial.memory_at(built), trial.build_s_at(built)
+            memory = trial.memory_at(built) + limits.items_bytes
+            build_s = trial.build_s_at(built)
             if limits.memory is not None and memory > limits.memory:
                 self.drop(trial, f"would take about {memory / 1e6:,.1f} MB of memory")
             elif limits.build is not None and build_s > limits.build:

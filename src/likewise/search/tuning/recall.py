@@ -5,10 +5,9 @@ query's own person that score above the operating threshold. Families lose the t
 different rates, so either can be named.
 
 The bounds count whole groups (queries, or people), for the k places of one query fail together:
-the sample is worth as many independent trials as would have shown the variance that was seen
-between groups, and the exact binomial bounds are taken at that size. Known and unknown people are
-strata: their shares among the probes are set, not drawn, so only what varies within each counts.
-A bootstrap would do without the binomial, but where all is found it shows no doubt at all.
+the exact binomial bounds are taken at the number of independent trials that the sample is worth;
+``likewise.search.tuning.worth`` says how many. A bootstrap would do without the binomial, but where
+all is found it shows no doubt at all.
 
 Source: Korn and Graubard, Confidence intervals for proportions with small expected number of
 positive counts estimated from survey data, 1998; Clopper and Pearson, 1934.
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
+from likewise.search.tuning.worth import independent_trials
 
 __all__ = ["LEVEL", "Found", "Recall", "mates_found", "nearest_found", "recall_of"]
 
@@ -161,7 +161,7 @@ def recall_of(
         >>> from likewise.search.tuning.recall import recall_of
         >>> found = recall_of([10] * 380 + [5] * 20, [10] * 400)
         >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
-        (0.975, 0.964, 0.983)
+        (0.975, 0.963, 0.984)
     """
     got, there = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     if got.shape != there.shape or got.ndim != 1 or (got > there).any() or (got < 0).any():
@@ -174,15 +174,9 @@ def recall_of(
     part = np.zeros(len(got), np.int64) if strata is None else np.asarray(strata).astype(np.int64)
     _, first, group = np.unique(own[kept], return_index=True, return_inverse=True)
     share = float(got.sum()) / total
-    # Of a ratio of sums: how far each group's hits are from what the overall share promises.
-    apart = np.bincount(group, got[kept] - share * there[kept])
-    variance = sum(
-        len(some) / max(len(some) - 1, 1) * float(((some - some.mean()) ** 2).sum())
-        for some in (apart[part[kept][first] == number] for number in np.unique(part[kept]))
-    )
-    # All found: no variance was seen, so the most cautious size is taken, a trial for a group.
-    size = share * (1 - share) * total**2 / variance if variance > 0 else float(len(apart))
-    low, high = _binomial_bounds(share, min(size, total), 1 - level)
+    found_by, there_by = (np.bincount(group, each[kept]).astype(float) for each in (got, there))
+    size = independent_trials(found_by, there_by, part[kept][first])
+    low, high = _binomial_bounds(share, size, 1 - level)
     return Recall(share, low, high, int(kept.sum()), int(total))
 
 

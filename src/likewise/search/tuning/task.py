@@ -16,6 +16,7 @@ from likewise.search.engine import Vectors
 from likewise.search.space import Space, space_of
 from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.indexed_queries import without_indexed
 from likewise.search.tuning.probes import Probes, hold_out
 from likewise.search.tuning.sweep import Built
 from likewise.search.tuning.timing import MANY, Pace
@@ -86,8 +87,10 @@ class Task:
         return any(self.pace.beyond < point.seconds < math.inf for point in points)
 
     def memory_built(self, built: Built) -> int:
-        """Bytes of an index over ``vectors``, carried to those that the pick will hold."""
-        return math.ceil(built.memory * self.count_built / len(self.vectors))
+        """Bytes of an index over ``vectors``, carried to those that the pick will hold, and of the
+        items."""
+        carried = math.ceil(built.memory * self.count_built / len(self.vectors))
+        return carried + self.limits.items_bytes
 
     def build_s_built(self, built: Built) -> float:
         """Seconds to build it, carried likewise."""
@@ -127,7 +130,8 @@ def prepared(
     else:
         if aim.mates is not None and probes.labels is None:
             raise InputError("mates: the queries need labels too")
-        probes = replace(probes, queries=space.admit(probes.queries, "queries"))
+        admitted = space.admit(probes.queries, "queries")
+        probes, _ = without_indexed(replace(probes, queries=admitted), ready)
     choosing, judging = probes.halves(seed)
     kept = np.delete(np.arange(len(ready)), probes.held)
     indexed = np.ascontiguousarray(ready[kept]) if len(probes.held) else ready

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.progress import progress
-from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.aim import Aim, Limits, require_seed
+from likewise.search.tuning.drift import groups_worth
 from likewise.search.tuning.evidence import Evidence, conditions, data_fingerprint, quantiles_of
 from likewise.search.tuning.final import Verdict, final_points, judged
 from likewise.search.tuning.frontier import Point
@@ -33,6 +36,7 @@ def tune(
     metric: str | Mahalanobis = "cosine",
     families: Sequence[str] | None = None,
     probes: Probes | None = None,
+    items: pa.Table | None = None,
     count: int = PROBES,
     seed: int = 0,
 ) -> Tuning:
@@ -51,13 +55,15 @@ def tune(
         limits: none if None.
         metric: see ``Index.build``.
         families: which to try; all that are installed if None.
-        probes: queries that are not among the vectors; held out of them if None.
+        probes: queries that are not among the vectors; held out of them if None. Those whose very
+            vector is among them are left out.
+        items: what the index will describe; counts towards the limit of memory.
         count: how many to hold out, at most a tenth.
         seed: of all that is drawn.
 
     Raises:
-        InputError: what the vectors, labels or probes cannot be; mates without labels; an unknown
-            family.
+        InputError: what the vectors, labels or probes cannot be; most probes are among the
+            vectors; mates without labels; an unknown family.
         LikewiseError: nothing reaches the aim within the limits; says what came nearest, and what
             would reach it.
 
@@ -69,7 +75,9 @@ def tune(
         >>> tune(vectors, aim=Aim(recall=0.9, latency=0.1)).pick.family
         'exact'
     """
-    task = prepared(vectors, labels, aim or Aim(), limits or Limits(), metric, probes, count, seed)
+    require_seed(seed)
+    limits = replace(limits or Limits(), items_bytes=0 if items is None else items.nbytes)
+    task = prepared(vectors, labels, aim or Aim(), limits, metric, probes, count, seed)
     trials, left_out = candidates(
         families, len(task.vectors), task.vectors.shape[1], task.space.metric
     )
@@ -97,6 +105,7 @@ def tune(
         dropped=halving.dropped,
         reason=enough or _reason(verdict),
         evidence=_evidence(task, verdict, vectors),
+        given=None if probes is None else len(probes),
         aim=task.aim,
         limits=task.limits,
         metric=metric,
@@ -128,12 +137,13 @@ def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
         seconds=verdict.pick.seconds,
         exact_seconds=task.exact_point.seconds,
         speed=verdict.speed,
-        memory=verdict.pick.memory,
-        exact_memory=task.exact.memory,
+        memory=verdict.pick.memory + task.limits.items_bytes,
+        exact_memory=task.exact.memory + task.limits.items_bytes,
         build_s=verdict.pick.build_s,
         count=len(task.vectors),
         held_out=task.held_out,
         probes=(len(task.choosing), len(task.judging)),
+        independent=(groups_worth(task.judging.groups, task.judging.unknown), 0.0),
         nearest=quantiles_of(task.judge.nearest_scores[~task.judging.unknown]),
         nearest_unknown=quantiles_of(task.judge.nearest_scores[task.judging.unknown]),
         nearest_own=(),

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.aim import Aim, Limits, require_seed
 from likewise.search.tuning.labels import labels_of
 from likewise.search.tuning.probes import FEWEST
 from likewise.search.tuning.tune import tune
@@ -37,11 +37,21 @@ def tuned_index(
     Of fewer vectors than probes can be held out of, it is the exact index, without evidence. Where
     exact search takes half a millisecond it is taken as well, unless the aim says how fast is fast.
     """
+    require_seed(seed)
     rows = np.asarray(vectors)
     if rows.ndim == 0 or len(rows) < FEWEST:
         return Index.build(rows, ids, metric=metric, fingerprint=fingerprint, items=items)
     labels = None if items is None or items.num_rows != len(rows) else labels_of(items)
     if aim.latency is None:
         aim = replace(aim, latency=INSTANT)
-    tuning = tune(rows, labels, aim=aim, limits=limits, metric=metric, families=families, seed=seed)
+    tuning = tune(
+        rows,
+        labels,
+        aim=aim,
+        limits=limits,
+        metric=metric,
+        families=families,
+        items=items,
+        seed=seed,
+    )
     return tuning.build(rows, ids, fingerprint=fingerprint, items=items)

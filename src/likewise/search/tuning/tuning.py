@@ -14,6 +14,7 @@ from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.search.index import Index
 from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.drift import groups_worth
 from likewise.search.tuning.evidence import Evidence, data_fingerprint, quantiles_of
 from likewise.search.tuning.frontier import Point, settings_text
 from likewise.search.tuning.leave_one_out import own_yardstick
@@ -39,6 +40,7 @@ class Tuning:
         aim: what was asked.
         limits: what it might cost.
         metric: of the vectors.
+        given: how many queries were given; None where they were held out.
     """
 
     pick: Point
@@ -52,6 +54,18 @@ class Tuning:
     aim: Aim
     limits: Limits
     metric: str | Mahalanobis
+    given: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know about the queries that were given."""
+        indexed = 0 if self.given is None else self.given - sum(self.evidence.probes)
+        if not indexed:
+            return ()
+        return (
+            f"queries: {indexed:,} of {self.given:,} have the very vector of one that is indexed; "
+            "these are left out, for they would find themselves",
+        )
 
     def build(
         self,
@@ -79,12 +93,16 @@ class Tuning:
         )  # fmt: skip
         told = self.evidence
         yardstick = own_yardstick(built, told.k, told.threshold, seed=told.seed)
+        judged = told.independent[0] if told.independent else float(told.probes[1])
+        alone = told.exact_memory - self.limits.items_bytes
+        described = 0 if items is None else items.nbytes
         evidence = replace(
             told,
             own=yardstick.measure(built.in_own_space()),
+            independent=(judged, groups_worth(yardstick.probes.groups)),
             nearest_own=quantiles_of(yardstick.nearest_scores),
             memory=resident_bytes(built),
-            exact_memory=round(told.exact_memory * len(built) / told.count),
+            exact_memory=round(alone * len(built) / told.count) + described,
             count=len(built),
             data=data_fingerprint(vectors),
         )
@@ -116,6 +134,7 @@ class Tuning:
             "limits": {"memory_bytes": self.limits.memory, "build_s": self.limits.build},
             "pick": self.pick.to_dict(),
             "reason": self.reason,
+            "notes": list(self.notes),
             "evidence": self.evidence.to_dict(),
             "exact": self.exact.to_dict(),
             "points": [point.to_dict() for point in self.points],

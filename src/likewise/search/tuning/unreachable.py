@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from likewise.errors import LikewiseError
@@ -11,7 +12,7 @@ from likewise.search.tuning.halving import Halving
 from likewise.search.tuning.sweep import Built
 from likewise.search.tuning.task import Task
 
-__all__ = ["unreachable"]
+__all__ = ["enough", "unreachable"]
 
 
 def unreachable(task: Task, found: Mapping[Point, Built], halving: Halving) -> LikewiseError:
@@ -51,24 +52,34 @@ def _remedy(task: Task, halving: Halving) -> str:
     """The cheapest way to what is asked: in memory, then in time to build."""
     count = task.count_built
     ways = [
-        (trial.memory_at(count), trial.build_s_at(count), trial.family.name)
+        (
+            trial.memory_at(count) + task.limits.items_bytes,
+            trial.build_s_at(count),
+            trial.family.name,
+        )
         for trial in halving.beyond
     ]
     ways.append((task.memory_built(task.exact), 0.0, "exact"))
     memory, build_s, family = min(ways)
     if task.limits.memory is not None and memory > task.limits.memory:
-        return f"{family} would reach it with --max-memory {_size(_raised(memory))}"
-    return f"{family} would reach it with --max-build {build_s:.0f}s"
+        return f"{family} would reach it with --max-memory {enough(memory)}"
+    return f"{family} would reach it with --max-build {max(1, math.ceil(build_s))}s"
 
 
-def _raised(count: int) -> int:
-    """The next number of three digits: what is advised must do."""
+def enough(count: int) -> str:
+    """An amount of memory in three digits that is no less than so many bytes.
+
+    Example:
+        >>> enough(57_234), enough(1_234_567)
+        ('57.3KB', '1.24MB')
+    """
     step = int(10 ** max(0, len(str(count)) - 3))
-    return -(-count // step) * step
+    return _size(-(-count // step) * step)
 
 
 def _size(count: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6)):
-        if count >= size:
-            return f"{count / size:.3g}{unit}"
-    return f"{max(1, round(count / 1000))}KB"
+    rounded = float(f"{count:.3g}")
+    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if rounded >= size:
+            return f"{rounded / size:.3g}{unit}"
+    return f"{count}B"
