@@ -49,8 +49,11 @@ def bare_vectors(path: Path) -> NDArray[np.float32]:
     from likewise.errors import InputError
 
     try:
-        vectors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # Mapped: nothing is allocated that the file does not hold.
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, EOFError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if vectors.ndim != 2 or vectors.dtype.kind != "f":
         raise InputError(f"{path}: expected floats [Q,D], found {vectors.dtype}")
