@@ -35,7 +35,7 @@ def test_page_examples(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_picture_is_shown_once() -> None:
     shown = re.findall(r"\(\.\./images/search/(\w+\.png)\)", "".join(PAGES.values()))
-    names = [*PICTURED, *CONTRASTS.values(), "overview", "glove50"]
+    names = [*PICTURED, *CONTRASTS.values(), "overview", "glove50", "faces128"]
     assert sorted(shown) == sorted(f"{name}.png" for name in names)
     assert set(shown) == {path.name for path in PICTURES.glob("*.png")}
     assert max(path.stat().st_size for path in PICTURES.iterdir()) < 150_000
