@@ -14,7 +14,7 @@ from likewise.search.families import FAMILIES
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("search/*.md")}
 PICTURES = DOCS / "images" / "search"
-OWN_TESTS = {"tuning", "milvus", "processes"}  # run in tests/search, block after block
+OWN_TESTS = {"README", "tuning", "milvus", "processes"}  # run in tests/search, block after block
 BLOCKS = [
     pytest.param(block, id=f"{name}-{number}")
     for name, text in sorted(PAGES.items())
