@@ -1,7 +1,7 @@
 """Searching: what the index costs beyond its library, what the tuner finds, how cost grows.
 
 python -m benchmarks.search [--quick] [--json FILE]
-python -m benchmarks.search --growth [--most N]
+python -m benchmarks.search --growth [--most N] [--families A,B]
 
 The rows come from ``benchmarks.search_overhead`` and ``benchmarks.search_tuner``. ``--growth``
 tunes for recall 0.95 among 10 k, 100 k and 1 M vectors (up to N: 5,000,000 with --most) and prints
@@ -29,13 +29,13 @@ SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 ROUNDS, K = 15, 10
 
 
-def growth(most: int) -> None:
+def growth(most: int, families: list[str] | None) -> None:
     """Print one line a size."""
     unit = Index.build(people(SIZES[0], 128).vectors)
     before: tuple[int, float, float] | None = None
     for size in [size for size in SIZES if size <= most]:
         data = people(size, 128)
-        tuning = tune(data.vectors, data.labels, aim=Aim(recall=0.95, k=K))
+        tuning = tune(data.vectors, data.labels, aim=Aim(recall=0.95, k=K), families=families)
         pick, exact = tuning.build(data.vectors), Index.build(data.vectors)
         seconds = paired_seconds([pick, exact, unit], data.queries, K, 1, rounds=ROUNDS)
         own, whole = (float(np.median(part / seconds[2])) for part in seconds[:2])
@@ -68,8 +68,9 @@ if __name__ == "__main__":
     parser.add_argument("--json", metavar="FILE", help="write the results there")
     parser.add_argument("--growth", action="store_true", help="how cost grows with the set")
     parser.add_argument("--most", type=int, default=1_000_000, metavar="N", help="of --growth")
+    parser.add_argument("--families", help="of --growth; all that are installed")
     options = parser.parse_args()
     if options.growth:
-        growth(options.most)
+        growth(options.most, options.families.split(",") if options.families else None)
     else:
         report(results(quick=options.quick), options.json)
