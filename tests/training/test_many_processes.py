@@ -124,22 +124,24 @@ def test_processes_together_equal_one(
     shares = together(work, world, tmp_path)
     for name in CASES:
         expected, found = alone[name], [share[name] for share in shares]
+        # A teacher answers in float32, whose last digits depend on how many photos come at once.
+        nearly = 1e-6 if name.startswith("distilled") else 1e-9
         for one in found:
-            np.testing.assert_allclose(one["values"], expected["values"], rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(one["values"], expected["values"], rtol=nearly, atol=nearly)
             assert one["hits"] == expected["hits"], name
             assert one["network"].keys() == expected["network"].keys()
             for key, tensor in expected["network"].items():
-                close(one["network"][key], tensor, (name, key))
+                close(one["network"][key], tensor, nearly, (name, key))
         for key, tensor in expected["loss"].items():
             parts = [one["loss"][key] for one in found]
             if key in expected["rows"]:
                 assert all(len(part) < len(tensor) for part in parts)
-                close(torch.cat(parts), tensor, (name, key))
+                close(torch.cat(parts), tensor, nearly, (name, key))
             else:
                 for part in parts:
-                    close(part, tensor, (name, key))
+                    close(part, tensor, nearly, (name, key))
 
 
-def close(found: Tensor, expected: Tensor, where: tuple[str, str]) -> None:
+def close(found: Tensor, expected: Tensor, nearly: float, where: tuple[str, str]) -> None:
     worst = (found - expected).abs().max() if found.numel() else 0
-    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9), (*where, worst)
+    assert torch.allclose(found, expected, rtol=nearly, atol=nearly), (*where, worst)
