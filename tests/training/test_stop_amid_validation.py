@@ -103,7 +103,7 @@ def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -
     finished = []
     for port, name, resume in zip(ports, ("whole", "part", "part"), (0, 0, 1), strict=True):
         os.environ["MASTER_PORT"] = str(port)
-        Embedder._forward = forward if len(finished) == 1 else FORWARD  # type: ignore[method-assign]
+        Embedder._forward = forward if len(finished) == 1 else FORWARD  # type: ignore[method-assign]  # a spy
         recipe = None if resume else quick_recipe(*SETTINGS, "schedule.epochs=2")
         run = likewise.train(folder / "photos", folder / name, recipe, resume=bool(resume))
         finished.append(run.finished)

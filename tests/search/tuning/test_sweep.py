@@ -35,7 +35,7 @@ def test_what_has_lost_is_not_searched_with_more_effort(task: Task, family: str)
     assert len(some) < len(every)
     for more in lost:  # none of them has another's effort or more, in every knob
         assert not any(
-            less != more and all(more[name] >= less[name] for name in less)  # type: ignore[operator]
+            less != more and all(more[name] >= less[name] for name in less)  # type: ignore[operator]  # numbers all
             for less in lost
         )
     untimed = [point.search for point in every if point.seconds == math.inf]
