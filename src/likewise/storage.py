@@ -80,7 +80,7 @@ def read_json(path: Path) -> Any:
         InputError: it is missing or is no JSON; names the file and the place.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

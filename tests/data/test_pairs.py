@@ -55,3 +55,26 @@ def test_names_match_with_or_without_ending() -> None:
     assert missing == ["zed"]
     with pytest.raises(InputError, match="none of the 3 pairs has both photos here"):
         match_names(pairs, ["other.jpg"])
+
+
+def named(*pairs: tuple[str, str]) -> Pairs:
+    left, right = zip(*pairs, strict=True)
+    return Pairs(left, right, np.ones(len(pairs), bool), np.zeros(len(pairs), np.int64))
+
+
+def test_a_name_that_means_two_photos_is_refused() -> None:
+    photos = ["a/img1.jpg", "a/img1.png", "a/img2.jpg"]
+    with pytest.raises(InputError, match=r"'a/img1' means 'a/img1.jpg' and 'a/img1.png'"):
+        match_names(named(("a/img1", "a/img2")), photos)
+    with pytest.raises(InputError, match=r"'a/img1.bmp' means"):
+        match_names(named(("a/img1.bmp", "a/img2")), photos)
+    found, _ = match_names(named(("a/img1.png", "a/img2"), ("a/img1.jpg", "a/img2")), photos)
+    assert (found.left.tolist(), found.right.tolist()) == ([1, 0], [2, 2])
+
+
+def test_a_name_of_two_rows_is_refused_where_it_is_asked_for() -> None:
+    photos = ["a/1.jpg", "a/2.jpg", "a/1.jpg"]
+    with pytest.raises(InputError, match=r"'a/1.jpg' means the photos of rows 1 and 3"):
+        match_names(named(("a/2.jpg", "a/1.jpg")), photos)
+    found, _ = match_names(named(("b/1.jpg", "b/2.jpg")), ["b/1.jpg", "b/2.jpg", "a", "a"])
+    assert found.left.tolist() == [0]

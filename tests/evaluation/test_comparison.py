@@ -15,6 +15,7 @@ from likewise.data.embeddings import Embeddings
 from likewise.errors import InputError
 from likewise.evaluation.comparison import compare_reports, write_comparison
 from likewise.evaluation.paired import paired_difference
+from likewise.evaluation.protocol import Experiment
 from likewise.evaluation.score_file import read_scores
 from tests.evaluation.test_findings import embedded
 
@@ -35,7 +36,7 @@ def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
     found = read_scores(tmp_path)
     np.testing.assert_array_equal(found.scores, experiment.scores)
     np.testing.assert_array_equal(found.same, experiment.same)
-    assert found.pair[0].as_py() == "0.jpg\n1.jpg"
+    assert found.pair[0].as_py() == "0.jpg\0001.jpg"
 
 
 def test_the_difference_is_the_paired_one(reports: tuple[Path, Path]) -> None:
@@ -66,6 +67,39 @@ def test_only_shared_pairs_count(reports: tuple[Path, Path], tmp_path: Path) -> 
     assert found.pairs == some.sum()
     assert found.left_out == (0, (~some).sum())
     assert (found.difference.auc.low, found.difference.auc.high) == (0.0, 0.0)
+
+
+def test_pairs_match_whatever_the_order_of_the_rows_was(tmp_path: Path) -> None:
+    clear = embedded()
+    order = np.random.default_rng(3).permutation(len(clear))
+    shuffled = Embeddings(clear.vectors[order], clear.items.take(order))
+    for name, embeddings in (("first", clear), ("second", shuffled)):
+        likewise.write_report(likewise.evaluate(embeddings), tmp_path / name)
+    found = compare_reports(tmp_path / "first", tmp_path / "second", replicates=20)
+    assert found.pairs == len(clear) * (len(clear) - 1) // 2
+    assert found.left_out == (0, 0)
+    np.testing.assert_allclose(found.scores[0], found.scores[1], atol=1e-6)
+
+
+def test_a_pair_and_its_reverse_are_one_and_must_agree(tmp_path: Path) -> None:
+    experiment = likewise.evaluate(embedded())
+
+    def with_first_again(score: float) -> Experiment:
+        left, right = experiment.left, experiment.right
+        return replace(
+            experiment, left=np.append(left, right[0]), right=np.append(right, left[0]),
+            same=np.append(experiment.same, experiment.same[0]),
+            scores=np.append(experiment.scores, score),
+        )  # fmt: skip
+
+    likewise.write_report(with_first_again(experiment.scores[0]), tmp_path / "twice")
+    likewise.write_report(experiment, tmp_path / "once")
+    for one, other in (("twice", "once"), ("once", "twice"), ("twice", "twice")):
+        found = compare_reports(tmp_path / one, tmp_path / other, replicates=20)
+        assert found.pairs == len(experiment.scores)
+    likewise.write_report(with_first_again(experiment.scores[0] - 0.5), tmp_path / "torn")
+    with pytest.raises(InputError, match=r"torn: '0.jpg' and '1.jpg' are a pair twice, in rows"):
+        compare_reports(tmp_path / "once", tmp_path / "torn")
 
 
 def test_the_page_and_the_json(reports: tuple[Path, Path], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -39,22 +39,37 @@ class Pairs:
 def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
     """Replace the names in ``pairs`` by the rows of ``names`` that they mean.
 
-    A name matches with or without its ending (``a/b_0001`` means ``a/b_0001.png``).
+    A name matches with or without its ending (``a/b_0001`` means ``a/b_0001.png``), and first of
+    all as it is.
 
     Returns:
         The pairs whose photos are both there, as rows, and the names of those that are not.
 
     Raises:
-        InputError: none of the pairs has both of its photos.
+        InputError: none of the pairs has both of its photos, or a name means more than one.
     """
-    rows = {_bare(name): row for row, name in enumerate(names)}
-    rows |= {name: row for row, name in enumerate(names)}
+    exact, bare = _Rows(names), _Rows(map(_bare, names))
 
-    def find(wanted: Sequence[str] | Rows) -> Rows:
-        found = (rows.get(str(n), rows.get(_bare(str(n)), -1)) for n in wanted)
-        return np.fromiter(found, np.int64, count=len(wanted))
+    def find(name: str) -> int:
+        row = exact.row_of(name)
+        if row is None:
+            row = bare.row_of(_bare(name))
+        if row is None:
+            return -1
+        if isinstance(row, tuple):
+            one, other = row
+            means = (
+                f"{names[one]!r} and {names[other]!r}"
+                if names[one] != names[other]
+                else f"the photos of rows {one + 1} and {other + 1}"
+            )
+            raise InputError(f"pairs: {name!r} means {means}; name each photo in full, and once")
+        return row
 
-    left, right = find(pairs.left), find(pairs.right)
+    def rows_of(wanted: Sequence[str] | Rows) -> Rows:
+        return np.fromiter((find(str(n)) for n in wanted), np.int64, count=len(wanted))
+
+    left, right = rows_of(pairs.left), rows_of(pairs.right)
     missing = sorted(
         {str(n) for n, row in zip(pairs.left, left, strict=True) if row < 0}
         | {str(n) for n, row in zip(pairs.right, right, strict=True) if row < 0}
@@ -66,6 +81,23 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
             f"the first one missing is {missing[0]!r}, the photos here are named like {names[0]!r}"
         )
     return Pairs(left[both], right[both], pairs.same[both], pairs.fold[both]), missing
+
+
+class _Rows:
+    """Which row each name is of, and which names are of two."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.first: dict[str, int] = {}
+        self.second: dict[str, int] = {}
+        for row, name in enumerate(names):
+            if self.first.setdefault(name, row) != row:
+                self.second.setdefault(name, row)
+
+    def row_of(self, name: str) -> int | tuple[int, int] | None:
+        """The row; two of them where there are more; None where there is none."""
+        if name in self.second:
+            return self.first[name], self.second[name]
+        return self.first.get(name)
 
 
 def _bare(name: str) -> str:

@@ -123,8 +123,8 @@ def compare_reports(
         InputError: a folder is no report, they share no pairs, they disagree about the truth, or
             the identities are not known.
     """
-    one, other = read_scores(first), read_scores(second)
-    place = pc.index_in(one.pair, value_set=_unique(other, second))
+    one, other = _each_once(first), _each_once(second)
+    place = pc.index_in(one.pair, value_set=other.pair)
     shared = np.flatnonzero(pc.is_valid(place).to_numpy(zero_copy_only=False))
     if not len(shared):
         raise InputError(f"{first} and {second}: share no pair of photos; evaluate the same data")
@@ -155,10 +155,24 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     return str(first), str(second)
 
 
-def _unique(scores: ScoreFile, folder: Path) -> pa.Array:
-    if len(pc.unique(scores.pair)) < len(scores.pair):
-        raise InputError(f"{folder}: a pair of photos comes twice in it; it cannot be matched")
-    return scores.pair
+def _each_once(folder: Path) -> ScoreFile:
+    """The scores of a report, each pair once, whichever of its photos is named first."""
+    found = read_scores(folder)
+    distinct = pc.unique(found.pair)
+    if len(distinct) == len(found.pair):
+        return found
+    which = pc.index_in(found.pair, value_set=distinct).to_numpy()
+    _, first = np.unique(which, return_index=True)
+    again = first[which]
+    torn = (found.same != found.same[again]) | ~np.isclose(found.scores, found.scores[again])
+    if torn.any():
+        row = int(np.argmax(torn))
+        one, other = found.pair[row].as_py().split("\0")
+        raise InputError(
+            f"{folder}: {one!r} and {other!r} are a pair twice, in rows {again[row] + 1} and "
+            f"{row + 1}, with two scores or two answers; it cannot be matched"
+        )
+    return found.take(first)
 
 
 def _pairs(scores: ScoreFile, rows: np.ndarray[Any, Any], folder: Path) -> ScoredPairs:

@@ -25,7 +25,7 @@ class ScoreFile:
     """Pairs by the names of their photos, with whom they show and how alike they scored.
 
     Args:
-        pair: what each pair is called, from both names, [N].
+        pair: what each pair is called, from both names in whatever order they stand, [N].
         left: the identity on one side, [N]; None where it is not known.
         right: likewise on the other.
         same: bool [N].
@@ -37,6 +37,11 @@ class ScoreFile:
     right: pa.Array | None
     same: NDArray[np.bool_]
     scores: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.int64]) -> ScoreFile:
+        """Some of the pairs."""
+        left, right = (None if s is None else s.take(rows) for s in (self.left, self.right))
+        return ScoreFile(self.pair.take(rows), left, right, self.same[rows], self.scores[rows])
 
 
 def write_scores(experiment: Experiment, folder: Path) -> Path:
@@ -72,8 +77,10 @@ def read_scores(folder: Path) -> ScoreFile:
         raise InputError(f"{folder}: no {SCORES} in it; a report is made with: evaluate --out")
     try:
         table = pq.read_table(path)
-        left, right = (table[side].cast(pa.string()).combine_chunks() for side in ("left", "right"))
-        pair = pc.binary_join_element_wise(left, right, "\n")
+        sides = [table[side].cast(pa.string()).combine_chunks() for side in ("left", "right")]
+        pair = pc.binary_join_element_wise(
+            pc.min_element_wise(*sides), pc.max_element_wise(*sides), "\0"
+        )
         same = table["same"].to_numpy().astype(bool)
         scores = table["score"].to_numpy().astype(np.float64)
         known = "left_identity" in table.column_names

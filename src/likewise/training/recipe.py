@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from likewise.data.text_file import read_text
 from likewise.data.transforms import Augment
 from likewise.errors import InputError
 from likewise.training.sections import (
@@ -100,10 +101,8 @@ def load_recipe(path: Path) -> Recipe:
             the nearest known one.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     if values is None:
         values = {}

@@ -129,7 +129,7 @@ def test_a_list_that_is_missing_or_no_list(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "p.txt").write_bytes(b"\xff\xfe1")
     with pytest.raises(InputError, match="is no text file"):
         read_pairs(tmp_path / "p.txt")
-    monkeypatch.setattr("likewise.data.protocols.lines.MAX_LIST_BYTES", 3)
+    monkeypatch.setattr("likewise.data.text_file.MAX_TEXT_BYTES", 3)
     with pytest.raises(InputError, match="too long for a list"):
         read_pairs(written(tmp_path, "p.txt", "1\nA 1 2\n"))
 

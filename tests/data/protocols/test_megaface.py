@@ -107,7 +107,7 @@ def test_noise_is_left_out(tmp_path: Path) -> None:
         (b'{"path": ["a", null]}', "path: entry 1 is no text"),
         (b'{"path": ["a"], "id": ["a", "b"]}', "id: expected a list as long as path, 1"),
         (b'{"path": ["a"], "id": [true]}', "id: entry 0 is no text"),
-        (b'{"path": ["\xff"]}', "not valid JSON"),
+        (b'{"path": ["\xff"]}', "is no text file"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"path": [' + b"9" * 10_000 + b"]}", "not valid JSON"),
     ],

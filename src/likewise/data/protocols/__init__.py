@@ -9,9 +9,9 @@ import numpy as np
 from likewise.data.pairs import Pairs
 from likewise.data.protocols.cfp import read_cfp
 from likewise.data.protocols.lfw import read_lfw_csv, read_lfw_text
-from likewise.data.protocols.lines import read_lines
 from likewise.data.protocols.pair_table import read_pair_table
 from likewise.data.protocols.verification_bin import read_bin
+from likewise.data.text_file import read_lines
 from likewise.errors import InputError
 
 __all__ = ["names_its_pairs", "read_pairs"]

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.embeddings import Embeddings
 from likewise.data.paths import inside
-from likewise.data.protocols.lines import read_lines
 from likewise.data.store import ByteFile
+from likewise.data.text_file import read_lines, read_text
 from likewise.errors import InputError
 from likewise.storage import new_file, write_text
 
@@ -73,11 +73,7 @@ def read_list(path: str | Path) -> MegaFaceList:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_LIST_BYTES:
-            raise InputError(f"{path}: more than {MAX_LIST_BYTES:,} bytes: too long for a list")
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        content = json.loads(read_text(path, MAX_LIST_BYTES))
     except InputError:
         raise
     except (ValueError, RecursionError) as error:

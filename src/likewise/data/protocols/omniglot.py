@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from likewise.data.images import EXTENSIONS
 from likewise.data.manifest import Manifest
+from likewise.data.text_file import decoded, lines_of
 from likewise.data.zip_directory import ZipDirectory, read_zip_directory
 from likewise.errors import InputError
 
@@ -116,10 +117,8 @@ def _label_files(path: Path, directory: ZipDirectory) -> list[tuple[int, str]]:
     store = directory.store(np.array(rows, np.int64))
     found: list[tuple[int, str]] = []
     for place, row in enumerate(rows):
-        try:
-            found.append((row, store.read(place).decode("utf-8-sig")))
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: {directory.names[row]!r} is no text") from None
+        where = f"{path}: {directory.names[row]!r}"
+        found.append((row, decoded(store.read(place), where)))
     return found
 
 
@@ -145,7 +144,7 @@ class _Run:
         ]
         known = set(self.training)
         self.trials: list[tuple[int, int]] = []
-        for line, text in enumerate(labels.splitlines(), start=1):
+        for line, text in enumerate(lines_of(labels), start=1):
             if not text.strip():
                 continue
             fields = text.split()

@@ -1,0 +1,221 @@
+"""The gate of names of people, groups and classes: none is missing, and one name has one spelling.
+
+Of a name blanks at its ends are taken off, a no-break blank becomes a plain one, and letters are
+composed (Unicode's NFC): what looks alike on paper is one name. The names of files are not
+touched, for the file system knows them as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import ArrayLike, NDArray
+
+from likewise.errors import InputError
+
+__all__ = ["checked_labels", "clean_label", "identity_column", "is_text", "text_column"]
+
+log = logging.getLogger(__name__)
+
+NO_BREAK = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ")
+UNSEEN = "\u200b\u2060\ufeff"  # of no width, and no blanks to Unicode
+BLANKS = UNSEEN + "".join(
+    map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)])
+) + "\u2028\u2029\u202f\u205f\u3000"  # fmt: skip
+ROWS = 65_536  # looked at in one step
+
+
+def clean_label(name: str) -> str:
+    """A name in the one spelling that it is known by; empty if it holds nothing but blanks.
+
+    Example:
+        >>> clean_label(" Zoe\\u0308\\u00a0Ek\\n") == "Zo\\u00eb Ek"
+        True
+    """
+    return unicodedata.normalize("NFC", name.translate(NO_BREAK)).strip(BLANKS)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text, shared by rows or not."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
+
+
+def text_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa.ChunkedArray:
+    """A column of text, none of it missing; integers become text.
+
+    Args:
+        column: as it was read.
+        where: the file or the argument, for messages.
+        name: of the column.
+
+    Raises:
+        InputError: it holds something else than text or integers, or a value is missing or has
+            nothing but blanks; the first such row is named, counted from 1.
+    """
+    if pa.types.is_null(column.type):
+        if len(column):
+            raise _missing(where, name, 0, len(column))
+        return column.cast(pa.string())
+    if not is_text(column.type):
+        inner = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if not pa.types.is_integer(inner):
+            raise InputError(
+                f"{where}: column {name}: holds {column.type}; text or whole numbers are expected"
+            )
+        column = column.cast(inner).cast(pa.string())
+    if column.null_count == 0 and not any(map(_any_blank, _held(column))):
+        return column
+    row = 0
+    for piece in _pieces(column):
+        text = piece.dictionary_decode() if pa.types.is_dictionary(piece.type) else piece
+        if _any_blank(text):
+            raise _missing(where, name, row + pc.index(_blank(text), True).as_py())
+        row += len(piece)
+    return column  # a dictionary may hold what no row has
+
+
+def identity_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa.ChunkedArray:
+    """A column of names of people or groups, each in the spelling of ``clean_label``.
+
+    Where a spelling is changed, one line of the log says how many and shows one. A column that
+    needs no change comes back as it is, without a copy.
+
+    Raises:
+        InputError: see ``text_column``.
+    """
+    column = text_column(column, where, name)
+    changed: dict[str, str] = {}
+    for held in _held(column):
+        if not _surely_clean(held):
+            for text in pc.unique(held).to_pylist():
+                if text is not None and (better := clean_label(text)) != text:
+                    changed[text] = better
+    if not changed:
+        return column
+    _say(where, name, changed)
+    plain = column.cast(pa.string())
+    place = pc.index_in(plain, value_set=pa.array(changed, pa.string()))
+    better = pa.chunked_array(
+        [pa.array(changed.values(), pa.string()).take(p) for p in place.chunks]
+    )
+    return pc.coalesce(better, plain)
+
+
+def checked_labels(labels: ArrayLike, what: str) -> NDArray[Any]:
+    """Labels of any shape as they come from a program: numbers, or names as in ``clean_label``.
+
+    Raises:
+        InputError: one is missing (None, not a number, or nothing but blanks) or is no label, or
+            names and numbers are mixed; the first such row is named, counted from 0.
+    """
+    array = np.asarray(labels)
+    kind = array.dtype.kind
+    if kind == "O":
+        array = _of_objects(array, what)
+        kind = array.dtype.kind
+    if kind == "f":
+        _refuse_at(~np.isfinite(array), what)
+    elif kind in "mM":
+        _refuse_at(np.isnat(array), what)
+    elif kind == "U" and array.size:
+        distinct, codes = np.unique(array, return_inverse=True)
+        before = distinct.tolist()
+        after = [clean_label(name) for name in before]
+        if "" in after:
+            _refuse_at((np.array(after) == "")[codes].reshape(array.shape), what)
+        changed = {old: new for old, new in zip(before, after, strict=True) if old != new}
+        if changed:
+            _say(what, "", changed)
+            array = np.array(after)[codes].reshape(array.shape)
+    elif kind not in "biuSU":
+        raise InputError(f"{what}: {array.dtype} are no labels; numbers or names are expected")
+    return array
+
+
+def _of_objects(array: NDArray[Any], what: str) -> NDArray[Any]:
+    """Python's objects as one type."""
+    values = array.reshape(-1).tolist()
+    for row, value in enumerate(values):
+        missing = value is None or type(value).__name__ in ("NAType", "NaTType")  # of pandas
+        if not missing and not isinstance(value, (str, int, float, np.generic)):
+            raise InputError(
+                f"{what}: row {row}: {type(value).__name__} is no label; numbers or names are "
+                "expected"
+            )
+        if missing or value != value:  # as nothing but NaN is
+            raise _no_value(what, row)
+    texts = sum(isinstance(value, str) for value in values)
+    if 0 < texts < len(values):
+        raise InputError(f"{what}: names and numbers are mixed; one kind is expected")
+    return np.array(values, np.str_ if texts else None).reshape(array.shape)
+
+
+def _refuse_at(missing: NDArray[np.bool_], what: str) -> None:
+    if missing.any():
+        raise _no_value(what, int(np.argmax(missing.reshape(-1))))
+
+
+def _no_value(what: str, row: int) -> InputError:
+    return InputError(f"{what}: row {row} has no value; leave it out, or fill it in")
+
+
+def _missing(where: str | Path, name: str, row: int, rows: int = 1) -> InputError:
+    more = f" (and so are all {rows:,} rows)" if rows > 1 else ""
+    return InputError(f"{where}: row {row + 1}: {name} is empty{more}")
+
+
+def _say(where: str | Path, name: str, changed: Mapping[str, str]) -> None:
+    before, after = next(iter(changed.items()))
+    log.warning(
+        "%s: %s%s read in another spelling (no blanks at the ends, none that cannot break, "
+        "letters composed), such as %r for %r",
+        where,
+        f"{name}: " if name else "",
+        f"{len(changed):,} names are" if len(changed) > 1 else "1 name is",
+        after,
+        before,
+    )
+
+
+def _pieces(column: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """The column in pieces, so that little is made of it at a time."""
+    for chunk in column.chunks:
+        for start in range(0, len(chunk), ROWS):
+            yield chunk.slice(start, ROWS)
+
+
+def _held(column: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """All texts of a column in pieces; of a dictionary the few values that all rows share."""
+    if not pa.types.is_dictionary(column.type):
+        yield from _pieces(column)
+        return
+    seen: set[tuple[int, int]] = set()
+    for chunk in column.chunks:
+        texts = chunk.dictionary
+        data = texts.buffers()[-1]
+        which = (data.address if data is not None else 0, len(texts))
+        if which not in seen:
+            seen.add(which)
+            yield texts
+
+
+def _blank(texts: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.equal(pc.utf8_trim(texts, BLANKS), ""), True)
+
+
+def _any_blank(texts: pa.Array) -> bool:
+    return bool(pc.any(_blank(texts)).as_py())
+
+
+def _surely_clean(texts: pa.Array) -> bool:
+    """Whether these are ASCII without blanks at the ends, told without a Python object each."""
+    plain = pc.and_(pc.string_is_ascii(texts), pc.equal(pc.utf8_trim(texts, BLANKS), texts))
+    return pc.all(plain).as_py() is not False
