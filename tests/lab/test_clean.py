@@ -12,11 +12,13 @@ import pytest
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
 from likewise.lab.clean import CleanRules, clean_manifest, read_inspection, write_clean
-from likewise.lab.inspect.record import FORMAT
+from likewise.lab.inspect import inspect_photos
+from likewise.lab.inspect.record import FORMAT, record
 from likewise.storage import write_json
-from tests.conftest import make_photos
+from tests.conftest import PEOPLE, make_photos
 
 NAMES = ("a/1", "a/2", "a/3", "b/1", "b/2", "b/3", "c/1", "c/2", "d/1")
+PHOTOS = tuple(f"{person}/{take}.png" for person in PEOPLE for take in range(4))
 
 
 def manifest(**columns: list[str]) -> Manifest:
@@ -24,17 +26,22 @@ def manifest(**columns: list[str]) -> Manifest:
     return Manifest(table, Path("photos"))
 
 
+def row(name: str) -> int:
+    return (NAMES if name in NAMES else PHOTOS).index(name)
+
+
 def double(left: str, right: str, supported: str | None = None, **more: Any) -> dict[str, Any]:
     return {
-        "left": left, "right": right, "score": 0.97, "kind": "near", "between_sets": False,
-        "across_identities": left[0] != right[0], "supported": supported, **more,
+        "left_row": row(left), "right_row": row(right), "score": 0.97, "kind": "near",
+        "between_sets": False, "across_identities": left[0] != right[0],
+        "supported_row": None if supported is None else row(supported), **more,
     }  # fmt: skip
 
 
 def doubt(path: str, probability: float, other: str | None = None) -> dict[str, Any]:
     return {
-        "path": path, "identity": path[0], "probability": probability, "resembles": "d",
-        "looks_like_another": True, "undecided_with": other,
+        "row": row(path), "identity": path[0], "probability": probability, "resembles": "d",
+        "looks_like_another": True, "undecided_with_row": None if other is None else row(other),
     }  # fmt: skip
 
 
@@ -51,9 +58,9 @@ def inspection(
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "broken": [{"path": name, "reason": "cut"} for name in broken],
+        "broken": [{"row": row(name), "reason": "cut"} for name in broken],
         "duplicates": {"found": doubles or []},
-        "pixels": pixels or {},
+        "pixels": {str(row(name)): count for name, count in (pixels or {}).items()},
         "labels": {"mislabels": mislabels or [], "same_person": same_person or []},
     }
 
@@ -122,6 +129,38 @@ def test_wrong_labels_go_from_the_probability_asked_for() -> None:
     assert kept(found, rules=rules) == without("a/1", "c/1", "c/2")
     rules = CleanRules(("mislabelled",), mislabel_probability=0.5)
     assert kept(found, rules=rules) == without("a/1", "b/1", "c/1", "c/2")
+
+
+def listed_twice(folder: Path, rows: str) -> Manifest:
+    make_photos(folder, ("anna", "bob"), each=3)
+    (folder / "list.csv").write_text("path,identity\n" + rows)
+    return read_manifest(folder / "list.csv")
+
+
+def dropped_of(manifest: Manifest) -> tuple[list[str], list[tuple[str, str, str]]]:
+    cleaned = clean_manifest(manifest, record(inspect_photos(manifest)))
+    assert len(cleaned.manifest) + len(cleaned.changes) == len(manifest)
+    changes = [(c.path, c.reason, c.other) for c in cleaned.changes]
+    return cleaned.manifest.names, changes
+
+
+def test_a_row_that_is_listed_twice_stays_once(tmp_path: Path) -> None:
+    manifest = listed_twice(
+        tmp_path, "anna/0.png,anna\nbob/0.png,bob\nanna/0.png,anna\n./bob/0.png,bob\n"
+    )
+    assert dropped_of(manifest) == (
+        ["anna/0.png", "./bob/0.png"],
+        [("bob/0.png", "double within an identity", "./bob/0.png"),
+         ("anna/0.png", "double within an identity", "anna/0.png")],
+    )  # fmt: skip
+
+
+def test_one_photo_under_two_people_goes_from_both(tmp_path: Path) -> None:
+    manifest = listed_twice(tmp_path, "anna/0.png,anna\nbob/0.png,bob\nanna/0.png,bob\n")
+    assert dropped_of(manifest) == (
+        ["bob/0.png"],
+        [("anna/0.png", "double across identities", "anna/0.png")] * 2,
+    )
 
 
 def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:

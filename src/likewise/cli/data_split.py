@@ -39,13 +39,14 @@ def split(
     """
     from likewise.data.formats.table import write_table
     from likewise.data.manifest import read_manifest
+    from likewise.data.repeats import without_repeats
     from likewise.data.splits import cross_validation, train_val_test, without_places
     from likewise.errors import InputError
     from likewise.storage import output_folder
 
     if folds is not None and (val is not None or test is not None):
         raise InputError("--folds takes the place of --val and --test; give one or the other")
-    manifest = read_manifest(source, root)
+    manifest = without_repeats(read_manifest(source, root))
     if folds is None:
         divided = train_val_test(manifest, val=val or "10%", test=test or "10%", seed=seed)
         found = {"split": divided}

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from likewise.data.columns import refuse_repeated, with_metadata_apart
+from likewise.data.labels import text_column, with_identities
+from likewise.data.text_file import read_lines
+from likewise.data.vectors import is_list, vectors_in
 from likewise.errors import InputError
 from likewise.storage import new_file
 
@@ -30,6 +35,11 @@ class Embeddings:
         items: N rows with the column ``path`` (the photo's name), usually ``identity``, and any
             metadata.
         fingerprint: which embedder made them, or ``external``.
+
+    Raises:
+        InputError: the counts differ, a column's name stands twice, a row has no name or no
+            identity, where there is a column of them. A column ``vector`` becomes
+            ``item_vector``, and identities get the spelling of ``likewise.data.labels``.
     """
 
     vectors: NDArray[np.float32]
@@ -41,6 +51,7 @@ class Embeddings:
             raise InputError(
                 f"embeddings: {list(self.vectors.shape)} numbers for {self.items.num_rows} names"
             )
+        object.__setattr__(self, "items", _checked_items(self.items, "embeddings"))
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -62,6 +73,16 @@ class Embeddings:
             raise InputError("embeddings: no column identity, so genuine pairs are not known")
         _, labels = np.unique(self.items["identity"].to_pylist(), return_inverse=True)
         return labels.astype(np.int64)
+
+
+def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
+    """Names and identities that are there and are text, metadata under names that are free."""
+    items = with_metadata_apart(items, where, ("vector",))
+    if "path" not in items.column_names:
+        raise InputError(f"{where}: no column path; it has: {', '.join(items.column_names)}")
+    names = text_column(items["path"], where, "path")
+    items = items.set_column(items.column_names.index("path"), "path", names)
+    return with_identities(items, where)
 
 
 def write_embeddings(embeddings: Embeddings, path: Path) -> None:
@@ -110,24 +131,18 @@ def _read_npy(path: Path, names: Path | None) -> Embeddings:
         raise InputError(f"{path}: a .npy file needs its names: --ids FILE, one name a line")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-        lines = names.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read with {names} ({error})") from None
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    lines = read_lines(names)
     if vectors.ndim != 2 or vectors.dtype.kind != "f":
         raise InputError(f"{path}: expected floats [N,D], found {vectors.dtype} {vectors.shape}")
     if len(lines) != len(vectors):
         raise InputError(f"{path} has {len(vectors)} rows, {names} has {len(lines)} names")
-    if len(set(lines)) < len(lines):
-        first: dict[str, int] = {}
-        for row, line in enumerate(lines, 1):
-            if first.setdefault(line, row) != row:
-                raise InputError(
-                    f"{names}: rows {first[line]} and {row} have the same name {line!r}"
-                )
     columns = {"path": lines}
     if all("/" in line for line in lines):
         columns["identity"] = [line.rsplit("/", 1)[0] for line in lines]
-    return Embeddings(np.asarray(vectors, np.float32), pa.table(columns))
+    items = _named_once(pa.table(columns), names)
+    return Embeddings(np.asarray(vectors, np.float32), items)
 
 
 def _read_parquet(path: Path) -> Embeddings:
@@ -136,18 +151,28 @@ def _read_parquet(path: Path) -> Embeddings:
         header = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
-    kind = table.schema.field("vector").type if "vector" in table.column_names else None
-    if kind is None or not pa.types.is_fixed_size_list(kind):
-        raise InputError(f"{path}: no column vector of fixed-size lists; write it with: embed")
-    column = table["vector"].combine_chunks()
-    if column.null_count:
-        raise InputError(f"{path}: {column.null_count} rows have no vector")
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    vectors = flat.reshape(len(table), kind.list_size).astype(np.float32, copy=False)
+    refuse_repeated(table.column_names, path)
+    if "vector" not in table.column_names or not is_list(table.schema.field("vector").type):
+        raise InputError(f"{path}: no column vector of lists of numbers; write it with: embed")
+    vectors = vectors_in(table["vector"], f"{path}: column vector", first=1)
     items = table.drop_columns(["vector"]).replace_schema_metadata(None)
-    if "path" not in items.column_names:
-        raise InputError(f"{path}: no column path; it has: {', '.join(items.column_names)}")
-    return Embeddings(vectors, items, header.get("fingerprint", EXTERNAL))
+    return Embeddings(vectors, _named_once(items, path), header.get("fingerprint", EXTERNAL))
+
+
+def _named_once(items: pa.Table, where: Path) -> pa.Table:
+    """The items of a file, no two of them under one name."""
+    items = _checked_items(items, where)
+    names = items["path"].cast(pa.string())
+    distinct = pc.unique(names)
+    if len(distinct) < len(names):
+        which = pc.index_in(names, value_set=distinct).to_numpy()
+        _, first = np.unique(which, return_index=True)
+        row = int(np.argmax(first[which] != np.arange(len(which))))
+        raise InputError(
+            f"{where}: rows {first[which[row]] + 1} and {row + 1} have the same name "
+            f"{names[row].as_py()!r}"
+        )
+    return items
 
 
 def require_same_embedder(left: str, right: str, what: str) -> None:

@@ -20,7 +20,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 
-__all__ = ["checked_labels", "clean_label", "identity_column", "is_text", "text_column"]
+__all__ = [
+    "checked_labels",
+    "clean_label",
+    "identity_column",
+    "is_text",
+    "text_column",
+    "with_identities",
+]
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +114,21 @@ def identity_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa
         [pa.array(changed.values(), pa.string()).take(p) for p in place.chunks]
     )
     return pc.coalesce(better, plain)
+
+
+def with_identities(table: pa.Table, where: str | Path) -> pa.Table:
+    """A table whose column ``identity``, if it has one, is as ``identity_column`` gives it.
+
+    Raises:
+        InputError: see ``text_column``.
+    """
+    if "identity" not in table.column_names:
+        return table
+    column = table["identity"]
+    checked = identity_column(column, where, "identity")
+    if checked is column:
+        return table
+    return table.set_column(table.column_names.index("identity"), "identity", checked)
 
 
 def checked_labels(labels: ArrayLike, what: str) -> NDArray[Any]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from likewise.data.labels import text_column, with_identities
 from likewise.data.paths import inside
 from likewise.data.store import PhotoStore, StoredPhoto
 from likewise.errors import InputError
@@ -56,7 +57,8 @@ class Manifest:
                 f"{self.root}: does not say whom its photos show, so nothing can be learnt from "
                 "it; its pairs can be verified: likewise evaluate"
             )
-        return sorted(pc.unique(self.table["identity"]).to_pylist())
+        column = text_column(self.table["identity"], self.root, "identity")
+        return sorted(pc.unique(column).to_pylist())
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -144,6 +146,9 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
             other of ``likewise.data.formats.FORMATS``.
         root: where a table's paths start from; by default the table's own folder.
 
+    An identity is read in one spelling, see ``likewise.data.labels``; where that changes some, a
+    line of the log says so.
+
     Raises:
         InputError: it is missing, of no known kind, or holds no photo; a row is named where one
             is at fault.
@@ -163,4 +168,5 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
     if format is None:
         known = "; ".join(format.looks_like for format in FORMATS)
         raise InputError(f"{path}: of no known format; there are: {known}")
-    return format.read(path, Path(root) if root is not None else None)
+    found = format.read(path, Path(root) if root is not None else None)
+    return replace(found, table=with_identities(found.table, path))

@@ -133,7 +133,7 @@ def cross_validation(manifest: Manifest, folds: int, *, seed: int = 0) -> list[M
 
 def without_places(manifest: Manifest) -> Manifest:
     """Without the column of a store's places: as a table that is read with the store as root."""
-    if "place" not in manifest.table.column_names:
+    if manifest.store is None:
         return manifest
     return replace(manifest, table=manifest.table.drop_columns(["place"]))
 

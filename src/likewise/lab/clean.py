@@ -14,6 +14,7 @@ import pyarrow.csv
 
 from likewise.data.formats.table import write_table
 from likewise.data.manifest import Manifest
+from likewise.data.splits import without_places
 from likewise.errors import InputError, one_of
 from likewise.lab.groups import Groups
 from likewise.lab.inspect.record import FORMAT
@@ -100,7 +101,10 @@ def read_inspection(source: Path, manifest: Manifest) -> dict[str, Any]:
     path = source / "inspect.json" if source.is_dir() else source
     values = read_json(path)
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise InputError(f"{path}: no inspection; make one with: likewise data inspect --out DIR")
+        raise InputError(
+            f"{path}: no inspection, or of another version; make one with: likewise data inspect "
+            "--out DIR"
+        )
     if values.get("fingerprint") != manifest.fingerprint:
         raise InputError(f"{path}: of another set of photos than {manifest.root}; inspect this one")
     return values
@@ -135,21 +139,20 @@ def clean_manifest(
             "with --model"
         )
     names = manifest.names
-    row_of = {name: row for row, name in enumerate(names)}
     people = manifest.table["identity"].cast(pa.string()).to_pylist()
     renamed = _merged(people, inspection, chosen) if chosen.merge else {}
     identities = [renamed.get(person, (person, 0.0))[0] for person in people]
     dropped: dict[int, Change] = {}
     if "broken" in chosen.drop:
         for photo in inspection["broken"]:
-            row = row_of[photo["path"]]
-            dropped[row] = Change(photo["path"], people[row], "drop", "broken", None)
+            row = photo["row"]
+            dropped[row] = Change(names[row], people[row], "drop", "broken", None)
     if "mislabelled" in chosen.drop:
-        for change in _mislabelled(inspection, people, row_of, chosen.mislabel_probability):
-            dropped.setdefault(row_of[change.path], change)
+        for row, change in _mislabelled(inspection, names, people, chosen.mislabel_probability):
+            dropped.setdefault(row, change)
     if "duplicates" in chosen.drop:
-        for change in _doubled(manifest, inspection, people, identities, row_of, dropped):
-            dropped.setdefault(row_of[change.path], change)
+        for row, change in _doubled(manifest, inspection, names, people, identities, dropped):
+            dropped.setdefault(row, change)
     kept = np.setdiff1d(np.arange(len(names)), np.array(list(dropped), np.int64))
     if len(kept) == 0:
         raise InputError("clean: nothing would be left")
@@ -170,10 +173,7 @@ def clean_manifest(
 
 def write_clean(cleaned: Cleaned, path: Path) -> Path:
     """Write the manifest, and ``NAME.changes.csv`` beside it; returns the latter."""
-    table = cleaned.manifest.table
-    if "place" in table.column_names:  # found again by its name where the photos are read
-        table = table.drop_columns(["place"])
-    write_table(replace(cleaned.manifest, table=table, store=None), path)
+    write_table(without_places(cleaned.manifest), path)
     changes = path.with_name(f"{path.stem}.changes.csv")
     columns = {
         "path": pa.string(), "identity": pa.string(), "action": pa.string(),
@@ -190,31 +190,32 @@ def write_clean(cleaned: Cleaned, path: Path) -> Path:
 
 
 def _mislabelled(
-    inspection: Mapping[str, Any], people: list[str], row_of: dict[str, int], at_least: float
-) -> Iterable[Change]:
+    inspection: Mapping[str, Any], names: list[str], people: list[str], at_least: float
+) -> Iterable[tuple[int, Change]]:
     for doubt in inspection["labels"]["mislabels"]:
         if doubt["probability"] < at_least:
             continue
         reason = "looks like another" if doubt["looks_like_another"] else "unlike its identity"
-        pair = [doubt["path"], doubt["undecided_with"]]
-        for path, other in (pair, pair[::-1]):
-            if path is None:
+        pair = [doubt["row"], doubt["undecided_with_row"]]
+        for row, other in (pair, pair[::-1]):
+            if row is None:
                 continue
-            yield Change(
-                path, people[row_of[path]], "drop",
+            yield row, Change(
+                names[row], people[row], "drop",
                 reason if other is None else "two photos disagree",
-                doubt["probability"], other or "", doubt["resembles"] if other is None else "",
+                doubt["probability"], "" if other is None else names[other],
+                doubt["resembles"] if other is None else "",
             )  # fmt: skip
 
 
 def _doubled(
     manifest: Manifest,
     inspection: Mapping[str, Any],
+    names: list[str],
     people: list[str],
     identities: list[str],
-    row_of: dict[str, int],
     gone: Mapping[int, Change],
-) -> Iterable[Change]:
+) -> Iterable[tuple[int, Change]]:
     """What goes of each group of doubles; those that go already are no doubles any more."""
     groups = Groups()
     evidence: dict[int, float] = {}
@@ -222,21 +223,20 @@ def _doubled(
     for double in inspection["duplicates"]["found"]:
         if double["between_sets"]:
             continue
-        left, right = row_of[double["left"]], row_of[double["right"]]
+        left, right = double["left_row"], double["right_row"]
         if left in gone or right in gone:
             continue
         groups.join(left, right)
         for row in (left, right):
             evidence[row] = max(evidence.get(row, 0.0), double["score"])
-        if double["supported"] is not None:
-            supported[row_of[double["supported"]]] += 1
+        if double["supported_row"] is not None:
+            supported[double["supported_row"]] += 1
     splits = manifest.table["split"].to_pylist() if "split" in manifest.table.column_names else None
     pixels = inspection["pixels"]
 
-    def order(row: int) -> tuple[int, int, str]:
+    def order(row: int) -> tuple[int, int, str, int]:
         split = None if splits is None else splits[row]
-        name = str(manifest.table["path"][row].as_py())
-        return (SPLIT_ORDER[split], -pixels.get(name, 0), name)
+        return (SPLIT_ORDER[split], -pixels.get(str(row), 0), names[row], row)
 
     for rows in groups.all():
         whose = {identities[row] for row in rows}
@@ -252,9 +252,8 @@ def _doubled(
             if row == kept:
                 continue
             other = kept if kept is not None else next(r for r in rows if r != row)
-            yield Change(
-                str(manifest.table["path"][row].as_py()), people[row], "drop", reason,
-                evidence[row], str(manifest.table["path"][other].as_py()), people[other],
+            yield row, Change(
+                names[row], people[row], "drop", reason, evidence[row], names[other], people[other]
             )  # fmt: skip
 
 

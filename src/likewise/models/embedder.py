@@ -21,6 +21,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
+from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
@@ -143,6 +144,8 @@ class Embedder:
     ) -> tuple[Embeddings, list[BadImage]]:
         """The unit-length embeddings of a manifest's photos, with names, and the broken photos.
 
+        A photo that the manifest lists twice is embedded once, see ``without_repeats``.
+
         Args:
             manifest: the photos.
             batch_size: images at a time.
@@ -151,7 +154,9 @@ class Embedder:
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
+            InputError: a photo is listed under two identities, or on two sides of a split.
         """
+        manifest = without_repeats(manifest)
         embedded = self.embed_rows(
             manifest, slice(0, len(manifest)), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image,
@@ -209,7 +214,7 @@ class Embedder:
         if not len(rows):
             raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
         items = manifest.take(rows).table if broken else manifest.table
-        if "place" in items.column_names:  # means something to the photos' store alone
+        if manifest.store is not None:  # its place means something to the store alone
             items = items.drop_columns(["place"])
         return Embeddings(vectors, items, self.fingerprint), broken
 

@@ -11,6 +11,7 @@ from likewise.data.embeddings import Embeddings
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.photos import OnBadImage
+from likewise.data.repeats import without_repeats
 from likewise.models.embedder import Embedder
 from likewise.shares import Share
 
@@ -74,6 +75,7 @@ def embed_together(
         return embedder.embed_manifest(
             manifest, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image
         )
+    manifest = without_repeats(manifest)
     key = [embedder.fingerprint, _state(manifest), batch_size, flip, on_bad_image]
     shares = share.gather("embeddings", key, work, everywhere=everywhere)
     if shares is None:

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.columns import refuse_repeated
+from likewise.data.labels import with_identities
 from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
 
@@ -122,10 +124,11 @@ def checked_ids(ids: ArrayLike, count: int) -> Ids:
 
 
 def checked_items(items: pa.Table | None, count: int) -> pa.Table | None:
-    """The table, if it has a row for each vector.
+    """The table, if it has a row for each vector; identities in the spelling of ``clean_label``.
 
     Raises:
-        InputError: it has not, or is no Arrow table.
+        InputError: it has not, or is no Arrow table; a column's name stands twice; a row has no
+            identity, where there is a column of them.
     """
     if items is not None and not isinstance(items, pa.Table):
         raise InputError(
@@ -134,7 +137,10 @@ def checked_items(items: pa.Table | None, count: int) -> pa.Table | None:
         )
     if items is not None and items.num_rows != count:
         raise InputError(f"items: {items.num_rows} rows for {count} vectors")
-    return items
+    if items is None:
+        return None
+    refuse_repeated(items.column_names, "items")
+    return with_identities(items, "items")
 
 
 def checked_count(k: object) -> int:

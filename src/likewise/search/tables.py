@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.columns import beside, refuse_repeated
+from likewise.data.vectors import vectors_in
 from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
 from likewise.search.gate import as_array, integer_ids
@@ -92,8 +93,8 @@ class Tables(ABC):
         # By column and row, not through Python objects: answers may be millions.
         described = self._items_of(ids.reshape(-1))
         if described is not None:
-            for name in described.column_names:
-                columns[f"item_{name}" if name in columns else name] = described[name]
+            for name, told in beside(described.column_names, columns).items():
+                columns[told] = described[name]
         return pa.table(columns)
 
 
@@ -139,29 +140,7 @@ def vectors_of(table: pa.Table, column: str) -> NDArray[np.float32]:
             lengths; names the row.
     """
     _require(table, column)
-    found = table[column].combine_chunks()
-    kind = found.type
-    lists = pa.types.is_fixed_size_list, pa.types.is_list, pa.types.is_large_list
-    if not any(of_kind(kind) for of_kind in lists):
-        raise InputError(f"column {column!r}: holds {kind}, not lists of numbers")
-    if found.null_count:
-        row = int(np.argmax(np.asarray(found.is_null())))
-        raise InputError(f"column {column!r}: row {row} has no vector")
-    lengths = np.asarray(pc.list_value_length(found))
-    dimension = int(lengths[0]) if len(lengths) else 1
-    if (lengths != dimension).any():
-        row = int(np.argmax(lengths != dimension))
-        raise InputError(
-            f"column {column!r}: row {row} has {lengths[row]} numbers, the first has {dimension}"
-        )
-    flat = found.flatten()
-    if flat.null_count or not (pa.types.is_floating(flat.type) or pa.types.is_integer(flat.type)):
-        raise InputError(f"column {column!r}: holds {flat.type} with empty places, or no numbers")
-    numbers = flat.to_numpy(zero_copy_only=False)
-    rows: NDArray[np.float32] = numbers.reshape(len(table), dimension).astype(
-        np.float32, copy=False
-    )
-    return rows
+    return vectors_in(table[column], f"column {column!r}")
 
 
 def columns_of(
@@ -178,6 +157,7 @@ def columns_of(
         InputError: see ``table_of`` and ``vectors_of``; ids that are no integers.
     """
     arrow = table_of(table)
+    refuse_repeated(arrow.column_names, "table")
     vectors = vectors_of(arrow, vector)
     ids = None
     if id is not None:

@@ -13,6 +13,7 @@ from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.photos import Photos, collate, keep_readable
 from likewise.data.preprocess import Preprocess
+from likewise.data.repeats import without_repeats
 from likewise.data.sampler import EpochSampler
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
@@ -71,7 +72,7 @@ def prepare(manifest: Manifest, recipe: Recipe, folder: Path, processes: Process
     """
     start = start_of(recipe)
     preprocess = preprocess_of(recipe, start)
-    training, held_out = _split(manifest, recipe)
+    training, held_out = _split(without_repeats(manifest), recipe)
     # Each process of a machine keeps all photos, as any may be in its share of a batch.
     keep = recipe.data.keep_mib * 2**20 // processes.local_count
     policy = recipe.data.on_bad_image

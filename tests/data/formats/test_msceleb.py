@@ -91,7 +91,7 @@ def test_what_a_plain_split_finds_is_found(
     with pytest.MonkeyPatch.context() as patch:  # blocks smaller than a line, or than the file
         patch.setattr(msceleb, "BLOCK", block)
         patch.setattr(msceleb, "STEP", 5)
-        manifest = read_manifest(path)
+        manifest = msceleb.read(path)
         assert said(manifest) == [
             (f"{row[0]}/{row[1]}-{row[4]}.jpg", row[0], data)
             for row, (data, _, _) in zip(fields, rows, strict=True)

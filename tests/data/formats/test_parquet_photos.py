@@ -119,9 +119,9 @@ def test_other_parquet_stays_what_it_is(tmp_path: Path) -> None:
     ("columns", "problem"),
     [
         ({"image": [b"a"]}, "no column identity or label"),
-        ({"image": [b"a"], "label": pa.array([None], pa.int64())}, "no identity"),
-        ({"image": [b"a"], "identity": [""]}, "row 1: no identity"),
-        ({"image": [b"a"], "identity": [1.5]}, "neither text nor integers"),
+        ({"image": [b"a"], "label": pa.array([None], pa.int64())}, "row 1: label is empty"),
+        ({"image": [b"a"], "identity": [""]}, "row 1: identity is empty"),
+        ({"image": [b"a"], "identity": [1.5]}, "identity: holds double; text or whole"),
         ({"image": pa.array([], pa.binary()), "identity": pa.array([], pa.string())}, "no photos"),
     ],
 )

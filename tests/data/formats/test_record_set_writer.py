@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likewise.data.formats import record_set_writer
+from likewise.data.formats import insightface, record_set_writer
 from likewise.data.formats.record_set_writer import RecordSetWriter
 from likewise.data.formats.table import write_table
 from likewise.data.formats.writer import PhotoWriter
@@ -58,7 +58,7 @@ def test_nothing_is_lost_on_the_way(
     for photo in photos:
         writer.write(*photo)
     writer.finish()
-    assert said(read_manifest(out)) == photos
+    assert said(insightface.read(out)) == photos
     assert (out.parent / "property").read_text() == f"{len(people)},0,0\n"  # of no real photo
 
 

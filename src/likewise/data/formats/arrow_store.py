@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from likewise.data.formats.image_columns import is_text
 from likewise.data.formats.open_files import OpenFiles
 from likewise.data.formats.photo_file import read_photo_file
+from likewise.data.labels import is_text
 from likewise.data.paths import inside
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
 from likewise.errors import InputError

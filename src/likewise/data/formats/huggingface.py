@@ -13,17 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from likewise.data.columns import refuse_repeated
 from likewise.data.formats.arrow_messages import refuse_compressed
 from likewise.data.formats.arrow_store import ArrowStore, PhotoBuffers, photo_buffers
 from likewise.data.formats.image_columns import (
     class_names,
     identity_texts,
     is_plain,
-    is_text,
     photo_columns,
     plain_texts,
+    with_metadata,
 )
 from likewise.data.formats.unique_names import unique_names
+from likewise.data.labels import is_text
 from likewise.data.manifest import Manifest
 from likewise.data.paths import inside
 from likewise.errors import InputError
@@ -138,6 +140,7 @@ def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -
     refuse_compressed(file, whole)
     reader = pa.ipc.open_stream(pa.BufferReader(whole))
     schema = reader.schema
+    refuse_repeated(schema.names, file)
     try:
         columns = photo_columns(schema)
     except InputError as error:
@@ -169,15 +172,10 @@ def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -
     first = sum(b.rows for b in buffers) - rows
     given = {
         "path": pa.chunked_array(names, pa.string()),
-        "identity": identity_texts(table[columns.identity], classes, file),
+        "identity": identity_texts(table[columns.identity], classes, file, columns.identity),
         "place": pa.array(np.arange(first, first + rows, dtype=np.int64)),
     }
-    more = {
-        name: table[name]
-        for name in table.column_names
-        if name not in {*given, columns.identity, columns.path}
-    }
-    return pa.table({**given, **more})
+    return with_metadata(given, table, columns)
 
 
 def _names(file: Path, batch: pa.RecordBatch, path: str | None, image: pa.Array) -> pa.Array:

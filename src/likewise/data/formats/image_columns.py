@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from likewise.data.columns import OWN, beside
+from likewise.data.labels import is_text, text_column
 from likewise.errors import InputError
 
 __all__ = [
@@ -18,9 +20,9 @@ __all__ = [
     "class_names",
     "identity_texts",
     "is_plain",
-    "is_text",
     "photo_columns",
     "plain_texts",
+    "with_metadata",
 ]
 
 IMAGES = ("image", "img")
@@ -88,7 +90,7 @@ def class_names(metadata: bytes | str | None, column: str) -> list[str] | None:
 
 
 def identity_texts(
-    column: pa.ChunkedArray, classes: Sequence[str] | None, where: Path
+    column: pa.ChunkedArray, classes: Sequence[str] | None, where: Path, name: str
 ) -> pa.ChunkedArray:
     """Identities as text: a class's name for its number, or the number as it is.
 
@@ -104,13 +106,9 @@ def identity_texts(
             )
         names = pa.array(classes, pa.string())
         column = pa.chunked_array([names.take(chunk) for chunk in column.chunks], pa.string())
-    if not (is_text(column.type) or pa.types.is_integer(column.type)):
-        raise InputError(f"{where}: the identities are {column.type}, neither text nor integers")
-    column = plain_texts(column, where)
-    row = pc.index(pc.fill_null(pc.equal(column, ""), True), True).as_py()
-    if row >= 0:
-        raise InputError(f"{where}: row {row + 1}: no identity")
-    return column
+    if is_text(column.type):
+        column = plain_texts(column, where)
+    return text_column(column, where, name)
 
 
 def plain_texts(column: pa.ChunkedArray, where: Path) -> pa.ChunkedArray:
@@ -126,15 +124,25 @@ def plain_texts(column: pa.ChunkedArray, where: Path) -> pa.ChunkedArray:
     return column.cast(pa.string())
 
 
+def with_metadata(
+    own: Mapping[str, pa.ChunkedArray | pa.Array], table: pa.Table, columns: PhotoColumns
+) -> pa.Table:
+    """Our own columns, and behind them what else a table says of its photos.
+
+    Args:
+        own: the columns of a manifest.
+        table: all columns that were read.
+        columns: which of them ours were made of.
+    """
+    used = {columns.image, columns.identity, columns.path, *own} - set(OWN)
+    rest = [name for name in table.column_names if name not in used]
+    names = beside(rest, OWN)
+    return pa.table({**own, **{names[name]: table[name] for name in rest}})
+
+
 def is_plain(kind: pa.DataType) -> bool:
     """Whether a column of this type is small enough to be kept as metadata."""
     return bool(pa.types.is_primitive(kind) or is_text(kind))
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text, shared by rows or not."""
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

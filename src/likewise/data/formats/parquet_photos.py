@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from likewise.data.columns import refuse_repeated
 from likewise.data.formats.image_columns import (
     PhotoColumns,
     class_names,
@@ -20,6 +21,7 @@ from likewise.data.formats.image_columns import (
     is_plain,
     photo_columns,
     plain_texts,
+    with_metadata,
 )
 from likewise.data.formats.photo_file import read_photo_file
 from likewise.data.formats.unique_names import unique_names
@@ -71,6 +73,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
     files = [_opened(part) for part in parts]
     schema = files[0].schema_arrow
     with _reading(parts[0]):
+        refuse_repeated(schema.names, parts[0])
         try:
             columns = photo_columns(schema)
         except InputError as error:
@@ -259,10 +262,7 @@ def _described(
             names = pa.chunked_array(inner, pa.string()) if inner else names
         kept = {
             "path": names,
-            "identity": identity_texts(table[columns.identity], classes, path),
+            "identity": identity_texts(table[columns.identity], classes, path, columns.identity),
             "place": pa.array(np.arange(len(table), dtype=np.int64) | number << PART_SHIFT),
         }
-        for name in table.column_names:
-            if name not in {*kept, columns.image, columns.identity, columns.path}:
-                kept[name] = table[name]
-        return pa.table(kept)
+        return with_metadata(kept, table, columns)

@@ -5,7 +5,7 @@ Ten million rows open at once as ``.arrow`` (an Arrow IPC file): it is memory-ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +14,19 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from likewise.data.columns import with_metadata_apart
+from likewise.data.labels import clean_label, text_column
 from likewise.data.manifest import SPLITS, Manifest, read_manifest
 from likewise.data.paths import first_outside
+from likewise.data.text_file import lines_of, marked_encoding, read_text
 from likewise.errors import InputError
 from likewise.storage import new_file
 
 __all__ = ["read", "write_table"]
 
 TEXT = ("path", "identity", "split")
-ROWS = 65_536  # looked at, or written, at a time
+ROWS = 65_536  # written at a time
+HEADER = 2**16  # bytes in which the first line is looked for
 
 
 def read(path: Path, root: Path | None = None) -> Manifest:
@@ -38,21 +42,19 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         InputError: the file cannot be read, a column is missing, a value is empty, a split is
             unknown, or a path leads out of ``root``; the first such row is named.
     """
-    table = _columns(path)
+    table = with_metadata_apart(_columns(path), path)
     missing = [name for name in ("path", "identity") if name not in table.column_names]
     if missing:
         raise InputError(
             f"{path}: no column {' and no column '.join(missing)}; "
             f"it has: {', '.join(table.column_names) or 'none'}"
         )
-    for name in set(TEXT) & set(table.column_names):
-        if not _is_text(table[name].type):
-            text = pc.cast(table[name], pa.string())
-            table = table.set_column(table.column_names.index(name), name, text)
     if table.num_rows == 0:
         raise InputError(f"{path}: the table has no rows")
-    for name in ("path", "identity"):
-        _refuse_empty(path, table, name)
+    for name in TEXT:
+        if name in table.column_names:
+            column = text_column(table[name], path, name)
+            table = table.set_column(table.column_names.index(name), name, column)
     if "split" in table.column_names:
         known = pc.is_in(table["split"], value_set=pa.array(sorted(SPLITS)))
         wrong = pc.index(known, False).as_py()
@@ -77,7 +79,12 @@ def write_table(manifest: Manifest, path: Path) -> None:
         raise InputError(f"{path}: a manifest is written as .csv, .parquet or .arrow")
     with new_file(path) as temporary:
         if suffix == ".csv":
-            pyarrow.csv.write_csv(_without_dictionaries(manifest.table), temporary)
+            try:
+                pyarrow.csv.write_csv(_without_dictionaries(manifest.table), temporary)
+            except pa.ArrowException as error:
+                raise InputError(
+                    f"{path}: a column is no text for a CSV ({_first_line(error)}); write .parquet"
+                ) from None
         elif suffix == ".parquet":
             pq.write_table(manifest.table, temporary)
         else:
@@ -103,43 +110,44 @@ def _columns(path: Path) -> pa.Table:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
             table.validate()
             return table
-        # Identities such as 007 or 1e5 are names, not numbers.
-        as_text = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in TEXT})
-        tab = "\t" if suffix == ".tsv" else ","
-        return pyarrow.csv.read_csv(
-            path, convert_options=as_text, parse_options=pyarrow.csv.ParseOptions(delimiter=tab)
-        )
+        return _text_columns(path)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from None
 
 
+def _text_columns(path: Path) -> pa.Table:
+    """The columns of a CSV, in the encoding that its mark names, whatever its columns part."""
+    with path.open("rb") as stream:
+        start = stream.read(HEADER)
+    source: Path | pa.BufferReader = path
+    if marked_encoding(start) not in (None, "utf-8-sig"):
+        text = read_text(path)
+        source = pa.BufferReader(text.encode())
+    else:
+        text = start.decode("utf-8-sig", "replace")
+    header = next(iter(lines_of(text)), "")
+    comma = _comma(header, "\t" if path.suffix.lower() == ".tsv" else ",")
+    names = next(csv.reader([header], delimiter=comma), [])
+    # Identities such as 007 or 1e5 are names, not numbers.
+    as_text = {name: pa.string() for name in names if clean_label(name) in TEXT}
+    table = pyarrow.csv.read_csv(
+        source,
+        convert_options=pyarrow.csv.ConvertOptions(column_types=as_text),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=comma),
+    )
+    return table.rename_columns([clean_label(name) for name in table.column_names])
+
+
+def _comma(header: str, usual: str) -> str:
+    """What parts the columns: the usual, or where the header has none of it, what it has.
+
+    Excel writes semicolons where a comma ends a number's whole part, and tabs into "Unicode text".
+    """
+    return next((mark for mark in (usual, ",", "\t", ";") if mark in header), usual)
+
+
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
-
-
-def _texts(column: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """The column in pieces; of a dictionary the few values that all rows share."""
-    for chunk in column.chunks:
-        for start in range(0, len(chunk), ROWS):
-            yield chunk.slice(start, ROWS)
-
-
-def _refuse_empty(path: Path, table: pa.Table, name: str) -> None:
-    """Raise an error that names the first row without a value, counted as a person would."""
-    row = 0
-    for piece in _texts(table[name]):
-        text = piece.dictionary_decode() if pa.types.is_dictionary(piece.type) else piece
-        blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), True)
-        if pc.any(blank).as_py():
-            raise InputError(
-                f"{path}: row {row + pc.index(blank, True).as_py() + 1}: {name} is empty"
-            )
-        row += len(piece)
 
 
 def _holds_photos_in_files_of_its_own(folder: Path) -> bool:
@@ -152,6 +160,7 @@ def _holds_photos_in_files_of_its_own(folder: Path) -> bool:
 
 def _chosen_from(source: Manifest, table: pa.Table, path: Path) -> Manifest:
     """The photos of ``source`` that a table names, under the identities that the table gives."""
+    _refuse_ambiguous(source.table["path"], table["path"], path)
     rows = pc.index_in(table["path"], value_set=source.table["path"])
     unknown = pc.index(pc.is_null(rows), True).as_py()
     if unknown >= 0:
@@ -160,6 +169,17 @@ def _chosen_from(source: Manifest, table: pa.Table, path: Path) -> Manifest:
     if source.store is None:
         return Manifest(table, source.root)
     places = source.table["place"].take(rows)
-    if "place" in table.column_names:
-        table = table.drop_columns(["place"])
     return replace(source, table=table.append_column("place", places))
+
+
+def _refuse_ambiguous(names: pa.ChunkedArray, wanted: pa.ChunkedArray, path: Path) -> None:
+    """Refuse to choose by a name that two photos of the source have."""
+    if pc.count_distinct(names).as_py() == len(names):
+        return
+    counts = pc.value_counts(names)
+    several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    row = pc.index(pc.is_in(wanted, value_set=several), True).as_py()
+    if row >= 0:
+        raise InputError(
+            f"{path}: row {row + 1}: several photos are called {wanted[row].as_py()!r}"
+        )

@@ -8,6 +8,7 @@ import numpy as np
 
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.orl import orl_faces
+from likewise.data.repeats import without_repeats
 from likewise.errors import InputError
 
 __all__ = ["few_identities", "read_sources"]
@@ -40,8 +41,8 @@ def read_sources(
         data, test = (
             str(Path(folder) / f"images_{part}.zip") for part in ("background", "evaluation")
         )
-    training = orl_faces() if data == "orl" else read_manifest(data, root)
-    unseen = None if test is None else read_manifest(test, root)
+    training = orl_faces() if data == "orl" else without_repeats(read_manifest(data, root))
+    unseen = None if test is None else without_repeats(read_manifest(test, root))
     if unseen is not None:
         shared = sorted(set(training.identities) & set(unseen.identities))
         if shared:

@@ -16,7 +16,7 @@ from likewise.lab.inspect.census import Census
 from likewise.lab.inspect.templates import Templates, make_templates
 from likewise.search.index import checked_vectors
 
-__all__ = ["EmbeddedSet", "with_embeddings"]
+__all__ = ["EmbeddedSet", "of_rows", "with_embeddings"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class EmbeddedSet:
 def with_embeddings(manifest: Manifest, census: Census, embeddings: Embeddings) -> EmbeddedSet:
     """Find each readable photo's embedding by its name; the manifest says who it is.
 
+    A photo that the set lists twice has the one embedding in both rows.
+
     Raises:
         InputError: a readable photo has none (names the first), a name comes twice, or a vector
             is zero.
@@ -67,9 +69,18 @@ def with_embeddings(manifest: Manifest, census: Census, embeddings: Embeddings) 
             f"embeddings: none for {first!r} and {places.null_count - 1:,} more of the "
             f"{len(rows):,} photos; embed this very set"
         )
-    vectors = checked_vectors(
-        embeddings.vectors[places.to_numpy().astype(np.int64)], "cosine", "embedding"
-    )
+    return of_rows(manifest, embeddings.vectors[places.to_numpy().astype(np.int64)], rows)
+
+
+def of_rows(
+    manifest: Manifest, embedded: NDArray[np.float32], rows: NDArray[np.int64]
+) -> EmbeddedSet:
+    """The set of which ``rows``, int64 [M], ascending, have these embeddings, [M,D].
+
+    Raises:
+        InputError: a vector is zero.
+    """
+    vectors = checked_vectors(embedded, "cosine", "embedding")
     labels = manifest.labels[rows]
     return EmbeddedSet(
         vectors, rows, labels, make_templates(vectors, labels, len(manifest.identities))

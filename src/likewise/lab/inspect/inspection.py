@@ -9,7 +9,7 @@ import numpy as np
 
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.manifest import Manifest
-from likewise.errors import InputError
+from likewise.errors import InputError, LikewiseError
 from likewise.lab.inspect.census import Census, joined, take_census
 from likewise.lab.inspect.copies import threshold_from_copies, threshold_from_doubles
 from likewise.lab.inspect.duplicates import (
@@ -18,7 +18,7 @@ from likewise.lab.inspect.duplicates import (
     exact_duplicates,
     near_duplicates,
 )
-from likewise.lab.inspect.embedded import EmbeddedSet, with_embeddings
+from likewise.lab.inspect.embedded import EmbeddedSet, of_rows, with_embeddings
 from likewise.lab.inspect.labels import LabelFindings, judge_labels
 from likewise.lab.inspect.same_person import SamePerson, overlap
 from likewise.models.embedder import Embedder
@@ -181,14 +181,18 @@ def inspect_photos(
 def _embedded(
     manifest: Manifest, census: Census, given: Embeddings | None, embedder: Embedder | None
 ) -> EmbeddedSet | None:
-    if given is None and embedder is not None:
-        given, broken = embedder.embed_manifest(manifest, on_bad_image="skip")
-        if broken:  # with headers alone, damage shows here first
-            names = set(given.names)
-            for row in census.readable.tolist():
-                if str(manifest.table["path"][row].as_py()) not in names:
-                    census.broken[row] = "cannot be decoded"
-    return None if given is None else with_embeddings(manifest, census, given)
+    if given is not None:
+        return with_embeddings(manifest, census, given)
+    if embedder is None:
+        return None
+    # By row, not by name: a photo that is listed twice is to be found as its own double.
+    vectors, read, _ = embedder.embed_rows(manifest, slice(0, len(manifest)), on_bad_image="skip")
+    if not read:
+        raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
+    for row in np.setdiff1d(census.readable, read).tolist():
+        census.broken[row] = "cannot be decoded"  # with headers alone, damage shows here first
+    good = np.isin(read, census.readable)
+    return of_rows(manifest, vectors[good], np.array(read, np.int64)[good])
 
 
 def _require_alike(

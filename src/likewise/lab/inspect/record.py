@@ -19,11 +19,11 @@ from likewise.machine import describe, versions
 
 __all__ = ["FORMAT", "counts_by_size", "record"]
 
-FORMAT = "likewise inspection 1"
+FORMAT = "likewise inspection 2"
 
 
 def record(found: Inspection) -> dict[str, Any]:
-    """Everything found, as JSON holds it; photos by their names."""
+    """Everything found, as JSON holds it; photos by their names, and by their rows from 0."""
     return {
         "format": FORMAT,
         "data": found.manifest.root.name,
@@ -85,7 +85,7 @@ def _summary(manifest: Manifest, census: Census) -> dict[str, Any]:
         "formats": dict(Counter(census.formats[row] for row in good.tolist()).most_common()),
         "colours": dict(Counter(census.colours[row] for row in good.tolist()).most_common()),
         "broken": [
-            {"path": _name(manifest, row), "reason": reason}
+            {"path": _name(manifest, row), "row": row, "reason": reason}
             for row, reason in sorted(census.broken.items())
         ],
         "splits": _splits(manifest),
@@ -136,10 +136,12 @@ def _duplicate(found: Inspection, double: Duplicate) -> dict[str, Any]:
     keep = None
     if found.labels is not None and found.embedded is not None and left is right:
         rightful = found.labels.rightful(double, found.place_of, found.settings.false_alarms)
-        keep = None if rightful is None else _name(left, found.place(rightful)[1])
+        keep = None if rightful is None else found.place(rightful)[1]
     return {
         "left": _name(left, a),
         "right": _name(right, b),
+        "left_row": a,
+        "right_row": b,
         "left_identity": identities[0],
         "right_identity": identities[1],
         "left_split": _split(left, a),
@@ -148,15 +150,15 @@ def _duplicate(found: Inspection, double: Duplicate) -> dict[str, Any]:
         "score": round(double.score, 4),
         "across_identities": identities[0] != identities[1],
         "between_sets": left is not right,
-        "supported": keep if identities[0] != identities[1] else None,
+        "supported_row": keep if identities[0] != identities[1] else None,
     }
 
 
 def _pixels(found: Inspection) -> dict[str, int]:
-    """The pixels of each photo that has a double: the larger of two is worth keeping."""
+    """The pixels of each row that has a double: the larger of two is worth keeping."""
     inside = len(found.manifest)
     rows = {row for d in found.duplicates for row in (d.left, d.right) if row < inside}
-    return {_name(found.manifest, row): int(found.census.sizes[row].prod()) for row in sorted(rows)}
+    return {str(row): int(found.census.sizes[row].prod()) for row in sorted(rows)}
 
 
 def _duplicate_counts(found: Inspection) -> dict[str, int]:
@@ -184,6 +186,7 @@ def _labels(found: Inspection) -> dict[str, Any] | None:
         "mislabels": [
             {
                 "path": _name(manifest, doubt.row),
+                "row": doubt.row,
                 "identity": _identity(manifest, doubt.row),
                 "own_score": round(doubt.own, 4),
                 "resembles": names[doubt.identity],
@@ -194,6 +197,7 @@ def _labels(found: Inspection) -> dict[str, Any] | None:
                 "undecided_with": (
                     None if doubt.partner is None else _name(manifest, doubt.partner)
                 ),
+                "undecided_with_row": doubt.partner,
             }
             for doubt in doubts.mislabels
         ],

@@ -1,0 +1,97 @@
+"""A photo that is listed twice is one photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import likewise
+from likewise.data.formats.table import write_table
+from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.repeats import without_repeats
+from likewise.errors import InputError
+from likewise.evaluation.protocol import evaluate
+from likewise.training.prepare import prepare
+from likewise.training.processes import Processes
+from tests.conftest import quick_recipe
+from tests.data.formats.record_sets import said
+
+
+def listed(folder: Path, *rows: str, columns: str = "path,identity") -> Manifest:
+    (folder / "list.csv").write_text("\n".join([columns, *rows]) + "\n")
+    return read_manifest(folder / "list.csv")
+
+
+def test_whatever_leads_to_one_file_is_one_photo(
+    photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (photos / "anna" / "link.png").symlink_to(photos / "anna" / "1.png")
+    (photos / "annas").symlink_to(photos / "anna")
+    names = [
+        "anna/0.png", "./anna/0.png", "anna/1.png", "bob/../anna/0.png", "anna//0.png",
+        str(photos / "anna" / "0.png"), "anna/link.png", "annas/1.png", "anna/2.png", "anna/0.png",
+    ]  # fmt: skip
+    manifest = listed(photos, *(f"{name},anna" for name in names), "bob/0.png,bob")
+    kept = without_repeats(manifest)
+    assert kept.names == ["anna/0.png", "anna/1.png", "anna/2.png", "bob/0.png"]
+    # By the operating system's own word on which file it is.
+    files = {(p.stat().st_dev, p.stat().st_ino) for p in manifest.photos()}
+    assert len(kept) == len(files)
+    assert "7 photos are listed again in another row and left out" in caplog.text
+    assert "'./anna/0.png' in row 2, as in row 1" in caplog.text
+
+
+def test_a_set_without_repeats_is_left_as_it_is(photos: Path) -> None:
+    manifest = read_manifest(photos)
+    assert without_repeats(manifest) is manifest
+    missing = listed(photos, "gone/0.png,anna", "gone/1.png,anna", "bob/0.png,bob")
+    assert without_repeats(missing) is missing
+
+
+def test_a_record_chosen_twice_is_one_photo(photos: Path, tmp_path: Path) -> None:
+    from likewise.data.convert import convert
+
+    convert(photos, tmp_path / "set", "recordio")
+    whole = read_manifest(tmp_path / "set")
+    rows = np.array([3, 1, 3, 0, 1])
+    write_table(Manifest(whole.take(rows).table.select(["path", "identity"]), tmp_path),
+                tmp_path / "some.csv")  # fmt: skip
+    chosen = read_manifest(tmp_path / "some.csv", tmp_path / "set")
+    assert len(chosen) == 5
+    assert said(without_repeats(chosen)) == said(whole.take([3, 1, 0]))
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "problem"),
+    [
+        ("path,identity", ("anna/0.png,anna", "bob/0.png,bob", "./anna/0.png,bob"),
+         "'./anna/0.png' in row 3 is the photo of row 1, and its identity is 'bob' here"),
+        ("path,identity,split", ("anna/0.png,anna,train", "anna/0.png,anna,test"),
+         "in row 2 is the photo of row 1, and its split is 'test' here and 'train' there"),
+    ],
+)  # fmt: skip
+def test_a_photo_of_two_people_or_sides_is_refused(
+    columns: str, rows: tuple[str, ...], problem: str, photos: Path
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        without_repeats(listed(photos, *rows, columns=columns))
+
+
+def test_no_photo_is_a_genuine_pair_with_itself(photos: Path, model: Path) -> None:
+    embedder = likewise.load(model)
+    once, _ = embedder.embed_manifest(read_manifest(photos))
+    rows = [f"{name},{name.split('/')[0]}" for name in once.names]
+    twice, _ = embedder.embed_manifest(listed(photos, *rows, *(f"./{row}" for row in rows)))
+    assert twice.names == once.names
+    found, expected = (evaluate(embeddings).measured for embeddings in (twice, once))
+    assert (found.auc, found.eer, found.genuine) == (expected.auc, expected.eer, expected.genuine)
+
+
+def test_training_takes_a_photo_once(photos: Path, tmp_path: Path) -> None:
+    rows = [f"{who}/{n}.png,{who}" for who in ("anna", "bob", "carl") for n in range(4)]
+    manifest = listed(photos, *rows, *(f"./{row}" for row in rows))
+    with Processes() as processes:
+        parts = prepare(manifest, quick_recipe(), tmp_path, processes)
+    assert parts.training.names == [row.split(",")[0] for row in rows]
