@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,6 +18,7 @@ from likewise.errors import InputError, LikewiseError
 from likewise.errors import cannot_write as _cannot_write
 
 __all__ = [
+    "as_json",
     "new_file",
     "output_folder",
     "read_json",
@@ -71,6 +75,32 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON can hold it.
+
+    Dates and times become text as ISO 8601 has it, bytes become base64, a number that is not
+    finite becomes null, and what JSON knows nothing of becomes its text.
+
+    Example:
+        >>> from datetime import date
+        >>> as_json({"born": date(1990, 5, 17), "age": float("nan"), "raw": b"ab"})
+        {'born': '1990-05-17', 'age': None, 'raw': 'YWI='}
+    """
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(inner) for inner in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(value).decode()
+    if isinstance(value, (date, time)):  # a datetime is a date
+        return value.isoformat()
+    return str(value)
 
 
 def read_json(path: Path) -> Any:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["search"]
 
+ANSWER = ("id", "score")
+
 
 def search(
     index: Annotated[Path, typer.Argument(help="The index's folder.")],
@@ -66,7 +68,7 @@ def search(
     answers: list[dict[str, Any]] = []
     for name, own_scores, own_ids in zip(names, scores, row_ids, strict=True):
         found = [
-            {"id": number, "score": round(score, 6), **item}
+            {"id": number, "score": round(score, 6), **_beside(item)}
             for number, score, item in zip(
                 own_ids.tolist(), own_scores.tolist(), opened.describe(own_ids), strict=True
             )
@@ -81,6 +83,14 @@ def search(
             for hit in answer["found"]
         ]
         print_table(f"most alike to {answer['probe']}", ("photo", "identity", "score"), rows)
+
+
+def _beside(item: dict[str, object]) -> dict[str, object]:
+    """An item under names that leave the answer's own alone."""
+    from likewise.data.columns import beside
+
+    names = beside(item, ANSWER)
+    return {names[name]: value for name, value in item.items()}
 
 
 def _embeddings_in(path: Path, ids: Path | None) -> Embeddings:

@@ -71,8 +71,10 @@ def note(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as JSON, whatever metadata is in it."""
+    from likewise.storage import as_json
+
+    typer.echo(json.dumps(as_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -147,11 +147,13 @@ def _read_npy(path: Path, names: Path | None) -> Embeddings:
 
 def _read_parquet(path: Path) -> Embeddings:
     try:
+        refuse_repeated(pq.read_schema(path).names, path)
         table = pq.read_table(path, memory_map=True)
         header = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+    except InputError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
-    refuse_repeated(table.column_names, path)
     if "vector" not in table.column_names or not is_list(table.schema.field("vector").type):
         raise InputError(f"{path}: no column vector of lists of numbers; write it with: embed")
     vectors = vectors_in(table["vector"], f"{path}: column vector", first=1)

@@ -107,9 +107,13 @@ def identity_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa
                     changed[text] = better
     if not changed:
         return column
-    _say(where, name, changed)
     plain = column.cast(pa.string())
     place = pc.index_in(plain, value_set=pa.array(changed, pa.string()))
+    # A dictionary may hold what no row has.
+    used = [old for number, old in enumerate(changed) if pc.index(place, number).as_py() >= 0]
+    if not used:
+        return column
+    _say(where, name, {old: changed[old] for old in used})
     better = pa.chunked_array(
         [pa.array(changed.values(), pa.string()).take(p) for p in place.chunks]
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.labels import checked_labels
 from likewise.errors import InputError
 
 __all__ = ["Enrolment", "draw_enrolment"]
@@ -52,7 +53,7 @@ def draw_enrolment(
         >>> len(drawn.gallery), 4 in drawn.probes
         (2, True)
     """
-    names = np.asarray(labels)
+    names = checked_labels(labels, "labels")
     if names.ndim != 1:
         raise InputError(f"labels: shape {list(names.shape)}; [N] is expected")
     if templates < 1 or not 0 <= unknown < 1:

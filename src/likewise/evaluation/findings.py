@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from likewise.data.embeddings import Embeddings
+from likewise.data.labels import clean_label
 from likewise.distances import Distance
 from likewise.errors import InputError, one_of
 from likewise.evaluation.calibration import fit_calibration
@@ -116,7 +117,11 @@ def find_out(
         return _judged(experiment, calibration, seed)
 
     by_group = (
-        attempted("groups", partial(_by_group, experiment, embeddings, column, fmr, seed), reasons)
+        attempted(
+            "groups",
+            partial(_by_group, experiment, embeddings, column, fmr, seed, reasons),
+            reasons,
+        )
         for column in groups
     )
     return Findings(
@@ -161,16 +166,45 @@ def _within(pairs: ScoredPairs, people: np.ndarray[Any, np.dtype[np.bool_]]) -> 
 
 
 def _by_group(
-    experiment: Experiment, embeddings: Embeddings, column: str, fmr: float, seed: int
+    experiment: Experiment,
+    embeddings: Embeddings,
+    column: str,
+    fmr: float,
+    seed: int,
+    reasons: list[str],
 ) -> GroupReport:
+    """The errors of a column's groups; the photos that are of none are counted in ``reasons``."""
+    names, known = _groups(embeddings, column)
     points = [e for e in experiment.measured.tar_at_far if e.threshold is not None]
     usable = [e for e in points if e.target >= fmr]
     if not usable:
         raise InputError(f"{column}: too few impostor pairs for a threshold at FMR {fmr:g}")
     threshold = min(usable, key=lambda entry: entry.target).threshold
     assert threshold is not None
-    names = np.array([str(value) for value in embeddings.items[column].to_pylist()])
-    return group_errors(
-        experiment.scored_pairs(), names[experiment.left], names[experiment.right], threshold,
+    left, right = experiment.left, experiment.right
+    both = known[left] & known[right]
+    report = group_errors(
+        experiment.scored_pairs().take(both), names[left[both]], names[right[both]], threshold,
         column=column, replicates=GROUP_REPLICATES, seed=seed,
     )  # fmt: skip
+    if not known.all():
+        row = int(np.argmin(known))
+        reasons.append(
+            f"groups: {column}: {int((~known).sum()):,} of {len(known):,} photos have no value, "
+            f"the first is {embeddings.names[row]!r} in row {row + 1}; pairs with them are in no "
+            "group"
+        )
+    return report
+
+
+def _groups(
+    embeddings: Embeddings, column: str
+) -> tuple[np.ndarray[Any, np.dtype[np.str_]], np.ndarray[Any, np.dtype[np.bool_]]]:
+    """The group of each photo as text, in one spelling, and of which photos it is known."""
+    values = embeddings.items[column].to_pylist()
+    texts = ["" if value is None or value != value else clean_label(str(value)) for value in values]
+    names = np.array(texts, np.str_)
+    known = names != ""
+    if not known.any():
+        raise InputError(f"{column}: no photo has a value")
+    return names, known

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.labels import checked_labels
 from likewise.errors import InputError
 from likewise.evaluation.bootstrap import (
     LEVEL,
@@ -112,7 +113,8 @@ def group_errors(
         seed: see ``bootstrap``.
 
     Raises:
-        InputError: shapes that do not fit; more than a hundred groups; see ``bootstrap``.
+        InputError: shapes that do not fit; a photo without a group; more than a hundred groups;
+            see ``bootstrap``.
 
     Example:
         >>> import numpy as np
@@ -125,7 +127,7 @@ def group_errors(
         >>> [(g.group, g.genuine, g.impostor, g.fmr.value) for g in report.groups]
         [('0', 4, 4, 0.0), ('1', 4, 4, 0.0)]
     """
-    first, second = np.asarray(left), np.asarray(right)
+    first, second = (checked_labels(side, column) for side in (left, right))
     if first.shape != pairs.scores.shape or second.shape != pairs.scores.shape:
         raise InputError(
             f"{column}: {first.shape} and {second.shape} groups for {len(pairs)} pairs"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.labels import checked_labels
 from likewise.errors import InputError
 
 __all__ = ["checked_rows", "label_codes", "require_same_dimension"]
@@ -62,9 +63,10 @@ def label_codes(*named: tuple[str, ArrayLike, int]) -> tuple[Codes, ...]:
         int64 [N] for each.
 
     Raises:
-        InputError: the labels are not one for each row, or one array has names, another numbers.
+        InputError: the labels are not one for each row, one array has names, another numbers, or
+            one is missing (see ``likewise.data.labels``).
     """
-    arrays = [np.asarray(labels) for _, labels, _ in named]
+    arrays = [checked_labels(labels, name) for name, labels, _ in named]
     for (name, _, count), array in zip(named, arrays, strict=True):
         if array.shape != (count,):
             raise InputError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.data.labels import checked_labels
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
 from likewise.evaluation.verification import directed
@@ -55,7 +56,8 @@ class Tiles:
     def __init__(
         self, vectors: NDArray[np.float32], labels: NDArray[np.generic], distance: Distance | None
     ) -> None:
-        _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        names = checked_labels(labels, "labels")
+        _, classes, counts = np.unique(names, return_inverse=True, return_counts=True)
         total = len(vectors) * (len(vectors) - 1) // 2
         self.genuine = int((counts * (counts - 1) // 2).sum())
         self.impostor = total - self.genuine

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.labels import checked_labels
 from likewise.errors import InputError
 from likewise.evaluation.curve import checked_scores
 
@@ -73,7 +74,7 @@ def scored_pairs(
         2
     """
     values, truth = checked_scores(scores, same)
-    first, second = np.asarray(left), np.asarray(right)
+    first, second = checked_labels(left, "left"), checked_labels(right, "right")
     if first.shape != values.shape or second.shape != values.shape:
         raise InputError(
             f"left, right: {first.shape} and {second.shape} identities for {len(values)} pairs"

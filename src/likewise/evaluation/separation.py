@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.labels import checked_labels
 from likewise.errors import InputError
 
 __all__ = ["Separation", "separation"]
@@ -79,7 +80,7 @@ def _checked(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Unit rows [N, D], the class of each as a number [N], and the size of each class."""
     rows = np.asarray(vectors, np.float64)
-    names = np.asarray(labels)
+    names = checked_labels(labels, "labels")
     if rows.ndim != 2 or names.shape != (len(rows),):
         raise InputError(
             f"vectors {list(rows.shape)}, labels {list(names.shape)}: [N, D] and [N] are expected"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.data.labels import checked_labels
 from likewise.data.pairs import draw_pairs
 from likewise.distances import Distance
 from likewise.evaluation.all_pairs import AllPairs
@@ -58,7 +59,7 @@ def pairs_for_bootstrap(
         >>> auc.low < auc.value < auc.high
         True
     """
-    _, classes = np.unique(np.asarray(labels), return_inverse=True)
+    _, classes = np.unique(checked_labels(labels, "labels"), return_inverse=True)
     random = np.random.default_rng(seed)
     count = len(found.genuine_scores)
     chosen = np.arange(count)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from likewise.data.labels import checked_labels
 from likewise.errors import InputError
 from likewise.evaluation.labelled import checked_rows, label_codes
 
@@ -69,7 +70,7 @@ def pool_templates(
     (which,) = label_codes(("templates", templates, count))
     (medium,) = label_codes(("media", media, count))
     weight = _weights(weights, count)
-    names = np.unique(np.asarray(templates))
+    names = np.unique(checked_labels(templates, "templates"))
     # Frames of one medium: (template, medium) as one number.
     _, group, frames = np.unique(
         which * (int(medium.max()) + 1) + medium, return_inverse=True, return_counts=True

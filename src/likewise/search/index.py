@@ -31,7 +31,7 @@ from likewise.search.knobs import Settings, settled
 from likewise.search.nearest import nearest
 from likewise.search.rebuild import Contents, built_base
 from likewise.search.space import METRICS, Space, require_metric, space_of
-from likewise.search.tables import Tables
+from likewise.search.tables import Tables, items_of
 from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.within import within
 
@@ -264,8 +264,7 @@ class Index(Holdings, Tables):
         if len(rows) and rows.min() < 0:
             raise InputError(f"ids: {int(numbers[np.argmin(rows)])} is not in the index")
         table = snapshot.items_at(rows)
-        found: list[dict[str, object]] = [{} for _ in rows] if table is None else table.to_pylist()
-        return found
+        return [{} for _ in rows] if table is None else items_of(table)
 
     def with_search_settings(self, settings: Mapping[str, object]) -> Index:
         """The same index (what is added to one is in both), searched with other settings.

@@ -15,7 +15,7 @@ from likewise.errors import InputError
 from likewise.search.engine import Ids, Vectors
 from likewise.search.gate import as_array, integer_ids
 
-__all__ = ["Tables", "columns_of", "table_of", "vectors_of"]
+__all__ = ["Tables", "columns_of", "items_of", "table_of", "vectors_of"]
 
 
 class Tables(ABC):
@@ -130,6 +130,27 @@ def table_of(table: Any) -> pa.Table:
         raise InputError(f"table: cannot be read as Arrow ({str(error).splitlines()[0]})") from None
     # What pandas adds for its row names is nothing that was asked for.
     return found.select([name for name in found.column_names if not name.startswith("__index")])
+
+
+def items_of(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows as Python has them; what it has no value for (year 12,000) becomes text.
+
+    Example:
+        >>> items_of(pa.table({"name": ["anna"], "age": [31]}))
+        [{'name': 'anna', 'age': 31}]
+    """
+    if not table.num_columns:
+        return [{} for _ in range(table.num_rows)]
+    columns = [_python(table[name]) for name in table.column_names]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _python(column: pa.ChunkedArray) -> list[Any]:
+    try:
+        found: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError, pa.ArrowException):
+        found = column.cast(pa.string()).to_pylist()
+    return found
 
 
 def vectors_of(table: pa.Table, column: str) -> NDArray[np.float32]:

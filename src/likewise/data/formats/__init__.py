@@ -12,7 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from likewise.data.labels import clean_label
 from likewise.data.manifest import Manifest
+from likewise.data.text_file import lines_of, marked_encoding
 
 __all__ = ["FORMATS", "Format", "format_of"]
 
@@ -65,10 +67,12 @@ def _is_msceleb(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as stream:  # six of the columns are short
-            fields = stream.readline(2**16).split(b"\t")
+            start = stream.read(2**16)
     except OSError:
         return False
-    return len(fields) == 7 and not {b"path", b"identity"} <= {f.strip() for f in fields}
+    encoding = marked_encoding(start) or "utf-8"
+    fields = next(iter(lines_of(start.decode(encoding, "replace"))), "").split("\t")
+    return len(fields) == 7 and not {"path", "identity"} <= set(map(clean_label, fields))
 
 
 # The more particular come first: a folder of identities is any folder.

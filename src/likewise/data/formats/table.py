@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from likewise.data.columns import with_metadata_apart
+from likewise.data.columns import refuse_repeated, with_metadata_apart
 from likewise.data.labels import clean_label, text_column
 from likewise.data.manifest import SPLITS, Manifest, read_manifest
 from likewise.data.paths import first_outside
@@ -105,12 +105,15 @@ def _columns(path: Path) -> pa.Table:
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
+            refuse_repeated(pq.read_schema(path).names, path)
             return pq.read_table(path)
         if suffix == ".arrow":
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
             table.validate()
             return table
         return _text_columns(path)
+    except InputError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from None
 
