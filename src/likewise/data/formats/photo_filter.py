@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -103,12 +102,9 @@ class PhotoFilter:
         return "left out: " + ", ".join(parts + ([f"{rest:,} more"] if rest else []))
 
     def warn(self, before: str = "") -> None:
-        """Tell in one line what was left out, if anything was, behind ``before``.
-
-        Of several processes, the first one tells.
-        """
+        """Tell in one line what was left out, if anything was, behind ``before``."""
         told = "; ".join(part for part in (before, self.told()) if part)
-        if told and os.environ.get("RANK", "0") == "0":
+        if told:
             _log.warning("%s: %s", _printable(str(self.where)), told)
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from likewise.data.images import BadImage, decode, readable_formats, why_unknown
 from likewise.data.manifest import Manifest
+from likewise.data.missing_photos import require_some_photo
 from likewise.data.reader import read_ahead
 from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
 from likewise.errors import InputError
@@ -80,7 +81,11 @@ def take_census(manifest: Manifest, *, headers_only: bool = False) -> Census:
         manifest: the photos.
         headers_only: do not decode: many times quicker, but damage behind the header goes unseen
             and doubles are not looked for.
+
+    Raises:
+        InputError: not one of the photos is there.
     """
+    require_some_photo(manifest)
     count = len(manifest)
     sizes, weights = np.zeros((count, 2), np.int32), np.zeros(count, np.int64)
     formats, colours, broken = [""] * count, [""] * count, {}
