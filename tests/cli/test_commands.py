@@ -18,6 +18,7 @@ from PIL import Image
 
 import likewise
 from likewise.cli.app import main
+from likewise.data.formats.table import write_table
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
@@ -123,17 +124,25 @@ def test_wrong_use_is_one_line_and_code_2(
     (tmp_path / "empty").mkdir()
     photo = photos / "bob" / "0.png"
     out = tmp_path / "x"
+    listed = tmp_path / "split.csv"
+    write_table(likewise.read_manifest(photos), listed)
     cases: list[tuple[list[object], str]] = [
         (["train", tmp_path / "none", "--out", out], "no such folder"),
         (["train", tmp_path / "empty", "--out", out], "no photos"),
         (["train", one, "--out", out], "only one identity (alone)"),
         (["train", photos, "--out", out, "--set", "los.margin=1"], "did you mean 'loss'"),
+        (["train", photos, "--out", out, "--set", "epochs=3"], "did you mean 'schedule.epochs'"),
         (["train", photos, "--out", out, "--set", "loss.margn=1"], "margin"),
+        (["train", listed, "--out", out], "of 12 photos none is there"),
+        (["embed", listed, "--model", model, "--out", tmp_path / "e.parquet"], "with --root"),
+        (["data", "inspect", listed, "--out", out], "with --root"),
+        (["data", "convert", listed, out, "--to", "tar"], "with --root"),
         (["train", photos, "--out", out, "--recipe", tmp_path / "none.yaml"], "cannot be read"),
         (["train", photos, "--out", out, "--resume"], "no run to resume"),
         (["train", photos, "--out", out, "--val-identities", "lots"], "like 10%"),
         (["evaluate", photos], "need a model"),
         (["evaluate", photos, "--model", tmp_path / "none"], "not found"),
+        (["evaluate", photos, "--model", model.parent], f"did you mean {model}?"),
         (["evaluate", photos, "--model", model, "--pairs", tmp_path / "p"], "no such file"),
         (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "as .parquet"),
         (["index", "search", tmp_path / "foreign", photo, "--model", model], "another embedder"),
@@ -150,6 +159,40 @@ def test_wrong_use_is_one_line_and_code_2(
         assert err.startswith("likewise: ")
     for args in (["train"], ["train", photos, "--epochs", "many"], ["fly"], ["evaluate", "--no"]):
         assert run(capsys, *args)[0] == 2
+    code, _, err = run(capsys, "train", photos, "--epochs", "0")
+    assert (code, "'--epochs'" in err, "--set" in err) == (2, True, False)
+
+
+def test_what_of_a_folder_was_left_out_is_said_by_every_command(
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (photos / "anna" / "0.png").rename(photos / "anna" / "0")  # read by its content
+    (photos / "anna" / "notes.txt").write_text("hello")
+    (photos / "@eaDir").mkdir()
+    raw = os.fsencode(photos / "bob") + b"/caf\xe9.png"
+    shutil.copy(photos / "bob" / "0.png", os.fsdecode(raw))
+    commands: list[list[object]] = [
+        ["embed", photos, "--model", model, "--out", tmp_path / "e.parquet"],
+        ["evaluate", photos, "--model", model],
+        ["data", "inspect", photos, "--out", tmp_path / "inspected", "--headers-only"],
+        ["data", "split", photos, "--out", tmp_path / "split", "--val", "0", "--test", "0"],
+        ["data", "convert", photos, tmp_path / "tar", "--to", "tar"],
+        ["index", "build", photos, "--model", model, "--out", tmp_path / "index"],
+    ]
+    for args in commands:
+        code, out, err = run(capsys, *args, "--json")
+        assert code == 0, err
+        json.loads(out)
+        (told,) = [record.getMessage() for record in caplog.records]
+        assert told.startswith(f"{photos}: left out: "), told
+        for part in (".txt files (1, anna/notes.txt)", "of the system (1, @eaDir)",
+                     "no UTF-8 (1, bob/caf\\xe9.png)"):  # fmt: skip
+            assert part in told, (args, told)
+        caplog.clear()
 
 
 def test_failures_are_one_line_and_code_1(

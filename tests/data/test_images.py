@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
-from likewise.data.images import BadImage, decode
+from likewise.data.images import FORMATS, BadImage, decode
 from likewise.errors import InputError
 
 
@@ -50,6 +50,78 @@ def test_16_bit_pixels_keep_their_range() -> None:
     pixels = np.array([[0, 32768, 65535]] * 8, np.uint16).repeat(4, axis=1)
     image = decode(encoded(Image.fromarray(pixels)), channels=1)
     assert np.unique(np.asarray(image)).tolist() == [0, 128, 255]
+
+
+def tiff_of(pixels: np.ndarray, bits: int, sample_format: int) -> bytes:
+    """A grey, uncompressed TIFF of 12-bit samples (two in three bytes) or whole bytes."""
+    height, width = pixels.shape
+    data = pixels.tobytes()
+    if bits == 12:
+        pairs = pixels.reshape(-1, 2).tolist()
+        data = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in pairs)
+    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 134), (277, 1),
+            (278, height), (279, len(data)), (339, sample_format)]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+RAMP = np.arange(256).reshape(16, 16)
+
+
+@pytest.mark.parametrize(
+    ("content", "scale"),
+    [
+        (tiff_of((RAMP * 16).astype(np.uint16), 12, 1), 16 * 255 / 4095),
+        (tiff_of((RAMP * 4).astype(np.uint16), 12, 1), 4 * 255 / 4095),  # dark, and stays so
+        (tiff_of((RAMP * 16).astype("<u2"), 16, 1), 16 * 255 / 4095),  # 12 bits, in 16
+        (tiff_of((RAMP * 200).astype("<u2"), 16, 1), 200 * 255 / 65535),
+        (tiff_of(RAMP.astype("<i4"), 32, 2), 1),
+        (tiff_of((RAMP * 16).astype("<i4"), 32, 2), 16 * 255 / 4095),
+        (tiff_of((RAMP * 60_000).astype("<i4"), 32, 2), 60_000 * 255 / (2**24 - 1)),
+        (tiff_of((RAMP * 16_843_009).astype("<u4"), 32, 1), 1),
+    ],
+)
+def test_pixels_of_more_than_8_bits_are_scaled_by_what_they_use(
+    content: bytes, scale: float
+) -> None:
+    found = np.asarray(decode(content, channels=1)).astype(float)
+    assert np.abs(found - RAMP * scale).max() <= 0.51
+
+
+@pytest.mark.parametrize("most", [1.0, 255.0, 4095.0, 65535.0])
+def test_floats_are_scaled_by_what_they_use(most: float) -> None:
+    image = Image.fromarray((RAMP * (most / 255)).astype(np.float32))
+    np.testing.assert_allclose(np.asarray(decode(image, channels=1)), RAMP, atol=1)
+
+
+@pytest.mark.parametrize("kind", ["JPEG2000", "AVIF", "HEIF", "MPO", "DIB"])
+def test_what_else_phones_and_archives_hold(kind: str) -> None:
+    if kind == "HEIF":
+        heif = pytest.importorskip("pillow_heif")
+        buffer = io.BytesIO()
+        heif.from_pillow(gradient(size=(64, 48))).save(buffer)
+        content = buffer.getvalue()
+    elif kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    else:
+        content = encoded(gradient(size=(64, 48)), kind)
+    grey = np.asarray(decode(content, channels=1)).astype(int)
+    assert np.abs(grey - np.asarray(gradient("L", (64, 48))).astype(int)).max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("brand", "reason"),
+    [
+        (b"heic", r"HEIC needs an extra package; .*likewise\[heic\]"),
+        (b"avif", r"this Pillow reads no AVIF: pip install 'pillow>=11.3'"),
+    ],
+)
+def test_what_is_missing_to_read_a_photo_is_said(
+    brand: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likewise.data.images.readable_formats", lambda: FORMATS)
+    with pytest.raises(BadImage, match=reason):
+        decode(b"\0\0\0\x18ftyp" + brand + bytes(64))
 
 
 @pytest.mark.parametrize(("orientation", "corner"), [(1, "left"), (6, "right"), (3, "far")])

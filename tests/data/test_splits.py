@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.data.manifest import Manifest
@@ -20,6 +20,7 @@ def manifest_of(counts: list[int]) -> Manifest:
     return Manifest(pa.table({"path": paths, "identity": identities}), Path())
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(2, 5), min_size=6, max_size=30), st.integers(2, 4), st.integers(0, 99))
 def test_no_identity_on_both_sides_and_no_photo_lost(
     counts: list[int], held: int, seed: int
@@ -39,9 +40,30 @@ def test_a_share_is_of_the_identities_with_two_photos() -> None:
     assert len(train.identities) == 96
 
 
-def test_nothing_is_held_out_on_request() -> None:
-    train, val = hold_out(manifest_of([2, 2]), "0%", 0)
+@pytest.mark.parametrize("people", range(4, 25))
+def test_a_share_of_few_is_two_not_none(people: int) -> None:
+    train, val = hold_out(manifest_of([2] * people), "10%", 0)
+    assert len(val.identities) == max(2, round(people / 10))
+    assert len(train.identities) == people - len(val.identities)
+
+
+@pytest.mark.parametrize("share", ["0%", "0.0%", "0", 0])
+def test_nothing_is_held_out_on_request(share: str | int, caplog: pytest.LogCaptureFixture) -> None:
+    train, val = hold_out(manifest_of([2, 2]), share, 0)
     assert (len(train), len(val)) == (4, 0)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("counts", "pairs"), [([1] * 20, 0), ([3, 3], 2), ([3, 3, 3], 3), ([5, *[1] * 9], 1)]
+)
+def test_a_share_that_cannot_be_held_out_is_said(
+    counts: list[int], pairs: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    train, val = hold_out(manifest_of(counts), "10%", 0)
+    assert (len(train), len(val)) == (sum(counts), 0)
+    assert "nobody is held out, so nothing is validated: val_identities is 10%" in caplog.text
+    assert f"of {len(counts)} people {pairs} have two photos or more" in caplog.text
 
 
 @pytest.mark.parametrize("share", ["ten", "-1", "120%", "1.5", ""])

@@ -58,6 +58,12 @@ def test_another_loss_forgets_the_parameters_of_the_first() -> None:
     ("setting", "problem"),
     [
         ("schedule.epoch=3", "unknown key 'schedule.epoch'; did you mean 'epochs'"),
+        ("epochs=3", "unknown key 'epochs'; did you mean 'schedule.epochs'"),
+        ("lr=0.1", "did you mean 'optimizer.lr'"),
+        ("schedule.lr=0.1", "unknown key 'schedule.lr'; did you mean 'optimizer.lr'"),
+        ("p=0.1", "did you mean 'augment.crop.p' or .* or 'augment.erase.p'"),
+        ("margin=0.4", "did you mean 'loss.margin'"),
+        ("name=sgd", "'model.name' or 'loss.name' or 'optimizer.name' or 'schedule.name'"),
         ("shedule.epochs=3", "unknown key 'shedule'; did you mean 'schedule'"),
         ("augment.erase.prob=1", "unknown key 'augment.erase.prob'; did you mean 'p'"),
         ("schedule.epochs=many", "schedule.epochs: input should be a valid integer"),

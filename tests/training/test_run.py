@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,26 @@ def test_identities_with_one_photo_train_along(tmp_path: Path) -> None:
     (tmp_path / "more" / "single").rename(photos / "single")
     result = likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2"))
     assert result.identities == 3
+
+
+@pytest.mark.parametrize("people", [2, 3])
+def test_that_nothing_is_validated_is_said(
+    people: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos = make_photos(tmp_path / "photos", people, each=2)
+    recipe = quick_recipe("data.val_identities=10%", "schedule.epochs=1")
+    assert likewise.train(photos, tmp_path / "run", recipe).validation is None
+    assert "nobody is held out, so nothing is validated" in caplog.text
+
+
+def test_a_split_without_val_is_said(
+    photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = likewise.read_manifest(photos)
+    told = manifest.table.append_column("split", [["train"] * len(manifest)])
+    recipe = quick_recipe("schedule.epochs=1")
+    likewise.train(replace(manifest, table=told), tmp_path / "run", recipe)
+    assert "no row has split = val, so nothing is validated" in caplog.text
 
 
 def test_logging_is_left_as_it_was(photos: Path, tmp_path: Path) -> None:

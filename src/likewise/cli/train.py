@@ -36,7 +36,9 @@ def train(
         BadImagePolicy | None,
         typer.Option("--on-bad-image", help="Leave broken photos out, or stop."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the photos.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Passes over the photos.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     processes: Annotated[
         int, typer.Option("--processes", min=1, help="Train in so many processes (or: torchrun).")

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import io
 import warnings
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+from likewise.data.image_kind import START_BYTES, kind_of
 from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, MissingExtra
 
-__all__ = ["EXTENSIONS", "BadImage", "ImageSource", "decode"]
+__all__ = ["BadImage", "ImageSource", "decode", "readable_formats", "why_unknown"]
 
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
-    | {".pgm", ".ppm", ".pbm", ".pnm"}
-)
 # Decoders that read pixels and nothing else; PostScript and other formats that run code stay out.
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF", "DIB")
+# What wider integers may hold: cameras of 12 bits write them into 16, and some programs into 32.
+DEPTHS = (8, 12, 16, 24, 32)
+BITS_PER_SAMPLE, SAMPLE_FORMAT, UNSIGNED = 258, 339, 1  # tags of TIFF, and a value of the second
 MAX_PIXELS = 100_000_000  # 300 MB of RGB: above any phone's photo, below a decompression bomb
 MIN_SIDE = 8
 
@@ -40,13 +42,36 @@ class BadImage(LikewiseError):
         return BadImage, (self.name, self.reason)
 
 
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """Pillow's names of the formats that are read here.
+
+    JPEG 2000 and AVIF are among them where Pillow was built with them, HEIC where the extra
+    ``heic`` is installed.
+    """
+    found = list(FORMATS)
+    if features.check("jpg_2000"):
+        found.append("JPEG2000")
+    if features.check("avif"):
+        found.append("AVIF")
+    if find_spec("pillow_heif") is not None:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        found.append("HEIF")
+    return tuple(found)
+
+
 def decode(
     source: ImageSource, *, channels: Literal[1, 3] = 3, least: int | None = None
 ) -> Image.Image:
     """Open ``source`` upright, in 8 bits, as RGB (``channels=3``) or grey (``channels=1``).
 
-    Photos are turned as their EXIF says; 16-bit pixels are scaled to 8; CMYK, palettes and
-    transparency (over white) are converted; of an animation the first frame is taken.
+    What it is, is told by its content, not by its name. Photos are turned as their EXIF says; CMYK,
+    palettes and transparency (over white) are converted; of an animation the first frame is taken.
+    Wider pixels are scaled to 8 bits: white is the largest number of 8, 12, 16, 24 or 32 bits, the
+    first of these that holds every pixel, as files do not tell how much of their range a camera
+    used; of 12 bits where a TIFF says so; of floats, 1 if none is above it.
 
     Args:
         source: a path, the encoded bytes, a photo in a store, a PIL image, or uint8 pixels [H,W],
@@ -69,7 +94,7 @@ def decode(
         # A size warning of PIL's own would only repeat the check below.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(_opened(source, name), formats=FORMATS) as image:
+            with Image.open(_opened(source, name), formats=readable_formats()) as image:
                 _check_size(image, name)
                 if least is not None:
                     image.draft(None, (least, least))
@@ -79,7 +104,7 @@ def decode(
     except FileNotFoundError:
         raise BadImage(name, "no such file") from None
     except UnidentifiedImageError:
-        raise BadImage(name, "not an image, or of an unsupported format") from None
+        raise BadImage(name, why_unknown(source)) from None
     except Image.DecompressionBombError:
         raise BadImage(name, f"more than {MAX_PIXELS:,} pixels") from None
     except MemoryError:
@@ -106,6 +131,23 @@ def _opened(source: str | Path | bytes | StoredPhoto, name: str) -> Path | io.By
     if len(source) > MAX_PHOTO_BYTES:
         raise BadImage(name, f"{len(source):,} bytes; at most {MAX_PHOTO_BYTES:,} are read")
     return io.BytesIO(source)
+
+
+def why_unknown(source: str | Path | bytes | StoredPhoto) -> str:
+    """What stands in the way of reading a file that Pillow does not know."""
+    if isinstance(source, StoredPhoto):
+        source = source.read()
+    if isinstance(source, bytes):
+        start = source[:START_BYTES]
+    else:
+        with Path(source).open("rb") as stream:
+            start = stream.read(START_BYTES)
+    kind = kind_of(start)
+    if kind == ".heic" and "HEIF" not in readable_formats():
+        return str(MissingExtra("HEIC", "heic"))
+    if kind == ".avif" and "AVIF" not in readable_formats():
+        return "this Pillow reads no AVIF: pip install 'pillow>=11.3'"
+    return "not an image, or of an unsupported format"
 
 
 def _from_pixels(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -160,10 +202,22 @@ def _to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit integers, and floats of range 0…1 or 0…255, to 8 bits."""
-    pixels = np.nan_to_num(np.asarray(image).astype(np.float64))
-    if image.mode == "F":
-        full = 1.0 if float(pixels.max(initial=0.0)) <= 1.0 else 255.0
+    """Scale integers of more than 8 bits, and floats, to 8 bits; see ``decode``."""
+    stored = np.asarray(image)
+    if image.mode == "I" and _tag(image, SAMPLE_FORMAT) == UNSIGNED:
+        stored = stored.view(np.uint32)  # Pillow has no mode of its own for these
+    pixels = np.nan_to_num(stored.astype(np.float64), posinf=0.0, neginf=0.0)
+    most = float(pixels.max(initial=0.0))
+    if image.mode == "F" and most <= 1.0:
+        full = 1.0
+    elif _tag(image, BITS_PER_SAMPLE) == 12:
+        full = 4095.0
     else:
-        full = 65535.0
+        full = next((2.0**bits - 1 for bits in DEPTHS if most < 2**bits), most)
     return Image.fromarray(np.clip(np.rint(pixels * (255.0 / full)), 0, 255).astype(np.uint8))
+
+
+def _tag(image: Image.Image, number: int) -> int | None:
+    """What a TIFF's tag says of its first band; None if it is no TIFF, or does not say."""
+    values = getattr(image, "tag_v2", {}).get(number)
+    return values[0] if isinstance(values, tuple) and values else None

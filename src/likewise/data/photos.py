@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
+from likewise.data.missing_photos import require_some_photo
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
 from likewise.progress import progress
@@ -136,7 +137,9 @@ def keep_readable(
 
     Raises:
         BadImage: the first broken photo, under ``refuse``.
+        InputError: not one of the photos is there.
     """
+    require_some_photo(manifest)
     each = preprocess.channels * preprocess.height * preprocess.width
     if len(manifest) * each > keep_bytes:
         return manifest, None, []

@@ -33,7 +33,7 @@ class BatchPlan(Protocol):
 
 
 class PlainBatches:
-    """Every photo once an epoch, in random order; the last, incomplete batch is left out.
+    """The photos in random order, none twice an epoch; the last, incomplete batch is left out.
 
     Args:
         labels: the label of each row, shape [N].
@@ -61,7 +61,7 @@ class BalancedBatches:
     """P identities × K photos a batch, so that every anchor has positives.
 
     Identities come in shuffled rounds (none returns before all had their turn); an identity with
-    fewer than K photos repeats some. An epoch is as many batches as hold all photos once.
+    fewer than K photos repeats some. An epoch is as many whole batches as the photos fill.
 
     Args:
         labels: the label of each row, shape [N].
@@ -118,7 +118,7 @@ class PairBatches:
 
     What the siamese losses are fed with: rows 2i and 2i+1 of a batch are a pair
     (``miner: adjacent``). Same pairs are uniform over all same pairs of the data, different ones
-    over all different pairs. An epoch is as many batches as hold all photos once.
+    over all different pairs. An epoch is as many whole batches as the photos fill.
 
     Args:
         labels: the label of each row, shape [N].

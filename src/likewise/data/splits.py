@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
 __all__ = ["cross_validation", "hold_out", "train_val_test", "without_places"]
+
+log = logging.getLogger(__name__)
 
 
 def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest, Manifest]:
@@ -24,18 +27,27 @@ def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest,
     Args:
         manifest: the photos.
         share: the identities to hold out: a number (``20``) or a percentage (``"10%"``) of those
-            with two photos or more; at least 2 are held out, and at least 2 are left.
+            with two photos or more; at least 2 are held out, unless it is 0, and at least 2 are
+            left. A percentage of too few identities for that holds out nobody, with a warning.
         seed: the same seed draws the same identities.
 
     Raises:
-        InputError: the share cannot be read, or there are too few identities for it.
+        InputError: the share cannot be read, or there are fewer identities than the number.
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
-    wanted = _count("val_identities", share, len(eligible))
+    wanted = _at_least_two("val_identities", share, len(eligible))
+    if (
+        wanted == 2 and str(share).strip().endswith("%") and (len(eligible) < 2 or len(counts) < 4)
+    ):  # the share of a set that nobody has counted yet
+        log.warning(
+            "nobody is held out, so nothing is validated: val_identities is %s, and of %d people "
+            "%d have two photos or more; it takes 2 of these, and 2 people to train on",
+            share, len(counts), len(eligible),
+        )  # fmt: skip
+        wanted = 0
     if wanted == 0:
         return manifest, manifest.take(np.empty(0, np.int64))
-    wanted = max(wanted, 2)
     if len(eligible) < wanted or len(counts) - wanted < 2:
         raise InputError(
             f"val_identities: cannot hold out {wanted} of {len(counts)} identities "
@@ -73,10 +85,8 @@ def train_val_test(
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
-    # A share of few identities is rounded up to 2, not down to none: it was asked for.
     sizes = [
-        max(2, _count(name, share, len(eligible))) if _count(name, share, 10**9) else 0
-        for name, share in (("test", test), ("val", val))
+        _at_least_two(name, share, len(eligible)) for name, share in (("test", test), ("val", val))
     ]
     if sum(sizes) > len(eligible) or len(counts) - sum(sizes) < 2:
         raise InputError(
@@ -151,12 +161,14 @@ def _with_columns(manifest: Manifest, **columns: pa.Array) -> Manifest:
     return replace(manifest, table=table)
 
 
-def _count(name: str, share: str | int, total: int) -> int:
+def _at_least_two(name: str, share: str | int, total: int) -> int:
+    """The identities that a share takes; one of few is rounded up to 2, not down to none."""
     text = str(share).strip()
     try:
         value = float(text[:-1]) / 100 * total if text.endswith("%") else float(int(text))
+        nothing = not float(text.removesuffix("%"))
     except ValueError:
-        value = -1.0
+        value, nothing = -1.0, False
     if not 0 <= value < float("inf"):
         raise InputError(f"{name}: {share!r} is neither a number nor a percentage, like 10%")
-    return round(value)
+    return 0 if nothing else max(2, round(value))

@@ -34,7 +34,7 @@ from likewise.losses.supcon import SupCon
 from likewise.losses.triplet import Triplet
 from likewise.losses.uniface import UniFace
 
-__all__ = ["create_loss", "list_losses"]
+__all__ = ["create_loss", "list_losses", "parameter_names"]
 
 SOFTMAX: dict[str, type[nn.Module]] = {
     "adaface": AdaFace,
@@ -139,6 +139,11 @@ def create_loss(
     if len(losses) == 1 and weights[0] == 1:
         return losses[0]
     return Sum(*(_weighted(loss, weight) for loss, weight in zip(losses, weights, strict=True)))
+
+
+def parameter_names() -> set[str]:
+    """What the losses take, besides the number of classes and the length of an embedding."""
+    return set().union(*map(_parameters, LOSSES)) - {"num_classes", "embedding_dim"}
 
 
 def _parameters(name: str) -> set[str]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from likewise.data.embeddings import Embeddings
 from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import Manifest
+from likewise.data.missing_photos import require_some_photo
 from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
@@ -183,7 +184,9 @@ class Embedder:
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
+            InputError: not one of the manifest's photos is there.
         """
+        require_some_photo(manifest)
         parts: list[NDArray[np.float32]] = []
         read: list[int] = []
         broken: list[BadImage] = []

@@ -135,7 +135,9 @@ def _config_of(folder: Path) -> dict[str, Any]:
     elif (folder / WEIGHTS).exists():
         config = read_tensors(folder / WEIGHTS)[1]
     else:
-        raise InputError(f"{folder}: holds no model (no {CONFIG} in it)")
+        inner = folder / "model"  # as in the folder of a run
+        hint = f"; did you mean {inner}?" if (inner / CONFIG).exists() else ""
+        raise InputError(f"{folder}: holds no model (no {CONFIG} in it){hint}")
     if not isinstance(config, dict) or config.get("format") != 1:
         raise InputError(f"{folder / CONFIG}: not a model's configuration of format 1")
     return config

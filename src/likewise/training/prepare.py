@@ -85,6 +85,8 @@ def prepare(manifest: Manifest, recipe: Recipe, folder: Path, processes: Process
             held_out, preprocess, on_bad_image=policy, keep_bytes=keep, what="reading validation"
         )
         bad += val_bad
+        if val_bad and not len(held_out):
+            log.warning("none of the photos held out can be read, so nothing is validated")
         if len(held_out):
             validation = Validation(held_out, val_pixels, recipe.training.seed)
     classes = len(training.identities)
@@ -155,6 +157,8 @@ def _split(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
     if not len(training):
         raise InputError(f"{manifest.root}: no row of the manifest has split = train")
     shared = sorted(set(training.identities) & set(held_out.identities))
+    if not len(held_out):
+        log.warning("%s: no row has split = val, so nothing is validated", manifest.root)
     if shared:
         log.warning("%d identities are in train and in val, such as %s", len(shared), shared[0])
     return training, held_out

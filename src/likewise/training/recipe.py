@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from likewise.data.text_file import read_text
 from likewise.data.transforms import Augment
 from likewise.errors import InputError
+from likewise.losses.registry import parameter_names
 from likewise.training.sections import (
     BatchPlan,
     Data,
@@ -160,9 +161,29 @@ def _explain(place: tuple[int | str, ...], problem: Any) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg'].lower()}; got {problem['input']!r}"
     known = _keys_at(place[:-1])
-    near = get_close_matches(str(place[-1]), known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = _alike(str(place[-1]), known)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"unknown key {key!r}; {hint}known here: {', '.join(known)}"
+
+
+def _alike(name: str, known: list[str]) -> list[str]:
+    """What may be meant: whole keys that end in this name, or the nearest key of the section."""
+    same = [key for key in _all_keys(Recipe) if key.rpartition(".")[2] == name]
+    if not same and name in parameter_names():
+        return [f"loss.{name}"]
+    return same or get_close_matches(name, known, n=1, cutoff=0.4)
+
+
+def _all_keys(model: type[BaseModel], before: str = "") -> list[str]:
+    """The keys of all sections that hold values."""
+    found = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += _all_keys(inner, f"{before}{name}.")
+        else:
+            found.append(before + name)
+    return found
 
 
 def _keys_at(place: tuple[int | str, ...]) -> list[str]:

@@ -69,8 +69,9 @@ class BatchPlan(Section):
 
     sampler: Literal["plain", "balanced", "pairs"] = Field(
         "plain",
-        description="all photos once an epoch, P identities × K photos, or pairs side by side, "
-        "half of them of one person (for loss.miner: adjacent)",
+        description="photos in random order (each once an epoch at most: a last batch that is not "
+        "full is left out), P identities × K photos, or pairs side by side, half of them of one "
+        "person (for loss.miner: adjacent)",
     )
     size: int = Field(128, ge=2, description="photos a batch (plain, pairs)")
     identities: int = Field(16, ge=2, description="P (balanced)")
@@ -173,7 +174,7 @@ class Distill(Section):
 class Schedule(Section):
     """How long, and how the learning rate and the margin move."""
 
-    epochs: int = Field(20, ge=1, description="passes over the photos")
+    epochs: int = Field(20, ge=1, description="passes over the photos, in whole batches")
     name: Literal["cosine", "step", "constant"] = Field("cosine", description="after the warm-up")
     warmup_epochs: float = Field(1.0, ge=0, description="learning rate from 0 to its peak")
     final: Share = Field(0.01, description="cosine: the last learning rate, as a share of lr")

@@ -24,6 +24,7 @@ from likewise.data.formats.image_columns import (
     with_metadata,
 )
 from likewise.data.formats.photo_file import read_photo_file
+from likewise.data.formats.photo_filter import is_hidden
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.manifest import Manifest
 from likewise.data.paths import inside
@@ -173,7 +174,11 @@ class ParquetStore:
 
 def _parts(path: Path) -> list[Path]:
     if path.is_dir():
-        visible = [entry for entry in path.iterdir() if not entry.name.startswith((".", "_"))]
+        visible = [
+            entry
+            for entry in path.iterdir()
+            if not is_hidden(entry.name) and not entry.name.startswith("_")
+        ]
         if any(entry.is_dir() for entry in visible):
             return []
         return sorted(entry for entry in visible if entry.suffix == ".parquet")

@@ -22,7 +22,7 @@ from likewise.data.formats.image_record import IMAGE_AT, pack
 from likewise.data.formats.insightface import EXACT
 from likewise.data.formats.record_index import read_tab_table
 from likewise.data.formats.recordio import encode_record
-from likewise.data.images import FORMATS
+from likewise.data.images import readable_formats
 from likewise.data.paths import leaves
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
@@ -147,7 +147,7 @@ class RecordSetWriter:
 def _height_and_width(data: bytes) -> list[int]:
     """Of an encoded photo, from its header alone; zeros where there is none."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
             return [image.height, image.width]
     except Exception:  # PIL raises nearly anything on hostile bytes; here they are only stored
         return [0, 0]

@@ -7,8 +7,9 @@ import os
 import re
 from pathlib import PurePosixPath
 
+from likewise.data.formats.photo_filter import is_hidden
 from likewise.data.formats.suffix import suffix_of
-from likewise.data.images import EXTENSIONS
+from likewise.data.image_kind import EXTENSIONS
 
 __all__ = ["photo_path", "safe_part"]
 
@@ -23,8 +24,8 @@ def safe_part(name: str, *, windows: bool = os.name == "nt") -> str:
 
     In the safe form what cannot stand in a name is ``_``, a long name is cut, and ``~`` with eight
     digits of the name's SHA-256 stands before the ending, so that no two names become one. It is
-    used for what the system cannot hold, and for names that begin with ``.`` or ``__MACOSX``,
-    which a reader of folders passes over.
+    used for what the system cannot hold, and for names that a reader of folders passes over
+    (``is_hidden``).
 
     Args:
         name: any text.
@@ -36,7 +37,7 @@ def safe_part(name: str, *, windows: bool = os.name == "nt") -> str:
     """
     forbidden = WINDOWS if windows else POSIX
     plain = forbidden.sub("_", name)
-    hidden = plain.startswith((".", "__MACOSX")) or not plain
+    hidden = is_hidden(plain) or not plain
     device = windows and DEVICES.fullmatch(plain)
     if plain == name and not hidden and not device and len(plain.encode()) <= MAX_BYTES:
         return name
@@ -52,8 +53,10 @@ def photo_path(name: str, identity: str, data: bytes) -> PurePosixPath:
     """Where a photo goes: ``IDENTITY/…``, its own name behind that, with a photo's ending.
 
     Example:
-        >>> str(photo_path("anna/2004/1.png", "anna", b"")), str(photo_path("img/1", "7", b"BM"))
-        ('anna/2004/1.png', '7/img/1.bmp')
+        >>> str(photo_path("anna/2004/1.png", "anna", b""))
+        'anna/2004/1.png'
+        >>> str(photo_path("img/1", "7", b"GIF89a"))
+        '7/img/1.gif'
     """
     rest = name.removeprefix(identity + "/")
     parts = [part for part in rest.split("/") if part not in ("", ".")] or ["photo"]

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from likewise.data.images import EXTENSIONS
+from likewise.data.image_kind import EXTENSIONS, START_BYTES, kind_of
 
 __all__ = ["suffix_of"]
-
-STARTS = (
-    (b"\xff\xd8\xff", ".jpg"),
-    (b"\x89PNG", ".png"),
-    (b"BM", ".bmp"),
-    (b"GIF8", ".gif"),
-    (b"II*\0", ".tif"),
-    (b"MM\0*", ".tif"),
-    (b"P5", ".pgm"),
-    (b"P6", ".ppm"),
-)
 
 
 def suffix_of(name: str, data: bytes) -> str:
@@ -30,6 +19,4 @@ def suffix_of(name: str, data: bytes) -> str:
     own = PurePosixPath(name).suffix.lower()
     if own in EXTENSIONS:
         return own
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return ".webp"
-    return next((suffix for start, suffix in STARTS if data.startswith(start)), ".jpg")
+    return kind_of(data[:START_BYTES]) or ".jpg"

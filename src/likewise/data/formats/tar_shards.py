@@ -7,14 +7,17 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from likewise.data.formats.identity_level import IdentityLevel, identity_level
 from likewise.data.formats.open_files import OpenFiles
+from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
 from likewise.data.formats.tar_headers import BLOCK, Member, file_size, members
 from likewise.data.formats.unique_names import unique_names
-from likewise.data.images import EXTENSIONS
+from likewise.data.image_kind import EXTENSIONS, START_BYTES
 from likewise.data.manifest import Manifest
 from likewise.data.paths import leaves
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
@@ -26,7 +29,8 @@ MAX_SIDECAR = 2**20
 MAX_LABEL = 256  # a longer .txt is a caption, not whom the photo shows
 SHARD_SHIFT = 40
 ROWS = 65_536
-FOLDER = "^(?P<identity>[^/]+)/"
+FOLDER = "^(?P<folder>.*)/"
+SIDECARS = ("json", "cls", "txt")
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +69,7 @@ def recognises(path: Path) -> bool:
     """Whether this is a ``.tar``, or a folder of them without sub-folders."""
     if not path.is_dir():
         return path.suffix.lower() == ".tar"
-    visible = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    visible = [entry for entry in path.iterdir() if not is_hidden(entry.name)]
     return any(e.suffix == ".tar" for e in visible) and not any(e.is_dir() for e in visible)
 
 
@@ -73,22 +77,24 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
     """Index the photos of one archive, or of all ``*.tar`` of a folder, in one pass over headers.
 
     Whom a photo shows is said by ``identity`` in ``KEY.json``, or by ``KEY.cls``, or by a short
-    ``KEY.txt``, or by the folder that it lies in (below a top folder that several share). Links,
-    devices and sparse files are passed over with a warning; hidden files and those that are no
-    photos by their name, without one.
+    ``KEY.txt``, or by the folder that it lies in (where no photo has any of these, see
+    ``identity_level`` for folders above). Links, devices and sparse files are passed over with a
+    warning; so are hidden files, and what ``PhotoFilter`` takes for no photo.
 
     Raises:
         InputError: an archive is damaged or cut short, a name leads out of it, a photo is too
             large or says nowhere whom it shows, or there is none.
     """
     shards = [path] if path.is_file() else sorted(path.glob("*.tar"))
+    photos = PhotoFilter(path)
     pieces = [
-        piece for number, shard in enumerate(shards) for piece in _index(shard, number)
+        piece for number, shard in enumerate(shards) for piece in _index(shard, number, photos)
     ]  # a table of columns, not a list of rows
     table = pa.concat_tables(pieces) if pieces else None
     if table is None or table.num_rows == 0:
-        raise InputError(f"{path}: no photos in it (looked for {', '.join(sorted(EXTENSIONS))})")
-    table = _with_identities(path, table)
+        left = photos.told() or f"looked for {', '.join(sorted(EXTENSIONS))}"
+        raise InputError(f"{path}: no photos in it; {left}")
+    table = _with_identities(table, photos)
     stems = pa.array([shard.stem for shard in shards])
     numbers = pc.shift_right(table["place"], SHARD_SHIFT)
     names = unique_names(table["path"], lambda: stems.take(numbers.combine_chunks()))
@@ -130,7 +136,7 @@ class _Sample:
             rows.places.append(shard << SHARD_SHIFT | photo.offset // BLOCK - 1)
 
 
-def _index(shard: Path, number: int) -> Iterator[pa.Table]:
+def _index(shard: Path, number: int, photos: PhotoFilter) -> Iterator[pa.Table]:
     size = ByteFile(shard).size
     rows, sample = _Rows(), _Sample()
     skipped: list[str] = []
@@ -145,7 +151,10 @@ def _index(shard: Path, number: int) -> Iterator[pa.Table]:
                 skipped.append(f"{name!r} ({member.skipped})" if not skipped else "")
                 continue
             folder, slash, file = name.rpartition("/")
-            if file.startswith(".") or "__MACOSX" in folder:
+            parts = name.split("/")
+            hidden = next((n for n, part in enumerate(parts, 1) if is_hidden(part)), None)
+            if hidden is not None:
+                photos.leave_out_hidden("/".join(parts[:hidden]))
                 continue
             stem, _, ending = file.partition(".")
             key = folder + slash + stem
@@ -155,17 +164,24 @@ def _index(shard: Path, number: int) -> Iterator[pa.Table]:
                 if len(rows.places) >= ROWS:
                     yield rows.table()
                     rows = _Rows()
-            if "." + ending.lower().rpartition(".")[2] in EXTENSIONS:
+            if ending in SIDECARS:
+                if member.size <= MAX_SIDECAR:
+                    content = _content(stream, member, member.size)
+                    _listen(sample, ending, content, f"{shard}: {name!r}")
+            elif photos.takes(name, lambda m=member: _content(stream, m, START_BYTES)):
                 if member.size > MAX_PHOTO_BYTES:
                     raise InputError(f"{shard}: {name!r}: {member.size:,} bytes are no photo")
                 sample.photos.append(Member(name, member.offset, member.size, None))
-            elif ending in ("json", "cls", "txt") and member.size <= MAX_SIDECAR:
-                stream.seek(member.offset)
-                _listen(sample, ending, stream.read(member.size), f"{shard}: {name!r}")
     sample.add_to(rows, number)
     if skipped:
         _log.warning("%s: %d members passed over, such as %s", shard, len(skipped), skipped[0])
     yield rows.table()
+
+
+def _content(stream: BinaryIO, member: Member, most: int) -> bytes:
+    """The first bytes of a member."""
+    stream.seek(member.offset)
+    return stream.read(min(most, member.size))
 
 
 def _listen(sample: _Sample, ending: str, content: bytes, where: str) -> None:
@@ -189,22 +205,33 @@ def _listen(sample: _Sample, ending: str, content: bytes, where: str) -> None:
             sample.said["name"] = name
 
 
-def _with_identities(path: Path, table: pa.Table) -> pa.Table:
-    """What the sidecars say, or else the folder of each photo, below a top that all share."""
+def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
+    """What the sidecars say, or else the folders of each photo."""
     said, names = table["identity"], table["path"]
     if said.null_count == 0:
+        photos.warn()
         return table
-    top = names[0].as_py().partition("/")[0] + "/"
-    if said.null_count == len(said) and pc.all(pc.starts_with(names, top)).as_py():
-        below = pc.utf8_slice_codeunits(names, len(top))
-        people = pc.struct_field(pc.extract_regex(below, FOLDER), [0])
-        if people.null_count == 0 and pc.count_distinct(people).as_py() > 1:
-            names = below
-    whole = pc.coalesce(said, pc.struct_field(pc.extract_regex(names, FOLDER), [0]))
+    folder_of = pc.struct_field(pc.extract_regex(names, FOLDER), [0])
+    distinct = pc.unique(folder_of)
+    folders = [tuple(part for part in (name or "").split("/") if part) for name in
+               distinct.to_pylist()]  # fmt: skip
+    level = IdentityLevel()
+    if said.null_count == len(said):
+        level = identity_level((folder for folder in folders if folder), str(photos.where))
+    place = pc.index_in(folder_of, value_set=distinct)
+    people = pa.array([level.identity(folder) for folder in folders], pa.string())
+    whole = pc.coalesce(said, people.take(place.combine_chunks()))
     row = pc.index(pc.is_null(whole), True).as_py()
     if row >= 0:
         raise InputError(
-            f"{path}: {names[row].as_py()!r}: nothing says whom it shows; give it a .cls or .json "
-            "beside it, or a folder named after the person"
+            f"{photos.where}: {names[row].as_py()!r}: nothing says whom it shows; give it a .cls "
+            "or .json beside it, or a folder named after the person"
         )
-    return table.set_column(0, "path", names).set_column(1, "identity", whole)
+    wrapping = "".join(f"{name}/" for name in folders[0][: level.wrapping])
+    names = pc.utf8_slice_codeunits(names, len(wrapping))
+    table = table.set_column(0, "path", names).set_column(1, "identity", whole)
+    if level.split is not None:
+        sides = pa.array([level.side(folder) for folder in folders], pa.string())
+        table = table.append_column("split", sides.take(place.combine_chunks()))
+    photos.warn(level.told)
+    return table

@@ -7,7 +7,7 @@ Tenenbaum, 2015). The archives are read as they were published, as ``.zip`` (``r
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from likewise.data.images import EXTENSIONS
+from likewise.data.image_kind import EXTENSIONS
 from likewise.data.manifest import Manifest
 from likewise.data.text_file import decoded, lines_of
 from likewise.data.zip_directory import ZipDirectory, read_zip_directory
@@ -59,7 +59,7 @@ class OneShotRuns:
     runs: tuple[OneShotRun, ...]
 
 
-def drawings(paths: Sequence[tuple[str, ...]]) -> dict[str, list[Any]] | None:
+def drawings(paths: Iterable[tuple[str, ...]]) -> dict[str, list[Any]] | None:
     """Alphabet, character and drawer of each path, if all are named as Omniglot's drawings are."""
     found: dict[str, list[Any]] = {"alphabet": [], "character": [], "drawer": []}
     for path in paths:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from likewise.data.images import FORMATS, BadImage, decode
+from likewise.data.images import BadImage, decode, readable_formats, why_unknown
 from likewise.data.manifest import Manifest
+from likewise.data.missing_photos import require_some_photo
 from likewise.data.reader import read_ahead
 from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
 from likewise.errors import InputError
@@ -80,7 +81,11 @@ def take_census(manifest: Manifest, *, headers_only: bool = False) -> Census:
         manifest: the photos.
         headers_only: do not decode: many times quicker, but damage behind the header goes unseen
             and doubles are not looked for.
+
+    Raises:
+        InputError: not one of the photos is there.
     """
+    require_some_photo(manifest)
     count = len(manifest)
     sizes, weights = np.zeros((count, 2), np.int32), np.zeros(count, np.int64)
     formats, colours, broken = [""] * count, [""] * count, {}
@@ -187,11 +192,12 @@ def _header(source: Path | io.BytesIO, name: str) -> _Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(source, formats=FORMATS) as image:
+            with Image.open(source, formats=readable_formats()) as image:
                 grey = image.mode in GREY_MODES or image.mode.startswith("I")
                 colour = "grey" if grey else "colour"
                 return _Header(image.size, image.format or "", colour)
     except FileNotFoundError:
         raise BadImage(name, "no such file") from None
     except Exception:  # Pillow's openers raise nearly anything on hostile bytes
-        raise BadImage(name, "not an image, or of an unsupported format") from None
+        start = source if isinstance(source, Path) else source.getvalue()
+        raise BadImage(name, why_unknown(start)) from None

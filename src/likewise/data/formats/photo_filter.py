@@ -1,0 +1,113 @@
+"""Which files of a folder or an archive are photos, and what was left out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from likewise.data.image_kind import EXTENSIONS, kind_of
+
+__all__ = ["PhotoFilter", "is_hidden"]
+
+_log = logging.getLogger(__name__)
+
+SHOWN = 6  # reasons that a line names
+# What network storage, Windows, macOS and Linux put into folders; none of it is a person's.
+SYSTEM = frozenset(
+    {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
+    | {"system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+)
+# They hold no photos and stand in every folder of their system: not worth a word.
+UNTOLD = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
+UNTOLD_STARTS = ("._", ".likewise", "__macosx")
+# Endings that need no look inside. Raw photos are among them: cameras' own, and not read.
+NO_PHOTOS = frozenset(
+    {".txt", ".md", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".htm", ".html", ".log", ".rtf"}
+    | {".json", ".jsonl", ".csv", ".tsv", ".xml", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".xmp"}
+    | {".npy", ".npz", ".mat", ".pkl", ".h5", ".hdf5", ".pt", ".pth", ".onnx", ".safetensors"}
+    | {".parquet", ".arrow", ".bin", ".rec", ".idx", ".lst", ".db", ".sqlite", ".pts", ".cls"}
+    | {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".3gp", ".mp3", ".wav", ".m4a", ".aae"}
+    | {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".py", ".sh", ".bat", ".exe"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"}
+    | {".psd", ".ai", ".eps", ".svg", ".xcf", ".ico", ".lnk", ".url", ".tmp", ".part"}
+)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or the operating system's own.
+
+    Example:
+        >>> is_hidden(".git"), is_hidden("@eaDir"), is_hidden("anna")
+        (True, True, False)
+    """
+    return name.startswith((".", "__MACOSX")) or name.casefold() in SYSTEM
+
+
+class PhotoFilter:
+    """Tells photos from other files, and counts by reason what it leaves out.
+
+    A file is a photo if its name has a photo's ending. With an ending that is known to be no
+    photo's it is none; with any other, or none, its first bytes decide.
+
+    Args:
+        where: the folder or archive, for messages.
+    """
+
+    def __init__(self, where: Path) -> None:
+        self.where = where
+        self._left: dict[str, tuple[int, str]] = {}
+
+    def takes(self, name: str, start: Callable[[], bytes]) -> bool:
+        """Whether this is a photo; if not, it is counted.
+
+        Args:
+            name: of the file, with the folders that it lies in.
+            start: gives its first bytes, if they are wanted.
+        """
+        file = name.rpartition("/")[2]
+        if is_hidden(file):
+            self.leave_out_hidden(name)
+            return False
+        ending = PurePosixPath(file).suffix.lower()
+        if ending in EXTENSIONS:
+            return True
+        if ending not in NO_PHOTOS and kind_of(start()) is not None:
+            return True
+        self.leave_out(f"{ending} files" if ending else "files without an ending", name)
+        return False
+
+    def leave_out_hidden(self, name: str) -> None:
+        """Count a file or folder for which ``is_hidden`` holds."""
+        file = name.rpartition("/")[2].casefold()
+        if file in UNTOLD or file.startswith(UNTOLD_STARTS):
+            return
+        self.leave_out("of the system" if file in SYSTEM else "hidden", name)
+
+    def leave_out(self, reason: str, name: str) -> None:
+        """Count a file or folder that is left out for this reason."""
+        count, first = self._left.get(reason, (0, name))
+        self._left[reason] = (count + 1, first)
+
+    def told(self) -> str:
+        """What was left out, in one line; empty if nothing was."""
+        if not self._left:
+            return ""
+        most = sorted(self._left.items(), key=lambda item: -item[1][0])
+        parts = [
+            f"{reason} ({count:,}, {'such as ' if count > 1 else ''}{_printable(name)})"
+            for reason, (count, name) in most[:SHOWN]
+        ]
+        rest = sum(count for _, (count, _) in most[SHOWN:])
+        return "left out: " + ", ".join(parts + ([f"{rest:,} more"] if rest else []))
+
+    def warn(self, before: str = "") -> None:
+        """Tell in one line what was left out, if anything was, behind ``before``."""
+        told = "; ".join(part for part in (before, self.told()) if part)
+        if told:
+            _log.warning("%s: %s", _printable(str(self.where)), told)
+
+
+def _printable(name: str) -> str:
+    """A name with the bytes that are no UTF-8 spelt out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,53 @@
+"""Which files are images: by the ending of the name, or by what the first bytes are."""
+
+from __future__ import annotations
+
+__all__ = ["EXTENSIONS", "START_BYTES", "kind_of"]
+
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".webp"}
+    | {".tif", ".tiff", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
+    | {".jp2", ".j2k", ".jpx", ".avif", ".heic", ".heif", ".hif"}
+)
+START_BYTES = 64
+"""How many of a file's first bytes ``kind_of`` looks at."""
+
+STARTS = (
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"\x89PNG\r\n\x1a\n", ".png"),
+    (b"GIF87a", ".gif"),
+    (b"GIF89a", ".gif"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"II+\0", ".tif"),
+    (b"MM\0+", ".tif"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", ".jp2"),
+    (b"\xff\x4f\xff\x51", ".j2k"),
+)
+NETPBM = {b"1": ".pbm", b"2": ".pgm", b"3": ".ppm", b"4": ".pbm", b"5": ".pgm", b"6": ".ppm"}
+BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # the lengths that one may have
+HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def kind_of(start: bytes) -> str | None:
+    """The ending of the kind of image that a file's first bytes say it is; None if of none.
+
+    Args:
+        start: the first ``START_BYTES``, or all of a shorter file.
+
+    Example:
+        >>> kind_of(b"GIF89a"), kind_of(b"BMW, Benz and others")
+        ('.gif', None)
+    """
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return ".webp"
+    if start[:2] == b"BM":
+        return ".bmp" if int.from_bytes(start[14:18], "little") in BMP_HEADERS else None
+    if start[:1] == b"P" and start[2:3].isspace():
+        return NETPBM.get(start[1:2])
+    if start[4:8] == b"ftyp":
+        brands = start[8:START_BYTES]
+        if b"avif" in brands or b"avis" in brands:
+            return ".avif"
+        return ".heic" if any(brand in brands for brand in HEIF) else None
+    return next((ending for first, ending in STARTS if start.startswith(first)), None)
