@@ -123,6 +123,8 @@ def test_wrong_use_is_one_line_and_code_2(
     likewise.Index.build(np.eye(32), fingerprint="another").save(tmp_path / "foreign")
     (tmp_path / "empty").mkdir()
     photo = photos / "bob" / "0.png"
+    pointer = tmp_path / "net.pth"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\n")
     out = tmp_path / "x"
     listed = tmp_path / "split.csv"
     write_table(likewise.read_manifest(photos), listed)
@@ -150,6 +152,8 @@ def test_wrong_use_is_one_line_and_code_2(
         (["index", "build", photos, "--model", model, "--metric", "cos"], "did you mean 'cosine'"),
         (["models", "import", tmp_path / "n.onnx", "--out", out], "no such file"),
         (["models", "import", photo, "--out", out, "--mean", "a"], "expected numbers"),
+        (["models", "import", pointer, "--out", out], "git lfs pull"),
+        (["verify", photo, photo, "--model", pointer], "likewise models import"),
     ]
     for args, problem in cases:
         code, printed, err = run(capsys, *args)
@@ -193,6 +197,21 @@ def test_what_of_a_folder_was_left_out_is_said_by_every_command(
                      "no UTF-8 (1, bob/caf\\xe9.png)"):  # fmt: skip
             assert part in told, (args, told)
         caplog.clear()
+
+
+def test_our_own_networks_are_listed_and_timms_are_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    timm = pytest.importorskip("timm")
+    code, printed, err = run(capsys, "models", "list")
+    assert code == 0
+    assert printed.split() == [
+        "contrastnet", "iresnet100", "iresnet18", "iresnet34", "iresnet50", "mobilefacenet",
+        "mobilefacenet_large",
+    ]  # fmt: skip
+    assert f"and {len(timm.list_models()):,} of timm's" in err
+    assert json.loads(run(capsys, "models", "list", "--json")[1]) == printed.split()
+    assert "resnet18" in run(capsys, "models", "list", "*")[1].split()
 
 
 def test_failures_are_one_line_and_code_1(

@@ -9,7 +9,7 @@ import torch
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.models.importing import import_pth
+from likewise.models.importing import import_weights
 from likewise.models.iresnet import DEPTHS
 from likewise.models.registry import Backbone, create_backbone, list_backbones
 
@@ -113,7 +113,7 @@ def save_as_insightface_does(path: Path, module: torch.nn.Module, prefix: str = 
 def test_pth_weights_load(tmp_path: Path, prefix: str) -> None:
     source = build("mobilefacenet", 56, 128)
     save_as_insightface_does(tmp_path / "backbone.pth", source, prefix)
-    embedder = import_pth(
+    embedder = import_weights(
         tmp_path / "backbone.pth", Backbone("mobilefacenet", 128), Preprocess(56, 56)
     )
     x = torch.randn(2, 3, 56, 56)
@@ -123,7 +123,7 @@ def test_pth_weights_load(tmp_path: Path, prefix: str) -> None:
 def test_pth_of_another_network_and_pickles_with_code_are_refused(tmp_path: Path) -> None:
     save_as_insightface_does(tmp_path / "b.pth", build("mobilefacenet", 56, 128))
     with pytest.raises(InputError, match="not the weights of iresnet18"):
-        import_pth(tmp_path / "b.pth", Backbone("iresnet18", 128), Preprocess(56, 56))
+        import_weights(tmp_path / "b.pth", Backbone("iresnet18", 128), Preprocess(56, 56))
 
     class Hostile:
         def __reduce__(self) -> tuple[object, tuple[str]]:
@@ -133,5 +133,5 @@ def test_pth_of_another_network_and_pickles_with_code_are_refused(tmp_path: Path
     (tmp_path / "text.pth").write_text("hello")
     for name in ("hostile.pth", "text.pth"):
         with pytest.raises(InputError, match="cannot be read as plain weights"):
-            import_pth(tmp_path / name, Backbone("iresnet18", 128), Preprocess(56, 56))
+            import_weights(tmp_path / name, Backbone("iresnet18", 128), Preprocess(56, 56))
     assert not (tmp_path / "owned").exists()

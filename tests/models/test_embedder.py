@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import likewise
 from likewise.data.images import BadImage
@@ -180,3 +181,36 @@ def test_answers_that_are_not_finite_are_refused(photos: Path) -> None:
         next(embedder.module.parameters()).fill_(float("nan"))
     with pytest.raises(LikewiseError, match="not finite"):
         embedder.embed(photos / "anna" / "0.png")
+
+
+class OwnNetwork(nn.Module):
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3 * 8 * 8, 4).to(dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        embedding: torch.Tensor = self.fc(x.flatten(1).to(self.fc.weight.dtype))
+        return embedding
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_network_of_ones_own_comes_back_through_its_module(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), dtype=np.uint8)
+    embedder = Embedder(OwnNetwork(dtype), Preprocess(8, 8))
+    embedder.save(tmp_path / "m")
+    back = likewise.load(tmp_path / "m", module=OwnNetwork(dtype))
+    np.testing.assert_array_equal(back.embed(images), embedder.embed(images))
+    assert back.fingerprint == embedder.fingerprint
+    assert "module=OwnNetwork(…)" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    with pytest.raises(InputError, match=r"its author's own, OwnNetwork; load it in Python"):
+        likewise.load(tmp_path / "m")
+    with pytest.raises(InputError, match="not the weights of Linear"):
+        likewise.load(tmp_path / "m", module=nn.Linear(2, 2))
+
+
+def test_a_module_is_refused_where_the_model_knows_its_own(tmp_path: Path) -> None:
+    fresh().save(tmp_path / "m")
+    with pytest.raises(InputError, match="module: .* knows its own network; leave module out"):
+        likewise.load(tmp_path / "m", module=OwnNetwork())

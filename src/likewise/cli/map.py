@@ -58,7 +58,9 @@ def draw_map(
         note(f"{limit:,} of {len(found):,} photos, drawn by seed {seed}; more with --limit")
         found = Embeddings(found.vectors[rows], found.items.take(rows), found.fingerprint)
     places = lay_out(found.vectors, method, seed=seed)
-    page = write_map(found, places, out, source.photos, title=f"{data.name}, by {method}")
+    named = source.settings.get("model")
+    title = f"{data.name}{f' with {named}' if named else ''}, by {method}"
+    page = write_map(found, places, out, source.photos, title=title)
     if as_json:
         print_json({"page": str(page), "points": len(found), "method": method})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, add_command, print_json
+from likewise.cli.output import AsJson, add_command, note, print_json
 
 __all__ = ["app"]
 
@@ -15,30 +15,37 @@ app = typer.Typer(help="List networks, and import trained ones.", no_args_is_hel
 
 
 def names(
-    pattern: Annotated[str, typer.Argument(help="With * and ?, like 'resnet*'.")] = "*",
+    pattern: Annotated[
+        str | None,
+        typer.Argument(help="Among all, timm's too; with * and ?, like 'resnet*'."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the backbones that a recipe can name: Likewise's own, and timm's if installed.
+    """List the backbones that a recipe can name: Likewise's own, or all that fit a pattern.
 
-    Example: likewise models list 'iresnet*'
+    Example: likewise models list 'resnet*'
     """
-    from likewise.models.registry import list_backbones
+    from likewise.models.registry import OWN, list_backbones
 
-    found = list_backbones(pattern)
+    found = sorted(OWN) if pattern is None else list_backbones(pattern)
     if as_json:
         print_json(found)
     else:
         typer.echo("\n".join(found) if found else f"no backbone is named like {pattern}")
+    if pattern is None and (more := len(list_backbones()) - len(found)):
+        note(f"and {more:,} of timm's; list some by a pattern: likewise models list 'resnet*'")
 
 
 def bring_in(
-    file: Annotated[Path, typer.Argument(help="An .onnx file, or PyTorch weights (.pth).")],
+    file: Annotated[
+        Path, typer.Argument(help="An .onnx file, or weights (.pth, .pt, .safetensors).")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The model's folder.")],
     backbone: Annotated[
-        str, typer.Option("--backbone", help="For .pth: which network the weights are of.")
+        str, typer.Option("--backbone", help="For weights: of which network they are.")
     ] = "iresnet50",
     embedding_dim: Annotated[
-        int, typer.Option("--embedding-dim", help="For .pth: numbers in an embedding.")
+        int, typer.Option("--embedding-dim", help="For weights: numbers in an embedding.")
     ] = 512,
     size: Annotated[
         str, typer.Option("--size", help="HEIGHTxWIDTH, unless the file fixes it.")
@@ -51,14 +58,15 @@ def bring_in(
 ) -> None:
     """Make a model's folder of a network trained elsewhere; its preprocessing is stored with it.
 
-    The defaults are those of InsightFace. Nothing in the file is run: .pth is read as plain
-    weights.
+    The defaults are those of InsightFace. Nothing in a file of weights is run. Of a training
+    checkpoint, such as arcface_torch's, the network is taken. An ONNX file may keep its weights in
+    a second file beside it.
 
     Example: likewise models import net.onnx --out net --mean .485,.456,.406 --std .229,.224,.225
     """
     from likewise.data.preprocess import Preprocess
     from likewise.errors import InputError
-    from likewise.models.importing import import_onnx, import_pth
+    from likewise.models.importing import import_onnx, import_weights
     from likewise.models.registry import Backbone
 
     means, stds = _numbers("--mean", mean), _numbers("--std", std)
@@ -79,7 +87,7 @@ def bring_in(
     if file.suffix.lower() == ".onnx":
         embedder = import_onnx(file, preprocess)
     else:
-        embedder = import_pth(file, Backbone(backbone, embedding_dim), preprocess)
+        embedder = import_weights(file, Backbone(backbone, embedding_dim), preprocess)
     embedder.about = {"Imported from": file.name}
     embedder.save(out)
     if as_json:

@@ -91,13 +91,15 @@ def shared_embeddings_of(
     if data.suffix.lower() == ".npy" or _has_vectors(data):
         found = read_embeddings(data, ids)
         calibration = None
+        settings: dict[str, Any] = {"data": data.name}
         if model is not None:
+            settings["model"] = _short(model)
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
             calibration = embedder.calibration
         if not (share.first or everywhere):
             return None
-        return Source(found, [], root, {"data": data.name}, calibration)
+        return Source(found, [], root, settings, calibration)
     manifest = read_manifest(data, root)
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
@@ -110,11 +112,18 @@ def shared_embeddings_of(
     found, bad = embedded
     settings = {
         "data": data.name,
+        "model": _short(model),
         "data_fingerprint": manifest.fingerprint,
         "preprocess": embedder.preprocess.to_dict(),
         "flip": flip,
     }
     return Source(found, bad, manifest, settings, embedder.calibration)
+
+
+def _short(model: str) -> str:
+    """A model by the end of its name: ``photos/model`` of ``/home/me/runs/photos/model``."""
+    path = Path(model)
+    return "/".join(part for part in path.parts[-2:] if part != path.anchor)
 
 
 def _has_vectors(path: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from likewise.evaluation.plots import GENUINE, INK
+from likewise.evaluation.plots import GENUINE, INK, LETTERING, WIDTH, legend_above
 from likewise.search.tuning.frontier import Point, frontier
 from likewise.search.tuning.tuning import Tuning
 
@@ -33,7 +33,7 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     axes = figure.add_subplot()
     points = [point for point in tuning.points if by in point.recalls]
     full = _full(points, by)
@@ -49,7 +49,7 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
         axes.scatter(
             [place(point) for point in own],
             [1 / point.seconds for point in own],
-            s=[18 + 130 * point.memory / largest for point in own],
+            s=[10 + 70 * point.memory / largest for point in own],
             marker=MARKS[number % len(MARKS)], color=color, alpha=0.65, linewidths=0,
             label=family,
         )  # fmt: skip
@@ -63,17 +63,16 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
         target = tuning.aim.targets[by]
         axes.axvline(1 - target, color=INK, lw=1, ls="--")
         axes.annotate(
-            f"asked: {target:g} ", (1 - target, axes.get_ylim()[1] / 1.1), fontsize=8, color=INK,
-            ha="right", va="top",
+            f"asked: {target:g} ", (1 - target, axes.get_ylim()[1] / 1.1),
+            fontsize=LETTERING, color=INK, ha="right", va="top",
         )  # fmt: skip
-    what = "recall of true mates" if by == "mates" else f"recall@{tuning.aim.k}"
-    axes.set_xlabel(f"{what}, on probes that are not in the index", color=INK, fontsize=9)
+    what = "recall of mates" if by == "mates" else f"recall@{tuning.aim.k}"
+    axes.set_xlabel(f"{what}, on probes outside of the index", color=INK, fontsize=LETTERING)
     asked = "one at a time" if tuning.aim.batch == 1 else f"in batches of {tuning.aim.batch:,}"
-    axes.set_ylabel(f"queries a second, {asked}", color=INK, fontsize=9)
-    legend = axes.legend(frameon=False, fontsize=8, loc="lower left", title="size: memory")
-    legend.get_title().set_fontsize(8)
+    axes.set_ylabel(f"queries a second, {asked}", color=INK, fontsize=LETTERING)
+    legend = legend_above(figure, columns=3, title="size: memory")
     for handle in legend.legend_handles:
-        handle.set_sizes([36])  # type: ignore[union-attr]  # of a scatter, all have
+        handle.set_sizes([30])  # type: ignore[union-attr]  # of a scatter, all have
     return figure
 
 
@@ -96,9 +95,11 @@ def _mark_pick(axes: Axes, tuning: Tuning, place: Callable[[Point], float]) -> N
     pick = tuning.pick
     at = (place(pick), 1 / pick.seconds)
     axes.plot(*at, "o", ms=15, mfc="none", mec=GENUINE, mew=2)
+    right = axes.transAxes.inverted().transform(axes.transData.transform(at))[0] > 0.5
     axes.annotate(
         f"pick: {pick.family}, {tuning.evidence.speed:.3g}× exact", at,
-        textcoords="offset points", xytext=(14, 14), fontsize=9, color=GENUINE, weight="bold",
+        textcoords="offset points", xytext=(-14 if right else 14, 14),
+        ha="right" if right else "left", fontsize=LETTERING, color=GENUINE, weight="bold",
     )  # fmt: skip
 
 
@@ -107,14 +108,25 @@ def _scale(axes: Axes, missed: list[float], speeds: list[float], full: float) ->
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(max(missed) * 1.4, min(missed) / 1.6)
-    marks = [rate for rate in RATES if full * 1.5 < rate <= max(missed) * 1.4]
+    marks = _spaced([rate for rate in RATES if full < rate <= max(missed) * 1.4], full, axes)
     axes.set_xticks([*marks, full], [*(f"{1 - rate:g}" for rate in marks), "1"])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(min(speeds) / 1.5, max(speeds) * 1.8)
-    axes.tick_params(colors=INK, labelsize=8)
+    axes.tick_params(colors=INK, labelsize=LETTERING)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e2e8f0", lw=0.6)
     axes.set_axisbelow(True)
+
+
+def _spaced(rates: list[float], full: float, axes: Axes) -> list[float]:
+    """Those of the rates whose labels do not run into each other, nor into the one at ``full``."""
+    left, right = axes.get_xlim()
+    step = (left / right) ** 0.14  # of the axis: a label of five letters
+    kept: list[float] = []
+    for rate in rates:
+        if rate >= full * step and (not kept or kept[-1] >= rate * step):
+            kept.append(rate)
+    return kept

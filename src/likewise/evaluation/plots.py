@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from likewise.evaluation.curve import Roc, det
 from likewise.evaluation.groups import GroupReport
@@ -17,13 +17,17 @@ from likewise.evaluation.verification import Verification
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 __all__ = [
     "GENUINE",
     "IMPOSTOR",
+    "LETTERING",
+    "WIDTH",
     "cmc_plot",
     "det_plot",
     "group_plot",
+    "legend_above",
     "reliability_plot",
     "roc_plot",
     "rocs_plot",
@@ -33,6 +37,10 @@ __all__ = [
 
 GENUINE, IMPOSTOR = "#0f766e", "#b45309"
 INK = "#334155"
+# Points of lettering in a figure that is 5 inches wide: legible where a phone shows it in 320
+# pixels, and no larger than the text around it where a desk shows it in 500.
+LETTERING = 11
+WIDTH = 5.0  # inches
 POINTS = 1000  # of a curve: more than a page shows
 RATES = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8)  # where the axes of a DET are marked
 
@@ -48,18 +56,20 @@ def roc_plot(measured: Verification) -> str:
     for entry in measured.tar_at_far:
         if entry.tar is not None:
             axes.plot(entry.target, entry.tar, "o", color=INK, ms=5)
+            low = entry.tar < 0.15  # the axis leaves no room below
             axes.annotate(
                 f"{entry.tar:.3f}",
                 (entry.target, entry.tar),
                 textcoords="offset points",
-                xytext=(6, -12),
-                fontsize=8,
+                xytext=(-4, 7) if low else (6, -13),
+                ha="right" if low else "left",
+                fontsize=LETTERING,
                 color=INK,
             )
-    axes.set_xscale("log")
+    _rate_axis(axes)
     axes.set_xlim(max(smallest / 2, 1e-7), 1)
     axes.set_ylim(0, 1.02)
-    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    legend_above(figure)
     return svg(figure)
 
 
@@ -68,22 +78,30 @@ def score_plot(
 ) -> str:
     """How the scores of genuine and impostor pairs are spread, and the threshold of the EER."""
     figure, axes = _canvas(f"score ({distance})", "density")
-    bins = np.linspace(float(scores.min()), float(scores.max()), 80).tolist()
+    low, high = float(scores.min()), float(scores.max())
+    room = 0.5 * (low == high)  # all alike still make one bar
+    bins = np.linspace(low - room, high + room, 80).tolist()
     for chosen, color, label in (
         (~same, IMPOSTOR, f"different people ({measured.impostor:,})"),
         (same, GENUINE, f"same person ({measured.genuine:,})"),
     ):
         axes.hist(scores[chosen], bins=bins, density=True, color=color, alpha=0.55, label=label)
     axes.axvline(measured.eer_threshold, color=INK, lw=1, ls="--")
+    axes.set_ylim(top=1.16 * axes.get_ylim()[1])  # room for the label above every bar
+    right = measured.eer_threshold > np.mean(axes.get_xlim())
     axes.annotate(
-        f" EER {measured.eer:.2%}",
-        (measured.eer_threshold, axes.get_ylim()[1] * 0.96),
-        fontsize=8,
-        color=INK,
+        f"EER {measured.eer:.2%}",
+        (measured.eer_threshold, 1),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        xytext=(-5 if right else 5, -2),
+        ha="right" if right else "left",
         va="top",
+        fontsize=LETTERING,
+        color=INK,
     )
     axes.set_yticks([])
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    legend_above(figure)
     return svg(figure)
 
 
@@ -94,10 +112,10 @@ def rocs_plot(curves: dict[str, Roc], impostor: int) -> str:
     for (name, curve), color in zip(curves.items(), (GENUINE, IMPOSTOR, INK), strict=False):
         thin = curve.thinned(POINTS)
         axes.step(np.maximum(thin.far, smallest), thin.tar, where="post", color=color, label=name)
-    axes.set_xscale("log")
+    _rate_axis(axes)
     axes.set_xlim(smallest, 1)
     axes.set_ylim(0, 1.02)
-    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    legend_above(figure, columns=1)  # names may be long paths
     return svg(figure)
 
 
@@ -112,11 +130,14 @@ def det_plot(measured: Verification) -> str:
     marks = [rate for rate in RATES if rate >= 0.5 / measured.impostor]
     ends = norm.ppf([marks[0] / 2, 0.9])
     axes.plot(ends, ends, color="#cbd5e1", lw=1, ls="--", label="equal errors")
-    for set_ticks in (axes.set_xticks, axes.set_yticks):
-        set_ticks(norm.ppf(marks), [f"{100 * rate:g}%" for rate in marks])
+    labels = [f"{100 * rate:g}%" for rate in marks]
+    axes.set_yticks(norm.ppf(marks), labels)
+    if marks[0] < 1e-4:
+        labels[1] = ""  # side by side, 0.001% and 0.01% would run into each other
+    axes.set_xticks(norm.ppf(marks), labels)
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    legend_above(figure)
     return svg(figure)
 
 
@@ -142,13 +163,14 @@ def reliability_plot(found: Reliability) -> str:
     axes.plot(*zip(*points, strict=True), "o-", color=GENUINE, lw=2, ms=5)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    legend_above(figure)
     return svg(figure)
 
 
 def group_plot(report: GroupReport) -> str:
     """FMR and FNMR of each group with their intervals, beside those of everybody."""
-    figure, axes = _canvas("error rate", "")
+    height = 1.2 + 0.36 * (1 + len(report.groups))
+    figure, axes = _canvas("error rate", "", height)
     names = []
     for place, entry in enumerate(reversed((report.overall, *report.groups))):
         names.append(f"{entry.group} ({entry.identities:,})")
@@ -157,25 +179,41 @@ def group_plot(report: GroupReport) -> str:
                 axes.plot([rate.low, rate.high], [place + shift] * 2, color=color, lw=1.5)
                 axes.plot(rate.value, place + shift, "o", color=color, ms=5)
     axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(-0.5, len(names) - 0.5)
     axes.set_xlim(left=0)
     for color, label in ((IMPOSTOR, "FMR"), (GENUINE, "FNMR")):
         axes.plot([], [], "o-", color=color, label=label)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    legend_above(figure)
     return svg(figure)
 
 
-def _canvas(x: str, y: str) -> tuple[Figure, mpl.axes.Axes]:
+def _canvas(x: str, y: str, height: float = 3.6) -> tuple[Figure, mpl.axes.Axes]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(x, color=INK, fontsize=9)
-    axes.set_ylabel(y, color=INK, fontsize=9)
-    axes.tick_params(colors=INK, labelsize=8)
+    axes.set_xlabel(x, color=INK, fontsize=LETTERING)
+    axes.set_ylabel(y, color=INK, fontsize=LETTERING)
+    axes.tick_params(colors=INK, labelsize=LETTERING)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e2e8f0", lw=0.6)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def _rate_axis(axes: mpl.axes.Axes) -> None:
+    axes.set_xscale("log")
+    # 0.001 as in the tables; the exponents of 10⁻³ would be too small to read.
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+
+
+def legend_above(figure: Figure, columns: int = 2, title: str | None = None) -> Legend:
+    """What the colours mean, above the axes: inside, it would lie on what is drawn."""
+    return figure.legend(
+        loc="outside upper left", ncols=columns, frameon=False, fontsize=LETTERING, title=title,
+        title_fontsize=LETTERING, alignment="left", borderpad=0, handlelength=1.4,
+        columnspacing=1.2, labelcolor=INK,
+    )  # fmt: skip
 
 
 def svg(figure: Figure) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -72,6 +73,7 @@ def write_report(
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     html = page.render(
         style=STYLE,
+        title=_title(values["settings"]),
         summary=_summary(experiment, more),
         measured=measured,
         intervals=experiment.intervals,
@@ -92,6 +94,13 @@ def write_report(
     )
     write_text(folder / "report.html", html)
     return folder / "report.html"
+
+
+def _title(settings: Mapping[str, Any]) -> str:
+    """What was evaluated, and with which model, as far as it is known."""
+    data, model = settings.get("data"), settings.get("model")
+    title = f"Evaluation of {data}" if data else "Evaluation report"
+    return f"{title} with {model}" if model else title
 
 
 def _summary(experiment: Experiment, more: Findings) -> list[str]:

@@ -14,9 +14,8 @@ def model_card(embedder: Embedder) -> str:
     """Markdown for ``MODEL_CARD.md``."""
     preprocess = embedder.preprocess
     colour = "colour" if preprocess.channels == 3 else "grey"
-    name = embedder.backbone.name if embedder.backbone else "an ONNX network"
     lines = [
-        f"# {name}: embeddings of {embedder.dimension} numbers",
+        f"# {embedder.network}: embeddings of {embedder.dimension} numbers",
         "",
         f"- Input: {colour} photos, {preprocess.height}×{preprocess.width} pixels; the "
         "preprocessing is stored in `config.json` and applied by `embed()`.",
@@ -45,13 +44,15 @@ def model_card(embedder: Embedder) -> str:
         )
     for key, value in embedder.about.items():
         lines.append(f"- {key}: {value}")
+    own = embedder.backbone is None and embedder.source_file is None
+    given = f", module={embedder.network}(…)" if own else ""
     return "\n".join(
         [
             *lines,
             "",
             "```python",
             "import likewise",
-            'embedder = likewise.load("this folder")',
+            f'embedder = likewise.load("this folder"{given})',
             'embedder.embed(["a.jpg", "b.jpg"])  # float32, unit length',
             "```",
             "",

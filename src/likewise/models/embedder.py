@@ -27,6 +27,7 @@ from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
+from likewise.models.onnx_file import read_onnx
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.progress import progress
@@ -40,7 +41,8 @@ class Embedder:
     Args:
         module: float32 [B,C,H,W] → [B,D].
         preprocess: how a photo becomes the module's input.
-        backbone: how to build the module again; None for an ONNX file.
+        backbone: how to build the module again; None for an ONNX file, or a network of your own,
+            which ``likewise.load`` is then given as ``module``.
         operating_point: the threshold of "same", where one was measured.
         operating_points: the thresholds at every FMR that was measured.
         calibration: what probability a score stands for, where that was fitted.
@@ -89,15 +91,24 @@ class Embedder:
         return self
 
     @property
+    def network(self) -> str:
+        """What turns pixels into the embedding: a backbone's name, ``ONNX``, or a class."""
+        if self.backbone is not None:
+            return self.backbone.name
+        return "ONNX" if self.source_file is not None else type(self.module).__qualname__
+
+    @property
     def fingerprint(self) -> str:
         """A hash of weights and preprocessing: where it is equal, so are the vectors."""
         if not self._fingerprint:
             digest = hashlib.sha256()
             if self.source_file is not None:
-                digest.update(self.source_file.read_bytes())
+                digest.update(read_onnx(self.source_file))
             for name, tensor in sorted(self.module.state_dict().items()):
                 digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+                # As bytes: NumPy knows no bfloat16.
+                flat = tensor.detach().cpu().contiguous().reshape(-1)
+                digest.update(flat.view(torch.uint8).numpy().tobytes())
             digest.update(json.dumps(self.preprocess.to_dict(), sort_keys=True).encode())
             self._fingerprint = digest.hexdigest()[:16]
         return self._fingerprint
@@ -283,6 +294,7 @@ class Embedder:
         return {
             "format": 1,
             "backbone": self.backbone.to_dict() if self.backbone else None,
+            "network": self.network,
             "preprocess": self.preprocess.to_dict(),
             "operating_point": self.operating_point.to_dict() if self.operating_point else None,
             "operating_points": [point.to_dict() for point in self.operating_points],

@@ -9,18 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError, MissingExtra
+from likewise.models.onnx_file import read_onnx
 
 __all__ = ["OnnxBackbone"]
+
+NUMBERS: dict[str, type[np.floating]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+}
+CHANNELS = (1, 3)  # grey or colour
 
 
 class OnnxBackbone(nn.Module):
     """A network stored as ONNX: float32 [B,C,H,W] → [B,D], whatever batch its file is fixed to.
 
+    The file may want its images in float16, or with the channels last [B,H,W,C], as TensorFlow
+    does; they are turned into that.
+
     Args:
         path: the file; it must have one image input and an embedding as its first output.
 
     Raises:
-        MissingExtra: onnxruntime is not installed.
+        MissingExtra: onnxruntime or onnx is not installed.
         InputError: it is not ONNX, or not such a network.
     """
 
@@ -32,26 +42,41 @@ class OnnxBackbone(nn.Module):
             raise MissingExtra(f"{path.name}", "onnx") from error
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        content = read_onnx(path)
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors share no class
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: cannot be read as ONNX ({reason})") from None
+            raise InputError(f"{path}: cannot be read as ONNX ({_reason(error)})") from None
         inputs = self._session.get_inputs()
-        shape = inputs[0].shape if len(inputs) == 1 else []
-        if len(shape) != 4 or inputs[0].type != "tensor(float)":
-            raise InputError(f"{path}: expected one input float32 [B,C,H,W], found {shape}")
-        self.input_name: str = inputs[0].name
+        if len(inputs) != 1:
+            names = ", ".join(entry.name for entry in inputs) or "none"
+            raise InputError(
+                f"{path}: has {len(inputs)} inputs ({names}); an embedder has one, the photos: "
+                "export the part of the network that turns a photo into its embedding"
+            )
+        (photos,) = inputs
+        if len(photos.shape) != 4 or photos.type not in NUMBERS:
+            raise InputError(
+                f"{path}: its input {photos.name} is {photos.type} {photos.shape}; expected "
+                "float32 or float16, [B,C,H,W] or [B,H,W,C]"
+            )
+        self.input_name: str = photos.name
+        self._numbers = NUMBERS[photos.type]
         # A dimension is a number where the file fixes it, else a name.
-        self.batch, self.channels, self.height, self.width = (
-            size if isinstance(size, int) and size > 0 else None for size in shape
-        )
+        sizes = [size if isinstance(size, int) and size > 0 else None for size in photos.shape]
+        self.channels_last = sizes[3] in CHANNELS and sizes[1] not in CHANNELS
+        if self.channels_last:
+            sizes = [sizes[0], sizes[3], sizes[1], sizes[2]]
+        self.batch, self.channels, self.height, self.width = sizes
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] → [B,D]; a fixed batch is filled up, and what was added is cut off."""
-        images = np.ascontiguousarray(x.detach().cpu().numpy(), np.float32)
+        images = x.detach().cpu().numpy()
+        if self.channels_last:
+            images = images.transpose(0, 2, 3, 1)
+        images = np.ascontiguousarray(images, self._numbers)
         step = self.batch or max(1, len(images))
         parts = [self._run(images[i : i + step], step) for i in range(0, len(images), step)]
         return torch.from_numpy(np.concatenate(parts)).to(x.device)
@@ -59,10 +84,20 @@ class OnnxBackbone(nn.Module):
     def _run(self, images: np.ndarray, step: int) -> np.ndarray:
         missing = step - len(images)
         if missing:
-            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
         try:
-            out = self._session.run(None, {self.input_name: images})[0]
+            out = np.asarray(self._session.run(None, {self.input_name: images})[0])
         except Exception as error:  # its errors share no class
-            raise LikewiseError(f"ONNX: {str(error).splitlines()[0]}") from None
-        vectors: np.ndarray = np.asarray(out, np.float32).reshape(step, -1)
+            raise LikewiseError(f"ONNX: {_reason(error)}") from None
+        if out.shape[:1] != (step,) and not (step == 1 and out.ndim == 1):
+            raise LikewiseError(
+                f"ONNX: its first output is {list(out.shape)} for {step} photos; an embedder "
+                "answers with [B,D]"
+            )
+        vectors: np.ndarray = out.astype(np.float32).reshape(step, -1)
         return vectors[: step - missing]
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what ONNX Runtime says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

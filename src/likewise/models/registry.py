@@ -17,7 +17,7 @@ from likewise.models.contrastnet import ContrastNet
 from likewise.models.iresnet import DEPTHS, IResNet
 from likewise.models.mobilefacenet import SIZES, MobileFaceNet
 
-__all__ = ["Backbone", "create_backbone", "list_backbones"]
+__all__ = ["OWN", "Backbone", "create_backbone", "list_backbones"]
 
 OWN: dict[str, Callable[..., nn.Module]] = {"contrastnet": ContrastNet}
 OWN |= {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()}

@@ -7,9 +7,10 @@ crash comes, that one file is whole and tells how it is used.
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
@@ -17,8 +18,10 @@ from likewise.models.calibration import Calibration
 from likewise.models.card import model_card
 from likewise.models.embedder import Embedder
 from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.onnx_file import read_onnx
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
+from likewise.models.state_dict import STATE_FILES
 from likewise.models.weights import read_tensors, write_tensors
 from likewise.storage import new_file, read_json, write_json, write_text
 
@@ -43,7 +46,7 @@ def save(embedder: Embedder, folder: Path) -> Path:
         # Named by its content, so that the old configuration keeps its own file until replaced.
         config["onnx"] = f"model-{embedder.fingerprint}.onnx"
         with new_file(folder / config["onnx"]) as temporary:
-            shutil.copyfile(embedder.source_file, temporary)
+            temporary.write_bytes(read_onnx(embedder.source_file))
     else:
         write_tensors(folder / WEIGHTS, embedder.module.state_dict(), config)
     write_json(folder / CONFIG, config)
@@ -51,7 +54,7 @@ def save(embedder: Embedder, folder: Path) -> Path:
     return folder
 
 
-def load(source: str | Path, *, device: str = "cpu") -> Embedder:
+def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = None) -> Embedder:
     """Load an embedder from a folder, a hub id, or an ONNX file with its JSON beside it.
 
     Args:
@@ -59,10 +62,12 @@ def load(source: str | Path, *, device: str = "cpu") -> Embedder:
             ``model.onnx`` next to a ``model.json`` (``likewise models import`` makes a folder of
             an ONNX file that has none).
         device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU where there is one.
+        module: for an embedder around a network of your own: that network, into which the weights
+            are loaded. Likewise builds its own networks, and those of timm, by itself.
 
     Raises:
-        InputError: it is missing, is no embedder, or its weights are not those that its
-            configuration names.
+        InputError: it is missing, is no embedder, its weights are not those that its
+            configuration names, or a network of your own is wanted, or was given, in vain.
 
     Example:
         >>> import likewise
@@ -71,46 +76,66 @@ def load(source: str | Path, *, device: str = "cpu") -> Embedder:
     """
     path = Path(source)
     if path.is_dir():
-        embedder = _load_folder(path)
-    elif path.suffix == ".onnx" and path.exists():
+        embedder = _load_folder(path, module)
+    elif path.suffix.lower() == ".onnx" and path.exists():
+        _no_module(module, path)
         embedder = _load_onnx(path, path.with_suffix(".json"))
     elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
-        embedder = _load_folder(_from_hub(str(source)))
+        embedder = _load_folder(_from_hub(str(source)), module)
+    elif path.exists() and path.suffix.lower() in STATE_FILES:
+        raise InputError(
+            f"{source}: is a file of weights, which does not say of which network; make a model's "
+            f"folder of it: likewise models import {source} --out FOLDER --backbone NAME"
+        )
     else:
         problem = "is neither a model's folder nor an .onnx file" if path.exists() else "not found"
         raise InputError(f"{source}: {problem}; a model is the folder that `likewise train` writes")
     return embedder.to(device)
 
 
-def _load_folder(folder: Path) -> Embedder:
+def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
     config = _config_of(folder)
     if config.get("onnx"):
+        _no_module(own, folder)
         return _load_onnx(folder / Path(str(config["onnx"])).name, folder / CONFIG)
     tensors, embedded = read_tensors(folder / WEIGHTS)
     if embedded.get("fingerprint") != config.get("fingerprint"):
         config = embedded  # a crash came between the two files: the weights know best
     try:
-        backbone = Backbone(**config["backbone"])
         preprocess = Preprocess.from_dict(config["preprocess"])
+        backbone = Backbone(**config["backbone"]) if config["backbone"] else None
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
-    module = create_backbone(
-        backbone,
-        height=preprocess.height,
-        width=preprocess.width,
-        channels=preprocess.channels,
-    )
+    if backbone is not None:
+        _no_module(own, folder)
+        module = create_backbone(
+            backbone,
+            height=preprocess.height,
+            width=preprocess.width,
+            channels=preprocess.channels,
+        )
+        kind = backbone.name
+    elif own is not None:
+        module, kind = own, type(own).__name__
+    else:
+        raise InputError(
+            f"{folder}: its network is one of its author's own, {config.get('network')}; load it "
+            "in Python, with the network: likewise.load(folder, module=…)"
+        )
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise InputError(
-            f"{folder / WEIGHTS}: not the weights of {backbone.name} ({reason})"
-        ) from None
+        raise InputError(f"{folder / WEIGHTS}: not the weights of {kind} ({reason})") from None
     embedder = _with_config(Embedder(module, preprocess, backbone), config)
     names = folder / IDENTITIES
     embedder.identities = read_json(names) if names.exists() else None
     return _verified(embedder, config, folder / WEIGHTS)
+
+
+def _no_module(own: nn.Module | None, source: Path) -> None:
+    if own is not None:
+        raise InputError(f"module: {source} knows its own network; leave module out")
 
 
 def _load_onnx(path: Path, config_path: Path) -> Embedder:

@@ -11,6 +11,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from likewise.errors import InputError
+from likewise.models.weights_file import require_weights_file
 from likewise.storage import new_file
 
 __all__ = ["read_tensors", "write_tensors"]
@@ -40,12 +41,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         InputError: it is missing, damaged, or not of Likewise.
     """
+    require_weights_file(path)
     try:
         content = path.read_bytes()
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
         return load(content), json.loads(header["__metadata__"][KEY])
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: damaged, or no safetensors of Likewise ({error})") from None

@@ -9,15 +9,19 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.models.importing import read_pth
 from likewise.models.registry import Backbone
+from likewise.models.state_dict import (
+    STATE_FILES,
+    network_part,
+    read_state_dict,
+    warn_of_rest,
+)
 from likewise.models.store import load
 from likewise.training.patterns import matching
 from likewise.training.recipe import Recipe
 
 __all__ = ["Start", "start_of"]
 
-PTH = (".pth", ".pt")
 TOLD = 3  # weights that a message names
 
 
@@ -26,7 +30,7 @@ class Start:
     """The weights that a network begins with.
 
     Args:
-        source: an embedder's folder, a hub id, or a ``.pth``.
+        source: an embedder's folder, a hub id, or a file of weights.
         tensors: its weights by their names.
         backbone: what it is; None where the file does not say.
         preprocess: what it is used to see; None likewise.
@@ -69,16 +73,18 @@ class Start:
                 f"{model.name}; set model.name={kind}"
             )
         own = module.state_dict()
-        names = {**own, **self.tensors}
+        tensors, rest = network_part(self.tensors, own, self.source)
+        names = {**own, **tensors}
         left = set(matching("model.weights_except", model.weights_except, names))
         misfits = {
             name: misfit
             for name in names
-            if name not in left and (misfit := _misfit(own.get(name), self.tensors.get(name), name))
+            if name not in left and (misfit := _misfit(own.get(name), tensors.get(name), name))
         }
         if misfits:
             raise InputError(self._complaint(misfits, len(own), recipe))
-        taken = {name: t for name, t in self.tensors.items() if name in own and name not in left}
+        warn_of_rest(self.source, rest)
+        taken = {name: t for name, t in tensors.items() if name in own and name not in left}
         module.load_state_dict(taken, strict=False)
 
     def _complaint(self, misfits: dict[str, str], count: int, recipe: Recipe) -> str:
@@ -102,7 +108,7 @@ class Start:
 def start_of(recipe: Recipe) -> Start | None:
     """What ``model.weights`` names; None if the network begins with weights drawn at random.
 
-    Nothing of a ``.pth`` is run: it is read as plain weights.
+    Nothing of a file is run: it is read as plain weights.
 
     Raises:
         InputError: there is no such embedder or file, or it cannot be trained.
@@ -113,8 +119,8 @@ def start_of(recipe: Recipe) -> Start | None:
             raise InputError("model.weights_except: says nothing without model.weights")
         return None
     path = Path(source)
-    if path.suffix in PTH and not path.is_dir():
-        return Start(source, read_pth(path))
+    if path.suffix.lower() in STATE_FILES and not path.is_dir():
+        return Start(source, read_state_dict(path))
     embedder = load(source)
     if embedder.backbone is None:
         raise InputError(

@@ -88,6 +88,35 @@ def test_the_page_holds_every_point_and_its_photo(photos: Path, tmp_path: Path) 
     assert 'src="http' not in page.read_text().split("<script>")[0]  # nothing is fetched
 
 
+def cie_lab(color: str) -> np.ndarray:
+    """CIE 1976 L*a*b* of an sRGB colour, by its definition; white is D65."""
+    coded = np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    ratio = xyz @ linear / [0.9505, 1.0, 1.089]
+    f = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_identities_are_told_apart_by_colour_or_form_and_by_name(tmp_path: Path) -> None:
+    each, people = 5, 22
+    labels = [f"p{row // each:02d}" for row in range(each * people)]
+    items = pa.table({"path": [f"{row}.jpg" for row in range(len(labels))], "identity": labels})
+    places = np.random.default_rng(0).normal(size=(len(labels), 2)).astype(np.float32)
+    vectors = np.random.default_rng(1).normal(size=(len(labels), 4)).astype(np.float32)
+    page = write_map(Embeddings(vectors, items), places, tmp_path / "m.html")
+    others, *named = content(page)["traces"]
+    assert (others["name"], others["at"], len(named)) == ("others", None, 20)
+    assert len({(trace["color"], trace["form"]) for trace in named}) == 20
+    colors = [cie_lab(color) for color in {trace["color"] for trace in (others, *named)}]
+    apart = [np.linalg.norm(a - b) for n, a in enumerate(colors) for b in colors[:n]]
+    assert min(apart) > 30  # 2.3 is a just noticeable difference
+    for trace in named:
+        assert min(trace["x"]) <= trace["at"][0] <= max(trace["x"])
+        assert trace["at"][1] in trace["y"]
+    assert '<div id="legend">' in page.read_text()
+
+
 def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
     name = "</script><script>alert(1)</script>.jpg"
     items = pa.table({"path": [name, "b.jpg", "c.jpg"], "identity": ["<b>x", "<b>x", "y"]})

@@ -17,7 +17,8 @@ __all__ = ["curves_plot", "means_plot"]
 
 ABOVE, BELOW, UNCLEAR, INK = "#0f766e", "#b45309", "#64748b", "#334155"
 GRID, OTHERS = "#e2e8f0", "#cbd5e1"
-COLUMNS = 6
+COLUMNS = 5
+WIDTH = 9.0  # inches; a page shows them in 660 to 900 pixels
 
 
 def means_plot(rows: Sequence[Row], reference: str) -> str:
@@ -28,7 +29,7 @@ def means_plot(rows: Sequence[Row], reference: str) -> str:
     from matplotlib.figure import Figure
 
     shown = [row for row in rows if row.runs]
-    figure = Figure(figsize=(9.6, 1.1 + 0.27 * max(2, len(shown))), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.1 + 0.29 * max(2, len(shown))), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     places = range(len(shown), 0, -1)
     for place, row in zip(places, shown, strict=True):
@@ -40,8 +41,8 @@ def means_plot(rows: Sequence[Row], reference: str) -> str:
     left.set_xlim(right=min(1.0, left.get_xlim()[1]))
     left.set_yticks(list(places), [row.label for row in shown])
     for axes, text in ((left, "AUC on unseen identities"), (right, f"difference from {reference}")):
-        axes.set_xlabel(text, color=INK, fontsize=9)
-        axes.tick_params(colors=INK, labelsize=8, length=0)
+        axes.set_xlabel(text, color=INK, fontsize=11)
+        axes.tick_params(colors=INK, labelsize=10, length=0)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.grid(axis="x", color=GRID, lw=0.6)
         axes.grid(axis="y", color="#f1f5f9", lw=0.6)
@@ -73,18 +74,19 @@ def curves_plot(rows: Sequence[Row], target: Target) -> str:
     shown = [row for row in rows if row.curve]
     columns = min(COLUMNS, max(1, len(shown)))
     lines = math.ceil(max(1, len(shown)) / columns)
-    figure = Figure(figsize=(9.6, 0.5 + 1.42 * lines), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.5 + 1.6 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     values = [auc for row in shown for _, auc in row.curve]
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     for axes, row in zip(panels, shown, strict=False):
+        mark = "" if len(row.curve) > 1 else "o"  # one epoch makes no line
         for other in shown:
-            axes.plot(*zip(*other.curve, strict=True), color=OTHERS, lw=0.6, zorder=1)
-        axes.plot(*zip(*row.curve, strict=True), color=ABOVE, lw=2, zorder=3)
+            axes.plot(*zip(*other.curve, strict=True), marker=mark, color=OTHERS, lw=0.6, zorder=1)
+        axes.plot(*zip(*row.curve, strict=True), marker=mark, color=ABOVE, lw=2, zorder=3)
         axes.axhline(target.auc, color=BELOW, lw=0.7, ls=(0, (3, 2)), zorder=2)
-        axes.set_title(row.label, fontsize=8, color=INK, loc="left", pad=2)
-        axes.tick_params(colors=INK, labelsize=7, length=2)
+        axes.set_title(row.label, fontsize=10, color=INK, loc="left", pad=2)
+        axes.tick_params(colors=INK, labelsize=9, length=2)
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(OTHERS)

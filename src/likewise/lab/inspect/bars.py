@@ -9,33 +9,35 @@ from likewise.evaluation.plots import GENUINE, IMPOSTOR
 
 __all__ = ["bar_chart", "score_chart"]
 
-WIDTH, HEIGHT = 480, 250
-LEFT, RIGHT, TOP, BOTTOM = 14, 10, 22, 38
+# Units of lettering and lines; a phone shows them as pixels, a desk half as large again.
+WIDTH, HEIGHT = 340, 230
+LEFT, RIGHT, TOP, BOTTOM = 12, 12, 22, 42
+LETTERING, ROW = 12, 24
+LETTER = 0.6 * LETTERING  # about the width of a digit
 INK, LINE = "#334155", "#e2e8f0"
 
 
 def bar_chart(bars: Sequence[tuple[str, int]], axis: str) -> str:
-    """Counts with their names below and their values above.
+    """Counts as bars one below the other, each with its name before it and its value after.
 
     Args:
         bars: name and count.
         axis: what the names are of.
     """
     highest = max((count for _, count in bars), default=0) or 1
-    step = (WIDTH - LEFT - RIGHT) / max(len(bars), 1)
-    room = HEIGHT - TOP - BOTTOM
-    parts = []
+    start = LEFT + LETTER * max((len(name) for name, _ in bars), default=0) + 6
+    room = WIDTH - RIGHT - start - LETTER * len(f"{highest:,}") - 6
+    parts = [_text(LEFT, TOP - 6, axis, anchor="start")]
     for number, (name, count) in enumerate(bars):
-        middle = LEFT + (number + 0.5) * step
-        tall = room * count / highest
-        top = HEIGHT - BOTTOM - tall
+        top = TOP + ROW * number
+        wide = room * count / highest
+        parts.append(_text(start - 6, top + 16, name, anchor="end"))
         parts.append(
-            f'<rect x="{middle - 0.4 * step:.1f}" y="{top:.1f}" width="{0.8 * step:.1f}" '
-            f'height="{tall:.1f}" rx="2" fill="{GENUINE}"/>'
+            f'<rect x="{start:.1f}" y="{top + 3:.1f}" width="{wide:.1f}" height="{ROW - 6}" '
+            f'rx="2" fill="{GENUINE}"/>'
         )
-        parts.append(_text(middle, top - 5, f"{count:,}"))
-        parts.append(_text(middle, HEIGHT - BOTTOM + 14, name))
-    return _frame("".join(parts), axis)
+        parts.append(_text(start + wide + 6, top + 16, f"{count:,}", anchor="start"))
+    return _frame("".join(parts), axis, TOP + ROW * len(bars) + 8)
 
 
 def score_chart(
@@ -50,7 +52,8 @@ def score_chart(
     """
     low, high = edges[0], edges[-1]
     highest = max((max(heights) for _, heights in counts), default=0) or 1
-    room = HEIGHT - TOP - BOTTOM
+    above = 16 * len(counts) + 8  # the names stand above the bars, not on them
+    room = HEIGHT - above - BOTTOM
     scale = (WIDTH - LEFT - RIGHT) / (high - low)
     parts = []
     colors = (IMPOSTOR, GENUINE)[-len(counts) :]
@@ -63,24 +66,25 @@ def score_chart(
                 'fill-opacity="0.55"/>'
             )
         parts.append(
-            f'<rect x="{LEFT + 4}" y="{TOP + 15 * number - 8}" width="9" height="9" rx="2" '
+            f'<rect x="{LEFT}" y="{16 * number + 5}" width="10" height="10" rx="2" '
             f'fill="{color}" fill-opacity="0.55"/>'
         )
-        parts.append(_text(LEFT + 18, TOP + 15 * number, name, anchor="start"))
+        parts.append(_text(LEFT + 16, 16 * number + 14, name, anchor="start"))
+    base = HEIGHT - BOTTOM
+    parts.append(
+        f'<line x1="{LEFT}" y1="{base}" x2="{WIDTH - RIGHT}" y2="{base}" stroke="{LINE}"/>'
+    )
     for tick in (0.0, 0.5, 1.0):
         if low <= tick <= high:
-            parts.append(_text(LEFT + (tick - low) * scale, HEIGHT - BOTTOM + 14, f"{tick:g}"))
-    return _frame("".join(parts), axis)
+            parts.append(_text(LEFT + (tick - low) * scale, base + 15, f"{tick:g}"))
+    parts.append(_text(WIDTH / 2, HEIGHT - 8, axis))
+    return _frame("".join(parts), axis, HEIGHT)
 
 
-def _frame(inside: str, axis: str) -> str:
-    base = HEIGHT - BOTTOM
+def _frame(inside: str, axis: str, height: float) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(axis)}" '
-        'font-family="system-ui, sans-serif" font-size="11">'
-        f"{inside}"
-        f'<line x1="{LEFT}" y1="{base}" x2="{WIDTH - RIGHT}" y2="{base}" stroke="{LINE}"/>'
-        f"{_text(WIDTH / 2, HEIGHT - 6, axis)}</svg>"
+        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(axis)}" '
+        f'font-family="system-ui, sans-serif" font-size="{LETTERING}">{inside}</svg>'
     )
 
 

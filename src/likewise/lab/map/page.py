@@ -21,14 +21,16 @@ from likewise.storage import write_text
 __all__ = ["MOST", "write_map"]
 
 MOST = 5000  # points, each with its photo: a page of some ten megabytes
-NAMED = 20  # identities with a colour and a legend entry of their own
+NAMED = 20  # identities with a mark, a name on the map and a legend entry of their own
 SIDE = 56
-# Colours that stay apart for most colour-blind people: Paul Tol's, and lighter ones of them.
+# Ten hues that are far from each other and from white, each in two forms: twenty near-equal
+# shades could not be told apart.
 PALETTE = (
-    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#0f766e", "#b45309",
-    "#332288", "#882255", "#44aa99", "#999933", "#cc6677", "#88ccee", "#117733", "#ddaa33",
-    "#bb5566", "#004488", "#7c3aed", "#5d4037",
+    "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#7b3fc4",
+    "#7a4a2b", "#f06ebf", "#a8a800", "#12c4d6", "#111827",
 )  # fmt: skip
+FORMS = ("circle", "diamond")
+MARKS = [(color, form) for form in FORMS for color in PALETTE]
 OTHERS = "#94a3b8"
 
 
@@ -40,7 +42,7 @@ def write_map(
     *,
     title: str = "A map of embeddings",
 ) -> Path:
-    """Write the page; the most frequent identities have colours, the others are grey.
+    """Write the page; the most frequent identities have a colour and a name, the others are grey.
 
     Args:
         embeddings: N of them, with names, and identities where they are known.
@@ -90,15 +92,17 @@ def _traces(
 ) -> list[dict[str, object]]:
     """One set of points for each identity that has a colour, and one for all others."""
     frequent = [name for name, _ in Counter(identities).most_common(NAMED) if name]
-    colours = dict(zip(frequent, PALETTE, strict=False))
+    marks = dict(zip(frequent, MARKS, strict=False))
     rows: dict[str, list[int]] = {name: [] for name in ["", *sorted(frequent)]}
     for row, identity in enumerate(identities):
-        rows[identity if identity in colours else ""].append(row)
+        rows[identity if identity in marks else ""].append(row)
     rest = "all" if not frequent else "others"
     return [
         {
             "name": identity or rest,
-            "color": colours.get(identity, OTHERS),
+            "color": marks.get(identity, (OTHERS, "circle"))[0],
+            "form": marks.get(identity, (OTHERS, "circle"))[1],
+            "at": _label_place(places[chosen]) if identity else None,
             "x": [round(float(v), 4) for v in places[chosen, 0]],
             "y": [round(float(v), 4) for v in places[chosen, 1]],
             "label": [
@@ -109,6 +113,13 @@ def _traces(
         for identity, chosen in rows.items()
         if chosen
     ]
+
+
+def _label_place(places: NDArray[np.float32]) -> list[float]:
+    """Where the name of a cluster stands: above its middle, on its highest point but for strays."""
+    middle = np.median(places, axis=0)
+    close = np.argsort(np.linalg.norm(places - middle, axis=1))[: max(1, round(0.8 * len(places)))]
+    return [round(float(middle[0]), 4), round(float(places[close, 1].max()), 4)]
 
 
 def _thumbnails(names: list[str], photos: Manifest | Path | None) -> list[str]:

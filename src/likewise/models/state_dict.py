@@ -1,0 +1,147 @@
+"""Weights trained elsewhere: the state dictionary in a file of PyTorch or safetensors."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from likewise.errors import InputError
+from likewise.models.weights_file import require_weights_file
+
+__all__ = ["STATE_FILES", "network_part", "read_state_dict", "warn_of_rest"]
+
+log = logging.getLogger(__name__)
+
+# What such files are called.
+STATE_FILES = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".safetensors")
+# Where training scripts keep the network's part of a checkpoint, the surest name first.
+ENTRIES = (
+    "state_dict_backbone",  # arcface_torch
+    "state_dict",  # Lightning, timm, MoCo
+    "model_state_dict",
+    "model",
+    "backbone",
+    "net",
+    "network",
+)
+TOLD = 5  # names in a message
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The weights in a file by their names; nothing in the file is run.
+
+    A ``.safetensors``, a state dictionary of ``torch.save``, or a checkpoint that holds one, such
+    as the ``checkpoint_gpu_0.pt`` of arcface_torch.
+
+    Raises:
+        InputError: it is missing, cannot be read as plain weights, or holds something else.
+    """
+    require_weights_file(path)
+    if path.suffix.lower() == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read as plain weights ({_reason(error)})") from None
+    state = _network_entry(found)
+    if state is None:
+        held = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
+        raise InputError(
+            f"{path}: not a state dictionary (names with their tensors), nor a checkpoint with "
+            f"one as {' or '.join(ENTRIES)}; it holds {held or 'nothing'}"
+        )
+    return state
+
+
+def network_part(
+    state: dict[str, Tensor], expected: Collection[str], source: str
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Those of the weights that are a network's, by its own names, and the names of the rest.
+
+    Wrappers put a prefix before every name: ``module.`` (DataParallel), ``_orig_mod.`` (compile),
+    ``model.`` or ``backbone.`` (a class around the network). The prefix is the one under which
+    the most of the expected names are found; what lies under another one, such as the classes of
+    a loss, is the rest. Without a prefix there is no rest.
+
+    Args:
+        state: weights by their names.
+        expected: the names of the network's own weights.
+        source: where the weights are from, for messages.
+
+    Raises:
+        InputError: the same network is there under several prefixes.
+    """
+    wanted = set(expected)
+    found = Counter(
+        name[: len(name) - len(tail)] for name in state for tail in _tails(name) if tail in wanted
+    )
+    most = max(found.values(), default=0)
+    best = sorted((prefix for prefix, count in found.items() if count == most), key=len)
+    prefix = best[0] if best else ""
+    if prefix and len(best) > 1 and most > len(wanted) / 2:
+        raise InputError(
+            f"{source}: holds this network under {' and '.join(sorted(best))}; save the one that "
+            "you want alone"
+        )
+    part = {n.removeprefix(prefix): tensor for n, tensor in state.items() if n.startswith(prefix)}
+    return part, [name for name in state if not name.startswith(prefix)]
+
+
+def warn_of_rest(source: str, rest: Sequence[str]) -> None:
+    """Count and name what a checkpoint holds beside the network."""
+    if rest:
+        more = ", …" if len(rest) > TOLD else ""
+        log.warning(
+            "%s: left out %d tensors beside the network: %s%s",
+            source, len(rest), ", ".join(rest[:TOLD]), more,
+        )  # fmt: skip
+
+
+def _tails(name: str) -> list[str]:
+    """A dotted name, and what is left of it from each of its dots on."""
+    parts = name.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts))]
+
+
+def _network_entry(found: Any) -> dict[str, Tensor] | None:
+    """The state dictionary that something read is, or holds."""
+    if not isinstance(found, dict) or not found:
+        return None
+    if all(torch.is_tensor(value) for value in found.values()):
+        return {str(name): tensor for name, tensor in found.items()}
+    for entry in ENTRIES:
+        if (state := _network_entry(found.get(entry))) is not None:
+            return state
+    return None
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged, or no safetensors ({error})") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why torch will not read a file, without its advice to run what is in it."""
+    text = str(error)
+    if "TorchScript" in text:
+        return "it is a TorchScript archive; save the weights alone, torch.save(net.state_dict())"
+    if code := re.search(r"GLOBAL (\S+)", text):
+        return (
+            f"it holds Python objects, {code[1]}, which would have to be run; save the weights "
+            "alone: torch.save(net.state_dict(), file)"
+        )
+    if isinstance(error, EOFError) or "Weights only load failed" in text or "PytorchStream" in text:
+        return "it is damaged, or no file of torch.save"
+    return text.splitlines()[0] if text else type(error).__name__
