@@ -53,3 +53,15 @@ def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert code == 2
         assert problem in err.replace("\n", " ")
         assert likewise.Index.load(tmp_path / "index").family == "hnsw"
+
+
+def test_compact_drops_what_was_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = likewise.Index.build(np.random.default_rng(0).normal(size=(50, 8)))
+    index.remove([3, 4])
+    folder = index.save(tmp_path / "index")
+    code, text, _ = run(capsys, "index", "compact", folder, "--json")
+    assert (code, json.loads(text)) == (0, {"index": str(folder), "removed": 2, "count": 48})
+    code, text, _ = run(capsys, "index", "compact", folder)
+    assert (code, "48 vectors; 0 that had been removed" in " ".join(text.split())) == (0, True)
+    code, _, err = run(capsys, "index", "compact", tmp_path / "none")
+    assert (code, "no such index" in err) == (2, True)
