@@ -105,6 +105,8 @@ def test_wrong_input(index: Index) -> None:
     for few in (VECTORS, VECTORS[:5]):
         with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
             Index.build(few, recall=0.9, seed=-1)
+    with pytest.raises(InputError, match="k: must be at least 1; got 0"):
+        check(index, k=0)
     with pytest.raises(InputError, match="nothing to search for"):
         check(Index.build(np.eye(3)[:1]))
     with pytest.raises(InputError, match="have 3 dimensions"):
