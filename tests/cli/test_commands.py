@@ -25,6 +25,7 @@ COMMANDS = [
     ["demo"], ["compare"], ["train"], ["evaluate"], ["calibrate"], ["embed"], ["verify"],
     ["index", "build"],
     ["index", "search"], ["index", "tune"], ["index", "check"],
+    ["index", "compact"],
     ["models", "list"], ["models", "import"], ["figures"], ["map"],
     ["doctor"], ["data", "inspect"], ["data", "clean"],
     ["data", "convert"], ["data", "split"], ["data", "bin"],

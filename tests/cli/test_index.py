@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import likewise
 from likewise.cli import main
+from likewise.distances import Cosine
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
@@ -53,3 +55,82 @@ def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert code == 2
         assert problem in err.replace("\n", " ")
         assert likewise.Index.load(tmp_path / "index").family == "hnsw"
+
+
+def test_compact_drops_what_was_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = likewise.Index.build(np.random.default_rng(0).normal(size=(50, 8)))
+    index.remove([3, 4])
+    folder = index.save(tmp_path / "index")
+    code, text, _ = run(capsys, "index", "compact", folder, "--json")
+    assert (code, json.loads(text)) == (0, {"index": str(folder), "removed": 2, "count": 48})
+    code, text, _ = run(capsys, "index", "compact", folder)
+    assert (code, "48 vectors; 0 that had been removed" in " ".join(text.split())) == (0, True)
+    code, _, err = run(capsys, "index", "compact", tmp_path / "none")
+    assert (code, "no such index" in err) == (2, True)
+
+
+def test_search_says_who_is_known_at_the_models_threshold(
+    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, probe = tmp_path / "index", photos / "bob" / "2.png"
+    run(capsys, "index", "build", photos, "--model", model, "--out", index)
+    embedder = likewise.load(model)
+    assert embedder.operating_point is not None
+    ask = ("index", "search", index, probe, "--model", model, "-k", 12)
+    (answer,) = json.loads(run(capsys, *ask, "--json")[1])
+    all_scores = Cosine().pairwise(embedder.embed([probe]), likewise.Index.load(index).vectors)[0]
+    limit = embedder.operating_point.threshold
+    assert answer["threshold"] == limit
+    assert answer["known"] == (all_scores >= limit).sum() > 0
+    assert set(answer["found"][0]) == {"id", "score", "path", "identity"}
+    # A threshold between two hits parts them; above the best, nobody is known.
+    between = (answer["found"][2]["score"] + answer["found"][3]["score"]) / 2
+    code, out, _ = run(capsys, *ask, "--threshold", between)
+    assert code == 0
+    assert f"known: 3 of these 12 at or above threshold {between:.4f}" in out
+    assert (out.count("same"), out.count("different")) == (3, 9)
+    (told,) = json.loads(run(capsys, *ask, "--threshold", between, "--json")[1])
+    assert (told["threshold"], told["known"]) == (between, 3)
+    stranger = tmp_path / "stranger.png"
+    Image.effect_noise((48, 48), 90).convert("RGB").save(stranger)
+    words = ("index", "search", index, stranger, "--model", model, "--threshold", 0.9999)
+    assert "nobody known: the nearest is below threshold 0.9999" in run(capsys, *words)[1]
+    (told,) = json.loads(run(capsys, *words, "--json")[1])
+    assert (told["known"], len(told["found"])) == (0, 5)
+    for more, problem in (
+        (("--threshold", 1.5), "a cosine is from -1 to 1"),
+        (("--threshold", 0.5, "--fmr", 0.1), "give one of the two"),
+        (("--fmr", 0.123), "0.123 was not measured for this model"),
+    ):
+        code, _, err = run(capsys, *ask, *more)
+        assert (code, problem in " ".join(err.split())) == (2, True)
+
+
+def test_search_without_a_threshold_says_so_only_where_a_model_has_one(
+    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "e.parquet"
+    run(capsys, "embed", photos, "--model", model, "--out", file)
+    for metric in ("cosine", "euclidean"):
+        run(capsys, "index", "build", file, "--metric", metric, "--out", tmp_path / metric)
+    ask = ("index", "search", tmp_path / "cosine", "--queries", file, "-k", 2)
+    code, out, err = run(capsys, *ask)
+    assert (code, "decision" in out) == (0, False)
+    assert "name the model, whose threshold decides" in " ".join(err.split())
+    assert {answer["known"] for answer in json.loads(run(capsys, *ask, "--json")[1])} == {None}
+    code, out, err = run(capsys, *ask, "--model", model)
+    assert (code, "decision" in out, "nothing is said" in err) == (0, True, False)
+    code, _, err = run(capsys, *ask, "--fmr", 0.1)
+    assert (code, "name it: --model" in " ".join(err.split())) == (2, True)
+    far = ("index", "search", tmp_path / "euclidean", "--queries", file, "--model", model)
+    assert "is of the cosine" in " ".join(run(capsys, *far)[2].split())
+    code, _, err = run(capsys, *far, "--fmr", 0.1)
+    assert (code, "was measured for the cosine" in " ".join(err.split())) == (2, True)
+    (first, *_) = json.loads(run(capsys, *far, "--threshold", -1e-6, "--json")[1])
+    assert first["known"] == 1  # itself
+    np.save(tmp_path / "v.npy", np.eye(4, dtype=np.float32))
+    likewise.Index.build(np.eye(4)).save(tmp_path / "external")
+    code, _, err = run(
+        capsys, "index", "search", tmp_path / "external", "--queries", tmp_path / "v.npy"
+    )
+    assert (code, err) == (0, "")

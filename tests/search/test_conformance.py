@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from likewise.errors import InputError
+from likewise.search.index import Index
 from likewise.search.interface import SearchIndex, open_index
 from tests.search.backends import Backend, items, same
 from tests.search.cases import (
@@ -133,6 +134,20 @@ def test_an_empty_index(backend: Backend, tmp_path: Path) -> None:
     assert back.remove([1, 2, 3, 4]) == 4
     assert back.search(np.eye(4)[1], 1)[1].shape == (1, 0)
     assert back.search(np.empty((0, 4)), 3)[1].shape == (0, 0)
+
+
+def test_an_emptied_index_stays_empty(backend: Backend, tmp_path: Path) -> None:
+    index = backend.build(VECTORS[:60], IDS[:60])
+    assert index.remove(IDS[:60]) == 60
+    back = open_index(index.save(tmp_path))
+    ones = [index, back]
+    if isinstance(index, Index):
+        ones += [Index.load(tmp_path, rebuild=True), index.in_own_space()]
+    for one in ones:
+        assert len(one) == len(one.ids) == len(one.vectors) == 0
+        assert one.search(QUERIES[:2], 3)[1].shape == (2, 0)
+    back.add(VECTORS[:2], IDS[:2])
+    assert sorted(back.search(VECTORS[0], 9)[1][0].tolist()) == sorted(IDS[:2].tolist())
 
 
 def test_duplicates_are_all_there(backend: Backend) -> None:

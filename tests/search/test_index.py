@@ -55,6 +55,27 @@ def test_search_against_a_plain_loop(
     assert found.dtype == np.int64
 
 
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("filtered", [False, True])
+def test_of_those_that_tie_with_the_last_the_smallest_ids_come(metric: str, filtered: bool) -> None:
+    random = np.random.default_rng(0)
+    few = random.integers(1, 4, (12, 20)).astype(np.float32)
+    vectors = few[random.integers(0, 12, 400)]
+    ids = random.permutation(10_000)[:400] - 5_000
+    index = Index.build(vectors[:300], ids[:300], metric=metric)
+    index.add(vectors[300:], ids[300:])
+    index.remove(ids[:50])
+    allowed = ids[::2] if filtered else None
+    kept = np.arange(400) >= 50
+    if allowed is not None:
+        kept &= np.isin(ids, allowed)
+    one_at_a_time = [index.search(query, 5, filter=allowed)[1][0] for query in few]
+    for found in (one_at_a_time, index.search(few, 5, filter=allowed)[1]):
+        for query, own in zip(few, found, strict=True):
+            expected = loop(vectors[kept], ids[kept], query, 5, metric)
+            assert own.tolist() == [number for _, number in expected]
+
+
 def test_many_queries_at_once_agree_with_one_at_a_time() -> None:
     random = np.random.default_rng(0)
     index = Index.build(random.normal(size=(500, 32)))

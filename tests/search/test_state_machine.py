@@ -65,6 +65,11 @@ class Life(RuleBasedStateMachine):
             self.model.pop(number, None)
 
     @rule()
+    def remove_all(self) -> None:
+        assert self.index.remove(np.array([*self.model], np.int64)) == len(self.model)
+        self.model.clear()
+
+    @rule()
     def rebuild(self) -> None:
         if isinstance(self.index, Index):  # a server sees to that itself
             self.index.rebuild()

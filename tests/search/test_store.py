@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from likewise.errors import InputError, LikewiseError
@@ -43,6 +45,52 @@ def test_a_flipped_byte_is_noticed_in_every_file(name: str, tmp_path: Path) -> N
             Index.load(tmp_path)
         file.write_bytes(good)
     assert len(Index.load(tmp_path)) == len(index)
+
+
+@pytest.mark.parametrize("name", ["exact", "ivf_flat", "hnsw"])
+def test_a_compacted_index_holds_no_byte_of_what_was_removed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that whole names can be looked for in the files.
+    monkeypatch.setattr(pq, "write_table", partial(pq.write_table, compression="none"))
+    random = np.random.default_rng(0)
+    vectors, ids = random.normal(size=(300, 16)), random.integers(2**40, 2**60, 300)
+    names = pa.array([random.bytes(12).hex() for _ in range(300)])
+    people = pa.array([random.bytes(12).hex() for _ in range(300)])
+    items = pa.table(
+        {
+            "path": names,
+            "identity": pa.DictionaryArray.from_arrays(pa.array(np.arange(300)), people),
+            "seen": pa.ListArray.from_arrays(np.arange(301), people.dictionary_encode()),
+        }
+    )
+    index = Index.build(vectors[:290], ids[:290], family=name, items=items.slice(0, 290))
+    index.add(vectors[290:], ids[290:], items.slice(290))
+    before = {number: index.vectors[number].tobytes() for number in (0, 295, 1, 296)}
+
+    def found(number: int) -> list[bool]:
+        whole = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        texts = [str(column[number]).encode() for column in (names, people)]
+        traces = [before[number], ids[number].astype("<i8").tobytes(), *texts]
+        return [trace in whole for trace in traces]
+
+    index.remove(ids[[0, 295]])
+    index.save(tmp_path)
+    assert found(0) == [True] * 4  # still there, marked
+    assert Index.load(tmp_path).compact(tmp_path) == 1
+    assert found(0) == found(295) == [False] * 4
+    assert found(1) == found(296) == [True] * 4
+    back = Index.load(tmp_path)
+    kept = np.delete(np.arange(300), [0, 295])
+    assert sorted(back.ids.tolist()) == sorted(ids[kept].tolist())
+    assert back.describe(ids[[1, 296]]) == items.take([1, 296]).to_pylist()
+    assert back.items is not None
+    assert back.items.schema.types == items.schema.types
+    assert back.family == name
+    back.remove(ids)
+    assert back.compact(tmp_path) == 298
+    assert len(Index.load(tmp_path)) == 0
+    assert found(1) == [False] * 4
 
 
 def test_every_single_byte_of_the_header(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from likewise.cli import index_build, index_check, index_search, index_tune
+from likewise.cli import index_build, index_check, index_compact, index_search, index_tune
 from likewise.cli.output import add_command
 
 __all__ = ["app"]
@@ -17,3 +17,4 @@ add_command(app, "build", index_build.build)
 add_command(app, "search", index_search.search)
 add_command(app, "tune", index_tune.tune)
 add_command(app, "check", index_check.check)
+add_command(app, "compact", index_compact.compact)

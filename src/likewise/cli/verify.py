@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from likewise.cli.decision import Fmr, Threshold, check_decision, measured_point
 from likewise.cli.output import AsJson, Device, Flip, Model, print_json
 
 if TYPE_CHECKING:
@@ -19,10 +20,7 @@ def verify(
     a: Annotated[Path, typer.Argument(help="A photo.", metavar="A")],
     b: Annotated[Path, typer.Argument(help="Another photo.", metavar="B")],
     model: Model,
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", help="Decide here; default: the model's own."),
-    ] = None,
+    threshold: Threshold = None,
     distance: Annotated[
         str,
         typer.Option(
@@ -30,10 +28,7 @@ def verify(
             help="As in evaluate; the model's own threshold and probability are of the cosine.",
         ),
     ] = "cosine",
-    fmr: Annotated[
-        float | None,
-        typer.Option("--fmr", help="Decide at this false match rate, one of those measured."),
-    ] = None,
+    fmr: Fmr = None,
     prior: Annotated[
         float,
         typer.Option("--prior", help="How often two photos here are of one person, from 0 to 1."),
@@ -48,21 +43,15 @@ def verify(
     """
     from likewise.distances import parse_distance
     from likewise.errors import InputError
-    from likewise.models.operating_point import at_fmr
     from likewise.models.store import load
 
-    if threshold is not None and fmr is not None:
-        raise InputError("--threshold and --fmr: give one of the two")
     if not 0 < prior < 1:
         raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")
     metric = parse_distance(distance)
     by_cosine = metric.name == "cosine"
-    if by_cosine and threshold is not None and not -1 <= threshold <= 1:
-        raise InputError(f"--threshold: a cosine is from -1 to 1; got {threshold:g}")
-    if fmr is not None and not by_cosine:
-        raise InputError("--fmr: was measured for the cosine; give a --threshold of this distance")
+    check_decision(threshold, fmr, by_cosine=by_cosine)
     embedder = load(model, device=device)
-    point = embedder.operating_point if fmr is None else at_fmr(embedder.operating_points, fmr)
+    point = measured_point(embedder, fmr)
     pair = embedder.embed([a, b], flip=flip)
     score = float(metric.score_paired(pair[:1], pair[1:])[0])
     if by_cosine:

@@ -48,8 +48,8 @@ def nearest(
 ) -> Neighbors:
     """Find the ``k`` most alike rows of ``gallery`` for each query, comparing with all of them.
 
-    The matrix of scores is never held: time grows with Q·N, memory with Q·k. Scores are those of
-    matrix products in float32, so rows that are equal may differ in the last digit.
+    The matrix of scores is never held: time grows with Q·N, memory with Q·k. Rows that are equal
+    score alike to the bit.
 
     Args:
         queries: [Q, D], finite; for the cosine not zero.

@@ -1,4 +1,10 @@
-"""Scores of many queries against a large gallery, tile by tile: never the whole matrix."""
+"""Scores of many queries against a large gallery, tile by tile: never the whole matrix.
+
+Equal rows score alike to the bit, wherever they lie, so that what ties is told by its row. A matrix
+product does not see to that: the order in which it sums depends on the place in the matrix. So rows
+that come more than once are multiplied in double precision, which leaves float32 nothing to round
+in two ways; and so are all distances, for of whole numbers, equal ones then tie as well.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from likewise.distances import Cosine, Distance, Dot
+from likewise.search.row_hashes import repeated, row_hashes
 
 __all__ = ["GALLERY_ROWS", "QUERY_ROWS", "Tile", "mutual_tiles", "score_tiles"]
 
@@ -20,6 +27,7 @@ Vectors = NDArray[np.float32]
 GALLERY_ROWS = 32_768
 QUERY_ROWS = 512
 MUTUAL_ROWS = 8_192  # of a square tile: 256 MiB
+DOUBLE = 4_194_304  # scores in double precision at one time: 32 MiB
 
 
 class Tile(NamedTuple):
@@ -46,8 +54,8 @@ def score_tiles(
 ) -> Iterator[Tile]:
     """Every query against every row, the gallery from its start to its end.
 
-    Each row of the gallery is read once, so it may lie on disk. Beside the two matrices this
-    takes a copy of the queries and a few tiles.
+    The gallery is read from its start to its end, twice for products, so it may lie on disk. Beside
+    the two matrices this takes a copy of the queries and a few tiles.
 
     Args:
         queries: float32 [Q, D].
@@ -67,14 +75,26 @@ def score_tiles(
     if cosine:
         _normalize(wanted)
     count = len(gallery) if order is None else len(order)
+
+    def block(rows: slice) -> Vectors:
+        near = np.array(gallery[rows if order is None else order[rows]], np.float32)
+        if cosine:
+            _normalize(near)
+        return near
+
+    twins = np.zeros(count, bool)
+    if isinstance(distance, Cosine | Dot):
+        hashes = [row_hashes(block(rows)) for rows in _spans(count, GALLERY_ROWS)]
+        twins = repeated(np.concatenate(hashes))
     buffer = torch.empty(min(QUERY_ROWS, len(queries)) * min(GALLERY_ROWS, count))
     with torch.no_grad():
         for rows in _spans(count, GALLERY_ROWS, cuts):
-            near = np.array(gallery[rows if order is None else order[rows]], np.float32)
-            if cosine:
-                _normalize(near)
+            near = block(rows)
+            own = np.flatnonzero(twins[rows])
             for some in _spans(len(queries), QUERY_ROWS):
-                yield Tile(some, rows, _scores(wanted[some], near, distance, buffer))
+                scores = _scores(wanted[some], near, distance, buffer)
+                _in_double(scores, wanted[some], near, distance, own)
+                yield Tile(some, rows, scores)
 
 
 def mutual_tiles(
@@ -89,6 +109,9 @@ def mutual_tiles(
     wanted = np.array(vectors, np.float32)
     if isinstance(distance, Cosine):
         _normalize(wanted)
+    twins = np.zeros(len(wanted), bool)
+    if isinstance(distance, Cosine | Dot):
+        twins = repeated(row_hashes(wanted))
     buffer = torch.empty(min(MUTUAL_ROWS, len(wanted)) ** 2)
     number = -1
     with torch.no_grad():
@@ -101,6 +124,9 @@ def mutual_tiles(
                     continue
                 # A copy: of a matrix with itself NumPy makes half, and mirrors it slowly.
                 scores = _scores(wanted[some], wanted[rows].copy(), distance, buffer)
+                left, right = np.flatnonzero(twins[some]), np.flatnonzero(twins[rows])
+                _in_double(scores, wanted[some], wanted[rows], distance, right)
+                _in_double(scores.T, wanted[rows], wanted[some], distance, left)
                 yield Tile(some, rows, scores)
                 if rows != some:
                     yield Tile(rows, some, scores.T)
@@ -108,12 +134,28 @@ def mutual_tiles(
 
 def _scores(wanted: Vectors, near: Vectors, distance: Distance, buffer: Tensor) -> Tensor:
     """Scores [q, n]; for the cosine of rows that are of unit length already."""
-    if not isinstance(distance, Cosine | Dot):
-        return torch.from_numpy(distance.score_pairwise(wanted, near))
     scores = buffer[: len(wanted) * len(near)].view(len(wanted), len(near))
+    if not isinstance(distance, Cosine | Dot):
+        exact = near.astype(np.float64)
+        for some in _spans(len(wanted), max(1, DOUBLE // len(near))):
+            found = distance.score_pairwise(wanted[some].astype(np.float64), exact)
+            scores[some] = torch.from_numpy(found)
+        return scores
     # NumPy's BLAS: as fast as torch's on Intel, a fifth faster on AMD.
     np.matmul(wanted, near.T, out=scores.numpy())
     return scores.clamp_(-1.0, 1.0) if isinstance(distance, Cosine) else scores
+
+
+def _in_double(
+    scores: Tensor, wanted: Vectors, near: Vectors, distance: Distance, columns: NDArray[np.int64]
+) -> None:
+    """Put the products of some columns in again, summed in double precision."""
+    exact = wanted.astype(np.float64)
+    for some in _spans(len(columns), max(1, DOUBLE // len(wanted))):
+        found = torch.from_numpy(exact @ near[columns[some]].astype(np.float64).T)
+        if isinstance(distance, Cosine):
+            found.clamp_(-1.0, 1.0)
+        scores[:, torch.from_numpy(columns[some])] = found.float()
 
 
 def _normalize(rows: Vectors) -> None:

@@ -125,7 +125,7 @@ class Triplet(EmbeddingLoss):
             return mean_active_hinge(
                 distances, labels, self.margin, semi_hard=self.mining == "semi_hard"
             )
-        miner = self.miner or DistanceWeighted(embeddings.shape[1])
+        miner = DistanceWeighted(embeddings.shape[1]) if self.miner is None else self.miner
         anchor, positive, negative = miner(distances, *pair_masks(labels, anchors))
         if len(anchor) == 0:
             return zero(embeddings)

@@ -92,11 +92,13 @@ class MobileFaceNet(nn.Module):
     ) -> None:
         super().__init__()
         narrow, wide = 64 * scale, 128 * scale
-        first = conv(narrow, narrow, 3, groups=64) if blocks[0] == 1 else None
+        first = (
+            conv(narrow, narrow, 3, groups=64) if blocks[0] == 1 else stage(narrow, blocks[0], 128)
+        )
         self.layers = nn.ModuleList(
             [
                 conv(channels, narrow, 3, 2),
-                first or stage(narrow, blocks[0], 128),
+                first,
                 DepthWise(narrow, narrow, 128, residual=False),
                 stage(narrow, blocks[1], 128),
                 DepthWise(narrow, wide, 256, residual=False),

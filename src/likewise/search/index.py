@@ -137,6 +137,7 @@ class Index(Holdings, Tables):
     def save(self, folder: str | Path) -> Path:
         """Write the index; a crash leaves the old one or the new one.
 
+        What was removed since the engine was built stays in the files, marked: see ``compact``.
         Saves into one folder, of threads and of processes, wait for one another.
 
         Raises:
@@ -145,6 +146,25 @@ class Index(Holdings, Tables):
         from likewise.search.store import save
 
         return save(self, Path(folder))
+
+    def compact(self, folder: str | Path) -> int:
+        """Save the index without a trace of what was removed.
+
+        ``save`` leaves the vectors, ids and items of removed rows in the files, only marked, for
+        the engine was built over them. This builds the engine anew first, if anything was removed.
+        Copies elsewhere, and what a disk keeps of deleted files, are beyond it.
+
+        Returns:
+            How many removed vectors were still kept.
+
+        Raises:
+            LikewiseError: see ``save``.
+        """
+        gone = self._contents.snapshot.gone_count
+        if gone:
+            self._contents.rebuild()
+        self.save(folder)
+        return gone
 
     @staticmethod
     def load(

@@ -8,7 +8,7 @@ import numpy as np
 
 from likewise.search.engine import Ids, Mask, Rows, Vectors
 from likewise.search.knobs import Settings
-from likewise.search.plain import nearest_plain
+from likewise.search.plain import beyond, nearest_plain
 from likewise.search.snapshot import Snapshot
 from likewise.search.space import Space
 
@@ -42,19 +42,40 @@ def nearest(
 
     Returns:
         Scores float32 [Q,k'], descending, equal ones by ascending id, and the ids int64 [Q,k'],
-        k' = min(k, rows to choose among).
+        k' = min(k, rows to choose among). Of an engine that scans all, those with the smallest ids
+        of all that tie with the last.
     """
-    k = min(k, len(snapshot) if chosen is None else len(chosen))
+    total = len(snapshot) if chosen is None else len(chosen)
+    k = min(k, total)
     if k == 0 or len(queries) == 0:
         return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+    scans = snapshot.base.engine.scans
+    wanted = beyond(k, total) if scans else k
+    rows = _candidates(space, snapshot, queries, wanted, settings, chosen)
+    scores, ids = _ranked(space, snapshot, queries, rows, wanted)
+    if scans and wanted < total:
+        tied = np.flatnonzero(scores[:, -1] == scores[:, k - 1])
+        if len(tied):
+            scores[tied, :k], ids[tied, :k] = _among_all(space, snapshot, queries[tied], k, chosen)
+    return scores[:, :k], ids[:, :k]
+
+
+def _candidates(
+    space: Space,
+    snapshot: Snapshot,
+    queries: Vectors,
+    k: int,
+    settings: Settings,
+    chosen: Rows | None,
+) -> Rows:
+    """Rows of both parts, int64 [Q,C], -1 for none; at least k of each query are there."""
     if chosen is None and not snapshot.fresh.count and not snapshot.gone_count:
         rows = snapshot.base.nearest(queries, k, settings)
         short = rows.min(axis=1) < 0 if rows.shape[1] == k else (rows >= 0).sum(axis=1) < k
         if short.any():
             rows = _completed(space, snapshot, queries, k, rows, short, None)
-    else:
-        rows = _among_both(space, snapshot, queries, k, settings, chosen)
-    return _ranked(space, snapshot, queries, rows, k)
+        return rows
+    return _among_both(space, snapshot, queries, k, settings, chosen)
 
 
 def _among_both(
@@ -161,6 +182,30 @@ def _exactly(space: Space, vectors: Vectors, queries: Vectors, k: int, rows: Row
     candidates = np.concatenate(found, axis=1)
     scores = _scores(space, vectors.__getitem__, queries, candidates)
     return np.take_along_axis(candidates, np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+
+
+def _among_all(
+    space: Space, snapshot: Snapshot, queries: Vectors, k: int, chosen: Rows | None
+) -> tuple[Vectors, Ids]:
+    """The ``k`` best by score and id, each query scored exactly with every row, block by block."""
+    if chosen is None:
+        count = len(snapshot.base.ids)
+        fresh = np.arange(count, count + snapshot.fresh.count)
+        chosen = np.concatenate([snapshot.kept, fresh])
+    scores = np.full((len(queries), k), -np.inf, np.float32)
+    ids = np.full((len(queries), k), np.iinfo(np.int64).max)
+    step = max(k, BLOCK_BYTES // (4 * queries.shape[1]))
+    for start in range(0, len(chosen), step):
+        part = chosen[start : start + step]
+        near, numbers = snapshot.gather(part), snapshot.ids_at(part)
+        for row in range(len(queries)):
+            found = space.scores(queries[row, None], near[None])[0]
+            better = np.flatnonzero(found >= scores[row, -1])
+            both = np.concatenate([scores[row], found[better]])
+            named = np.concatenate([ids[row], numbers[better]])
+            best = np.lexsort((named, -both))[:k]
+            scores[row], ids[row] = both[best], named[best]
+    return scores, ids
 
 
 def _ranked(

@@ -55,6 +55,7 @@ class Contents:
         space: what vectors are compared in.
         fingerprint: the embedder that made them.
         base: the first base.
+        snapshot: what of it is left, and what came since; all of it and nothing more if None.
     """
 
     def __init__(
@@ -72,7 +73,10 @@ class Contents:
         self.fingerprint = fingerprint
         width = base.vectors.shape[1]
         self.dimension = int(width if space.factor is None else space.factor.shape[1])
-        self.snapshot = snapshot or Snapshot(base, Fresh.none(width, base.items))
+        # An empty snapshot counts as false, and is not the same as none.
+        self.snapshot = (
+            Snapshot(base, Fresh.none(width, base.items)) if snapshot is None else snapshot
+        )
         self._stamp = self.snapshot.fresh.count
         self._writing = threading.Lock()
         self._rebuilding = threading.Lock()

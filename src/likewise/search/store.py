@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from likewise.errors import InputError
@@ -88,11 +89,33 @@ def _write_array(folder: Path, name: str, array: np.ndarray) -> dict[str, Any]:
 
 
 def _write_table(folder: Path, name: str, table: pa.Table) -> dict[str, Any]:
+    columns = [_without_unused(column) for column in table.columns]
     with part(folder, name) as new:
-        pq.write_table(table, new)
+        pq.write_table(pa.Table.from_arrays(columns, schema=table.schema), new)
         with new.open("rb+") as stream:
             _flush(stream)
         return _named_by_content(new, name, ".parquet")
+
+
+def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without the values that its dictionary holds and no row has: Parquet writes all."""
+    kind = column.type
+    if not pa.types.is_dictionary(kind):
+        if not _holds_dictionaries(kind):
+            return column
+        return pa.chunked_array([pa.array(column.to_pylist(), kind)])
+    chunks = []
+    for chunk in column.unify_dictionaries().chunks:
+        used = chunk.indices.unique().drop_null().sort()
+        places = pc.index_in(chunk.indices, used).cast(kind.index_type)
+        values = chunk.dictionary.take(used)
+        chunks.append(pa.DictionaryArray.from_arrays(places, values, ordered=kind.ordered))
+    return pa.chunked_array(chunks, kind)
+
+
+def _holds_dictionaries(kind: pa.DataType) -> bool:
+    fields = (kind.field(place).type for place in range(kind.num_fields))
+    return pa.types.is_dictionary(kind) or any(map(_holds_dictionaries, fields))
 
 
 def _flush(stream: BinaryIO) -> None:

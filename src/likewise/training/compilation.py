@@ -27,7 +27,7 @@ class Compiled:
         self, module: nn.Module, call: nn.Module | None = None, backend: str = "inductor"
     ) -> None:
         self.module = module
-        self.call = call or module
+        self.call = module if call is None else call
         module.compile(backend=backend)
 
     def __call__(self, images: Tensor) -> Tensor:

@@ -39,6 +39,13 @@ def test_it_holds_on_the_day_it_was_built(index: Index) -> None:
     assert found.to_dict()["holds"] is True
 
 
+def test_ids_below_zero_are_found_as_all_others() -> None:
+    ids = np.arange(500) - 250
+    exact = Index.build(VECTORS[:500], ids)
+    for probes in (None, given_probes(VECTORS[500:600])):
+        assert check(exact, probes, recall=0.99).recalls["recall"].value == 1.0
+
+
 def test_a_worse_index_fails_on_new_queries_and_on_its_own(index: Index) -> None:
     worse = Index.build(
         VECTORS, family="ivf_flat", settings={"lists": 64}, search_settings={"probes": 1},
@@ -98,6 +105,8 @@ def test_wrong_input(index: Index) -> None:
     for few in (VECTORS, VECTORS[:5]):
         with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
             Index.build(few, recall=0.9, seed=-1)
+    with pytest.raises(InputError, match="k: must be at least 1; got 0"):
+        check(index, k=0)
     with pytest.raises(InputError, match="nothing to search for"):
         check(Index.build(np.eye(3)[:1]))
     with pytest.raises(InputError, match="have 3 dimensions"):

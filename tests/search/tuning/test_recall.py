@@ -66,6 +66,19 @@ def test_an_id_named_twice_or_none_counts_once_or_not() -> None:
     assert nearest_found(truth, twice).tolist() == [1]
 
 
+def test_negative_ids_are_ids_and_absence_is_the_score() -> None:
+    scores = np.float32([[0.9, 0.8, 0.7]])
+    truth = Found(scores, np.array([[-1, -(2**63), 3]]))
+    assert nearest_found(truth, truth).tolist() == [3]
+    own = np.array([[7, 7, 7]])
+    assert [part.tolist() for part in mates_found(truth, truth, [7], own, own, 0.5)] == [[3], [3]]
+    # A filler may have the number of an id that was found, or of one that was not.
+    for filler in (-1, 3):
+        short = Found(np.float32([[0.9, 0.8, -np.inf]]), np.array([[-1, -(2**63), filler]]))
+        assert nearest_found(truth, short).tolist() == [2]
+        assert mates_found(truth, short, [7], own, own, 0.5)[0].tolist() == [2]
+
+
 def test_a_mate_below_the_threshold_or_past_k_is_not_missed() -> None:
     truth = Found(np.float32([[0.9, 0.3]]), np.array([[1, 2]]))
     nothing = Found(np.float32([[0.1, 0.1]]), np.array([[8, 9]]))

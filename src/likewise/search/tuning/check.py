@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from likewise.errors import InputError
+from likewise.search.gate import checked_count
 from likewise.search.index import Index
 from likewise.search.tuning.aim import Aim, require_seed
 from likewise.search.tuning.drift import Shift, shift_of
@@ -96,8 +97,8 @@ def check(
         seed: draws them.
 
     Raises:
-        InputError: the index is all but empty, ``recall`` is not in (0, 1), or the queries do not
-            fit it, or most of these are indexed.
+        InputError: the index is all but empty, ``recall`` is not in (0, 1), k is below 1, or the
+            queries do not fit it, or most of these are indexed.
 
     Example:
         >>> import numpy as np
@@ -113,7 +114,7 @@ def check(
     if recall is not None:
         Aim(recall)
     evidence = Evidence.from_dict(index.evidence) if index.evidence else None
-    k = k or (evidence.k if evidence else 10)
+    k = checked_count((evidence.k if evidence else 10) if k is None else k)
     threshold = evidence.threshold if evidence else None
     plain = index.in_own_space()
     asked = dict(evidence.asked) if evidence else {}

@@ -38,8 +38,8 @@ class Found:
     """An answer of a search, the exact one or an index's.
 
     Args:
-        scores: float32 [Q,k], exact and descending.
-        ids: int64 [Q,k]; a negative one counts as nothing.
+        scores: float32 [Q,k], exact and descending; -inf where nothing was found.
+        ids: int64 [Q,k], any; what stands where nothing was found does not matter.
     """
 
     scores: Scores
@@ -93,7 +93,7 @@ def nearest_found(truth: Found, found: Found) -> Counts:
     _require_same_queries(truth, found)
     if truth.ids.shape[1] == 0:
         return np.zeros(len(truth.ids), np.int64)
-    counts = (_distinct(found.ids) & (found.scores >= _floor(truth))).sum(axis=1)
+    counts = (_distinct(found) & (found.scores >= _floor(truth))).sum(axis=1)
     hits: Counts = np.minimum(counts, truth.ids.shape[1])
     return hits
 
@@ -132,7 +132,7 @@ def mates_found(
         return np.zeros(len(own), np.int64), np.zeros(len(own), np.int64)
     wanted = ((theirs == own) & (truth.scores >= threshold)).sum(axis=1)
     least = np.maximum(_floor(truth), threshold - ROUNDING * max(1.0, abs(threshold)))
-    got = ((ours == own) & _distinct(found.ids) & (found.scores >= least)).sum(axis=1)
+    got = ((ours == own) & _distinct(found) & (found.scores >= least)).sum(axis=1)
     return np.minimum(got, wanted), wanted
 
 
@@ -196,15 +196,16 @@ def _floor(truth: Found) -> NDArray[np.float64]:
     return least
 
 
-def _distinct(ids: Ids) -> NDArray[np.bool_]:
-    """Where an id stands for the first time in its row; never for a negative one."""
-    order = np.argsort(ids, axis=1, kind="stable")
+def _distinct(found: Found) -> NDArray[np.bool_]:
+    """Where an id stands for the first time in its row; never where nothing was found."""
+    ids = found.ids
+    order = np.argsort(ids, axis=1, kind="stable")  # an id comes before a filler that equals it
     ranked = np.take_along_axis(ids, order, axis=1)
     first = np.ones(ids.shape, np.bool_)
     first[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
     placed = np.empty_like(first)
-    np.put_along_axis(placed, order, first & (ranked >= 0), axis=1)
-    return placed
+    np.put_along_axis(placed, order, first, axis=1)
+    return placed & ~np.isneginf(found.scores)
 
 
 def _require_same_queries(truth: Found, found: Found) -> None:

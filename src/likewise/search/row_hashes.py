@@ -1,0 +1,37 @@
+"""Hashes of vectors: equal ones are found without comparing all with all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.search.engine import Mask, Vectors
+
+__all__ = ["repeated", "row_hashes"]
+
+BLOCK = 65_536  # rows at one time
+
+
+def row_hashes(rows: Vectors) -> NDArray[np.uint64]:
+    """64 bits of each row [N,D], [N]: equal rows have equal ones, and others hardly ever do."""
+    # Odd random multipliers, so that rows that differ in one number differ.
+    factors = np.random.default_rng(0).integers(0, 2**63, rows.shape[1], np.uint64) * 2 + 1
+    parts = [
+        # Adding 0 turns -0, which equals it and has other bits, into 0.
+        (rows[start : start + BLOCK] + np.float32(0)).view(np.uint32).astype(np.uint64) @ factors
+        for start in range(0, len(rows), BLOCK)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def repeated(hashes: NDArray[np.uint64]) -> Mask:
+    """Which of the hashes come more than once, [N].
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise.search.row_hashes import repeated
+        >>> repeated(np.array([5, 7, 5], np.uint64)).tolist()
+        [True, False, True]
+    """
+    ascending = np.sort(hashes)
+    return np.isin(hashes, ascending[1:][ascending[1:] == ascending[:-1]])
