@@ -297,7 +297,7 @@ def test_calibrate_says_who_was_in_training(
     shutil.copytree(model, own)
     seen = make_photos(tmp_path / "seen", people=8)
     _, _, err = run(capsys, "calibrate", seen, "--model", own, "--fmr", 0.1, "--replicates", 20)
-    assert "of these people were in training" in err
+    assert "of these people have the names of people in training" in err
 
 
 def test_verify_under_another_distance(
