@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from likewise.data.manifest import read_manifest
+import likewise
+from likewise.data.formats.table import write_table
+from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.pairs import Pairs
 from likewise.data.protocols.verification_bin import pack_pairs
 from tests.cli.test_commands import answer, run
+from tests.conftest import make_photos
 
 
 @pytest.fixture
@@ -62,3 +67,82 @@ def test_an_archive_is_evaluated_as_its_folder(
     found = answer(capsys, "evaluate", tmp_path / "p.zip", "--model", model)
     assert found["verification"] == wanted["verification"]
     assert found["settings"]["data_fingerprint"] == wanted["settings"]["data_fingerprint"]
+
+
+@pytest.fixture
+def divided(tmp_path: Path) -> list[str | Path]:
+    """Nine people in a table with a column split: three in training, two in val, four in test."""
+    folder = make_photos(tmp_path / "nine", people=9)
+    found = read_manifest(folder)
+    split = pa.array(["train" if n < 3 else "val" if n < 5 else "test" for n in found.labels])
+    write_table(Manifest(found.table.append_column("split", split), folder), tmp_path / "split.csv")
+    return [tmp_path / "split.csv", "--root", folder]
+
+
+FEW = ("--tasks", "none", "--intervals", 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "people"), [((), 4), (("--split", "train"), 3), (("--split", "all"), 9)]
+)
+def test_one_side_of_a_divided_set_is_evaluated(
+    divided: list[str | Path],
+    model: Path,
+    option: tuple[str, ...],
+    people: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By default the test side; four photos each have six pairs."""
+    found = answer(capsys, "evaluate", *divided, "--model", model, *FEW, *option)
+    assert found["verification"]["genuine_pairs"] == 6 * people
+    assert found["settings"].get("split") == {4: "test", 3: "train", 9: None}[people]
+
+
+def test_the_side_that_was_taken_is_told(
+    divided: list[str | Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, err = run(capsys, "evaluate", *divided, "--model", model, *FEW)
+    assert "split.csv: of its photos (test 16, train 12, val 8) those of the split test" in err
+    run(capsys, "embed", *divided, "--model", model, "--out", tmp_path / "e.parquet")
+    again = answer(capsys, "evaluate", tmp_path / "e.parquet", *FEW)
+    assert again["verification"]["genuine_pairs"] == 24
+    for options, problem in (
+        (["--split", "tset"], "did you mean 'test'"),
+        (["--split", "val"], "--split val: there is no column split"),
+    ):
+        data = divided if options[1] == "tset" else divided[2:]
+        code, _, err = run(capsys, "evaluate", *data, "--model", model, *FEW, *options)
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert problem in err
+
+
+def test_people_that_the_model_was_trained_on_are_named(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The session's model was trained on five of person00 … person07."""
+    known = likewise.load(model).identities
+    assert known is not None
+    seen = make_photos(tmp_path / "seen", people=12)
+    out = tmp_path / "report"
+    found = answer(capsys, "evaluate", seen, "--model", model, *FEW, "--out", out)
+    assert found["trained_on"] == sorted(known)
+    assert (
+        f"{len(known)} of these people have the names of people"
+        in (out / "report.html").read_text()
+    )
+    _, _, err = run(capsys, "evaluate", seen, "--model", model, *FEW)
+    assert f"warning: {len(known)} of these people have the names of people in training" in err
+    strangers = make_photos(tmp_path / "strangers", ("x", "y", "z"))
+    _, _, err = run(capsys, "evaluate", strangers, "--model", model, *FEW)
+    assert "warning" not in err
+
+
+def test_calibration_takes_the_validation_side(
+    divided: list[str | Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "model"
+    shutil.copytree(model, own)
+    options = ("--fmr", 0.1, "--replicates", 20)
+    for more, impostor in (((), 4 * 4), (("--split", "all"), 36 * 35 // 2 - 9 * 6)):
+        found = answer(capsys, "calibrate", *divided, "--model", own, *options, *more)
+        assert found["operating_point"]["impostor"] == impostor

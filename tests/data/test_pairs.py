@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections import Counter
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.errors import InputError
@@ -34,16 +38,90 @@ def test_drawn_pairs_are_distinct_and_rightly_labelled(labels: list[int], limit:
     assert len(drawn_impostor) == min(limit, len(every - genuine))
 
 
-def test_a_sample_is_fair() -> None:
-    """Each pair is drawn about as often as any other (chi-square with a wide margin)."""
-    labels = np.repeat([0, 1, 2], [2, 5, 3])
-    genuine = {0: 1, 1: 10, 2: 3}
-    drawn = np.zeros(3)
-    for seed in range(600):
-        pairs = draw_pairs(labels, limit=2, seed=seed)
-        drawn += np.bincount(labels[pairs.left[pairs.same]], minlength=3)
-    expected = np.array([genuine[n] for n in range(3)]) / 14 * 1200
-    assert ((drawn - expected) ** 2 / expected).sum() < 20
+LABELS = np.array([2, 0, 1, 0, 2, 1, 0, 3])
+EVERY = {
+    kind: [(i, j) for i, j in combinations(range(8), 2) if (LABELS[i] == LABELS[j]) == kind]
+    for kind in (True, False)
+}
+
+
+def _rows(pairs: Pairs, kind: bool) -> list[tuple[int, int]]:
+    left, right = np.asarray(pairs.left), np.asarray(pairs.right)
+    chosen = pairs.same == kind
+    return list(zip(left[chosen].tolist(), right[chosen].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("limit", range(1, len(EVERY[False]) + 2))
+def test_every_limit_gives_as_many_pairs_each_once(limit: int) -> None:
+    pairs = draw_pairs(LABELS, limit=limit, seed=3)
+    for kind, every in EVERY.items():
+        rows = _rows(pairs, kind)
+        assert len(rows) == min(limit, len(every))
+        assert len(set(rows)) == len(rows)
+        assert set(rows) <= set(every)
+    again = draw_pairs(LABELS, limit=limit, seed=3)
+    assert np.array_equal(pairs.left, again.left)
+    assert np.array_equal(pairs.right, again.right)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 12, 13, 20])
+def test_a_sample_is_fair(limit: int) -> None:
+    """Each pair is drawn as often as any other, few or nearly all of them (chi-square)."""
+    draws = 400
+    counts: dict[bool, Counter[tuple[int, int]]] = {True: Counter(), False: Counter()}
+    for seed in range(draws):
+        pairs = draw_pairs(LABELS, limit=limit, seed=seed)
+        for kind in EVERY:
+            counts[kind].update(_rows(pairs, kind))
+    for kind, every in EVERY.items():
+        share = min(limit, len(every)) / len(every)
+        found = np.array([counts[kind][pair] for pair in every])
+        if share == 1:
+            assert (found == draws).all()
+            continue
+        # Within one draw pairs exclude each other, which takes 1 - share off the variance.
+        excess = ((found - draws * share) ** 2).sum() / (draws * share * (1 - share))
+        excess *= (len(every) - 1) / len(every)
+        assert chi2.sf(excess, len(every) - 1) > 1e-3
+
+
+@pytest.mark.parametrize("limit", [1_000, 9_900, 9_901, 19_000, 19_799, 19_800])
+def test_drawing_takes_no_longer_near_the_total(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """200 photos hold 19,800 impostor pairs; at most four random numbers a pair are drawn."""
+    drawn = 0
+    fresh = np.random.default_rng
+
+    class Counting(np.random.Generator):
+        def integers(self, *args: Any, **named: Any) -> Any:
+            nonlocal drawn
+            found = super().integers(*args, **named)
+            drawn += np.size(found)
+            assert drawn <= 4 * limit + 1_000
+            return found
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Counting(fresh(seed).bit_generator))
+    pairs = draw_pairs(np.repeat(np.arange(100), 2), limit=limit)
+    assert int((~pairs.same).sum()) == limit
+
+
+def test_a_small_sample_of_many_pairs_takes_little_memory() -> None:
+    """60,000 photos have 1.8 billion pairs; a thousand of each kind take a few MB."""
+    labels = np.arange(60_000) // 2
+    tracemalloc.start()
+    try:
+        pairs = draw_pairs(labels, limit=1_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(pairs) == 2_000
+    assert peak < 8 * 2**20
+
+
+def test_a_limit_below_one_is_refused() -> None:
+    with pytest.raises(InputError, match="limit: must be 1 or more; got 0"):
+        draw_pairs(LABELS, limit=0)
 
 
 def test_names_match_with_or_without_ending() -> None:

@@ -122,6 +122,16 @@ def test_no_false_accept_is_no_proof_of_none() -> None:
     assert found.at(1e-3).tar is None  # 180 impostor pairs cannot show it
 
 
+def test_a_far_without_an_interval_is_named_with_those_that_have_one() -> None:
+    pairs = simulated(1)
+    found = bootstrap(pairs, (0.1, 1e-2), replicates=20)
+    gap = paired_difference(pairs, pairs.scores, (0.1, 1e-2), replicates=20)
+    assert found.at(0.3 - 0.2) == found.at_far[0]  # 0.09999999999999998
+    for entries in (found, gap):
+        with pytest.raises(InputError, match=r"no interval at 0\.05, only at 0\.1, 0\.01"):
+            entries.at(0.05)
+
+
 def test_paired_differences_are_narrow_where_systems_agree() -> None:
     pairs = simulated(3)
     other = pairs.scores + np.random.default_rng(0).normal(size=len(pairs))

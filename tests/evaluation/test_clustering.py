@@ -15,6 +15,7 @@ from likewise.errors import InputError
 from likewise.evaluation import cluster as module
 from likewise.evaluation.cluster import cluster
 from likewise.evaluation.clustering import clustering
+from likewise.evaluation.verification import verification
 
 
 def by_loop(classes: list[int], groups: list[int]) -> tuple[float, float, float, float]:
@@ -113,6 +114,14 @@ def test_the_threshold_joins_what_reaches_it() -> None:
     assert cluster(vectors, threshold=0.59).tolist() == [0, 0, 1]
     assert cluster(vectors, threshold=0.61).tolist() == [0, 1, 2]
     assert cluster([[1.0, 0.0], [0.0, 1.0]], threshold=0.0).tolist() == [0, 0]
+
+
+def test_the_threshold_that_no_pair_may_reach_keeps_all_apart() -> None:
+    """Where an impostor pair has cosine 1, TAR at a small FAR stands at the next number."""
+    threshold = verification([1.0, 1.0, 1.0], [True, False, False]).at(0.5).threshold
+    assert threshold == np.nextafter(1.0, 2.0)
+    rows = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    assert cluster(rows, threshold=threshold).tolist() == [0, 1, 2]
 
 
 def test_one_row() -> None:

@@ -124,12 +124,49 @@ def test_the_best_threshold_against_trying_all(pairs: list[tuple[float, bool]]) 
     scores, same = (np.array(column) for column in zip(*pairs, strict=True))
     distinct = np.unique(scores)
     middle = (distinct[1:] + distinct[:-1]) / 2
-    if len(middle) == 0:
-        return
-    right = [((scores >= t) == same).sum() for t in middle]
+    tried = [distinct[0], *middle, np.nextafter(distinct[-1], np.inf)]
+    right = [((scores >= t) == same).sum() for t in tried]
     assert best_threshold(scores, same) == max(
-        t for t, count in zip(middle, right, strict=True) if count == max(right)
+        t for t, count in zip(tried, right, strict=True) if count == max(right)
     )
+
+
+def test_where_scores_say_nothing_accepting_all_or_none_is_best() -> None:
+    """Nine in ten are of one kind and the scores are the wrong way round: .9, not .1 to .8."""
+    scores = np.tile(np.arange(10) / 10, 2)
+    fold = np.repeat([0, 1], 10)
+    for kind, lone in ((True, 9), (False, 0)):
+        same = np.where(np.tile(np.arange(10), 2) == lone, not kind, kind)
+        assert fold_accuracy(scores, same, fold).mean == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("scores", "fold", "problem"),
+    [
+        ([0.1, float("nan"), 0.3, 0.4], [0, 0, 1, 1], "scores: entry 1 is not finite"),
+        ([0.1, 0.2, 0.3], [0, 0, 1, 1], "scores and same: shapes"),
+        ([0.1, 0.2, 0.3, 0.4], [0, 0, 1], "fold: shape"),
+    ],
+)
+def test_folds_refuse_what_is_no_number(scores: list[float], fold: list[int], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        fold_accuracy(scores, [True, False, True, False], fold)
+
+
+@settings(deadline=None)
+@given(SCORED, st.sampled_from([1.0, 0.5, 0.25, 0.05, 0.013]))
+def test_tar_is_there_at_a_far_that_was_not_asked_for(
+    pairs: list[tuple[float, bool]], target: float
+) -> None:
+    scores, same = zip(*pairs, strict=True)
+    if all(same) or not any(same):
+        return
+    assert verification(scores, same).at(target) == verification(scores, same, (target,)).at(target)
+
+
+def test_a_far_outside_its_range_has_no_entry() -> None:
+    with pytest.raises(InputError, match="far: must be in"):
+        verification([0.1, 0.2], [True, False]).at(1.5)
 
 
 def test_pair_scores_against_a_loop() -> None:
@@ -142,6 +179,17 @@ def test_pair_scores_against_a_loop() -> None:
     vectors[3] = 0
     with pytest.raises(InputError, match="row 3 is zero"):
         pair_scores(vectors, left, right)
+
+
+def test_a_row_has_cosine_1_with_itself_exactly() -> None:
+    """Whatever rounding does to its length; so a photo is the same as itself at threshold 1."""
+    vectors = np.random.default_rng(0).normal(size=(2000, 128)).astype(np.float32)
+    own = np.arange(len(vectors))
+    assert (pair_scores(vectors, own, own) == 1.0).all()
+    both = np.concatenate([vectors, -vectors])
+    opposite = pair_scores(both, own, own + len(vectors))
+    assert (opposite >= -1.0).all()
+    assert np.abs(opposite + 1).max() < 1e-14
 
 
 def test_lfw_has_the_published_accuracy(shared_data: Path) -> None:

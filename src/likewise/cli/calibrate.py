@@ -15,10 +15,11 @@ from likewise.cli.output import (
     Flip,
     OnBad,
     Root,
-    note,
+    Split,
     print_bad,
     print_json,
     print_table,
+    print_trained_on,
 )
 
 __all__ = ["calibrate"]
@@ -56,15 +57,17 @@ def calibrate(
     on_bad_image: OnBad = BadImagePolicy.skip,
     device: Device = "auto",
     root: Root = None,
+    split: Split = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit what the model's scores mean, and its thresholds, on people it was not trained on.
 
     The model's folder then holds the calibration and the thresholds; `likewise verify` uses them.
+    Of a table with a column split, the photos of val are taken, unless --split names others.
 
     Example: likewise calibrate other_people/ --model runs/photos/model --fmr 1e-3
     """
-    from likewise.cli.source import embeddings_of
+    from likewise.cli.source import Side, embeddings_of
     from likewise.errors import InputError
     from likewise.evaluation.calibration import calibrate as fit
     from likewise.models.store import load
@@ -73,8 +76,9 @@ def calibrate(
         raise InputError(f"{model}: a calibration is kept in a model's folder, and this is none")
     embedder = load(model, device=device)
     source = embeddings_of(
-        data, str(model), ids=None, root=root, device=device, flip=flip, policy=on_bad_image
-    )
+        data, str(model), ids=None, root=root, device=device, flip=flip, policy=on_bad_image,
+        side=Side(split, default="val"),
+    )  # fmt: skip
     found = fit(
         embedder,
         source.embeddings,
@@ -84,7 +88,6 @@ def calibrate(
         replicates=replicates,
         seed=seed,
     )
-    known = set(embedder.identities or ()) & _people(source.embeddings.items.to_pydict())
     embedder.save(model)
     assert found.calibration is not None  # refused otherwise
     if as_json:
@@ -94,17 +97,13 @@ def calibrate(
                 "calibration": found.calibration.to_dict(),
                 "operating_point": found.chosen.to_dict() if found.chosen else None,
                 "operating_points": [point.to_dict() for point in found.points],
-                "trained_on": sorted(known),
+                "trained_on": list(source.trained_on),
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in source.bad],
             }
         )
         return
     print_bad(source.bad)
-    if known:
-        note(
-            f"{len(known):,} of these people were in training, such as {min(known)}: on people "
-            "it has seen, a model looks better than it is"
-        )
+    print_trained_on(source.trained_on)
     rows = []
     for point in found.points:
         between = "–"
@@ -122,7 +121,3 @@ def calibrate(
         )
     columns = ("FMR", "threshold", "FMR, 95 %", "TAR", "probability there")
     print_table(f"Thresholds of {model}", columns, rows)
-
-
-def _people(columns: dict[str, list[object]]) -> set[str]:
-    return {str(name) for name in columns.get("identity", [])}

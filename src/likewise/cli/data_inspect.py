@@ -53,9 +53,12 @@ def inspect(
         float, typer.Option("--same-pixels", help="Correlation from which on two are one picture.")
     ] = 0.95,
     same_shot: Annotated[
-        float,
-        typer.Option("--same-shot", help="Correlation below which like embeddings are two shots."),
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--same-shot",
+            help="Correlation below which like embeddings are two shots; default: that of copies.",
+        ),
+    ] = None,
     noise_error: Annotated[
         float,
         typer.Option("--noise-error", help="Strangers' photos that count as explained, as a part."),
@@ -74,7 +77,8 @@ def inspect(
     """Look at a set of photos: counts, broken files, doubles, wrong labels, people of two sets.
 
     Without a model it counts, decodes and finds doubles by their pixels; with one (or with
-    embeddings) it judges labels too.
+    embeddings) it judges labels too, if the model can tell these people apart: that is asked
+    first.
 
     Example: likewise data inspect photos/ --model runs/photos/model --against test/ --out report
     """

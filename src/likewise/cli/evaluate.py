@@ -15,12 +15,14 @@ from likewise.cli.output import (
     Flip,
     OnBad,
     Root,
+    Split,
     note,
     print_bad,
     print_experiment,
     print_findings,
     print_json,
     print_table,
+    print_trained_on,
 )
 
 if TYPE_CHECKING:
@@ -90,12 +92,14 @@ def evaluate(
     on_bad_image: OnBad = BadImagePolicy.skip,
     device: Device = "auto",
     root: Root = None,
+    split: Split = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how good embeddings are, and how sure that is: verification, identification, retrieval.
 
     Without --pairs, all pairs of the labelled photos are verified (a sample where they are more
-    than --limit of a kind). With --compare, two earlier reports are put side by side, with the
+    than --limit of a kind); of a table with a column split, those of test, unless --split names
+    others. With --compare, two earlier reports are put side by side, with the
     differences that the choice of people does not explain.
 
     Started by torchrun, each process embeds a stretch of the photos, compares a part of
@@ -112,7 +116,7 @@ def evaluate(
         return
     if data is None:
         raise InputError("evaluate: name photos or embeddings, or two reports with --compare")
-    from likewise.cli.source import shared_embeddings_of
+    from likewise.cli.source import Side, shared_embeddings_of
     from likewise.data.protocols import names_its_pairs, read_pairs
     from likewise.distances import parse_distance
     from likewise.evaluation.findings import find_out
@@ -133,6 +137,7 @@ def evaluate(
     share = own_share(out)
     source = shared_embeddings_of(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
+        side=Side(split, default="all" if chosen is not None else "test"),
         everywhere=all_pairs or not {"identification", "retrieval"}.isdisjoint(wanted),
     )  # fmt: skip
     if source is None:
@@ -144,6 +149,8 @@ def evaluate(
     experiment = None
     if share.first:
         settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
+        if source.trained_on:
+            settings["people_in_training"] = len(source.trained_on)
         source = replace(source, settings=settings)
         experiment = _verified(source, chosen, metric, limit, seed, intervals)
         if every is not None:
@@ -167,11 +174,13 @@ def evaluate(
             {
                 **experiment.to_dict(),
                 "findings": findings.to_dict(),
+                "trained_on": list(source.trained_on),
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in source.bad],
             }
         )
     else:
         print_bad(source.bad)
+        print_trained_on(source.trained_on)
         print_experiment(f"Verification of {data.name}", experiment)
         print_findings(findings)
 

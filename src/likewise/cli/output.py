@@ -26,6 +26,7 @@ __all__ = [
     "Model",
     "OnBad",
     "Root",
+    "Split",
     "add_command",
     "note",
     "print_bad",
@@ -34,6 +35,7 @@ __all__ = [
     "print_json",
     "print_profile",
     "print_table",
+    "print_trained_on",
 ]
 
 
@@ -56,6 +58,10 @@ OnBad = Annotated[
 ]
 Flip = Annotated[bool, typer.Option("--flip", help="Add the mirrored photo's embedding.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="Of a table with a column split: train, val, test, or all."),
+]
 Root = Annotated[Path | None, typer.Option("--root", help="Where the paths of a table start from.")]
 
 
@@ -107,6 +113,16 @@ def print_bad(bad: Sequence[BadImage]) -> None:
         note(f"… and {len(bad) - 10:,} more")
     if bad:
         note(f"{len(bad):,} broken {'photo was' if len(bad) == 1 else 'photos were'} left out")
+
+
+def print_trained_on(people: Sequence[str]) -> None:
+    """Warn of people that the model was trained on."""
+    if people:
+        named = ", ".join(people[:3]) + (", …" if len(people) > 3 else "")
+        note(
+            f"warning: {len(people):,} of these people have the names of people in training "
+            f"({named}): on people it has seen, a model looks better than it is"
+        )
 
 
 def print_experiment(title: str, experiment: Experiment) -> None:

@@ -2,20 +2,83 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likewise.cli.output import BadImagePolicy
+from likewise.cli.output import BadImagePolicy, note
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
     from likewise.data.embeddings import Embeddings
     from likewise.data.images import BadImage
     from likewise.data.manifest import Manifest
     from likewise.models.calibration import Calibration
+    from likewise.models.embedder import Embedder
     from likewise.shares import Share
 
-__all__ = ["Source", "embeddings_of", "shared_embeddings_of"]
+__all__ = ["Side", "Source", "embeddings_of", "shared_embeddings_of"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Which side of a divided set a command works on.
+
+    Args:
+        wanted: ``train``, ``val``, ``test``, ``all``; None if it was not said.
+        default: what is taken then, where the table has it.
+    """
+
+    wanted: str | None
+    default: str
+
+    def rows(
+        self, table: pa.Table, data: Path, share: Share
+    ) -> tuple[NDArray[np.int64] | None, dict[str, Any]]:
+        """The rows of this side, None for all of them, and what a report says about it.
+
+        What was not asked for is told in a line.
+
+        Raises:
+            InputError: the table has no such side.
+        """
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from likewise.errors import InputError, one_of
+
+        if self.wanted is not None:
+            one_of("--split", self.wanted, ("train", "val", "test", "all"))
+        chosen = self.wanted or self.default
+        if chosen == "all":
+            return None, {}
+        if "split" not in table.column_names:
+            if self.wanted is not None:
+                raise InputError(
+                    f"{data}: --split {chosen}: there is no column split; likewise data split "
+                    "makes one"
+                )
+            return None, {}
+        column = table["split"].cast(pa.string()).fill_null("none")
+        found = column.value_counts().to_pylist()
+        counts = {entry["values"]: entry["counts"] for entry in found}
+        told = ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items()))
+        if chosen not in counts:
+            if self.wanted is not None:
+                raise InputError(f"{data}: --split {chosen}: no photo is of it; there are: {told}")
+            if len(counts) > 1 and share.first:
+                note(f"{data.name}: all photos together ({told}); --split takes one of them")
+            return None, {}
+        if self.wanted is None and len(counts) > 1 and share.first:
+            note(
+                f"{data.name}: of its photos ({told}) those of the split {chosen}; --split takes "
+                "another, or all"
+            )
+        return np.flatnonzero(pc.equal(column, chosen).to_numpy()), {"split": chosen}
 
 
 @dataclass(frozen=True)
@@ -28,6 +91,7 @@ class Source:
         photos: where the photos are, as far as it is known.
         settings: what a report should say about it.
         calibration: that of the model, if one was named.
+        trained_on: those of the people whom the model, if one was named, was trained on.
     """
 
     embeddings: Embeddings
@@ -35,6 +99,7 @@ class Source:
     photos: Manifest | Path | None
     settings: dict[str, Any]
     calibration: Calibration | None = None
+    trained_on: tuple[str, ...] = ()
 
 
 def embeddings_of(
@@ -46,17 +111,21 @@ def embeddings_of(
     device: str,
     flip: bool,
     policy: BadImagePolicy,
+    side: Side | None = None,
 ) -> Source:
     """Read a file of embeddings, or embed photos with a model.
 
+    Args:
+        side: which rows of a table with a column ``split`` are wanted; all if None.
+
     Raises:
-        InputError: the data cannot be used, photos come without a model, or the embeddings were
-            made by another model than the one named.
+        InputError: the data cannot be used, photos come without a model, the embeddings were
+            made by another model than the one named, or no row is of the side that is wanted.
     """
     from likewise.shares import Share
 
     found = shared_embeddings_of(
-        data, model, Share(), ids=ids, root=root, device=device, flip=flip, policy=policy
+        data, model, Share(), ids=ids, root=root, device=device, flip=flip, policy=policy, side=side
     )
     assert found is not None  # of the first process
     return found
@@ -72,6 +141,7 @@ def shared_embeddings_of(
     device: str,
     flip: bool,
     policy: BadImagePolicy,
+    side: Side | None = None,
     everywhere: bool = False,
 ) -> Source | None:
     """The same with the photos embedded by all processes of a launcher.
@@ -90,17 +160,23 @@ def shared_embeddings_of(
 
     if data.suffix.lower() == ".npy" or _has_vectors(data):
         found = read_embeddings(data, ids)
-        calibration = None
-        settings: dict[str, Any] = {"data": data.name}
+        rows, told = side.rows(found.items, data, share) if side else (None, {})
+        if rows is not None:
+            found = replace(found, vectors=found.vectors[rows], items=found.items.take(rows))
+        calibration, trained_on = None, ()
+        settings: dict[str, Any] = {"data": data.name, **told}
         if model is not None:
             settings["model"] = _short(model)
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
-            calibration = embedder.calibration
+            calibration, trained_on = embedder.calibration, _trained_on(embedder, found)
         if not (share.first or everywhere):
             return None
-        return Source(found, [], root, settings, calibration)
+        return Source(found, [], root, settings, calibration, trained_on)
     manifest = read_manifest(data, root)
+    rows, told = side.rows(manifest.table, data, share) if side else (None, {})
+    if rows is not None:
+        manifest = manifest.take(rows)
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
     embedder = load(model, device=share.device(device))
@@ -113,11 +189,21 @@ def shared_embeddings_of(
     settings = {
         "data": data.name,
         "model": _short(model),
+        **told,
         "data_fingerprint": manifest.fingerprint,
         "preprocess": embedder.preprocess.to_dict(),
         "flip": flip,
     }
-    return Source(found, bad, manifest, settings, embedder.calibration)
+    trained_on = _trained_on(embedder, found)
+    return Source(found, bad, manifest, settings, embedder.calibration, trained_on)
+
+
+def _trained_on(embedder: Embedder, found: Embeddings) -> tuple[str, ...]:
+    """The people of these photos whose names are those of people that the model has learnt."""
+    if embedder.identities is None or "identity" not in found.items.column_names:
+        return ()
+    here = {str(name) for name in found.items["identity"].unique().to_pylist()}
+    return tuple(sorted(here.intersection(embedder.identities)))
 
 
 def _short(model: str) -> str:

@@ -41,8 +41,11 @@ def verify(
 
     Example: likewise verify a.jpg b.jpg --model runs/photos/model --fmr 1e-3
     """
+    import numpy as np
+
     from likewise.distances import parse_distance
     from likewise.errors import InputError
+    from likewise.evaluation.verification import pair_scores
     from likewise.models.store import load
 
     if not 0 < prior < 1:
@@ -53,9 +56,7 @@ def verify(
     embedder = load(model, device=device)
     point = measured_point(embedder, fmr)
     pair = embedder.embed([a, b], flip=flip)
-    score = float(metric.score_paired(pair[:1], pair[1:])[0])
-    if by_cosine:
-        score = min(1.0, max(-1.0, score))  # rounding may pass the end
+    score = float(pair_scores(pair, np.array([0]), np.array([1]), metric)[0])
     calibration = embedder.calibration if by_cosine else None
     point = point if by_cosine else None
     probability = None if calibration is None else calibration.probability(score, prior)

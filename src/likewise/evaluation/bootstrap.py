@@ -9,8 +9,10 @@ bootstrap, 2004.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +29,14 @@ __all__ = [
     "FarInterval",
     "Interval",
     "Intervals",
+    "at_far",
     "bootstrap",
     "draws",
     "interval_of",
     "require_level",
 ]
 
+Entry = TypeVar("Entry")
 REPLICATES = 1000
 LEVEL = 0.95
 FEWEST = 5  # identities: below, hardly any draw differs from the others in a way that counts
@@ -95,8 +99,12 @@ class Intervals:
     at_far: tuple[FarInterval, ...]
 
     def at(self, target: float) -> FarInterval:
-        """The entry for this FAR."""
-        return next(entry for entry in self.at_far if entry.target == target)
+        """The entry for this FAR.
+
+        Raises:
+            InputError: no interval was made for it; says for which there is one.
+        """
+        return at_far({entry.target: entry for entry in self.at_far}, target)
 
 
 def bootstrap(
@@ -178,6 +186,19 @@ def draws(identities: int, replicates: int, seed: int) -> Iterator[NDArray[np.in
     random = np.random.default_rng(seed)
     for _ in range(replicates):
         yield np.bincount(random.integers(identities, size=identities), minlength=identities)
+
+
+def at_far(entries: Mapping[float, Entry], target: float) -> Entry:
+    """The entry of those made for several FARs that is for this one.
+
+    Raises:
+        InputError: there is none; says for which there is one.
+    """
+    for far, entry in entries.items():
+        if isclose(far, target):
+            return entry
+    known = ", ".join(f"{far:g}" for far in entries) or "none"
+    raise InputError(f"far: there is no interval at {target:g}, only at {known}; name it in fars")
 
 
 def interval_of(value: float, found: NDArray[np.float64], level: float) -> Interval:

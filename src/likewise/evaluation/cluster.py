@@ -33,7 +33,8 @@ def cluster(
             2013); ``kmeans`` makes ``clusters`` groups of much the same size (Lloyd, 1982).
         clusters: how many; ``kmeans`` needs it, ``agglomerative`` takes it or a threshold.
         threshold: the mean cosine from which on ``agglomerative`` joins two groups; the threshold
-            of verification is a good start.
+            of verification is a good start. That may be the next number above 1, which no cosine
+            reaches.
         smallest: the fewest samples of a group, for ``hdbscan``, at least 2.
         seed: where ``kmeans`` starts.
 
@@ -60,6 +61,8 @@ def cluster(
 
         found = KMeans(clusters, n_init=1, random_state=seed).fit_predict(unit)
     elif method == "agglomerative":
+        if threshold is not None and threshold > 1:
+            return np.arange(len(rows))
         from sklearn.cluster import AgglomerativeClustering
 
         # scikit-learn joins below its distance, this joins at the threshold too.
@@ -81,7 +84,8 @@ def _check(
         raise InputError("clusters: k-means needs to be told how many")
     if method == "agglomerative" and (clusters is None) == (threshold is None):
         raise InputError("clusters, threshold: agglomerative needs exactly one of the two")
-    if threshold is not None and (method != "agglomerative" or not -1 <= threshold <= 1):
+    highest = np.nextafter(1.0, 2.0)  # TAR at a FAR stands there where an impostor pair scores 1
+    if threshold is not None and (method != "agglomerative" or not -1 <= threshold <= highest):
         raise InputError(f"threshold: {threshold}; a cosine from -1 to 1, for agglomerative only")
     if clusters is not None and (method == "hdbscan" or not 1 <= clusters <= count):
         raise InputError(f"clusters: {clusters}; 1 to {count} (the rows), and not for hdbscan")

@@ -25,6 +25,7 @@ __all__ = [
     "det",
     "equal_error",
     "min_dcf",
+    "paired_arrays",
     "roc",
     "tar_at",
     "too_few",
@@ -120,10 +121,23 @@ class MinDcf:
 
 
 def checked_scores(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    """Scores and truth as arrays [N].
+    """Scores and truth as arrays [N], with both kinds of pairs.
 
     Raises:
         InputError: a score is not finite, the shapes differ, or one of the two kinds is missing.
+    """
+    values, truth = paired_arrays(scores, same)
+    if truth.all() or not truth.any():
+        kind = "different-person" if truth.any() else "same-person"
+        raise InputError(f"verification: there are no {kind} pairs, so nothing can be measured")
+    return values, truth
+
+
+def paired_arrays(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    """Scores and truth as arrays [N].
+
+    Raises:
+        InputError: a score is not finite, or the shapes differ.
     """
     values = np.asarray(scores, np.float64)
     truth = np.asarray(same, bool)
@@ -133,9 +147,6 @@ def checked_scores(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[
         )
     if not np.isfinite(values).all():
         raise InputError(f"scores: entry {int(np.argmin(np.isfinite(values)))} is not finite")
-    if truth.all() or not truth.any():
-        kind = "different-person" if truth.any() else "same-person"
-        raise InputError(f"verification: there are no {kind} pairs, so nothing can be measured")
     return values, truth
 
 
@@ -174,7 +185,7 @@ def curve_of_counts(
 
 def area(curve: Roc) -> float:
     """The chance that a genuine pair scores above an impostor one, ties counted half."""
-    return float(np.trapezoid(curve.tar, curve.far))
+    return float((np.diff(curve.far) * (curve.tar[1:] + curve.tar[:-1])).sum() / 2)
 
 
 def too_few(target: float, impostor: int) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
+from likewise.evaluation.curve import paired_arrays
 
 __all__ = ["FoldAccuracy", "best_threshold", "fold_accuracy"]
 
@@ -37,20 +38,28 @@ class FoldAccuracy:
 def best_threshold(scores: ArrayLike, same: ArrayLike) -> float:
     """The threshold of the best accuracy: ``score ≥ threshold`` is "same".
 
-    Candidates are the midpoints between adjacent distinct scores; of several that are best, the
+    Candidates are the lowest score (all are the same), the midpoints between adjacent distinct
+    scores, and the next number above the highest score (none is); of several that are best, the
     highest. (Ties matter: other valid rules move LFW's result by some hundredths of a per cent.)
+
+    Raises:
+        InputError: a score is not finite, or the shapes differ.
+
+    Example:
+        >>> from likewise.evaluation.folds import best_threshold
+        >>> best_threshold([0.2, 0.4, 0.9], [False, True, True])
+        0.30000000000000004
     """
-    values = np.asarray(scores, np.float64)
-    truth = np.asarray(same, bool)
+    values, truth = paired_arrays(scores, same)
     distinct, place = np.unique(values, return_inverse=True)
-    if len(distinct) == 1:
-        return float(distinct[0])
-    genuine = np.bincount(place, weights=truth, minlength=len(distinct))
-    impostor = np.bincount(place, weights=~truth, minlength=len(distinct))
-    # Between distinct[i] and distinct[i+1]: right are the impostors below and the genuine above.
-    right = np.cumsum(impostor)[:-1] + genuine.sum() - np.cumsum(genuine)[:-1]
+    genuine = np.bincount(place, weights=truth)
+    impostor = np.bincount(place, weights=~truth)
+    # Below candidate i lie the first i distinct scores: right are the impostors there, and the
+    # genuine from there on.
+    right = np.cumsum([0.0, *impostor]) + genuine.sum() - np.cumsum([0.0, *genuine])
     best = len(right) - 1 - int(np.argmax(right[::-1]))
-    return float((distinct[best] + distinct[best + 1]) / 2)
+    middle = (distinct[:-1] + distinct[1:]) / 2
+    return float([distinct[0], *middle, np.nextafter(distinct[-1], np.inf)][best])
 
 
 def fold_accuracy(scores: ArrayLike, same: ArrayLike, fold: ArrayLike) -> FoldAccuracy:
@@ -62,9 +71,12 @@ def fold_accuracy(scores: ArrayLike, same: ArrayLike, fold: ArrayLike) -> FoldAc
         fold: int [N], the fold of each pair.
 
     Raises:
-        InputError: there are fewer than two folds.
+        InputError: there are fewer than two folds, a score is not finite, or the shapes differ.
     """
-    values, truth, folds = np.asarray(scores), np.asarray(same, bool), np.asarray(fold)
+    values, truth = paired_arrays(scores, same)
+    folds = np.asarray(fold)
+    if folds.shape != values.shape:
+        raise InputError(f"fold: shape {folds.shape} for {len(values)} pairs; one each is expected")
     numbers = np.unique(folds)
     if len(numbers) < 2:
         raise InputError("folds: the pairs are in one fold; the protocol needs two or more")

@@ -17,6 +17,7 @@ from likewise.evaluation.bootstrap import (
     LEVEL,
     REPLICATES,
     Interval,
+    at_far,
     draws,
     interval_of,
     require_level,
@@ -50,8 +51,12 @@ class Difference:
     tar_at_far: tuple[tuple[float, Interval | None], ...]
 
     def at(self, target: float) -> Interval | None:
-        """The difference of the TARs at this FAR."""
-        return next(found for far, found in self.tar_at_far if far == target)
+        """The difference of the TARs at this FAR.
+
+        Raises:
+            InputError: it was not measured there; says where it was.
+        """
+        return at_far(dict(self.tar_at_far), target)
 
 
 def paired_difference(

@@ -112,6 +112,11 @@ def _summary(experiment: Experiment, more: Findings) -> list[str]:
         f"At the threshold where both kinds of error are equally frequent, {measured.eer:.2%} of "
         "pairs are judged wrongly.",
     ]
+    if trained_on := experiment.settings.get("people_in_training"):
+        lines.append(
+            f"{trained_on:,} of these people have the names of people that the model was trained "
+            "on: on people it has seen, a model looks better than it is."
+        )
     if experiment.folds is not None:
         folds = experiment.folds
         lines.append(

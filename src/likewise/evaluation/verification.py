@@ -42,7 +42,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 P_TARGETS = (1e-2, 1e-3)
-BLOCK = 2**23  # numbers gathered at one time
+BLOCK = 2**18  # numbers gathered at one time: they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,12 @@ class Verification:
     min_dcf: tuple[MinDcf, ...]
 
     def at(self, target: float) -> TarAtFar:
-        """The entry for this FAR."""
-        return next(entry for entry in self.tar_at_far if entry.target == target)
+        """TAR at this FAR, read from the curve: any FAR will do, asked for before or not.
+
+        Raises:
+            InputError: ``target`` is not in (0, 1].
+        """
+        return tar_at(self.roc, target, self.impostor)
 
     @staticmethod
     def of_curve(
@@ -204,8 +208,10 @@ def pair_scores(
     for start in range(0, len(left), block):
         a, b = left[start : start + block], right[start : start + block]
         if lengths is not None:
-            products = np.einsum("ij,ij->i", vectors[a], vectors[b], dtype=np.float64)
-            found = np.clip(products / (lengths[a] * lengths[b]), -1.0, 1.0)
+            # By the chord, which is 0 of a row with itself: the product may miss 1 by rounding.
+            chord = vectors[a] / lengths[a][:, None]
+            chord -= vectors[b] / lengths[b][:, None]
+            found = np.maximum(1.0 - np.einsum("ij,ij->i", chord, chord) / 2, -1.0)
         else:
             assert distance is not None
             x, y = vectors[a].astype(np.float64), vectors[b].astype(np.float64)

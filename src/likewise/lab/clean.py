@@ -134,9 +134,11 @@ def clean_manifest(
     chosen = rules or CleanRules()
     needs_labels = "mislabelled" in chosen.drop or chosen.merge
     if needs_labels and inspection["labels"] is None:
+        judged = inspection.get("ability")
+        again = "--model" if judged is None else "a better model: this one cannot judge this set"
         raise InputError(
             "drop mislabelled and merge need an inspection that judged labels: inspect again "
-            "with --model"
+            f"with {again}"
         )
     names = manifest.names
     people = manifest.table["identity"].cast(pa.string()).to_pylist()

@@ -10,6 +10,7 @@ from PIL import ImageEnhance
 
 from likewise.data.manifest import read_manifest
 from likewise.lab.inspect.census import Census, take_census
+from likewise.lab.inspect.copies import copied, lines_from_copies
 from likewise.lab.inspect.duplicates import (
     embedding_duplicates,
     exact_duplicates,
@@ -17,7 +18,7 @@ from likewise.lab.inspect.duplicates import (
 )
 from likewise.lab.inspect.hashes import near_hashes, perceptual_hashes, pixel_likeness
 from likewise.lab.inspect.neighbours import nearest, pairs_above
-from tests.lab.inspect.planted import picture
+from tests.lab.inspect.planted import make_pictures, picture
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,29 @@ def test_embeddings_that_agree_need_pixels_that_do_not_object() -> None:
         np.full((60, 2), 50, np.int32), np.ones(60, np.int64), ["PNG"] * 60, ["grey"] * 60, {},
         digests, grey,
     )  # fmt: skip
-    found, more = embedding_duplicates(vectors, np.arange(60), census, [], threshold=0.95)
+    found, more = embedding_duplicates(
+        vectors, np.arange(60), census, [], threshold=0.95, likeness=0.5
+    )
     assert [(d.left, d.right) for d in found] == [(10, 50)]
     assert not more
+
+
+def test_copies_say_from_where_on_pixels_are_one_shot(tmp_path: Path) -> None:
+    """Other pictures lie below the line, though a weak embedding takes all for one."""
+    folder = make_pictures(tmp_path / "photos", [f"person{n:02d}" for n in range(12)])
+    copied(picture(0)).save(folder / "person00" / "copy.png")
+    manifest = read_manifest(folder)
+    census = take_census(manifest)
+    assert census.grey is not None
+    lines = lines_from_copies(manifest, census.grey, census.readable)
+    assert lines is not None
+    cosine, pixels = lines
+    assert cosine is None
+    alike = np.ones((len(manifest), 4), np.float32) / 2
+    found, _ = embedding_duplicates(
+        alike, census.readable, census, [], threshold=0.99, likeness=pixels
+    )
+    names = manifest.names
+    assert {names[row] for d in found for row in (d.left, d.right)} == {
+        "person00/0.png", "person00/copy.png"
+    }  # fmt: skip

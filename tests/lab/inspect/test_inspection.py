@@ -14,8 +14,10 @@ import likewise
 from likewise.data.embeddings import Embeddings
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
+from likewise.lab.clean import CleanRules, clean_manifest
 from likewise.lab.inspect import InspectSettings, inspect_photos, write_inspection
 from likewise.lab.inspect.record import counts_by_size, record
+from likewise.lab.inspect.sentences import sentences
 from tests.lab.inspect.planted import as_embeddings, make_pictures, people, photos_of, picture
 
 PEOPLE = [f"person{n:02d}" for n in range(30)]
@@ -137,10 +139,30 @@ def test_two_sets_are_compared(planted: tuple[Manifest, Embeddings], tmp_path: P
 def test_a_model_makes_embeddings_and_the_threshold_of_doubles(photos: Path, model: Path) -> None:
     embedder = likewise.load(model)
     found = inspect_photos(read_manifest(photos), embedder=embedder)
-    assert found.duplicate_threshold is not None
-    assert 0 < found.duplicate_threshold < 1
+    assert found.copies is not None
+    assert 0 < found.copies.cosine < 1
+    assert 0.5 < found.copies.pixels < 1
     assert found.labels is None
     assert any("3 identities are too few" in note for note in found.notes)
+
+
+def test_a_model_that_cannot_tell_these_people_apart_concludes_nothing(
+    planted: tuple[Manifest, Embeddings], tmp_path: Path
+) -> None:
+    manifest, embeddings = planted
+    middle = np.ones(embeddings.vectors.shape[1], np.float32)
+    weak = Embeddings(middle + 1e-3 * embeddings.vectors, embeddings.items)
+    found = inspect_photos(manifest, weak, against=manifest, against_embeddings=weak)
+    assert found.labels is None
+    assert found.same_people is None
+    values = record(found)
+    assert not values["ability"]["sufficient"]
+    assert values["duplicates"]["counts"]["embedding"] == 0
+    assert any("This model cannot judge this set" in line for line in sentences(values))
+    assert not any("of labels are wrong" in line for line in sentences(values))
+    assert "This model cannot judge this set" in write_inspection(found, tmp_path).read_text()
+    with pytest.raises(InputError, match="a better model: this one cannot judge this set"):
+        clean_manifest(manifest, values, CleanRules(drop=("mislabelled",)))
 
 
 def test_what_cannot_be_inspected_is_said(planted: tuple[Manifest, Embeddings]) -> None:

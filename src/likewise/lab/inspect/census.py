@@ -22,7 +22,7 @@ from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
 from likewise.errors import InputError
 from likewise.progress import progress
 
-__all__ = ["SIDE", "Census", "joined", "take_census"]
+__all__ = ["SIDE", "Census", "joined", "miniature", "take_census"]
 
 SIDE = 32  # of the grey miniature that doubles are looked for in
 DIGEST = 32
@@ -105,6 +105,12 @@ def take_census(manifest: Manifest, *, headers_only: bool = False) -> Census:
     return Census(sizes, weights, formats, colours, broken, digests, grey)
 
 
+def miniature(image: Image.Image) -> NDArray[np.uint8]:
+    """A picture in grey and small, uint8 [1024]."""
+    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(small, np.uint8).reshape(-1)
+
+
 def joined(left: Census, right: Census) -> Census:
     """Both, the rows of ``right`` behind those of ``left``."""
     digests = grey = None
@@ -160,8 +166,7 @@ def _look(photo: Path | StoredPhoto, headers_only: bool) -> _Seen:
         colour = "grey stored as colour"
     digest = hashlib.sha256(f"{image.size}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    grey = np.asarray(small, np.uint8).reshape(-1)
+    grey = miniature(image)
     return _Seen(header.size, len(encoded), header.format, colour, digest.digest(), grey)
 
 

@@ -1,8 +1,13 @@
-"""From which cosine on two embeddings are of one shot: measured on copies, not assumed."""
+"""From which cosine, and which likeness of pixels, two photos are one shot: measured on copies.
+
+Neither alone is enough: a model takes two shots of one person for alike, and a weak one takes two
+people; a miniature takes two people before one wall.
+"""
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +15,12 @@ from PIL import Image
 
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
+from likewise.lab.inspect.census import miniature
 from likewise.lab.inspect.duplicates import Duplicate
+from likewise.lab.inspect.hashes import correlations, shared_picture
 from likewise.models.embedder import Embedder
 
-__all__ = ["copied", "threshold_from_copies", "threshold_from_doubles"]
+__all__ = ["CopyLines", "copied", "lines_from_copies", "threshold_from_doubles"]
 
 PHOTOS = 128
 FOUND = 0.9  # of the copies are above the threshold
@@ -33,16 +40,39 @@ def copied(image: Image.Image) -> Image.Image:
         return again.convert("RGB")
 
 
-def threshold_from_copies(
-    embedder: Embedder, manifest: Manifest, rows: NDArray[np.int64], *, seed: int = 0
-) -> float | None:
-    """The cosine that nine of ten copies reach with their originals; None without photos.
+@dataclass(frozen=True)
+class CopyLines:
+    """From where on two photos are one shot: both must be reached.
 
     Args:
-        embedder: what makes the embeddings.
+        cosine: of the embeddings.
+        pixels: the correlation of the miniatures.
+    """
+
+    cosine: float
+    pixels: float
+
+
+def lines_from_copies(
+    manifest: Manifest,
+    grey: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    embedder: Embedder | None = None,
+    *,
+    seed: int = 0,
+) -> tuple[float | None, float] | None:
+    """Copy some of the photos, and measure what nine of ten copies reach with their originals.
+
+    Args:
         manifest: the photos.
+        grey: the miniatures of all, uint8 [N,1024].
         rows: those that can be read; of them 128 are copied.
+        embedder: what makes the embeddings.
         seed: draws them.
+
+    Returns:
+        The cosine (None without an embedder) and the correlation of the miniatures; None without
+        photos.
     """
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(rows, min(PHOTOS, len(rows)), replace=False))
@@ -54,9 +84,14 @@ def threshold_from_copies(
             continue
     if not originals:
         return None
-    left = embedder.embed(originals)
-    right = embedder.embed([copied(image) for image in originals])
-    return float(np.quantile((left * right).sum(axis=1), 1 - FOUND))
+    copies = [copied(image) for image in originals]
+    before, after = (np.stack([miniature(i) for i in images]) for images in (originals, copies))
+    pixels = correlations(before, after, shared_picture(grey))
+    cosine = None
+    if embedder is not None:
+        products = (embedder.embed(originals) * embedder.embed(copies)).sum(axis=1)
+        cosine = float(np.quantile(products, 1 - FOUND))
+    return cosine, float(np.quantile(pixels, 1 - FOUND))
 
 
 def threshold_from_doubles(

@@ -81,28 +81,29 @@ def embedding_duplicates(
     known: list[Duplicate],
     *,
     threshold: float,
-    likeness: float = 0.5,
+    likeness: float,
 ) -> tuple[list[Duplicate], bool]:
-    """Photos whose embeddings score at or above ``threshold`` and whose pixels do not object.
+    """Photos alike both in their embeddings and in their pixels.
 
     Args:
         vectors: unit length, float32 [M,D].
         rows: of which photo each is, int64 [M].
-        census: where the miniatures are; without them the embeddings decide alone.
+        census: with miniatures.
         known: the doubles that are found already, not to be found again.
-        threshold: a cosine, see ``likewise.lab.inspect.copies``.
-        likeness: two shots of one scene score high too; below this correlation of the miniatures
-            it is another shot.
+        threshold: the cosine from which on, see ``likewise.lab.inspect.copies``.
+        likeness: the correlation of the miniatures from which on, likewise.
 
     Returns:
         The doubles, and whether there were more pairs than could be kept.
     """
+    if census.grey is None:
+        return [], False
     fresh = np.isin(rows, _once(census, [d for d in known if d.kind == "exact"]))
     chosen = np.flatnonzero(fresh)
     left, right, scores, more = pairs_above(vectors[chosen], threshold)
     left, right = rows[chosen[left]], rows[chosen[right]]
     left, right = np.minimum(left, right), np.maximum(left, right)
-    if census.grey is not None and len(left):
+    if len(left):
         seen = pixel_likeness(census.grey, left, right) >= likeness
         left, right, scores = left[seen], right[seen], scores[seen]
     named = {(d.left, d.right) for d in known}

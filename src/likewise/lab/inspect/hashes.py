@@ -10,7 +10,14 @@ from scipy.fft import dctn
 
 from likewise.lab.inspect.census import SIDE
 
-__all__ = ["RADIUS", "near_hashes", "perceptual_hashes", "pixel_likeness"]
+__all__ = [
+    "RADIUS",
+    "correlations",
+    "near_hashes",
+    "perceptual_hashes",
+    "pixel_likeness",
+    "shared_picture",
+]
 
 Grey = NDArray[np.uint8]
 Rows = NDArray[np.int64]
@@ -109,17 +116,28 @@ def pixel_likeness(grey: Grey, left: Rows, right: Rows) -> NDArray[np.float64]:
     Returns:
         [P], -1 … 1; 0 where a picture is blank.
     """
-    sample = np.linspace(0, len(grey) - 1, min(len(grey), 20_000)).astype(np.int64)
-    shared = _unit(grey[sample]).mean(axis=0) * (len(grey) / (len(grey) + KNOWN_AFTER))
+    shared = shared_picture(grey)
     found = np.empty(len(left))
     for start in range(0, len(left), BLOCK):
         part = slice(start, start + BLOCK)
-        a, b = _unit(grey[left[part]]), _unit(grey[right[part]])
-        blank = ~(a.any(axis=1) & b.any(axis=1))
-        a, b = a - shared, b - shared
-        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        found[part] = np.where(blank, 0.0, (a * b).sum(axis=1) / np.maximum(lengths, 1e-12))
+        found[part] = correlations(grey[left[part]], grey[right[part]], shared)
     return found
+
+
+def shared_picture(grey: Grey) -> NDArray[np.float64]:
+    """What the miniatures of a set [N,1024] share, [1024]; of a few photos little is believed."""
+    sample = np.linspace(0, len(grey) - 1, min(len(grey), 20_000)).astype(np.int64)
+    mean: NDArray[np.float64] = _unit(grey[sample]).mean(axis=0)
+    return mean * (len(grey) / (len(grey) + KNOWN_AFTER))
+
+
+def correlations(left: Grey, right: Grey, shared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The correlation of miniatures [P,1024] row by row, less what is shared; 0 of a blank one."""
+    a, b = _unit(left), _unit(right)
+    blank = ~(a.any(axis=1) & b.any(axis=1))
+    a, b = a - shared, b - shared
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.where(blank, 0.0, (a * b).sum(axis=1) / np.maximum(lengths, 1e-12))
 
 
 def _unit(grey: Grey) -> NDArray[np.float64]:

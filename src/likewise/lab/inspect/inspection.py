@@ -10,8 +10,9 @@ import numpy as np
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError, LikewiseError
+from likewise.lab.inspect.ability import Ability, CannotJudge
 from likewise.lab.inspect.census import Census, joined, take_census
-from likewise.lab.inspect.copies import threshold_from_copies, threshold_from_doubles
+from likewise.lab.inspect.copies import CopyLines, lines_from_copies, threshold_from_doubles
 from likewise.lab.inspect.duplicates import (
     Duplicate,
     embedding_duplicates,
@@ -37,7 +38,8 @@ class InspectSettings:
         share_false: of the names in one set that are taken for one person, the part that may be
             two.
         same_pixels: the correlation of miniatures from which on two photos are one shot.
-        same_shot: the correlation below which embeddings that agree are of two shots.
+        same_shot: the correlation of miniatures below which embeddings that agree are of two
+            shots; what nine of ten copies reach if None.
         noise_error: the part of strangers' photos that counts as explained; see ``label_noise``.
         search_limit: photos up to which embeddings of all are compared with all for doubles.
     """
@@ -46,7 +48,7 @@ class InspectSettings:
     false_alarms: float = 0.01
     share_false: float = 0.1
     same_pixels: float = 0.95
-    same_shot: float = 0.5
+    same_shot: float | None = None
     noise_error: float = 0.05
     search_limit: int = 500_000
 
@@ -55,8 +57,9 @@ class InspectSettings:
             if not 0 < getattr(self, name) < 0.5:
                 raise InputError(f"{name}: must be between 0 and 0.5; got {getattr(self, name)}")
         for name in ("same_pixels", "same_shot"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name}: must be above 0, at most 1; got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 1:
+                raise InputError(f"{name}: must be above 0, at most 1; got {value}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,10 @@ class Inspection:
             ``duplicates``.
         against_census: likewise.
         duplicates: photos that are there twice, within the set or in both.
-        duplicate_threshold: the cosine from which on embeddings made a double; None if not used.
+        copies: from which cosine and which likeness of pixels on two photos were called a double
+            by embedding; None if those were not looked for.
+        ability: how well the embeddings tell the people of this set apart; None if that could not
+            be measured. Where it is not sufficient, nothing was concluded from embeddings.
         embedded: the set with its embeddings, if there were any.
         against_embedded: likewise.
         labels: doubts about labels, if there were embeddings and identities enough.
@@ -84,7 +90,8 @@ class Inspection:
     against: Manifest | None
     against_census: Census | None
     duplicates: list[Duplicate]
-    duplicate_threshold: float | None
+    copies: CopyLines | None
+    ability: Ability | None
     embedded: EmbeddedSet | None
     against_embedded: EmbeddedSet | None
     labels: LabelFindings | None
@@ -116,7 +123,8 @@ def inspect_photos(
     """Look at a set of labelled photos, and tell what is in it.
 
     Without embeddings it counts, decodes, and finds doubles by their pixels. With them it also
-    finds doubles by likeness, doubts labels, and finds people of both sets.
+    doubts labels, finds doubles by likeness, and finds people of both sets; but first it asks by
+    the set's own labels whether they can tell these people apart, and if not, does none of this.
 
     Args:
         manifest: the photos.
@@ -152,29 +160,29 @@ def inspect_photos(
         notes.append("only headers were read: damage behind them goes unseen, and no doubles")
     exact = exact_duplicates(both)
     near = near_duplicates(both, exact, likeness=lines.same_pixels)
-    duplicates, threshold = exact + near, None
+    duplicates, copies = exact + near, None
     embedded = _embedded(manifest, census, embeddings, embedder)
     against_embedded = None
     if against is not None and others is not None:
         against_embedded = _embedded(against, others, against_embeddings, embedder)
         _require_alike(embeddings, against_embeddings, embedder)
-    labels = same = None
+    labels = ability = same = None
     if embedded is not None:
-        if not lines.headers_only:
-            threshold = _threshold(manifest, embedded, embedder, near, notes)
-        if threshold is not None:
+        labels, ability = _labels(embedded, lines, notes)
+    if embedded is not None and (ability is None or ability.sufficient):
+        copies = _copy_lines(manifest, census, embedded, embedder, near, lines, notes)
+        if copies is not None:
             sets = [embedded] if against_embedded is None else [embedded, against_embedded]
             duplicates = duplicates + _by_embedding(
-                sets, len(manifest), both, duplicates, threshold, lines, notes
+                sets, len(manifest), both, duplicates, copies, lines, notes
             )
-        labels = _labels(embedded, lines, notes)
         if against_embedded is not None:
             same = _overlap(embedded, against_embedded, lines, notes)
     if against is not None:  # what is twice in the other set is its own inspection's affair
         duplicates = [d for d in duplicates if d.left < len(manifest)]
     return Inspection(
-        manifest, census, against, others, duplicates, threshold, embedded, against_embedded,
-        labels, same, notes, lines,
+        manifest, census, against, others, duplicates, copies, ability, embedded,
+        against_embedded, labels, same, notes, lines,
     )  # fmt: skip
 
 
@@ -205,22 +213,30 @@ def _require_alike(
         require_same_embedder(prints[0], other, "embeddings")
 
 
-def _threshold(
+def _copy_lines(
     manifest: Manifest,
+    census: Census,
     embedded: EmbeddedSet,
     embedder: Embedder | None,
     near: list[Duplicate],
+    lines: InspectSettings,
     notes: list[str],
-) -> float | None:
-    if embedder is not None:
-        return threshold_from_copies(embedder, manifest, embedded.rows)
-    found = threshold_from_doubles(embedded.vectors, embedded.place_of(), near)
+) -> CopyLines | None:
+    if census.grey is None:
+        return None
+    found = lines_from_copies(manifest, census.grey, embedded.rows, embedder)
     if found is None:
+        return None
+    cosine, pixels = found
+    if embedder is None:
+        cosine = threshold_from_doubles(embedded.vectors, embedded.place_of(), near)
+    if cosine is None:
         notes.append(
             "doubles by embedding were not looked for: without a model (--model) from which "
             "cosine on two photos are one shot is learnt from ten doubles of pixels at least"
         )
-    return found
+        return None
+    return CopyLines(cosine, pixels if lines.same_shot is None else lines.same_shot)
 
 
 def _by_embedding(
@@ -228,7 +244,7 @@ def _by_embedding(
     offset: int,
     both: Census,
     known: list[Duplicate],
-    threshold: float,
+    copies: CopyLines,
     lines: InspectSettings,
     notes: list[str],
 ) -> list[Duplicate]:
@@ -241,24 +257,29 @@ def _by_embedding(
         )
         return []
     found, more = embedding_duplicates(
-        vectors, rows, both, known, threshold=threshold, likeness=lines.same_shot
+        vectors, rows, both, known, threshold=copies.cosine, likeness=copies.pixels
     )
     if more:
         notes.append("more doubles by embedding than could be kept; those with the best scores are")
     return found
 
 
-def _labels(found: EmbeddedSet, lines: InspectSettings, notes: list[str]) -> LabelFindings | None:
+def _labels(
+    found: EmbeddedSet, lines: InspectSettings, notes: list[str]
+) -> tuple[LabelFindings | None, Ability | None]:
     try:
-        return judge_labels(
+        labels = judge_labels(
             found,
             false_alarms=lines.false_alarms,
             share_false=lines.share_false,
             noise_error=lines.noise_error,
         )
+    except CannotJudge as error:
+        return None, error.ability  # told by ``sentences``
     except InputError as error:
         notes.append(f"labels were not judged: {error}")
-        return None
+        return None, None
+    return labels, labels.ability
 
 
 def _overlap(

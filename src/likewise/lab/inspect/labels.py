@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import norm
 
+from likewise.lab.inspect.ability import Ability, CannotJudge, measure_ability
 from likewise.lab.inspect.duplicates import Duplicate
 from likewise.lab.inspect.embedded import EmbeddedSet
 from likewise.lab.inspect.label_noise import LabelNoise, label_noise
@@ -25,6 +26,8 @@ class LabelFindings:
     """Doubts about labels.
 
     Args:
+        ability: how well the embeddings tell these people apart; None where no identity has two
+            photos.
         strangers: the law of strangers' scores that all of it rests on.
         own: how alike each photo is to the rest of its identity.
         noise: the share of wrong labels; None where no identity has two photos.
@@ -33,6 +36,7 @@ class LabelFindings:
         splits: identities that look like two people, the least alike first.
     """
 
+    ability: Ability | None
     strangers: Strangers
     own: OwnScores
     noise: LabelNoise | None
@@ -76,6 +80,9 @@ def judge_labels(
 ) -> LabelFindings:
     """Learn how alike strangers look, and doubt every label by it. Rows are the manifest's.
 
+    First the embeddings are tested: labels are not doubted by a model that cannot tell these
+    people apart.
+
     Args:
         found: the set with its embeddings.
         false_alarms: the chance at which strangers are still taken for one person.
@@ -83,10 +90,14 @@ def judge_labels(
         noise_error: see ``label_noise``.
 
     Raises:
+        CannotJudge: the embeddings are too weak for this set.
         InputError: fewer than 20 identities.
     """
     strangers = learn_strangers(found.people)
     own = own_scores(found.vectors, found.labels, found.people, strangers.ratio)
+    ability = measure_ability(found, own, strangers, noise_error)
+    if ability is not None and not ability.sufficient:
+        raise CannotJudge(ability)
     rows = found.rows.tolist()
     doubted = [
         replace(m, row=rows[m.row], partner=None if m.partner is None else rows[m.partner])
@@ -99,6 +110,7 @@ def judge_labels(
         for s in two_people(found.vectors, found.labels, strangers, false_alarms=false_alarms)
     ]
     return LabelFindings(
+        ability,
         strangers,
         own,
         label_noise(own, strangers, noise_error),

@@ -38,10 +38,16 @@ def record(found: Inspection) -> dict[str, Any]:
         ),
         "duplicates": {
             "counts": _duplicate_counts(found),
-            "embedding_threshold": found.duplicate_threshold,
+            "embedding_threshold": None if found.copies is None else found.copies.cosine,
+            "embedding_pixels": None if found.copies is None else found.copies.pixels,
             "found": [_duplicate(found, double) for double in found.duplicates],
         },
         "pixels": _pixels(found),
+        "ability": (
+            None
+            if found.ability is None
+            else {**asdict(found.ability), "sufficient": found.ability.sufficient}
+        ),
         "labels": _labels(found),
         "overlap": _overlap(found),
         "notes": found.notes,

@@ -24,6 +24,14 @@ def sentences(values: dict[str, Any]) -> list[str]:
         f"Doubles within identities: {counts['within_identities']:,}, where one photo is enough; "
         f"across identities: {counts['across_identities']:,}, where one label is wrong."
     )
+    ability = values["ability"]
+    if ability is not None and not ability["sufficient"]:
+        lines.append(
+            f"This model cannot judge this set: two photos of one identity score above two of "
+            f"different ones with chance {_auc(ability)}, and about {ability['expected']:.0%} of "
+            "right labels would look like strangers. Labels were not judged, and no doubles looked "
+            "for by embedding; take a better model."
+        )
     labels = values["labels"]
     if labels is not None:
         if labels["noise"] is not None:
@@ -79,7 +87,8 @@ def rows_of(values: dict[str, Any]) -> list[tuple[str, str]]:
     if values["duplicates"]["embedding_threshold"] is not None:
         rows.append(
             (
-                f"doubles by embedding, cosine ≥ {values['duplicates']['embedding_threshold']:.3f}",
+                f"doubles by embedding, cosine ≥ {values['duplicates']['embedding_threshold']:.3f} "
+                f"and pixels ≥ {values['duplicates']['embedding_pixels']:.2f}",
                 f"{counts['embedding']:,}",
             )
         )
@@ -93,6 +102,8 @@ def rows_of(values: dict[str, Any]) -> list[tuple[str, str]]:
             (f"identities in {name}", f"{count:,}")
             for name, count in values["splits"]["shared_identities"].items()
         ]
+    if values["ability"] is not None:
+        rows.append(("AUC of this model on these labels", _auc(values["ability"])))
     labels = values["labels"]
     if labels is not None:
         if labels["noise"] is not None:
@@ -113,6 +124,11 @@ def rows_of(values: dict[str, Any]) -> list[tuple[str, str]]:
                 (f"identities of {other} found here", f"{values['overlap']['identities']:,}")
             )
     return rows
+
+
+def _auc(ability: dict[str, Any]) -> str:
+    auc = ability["auc"]
+    return f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}; 0.5 is guessing)"
 
 
 def _likely(labels: dict[str, Any]) -> int:
