@@ -46,7 +46,10 @@ def verify(
 
     Example: likewise verify a.jpg b.jpg --model runs/photos/model --fmr 1e-3
     """
+    import numpy as np
+
     from likewise.distances import parse_distance
+    from likewise.distances.resolution import told_apart
     from likewise.errors import InputError
     from likewise.models.operating_point import at_fmr
     from likewise.models.store import load
@@ -66,7 +69,7 @@ def verify(
     pair = embedder.embed([a, b], flip=flip)
     score = float(metric.score_paired(pair[:1], pair[1:])[0])
     if by_cosine:
-        score = min(1.0, max(-1.0, score))  # rounding may pass the end
+        score = float(told_apart(np.array([min(1.0, max(-1.0, score))]))[0])
     calibration = embedder.calibration if by_cosine else None
     point = point if by_cosine else None
     probability = None if calibration is None else calibration.probability(score, prior)

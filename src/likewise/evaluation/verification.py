@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances import Cosine, Distance
+from likewise.distances.resolution import told_apart
 from likewise.errors import InputError
 from likewise.evaluation.curve import (
     MinDcf,
@@ -176,6 +177,8 @@ def pair_scores(
 ) -> Floats:
     """The score of each pair of rows, float64 [N], in blocks of bounded memory.
 
+    Cosines that float32 cannot tell apart are equal; see ``distances.resolution``.
+
     Args:
         vectors: [M,D].
         left: the rows on one side, [N].
@@ -205,7 +208,7 @@ def pair_scores(
         a, b = left[start : start + block], right[start : start + block]
         if lengths is not None:
             products = np.einsum("ij,ij->i", vectors[a], vectors[b], dtype=np.float64)
-            found = np.clip(products / (lengths[a] * lengths[b]), -1.0, 1.0)
+            found = told_apart(np.clip(products / (lengths[a] * lengths[b]), -1.0, 1.0))
         else:
             assert distance is not None
             x, y = vectors[a].astype(np.float64), vectors[b].astype(np.float64)
