@@ -121,9 +121,7 @@ class _Run:
             self.trainer,
             parts.training,
             parts.validation,
-            NormStatistics(
-                parts.training, parts.photos.cached, parts.preprocess, recipe.training.seed
-            ),
+            NormStatistics(parts.photos, recipe.training.seed),
             self.fingerprint,
             folder,
             processes,
