@@ -191,7 +191,10 @@ class Measuring:
         }
         if measured is not None:
             numbers = measured.verification
-            about["Validation"] = f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on unseen people"
+            people = measured.pairs.identities
+            about["Validation"] = (
+                f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on {people} unseen people"
+            )
         found = calibrated(measured, self.recipe.training.seed) if measured is not None else None
         return Embedder(
             module,
