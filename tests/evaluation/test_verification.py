@@ -175,7 +175,7 @@ def test_pair_scores_against_a_loop() -> None:
     for row, (a, b) in enumerate(zip(left, right, strict=True)):
         u, v = vectors[a].astype(float), vectors[b].astype(float)
         expected = u @ v / np.sqrt((u @ u) * (v @ v))
-        assert pair_scores(vectors, left, right)[row] == pytest.approx(expected, abs=1e-7)
+        assert pair_scores(vectors, left, right)[row] == pytest.approx(expected, abs=2**-21)
     vectors[3] = 0
     with pytest.raises(InputError, match="row 3 is zero"):
         pair_scores(vectors, left, right)

@@ -99,9 +99,9 @@ def test_what_is_refused(photos: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert (run / "recipe.yaml").read_text() == text
 
 
-def test_patience_that_is_over_stays_over(photos: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    recipe = quick_recipe("data.val_identities=2", "schedule.epochs=9", "training.patience=1",
+def test_patience_that_is_over_stays_over(tmp_path: Path) -> None:
+    photos, run = make_photos(tmp_path / "photos", people=13, each=2), tmp_path / "run"
+    recipe = quick_recipe("data.val_identities=10", "schedule.epochs=9", "training.patience=1",
                           "optimizer.lr=1e-9", "augment.flip=0")  # fmt: skip
     ended = likewise.train(photos, run, recipe).epochs
     assert ended < 9

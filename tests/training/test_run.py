@@ -143,8 +143,8 @@ def test_a_stopped_run_continues_exactly(
 
 
 def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    photos = make_photos(tmp_path / "photos", people=6)
-    recipe = quick_recipe("data.val_identities=2", "schedule.epochs=30", "training.patience=2",
+    photos = make_photos(tmp_path / "photos", people=13, each=2)
+    recipe = quick_recipe("data.val_identities=10", "schedule.epochs=30", "training.patience=2",
                           "optimizer.lr=1e-9", "model.dropout=0", "augment.flip=0")  # fmt: skip
     result = likewise.train(photos, tmp_path / "run", recipe)
     assert result.finished

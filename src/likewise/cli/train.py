@@ -158,6 +158,6 @@ def _train(
     else:
         typer.echo(f"trained on {result.images:,} photos of {result.identities:,} people")
         if result.validation is not None:
-            typer.echo(f"best validation AUC on unseen people: {result.validation:.4f}")
+            typer.echo(f"validation AUC on unseen people: {result.validation:.4f}")
         typer.echo(f"model: {result.model}")
         typer.echo(f"next:  likewise evaluate TEST_PHOTOS --model {result.model} --out report")

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.pairs import draw_pairs
+from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.errors import InputError, one_of
 from likewise.evaluation.bootstrap import Intervals, bootstrap
 from likewise.evaluation.curve import checked_scores
@@ -48,11 +49,8 @@ DEFAULT_FMR = 1e-3
 class NotRising(InputError):
     """Same-person pairs do not score higher than others."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "calibration: same-person pairs do not score higher than others, so no rising map "
-            "from score to probability fits"
-        )
+    def __init__(self, told: str = "same-person pairs do not score higher than others") -> None:
+        super().__init__(f"calibration: {told}, so no rising map from score to probability fits")
 
 
 @dataclass(frozen=True)
@@ -218,6 +216,8 @@ def calibrate(
             f"fmr: {impostor:,} pairs of different people cannot show an FMR of {fmr:g}; "
             f"at least {round(1 / fmr):,} are needed, so ask for {1 / impostor:.1g} or more"
         )
+    if all_alike(mean_cosine(embeddings.vectors)):
+        raise NotRising("the model answers all photos alike, closer than float32 can tell apart")
     scores = pair_scores(embeddings.vectors, left, right)
     labels = embeddings.labels
     found = calibrate_pairs(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances import Cosine, Distance
+from likewise.distances.resolution import told_apart
 from likewise.errors import InputError
 from likewise.evaluation.curve import (
     MinDcf,
@@ -180,6 +181,8 @@ def pair_scores(
 ) -> Floats:
     """The score of each pair of rows, float64 [N], in blocks of bounded memory.
 
+    Cosines that float32 cannot tell apart are equal; see ``distances.resolution``.
+
     Args:
         vectors: [M,D].
         left: the rows on one side, [N].
@@ -208,10 +211,8 @@ def pair_scores(
     for start in range(0, len(left), block):
         a, b = left[start : start + block], right[start : start + block]
         if lengths is not None:
-            # By the chord, which is 0 of a row with itself: the product may miss 1 by rounding.
-            chord = vectors[a] / lengths[a][:, None]
-            chord -= vectors[b] / lengths[b][:, None]
-            found = np.maximum(1.0 - np.einsum("ij,ij->i", chord, chord) / 2, -1.0)
+            products = np.einsum("ij,ij->i", vectors[a], vectors[b], dtype=np.float64)
+            found = told_apart(np.clip(products / (lengths[a] * lengths[b]), -1.0, 1.0))
         else:
             assert distance is not None
             x, y = vectors[a].astype(np.float64), vectors[b].astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
 from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
+from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
@@ -33,6 +35,8 @@ from likewise.models.registry import Backbone
 from likewise.progress import progress
 
 __all__ = ["Embedder"]
+
+log = logging.getLogger(__name__)
 
 
 class Embedder:
@@ -227,6 +231,11 @@ class Embedder:
         """
         if not len(rows):
             raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
+        if len(manifest.identities) > 1 and all_alike(mean_cosine(vectors)):
+            log.warning(
+                "%s: the model answers all photos alike, closer than float32 can tell apart: it "
+                "cannot tell people apart", manifest.root,
+            )  # fmt: skip
         items = manifest.take(rows).table if broken else manifest.table
         if manifest.store is not None:  # its place means something to the store alone
             items = items.drop_columns(["place"])

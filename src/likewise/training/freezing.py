@@ -59,9 +59,12 @@ class Freezing:
         self.held = not self.until or epoch < self.until
         for parameter in self.parameters:
             parameter.requires_grad_(self.drops or not self.held)
-        if self.held:
-            for norm in self.norms:
-                norm.eval()
+        for norm in self.norms_held(epoch):
+            norm.eval()
+
+    def norms_held(self, epoch: int) -> list[nn.Module]:
+        """The normalisations whose statistics stand still in this epoch."""
+        return self.norms if not self.until or epoch < self.until else []
 
     def drop_gradients(self) -> None:
         """After the backward pass: what is held has no gradient, whatever was averaged."""

@@ -1,4 +1,4 @@
-"""What comes after an epoch: the network is measured on held-out people, and kept if it is best."""
+"""What comes after an epoch: the network is measured on held-out people, and the model is kept."""
 
 from __future__ import annotations
 
@@ -6,19 +6,35 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from likewise.data.manifest import Manifest
+from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.errors import LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
+from likewise.training.norm_statistics import NormStatistics
 from likewise.training.processes import Processes
 from likewise.training.result import MODEL
 from likewise.training.stopping import Best, StopRequest
 from likewise.training.trainer import Trainer
-from likewise.training.validation import GaveUp, Validated, Validation, calibrated
+from likewise.training.validation import (
+    ENOUGH,
+    GaveUp,
+    Validated,
+    Validation,
+    asking,
+    calibrated,
+)
 
 __all__ = ["Measuring"]
 
 log = logging.getLogger(__name__)
+ALIKE = 0.99  # mean cosine between embeddings of different photos
+REMEDY = (
+    "Try a lower optimizer.lr, more steps (smaller batches, or more epochs), easier triplets "
+    "(loss.mining), or a loss with class weights first"
+)
 
 
 class Measuring:
@@ -28,6 +44,7 @@ class Measuring:
         trainer: whose network it is.
         training: the photos that it is trained on.
         validation: the held-out ones, on the first process; None without any.
+        statistics: recomputes those of the network's batch normalisations before it is measured.
         fingerprint: of all photos.
         folder: of the run.
         processes: of the run.
@@ -38,13 +55,15 @@ class Measuring:
         trainer: Trainer,
         training: Manifest,
         validation: Validation | None,
+        statistics: NormStatistics,
         fingerprint: str,
         folder: Path,
         processes: Processes,
     ) -> None:
         self.trainer, self.recipe = trainer, trainer.recipe
-        self.training, self.validation = training, validation
+        self.training, self.validation, self.statistics = training, validation, statistics
         self.fingerprint, self.folder, self.processes = fingerprint, folder, processes
+        self._told_alike = self._told_too_few = False
 
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:
         """Measure, and add what came out to the report.
@@ -68,29 +87,84 @@ class Measuring:
         return bool(done_there)
 
     def _measure(self, report: dict[str, float], stop: StopRequest) -> None:
-        """Measure, and keep the network if it is the best so far (or if nothing is held out)."""
+        """Measure, and keep the network if it is to be the model."""
         trainer, every = self.trainer, self.recipe.training.validate_every
         last = trainer.epoch == self.recipe.schedule.epochs
-        if self.validation is None:
-            if last:
-                self._keep(None)
+        if not last and (self.validation is None or trainer.epoch % every):
             return
-        if trainer.epoch % every and not last:
+
+        def give_up() -> bool:
+            return stop.signal is not None or self.processes.others_ask()
+
+        module = trainer.network()
+        with asking(module, give_up):
+            self.statistics.recompute(module, trainer.moved_norms())
+        embedder = self._embedder(module, None)
+        if self.validation is None:
+            with asking(module, give_up):
+                vectors = embedder.embed_pixels(self.statistics.sample)
+            if self._usable(mean_cosine(vectors), last=last):
+                self._save(embedder)
             return
         try:
-            measured = self.validation.measure(
-                self._embedder(None),
-                give_up=lambda: stop.signal is not None or self.processes.others_ask(),
-            )
+            measured = self.validation.measure(embedder, give_up)
         except LikewiseError as error:
             self._not_measured(error, last=last)
             return
         numbers = measured.verification
         report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
-        best = trainer.best.update(numbers.auc, trainer.epoch)
-        log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (best)" if best else "")
-        if best:
-            self._keep(measured)
+        report["val/mean_cosine"] = measured.mean_cosine
+        if not self._usable(measured.mean_cosine, last=last):
+            return
+        kept = self._is_to_be_kept(numbers.auc)
+        log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (kept)" if kept else "")
+        if kept:
+            self._save(self._embedder(module, measured))
+
+    def _is_to_be_kept(self, auc: float) -> bool:
+        """Whether it is the best so far; with too few people to choose by, the last one stands."""
+        trainer, validation = self.trainer, self.validation
+        if validation is None or validation.can_choose:
+            return trainer.best.update(auc, trainer.epoch)
+        if not self._told_too_few:
+            self._told_too_few = True
+            told = (
+                f"{validation.people} people are held out, too few to choose the best epoch by "
+                f"(from {ENOUGH} on): the last one is kept"
+            )
+            if self.recipe.training.patience:
+                log.warning("%s, and training.patience has no effect", told)
+            else:
+                log.info("%s", told)
+        trainer.best.take(auc, trainer.epoch)
+        return True
+
+    def _usable(self, cosine: float, *, last: bool) -> bool:
+        """Whether the network, as it would be saved, tells photos apart at all; warns if hardly.
+
+        Args:
+            cosine: the mean between its embeddings of different photos.
+            last: whether this is the last epoch.
+
+        Raises:
+            LikewiseError: it does not, and neither did an epoch before it.
+        """
+        if not all_alike(cosine):
+            if cosine > ALIKE and self.recipe.guards.watch and not self._told_alike:
+                self._told_alike = True
+                log.warning(
+                    "epoch %d: the network, as it would be saved, answers all photos nearly alike "
+                    "(mean cosine %.4f). %s", self.trainer.epoch, cosine, REMEDY,
+                )  # fmt: skip
+            return True
+        told = (
+            "the network, as it would be saved, answers all photos alike: their cosines are "
+            "closer to 1 than float32 can tell apart"
+        )
+        if last and self.trainer.best.epoch < 0:
+            raise LikewiseError(f"training: {told}, and no epoch gave a model. {REMEDY}")
+        log.warning("epoch %d: %s; not kept. %s", self.trainer.epoch, told, REMEDY)
+        return False
 
     def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
         """Amid steps that are not finite those of the next epoch decide; a last one has none."""
@@ -105,10 +179,10 @@ class Measuring:
             ) from error
         log.warning("epoch %d: not measured (%s)", trainer.epoch, error)
 
-    def _keep(self, measured: Validated | None) -> None:
-        self._embedder(measured).save(self.folder / MODEL)
+    def _save(self, embedder: Embedder) -> None:
+        embedder.save(self.folder / MODEL)
 
-    def _embedder(self, measured: Validated | None) -> Embedder:
+    def _embedder(self, module: nn.Module, measured: Validated | None) -> Embedder:
         model = self.recipe.model
         about: dict[str, Any] = {
             "Loss": self.recipe.loss.name,
@@ -117,10 +191,13 @@ class Measuring:
         }
         if measured is not None:
             numbers = measured.verification
-            about["Validation"] = f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on unseen people"
+            people = measured.pairs.identities
+            about["Validation"] = (
+                f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on {people} unseen people"
+            )
         found = calibrated(measured, self.recipe.training.seed) if measured is not None else None
         return Embedder(
-            self.trainer.network(),
+            module,
             self.trainer.preprocess,
             Backbone(model.name, model.embedding_dim, model.dropout),
             operating_point=found.chosen if found else None,

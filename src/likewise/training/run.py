@@ -20,6 +20,7 @@ from likewise.training.guards import Stopped
 from likewise.training.lengthening import check_length, new_length, with_epochs
 from likewise.training.log import RunLog
 from likewise.training.measuring import Measuring
+from likewise.training.norm_statistics import NormStatistics
 from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line
 from likewise.training.parts import origins, seed_everything
@@ -117,7 +118,13 @@ class _Run:
             recipe, parts.module, parts.loss, parts.preprocess, device, processes
         )
         self.measuring = Measuring(
-            self.trainer, parts.training, parts.validation, self.fingerprint, folder, processes
+            self.trainer,
+            parts.training,
+            parts.validation,
+            NormStatistics(parts.photos, recipe.training.seed),
+            self.fingerprint,
+            folder,
+            processes,
         )
         self.unmeasured: dict[str, float] | None = None  # the report of an epoch that waits for it
         self.news = ""  # what is not as the run was begun

@@ -93,3 +93,7 @@ class Best:
             return True
         self.waited += 1
         return False
+
+    def take(self, value: float, epoch: int) -> None:
+        """Let this epoch stand, whatever came before."""
+        self.value, self.epoch, self.waited = value, epoch, 0

@@ -24,6 +24,7 @@ from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.gradients import Gradients
 from likewise.training.guards import NotFinite, StepGuard, Stopped
+from likewise.training.norm_statistics import running_norms
 from likewise.training.optimizer import build_optimizer
 from likewise.training.pace import Pace
 from likewise.training.processes import Processes
@@ -251,6 +252,11 @@ class Trainer:
         if self.average is not None:
             module.load_state_dict(self.average.weights)
         return module.eval()
+
+    def moved_norms(self) -> list[str]:
+        """The batch normalisations whose running statistics the last epoch has moved, by name."""
+        held = self.gradients.freezing.norms_held(max(0, self.epoch - 1))
+        return [name for name, norm in running_norms(self.module) if norm not in held]
 
     def save(self, checkpoints: Checkpoints, values: dict[str, Any]) -> None:
         """Begin a checkpoint; ``values`` are the run's own facts.

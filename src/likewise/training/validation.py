@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
+from likewise.distances.resolution import mean_cosine
 from likewise.evaluation.calibration import Calibrated, calibrate_pairs
 from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification import Verification, pair_scores, verification
 from likewise.models.embedder import Embedder
 
-__all__ = ["GaveUp", "Validated", "Validation", "calibrated"]
+__all__ = ["ENOUGH", "GaveUp", "Validated", "Validation", "asking", "calibrated"]
 
 REPLICATES = 200  # of the bootstrap: a second for the most pairs
+ENOUGH = 10  # people, to choose among epochs by: with fewer the AUC differs by whom it was drawn
 PAIRS = 200_000  # of each kind: enough for FAR = 1e-4, small enough for every epoch
 
 
@@ -34,10 +36,12 @@ class Validated:
     Args:
         verification: the numbers.
         pairs: what they were measured on.
+        mean_cosine: between different photos: near 1, the network answers all of them alike.
     """
 
     verification: Verification
     pairs: ScoredPairs
+    mean_cosine: float
 
 
 class Validation:
@@ -54,6 +58,16 @@ class Validation:
         self.pixels = pixels
         self.seed = seed
 
+    @property
+    def people(self) -> int:
+        """The held-out identities with two photos or more."""
+        return int((np.bincount(self.manifest.labels) >= 2).sum())
+
+    @property
+    def can_choose(self) -> bool:
+        """Whether they are enough to tell which epoch is the best."""
+        return self.people >= ENOUGH
+
     def measure(self, embedder: Embedder, give_up: Callable[[], bool] = lambda: False) -> Validated:
         """Verification over all pairs of the held-out photos (or a sample of 200,000 a kind).
 
@@ -64,7 +78,7 @@ class Validation:
         Raises:
             GaveUp: it said so.
         """
-        with _asking(embedder, give_up):
+        with asking(embedder.module, give_up):
             if self.pixels is not None:
                 vectors, labels = embedder.embed_pixels(self.pixels), self.manifest.labels
             else:
@@ -78,18 +92,23 @@ class Validation:
         return Validated(
             verification(scores, pairs.same),
             scored_pairs(scores, pairs.same, labels[left], labels[right]),
+            mean_cosine(vectors),
         )
 
 
 @contextmanager
-def _asking(embedder: Embedder, give_up: Callable[[], bool]) -> Iterator[None]:
-    """Ask before each batch that the network sees, wherever its photos come from."""
+def asking(module: nn.Module, give_up: Callable[[], bool]) -> Iterator[None]:
+    """Ask before each batch that the network sees, wherever its photos come from.
+
+    Raises:
+        GaveUp: the answer was yes.
+    """
 
     def ask(*_: Any) -> None:
         if give_up():
             raise GaveUp
 
-    hook = embedder.module.register_forward_pre_hook(ask)
+    hook = module.register_forward_pre_hook(ask)
     try:
         yield
     finally:

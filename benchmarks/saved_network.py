@@ -1,0 +1,111 @@
+"""The network that is saved: its normalisation after few steps, and the epoch it is taken from.
+
+Trains on the AT&T/ORL faces of people 1-20, and looks at people 21-40 after each epoch.
+
+- ``saved.auc_recomputed``: MobileFaceNet at 56 px after so few steps that running averages are
+  still near what they began with: the AUC with statistics recomputed, and with running ones.
+- ``saved.gap_settled``: ContrastNet, whose averages have settled: the difference of the two.
+- ``saved.chosen_by_N``: the epoch is chosen by the AUC on N of the 20 strangers, 100 times drawn;
+  the AUC of that epoch on the others, less that of the last epoch on them.
+
+python -m benchmarks.saved_network [--quick] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.measure import Result, arguments, report, row
+from likewise.data.manifest import Manifest
+from likewise.data.orl import orl_faces
+from likewise.data.pairs import draw_pairs
+from likewise.evaluation.verification import pair_scores, verification
+from likewise.models.embedder import Embedder
+from likewise.training.norm_statistics import NormStatistics
+from likewise.training.prepare import loader_of, prepare
+from likewise.training.processes import Processes
+from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.stopping import StopRequest
+from likewise.training.trainer import Trainer
+
+Vectors = NDArray[np.float32]
+DRAWS = 100
+
+
+def epochs_of(recipe: Recipe, strangers: Manifest) -> Iterator[tuple[Vectors, Vectors]]:
+    """After each epoch: strangers by running averages, and by recomputed ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        processes = Processes()
+        parts = prepare(orl_faces(range(1, 21)), recipe, Path(folder), processes)
+        device = torch.device("cpu")
+        trainer = Trainer(recipe, parts.module, parts.loss, parts.preprocess, device)
+        statistics = NormStatistics(parts.photos, recipe.training.seed)
+        loader = loader_of(parts, recipe, device, processes)
+        pixels = torch.stack([parts.preprocess.pixels(photo) for photo in strangers.photos()])
+        for _ in range(recipe.schedule.epochs):
+            trainer.run_epoch(
+                loader, parts.sampler, lambda _: None, StopRequest(), lambda: False, lambda: None
+            )
+            module = trainer.network()
+            running = Embedder(module, parts.preprocess).embed_pixels(pixels)
+            statistics.recompute(module, trainer.moved_norms())
+            yield running, Embedder(module, parts.preprocess).embed_pixels(pixels)
+
+
+def auc(vectors: Vectors, labels: NDArray[np.int64]) -> float:
+    pairs = draw_pairs(labels)
+    return verification(
+        pair_scores(vectors, np.asarray(pairs.left), np.asarray(pairs.right)), pairs.same
+    ).auc
+
+
+def chosen_by(people: int, epochs: list[Vectors], labels: NDArray[np.int64]) -> float:
+    """The mean gain of the epoch that ``people`` strangers choose over the last one, on others."""
+    random, gains = np.random.default_rng(0), []
+    for _ in range(DRAWS):
+        inside = np.isin(labels, random.permutation(np.unique(labels))[:people])
+        own = [auc(vectors[inside], labels[inside]) for vectors in epochs]
+        best = epochs[int(np.argmax(own))]
+        gains.append(
+            auc(best[~inside], labels[~inside]) - auc(epochs[-1][~inside], labels[~inside])
+        )
+    return float(np.mean(gains))
+
+
+def results(*, quick: bool) -> list[Result]:
+    strangers = orl_faces(range(21, 41))
+    labels = strangers.labels
+    few = recipe_with(Recipe(), ["input.height=56", "input.width=56", "data.val_identities=0",
+                                 f"schedule.epochs={3 if quick else 8}"])  # fmt: skip
+    for running, recomputed in epochs_of(few, strangers):
+        by_running, by_recomputed = auc(running, labels), auc(recomputed, labels)
+        print(f"MobileFaceNet: AUC {by_running:.4f} running, {by_recomputed:.4f} recomputed")
+    found = [
+        row("saved.auc_running", by_running, "AUC", "", True),
+        row("saved.auc_recomputed", by_recomputed, "AUC", "> running + 0.1",
+            by_recomputed > by_running + 0.1),
+    ]  # fmt: skip
+    many = recipe_with(few, [
+        "model.name=contrastnet", "batch.sampler=balanced", "batch.identities=10",
+        f"schedule.epochs={10 if quick else 40}",
+    ])  # fmt: skip
+    epochs = []
+    for running, recomputed in epochs_of(many, strangers):
+        gap = auc(recomputed, labels) - auc(running, labels)
+        epochs.append(recomputed)
+    found.append(row("saved.gap_settled", gap, "AUC", "", True))
+    for people in (2, 5, 10):
+        gain = chosen_by(people, epochs, labels)
+        found.append(row(f"saved.chosen_by_{people}", gain, "AUC", "", True))
+    return found
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__)
+    report(results(quick=options.quick), options.json)
