@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from likewise.data.manifest import Manifest
-from likewise.errors import LikewiseError
+from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
+from likewise.models.store import CONFIG
+from likewise.storage import read_json
 from likewise.training.processes import Processes
 from likewise.training.result import MODEL
 from likewise.training.stopping import Best, StopRequest
@@ -19,6 +21,7 @@ from likewise.training.validation import GaveUp, Validated, Validation, calibrat
 __all__ = ["Measuring"]
 
 log = logging.getLogger(__name__)
+AUC = "Validation AUC"  # in the model's configuration, in full
 
 
 class Measuring:
@@ -89,8 +92,19 @@ class Measuring:
         report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
         best = trainer.best.update(numbers.auc, trainer.epoch)
         log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (best)" if best else "")
-        if best:
+        if best and not self._is_worse(numbers.auc):
             self._keep(measured)
+
+    def _is_worse(self, auc: float) -> bool:
+        """Whether the model that is there is better: of epochs whose checkpoint was lost."""
+        try:
+            there = read_json(self.folder / MODEL / CONFIG)["about"][AUC]
+        except (InputError, KeyError, TypeError):  # none, or from before it was written down
+            return False
+        if there <= auc:
+            return False
+        log.info("the model that is there has AUC %.4f and stays", there)
+        return True
 
     def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
         """Amid steps that are not finite those of the next epoch decide; a last one has none."""
@@ -117,6 +131,7 @@ class Measuring:
         }
         if measured is not None:
             numbers = measured.verification
+            about[AUC] = numbers.auc
             about["Validation"] = f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on unseen people"
         found = calibrated(measured, self.recipe.training.seed) if measured is not None else None
         return Embedder(

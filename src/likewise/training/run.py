@@ -9,11 +9,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.photos import Photos
 from likewise.errors import InputError
 from likewise.progress import progress
-from likewise.storage import output_folder, require_writable, write_text
-from likewise.training.beginning import CHECKPOINTS, RECIPE, agree_on_the_run, recipe_of
+from likewise.storage import output_folder, require_writable, sha256_of, write_text
+from likewise.training.beginning import (
+    CHECKPOINTS,
+    RECIPE,
+    agree_on_the_run,
+    begun_of,
+    recipe_of,
+)
 from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.guards import Stopped
@@ -23,7 +32,16 @@ from likewise.training.measuring import Measuring
 from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line
 from likewise.training.parts import origins, seed_everything
-from likewise.training.prepare import loader_of, prepare
+from likewise.training.photo_record import PHOTOS, write_records
+from likewise.training.prepare import (
+    Design,
+    PhotosRead,
+    design,
+    design_for,
+    loader_of,
+    read_photos,
+    split_of,
+)
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe, load_recipe
@@ -110,25 +128,57 @@ class _Run:
         self.fingerprint, self.resume = manifest.fingerprint, resume
         agree_on_the_run(processes, recipe, self.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
-        parts = processes.together(lambda: prepare(manifest, recipe, folder, processes))
-        self.training, self.bad, self.sampler = parts.training, parts.bad, parts.sampler
-        self.batch_photos = parts.batch_photos
-        self.trainer = Trainer(
-            recipe, parts.module, parts.loss, parts.preprocess, device, processes
-        )
+        self.begun = processes.together(lambda: begun_of(folder) if resume else None)
+        made, photos = self._prepare(manifest, device)
+        self.training, self.bad, self.sampler = made.training, photos.bad, made.sampler
+        self.batch_photos, self.records = made.batch_photos, photos.records
         self.measuring = Measuring(
-            self.trainer, parts.training, parts.validation, self.fingerprint, folder, processes
+            self.trainer,
+            made.training,
+            photos.validation(recipe.training.seed),
+            self.fingerprint,
+            folder,
+            processes,
         )
         self.unmeasured: dict[str, float] | None = None  # the report of an epoch that waits for it
         self.news = ""  # what is not as the run was begun
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
-        self.loader = loader_of(parts, recipe, device, processes)
+        augment = recipe.augment.transform(channels=made.preprocess.channels)
+        dataset = Photos(made.training, made.preprocess, augment, photos.training.pixels)
+        self.loader = loader_of(dataset, made.sampler, recipe, device, processes)
         self.checkpoints = Checkpoints(
             folder / CHECKPOINTS, processes, recipe.training.keep_checkpoints
         )
+        self._photos_sha256 = ""
         self._saved_at = time.monotonic()
+
+    def _prepare(self, manifest: Manifest, device: torch.device) -> tuple[Design, PhotosRead]:
+        """Make everything that can be refused, then read the photos, then fit it to what is left.
+
+        Once made for all photos of a run, or for those that it had when it began.
+        """
+        recipe, folder, processes, begun = self.recipe, self.folder, self.processes, self.begun
+        training, held_out = processes.together(lambda: split_of(manifest, recipe))
+        if begun is not None:
+            processes.together(lambda: begun.require_same_listing(training, held_out))
+        known = training if begun is None else begun.readable(training)
+        made = processes.together(lambda: design(known, held_out, recipe, folder, processes, begun))
+        self._make_trainer(made, device)
+        photos = read_photos(training, held_out, made.preprocess, recipe, processes, begun)
+        left = photos.training.manifest
+        if len(left) == len(known):
+            return made, photos
+        fitted = processes.together(lambda: design_for(made, left, recipe, folder, processes))
+        if fitted.module is not made.module:
+            self._make_trainer(fitted, device)
+        return fitted, photos
+
+    def _make_trainer(self, made: Design, device: torch.device) -> None:
+        self.trainer = Trainer(
+            self.recipe, made.module, made.loss, made.preprocess, device, self.processes
+        )
 
     def _watch(self) -> None:
         trainer, recipe, table = self.trainer, self.recipe, self.training.table
@@ -167,6 +217,7 @@ class _Run:
                 self.checkpoints.clean()
                 if not self.resume:
                     write_text(self.folder / RECIPE, self.recipe.to_yaml())
+                self._keep_records()
         if not self.resume:
             return
         checkpoint = self.checkpoints.newest()
@@ -174,8 +225,16 @@ class _Run:
             self._restore(checkpoint)
         self._lengthen()
 
+    def _keep_records(self) -> None:
+        """See that the photos of the run are written down, for those that go on with it."""
+        path = self.folder / PHOTOS
+        if self.records is not None:
+            write_records(path, *self.records)
+        self._photos_sha256 = sha256_of(path)
+
     def _restore(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.values.get("data") != self.fingerprint:
+        compared = self.begun is not None and self.begun.records is not None
+        if not compared and checkpoint.values.get("data") != self.fingerprint:
             raise InputError(f"{self.folder}: the photos are not those that the run began with")
         self.processes.together(lambda: self.trainer.restore(checkpoint))
         if (told := checkpoint.values.get(UNMEASURED)) is not None:
@@ -239,7 +298,11 @@ class _Run:
         return True
 
     def _checkpoint(self) -> None:
-        values: dict[str, Any] = {"data": self.fingerprint}
+        values: dict[str, Any] = {
+            "data": self.fingerprint,
+            "photos": self._photos_sha256,
+            "preprocess": self.trainer.preprocess.to_dict(),
+        }
         if self.unmeasured is not None:
             values[UNMEASURED] = json.dumps([self.unmeasured, self.trainer.guard.in_a_row])
         self.trainer.save(self.checkpoints, values)
