@@ -45,13 +45,13 @@ def test_wrong_numbers_and_ports() -> None:
 
 
 def test_both_are_told_to_stop_and_go_on(photos: Path, endless: list[str], tmp_path: Path) -> None:
-    """SIGTERM at the launcher: all stop after the same step, save, and exit 0 in time."""
+    """SIGTERM at the launcher: all stop after the same step, save, and end in time."""
     run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--keep", "1")
     assert run.until(lambda: run.steps() >= 3)
     asked = time.monotonic()
     run.process.send_signal(signal.SIGTERM)
     code, out, err = run.end()
-    assert code == 0, err
+    assert code == 143, err
     assert time.monotonic() - asked < 30
     assert "--resume" in err
     assert not out
@@ -71,14 +71,58 @@ def test_there_is_nothing_to_save_yet(
     assert run.until(lambda: len(run.children()) == 2)
     run.process.send_signal(number)
     code, out, err = run.end()
-    assert (code, out) == (0, "")
+    assert (code, out) == (128 + number, "")
     assert err == "stopped before the first step: there was nothing to save\n"
 
 
-def test_alone_there_is_nothing_to_save_yet() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_alone_there_is_nothing_to_save_yet(number: signal.Signals) -> None:
     with pytest.raises(SystemExit) as stopped, told_once():
-        signal.raise_signal(signal.SIGTERM)
-    assert stopped.value.code == 0
+        signal.raise_signal(number)
+    assert stopped.value.code == 128 + number
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "expected"),
+    [
+        (signal.SIGTERM, ["--set", "data.workers=2"], 143),
+        pytest.param(
+            signal.SIGINT,
+            ["--processes", "2", "--set", "data.workers=1"],
+            130,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(signal.SIGTERM, ["--zero-if-stopped"], 0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_to_the_whole_group_saves_and_ends(
+    number: signal.Signals,
+    more: list[str],
+    expected: int,
+    photos: Path,
+    endless: list[str],
+    tmp_path: Path,
+) -> None:
+    """As a terminal or a scheduler sends it: to those that load photos as well."""
+    run = Run(photos, tmp_path / "run", *endless, *more, new_group=True)
+    assert run.until(lambda: run.steps() >= 2)
+    os.killpg(run.process.pid, number)
+    code, out, err = run.end()
+    assert (code, out) == (expected, ""), err
+    assert "unexpected" not in err
+    assert "interrupted" not in err
+    assert f"likewise train {photos} --out {tmp_path / 'run'} --resume" in err
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_the_launcher_with_its_code(
+    photos: Path, endless: list[str], tmp_path: Path
+) -> None:
+    run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--zero-if-stopped")
+    assert run.until(lambda: run.steps() >= 2)
+    os.kill(run.children()[1], signal.SIGTERM)
+    code, _, err = run.end()
+    assert (code, "--resume" in err) == (0, True), err
 
 
 @pytest.mark.slow

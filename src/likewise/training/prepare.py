@@ -35,6 +35,7 @@ from likewise.training.photo_record import PhotoRecord
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe
 from likewise.training.starting import start_of
+from likewise.training.stopping import leave_signals_to_the_parent
 from likewise.training.validation import Validation
 
 __all__ = ["Design", "PhotosRead", "design", "design_for", "loader_of", "read_photos", "split_of"]
@@ -280,6 +281,7 @@ def loader_of(
         batch_sampler=sampler,
         num_workers=workers,
         collate_fn=collate,
+        worker_init_fn=leave_signals_to_the_parent,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
         # Its own generator: the loader must not move the one that dropout draws from.

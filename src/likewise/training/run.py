@@ -194,17 +194,19 @@ class _Run:
 
     def complete(self) -> TrainingResult:
         """Train to the end, or until a stop is asked for."""
-        with ExitStack() as stack:
+        # To the end of saving: a second SIGTERM must not spoil what the first one asked for.
+        with StopRequest() as stop, ExitStack() as stack:
             self.processes.together(lambda: self._lock(stack))
             stack.callback(self.checkpoints.abandon)
             self._begin()
             try:
-                finished = self._train()
+                finished = self._train(stop)
             except Stopped:  # on all processes: what they began to save is to be kept
                 self.checkpoints.wait()
                 raise
             self.checkpoints.wait()
-        return self._result(finished=finished)
+            signals = self.processes.gather(int(stop.signal or 0))
+        return self._result(finished=finished, stopped_by=max(signals) or None)
 
     def _lock(self, stack: ExitStack) -> None:
         if self.processes.first:
@@ -253,7 +255,7 @@ class _Run:
         peak, step = self.recipe.optimizer.lr, trainer.step_number
         self.news = new_length(own.schedule, now, peak, step, len(self.sampler))
 
-    def _train(self) -> bool:
+    def _train(self, stop: StopRequest) -> bool:
         """Whether it came to the end."""
         trainer, epochs = self.trainer, self.recipe.schedule.epochs
         run_log = RunLog(
@@ -273,7 +275,7 @@ class _Run:
         for bad in self.bad:
             log.info("left out: %s", bad)
         try:
-            with StopRequest() as stop, progress("training", total) as advance:
+            with progress("training", total) as advance:
                 done = trainer.epoch * len(self.sampler) + trainer.batch
                 advance(round(done * total / (epochs * len(self.sampler))))
                 while self.unmeasured is not None or self._more_to_train():
@@ -321,7 +323,7 @@ class _Run:
             not patience or trainer.best.waited < patience
         )
 
-    def _result(self, *, finished: bool) -> TrainingResult:
+    def _result(self, *, finished: bool, stopped_by: int | None) -> TrainingResult:
         best = self.trainer.best
         return TrainingResult(
             folder=self.folder,
@@ -331,5 +333,6 @@ class _Run:
             bad_images=[*self.bad, *self.trainer.bad.values()],
             identities=len(self.training.identities),
             images=len(self.training),
+            stopped_by=None if finished else stopped_by,
             profile=self.trainer.profile.result,
         )

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from likewise.data.manifest import read_manifest
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError
 from likewise.lab.compare import comparison, single_run
 from likewise.lab.compare.comparison import Comparison, compare
 from likewise.lab.compare.summary import METRICS
+from likewise.training.stopping import Interrupted
 from tests.conftest import make_photos
 from tests.lab.compare.setups import LOSSES, RUNS, SIZES, failing, run, timeless, tiny_recipe
 
@@ -108,8 +109,9 @@ def test_interrupted_it_says_so_and_continues(
         return real(self, advance)
 
     monkeypatch.setattr(single_run.SingleRun, "complete", interrupted)
-    with pytest.raises(LikewiseError, match=f"interrupted after 5 of {RUNS} runs"):
+    with pytest.raises(Interrupted, match=f"interrupted after 5 of {RUNS} runs") as stopped:
         run(people, tmp_path / "out")
+    assert stopped.value.exit_code == 130
     again = run(people, tmp_path / "out")
     assert len(begun) == RUNS + 1
     labels = {row.label for row in again.rows}
