@@ -13,9 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from torch import distributed as dist
 
 from likewise.errors import InputError, LikewiseError
 from likewise.training.launch import launch, told_once
+from likewise.training.lost_peer import PeerLost
+from likewise.training.processes import Processes
 from tests.conftest import make_photos
 from tests.gloo import free_port
 from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
@@ -140,6 +143,25 @@ def test_torchrun_trains_too(photos: Path, tmp_path: Path) -> None:
     assert [t["finished"] for t in told] == [True, True]
     one, other = (tensors(run.out) for run in runs)
     assert all(bool((one[name] == other[name]).all()) for name in one)
+
+
+def test_what_the_network_said_is_told_beside_what_it_may_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that only looks like a lost process still says what it was, on all of them."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    store = dist.HashStore()
+    one, other = Processes(), Processes()
+    for rank, processes in enumerate((one, other)):
+        processes.rank, processes.count, processes.store = rank, 2, store
+    error = RuntimeError("NCCL error in ProcessGroupNCCL.cpp:2115,\nunhandled cuda error: ECC")
+    with pytest.raises(
+        PeerLost, match=r"process 1 lost another one.*2115, unhandled cuda error: E"
+    ):
+        other.__exit__(RuntimeError, error, None)
+    gone = RuntimeError("Connection closed by peer")
+    with pytest.raises(PeerLost, match=r"process 1 ended: .*unhandled cuda error: ECC; the others"):
+        one.__exit__(RuntimeError, gone, None)
 
 
 @pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])

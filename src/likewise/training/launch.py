@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from likewise.errors import InputError, LikewiseError
 from likewise.training.launched import ERROR_FILE, PARENT, launched, told_once
@@ -121,13 +122,19 @@ class _Process:
         """Whether it ended because a signal asked it to."""
         return self.stopped_early or self.handle.returncode in STOP_CODES
 
+    def told(self) -> dict[str, Any]:
+        """What it left word of; nothing if it left none."""
+        with contextlib.suppress(OSError, ValueError):
+            found: dict[str, Any] = json.loads(self.error_file.read_text(encoding="utf-8"))
+            return found
+        return {}
+
     def failure(self) -> LikewiseError | None:
         """Why it ended; None if it ended well, or only because it was asked or another one did."""
         code = self.handle.returncode
         if code == 0 or self.stopped:
             return None
-        with contextlib.suppress(OSError, ValueError):
-            told = json.loads(self.error_file.read_text(encoding="utf-8"))
+        if told := self.told():
             if told["peer"]:
                 return None
             message = told["message"]
@@ -228,7 +235,9 @@ class _Family:
             told = max(p.handle.returncode for p in self.processes) - stop_code(0)
             raise StoppedBySignal(self._heard or told)
         if any(p.handle.returncode for p in self.processes):
-            raise LikewiseError("the processes lost each other; continue with --resume")
+            told = (p.told().get("message") for p in self.processes)
+            lost = "the processes lost each other; continue with --resume"
+            raise LikewiseError(next((text for text in told if text), lost))
 
     def _failure(self) -> LikewiseError | None:
         found = (p.failure() for p in self.processes if p.handle.poll() is not None)
