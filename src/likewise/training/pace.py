@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from likewise.data.photos import Batch
+from likewise.progress import duration
 from likewise.training.agreement import Agreement
 from likewise.training.profile import StepProfile
 
-__all__ = ["Pace", "duration", "epoch_line"]
+__all__ = ["Pace", "epoch_line"]
 
 
 class Pace:
@@ -56,20 +57,6 @@ class Pace:
             "data_wait": share / self.agreement.processes,
             "seconds_left": batches_left * seconds / max(1, self.batches),
         }
-
-
-def duration(seconds: float) -> str:
-    """A time in words of two parts at most.
-
-    Example:
-        >>> from likewise.training.pace import duration
-        >>> duration(12), duration(190), duration(7300)
-        ('12 s', '3 min', '2 h 2 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:

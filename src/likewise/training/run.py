@@ -27,7 +27,7 @@ from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.guards import Stopped
 from likewise.training.lengthening import check_length, new_length, with_epochs
-from likewise.training.log import RunLog
+from likewise.training.log import TEXT, RunLog
 from likewise.training.measuring import Measuring
 from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line
@@ -141,6 +141,7 @@ class _Run:
             processes,
         )
         self.unmeasured: dict[str, float] | None = None  # the report of an epoch that waits for it
+        self._auc: float | None = None  # of the last validation
         self.news = ""  # what is not as the run was begun
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
@@ -275,9 +276,19 @@ class _Run:
         for bad in self.bad:
             log.info("left out: %s", bad)
         try:
-            with progress("training", total) as advance:
-                done = trainer.epoch * len(self.sampler) + trainer.batch
-                advance(round(done * total / (epochs * len(self.sampler))))
+            steps = trainer.epoch * len(self.sampler) + trainer.batch
+            done = round(steps * total / (epochs * len(self.sampler)))
+            with progress("training", total, done=done) as bar:
+                people = len(self.training.identities)
+                bar.say(
+                    f"training on {len(self.training):,} photos of {people:,} people; "
+                    f"log: {self.folder / TEXT}"
+                )
+
+                def advance(photos: int) -> None:
+                    bar.show(self._where())
+                    bar(photos)
+
                 while self.unmeasured is not None or self._more_to_train():
                     if self.unmeasured is None:
                         self.unmeasured = trainer.run_epoch(
@@ -288,6 +299,7 @@ class _Run:
                         self._checkpoint()
                         return False
                     self.unmeasured = None
+                    self._auc = report.get("val/auc", self._auc)
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
                     log.info("%s", epoch_line(trainer.epoch, epochs, report))
@@ -298,6 +310,17 @@ class _Run:
             trainer.profile.finish()  # a run that is shorter than what it should measure
             run_log.close()
         return True
+
+    def _where(self) -> str:
+        """Where the run stands, in a few words."""
+        trainer, epochs = self.trainer, self.recipe.schedule.epochs
+        loss, _, photos = trainer.total
+        told = [f"epoch {min(trainer.epoch + 1, epochs)}/{epochs}"]
+        if photos:
+            told.append(f"loss {loss / photos:.4g}")
+        if self._auc is not None:
+            told.append(f"validation AUC {self._auc:.4f}")
+        return ", ".join(told)
 
     def _checkpoint(self) -> None:
         values: dict[str, Any] = {
