@@ -20,7 +20,7 @@ from likewise.data.manifest import read_manifest
 from likewise.data.photos import keep_readable
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.training.photo_record import PhotoRecord, read_records, write_records
+from likewise.training.photo_record import PhotoRecord, keep_records, read_records
 from likewise.training.trainer import Trainer
 from tests.conftest import draw_person, make_photos, quick_recipe
 from tests.gloo import together
@@ -68,7 +68,7 @@ def test_a_record_comes_back_from_its_file(photos: Path, tmp_path: Path) -> None
         record = PhotoRecord.of(manifest, found, preprocess)
         empty = manifest.take([])
         nothing = keep_readable(empty, preprocess, on_bad_image="skip", keep_bytes=keep)
-        write_records(tmp_path / "f", record, PhotoRecord.of(empty, nothing, preprocess))
+        keep_records(tmp_path / "f", (record, PhotoRecord.of(empty, nothing, preprocess)))
         again, none = read_records(tmp_path / "f")
         assert again.names.to_pylist() == manifest.names
         assert again.people.to_pylist() == [name.split("/")[0] for name in manifest.names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
@@ -12,7 +12,7 @@ from likewise.progress import duration
 from likewise.training.agreement import Agreement
 from likewise.training.profile import StepProfile
 
-__all__ = ["Pace", "epoch_line"]
+__all__ = ["Pace", "epoch_line", "whereabouts"]
 
 
 class Pace:
@@ -77,3 +77,25 @@ def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
         f"{duration(report['seconds_left'])} left",
     ]
     return f"epoch {epoch}/{epochs}: {', '.join(told)}"
+
+
+def whereabouts(epoch: int, epochs: int, total: Sequence[float], auc: float | None) -> str:
+    """Where a run stands, in a few words.
+
+    Args:
+        epoch: whole ones behind it.
+        epochs: of the run.
+        total: loss · photos, photos right and photos of the epoch at hand.
+        auc: of the last validation.
+
+    Example:
+        >>> from likewise.training.pace import whereabouts
+        >>> whereabouts(2, 9, [325.0, 10, 100], 0.91)
+        'epoch 3/9, loss 3.25, validation AUC 0.9100'
+    """
+    told = [f"epoch {min(epoch + 1, epochs)}/{epochs}"]
+    if total[2]:
+        told.append(f"loss {total[0] / total[2]:.4g}")
+    if auc is not None:
+        told.append(f"validation AUC {auc:.4f}")
+    return ", ".join(told)

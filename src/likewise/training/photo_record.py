@@ -28,9 +28,9 @@ from likewise.data.photos import Readable
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
 from likewise.errors import InputError
-from likewise.storage import new_file
+from likewise.storage import new_file, sha256_of
 
-__all__ = ["PHOTOS", "PhotoRecord", "listing_changes", "read_records", "write_records"]
+__all__ = ["PHOTOS", "PhotoRecord", "keep_records", "listing_changes", "read_records"]
 
 PHOTOS = "photos.parquet"
 SIDE = 4
@@ -141,15 +141,20 @@ class PhotoRecord:
         )
 
 
-def write_records(path: Path, training: PhotoRecord, held_out: PhotoRecord) -> None:
-    """Write both parts of a run's photos.
+def keep_records(path: Path, new: tuple[PhotoRecord, PhotoRecord] | None) -> str:
+    """Write the photos to train on and those to measure on, if they are ``new``.
+
+    Returns:
+        The SHA-256 of the file, by which a checkpoint knows it.
 
     Raises:
         LikewiseError: the disk is full or the folder cannot be written.
     """
-    table = pa.concat_tables([training.table("train"), held_out.table("val")])
-    with new_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    if new is not None:
+        table = pa.concat_tables([new[0].table("train"), new[1].table("val")])
+        with new_file(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+    return sha256_of(path)
 
 
 def read_records(path: Path) -> tuple[PhotoRecord, PhotoRecord]:

@@ -9,13 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from likewise.data.manifest import Manifest, read_manifest
-from likewise.data.photos import Photos
 from likewise.errors import InputError
 from likewise.progress import progress
-from likewise.storage import output_folder, require_writable, sha256_of, write_text
+from likewise.storage import output_folder, require_writable, write_text
 from likewise.training.beginning import (
     CHECKPOINTS,
     RECIPE,
@@ -30,25 +27,16 @@ from likewise.training.lengthening import check_length, new_length, with_epochs
 from likewise.training.log import TEXT, RunLog
 from likewise.training.measuring import Measuring
 from likewise.training.out_of_memory import explained_out_of_memory
-from likewise.training.pace import epoch_line
+from likewise.training.pace import epoch_line, whereabouts
 from likewise.training.parts import origins, seed_everything
-from likewise.training.photo_record import PHOTOS, write_records
-from likewise.training.prepare import (
-    Design,
-    PhotosRead,
-    design,
-    design_for,
-    loader_of,
-    read_photos,
-    split_of,
-)
+from likewise.training.photo_record import PHOTOS, keep_records
+from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.result import TrainingResult
 from likewise.training.run_lock import run_lock
 from likewise.training.stopping import StopRequest
-from likewise.training.trainer import Trainer
 from likewise.training.watch import Watch
 
 __all__ = ["TrainingResult", "train"]
@@ -129,7 +117,8 @@ class _Run:
         agree_on_the_run(processes, recipe, self.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
         self.begun = processes.together(lambda: begun_of(folder) if resume else None)
-        made, photos = self._prepare(manifest, device)
+        parts = prepare(manifest, recipe, folder, device, processes, self.begun)
+        self.trainer, made, photos = parts.trainer, parts.made, parts.photos
         self.training, self.bad, self.sampler = made.training, photos.bad, made.sampler
         self.batch_photos, self.records = made.batch_photos, photos.records
         self.measuring = Measuring(
@@ -146,40 +135,12 @@ class _Run:
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
-        augment = recipe.augment.transform(channels=made.preprocess.channels)
-        dataset = Photos(made.training, made.preprocess, augment, photos.training.pixels)
-        self.loader = loader_of(dataset, made.sampler, recipe, device, processes)
+        self.loader = loader_of(parts, recipe, device, processes)
         self.checkpoints = Checkpoints(
             folder / CHECKPOINTS, processes, recipe.training.keep_checkpoints
         )
         self._photos_sha256 = ""
         self._saved_at = time.monotonic()
-
-    def _prepare(self, manifest: Manifest, device: torch.device) -> tuple[Design, PhotosRead]:
-        """Make everything that can be refused, then read the photos, then fit it to what is left.
-
-        Once made for all photos of a run, or for those that it had when it began.
-        """
-        recipe, folder, processes, begun = self.recipe, self.folder, self.processes, self.begun
-        training, held_out = processes.together(lambda: split_of(manifest, recipe))
-        if begun is not None:
-            processes.together(lambda: begun.require_same_listing(training, held_out))
-        known = training if begun is None else begun.readable(training)
-        made = processes.together(lambda: design(known, held_out, recipe, folder, processes, begun))
-        self._make_trainer(made, device)
-        photos = read_photos(training, held_out, made.preprocess, recipe, processes, begun)
-        left = photos.training.manifest
-        if len(left) == len(known):
-            return made, photos
-        fitted = processes.together(lambda: design_for(made, left, recipe, folder, processes))
-        if fitted.module is not made.module:
-            self._make_trainer(fitted, device)
-        return fitted, photos
-
-    def _make_trainer(self, made: Design, device: torch.device) -> None:
-        self.trainer = Trainer(
-            self.recipe, made.module, made.loss, made.preprocess, device, self.processes
-        )
 
     def _watch(self) -> None:
         trainer, recipe, table = self.trainer, self.recipe, self.training.table
@@ -220,20 +181,13 @@ class _Run:
                 self.checkpoints.clean()
                 if not self.resume:
                     write_text(self.folder / RECIPE, self.recipe.to_yaml())
-                self._keep_records()
+                self._photos_sha256 = keep_records(self.folder / PHOTOS, self.records)
         if not self.resume:
             return
         checkpoint = self.checkpoints.newest()
         if checkpoint is not None:
             self._restore(checkpoint)
         self._lengthen()
-
-    def _keep_records(self) -> None:
-        """See that the photos of the run are written down, for those that go on with it."""
-        path = self.folder / PHOTOS
-        if self.records is not None:
-            write_records(path, *self.records)
-        self._photos_sha256 = sha256_of(path)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         compared = self.begun is not None and self.begun.records is not None
@@ -286,7 +240,7 @@ class _Run:
                 )
 
                 def advance(photos: int) -> None:
-                    bar.show(self._where())
+                    bar.show(whereabouts(trainer.epoch, epochs, trainer.total, self._auc))
                     bar(photos)
 
                 while self.unmeasured is not None or self._more_to_train():
@@ -310,17 +264,6 @@ class _Run:
             trainer.profile.finish()  # a run that is shorter than what it should measure
             run_log.close()
         return True
-
-    def _where(self) -> str:
-        """Where the run stands, in a few words."""
-        trainer, epochs = self.trainer, self.recipe.schedule.epochs
-        loss, _, photos = trainer.total
-        told = [f"epoch {min(trainer.epoch + 1, epochs)}/{epochs}"]
-        if photos:
-            told.append(f"loss {loss / photos:.4g}")
-        if self._auc is not None:
-            told.append(f"validation AUC {self._auc:.4f}")
-        return ", ".join(told)
 
     def _checkpoint(self) -> None:
         values: dict[str, Any] = {

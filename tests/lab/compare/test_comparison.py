@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from likewise.data.images import ImageSource
 from likewise.data.manifest import read_manifest
+from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
 from likewise.lab.compare import comparison, single_run
 from likewise.lab.compare.comparison import Comparison, compare
@@ -89,6 +91,25 @@ def test_other_conditions_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=named):
         run(people, finished.folder, **changed)
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("model.name=contrastnett", "did you mean 'contrastnet'"),
+        ("model.freeze=['bdy.*']", "model.freeze"),
+        ("training.precision=fp16", "fp16 needs a GPU"),
+    ],
+)
+def test_a_mistake_is_told_before_any_photo_is_read(
+    setting: str, named: str, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(self: Preprocess, source: ImageSource) -> None:
+        raise AssertionError(f"{source} was read")
+
+    monkeypatch.setattr(Preprocess, "pixels", read)
+    with pytest.raises(InputError, match=named):
+        run(people, tmp_path / "out", recipe=tiny_recipe(setting))
 
 
 def test_other_folders_are_left_alone(people: Path, tmp_path: Path) -> None:
