@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -79,23 +79,24 @@ def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
     return f"epoch {epoch}/{epochs}: {', '.join(told)}"
 
 
-def whereabouts(epoch: int, epochs: int, total: Sequence[float], auc: float | None) -> str:
+def whereabouts(epoch: int, epochs: int, total: Sequence[float], last: Mapping[str, float]) -> str:
     """Where a run stands, in a few words.
 
     Args:
         epoch: whole ones behind it.
         epochs: of the run.
         total: loss · photos, photos right and photos of the epoch at hand.
-        auc: of the last validation.
+        last: what was reported last of the loss and of the validation.
 
     Example:
         >>> from likewise.training.pace import whereabouts
-        >>> whereabouts(2, 9, [325.0, 10, 100], 0.91)
+        >>> whereabouts(2, 9, [325.0, 10, 100], {"train/loss": 5.0, "val/auc": 0.91})
         'epoch 3/9, loss 3.25, validation AUC 0.9100'
     """
     told = [f"epoch {min(epoch + 1, epochs)}/{epochs}"]
-    if total[2]:
-        told.append(f"loss {total[0] / total[2]:.4g}")
-    if auc is not None:
-        told.append(f"validation AUC {auc:.4f}")
+    loss = total[0] / total[2] if total[2] else last.get("train/loss")
+    if loss is not None:
+        told.append(f"loss {loss:.4g}")
+    if "val/auc" in last:
+        told.append(f"validation AUC {last['val/auc']:.4f}")
     return ", ".join(told)

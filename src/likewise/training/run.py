@@ -130,7 +130,7 @@ class _Run:
             processes,
         )
         self.unmeasured: dict[str, float] | None = None  # the report of an epoch that waits for it
-        self._auc: float | None = None  # of the last validation
+        self._last: dict[str, float] = {}  # what was reported last
         self.news = ""  # what is not as the run was begun
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
@@ -185,7 +185,9 @@ class _Run:
         if not self.resume:
             return
         checkpoint = self.checkpoints.newest()
-        if checkpoint is not None:
+        if checkpoint is None:
+            log.warning("%s: no checkpoint yet; the run begins at its start", self.folder)
+        else:
             self._restore(checkpoint)
         self._lengthen()
 
@@ -240,7 +242,7 @@ class _Run:
                 )
 
                 def advance(photos: int) -> None:
-                    bar.show(whereabouts(trainer.epoch, epochs, trainer.total, self._auc))
+                    bar.show(whereabouts(trainer.epoch, epochs, trainer.total, self._last))
                     bar(photos)
 
                 while self.unmeasured is not None or self._more_to_train():
@@ -253,7 +255,7 @@ class _Run:
                         self._checkpoint()
                         return False
                     self.unmeasured = None
-                    self._auc = report.get("val/auc", self._auc)
+                    self._last |= report
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
                     log.info("%s", epoch_line(trainer.epoch, epochs, report))
