@@ -32,7 +32,6 @@ from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe, recipe_with
 from likewise.training.stopping import StopRequest
-from likewise.training.trainer import Trainer
 
 Vectors = NDArray[np.float32]
 DRAWS = 100
@@ -42,20 +41,25 @@ def epochs_of(recipe: Recipe, strangers: Manifest) -> Iterator[tuple[Vectors, Ve
     """After each epoch: strangers by running averages, and by recomputed ones."""
     with tempfile.TemporaryDirectory() as folder:
         processes = Processes()
-        parts = prepare(orl_faces(range(1, 21)), recipe, Path(folder), processes)
         device = torch.device("cpu")
-        trainer = Trainer(recipe, parts.module, parts.loss, parts.preprocess, device)
-        statistics = NormStatistics(parts.photos, recipe.training.seed)
+        parts = prepare(orl_faces(range(1, 21)), recipe, Path(folder), device, processes)
+        trainer, preprocess = parts.trainer, parts.made.preprocess
+        statistics = NormStatistics(parts.dataset(recipe), recipe.training.seed)
         loader = loader_of(parts, recipe, device, processes)
-        pixels = torch.stack([parts.preprocess.pixels(photo) for photo in strangers.photos()])
+        pixels = torch.stack([preprocess.pixels(photo) for photo in strangers.photos()])
         for _ in range(recipe.schedule.epochs):
             trainer.run_epoch(
-                loader, parts.sampler, lambda _: None, StopRequest(), lambda: False, lambda: None
+                loader,
+                parts.made.sampler,
+                lambda _: None,
+                StopRequest(),
+                lambda: False,
+                lambda: None,
             )
             module = trainer.network()
-            running = Embedder(module, parts.preprocess).embed_pixels(pixels)
+            running = Embedder(module, preprocess).embed_pixels(pixels)
             statistics.recompute(module, trainer.moved_norms())
-            yield running, Embedder(module, parts.preprocess).embed_pixels(pixels)
+            yield running, Embedder(module, preprocess).embed_pixels(pixels)
 
 
 def auc(vectors: Vectors, labels: NDArray[np.int64]) -> float:

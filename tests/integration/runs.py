@@ -39,7 +39,14 @@ def write_recipe(path: Path, *settings: str) -> Path:
 class Run:
     """One attempt at a run, as a process."""
 
-    def __init__(self, photos: Path, out: Path, *arguments: str, module: str = "likewise") -> None:
+    def __init__(
+        self,
+        photos: Path,
+        out: Path,
+        *arguments: str,
+        module: str = "likewise",
+        new_group: bool = False,
+    ) -> None:
         self.out = out
         starter = [sys.executable, "-m", *module.split()]
         command = [*starter, "train", str(photos), "--out", str(out), *arguments]
@@ -50,6 +57,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=new_group,
         )
 
     def end(self, timeout: float = 120) -> tuple[int, str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ from likewise.evaluation.verification import pair_scores, verification
 from likewise.lab import demo
 from likewise.search.index import Index
 from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.stopping import Interrupted
+from likewise.training.trainer import Trainer
 
 
 def short_recipe(seed: int = 0) -> Recipe:
@@ -42,6 +46,22 @@ def test_the_whole_path_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(said) == 3
     assert json.loads((tmp_path / "demo" / "demo.json").read_text())["rows"][0]["auc"] > 0.9
     demo.run(tmp_path / "demo", say=said.append)  # a finished one begins anew
+
+
+def test_a_signal_ends_it_with_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Trainer.step
+
+    def step_then_stop(self: Trainer, *given: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return steps(self, *given)
+
+    monkeypatch.setattr(demo, "demo_recipe", short_recipe)
+    monkeypatch.setattr(Trainer, "step", step_then_stop)
+    with pytest.raises(Interrupted, match="the same command continues it") as stopped:
+        demo.run(tmp_path / "demo", say=lambda _: None)
+    assert stopped.value.exit_code == 143
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:

@@ -142,6 +142,34 @@ def test_the_colours_that_weights_are_used_to_come_with_them(photos: Path, tmp_p
     assert likewise.load(result.model).preprocess == used
 
 
+def test_a_run_goes_on_without_the_weights_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoint holds all of it, the colours that they are used to included."""
+    photos = make_photos(tmp_path / "photos", people=6)
+    backbone = Backbone("contrastnet", 32)
+    used = likewise.Preprocess(32, 32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), order="bgr")
+    start = tmp_path / "m"
+    Embedder(create_backbone(backbone, height=32, width=32), used, backbone).save(start)
+    recipe = quick_recipe(f"model.weights={start}", "schedule.epochs=3", "model.dropout=0.3")
+    likewise.train(photos, tmp_path / "whole", recipe)
+    steps = Trainer.step
+
+    def step_then_stop(self: Trainer, *args: Any) -> Any:
+        outcome = steps(self, *args)
+        if self.step_number == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", step_then_stop)
+        assert not likewise.train(photos, tmp_path / "part", recipe).finished
+    start.rename(tmp_path / "elsewhere")
+    result = likewise.train(photos, tmp_path / "part", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    assert likewise.load(result.model).preprocess == used
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [

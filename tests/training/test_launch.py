@@ -13,9 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from torch import distributed as dist
 
 from likewise.errors import InputError, LikewiseError
 from likewise.training.launch import launch, told_once
+from likewise.training.lost_peer import PeerLost
+from likewise.training.processes import Processes
 from tests.conftest import make_photos
 from tests.gloo import free_port
 from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
@@ -45,13 +48,13 @@ def test_wrong_numbers_and_ports() -> None:
 
 
 def test_both_are_told_to_stop_and_go_on(photos: Path, endless: list[str], tmp_path: Path) -> None:
-    """SIGTERM at the launcher: all stop after the same step, save, and exit 0 in time."""
+    """SIGTERM at the launcher: all stop after the same step, save, and end in time."""
     run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--keep", "1")
     assert run.until(lambda: run.steps() >= 3)
     asked = time.monotonic()
     run.process.send_signal(signal.SIGTERM)
     code, out, err = run.end()
-    assert code == 0, err
+    assert code == 143, err
     assert time.monotonic() - asked < 30
     assert "--resume" in err
     assert not out
@@ -71,14 +74,58 @@ def test_there_is_nothing_to_save_yet(
     assert run.until(lambda: len(run.children()) == 2)
     run.process.send_signal(number)
     code, out, err = run.end()
-    assert (code, out) == (0, "")
+    assert (code, out) == (128 + number, "")
     assert err == "stopped before the first step: there was nothing to save\n"
 
 
-def test_alone_there_is_nothing_to_save_yet() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_alone_there_is_nothing_to_save_yet(number: signal.Signals) -> None:
     with pytest.raises(SystemExit) as stopped, told_once():
-        signal.raise_signal(signal.SIGTERM)
-    assert stopped.value.code == 0
+        signal.raise_signal(number)
+    assert stopped.value.code == 128 + number
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "expected"),
+    [
+        (signal.SIGTERM, ["--set", "data.workers=2"], 143),
+        pytest.param(
+            signal.SIGINT,
+            ["--processes", "2", "--set", "data.workers=1"],
+            130,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(signal.SIGTERM, ["--zero-if-stopped"], 0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_to_the_whole_group_saves_and_ends(
+    number: signal.Signals,
+    more: list[str],
+    expected: int,
+    photos: Path,
+    endless: list[str],
+    tmp_path: Path,
+) -> None:
+    """As a terminal or a scheduler sends it: to those that load photos as well."""
+    run = Run(photos, tmp_path / "run", *endless, *more, new_group=True)
+    assert run.until(lambda: run.steps() >= 2)
+    os.killpg(run.process.pid, number)
+    code, out, err = run.end()
+    assert (code, out) == (expected, ""), err
+    assert "unexpected" not in err
+    assert "interrupted" not in err
+    assert f"likewise train {photos} --out {tmp_path / 'run'} --resume" in err
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_the_launcher_with_its_code(
+    photos: Path, endless: list[str], tmp_path: Path
+) -> None:
+    run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--zero-if-stopped")
+    assert run.until(lambda: run.steps() >= 2)
+    os.kill(run.children()[1], signal.SIGTERM)
+    code, _, err = run.end()
+    assert (code, "--resume" in err) == (0, True), err
 
 
 @pytest.mark.slow
@@ -96,6 +143,25 @@ def test_torchrun_trains_too(photos: Path, tmp_path: Path) -> None:
     assert [t["finished"] for t in told] == [True, True]
     one, other = (tensors(run.out) for run in runs)
     assert all(bool((one[name] == other[name]).all()) for name in one)
+
+
+def test_what_the_network_said_is_told_beside_what_it_may_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that only looks like a lost process still says what it was, on all of them."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    store = dist.HashStore()
+    one, other = Processes(), Processes()
+    for rank, processes in enumerate((one, other)):
+        processes.rank, processes.count, processes.store = rank, 2, store
+    error = RuntimeError("NCCL error in ProcessGroupNCCL.cpp:2115,\nunhandled cuda error: ECC")
+    with pytest.raises(
+        PeerLost, match=r"process 1 lost another one.*2115, unhandled cuda error: E"
+    ):
+        other.__exit__(RuntimeError, error, None)
+    gone = RuntimeError("Connection closed by peer")
+    with pytest.raises(PeerLost, match=r"process 1 ended: .*unhandled cuda error: ECC; the others"):
+        one.__exit__(RuntimeError, gone, None)
 
 
 @pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])

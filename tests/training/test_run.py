@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +17,16 @@ from safetensors.torch import load_file
 
 import likewise
 from likewise.data.formats.table import write_table
-from likewise.data.images import BadImage
+from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import read_manifest
+from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe, recipe_with
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
+from likewise.training.validation import Validated, Validation
 from tests.conftest import make_photos, quick_recipe
 
 
@@ -217,6 +220,72 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
     one = make_photos(tmp_path / "one", ("alone",))
     with pytest.raises(InputError, match=r"only one identity \(alone\)"):
         likewise.train(one, tmp_path / "alone", quick_recipe())
+
+
+def test_a_model_without_a_checkpoint_is_not_trained_over(photos: Path, tmp_path: Path) -> None:
+    run = likewise.train(photos, tmp_path / "run", quick_recipe())
+    weights = (run.model / "model.safetensors").read_bytes()
+    shutil.rmtree(run.folder / "checkpoints")
+    with pytest.raises(InputError, match=r"a model but no checkpoint.*model\.weights=.*run/model"):
+        likewise.train(make_photos(tmp_path / "others", people=5), run.folder, resume=True)
+    assert (run.model / "model.safetensors").read_bytes() == weights
+
+
+def test_a_better_model_is_never_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint behind it was lost, and this time the epoch comes out worse."""
+    photos = make_photos(tmp_path / "photos", people=6)
+    measure, auc = Validation.measure, iter([0.5, 0.9, 0.8, 0.95])
+
+    def measured(self: Validation, *given: Any, **more: Any) -> Validated:
+        found = measure(self, *given, **more)
+        return replace(found, verification=replace(found.verification, auc=next(auc)))
+
+    monkeypatch.setattr(Validation, "measure", measured)
+    run = likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2"))
+    weights = (run.model / "model.safetensors").read_bytes()
+    shutil.rmtree(max((run.folder / "checkpoints").iterdir()))
+    likewise.train(photos, run.folder, resume=True)
+    assert (run.model / "model.safetensors").read_bytes() == weights
+    likewise.train(photos, run.folder, resume=True, epochs=3)
+    assert (run.model / "model.safetensors").read_bytes() != weights
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("model.name=mobilefacenett", "did you mean 'mobilefacenet'"),
+        ("model.freeze=['bdy.*']", "model.freeze: 'bdy.\\*' fits no weight"),
+        ("model.weights=nowhere", "nowhere: not found"),
+        ("optimizer.lr_scale={bdy: 2}", "optimizer.lr_scale: 'bdy' fits no weight"),
+        ("loss.margin=-1", "margin"),
+        ("distill.teacher=nowhere", "nowhere: not found"),
+        ("training.precision=fp16", "fp16 needs a GPU"),
+        ("training.device=cuda:9", "device: 'cuda:9'"),
+        ("data.val_identities=11", "cannot hold out 11"),
+    ],
+)
+def test_a_mistake_is_told_before_any_photo_is_read(
+    setting: str, problem: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(self: Preprocess, source: ImageSource) -> Any:
+        raise AssertionError(f"{source} was read")
+
+    monkeypatch.setattr(Preprocess, "pixels", read)
+    with pytest.raises(InputError, match=problem):
+        likewise.train(photos, tmp_path / "run", quick_recipe(setting))
+
+
+def test_a_misspelt_loss_is_told_before_the_photos_are_listed(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    for text, problem in (
+        ("loss: {name: softmax + 0.1*centre}", "did you mean 'center'"),
+        ("loss: {name: cosface, margn: 0.4}", "did you mean 'margin'"),
+    ):
+        file.write_text(text)
+        with pytest.raises(InputError, match=rf"recipe\.yaml: .*{problem}"):
+            likewise.load_recipe(file)
 
 
 def test_identities_with_one_photo_train_along(tmp_path: Path) -> None:

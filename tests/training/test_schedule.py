@@ -81,6 +81,14 @@ def test_the_best_is_kept_and_waiting_is_counted() -> None:
     assert (best.value, best.epoch, best.waited) == (0.8, 4, 1)
 
 
+def test_patience_is_counted_in_epochs() -> None:
+    """Measured every fourth epoch, two validations without gain are eight epochs."""
+    best = Best()
+    for epoch, value in ((4, 0.5), (8, 0.4), (12, 0.3)):
+        best.update(value, epoch)
+    assert best.waited == 8
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_asks_and_does_not_interrupt(number: signal.Signals) -> None:
     before = signal.getsignal(number)

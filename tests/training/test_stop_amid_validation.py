@@ -54,7 +54,7 @@ def test_it_is_given_up_and_done_anew(
     likewise.train(photos, tmp_path / "whole", quick_recipe(*SETTINGS, *settings))
     part = tmp_path / "part"
     result, embedded = stopped_at(validation, monkeypatch, photos, part, *settings)
-    assert not result.finished
+    assert (result.finished, result.stopped_by) == (False, signal.SIGINT)
     assert embedded == validation - 1
     assert result.epochs == validation
     assert [line["epoch"] for line in reports(part)] == list(range(1, validation))
@@ -87,7 +87,7 @@ def test_a_crash_right_after_it_leaves_one_report(
     same_end(tmp_path / "whole", part)
 
 
-def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -> list[bool]:
+def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -> list[int | None]:
     """A whole run, one in which the first process has the other one told to stop, its rest."""
     (folder / f"{rank}.pid").write_text(str(os.getpid()))
     begun = 0
@@ -100,18 +100,19 @@ def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -
             time.sleep(1.0)
         return FORWARD(self, *given)
 
-    finished = []
+    stopped = []
     for port, name, resume in zip(ports, ("whole", "part", "part"), (0, 0, 1), strict=True):
         os.environ["MASTER_PORT"] = str(port)
-        Embedder._forward = forward if len(finished) == 1 else FORWARD  # type: ignore[method-assign]  # a spy
+        Embedder._forward = forward if len(stopped) == 1 else FORWARD  # type: ignore[method-assign]  # a spy
         recipe = None if resume else quick_recipe(*SETTINGS, "schedule.epochs=2")
         run = likewise.train(folder / "photos", folder / name, recipe, resume=bool(resume))
-        finished.append(run.finished)
-    return finished
+        assert run.finished == (run.stopped_by is None)
+        stopped.append(run.stopped_by)
+    return stopped
 
 
 def test_any_process_may_be_told_to_stop(tmp_path: Path) -> None:
     make_photos(tmp_path / "photos", people=6)
     work = partial(stopped_and_resumed, tmp_path, [free_port() for _ in range(3)])
-    assert together(work, 2, tmp_path, met=False) == [[True, False, True]] * 2
+    assert together(work, 2, tmp_path, met=False) == [[None, 15, None]] * 2
     same_end(tmp_path / "whole", tmp_path / "part")

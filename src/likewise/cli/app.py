@@ -89,7 +89,8 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:  # as typer ends, without a word
+        # As typer ends, without a word; a subclass has said why.
+        if ended.code == INTERRUPTED and type(ended) is SystemExit:
             typer.echo("likewise: interrupted", err=True)
         raise
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +20,9 @@ from likewise.cli.output import (
     print_json,
     print_profile,
 )
+
+if TYPE_CHECKING:
+    from likewise.training.result import TrainingResult
 
 __all__ = ["train"]
 
@@ -52,15 +58,22 @@ def train(
     profile: Annotated[
         int, typer.Option("--profile", min=0, help="Measure so many steps, tell where time goes.")
     ] = 0,
+    zero_if_stopped: Annotated[
+        bool,
+        typer.Option(
+            "--zero-if-stopped", help="Exit code 0 after Ctrl-C or SIGTERM, not 130 or 143."
+        ),
+    ] = False,
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
     """Train an embedder on labelled photos, and measure it on people held out.
 
     Writes the recipe, logs, TensorBoard curves, checkpoints, and the best model into --out.
-    Ctrl-C stops after the step at hand, or amid validation, which is then done anew; --resume
-    continues exactly, with any number of processes. With --resume, --epochs is a new length: the
-    run goes on to it, finished or not, with the learning rates of that length from there on.
+    Ctrl-C and SIGTERM stop after the step at hand, or amid validation, which is then done anew;
+    the exit code is 130 or 143. --resume continues exactly, with any number of processes. With
+    --resume, --epochs is a new length: the run goes on to it, finished or not, with the learning
+    rates of that length from there on.
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
@@ -69,12 +82,26 @@ def train(
     if profile:  # the profiler's own notes, of GPUs that are not there; torch reads it when loaded
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    if processes > 1 and not launched():
-        launch(_given(context, leave_out={"processes", "port"}), processes, port)
-        return
-    with told_once():
-        _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
-               profile, root, as_json)  # fmt: skip
+    with _zero(wanted=zero_if_stopped):
+        if processes > 1 and not launched():
+            not_theirs = {"processes", "port", "zero_if_stopped"}
+            launch(_given(context, leave_out=not_theirs), processes, port)
+            return
+        with told_once():
+            _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
+                   profile, root, as_json)  # fmt: skip
+
+
+@contextmanager
+def _zero(*, wanted: bool) -> Iterator[None]:
+    """Let a run that a signal stopped end as if it had succeeded, where that is wanted."""
+    from likewise.training.stopping import StoppedBySignal
+
+    try:
+        yield
+    except StoppedBySignal:
+        if not wanted:
+            raise
 
 
 def _given(context: typer.Context, leave_out: set[str]) -> list[str]:
@@ -114,6 +141,7 @@ def _train(
     from likewise.data.manifest import read_manifest
     from likewise.training.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
+    from likewise.training.stopping import StoppedBySignal
 
     wanted = list(settings or [])
     for key, value in (
@@ -130,8 +158,15 @@ def _train(
         read_manifest(data, root), out, chosen, resume=resume, keep=keep, profile=profile,
         epochs=epochs if resume else None,
     )  # fmt: skip
-    if os.environ.get("RANK", "0") != "0":
-        return  # the first process tells
+    if os.environ.get("RANK", "0") == "0":  # the first process tells
+        again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
+        again += [] if root is None else ["--root", str(root)]
+        _tell(result, shlex.join(again), profile=profile, as_json=as_json)
+    if result.stopped_by is not None:
+        raise StoppedBySignal(result.stopped_by)
+
+
+def _tell(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:
     if not as_json:
         print_bad(result.bad_images)
         if result.profile is not None:
@@ -154,7 +189,7 @@ def _train(
         )
     elif not result.finished:
         note(f"stopped after {result.epochs} whole epochs; continue with:")
-        note(f"  likewise train {data} --out {out} --resume")
+        note(f"  {again}")
     else:
         typer.echo(f"trained on {result.images:,} photos of {result.identities:,} people")
         if result.validation is not None:

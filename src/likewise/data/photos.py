@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
@@ -20,7 +22,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
 from likewise.progress import progress
 
-__all__ = ["Batch", "OnBadImage", "Photos", "collate", "keep_readable"]
+__all__ = ["Batch", "OnBadImage", "Photos", "Readable", "collate", "keep_readable"]
 
 OnBadImage = Literal["skip", "refuse"]
 Sample = tuple[Tensor, int, int] | BadImage
@@ -114,6 +116,36 @@ def collate(samples: Sequence[Sample]) -> Batch:
     return Batch(stacked, torch.tensor(labels, dtype=torch.int64), bad, list(rows))
 
 
+@dataclass
+class Readable:
+    """The photos of a manifest that can be read.
+
+    Args:
+        manifest: those photos.
+        pixels: theirs, uint8 [N,C,H,W]; None if they are read as they are needed.
+        bad: the broken ones, by their rows in the manifest that was given.
+        rows: where those that can be read stood in it, int64 [N].
+    """
+
+    manifest: Manifest
+    pixels: Tensor | None
+    bad: dict[int, BadImage]
+    rows: NDArray[np.int64]
+
+    def without(self, bad: Mapping[int, BadImage]) -> Readable:
+        """The same without more photos, named by their rows in the manifest that was given."""
+        kept = np.flatnonzero(~np.isin(self.rows, np.fromiter(bad, np.int64, len(bad))))
+        merged = {**bad, **self.bad}
+        if len(kept) == len(self.rows):
+            return replace(self, bad=merged)
+        if self.pixels is not None:
+            for place, row in enumerate(kept.tolist()):  # in place: there is no room for two
+                if place != row:
+                    self.pixels[place] = self.pixels[row]
+        pixels = None if self.pixels is None else self.pixels[: len(kept)]
+        return Readable(self.manifest.take(kept), pixels, merged, self.rows[kept])
+
+
 def keep_readable(
     manifest: Manifest,
     preprocess: Preprocess,
@@ -121,8 +153,10 @@ def keep_readable(
     on_bad_image: OnBadImage,
     keep_bytes: int,
     what: str = "reading",
-) -> tuple[Manifest, Tensor | None, list[BadImage]]:
+) -> Readable:
     """Decode every photo once, before any training, if their pixels fit into ``keep_bytes``.
+
+    Where they do not fit, nothing is read and nothing left out.
 
     Args:
         manifest: the photos.
@@ -131,20 +165,17 @@ def keep_readable(
         keep_bytes: the memory that the pixels may take; above it they are read as needed.
         what: the progress bar's text.
 
-    Returns:
-        The photos that can be read, their pixels uint8 [N,C,H,W] (None if they do not fit, and
-        then nothing was read and nothing left out), and the broken ones.
-
     Raises:
         BadImage: the first broken photo, under ``refuse``.
         InputError: not one of the photos is there.
     """
     require_some_photo(manifest)
     each = preprocess.channels * preprocess.height * preprocess.width
+    everything = np.arange(len(manifest))
     if len(manifest) * each > keep_bytes:
-        return manifest, None, []
+        return Readable(manifest, None, {}, everything)
     kept: list[int] = []
-    bad: list[BadImage] = []
+    bad: dict[int, BadImage] = {}
     pixels = torch.empty(
         len(manifest), preprocess.channels, preprocess.height, preprocess.width, dtype=torch.uint8
     )
@@ -154,11 +185,11 @@ def keep_readable(
                 if on_bad_image == "refuse":
                     raise outcome
                 log.info("left out: %s", outcome)
-                bad.append(outcome)
+                bad[row] = outcome
             else:
                 pixels[len(kept)] = outcome
                 kept.append(row)
             advance(1)
     if not bad:
-        return manifest, pixels, bad
-    return manifest.take(kept), pixels[: len(kept)], bad
+        return Readable(manifest, pixels, bad, everything)
+    return Readable(manifest.take(kept), pixels[: len(kept)], bad, np.array(kept, np.int64))

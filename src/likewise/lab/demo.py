@@ -32,6 +32,7 @@ from likewise.search.index import Index
 from likewise.storage import new_file, write_json
 from likewise.training.recipe import Recipe, load_recipe, recipe_with
 from likewise.training.run import TrainingResult, train
+from likewise.training.stopping import Interrupted
 
 __all__ = ["DemoOutcome", "MethodResult", "demo_recipe", "run"]
 
@@ -118,14 +119,15 @@ def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> Demo
 
     Raises:
         MissingExtra: the photos are not installed.
-        InputError: training was interrupted; run it again to continue.
+        Interrupted: training was; run it again to continue.
     """
     training, test = orl_faces(TRAINED_ON), orl_faces(TESTED_ON)
     recipe = demo_recipe(seed)
     say(f"training on people 1–20: {len(training)} photos, from nothing")
     result = _train(training, out / RUN, recipe)
-    if not result.finished:
-        raise InputError("the demo was interrupted; the same command continues it")
+    if result.stopped_by is not None:
+        message = "the demo was interrupted; the same command continues it"
+        raise Interrupted(message, result.stopped_by)
     embedder = load(result.model)
     say(f"evaluating on people 21–40: {len(test)} photos of people never seen")
     embeddings, _ = embedder.embed_manifest(test)

@@ -34,7 +34,7 @@ from likewise.losses.supcon import SupCon
 from likewise.losses.triplet import Triplet
 from likewise.losses.uniface import UniFace
 
-__all__ = ["create_loss", "list_losses", "parameter_names"]
+__all__ = ["create_loss", "list_losses", "parameter_names", "require_loss"]
 
 SOFTMAX: dict[str, type[nn.Module]] = {
     "adaface": AdaFace,
@@ -112,19 +112,8 @@ def create_loss(
         >>> [term.weight.shape for term in loss.terms[:1]]
         [torch.Size([10, 4])]
     """
-    weights, names = zip(*_terms(name), strict=True)
+    weights, names, own = _divided(name, params)
     given = {"num_classes": num_classes, "embedding_dim": embedding_dim}
-    accepted = [_parameters(term) - given.keys() for term in names]
-    own: list[dict[str, Any]] = [{} for _ in names]
-    for key, value in params.items():
-        if len(names) > 1 and key in names and isinstance(value, dict):
-            place = names.index(key)
-            for inner in value:
-                one_of(f"parameter of {key}", inner, accepted[place])
-            own[place] |= value
-            continue
-        one_of(f"parameter of {name}", key, set().union(*accepted))
-        own[next(n for n, known in enumerate(accepted) if key in known)].setdefault(key, value)
     placement = placement or Placement()
     if placement.sampled and not any(term in SOFTMAX for term in names):
         raise InputError(
@@ -144,6 +133,35 @@ def create_loss(
 def parameter_names() -> set[str]:
     """What the losses take, besides the number of classes and the length of an embedding."""
     return set().union(*map(_parameters, LOSSES)) - {"num_classes", "embedding_dim"}
+
+
+def require_loss(name: str, params: dict[str, Any]) -> None:
+    """See that :func:`create_loss` knows the names of a loss and of its parameters.
+
+    Raises:
+        InputError: one is unknown; the nearest is suggested.
+    """
+    _divided(name, params)
+
+
+def _divided(
+    name: str, params: dict[str, Any]
+) -> tuple[list[float], list[str], list[dict[str, Any]]]:
+    """The weight of each term of a sum, its name, and the arguments that go to it."""
+    terms = _terms(name)
+    weights, names = [weight for weight, _ in terms], [term for _, term in terms]
+    accepted = [_parameters(term) - {"num_classes", "embedding_dim"} for term in names]
+    own: list[dict[str, Any]] = [{} for _ in names]
+    for key, value in params.items():
+        if len(names) > 1 and key in names and isinstance(value, dict):
+            place = names.index(key)
+            for inner in value:
+                one_of(f"parameter of {key}", inner, accepted[place])
+            own[place] |= value
+            continue
+        one_of(f"parameter of {name}", key, set().union(*accepted))
+        own[next(n for n, known in enumerate(accepted) if key in known)].setdefault(key, value)
+    return weights, names, own
 
 
 def _parameters(name: str) -> set[str]:

@@ -25,7 +25,7 @@ from likewise.models.state_dict import STATE_FILES
 from likewise.models.weights import read_tensors, write_tensors
 from likewise.storage import new_file, read_json, write_json, write_text
 
-__all__ = ["load", "save"]
+__all__ = ["CONFIG", "load", "save"]
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"

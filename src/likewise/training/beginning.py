@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from likewise.data.manifest import Manifest
+from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.storage import sha256_of
+from likewise.training.checkpoint import INDEX, Checkpoint
 from likewise.training.idle_keys import refuse_idle_keys
 from likewise.training.lengthening import with_epochs
+from likewise.training.photo_record import PHOTOS, PhotoRecord, listing_changes, read_records
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.result import MODEL
 
-__all__ = ["CHECKPOINTS", "RECIPE", "agree_on_the_run", "recipe_of"]
+__all__ = ["CHECKPOINTS", "RECIPE", "Begun", "agree_on_the_run", "begun_of", "recipe_of"]
+
+log = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 RECIPE = "recipe.yaml"
@@ -36,9 +49,9 @@ def recipe_of(
         epochs: how many to train; None: as the recipe says.
 
     Raises:
-        InputError: a new run where there is one already, or none to go on with, or with another
-            recipe than its own; a key of a new run's recipe has no effect; no checkpoint is to be
-            kept, no epoch trained.
+        InputError: a new run where there is one already, or none to go on with, or a model alone,
+            or with another recipe than its own; a key of a new run's recipe has no effect; no
+            checkpoint is to be kept, no epoch trained.
     """
     found = _found(folder, recipe, resume)
     if epochs is not None:
@@ -64,6 +77,11 @@ def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
         return chosen
     if not (folder / RECIPE).exists():
         raise InputError(f"{folder}: no run to resume (no {RECIPE} in it)")
+    if (folder / MODEL).exists() and not begun:
+        raise InputError(
+            f"{folder}: holds a model but no checkpoint to go on from; begin a new run with its "
+            f"weights: --set model.weights={folder / MODEL} and another --out"
+        )
     own = load_recipe(folder / RECIPE)
     if recipe is not None and recipe != own:
         raise InputError(
@@ -87,3 +105,76 @@ def agree_on_the_run(processes: Processes, recipe: Recipe, fingerprint: str) -> 
                     f"process {rank} was started with other {what} than process 0; start all "
                     "with the same command"
                 )
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a run that goes on began with.
+
+    Args:
+        folder: of the run.
+        preprocess: from photos to the network's input.
+        records: the photos to train on, and those to measure on; None if that is not known.
+    """
+
+    folder: Path
+    preprocess: Preprocess
+    records: tuple[PhotoRecord, PhotoRecord] | None
+
+    def require_same_listing(self, training: Manifest, held_out: Manifest) -> None:
+        """See that these are the photos that the run began with, by name and person.
+
+        Raises:
+            InputError: they are not; names what is gone, what is new and what is another's.
+        """
+        if self.records is not None:
+            self.refuse(listing_changes(self.records, [training, held_out]))
+
+    def readable(self, training: Manifest) -> Manifest:
+        """Those of the photos to train on that could be read when the run began."""
+        if self.records is None or not len(self.records[0].bad):
+            return training
+        return training.take(np.setdiff1d(np.arange(len(training)), self.records[0].bad))
+
+    def refuse(self, changes: Sequence[str]) -> None:
+        """Raise what changed about the photos, if anything did.
+
+        Raises:
+            InputError: something did.
+        """
+        if changes:
+            raise InputError(
+                f"{self.folder}: the photos are not those that the run began with: "
+                f"{'; '.join(changes)}. Put them back, or begin a new run with the weights of this "
+                f"one: --set model.weights={self.folder / MODEL} and another --out"
+            )
+
+
+def begun_of(folder: Path) -> Begun | None:
+    """What the run in ``folder`` began with, as its newest checkpoint has it.
+
+    Returns:
+        None without a checkpoint, or if an older version of Likewise wrote it, which did not say.
+
+    Raises:
+        InputError: the list of photos is another run's, or damaged.
+    """
+    for path in sorted((folder / CHECKPOINTS).glob(f"step-*/{INDEX}"), reverse=True):
+        try:
+            values = Checkpoint.read(path.parent).values
+        except InputError:
+            continue  # told when it is restored
+        if "preprocess" not in values:
+            return None
+        return Begun(folder, Preprocess.from_dict(values["preprocess"]), _records(folder, values))
+    return None
+
+
+def _records(folder: Path, values: dict[str, Any]) -> tuple[PhotoRecord, PhotoRecord] | None:
+    path = folder / PHOTOS
+    if not path.exists():
+        log.warning("%s is missing: whether the photos are those of the run is not known", path)
+        return None
+    if sha256_of(path) != values.get("photos"):
+        raise InputError(f"{path}: damaged, or of another run; put it back, or remove it")
+    return read_records(path)

@@ -13,6 +13,7 @@ from likewise.training.lost_peer import PeerLost
 
 __all__ = ["agreed", "leave_word", "who_is_lost"]
 
+LONGEST = 500  # characters of another library's message
 ENDED = "likewise/ended"  # in the store: why the first process that failed did so
 
 
@@ -40,12 +41,16 @@ def leave_word(store: Store | None, rank: int, error: BaseException) -> None:
         error.told = told == reason and first != rank  # type: ignore[attr-defined]  # by told_once
 
 
-def who_is_lost(store: Store | None, rank: int) -> PeerLost:
+def who_is_lost(store: Store | None, rank: int, error: BaseException) -> PeerLost:
     """What the one that is missed left word of, given two seconds to do so.
+
+    If it left none, this process leaves what it was told itself: it may be that nobody is gone,
+    and that the reason is in there.
 
     Args:
         store: where they meet, if they do.
         rank: of the process that misses it.
+        error: by which it does.
     """
     for _ in range(20):
         with suppress(RuntimeError):
@@ -55,7 +60,15 @@ def who_is_lost(store: Store | None, rank: int) -> PeerLost:
             time.sleep(0.1)
             continue
         break
-    return PeerLost(
+    lost = PeerLost(
         f"process {rank} lost another one (killed, or its machine is gone); all stop: "
-        "continue from the last checkpoint with --resume"
+        f"continue from the last checkpoint with --resume. It was told: {_shortened(error)}"
     )
+    leave_word(store, rank, lost)
+    return lost
+
+
+def _shortened(error: BaseException) -> str:
+    """An error in one line: its beginning, where the reason stands."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"

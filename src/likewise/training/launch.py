@@ -20,10 +20,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from likewise.errors import InputError, LikewiseError
 from likewise.training.launched import ERROR_FILE, PARENT, launched, told_once
-from likewise.training.stopping import STOPPED_EARLY
+from likewise.training.stopping import (
+    SIGNALS,
+    STOP_CODES,
+    STOPPED_EARLY,
+    StoppedBySignal,
+    stop_code,
+)
 
 __all__ = ["launch", "launched", "told_once"]
 
@@ -35,9 +42,8 @@ def launch(arguments: Sequence[str], processes: int, port: int | None = None) ->
     """Run ``python -m likewise ARGUMENTS`` as so many processes, and wait for their end.
 
     They find each other through the environment, as under ``torchrun``. The first one shows its
-    output; at SIGINT or SIGTERM all are asked to stop: they save and end, and that is no failure,
-    even where there was nothing to save yet. If one dies, the others are given some seconds to
-    end, and then are ended.
+    output; at SIGINT or SIGTERM all are asked to stop: they save and end. If one dies, the others
+    are given some seconds to end, and then are ended.
 
     Args:
         arguments: of the command line.
@@ -45,6 +51,7 @@ def launch(arguments: Sequence[str], processes: int, port: int | None = None) ->
         port: where they meet, on this machine; a free one if None (or MASTER_PORT, if set).
 
     Raises:
+        StoppedBySignal: they were stopped.
         InputError: what was given is wrong, as one of them found out.
         LikewiseError: the port is taken, or a process failed or died: its rank and its reason.
     """
@@ -110,13 +117,24 @@ class _Process:
         """Whether SIGTERM ended it at once: it was not in the loop yet, or no more."""
         return self.asked and self.handle.returncode == -signal.SIGTERM
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended because a signal asked it to."""
+        return self.stopped_early or self.handle.returncode in STOP_CODES
+
+    def told(self) -> dict[str, Any]:
+        """What it left word of; nothing if it left none."""
+        with contextlib.suppress(OSError, ValueError):
+            found: dict[str, Any] = json.loads(self.error_file.read_text(encoding="utf-8"))
+            return found
+        return {}
+
     def failure(self) -> LikewiseError | None:
         """Why it ended; None if it ended well, or only because it was asked or another one did."""
         code = self.handle.returncode
-        if code == 0 or self.stopped_early:
+        if code == 0 or self.stopped:
             return None
-        with contextlib.suppress(OSError, ValueError):
-            told = json.loads(self.error_file.read_text(encoding="utf-8"))
+        if told := self.told():
             if told["peer"]:
                 return None
             message = told["message"]
@@ -147,7 +165,7 @@ class _Family:
 
     def __enter__(self) -> _Family:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._hand_on)
         return self
 
@@ -195,13 +213,14 @@ class _Family:
         """Until all have ended.
 
         Raises:
+            StoppedBySignal: they were stopped.
             LikewiseError: one of them failed; the first that did so for a reason of its own.
         """
         failure: LikewiseError | None = None
         deadline = float("inf")
         while running := [p for p in self.processes if p.handle.poll() is None]:
             time.sleep(0.02)
-            if any(p.handle.returncode for p in self.processes):
+            if any(p.handle.returncode and not p.stopped for p in self.processes):
                 deadline = min(deadline, time.monotonic() + PATIENCE)
                 time.sleep(0.05)  # for its last words
                 failure = failure or self._failure()
@@ -212,8 +231,13 @@ class _Family:
             raise failure
         if any(p.stopped_early for p in self.processes):
             print(STOPPED_EARLY, file=sys.stderr)
-        elif any(p.handle.returncode for p in self.processes):
-            raise LikewiseError("the processes lost each other; continue with --resume")
+        if any(p.stopped for p in self.processes):
+            told = max(p.handle.returncode for p in self.processes) - stop_code(0)
+            raise StoppedBySignal(self._heard or told)
+        if any(p.handle.returncode for p in self.processes):
+            told = (p.told().get("message") for p in self.processes)
+            lost = "the processes lost each other; continue with --resume"
+            raise LikewiseError(next((text for text in told if text), lost))
 
     def _failure(self) -> LikewiseError | None:
         found = (p.failure() for p in self.processes if p.handle.poll() is not None)

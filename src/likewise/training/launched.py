@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from likewise.errors import LikewiseError
-from likewise.training.stopping import early_stop
+from likewise.training.stopping import early_stop, stop_code
 
 __all__ = ["ERROR_FILE", "PARENT", "launched", "told_once"]
 
@@ -44,6 +45,8 @@ def told_once() -> Iterator[None]:
         yield
     except (Exception, KeyboardInterrupt) as error:
         code = error.exit_code if isinstance(error, LikewiseError) else 1
+        if isinstance(error, KeyboardInterrupt):
+            code = stop_code(signal.SIGINT)
         agreed = bool(getattr(error, "agreed", False))
         told = bool(getattr(error, "told", False))  # by another process
         peer = told or type(error).__name__ == "PeerLost"

@@ -13,9 +13,9 @@ from likewise.storage import write_text
 from likewise.terminal import TerminalHandler
 from likewise.training.wandb_log import WandbLog
 
-__all__ = ["RunLog"]
+__all__ = ["TEXT", "RunLog"]
 
-JSONL = "log.jsonl"
+JSONL, TEXT = "log.jsonl", "train.log"
 
 
 class RunLog:
@@ -59,7 +59,7 @@ class RunLog:
         self._stream = self.path.open("a", encoding="utf-8")
         purge = resume_at + 1 if resume_at else None
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
-        text = logging.FileHandler(folder / "train.log", encoding="utf-8")
+        text = logging.FileHandler(folder / TEXT, encoding="utf-8")
         text.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._handlers = [text]
         if not TerminalHandler.is_there():  # the command line has one for everything

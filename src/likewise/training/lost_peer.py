@@ -67,6 +67,6 @@ def explained_start(error: Exception, rank: int, count: int, timeout: float) -> 
     if "timed out" in text.lower() or "timeout" in text.lower():
         return LikewiseError(
             f"process {rank}: no meeting at {place} within {timeout:g} s; is the process with "
-            "rank 0 started, and can its machine be reached?"
+            f"rank 0 started, and can its machine be reached? ({text[:200]})"
         )
     return LikewiseError(f"process {rank}: cannot meet the others at {place} ({text[:200]})")

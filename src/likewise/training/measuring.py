@@ -10,9 +10,11 @@ from torch import nn
 
 from likewise.data.manifest import Manifest
 from likewise.distances.resolution import all_alike, mean_cosine
-from likewise.errors import LikewiseError
+from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
+from likewise.models.store import CONFIG
+from likewise.storage import read_json
 from likewise.training.norm_statistics import NormStatistics
 from likewise.training.processes import Processes
 from likewise.training.result import MODEL
@@ -31,6 +33,7 @@ __all__ = ["Measuring"]
 
 log = logging.getLogger(__name__)
 ALIKE = 0.99  # mean cosine between embeddings of different photos
+AUC = "Validation AUC"  # in the model's configuration, in full
 REMEDY = (
     "Try a lower optimizer.lr, more steps (smaller batches, or more epochs), easier triplets "
     "(loss.mining), or a loss with class weights first"
@@ -125,7 +128,7 @@ class Measuring:
         """Whether it is the best so far; with too few people to choose by, the last one stands."""
         trainer, validation = self.trainer, self.validation
         if validation is None or validation.can_choose:
-            return trainer.best.update(auc, trainer.epoch)
+            return trainer.best.update(auc, trainer.epoch) and not self._is_worse(auc)
         if not self._told_too_few:
             self._told_too_few = True
             told = (
@@ -166,6 +169,17 @@ class Measuring:
         log.warning("epoch %d: %s; not kept. %s", self.trainer.epoch, told, REMEDY)
         return False
 
+    def _is_worse(self, auc: float) -> bool:
+        """Whether the model that is there is better: of epochs whose checkpoint was lost."""
+        try:
+            there = read_json(self.folder / MODEL / CONFIG)["about"][AUC]
+        except (InputError, KeyError, TypeError):  # none, or from before it was written down
+            return False
+        if there <= auc:
+            return False
+        log.info("the model that is there has AUC %.4f and stays", there)
+        return True
+
     def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
         """Amid steps that are not finite those of the next epoch decide; a last one has none."""
         trainer, bad = self.trainer, self.trainer.guard.in_a_row
@@ -192,6 +206,7 @@ class Measuring:
         if measured is not None:
             numbers = measured.verification
             people = measured.pairs.identities
+            about[AUC] = numbers.auc
             about["Validation"] = (
                 f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on {people} unseen people"
             )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 
 from likewise.data.photos import Batch
+from likewise.progress import duration
 from likewise.training.agreement import Agreement
 from likewise.training.profile import StepProfile
 
-__all__ = ["Pace", "duration", "epoch_line"]
+__all__ = ["Pace", "epoch_line", "whereabouts"]
 
 
 class Pace:
@@ -58,20 +59,6 @@ class Pace:
         }
 
 
-def duration(seconds: float) -> str:
-    """A time in words of two parts at most.
-
-    Example:
-        >>> from likewise.training.pace import duration
-        >>> duration(12), duration(190), duration(7300)
-        ('12 s', '3 min', '2 h 2 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
     """An epoch in one line, from what it reported.
 
@@ -90,3 +77,26 @@ def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
         f"{duration(report['seconds_left'])} left",
     ]
     return f"epoch {epoch}/{epochs}: {', '.join(told)}"
+
+
+def whereabouts(epoch: int, epochs: int, total: Sequence[float], last: Mapping[str, float]) -> str:
+    """Where a run stands, in a few words.
+
+    Args:
+        epoch: whole ones behind it.
+        epochs: of the run.
+        total: loss · photos, photos right and photos of the epoch at hand.
+        last: what was reported last of the loss and of the validation.
+
+    Example:
+        >>> from likewise.training.pace import whereabouts
+        >>> whereabouts(2, 9, [325.0, 10, 100], {"train/loss": 5.0, "val/auc": 0.91})
+        'epoch 3/9, loss 3.25, validation AUC 0.9100'
+    """
+    told = [f"epoch {min(epoch + 1, epochs)}/{epochs}"]
+    loss = total[0] / total[2] if total[2] else last.get("train/loss")
+    if loss is not None:
+        told.append(f"loss {loss:.4g}")
+    if "val/auc" in last:
+        told.append(f"validation AUC {last['val/auc']:.4f}")
+    return ", ".join(told)

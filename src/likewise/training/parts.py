@@ -18,7 +18,15 @@ from likewise.training.distilling import Distilling, with_teacher
 from likewise.training.recipe import Recipe
 from likewise.training.starting import Start, start_of
 
-__all__ = ["batches_of", "loss_of", "network_of", "origins", "preprocess_of", "seed_everything"]
+__all__ = [
+    "bare_network_of",
+    "batches_of",
+    "loss_of",
+    "network_of",
+    "origins",
+    "preprocess_of",
+    "seed_everything",
+]
 
 
 def network_of(recipe: Recipe, start: Start | None = None) -> torch.nn.Module:
@@ -31,13 +39,22 @@ def network_of(recipe: Recipe, start: Start | None = None) -> torch.nn.Module:
     Raises:
         InputError: an unknown name, or weights that do not fit.
     """
-    model, size = recipe.model, recipe.input
-    backbone = Backbone(model.name, model.embedding_dim, model.dropout)
     start = start or start_of(recipe)
-    module = create_backbone(backbone, height=size.height, width=size.width, channels=size.channels)
+    module = bare_network_of(recipe)
     if start is not None:
         start.give_to(module, recipe)
     return module
+
+
+def bare_network_of(recipe: Recipe) -> torch.nn.Module:
+    """The network with weights drawn anew, whatever ``model.weights`` says.
+
+    Raises:
+        InputError: an unknown name, or a size that the network cannot take.
+    """
+    model, size = recipe.model, recipe.input
+    backbone = Backbone(model.name, model.embedding_dim, model.dropout)
+    return create_backbone(backbone, height=size.height, width=size.width, channels=size.channels)
 
 
 def preprocess_of(recipe: Recipe, start: Start | None) -> Preprocess:

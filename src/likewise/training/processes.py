@@ -114,7 +114,7 @@ class Processes:
             with suppress(RuntimeError):  # they are done as well: who is late is no longer missed
                 dist.barrier()
         elif concerns_a_peer(error):
-            lost = who_is_lost(self.store, self.rank)
+            lost = who_is_lost(self.store, self.rank, error)
             self._leave()
             raise lost from error
         elif not isinstance(error, PeerLost) and not getattr(error, "agreed", False):

@@ -14,6 +14,7 @@ from likewise.data.text_file import read_text
 from likewise.data.transforms import Augment
 from likewise.errors import InputError
 from likewise.losses.registry import parameter_names
+from likewise.losses.registry import require_loss
 from likewise.training.sections import (
     BatchPlan,
     Data,
@@ -145,10 +146,14 @@ def recipe_with(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 
 def _parse(values: Mapping[str, Any], where: str) -> Recipe:
     try:
-        return Recipe.model_validate(values)
+        recipe = Recipe.model_validate(values)
+        require_loss(recipe.loss.name, recipe.loss.parameters())
     except ValidationError as error:
         problem = error.errors()[0]
         raise InputError(f"{where}: {_explain(problem['loc'], problem)}") from None
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return recipe
 
 
 def _explain(place: tuple[int | str, ...], problem: Any) -> str:

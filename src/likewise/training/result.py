@@ -20,11 +20,12 @@ class TrainingResult:
     Args:
         folder: of the run; ``folder/model`` is the best embedder.
         epochs: how many were trained.
-        finished: False if it was interrupted and waits for ``resume``.
+        finished: False if it was stopped and waits for ``resume``.
         validation: the best validation AUC, or None without held-out identities.
         bad_images: the photos that could not be read.
         identities: people trained on.
         images: photos trained on.
+        stopped_by: the signal that stopped it, of any of its processes; None if none did.
         profile: where the time of its steps went, if that was asked for.
     """
 
@@ -35,6 +36,7 @@ class TrainingResult:
     bad_images: list[BadImage]
     identities: int
     images: int
+    stopped_by: int | None = None
     profile: Profile | None = None
 
     @property

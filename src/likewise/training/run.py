@@ -13,17 +13,24 @@ from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
 from likewise.progress import progress
 from likewise.storage import output_folder, require_writable, write_text
-from likewise.training.beginning import CHECKPOINTS, RECIPE, agree_on_the_run, recipe_of
+from likewise.training.beginning import (
+    CHECKPOINTS,
+    RECIPE,
+    agree_on_the_run,
+    begun_of,
+    recipe_of,
+)
 from likewise.training.checkpoint import Checkpoint
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.guards import Stopped
 from likewise.training.lengthening import check_length, new_length, with_epochs
-from likewise.training.log import RunLog
+from likewise.training.log import TEXT, RunLog
 from likewise.training.measuring import Measuring
 from likewise.training.norm_statistics import NormStatistics
 from likewise.training.out_of_memory import explained_out_of_memory
-from likewise.training.pace import epoch_line
+from likewise.training.pace import epoch_line, whereabouts
 from likewise.training.parts import origins, seed_everything
+from likewise.training.photo_record import PHOTOS, keep_records
 from likewise.training.prepare import loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
@@ -31,7 +38,6 @@ from likewise.training.recipe import Recipe, load_recipe
 from likewise.training.result import TrainingResult
 from likewise.training.run_lock import run_lock
 from likewise.training.stopping import StopRequest
-from likewise.training.trainer import Trainer
 from likewise.training.watch import Watch
 
 __all__ = ["TrainingResult", "train"]
@@ -111,22 +117,22 @@ class _Run:
         self.fingerprint, self.resume = manifest.fingerprint, resume
         agree_on_the_run(processes, recipe, self.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
-        parts = processes.together(lambda: prepare(manifest, recipe, folder, processes))
-        self.training, self.bad, self.sampler = parts.training, parts.bad, parts.sampler
-        self.batch_photos = parts.batch_photos
-        self.trainer = Trainer(
-            recipe, parts.module, parts.loss, parts.preprocess, device, processes
-        )
+        self.begun = processes.together(lambda: begun_of(folder) if resume else None)
+        parts = prepare(manifest, recipe, folder, device, processes, self.begun)
+        self.trainer, made, photos = parts.trainer, parts.made, parts.photos
+        self.training, self.bad, self.sampler = made.training, photos.bad, made.sampler
+        self.batch_photos, self.records = made.batch_photos, photos.records
         self.measuring = Measuring(
             self.trainer,
-            parts.training,
-            parts.validation,
-            NormStatistics(parts.photos, recipe.training.seed),
+            made.training,
+            photos.validation(recipe.training.seed),
+            NormStatistics(parts.dataset(recipe), recipe.training.seed),
             self.fingerprint,
             folder,
             processes,
         )
         self.unmeasured: dict[str, float] | None = None  # the report of an epoch that waits for it
+        self._last: dict[str, float] = {}  # what was reported last
         self.news = ""  # what is not as the run was begun
         self._watch()
         if processes.count > 1:  # weights were drawn alike; dropout is not
@@ -135,6 +141,7 @@ class _Run:
         self.checkpoints = Checkpoints(
             folder / CHECKPOINTS, processes, recipe.training.keep_checkpoints
         )
+        self._photos_sha256 = ""
         self._saved_at = time.monotonic()
 
     def _watch(self) -> None:
@@ -151,17 +158,19 @@ class _Run:
 
     def complete(self) -> TrainingResult:
         """Train to the end, or until a stop is asked for."""
-        with ExitStack() as stack:
+        # To the end of saving: a second SIGTERM must not spoil what the first one asked for.
+        with StopRequest() as stop, ExitStack() as stack:
             self.processes.together(lambda: self._lock(stack))
             stack.callback(self.checkpoints.abandon)
             self._begin()
             try:
-                finished = self._train()
+                finished = self._train(stop)
             except Stopped:  # on all processes: what they began to save is to be kept
                 self.checkpoints.wait()
                 raise
             self.checkpoints.wait()
-        return self._result(finished=finished)
+            signals = self.processes.gather(int(stop.signal or 0))
+        return self._result(finished=finished, stopped_by=max(signals) or None)
 
     def _lock(self, stack: ExitStack) -> None:
         if self.processes.first:
@@ -174,15 +183,19 @@ class _Run:
                 self.checkpoints.clean()
                 if not self.resume:
                     write_text(self.folder / RECIPE, self.recipe.to_yaml())
+                self._photos_sha256 = keep_records(self.folder / PHOTOS, self.records)
         if not self.resume:
             return
         checkpoint = self.checkpoints.newest()
-        if checkpoint is not None:
+        if checkpoint is None:
+            log.warning("%s: no checkpoint yet; the run begins at its start", self.folder)
+        else:
             self._restore(checkpoint)
         self._lengthen()
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.values.get("data") != self.fingerprint:
+        compared = self.begun is not None and self.begun.records is not None
+        if not compared and checkpoint.values.get("data") != self.fingerprint:
             raise InputError(f"{self.folder}: the photos are not those that the run began with")
         self.processes.together(lambda: self.trainer.restore(checkpoint))
         if (told := checkpoint.values.get(UNMEASURED)) is not None:
@@ -201,7 +214,7 @@ class _Run:
         peak, step = self.recipe.optimizer.lr, trainer.step_number
         self.news = new_length(own.schedule, now, peak, step, len(self.sampler))
 
-    def _train(self) -> bool:
+    def _train(self, stop: StopRequest) -> bool:
         """Whether it came to the end."""
         trainer, epochs = self.trainer, self.recipe.schedule.epochs
         run_log = RunLog(
@@ -221,9 +234,19 @@ class _Run:
         for bad in self.bad:
             log.info("left out: %s", bad)
         try:
-            with StopRequest() as stop, progress("training", total) as advance:
-                done = trainer.epoch * len(self.sampler) + trainer.batch
-                advance(round(done * total / (epochs * len(self.sampler))))
+            steps = trainer.epoch * len(self.sampler) + trainer.batch
+            done = round(steps * total / (epochs * len(self.sampler)))
+            with progress("training", total, done=done) as bar:
+                people = len(self.training.identities)
+                bar.say(
+                    f"training on {len(self.training):,} photos of {people:,} people; "
+                    f"log: {self.folder / TEXT}"
+                )
+
+                def advance(photos: int) -> None:
+                    bar.show(whereabouts(trainer.epoch, epochs, trainer.total, self._last))
+                    bar(photos)
+
                 while self.unmeasured is not None or self._more_to_train():
                     if self.unmeasured is None:
                         self.unmeasured = trainer.run_epoch(
@@ -234,6 +257,7 @@ class _Run:
                         self._checkpoint()
                         return False
                     self.unmeasured = None
+                    self._last |= report
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
                     log.info("%s", epoch_line(trainer.epoch, epochs, report))
@@ -246,7 +270,11 @@ class _Run:
         return True
 
     def _checkpoint(self) -> None:
-        values: dict[str, Any] = {"data": self.fingerprint}
+        values: dict[str, Any] = {
+            "data": self.fingerprint,
+            "photos": self._photos_sha256,
+            "preprocess": self.trainer.preprocess.to_dict(),
+        }
         if self.unmeasured is not None:
             values[UNMEASURED] = json.dumps([self.unmeasured, self.trainer.guard.in_a_row])
         self.trainer.save(self.checkpoints, values)
@@ -265,7 +293,7 @@ class _Run:
             not patience or trainer.best.waited < patience
         )
 
-    def _result(self, *, finished: bool) -> TrainingResult:
+    def _result(self, *, finished: bool, stopped_by: int | None) -> TrainingResult:
         best = self.trainer.best
         return TrainingResult(
             folder=self.folder,
@@ -275,5 +303,6 @@ class _Run:
             bad_images=[*self.bad, *self.trainer.bad.values()],
             identities=len(self.training.identities),
             images=len(self.training),
+            stopped_by=None if finished else stopped_by,
             profile=self.trainer.profile.result,
         )

@@ -11,9 +11,55 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["STOPPED_EARLY", "Best", "StopRequest", "early_stop"]
+from likewise.errors import LikewiseError
+
+__all__ = [
+    "SIGNALS",
+    "STOPPED_EARLY",
+    "STOP_CODES",
+    "Best",
+    "Interrupted",
+    "StopRequest",
+    "StoppedBySignal",
+    "early_stop",
+    "leave_signals_to_the_parent",
+    "stop_code",
+]
 
 STOPPED_EARLY = "stopped before the first step: there was nothing to save"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def stop_code(number: int) -> int:
+    """The exit code of a program that a signal stopped, as shells count it: 130, 143."""
+    return 128 + number
+
+
+STOP_CODES = frozenset(stop_code(number) for number in SIGNALS)
+
+
+class StoppedBySignal(SystemExit):
+    """A signal ended the command, which has said so.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(stop_code(number))
+
+
+class Interrupted(LikewiseError):
+    """A signal stopped the work, which can be continued.
+
+    Args:
+        message: how.
+        number: of the signal.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = stop_code(number)
 
 
 class StopRequest:
@@ -29,7 +75,7 @@ class StopRequest:
     def __enter__(self) -> StopRequest:
         # Only the main thread may change handlers; in another one, signals are its caller's.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._request)
         return self
 
@@ -50,26 +96,36 @@ class StopRequest:
 
 @contextmanager
 def early_stop() -> Iterator[None]:
-    """While the block gets ready to train, or is done with it, SIGTERM ends it with exit code 0.
+    """While the block gets ready to train, or is done with it, Ctrl-C and SIGTERM end it at once.
 
     In between, :class:`StopRequest` takes its place.
 
     Raises:
-        SystemExit: SIGTERM came.
+        StoppedBySignal: one of them came.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def end(number: int, _frame: FrameType | None) -> None:
         print(STOPPED_EARLY, file=sys.stderr)
-        raise SystemExit(0)
+        raise StoppedBySignal(number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave_signals_to_the_parent(_worker: int = 0) -> None:
+    """In a process that loads photos: a signal to the whole group is its parent's to answer.
+
+    If such a process died of it, its parent would fail instead of saving.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass
@@ -79,7 +135,7 @@ class Best:
     Args:
         value: the best value (higher is better).
         epoch: where it was reached.
-        waited: validations since then.
+        waited: epochs from there to the last validation.
     """
 
     value: float = -1.0
@@ -91,7 +147,7 @@ class Best:
         if value > self.value:
             self.value, self.epoch, self.waited = value, epoch, 0
             return True
-        self.waited += 1
+        self.waited = epoch - self.epoch
         return False
 
     def take(self, value: float, epoch: int) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from likewise.data.images import ImageSource
 from likewise.data.manifest import read_manifest
-from likewise.errors import InputError, LikewiseError
+from likewise.data.preprocess import Preprocess
+from likewise.errors import InputError
 from likewise.lab.compare import comparison, single_run
 from likewise.lab.compare.comparison import Comparison, compare
 from likewise.lab.compare.summary import METRICS
+from likewise.training.stopping import Interrupted
 from tests.conftest import make_photos
 from tests.lab.compare.setups import LOSSES, RUNS, SIZES, failing, run, timeless, tiny_recipe
 
@@ -90,6 +93,25 @@ def test_other_conditions_are_refused(
         run(people, finished.folder, **changed)
 
 
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("model.name=contrastnett", "did you mean 'contrastnet'"),
+        ("model.freeze=['bdy.*']", "model.freeze"),
+        ("training.precision=fp16", "fp16 needs a GPU"),
+    ],
+)
+def test_a_mistake_is_told_before_any_photo_is_read(
+    setting: str, named: str, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(self: Preprocess, source: ImageSource) -> None:
+        raise AssertionError(f"{source} was read")
+
+    monkeypatch.setattr(Preprocess, "pixels", read)
+    with pytest.raises(InputError, match=named):
+        run(people, tmp_path / "out", recipe=tiny_recipe(setting))
+
+
 def test_other_folders_are_left_alone(people: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(InputError, match="holds something else"):
@@ -108,8 +130,9 @@ def test_interrupted_it_says_so_and_continues(
         return real(self, advance)
 
     monkeypatch.setattr(single_run.SingleRun, "complete", interrupted)
-    with pytest.raises(LikewiseError, match=f"interrupted after 5 of {RUNS} runs"):
+    with pytest.raises(Interrupted, match=f"interrupted after 5 of {RUNS} runs") as stopped:
         run(people, tmp_path / "out")
+    assert stopped.value.exit_code == 130
     again = run(people, tmp_path / "out")
     assert len(begun) == RUNS + 1
     labels = {row.label for row in again.rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError
 from likewise.lab.compare.candidates import candidates_of
 from likewise.lab.compare.conditions import comparison_recipe
 from likewise.lab.compare.description import conditions_of, ranges_of
@@ -19,6 +20,7 @@ from likewise.lab.compare.threads import threads
 from likewise.machine import describe, versions
 from likewise.storage import write_json
 from likewise.training.recipe import Recipe
+from likewise.training.stopping import Interrupted
 
 __all__ = ["Comparison", "compare"]
 
@@ -104,7 +106,8 @@ def compare(
     Raises:
         InputError: an argument is wrong, or the folder belongs to another comparison.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
-        LikewiseError: interrupted (the same call continues), or the disk is full.
+        Interrupted: by Ctrl-C; the same call continues.
+        LikewiseError: the disk is full.
 
     Example:
         >>> from likewise.lab.compare.comparison import compare
@@ -125,9 +128,10 @@ def compare(
         try:
             runs, tuned = lab.complete()
         except KeyboardInterrupt:
-            raise LikewiseError(
+            raise Interrupted(
                 f"{out}: interrupted after {lab.done} of {lab.total} runs; the same command "
-                "continues"
+                "continues",
+                signal.SIGINT,
             ) from None
     rows, race, reference = summarise(runs, tuned, target)
     found = Comparison(

@@ -17,11 +17,14 @@ from likewise.lab.compare.plan import PLAN, keep_plan
 from likewise.lab.compare.record import Key, Record
 from likewise.lab.compare.single_run import SingleRun, recipe_of
 from likewise.lab.compare.tuning import best_trial
+from likewise.machine import pick_device
 from likewise.progress import progress
 from likewise.storage import write_text
 from likewise.training.idle_keys import refuse_idle_keys
-from likewise.training.parts import loss_of
+from likewise.training.parts import loss_of, network_of, preprocess_of
 from likewise.training.recipe import Recipe
+from likewise.training.starting import start_of
+from likewise.training.trainer import Trainer
 
 __all__ = ["Laboratory"]
 
@@ -72,7 +75,7 @@ class Laboratory:
         self, training: Manifest, unseen: Manifest | None, folds: int, num_threads: int
     ) -> None:
         """Refuse what cannot work, and only then read the photos."""
-        self._check_losses()
+        self._try_out()
         if not (self.folder / PLAN).exists():
             refuse_idle_keys(self.recipe)
         self.fixed_test = unseen is not None
@@ -106,16 +109,22 @@ class Laboratory:
         choice = self._choice(candidate, fold.training, 0)
         return epochs_within(seconds, self._single(key, choice, fold), self.folder / PACE)
 
-    def _check_losses(self) -> None:
-        """Make each loss once: a wrong argument should not wait for its turn."""
-        for candidate in self.candidates:
+    def _try_out(self) -> None:
+        """Make each loss once, and what they share: a mistake should not wait for its turn."""
+        start = start_of(self.recipe)
+        for number, candidate in enumerate(self.candidates):
             choice = candidate.choice(
                 0,
                 lr=self.recipe.optimizer.lr,
                 num_classes=10,
                 embedding_dim=self.recipe.model.embedding_dim,
             )
-            loss_of(recipe_of(self.recipe, choice, 0), 10)
+            recipe = recipe_of(self.recipe, choice, 0)
+            loss = loss_of(recipe, 10)
+            if number == 0:
+                preprocess = preprocess_of(recipe, start)
+                device = pick_device(recipe.training.device)
+                Trainer(recipe, network_of(recipe, start), loss, preprocess, device)
 
     @property
     def tried(self) -> int:

@@ -69,8 +69,8 @@ def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) 
         keep_readable(part, preprocess, on_bad_image=recipe.data.on_bad_image, keep_bytes=keep)
         for part in sets
     ]
-    kept = [part for part, _, _ in read]
-    pixels = [found for _, found, _ in read if found is not None]
+    kept = [part.manifest for part in read]
+    pixels = [part.pixels for part in read if part.pixels is not None]
     labels = np.concatenate([
         kept[0].labels,
         *(part.labels + len(kept[0].identities) for part in kept[1:]),
@@ -84,7 +84,7 @@ def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) 
                 if not isinstance(sample, BadImage):
                     views[row, view] = sample[0]
             advance(VIEWS)
-    bad = [image for _, _, found in read for image in found]
+    bad = [image for part in read for image in part.bad.values()]
     return PhotoSet(labels, torch.cat(pixels), views, kept[0], bad)
 
 

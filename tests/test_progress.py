@@ -1,0 +1,119 @@
+"""Progress: plain lines now and then where there is no terminal, a bar where there is one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import likewise
+from likewise.progress import progress
+from tests.conftest import make_photos, quick_recipe
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+def test_lines_come_after_ten_seconds_and_ever_more_seldom(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    told: list[float] = []
+    with progress("embedding", total=1_000_000) as advance:
+        for _ in range(100_000):
+            clock.now += 1
+            advance(10)
+            if err := capsys.readouterr().err:
+                told.append(clock.now - 100)
+                if len(told) == 1:
+                    assert err == (
+                        "embedding: 100 of 1,000,000 images, 10 images/s, 27 h 46 min left\n"
+                    )
+    assert told[:10] == list(range(10, 101, 10))
+    assert told[10:13] == [112, 125, 139]  # a tenth of the time so far
+    assert told[-1] - told[-2] == 600
+    assert len(told) < 210
+
+
+def test_what_is_short_says_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    with progress("reading", total=9) as advance:
+        for _ in range(9):
+            clock.now += 1
+            advance(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_was_done_before_counts_for_no_speed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    with progress("training", total=1000, done=900) as advance:
+        advance.show("epoch 10/10, loss 0.5")
+        clock.now += 10
+        advance(20)
+    assert capsys.readouterr().err == (
+        "training: epoch 10/10, loss 0.5; 920 of 1,000 images, 2 images/s, 40 s left\n"
+    )
+
+
+def test_other_processes_are_quiet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    monkeypatch.setenv("RANK", "1")
+    with progress("training", total=100) as advance:
+        advance.say("hello")
+        clock.now += 60
+        advance(50)
+    assert capsys.readouterr() == ("", "")
+
+
+def trained(tmp_path: Path) -> Path:
+    photos = make_photos(tmp_path / "photos", people=6)
+    return likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2")).folder
+
+
+def test_a_run_says_where_it_stands_and_where_its_log_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likewise.progress.SOON", 0.0)
+    monkeypatch.setattr("likewise.progress.LATE", 0.0)
+    run = trained(tmp_path)
+    first, *lines = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("training")
+    ]
+    assert first == f"training on 16 photos of 4 people; log: {run / 'train.log'}"
+    assert lines[0].startswith("training: epoch 1/2; 6 of ")
+    assert lines[1].startswith("training: epoch 1/2, loss ")
+    assert lines[-1].startswith("training: epoch 2/2, loss ")
+    assert ", validation AUC " in lines[-1]
+    assert lines[-1].endswith(" left")
+
+
+def test_on_a_terminal_the_bar_says_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def isatty(_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(type(sys.stderr), "isatty", isatty)
+    run = trained(tmp_path)
+    shown = capsys.readouterr().err
+    assert f"log: {run / 'train.log'}" in shown
+    assert "epoch 2/2, loss " in shown
+    assert "validation AUC " in shown
+    assert "images/s" in shown
