@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import likewise
 from likewise.data.formats.table import write_table
@@ -93,5 +94,5 @@ def test_training_takes_a_photo_once(photos: Path, tmp_path: Path) -> None:
     rows = [f"{who}/{n}.png,{who}" for who in ("anna", "bob", "carl") for n in range(4)]
     manifest = listed(photos, *rows, *(f"./{row}" for row in rows))
     with Processes() as processes:
-        parts = prepare(manifest, quick_recipe(), tmp_path, processes)
-    assert parts.training.names == [row.split(",")[0] for row in rows]
+        parts = prepare(manifest, quick_recipe(), tmp_path, torch.device("cpu"), processes)
+    assert parts.made.training.names == [row.split(",")[0] for row in rows]

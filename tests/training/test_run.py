@@ -235,7 +235,7 @@ def test_a_better_model_is_never_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint behind it was lost, and this time the epoch comes out worse."""
-    photos = make_photos(tmp_path / "photos", people=6)
+    photos = make_photos(tmp_path / "photos", people=14, each=2)
     measure, auc = Validation.measure, iter([0.5, 0.9, 0.8, 0.95])
 
     def measured(self: Validation, *given: Any, **more: Any) -> Validated:
@@ -243,7 +243,7 @@ def test_a_better_model_is_never_overwritten(
         return replace(found, verification=replace(found.verification, auc=next(auc)))
 
     monkeypatch.setattr(Validation, "measure", measured)
-    run = likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2"))
+    run = likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=10"))
     weights = (run.model / "model.safetensors").read_bytes()
     shutil.rmtree(max((run.folder / "checkpoints").iterdir()))
     likewise.train(photos, run.folder, resume=True)

@@ -13,8 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from likewise.data.text_file import read_text
 from likewise.data.transforms import Augment
 from likewise.errors import InputError
-from likewise.losses.registry import parameter_names
-from likewise.losses.registry import require_loss
+from likewise.losses.registry import parameter_names, require_loss
 from likewise.training.sections import (
     BatchPlan,
     Data,
