@@ -158,6 +158,12 @@ def test_a_model_cloned_without_its_large_files_says_so(net: nn.Module, tmp_path
         likewise.load(tmp_path / "m")
 
 
+def endless() -> dict[str, Any]:
+    inside: dict[str, Any] = {}
+    inside["model"] = inside
+    return inside
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("write", "problem"),
@@ -170,8 +176,10 @@ def test_a_model_cloned_without_its_large_files_says_so(net: nn.Module, tmp_path
         (lambda p: torch.save({"epoch": 3, "best": 0.9}, p), "it holds epoch, best"),
         (lambda p: torch.save({}, p), "it holds nothing"),
         (lambda p: torch.save([torch.ones(2)], p), "it holds list"),
+        (lambda p: torch.save({str(k): k for k in range(99)}, p), "it holds 0, 1, 2, 3, 4, …"),
+        (lambda p: torch.save(endless(), p), "it holds model"),
     ],
-    ids=["whole network", "TorchScript", "text", "numbers", "nothing", "list"],
+    ids=["whole network", "TorchScript", "text", "numbers", "nothing", "list", "many", "endless"],
 )  # fmt: skip
 def test_other_files_have_their_own_line(write: Any, problem: str, tmp_path: Path) -> None:
     write(tmp_path / "net.pth")

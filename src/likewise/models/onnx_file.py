@@ -84,7 +84,7 @@ def _tensors(message: Any, kind: type) -> Iterator[Any]:
 def _place(tensor: Any, path: Path) -> tuple[Path, int, int]:
     """Where a tensor's bytes are: the file, the first byte, how many."""
     told = {entry.key: entry.value for entry in tensor.external_data}
-    location = told.get("location", "")
+    location = str(told.get("location", ""))  # bytes, where they are no UTF-8
     file = path.parent / location
     # A file of a hub's cache is a link, and what lies beside it is linked to the same folder.
     homes = (path.parent.resolve(), path.resolve().parent)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import re
+import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -49,12 +49,14 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of TorchScript: the error says it, too
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes fail anywhere within it
         raise InputError(f"{path}: cannot be read as plain weights ({_reason(error)})") from None
     state = _network_entry(found)
     if state is None:
-        held = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
+        held = _told(found) if isinstance(found, dict) else type(found).__name__
         raise InputError(
             f"{path}: not a state dictionary (names with their tensors), nor a checkpoint with "
             f"one as {' or '.join(ENTRIES)}; it holds {held or 'nothing'}"
@@ -99,11 +101,15 @@ def network_part(
 def warn_of_rest(source: str, rest: Sequence[str]) -> None:
     """Count and name what a checkpoint holds beside the network."""
     if rest:
-        more = ", …" if len(rest) > TOLD else ""
         log.warning(
-            "%s: left out %d tensors beside the network: %s%s",
-            source, len(rest), ", ".join(rest[:TOLD]), more,
-        )  # fmt: skip
+            "%s: left out %d tensors beside the network: %s", source, len(rest), _told(rest)
+        )
+
+
+def _told(names: Collection[Any]) -> str:
+    """The first few of some names."""
+    more = ", …" if len(names) > TOLD else ""
+    return ", ".join(map(str, list(names)[:TOLD])) + more
 
 
 def _tails(name: str) -> list[str]:
@@ -112,14 +118,14 @@ def _tails(name: str) -> list[str]:
     return [".".join(parts[start:]) for start in range(len(parts))]
 
 
-def _network_entry(found: Any) -> dict[str, Tensor] | None:
-    """The state dictionary that something read is, or holds."""
-    if not isinstance(found, dict) or not found:
+def _network_entry(found: Any, depth: int = 3) -> dict[str, Tensor] | None:
+    """The state dictionary that something read is, or holds, at most ``depth`` levels down."""
+    if not isinstance(found, dict) or not found or depth < 0:
         return None
     if all(torch.is_tensor(value) for value in found.values()):
         return {str(name): tensor for name, tensor in found.items()}
     for entry in ENTRIES:
-        if (state := _network_entry(found.get(entry))) is not None:
+        if (state := _network_entry(found.get(entry), depth - 1)) is not None:
             return state
     return None
 

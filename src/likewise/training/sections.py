@@ -90,7 +90,8 @@ class Model(Section):
     embedding_dim: int = Field(128, ge=2, le=8192, description="numbers in an embedding")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="before the last layer")
     weights: str | None = Field(
-        None, description="begin with these: an embedder's folder, a hub id, or InsightFace's .pth"
+        None,
+        description="begin with these: an embedder's folder, a hub id, a .pth, .pt or .safetensors",
     )
     weights_except: tuple[str, ...] = Field(
         (), description="patterns of weights that are drawn anew all the same, such as fc.*"
