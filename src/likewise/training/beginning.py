@@ -150,8 +150,12 @@ class Begun:
             )
 
 
-def begun_of(folder: Path) -> Begun | None:
+def begun_of(folder: Path, *, tell: bool = True) -> Begun | None:
     """What the run in ``folder`` began with, as its newest checkpoint has it.
+
+    Args:
+        folder: of the run.
+        tell: warn if its list of photos is missing.
 
     Returns:
         None without a checkpoint, or if an older version of Likewise wrote it, which did not say.
@@ -166,14 +170,18 @@ def begun_of(folder: Path) -> Begun | None:
             continue  # told when it is restored
         if "preprocess" not in values:
             return None
-        return Begun(folder, Preprocess.from_dict(values["preprocess"]), _records(folder, values))
+        records = _records(folder, values, tell=tell)
+        return Begun(folder, Preprocess.from_dict(values["preprocess"]), records)
     return None
 
 
-def _records(folder: Path, values: dict[str, Any]) -> tuple[PhotoRecord, PhotoRecord] | None:
+def _records(
+    folder: Path, values: dict[str, Any], *, tell: bool
+) -> tuple[PhotoRecord, PhotoRecord] | None:
     path = folder / PHOTOS
     if not path.exists():
-        log.warning("%s is missing: whether the photos are those of the run is not known", path)
+        if tell:
+            log.warning("%s is missing: whether the photos are those of the run is not known", path)
         return None
     if sha256_of(path) != values.get("photos"):
         raise InputError(f"{path}: damaged, or of another run; put it back, or remove it")

@@ -104,18 +104,20 @@ def read_photos(
             changes += before_held.changes(held_out, held, preprocess)
         begun.refuse(changes)
         return (
-            _as_begun(training, found, before),
-            None if held is None else _as_begun(held_out, held, before_held),
+            _as_begun(training, found, before, tell=processes.first),
+            None if held is None else _as_begun(held_out, held, before_held, tell=True),
         )
 
-    kept, kept_held = together(compared)
-    new = None
-    if records is None and held is not None:
-        new = (
+    def recorded() -> tuple[PhotoRecord, PhotoRecord] | None:
+        if records is not None or held is None:
+            return None
+        return (
             PhotoRecord.of(training, found, preprocess),
             PhotoRecord.of(held_out, held, preprocess),
         )
-    return PhotosRead(kept, kept_held, new)
+
+    kept, kept_held = together(compared)
+    return PhotosRead(kept, kept_held, together(recorded))
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,9 @@ class _Reading:
         )
 
 
-def _as_begun(manifest: Manifest, found: Readable, before: PhotoRecord) -> Readable:
+def _as_begun(manifest: Manifest, found: Readable, before: PhotoRecord, *, tell: bool) -> Readable:
     """Without the photos that were left out when the run began, whether they can be read or not."""
-    for line in before.back(found):
+    for line in before.back(found) if tell else ():
         log.warning("%s; left out of this run, as when it began", line)
     left_out = {
         row: BadImage(str(manifest.photo(row)), "could not be read when the run began")

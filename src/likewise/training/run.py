@@ -117,7 +117,9 @@ class _Run:
         self.fingerprint, self.resume = manifest.fingerprint, resume
         agree_on_the_run(processes, recipe, self.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
-        self.begun = processes.together(lambda: begun_of(folder) if resume else None)
+        self.begun = processes.together(
+            lambda: begun_of(folder, tell=processes.first) if resume else None
+        )
         parts = prepare(manifest, recipe, folder, device, processes, self.begun)
         self.trainer, made, photos = parts.trainer, parts.made, parts.photos
         self.training, self.bad, self.sampler = made.training, photos.bad, made.sampler
@@ -187,9 +189,9 @@ class _Run:
         if not self.resume:
             return
         checkpoint = self.checkpoints.newest()
-        if checkpoint is None:
+        if checkpoint is None and self.processes.first:
             log.warning("%s: no checkpoint yet; the run begins at its start", self.folder)
-        else:
+        if checkpoint is not None:
             self._restore(checkpoint)
         self._lengthen()
 
