@@ -7,9 +7,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from likewise.losses.sum import Composable
+from likewise.once_differentiable import once_differentiable, origin
 
 __all__ = ["Gathered", "gather"]
 
@@ -56,13 +56,13 @@ def gather(x: Tensor, *, group: dist.ProcessGroup | None = None) -> Tensor:
     """
     if not dist.is_initialized() or dist.get_world_size(group) == 1:
         return x
-    result: Tensor = _Gather.apply(x, group)
+    result: Tensor = _Gather.apply(x, origin(x), group)
     return result
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, source: Tensor, group: dist.ProcessGroup | None) -> Tensor:
         world, rank = dist.get_world_size(group), dist.get_rank(group)
         own = torch.tensor([len(x)], device=x.device)
         counts = [torch.empty_like(own) for _ in range(world)]
@@ -76,12 +76,12 @@ class _Gather(torch.autograd.Function):
         dist.all_gather(shares, padded, group=group)
 
         start = sum(sizes[:rank])
-        ctx.group, ctx.own = group, slice(start, start + len(x))
+        ctx.origin, ctx.group, ctx.own = source, group, slice(start, start + len(x))
         return torch.cat([share[:size] for share, size in zip(shares, sizes, strict=True)])
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    @once_differentiable("a loss over the batch of several processes")
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         total = grad.contiguous().clone()
         dist.all_reduce(total, group=ctx.group)
-        return total[ctx.own], None
+        return total[ctx.own], None, None

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from likewise.errors import InputError, LikewiseError, one_of
 from likewise.losses.adaface import AdaFace
@@ -237,7 +236,6 @@ class _Remembered(torch.autograd.Function):
         return memory.detach()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (places,) = ctx.saved_tensors
         return upstream[places].to(ctx.dtype), None, None
