@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from likewise.distances.blocks import blocks
+from likewise.distances.blocks import blocks, pairwise_in_blocks
+from likewise.distances.differences import between
 
 __all__ = ["pairwise_euclidean"]
 
@@ -22,8 +24,18 @@ def pairwise_euclidean(x: Tensor, y: Tensor) -> Tensor:
     Equal rows have distance exactly 0, and there the subgradient 0. Rows that are nearly equal keep
     their digits, those of the gradient too.
     """
+    if not _squares_fit(x, y):
+        return pairwise_in_blocks(partial(between, p=2), x, y)
     result: Tensor = _Euclidean.apply(x, y)
     return result
+
+
+def _squares_fit(x: Tensor, y: Tensor) -> bool:
+    """Whether sums of squares stay far from both ends of the floats."""
+    largest = max((float(t.detach().abs().max()) for t in (x, y) if t.numel()), default=1.0)
+    limits = torch.finfo(x.dtype)
+    # Above, room for 2²² squares of differences; below, for a millionth of the largest number.
+    return largest == 0 or limits.tiny**0.5 * 1e6 < largest < limits.max**0.5 / 2**12
 
 
 class _Euclidean(torch.autograd.Function):
