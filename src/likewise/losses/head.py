@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -111,10 +111,18 @@ class Head(Composable):
         self.sampler = (
             ClassSampler(self.placement, self.num_classes) if self.placement.sampled else None
         )
-        if self.sampler is not None:
-            self.weight.register_post_accumulate_grad_hook(mark_coalesced)
+        self._watch_weight()
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
         self.reset_parameters()
+
+    def _watch_weight(self) -> None:
+        if self.sampler is not None:
+            self.weight.register_post_accumulate_grad_hook(mark_coalesced)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be what was copied or pickled: a copy of the weight comes without its hook."""
+        super().__setstate__(state)
+        self._watch_weight()
 
     def reset_parameters(self) -> None:
         """Draw the class weights anew, as the field does: normal with deviation 0.01.

@@ -19,11 +19,12 @@ from likewise.losses.class_weights import allocate_rows, draw_rows
 from likewise.losses.columns import all_columns
 from likewise.losses.placement import current_placement
 from likewise.losses.shared_cross_entropy import shared_cross_entropy
+from likewise.losses.sum import Composable
 
 __all__ = ["Softmax"]
 
 
-class Softmax(nn.Module):
+class Softmax(Composable):
     """Cross-entropy over ``<w_j, z> + b_j``, with no margin and nothing normalised.
 
     There is nothing to fuse here, so it is torch's own cross-entropy, behind the interface of the
