@@ -26,8 +26,7 @@ def _found(prefix: str, held: object) -> Iterator[tuple[str, nn.Parameter | nn.M
         return
     if isinstance(held, Distance):
         held = getattr(held, "__dict__", {})
-    items = held.items() if isinstance(held, dict) else ()
     if isinstance(held, list | tuple):
-        items = enumerate(held)
-    for name, item in items:
+        held = dict(enumerate(held))
+    for name, item in held.items() if isinstance(held, dict) else ():
         yield from _found(f"{prefix}_{name}" if prefix else str(name), item)

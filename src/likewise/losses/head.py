@@ -121,7 +121,7 @@ class Head(Composable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Be what was copied or pickled: a copy of the weight comes without its hook."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._watch_weight()
 
     def reset_parameters(self) -> None:

@@ -30,15 +30,21 @@ class Composable(nn.Module):
         return False
 
     def __mul__(self, weight: float) -> Weighted:
-        return Weighted(self, weight) if isinstance(weight, Real) else NotImplemented
+        if not isinstance(weight, Real):
+            return NotImplemented
+        return Weighted(self, float(weight))
 
     __rmul__ = __mul__
 
     def __add__(self, other: nn.Module) -> Sum:
-        return Sum(*_flat(self), *_flat(other)) if isinstance(other, nn.Module) else NotImplemented
+        if not isinstance(other, nn.Module):
+            return NotImplemented
+        return Sum(*_flat(self), *_flat(other))
 
     def __radd__(self, other: nn.Module) -> Sum:
-        return Sum(*_flat(other), *_flat(self)) if isinstance(other, nn.Module) else NotImplemented
+        if not isinstance(other, nn.Module):
+            return NotImplemented
+        return Sum(*_flat(other), *_flat(self))
 
 
 class Wrapper(Composable):
