@@ -32,7 +32,8 @@ def pairwise_euclidean(x: Tensor, y: Tensor) -> Tensor:
 
 def _squares_fit(x: Tensor, y: Tensor) -> bool:
     """Whether sums of squares stay far from both ends of the floats."""
-    largest = max((float(t.detach().abs().max()) for t in (x, y) if t.numel()), default=1.0)
+    ends = [torch.linalg.vector_norm(t.detach(), ord=torch.inf) for t in (x, y) if t.numel()]
+    largest = float(torch.stack(ends).max()) if ends else 1.0
     limits = torch.finfo(x.dtype)
     # Above, room for 2²² squares of differences; below, for a millionth of the largest number.
     return largest == 0 or limits.tiny**0.5 * 1e6 < largest < limits.max**0.5 / 2**12
