@@ -30,8 +30,11 @@ ORDER = [
     "cli",
 ]
 # What every room may use: errors, files written atomically, progress, threads and devices,
-# and which process of a launcher this is.
-FOUNDATION = {"errors", "storage", "terminal", "progress", "machine", "shares", "__init__"}
+# which process of a launcher this is, and gradients that refuse to be differentiated again.
+FOUNDATION = {
+    "errors", "storage", "terminal", "progress", "machine", "shares", "once_differentiable",
+    "__init__",
+}  # fmt: skip
 
 
 def room_of(path: Path) -> str:

@@ -54,12 +54,30 @@ def test_euclidean_keeps_its_digits_in_float32(far, rng) -> None:
     np.testing.assert_allclose(Minkowski(2).pairwise(x32, x32), exact, rtol=2e-4)
 
 
+@pytest.mark.parametrize("apart", [1e-3, 1e-5, 1e-7])
+@pytest.mark.parametrize("far", [0.0, 1e3])
+def test_the_euclidean_gradient_of_near_rows_keeps_its_digits(apart, far, rng) -> None:
+    """Beside rows that are far, where one sum over all would cancel."""
+    base = rng.normal(size=(12, 8)) + far
+    rows = np.concatenate([base, base + (1 + far) * apart * rng.normal(size=(12, 8))])
+    x, y = (torch.tensor(rows, dtype=torch.float32, requires_grad=True) for _ in "xy")
+    # Only near pairs count, so that what the far ones add does not hide them.
+    weight = torch.diag(torch.tensor(rng.normal(size=12)), 12)
+    value = (Minkowski(2).pairwise(x, y) * weight).sum()
+    difference = (x.double()[:, None] - y.double()[None]).detach()
+    length = difference.norm(dim=2, keepdim=True)
+    single = weight[..., None] * (difference / length.masked_fill(length == 0, 1))
+    got = torch.autograd.grad(value, (x, y))
+    for grad, expected in zip(got, (single.sum(1), -single.sum(0)), strict=True):
+        torch.testing.assert_close(grad.double(), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_tight_clusters_take_the_direct_way(rng) -> None:
     x = np.repeat(rng.normal(size=(2, 8)), 30, axis=0) + 1e-6 * rng.normal(size=(60, 8))
     np.testing.assert_allclose(Minkowski(2).pairwise(x, x), cdist(x, x), rtol=1e-8)
 
 
-@pytest.mark.parametrize("p", [1.0, 3.0, 50.0, 1000.0, math.inf])
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0, 50.0, 1000.0, math.inf])
 @pytest.mark.parametrize("size", [1e-30, 1e30])
 def test_no_order_overflows(p, size) -> None:
     x = np.array([[size, 0.0, 0.0]], dtype=np.float32)

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from likewise.distances import Distance, Mahalanobis, Minkowski
 from likewise.errors import InputError
 from likewise.losses import (
+    ArcFace,
     Center,
     Contrastive,
     CrossBatchMemory,
+    Gathered,
+    MultiSimilarity,
     NTXent,
     ProxyAnchor,
     SiameseClassifier,
     Sum,
+    SupCon,
     Triplet,
     Weighted,
     create_loss,
 )
+from likewise.losses import Softmax as LikewiseSoftmax
 from likewise.mining import balanced_pairs
-from tests.losses.cases import batch
+from tests.losses import reference_pairs as reference
+from tests.losses.cases import CASES, Case, batch
+
+SIZES = {"num_classes": 5, "embedding_dim": 4}
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 class Softmax(nn.Module):
@@ -49,6 +60,160 @@ def test_a_sum_is_the_sum() -> None:
         torch.testing.assert_close(total(z, y), expected)
         assert len(list(total.parameters())) == 3
     assert "weight=0.003" in repr(Sum(ce, 0.003 * center))
+
+
+def test_plus_and_times_make_sums() -> None:
+    z, y = batch(dtype=torch.float32)
+    triplet, center = Triplet(), Center(update="gradient", **SIZES)
+    softmax, foreign = LikewiseSoftmax(**SIZES), Softmax()
+    expected = triplet(z, y) + 0.003 * center(z, y) + 0.5 * softmax(z, y) + foreign(z, y)
+    total = triplet + 0.003 * center + 0.5 * softmax + foreign
+    torch.testing.assert_close(total(z, y), expected)
+    assert [type(term).__name__ for term in total.terms] == [
+        "Triplet", "Weighted", "Weighted", "Softmax",
+    ]  # fmt: skip
+    torch.testing.assert_close((foreign + triplet)(z, y), foreign(z, y) + triplet(z, y))
+    torch.testing.assert_close((2 * (triplet + center))(z, y), 2 * (triplet(z, y) + center(z, y)))
+    assert total.hits.shape == y.shape
+
+
+@pytest.mark.parametrize("wrong", ["0.5", None, torch.ones(2)])
+def test_what_is_no_loss_cannot_be_added(wrong: object) -> None:
+    with pytest.raises(TypeError):
+        Triplet() + wrong  # type: ignore[operator]
+    with pytest.raises(TypeError):
+        Triplet() * wrong  # type: ignore[operator]
+
+
+WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "weighted": lambda loss: 0.5 * loss,
+    "sum": lambda loss: Sum(Triplet(), loss),
+    "gathered": Gathered,
+    "memory": lambda loss: CrossBatchMemory(loss, embedding_dim=4),
+    "gathered in a sum": lambda loss: Sum(Gathered(loss), 0.1 * Triplet()),
+    "all": lambda loss: Sum(CrossBatchMemory(Gathered(0.5 * Sum(loss)), embedding_dim=4)),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_wrappers_hand_on_the_margin_and_the_hits(wrapper: str) -> None:
+    z, y = batch(dtype=torch.float32)
+    head = ArcFace(**SIZES)
+    loss = WRAPPERS[wrapper](head)
+    with_margin = loss(z, y)
+    assert torch.equal(loss.hits, head.hits)
+    assert len(loss.hits) == len(y)
+    loss.set_margin_fraction(0.0)
+    assert head.margin_fraction == 0
+    assert loss(z, y) < with_margin
+    assert loss.compares_samples == (wrapper in ("sum", "gathered in a sum"))
+
+
+def test_a_memory_around_a_gathered_loss_remembers() -> None:
+    plain = CrossBatchMemory(NTXent(), embedding_dim=4, memory_size=30)
+    gathered = CrossBatchMemory(Gathered(NTXent()), embedding_dim=4, memory_size=30)
+    for seed in range(3):
+        z, y = batch(seed, dtype=torch.float32)
+        torch.testing.assert_close(gathered(z, y), plain(z, y), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("warmup", [0, 1])
+def test_a_memory_as_in_the_paper_gives_the_anchor_the_gradient_alone(warmup: int) -> None:
+    """Pair by pair: anchors from the batch against the memory, which holds the batch too."""
+    memory = CrossBatchMemory(
+        Contrastive(margin=1.2), embedding_dim=4, warmup=warmup, in_batch="anchor"
+    ).double()
+    old: list[tuple[Tensor, int]] = []
+    for seed in range(3):
+        z, y = batch(seed)
+        value = memory(z, y)
+        units = [reference.unit(row) for row in z]
+        whole = seed < warmup
+        others = [(u if whole else u.detach(), int(c)) for u, c in zip(units, y, strict=True)]
+        terms = []
+        for i, (row, label) in enumerate(zip(units, y, strict=True)):
+            for other, its in [*others[:i], *others[i + 1 :], *old]:
+                d = reference.euclidean(row, other)
+                push = reference.plus(1.2 - d)
+                terms.append((d**2 if int(label) == its else push**2) / 2)
+        expected = reference.mean(terms, z)
+        torch.testing.assert_close(value, expected)
+        torch.testing.assert_close(*(torch.autograd.grad(v, z)[0] for v in (value, expected)))
+        old = [*others, *old] if not whole else old
+        old = [(u.detach(), c) for u, c in old]
+
+
+@every_case
+def test_anchors_alone_have_the_gradient(case: Case) -> None:
+    """With the anchors given apart, the samples that they are compared with stand still."""
+    torch.manual_seed(0)
+    loss = case.make().double()
+    z, y = batch()
+    apart = z.detach().clone().requires_grad_()
+    value = loss(apart, y, z)
+    torch.testing.assert_close(value, loss(z, y))
+    anchors, samples = torch.autograd.grad(value, (z, apart), allow_unused=True)
+    assert anchors.abs().max() > 0
+    if not loss.compares_samples:
+        assert samples is None
+        return
+    (whole,) = torch.autograd.grad(loss(z, y), z)
+    torch.testing.assert_close(anchors + samples, whole)
+
+
+class Scaled(Distance):
+    """A distance of one's own, that keeps what it learns in several ways."""
+
+    name = "scaled"
+
+    def __init__(self) -> None:
+        self.lengths = nn.Parameter(torch.ones(4))
+        self.layers = [nn.Linear(4, 4, bias=False)]
+        self.inside = {"map": Mahalanobis(factor=nn.Parameter(torch.eye(4)))}
+
+    def _mapped(self, x: Tensor) -> Tensor:
+        return self.layers[0](x * self.lengths)
+
+    def _pairwise(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.inside["map"].pairwise(self._mapped(x), self._mapped(y))
+
+    def _paired(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.inside["map"].paired(self._mapped(x), self._mapped(y))
+
+
+class ScaledModule(Scaled, nn.Module):
+    """The same as a module."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.lengths = nn.Parameter(torch.ones(4))
+        self.layers = nn.ModuleList([nn.Linear(4, 4, bias=False)])
+        self.inside = {"map": Minkowski(2)}
+
+
+@pytest.mark.parametrize(("kind", "count"), [(Scaled, 3), (ScaledModule, 2)])
+@pytest.mark.parametrize("make", [Triplet, Contrastive, NTXent, SupCon, MultiSimilarity])
+def test_a_learned_distance_of_ones_own_is_trained(
+    kind: type[Scaled], count: int, make: Callable[..., nn.Module]
+) -> None:
+    loss = make(distance=kind())
+    assert len(list(loss.parameters())) == count
+    z, y = batch(dtype=torch.float32)
+    optimizer = torch.optim.SGD(loss.parameters(), lr=0.1)
+    before = [p.detach().clone() for p in loss.parameters()]
+    first = loss(z, y)
+    first.backward()
+    optimizer.step()
+    assert all(not torch.equal(p, b) for p, b in zip(loss.parameters(), before, strict=True))
+    assert loss(z, y) != first
+    copied = make(distance=kind())
+    copied.load_state_dict(loss.state_dict())
+    assert copied(z, y) == loss(z, y)
+    again = copy.deepcopy(loss)
+    for parameter in again.parameters():
+        nn.init.zeros_(parameter)
+    assert again(z, y) != loss(z, y)
+    assert loss.double()(z.double(), y).dtype == torch.float64
 
 
 def test_the_centres_of_a_sum_are_in_its_checkpoint() -> None:

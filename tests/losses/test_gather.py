@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from likewise.errors import LikewiseError
 from likewise.losses import (
     Center,
     Circle,
@@ -18,13 +19,17 @@ from likewise.losses import (
     Gathered,
     MultiSimilarity,
     NTXent,
+    Placement,
     PrototypeMemory,
     ProxyAnchor,
     ProxyNCA,
+    Shard,
     SiameseClassifier,
+    Softmax,
     Sum,
     SupCon,
     Triplet,
+    create_loss,
 )
 
 SIZES = {"num_classes": 4, "embedding_dim": 5}
@@ -73,6 +78,35 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
     return whole.state_dict()
 
 
+def plain_shares(rank: int, world: int) -> dict[str, object]:
+    """A loop whose loss is not gathered, and what a gradient penalty says of one that is."""
+    torch.manual_seed(0)
+    center = Center(alpha=0.3, **SIZES).double()
+    for _ in range(STEPS):
+        z, y = torch.randn(BATCH, 5, dtype=torch.float64), torch.randint(0, 4, (BATCH,))
+        center(z[shares(rank, world)].requires_grad_(), y[shares(rank, world)])
+    memory = CrossBatchMemory(Gathered(NTXent()), embedding_dim=5, memory_size=100).double()
+    apart = CrossBatchMemory(
+        Gathered(NTXent()), embedding_dim=5, memory_size=100, in_batch="anchor"
+    ).double()
+    values, words = [], []
+    for _ in range(STEPS):
+        z, y = torch.randn(BATCH, 5, dtype=torch.float64), torch.randint(0, 4, (BATCH,))
+        mine = shares(rank, world)
+        values += [float(loss(z[mine], y[mine])) for loss in (memory, apart)]
+    split = Softmax(**SIZES) if world == 1 else create_loss(
+        "softmax", **SIZES, placement=Placement(shard=Shard(rank, world))
+    )  # fmt: skip
+    for loss in (Gathered(SupCon()), split):
+        x = torch.randn(8, 5).requires_grad_()
+        (by_x,) = torch.autograd.grad(loss(x, torch.arange(8) // 2), x, create_graph=True)
+        try:
+            torch.autograd.grad(by_x.square().sum(), x)
+        except LikewiseError as error:
+            words.append(str(error))
+    return {"centers": center.centers.data, "values": values, "words": words}
+
+
 def work(rank: int, world: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
@@ -81,6 +115,7 @@ def work(rank: int, world: int, folder: str) -> None:
     results = {name: train(name, rank, world) for name in LOSSES}
     if rank == world - 1:
         torch.save(results, Path(folder) / f"{world}.pt")
+    torch.save(plain_shares(rank, world), Path(folder) / f"{rank}-of-{world}.pt")
     dist.destroy_process_group()
 
 
@@ -103,3 +138,14 @@ def test_processes_together_equal_one(world: int, tmp_path: Path) -> None:
         for key, value in alone.items():
             there = together[name][key]
             assert torch.allclose(there, value, rtol=1e-9, atol=1e-9), (name, key, there - value)
+
+    # Centres move by the whole batch without a Gathered too; second derivatives are refused.
+    expected = plain_shares(0, 1)
+    assert expected["words"] == []
+    for rank in range(world):
+        there = torch.load(tmp_path / f"{rank}-of-{world}.pt")
+        torch.testing.assert_close(there["centers"], expected["centers"])
+        assert there["values"] == pytest.approx(expected["values"])
+        over_batch, over_classes = there["words"]
+        assert over_batch.startswith("a loss over the batch of several processes is differentiable")
+        assert over_classes.startswith("Softmax, with its classes shared out over processes, is")

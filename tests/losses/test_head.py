@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from likewise.errors import LikewiseError
+from likewise.errors import InputError, LikewiseError
 from likewise.losses import ArcFace, create_loss, list_losses
 from tests.losses.batches import HEADS, SOFTMAX_FAMILY, batch, double_loss
 
@@ -69,7 +70,7 @@ def test_the_subgradient_at_the_kink_is_zero() -> None:
     z = torch.tensor([[5.0, 0, 0]], dtype=torch.float64, requires_grad=True)
     loss(z, torch.tensor([0])).backward()
     assert z.grad is not None
-    assert z.grad.abs().max() == 0
+    assert z.grad.abs().max() < 1e-15
 
 
 @pytest.mark.parametrize("margin", [0.2, 0.5, 1.0])
@@ -95,6 +96,85 @@ def test_exact_and_detached_slope(margin: float, theta: float) -> None:
     for kind, slope in by_angle.items():
         expected = wrong * (math.cos(theta) - slope)
         assert gradient(kind) == pytest.approx(expected, rel=1e-9)
+
+
+def test_detached_sphereface2_is_the_gradient_of_its_authors() -> None:
+    """What is done to cosines is a constant there, for every class: ``c + stop(g(c) ∓ m - c)``."""
+    z, y = batch(rows=20)
+    loss = double_loss("sphereface2", gradient="detached")
+    value = loss(z, y)
+    cosines = F.normalize(z) @ F.normalize(loss.weight).T
+    own = F.one_hot(y, 5).double()
+    spread = 2 * ((cosines + 1) / 2) ** 3 - 1 - 0.4 * (2 * own - 1)
+    logits = 40 * (cosines + (spread - cosines).detach()) + loss.bias
+    weight = (0.7 * own + 0.3 * (1 - own)) / 40
+    each = F.binary_cross_entropy_with_logits(logits, own, weight, reduction="none")
+    expected = each.sum(1).mean()
+    torch.testing.assert_close(value, expected)
+    wanted = (z, *loss.parameters())
+    torch.testing.assert_close(
+        torch.autograd.grad(value, wanted), torch.autograd.grad(expected, wanted)
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in HEADS if n != "normalized_softmax"])
+def test_detached_gives_every_logit_the_slope_of_its_cosine(name: str) -> None:
+    loss = create_loss(name, num_classes=3, embedding_dim=4, gradient="detached")
+    form, exact = loss._form(), create_loss(name, num_classes=3, embedding_dim=4)._form()
+    cosine = torch.tensor([0.3, -0.4], requires_grad=True)
+    margin = loss.margins(torch.full((2,), 20.0)).detach()
+    target = form.target(cosine, margin)
+    others = form.others(cosine[:, None], target.detach())
+    for value in (target, others):
+        (slope,) = torch.autograd.grad(value.sum(), cosine)
+        torch.testing.assert_close(slope, torch.ones(2))
+    torch.testing.assert_close(target, exact.target(cosine, margin))
+    torch.testing.assert_close(others, exact.others(cosine[:, None], target.detach()))
+
+
+@pytest.mark.parametrize("name", [*SOFTMAX_FAMILY, "prototype_memory"])
+@pytest.mark.parametrize("length", [1e-30, 1e17, 1e19, 1e30, 1e37])
+def test_long_and_short_embeddings_have_the_gradient_of_double_precision(
+    name: str, length: float
+) -> None:
+    """Finite embeddings whose squares are not: the value is right, or a number error is raised."""
+    torch.manual_seed(0)
+    z, y = batch(rows=8, length=length)
+    if name == "prototype_memory":  # which needs two of a class
+        y = torch.arange(8) // 2
+    loss = create_loss(name, num_classes=5, embedding_dim=4)
+    double = copy.deepcopy(loss).double()
+    single = z.detach().float().requires_grad_()
+    exact = single.detach().double().requires_grad_()
+    value, expected = loss(single, y), double(exact, y)
+    torch.testing.assert_close(value.double(), expected, rtol=2e-5, atol=1e-6)
+    (got,), (true,) = torch.autograd.grad(value, single), torch.autograd.grad(expected, exact)
+    assert true.abs().max() > 0
+    got, true = length * got.double(), length * true
+    torch.testing.assert_close(got, true, rtol=1e-3, atol=1e-4 * float(true.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["lsoftmax", "sphereface", "softmax"])
+def test_a_loss_beyond_the_floats_is_a_number_error(name: str) -> None:
+    """Not an input error: training skips such a step."""
+    loss = create_loss(name, num_classes=5, embedding_dim=4)
+    with torch.no_grad():
+        loss.weight.mul_(1e3)
+    z = torch.full((3, 4), 3e38).mul(torch.tensor([1, -1, 1, -1]))
+    with pytest.raises(LikewiseError, match=f"{type(loss).__name__}: the loss is") as found:
+        loss(z, torch.arange(3))
+    assert not isinstance(found.value, InputError)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_weights_too_long_to_measure_are_named(name: str) -> None:
+    """They would count as zero, and learn nothing."""
+    z, y = batch()
+    loss = create_loss(name, num_classes=5, embedding_dim=4)
+    with torch.no_grad():
+        loss.weight.mul_(1e25)
+    with pytest.raises(LikewiseError, match="the loss is nan"):
+        loss(z.detach().float(), y)
 
 
 @pytest.mark.parametrize("name", SOFTMAX_FAMILY)

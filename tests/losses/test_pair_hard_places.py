@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import LikewiseError
+from likewise.errors import InputError, LikewiseError
 from likewise.losses import (
     Contrastive,
     CrossBatchMemory,
@@ -154,6 +156,26 @@ def test_a_memory_keeps_labels_of_64_bits() -> None:
         z, y = batch(seed, dtype=torch.float32)
         near, far = (loss(z, y + shift) for loss, shift in zip(losses, (0, 2**53), strict=True))
         assert near == far
+
+
+@every_case
+@pytest.mark.parametrize("length", [1e-30, 1e19, 1e30, 1e38])
+def test_what_is_long_is_right_or_a_number_error(case: Case, length: float) -> None:
+    """Never a loss that stands still, nor an input error, which would end a training run."""
+    torch.manual_seed(0)
+    loss = case.make()
+    z, y = batch(dtype=torch.float32)
+    z = z.detach() / z.detach().abs().max() * length
+    expected, true = gradients(copy.deepcopy(loss).double(), z.double(), y)
+    if abs(expected) > 1e36:  # with its sums beyond the largest float
+        with pytest.raises(LikewiseError, match="the loss is") as found:
+            loss(z, y)
+        assert not isinstance(found.value, InputError)
+        return
+    value, got = gradients(loss, z, y)
+    torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-5)
+    got, true = length * got.double(), length * true
+    torch.testing.assert_close(got, true, rtol=1e-3, atol=1e-4 * float(true.abs().max()))
 
 
 def test_an_overflow_names_the_loss() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,21 @@ def test_gradients_are_coalesced_and_add_up() -> None:
     loss(z, y).backward()
     both = loss.weight.grad.to_dense()
     torch.testing.assert_close(both, first + gradient_of_second_step(z, y))
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda loss: pickle.loads(pickle.dumps(loss))], ids=["copy", "pickle"]
+)
+def test_the_gradients_of_a_copy_are_coalesced_too(
+    copied: Callable[[nn.Module], nn.Module],
+) -> None:
+    loss = sampled("arcface")
+    again = copied(loss)
+    z, y = batch(rows=5, classes=CLASSES, dim=DIM)
+    for each in (loss, again):
+        each(z, y).backward()
+        assert each.weight.grad.is_coalesced()
+    assert torch.equal(loss.weight.grad.to_dense(), again.weight.grad.to_dense())
 
 
 def gradient_of_second_step(z: Tensor, y: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 __all__ = ["BLOCK_BYTES", "blocks", "pairwise_in_blocks"]
 
@@ -21,7 +20,8 @@ def pairwise_in_blocks(measure: Measure, x: Tensor, y: Tensor, *parameters: Tens
     """Apply ``measure(x [n, D], y [m, D], *parameters) -> [n, m]`` block by block.
 
     ``measure`` may hold some [n, m, D] intermediates. The backward pass computes each block again
-    instead of keeping it, so only the result [N, M] outlives the call. Differentiable once.
+    instead of keeping it, so only the result [N, M] outlives the call. It can be differentiated
+    as often as ``measure``; but where a graph of the gradient is asked for, every block is kept.
 
     Args:
         measure: compares every row of one block with every row of another.
@@ -62,7 +62,6 @@ class _InBlocks(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, y, *parameters = ctx.saved_tensors
         inputs = (x, y, *parameters)
@@ -70,12 +69,17 @@ class _InBlocks(torch.autograd.Function):
         totals = [
             torch.zeros_like(t) if need else None for t, need in zip(inputs, needed, strict=True)
         ]
+        again = torch.is_grad_enabled()  # the gradient is to be differentiated in turn
         for rows, columns in _tiles(x, y):
-            block = [t.detach() for t in (x[rows], y[columns], *parameters)]
-            wanted = [t.requires_grad_() for t, need in zip(block, needed, strict=True) if need]
+            block = [x[rows], y[columns], *parameters]
+            if not again:
+                block = [t.detach().requires_grad_(n) for t, n in zip(block, needed, strict=True)]
+            wanted = [t for t, need in zip(block, needed, strict=True) if need]
             with torch.enable_grad():
                 value = ctx.measure(*block)
-            found = iter(torch.autograd.grad(value, wanted, grad[rows, columns]))
+            found = iter(
+                torch.autograd.grad(value, wanted, grad[rows, columns], create_graph=again)
+            )
             whole = slice(None)
             parts = (rows, columns, *[whole] * len(parameters))
             for total, part in zip(totals, parts, strict=True):

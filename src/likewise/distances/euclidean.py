@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from likewise.distances.blocks import blocks
+from likewise.distances.blocks import blocks, pairwise_in_blocks
+from likewise.distances.differences import between
 
 __all__ = ["pairwise_euclidean"]
 
@@ -18,36 +19,72 @@ NEAR = 0.01
 
 
 def pairwise_euclidean(x: Tensor, y: Tensor) -> Tensor:
-    """Distances ‖x_i - y_j‖ of ``x`` [N, D] and ``y`` [M, D]: [N, M], differentiable once.
+    """Distances ‖x_i - y_j‖ of ``x`` [N, D] and ``y`` [M, D]: [N, M].
 
-    Equal rows have distance exactly 0, and there the subgradient 0.
+    Equal rows have distance exactly 0, and there the subgradient 0. Rows that are nearly equal keep
+    their digits, those of the gradient too.
     """
+    if not _squares_fit(x, y):
+        return pairwise_in_blocks(partial(between, p=2), x, y)
     result: Tensor = _Euclidean.apply(x, y)
     return result
+
+
+def _squares_fit(x: Tensor, y: Tensor) -> bool:
+    """Whether sums of squares stay far from both ends of the floats."""
+    ends = [torch.linalg.vector_norm(t.detach(), ord=torch.inf) for t in (x, y) if t.numel()]
+    largest = float(torch.stack(ends).max()) if ends else 1.0
+    limits = torch.finfo(x.dtype)
+    # Above, room for 2²² squares of differences; below, for a millionth of the largest number.
+    return largest == 0 or limits.tiny**0.5 * 1e6 < largest < limits.max**0.5 / 2**12
 
 
 class _Euclidean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
-        # Distances do not feel a shift, rounding does: the products are taken from the middle.
-        middle = y.mean(dim=0) if len(y) else 0
-        from_middle = x - middle, y - middle
-        distances = _distances(x, y, *from_middle)
-        ctx.save_for_backward(*from_middle, distances)
+        distances = _distances(x, y, *_from_middle(x, y))
+        ctx.save_for_backward(x, y, distances)
         return distances
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, y, distances = ctx.saved_tensors
+        x_middle, y_middle = _from_middle(x, y)
         # ∂d/∂x = (x - y)/d, summed over the rows of y as two matrix products.
-        pull = (grad / distances).masked_fill_(distances == 0, 0)
+        equal = distances == 0
+        pull = (grad / distances.masked_fill(equal, 1)).masked_fill(equal, 0)
+        near = _near(x_middle, y_middle, distances) & (pull != 0)
+        far = pull.masked_fill(near, 0)
         grad_x = grad_y = None
         if ctx.needs_input_grad[0]:
-            grad_x = (x * pull.sum(1, keepdim=True)).addmm_(pull, y, alpha=-1)
+            grad_x = (x_middle * far.sum(1, keepdim=True)).addmm_(far, y_middle, alpha=-1)
         if ctx.needs_input_grad[1]:
-            grad_y = (y * pull.sum(0).unsqueeze(1)).addmm_(pull.T, x, alpha=-1)
+            grad_y = (y_middle * far.sum(0).unsqueeze(1)).addmm_(far.T, x_middle, alpha=-1)
+        first, second = near.nonzero(as_tuple=True)
+        for part in blocks(len(first), x.shape[1] * x.element_size()):
+            i, j = first[part], second[part]
+            step = (x[i] - y[j]) * pull[i, j].unsqueeze(1)
+            if grad_x is not None:
+                grad_x.index_add_(0, i, step)
+            if grad_y is not None:
+                grad_y.index_add_(0, j, step, alpha=-1)
         return grad_x, grad_y
+
+
+def _from_middle(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both less the mean of ``y``: distances do not feel a shift, rounding does."""
+    middle = y.detach().mean(dim=0) if len(y) else 0
+    return x - middle, y - middle
+
+
+@torch.no_grad()
+def _near(x: Tensor, y: Tensor, distances: Tensor) -> Tensor:
+    """Where sums over x and y would cancel, bool [N, M]: differences are taken there."""
+    squares_x, squares_y = x.square().sum(1, keepdim=True), y.square().sum(1)
+    near = torch.empty_like(distances, dtype=torch.bool)
+    for rows in blocks(len(x), len(y) * x.element_size()):
+        torch.lt(distances[rows].square(), (squares_x[rows] + squares_y).mul_(NEAR), out=near[rows])
+    return near
 
 
 def _distances(x: Tensor, y: Tensor, x_middle: Tensor, y_middle: Tensor) -> Tensor:

@@ -56,33 +56,11 @@ class Minkowski(Distance):
 
             return pairwise_euclidean(x, y)
         from likewise.distances.blocks import pairwise_in_blocks
+        from likewise.distances.differences import between
 
-        return pairwise_in_blocks(partial(_between, p=self.p), x, y)
+        return pairwise_in_blocks(partial(between, p=self.p), x, y)
 
     def _paired(self, x: Tensor, y: Tensor) -> Tensor:
-        return _norm(x - y, self.p)
+        from likewise.distances.differences import norm
 
-
-def _between(x: Tensor, y: Tensor, *, p: float) -> Tensor:
-    """[n, D], [m, D] -> [n, m]."""
-    import torch
-
-    if p in (1, math.inf) and not torch.is_grad_enabled():
-        # No power to overflow, and no gradient: torch's kernel needs no [n, m, D] at all.
-        return torch.cdist(x, y, p=p)
-    return _norm(x.unsqueeze(1) - y.unsqueeze(0), p)
-
-
-def _norm(difference: Tensor, p: float) -> Tensor:
-    """[..., D] -> [...]; torch's own subgradient at zero is 0."""
-    import torch
-
-    length: Tensor
-    if p in (1, math.inf):
-        length = torch.linalg.vector_norm(difference, ord=p, dim=-1)
-        return length
-    # A norm is homogeneous, so dividing by a constant scale changes neither value nor gradient.
-    scale = difference.detach().abs().amax(dim=-1, keepdim=True)
-    scale = scale.masked_fill(scale == 0, 1)
-    length = torch.linalg.vector_norm(difference / scale, ord=p, dim=-1)
-    return length * scale.squeeze(-1)
+        return norm(x - y, self.p)

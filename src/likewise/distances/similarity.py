@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from likewise.distances.distance import Array, Distance
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Cosine", "Dot", "unit"]
+__all__ = ["Cosine", "Dot", "unit", "unit_and_length"]
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,25 @@ class Dot(Distance):
 
 def unit(x: Tensor) -> Tensor:
     """Rows of ``x`` [N, D] at length 1; a zero row stays zero, with gradient zero."""
+    direction, length = unit_and_length(x)
+    return direction.masked_fill((length == 0).unsqueeze(1), 0)
+
+
+def unit_and_length(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of ``x`` [N, D] at length 1, and their lengths [N].
+
+    Squares neither overflow nor underflow: a direction is right as long as its row is finite. A
+    length above the largest float is infinite. A zero row stays zero, with the gradient of a row
+    of length 1.
+    """
     import torch
 
-    length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    is_zero = length == 0
-    return (x / length.masked_fill(is_zero, 1)).masked_fill(is_zero, 0)
+    limits = torch.finfo(x.dtype)
+    largest = torch.linalg.vector_norm(x.detach(), ord=math.inf, dim=1, keepdim=True)
+    # By a power of two: this rounds nothing, so digits are those of the plain quotient.
+    exponent = largest.masked_fill(largest == 0, 1).log2().floor()
+    least, most = (math.frexp(limit)[1] - 1 for limit in (limits.tiny, limits.max))
+    scale = exponent.clamp(least, most).exp2()
+    scaled = x / scale
+    length: Tensor = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    return scaled / length.masked_fill(length == 0, 1), (length * scale).squeeze(1)

@@ -27,7 +27,7 @@ class AirFace(Head):
         embedding_dim: D, the length of an embedding.
         margin: m, in radians, from 0 to π.
         scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
+        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine.
         memory_budget: bytes that the logits held at one time may take.
 
     Example:

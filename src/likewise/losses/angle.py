@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 __all__ = ["angle", "falling_cosine"]
 
@@ -19,17 +18,15 @@ __all__ = ["angle", "falling_cosine"]
 class _Angle(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cosine: Tensor) -> Tensor:
-        inside = cosine.clamp(-1.0, 1.0)
-        ctx.save_for_backward(inside)
-        return inside.acos()
+        ctx.save_for_backward(cosine)
+        return cosine.clamp(-1.0, 1.0).acos()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> Tensor:
         (cosine,) = ctx.saved_tensors
-        sine = ((1 - cosine) * (1 + cosine)).sqrt()
-        kink = sine <= math.sqrt(torch.finfo(cosine.dtype).eps)
-        slope: Tensor = (-1 / sine).masked_fill(kink, 0.0)
+        square = (1 - cosine) * (1 + cosine)  # of the sine
+        kink = square <= torch.finfo(cosine.dtype).eps
+        slope: Tensor = (-1 / square.masked_fill(kink, 1.0).sqrt()).masked_fill(kink, 0.0)
         return upstream * slope
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from likewise.errors import InputError, one_of
 from likewise.losses.arguments import check_batch_of_classes, size
 from likewise.losses.embedding_loss import EmbeddingLoss
+from likewise.losses.gather import gather, is_whole_batch
 
 __all__ = ["Center"]
 
@@ -23,7 +24,7 @@ class Center(EmbeddingLoss):
 
     * ``update="paper"``: after each batch in training, ``c_j ← c_j - α·Σ_i (c_j - z_i)/(1 + n_j)``
       over the n_j samples of class j in it. The optimiser leaves them alone: they have no
-      gradient.
+      gradient. In a process group the batch is that of all processes, which call it together.
     * ``update="gradient"``: by the optimiser, along the gradient of the loss.
 
     Source: Wen et al., A discriminative feature learning approach for deep face recognition,
@@ -76,12 +77,12 @@ class Center(EmbeddingLoss):
         """Show what the loss is made of."""
         return f"centers={list(self.centers.shape)}, update={self.update}, alpha={self.alpha:g}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
+    def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with its centre, then move the centres."""
-        embeddings, labels = embeddings[:anchors], labels[:anchors]
-        check_batch_of_classes("Center", embeddings, labels, self.centers)
-        difference = embeddings - self.centers[labels].to(embeddings)
-        loss = difference.square().sum() / (2 * anchors)
+        labels = labels[: len(anchors)]
+        check_batch_of_classes("Center", anchors, labels, self.centers)
+        difference = anchors - self.centers[labels].to(anchors)
+        loss = difference.square().sum() / (2 * len(anchors))
         if self.update == "paper" and self.training and torch.is_grad_enabled():
             self._move(difference.detach(), labels)
         return loss
@@ -89,6 +90,8 @@ class Center(EmbeddingLoss):
     @torch.no_grad()
     def _move(self, difference: Tensor, labels: Tensor) -> None:
         """``difference`` [B, D] is ``z - c_y``; only the classes in the batch are touched."""
+        if not is_whole_batch():  # each with its share alone, the processes' centres would part
+            difference, labels = gather(difference), gather(labels)
         present, of, counts = labels.unique(return_inverse=True, return_counts=True)
         pull = difference.new_zeros(len(present), difference.shape[1])
         pull.index_add_(0, of, difference)

@@ -8,9 +8,16 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
-from likewise.errors import InputError
+from likewise.errors import InputError, LikewiseError
 
-__all__ = ["check_count", "check_embeddings", "check_labels", "check_number", "check_rows_finite"]
+__all__ = [
+    "check_count",
+    "check_embeddings",
+    "check_labels",
+    "check_loss_finite",
+    "check_number",
+    "check_rows_finite",
+]
 
 
 def check_count(name: str, value: object, *, least: int = 1) -> int:
@@ -95,15 +102,28 @@ def check_labels(labels: Tensor, embeddings: Tensor, num_classes: int | None = N
         )
 
 
-def check_rows_finite(loss: str, norms: Tensor) -> None:
-    """Refuse embeddings whose length, in ``norms`` [B], is not finite: one look at B numbers.
+def check_rows_finite(loss: str, embeddings: Tensor) -> None:
+    """Refuse embeddings [B, D] that are not finite.
 
     Raises:
         InputError: names the loss and the first such row.
     """
-    wrong = (~norms.isfinite()).nonzero()
+    wrong = (~embeddings.isfinite()).any(dim=1).nonzero()
     if len(wrong):
         raise InputError(
-            f"{loss}: embeddings: row {int(wrong[0, 0])} holds NaN, infinity or numbers too large "
-            f"to square ({len(wrong)} of {len(norms)} rows do); all must be finite"
+            f"{loss}: embeddings: row {int(wrong[0, 0])} holds NaN or infinity "
+            f"({len(wrong)} of {len(embeddings)} rows do); all must be finite"
+        )
+
+
+def check_loss_finite(loss: str, value: Tensor) -> None:
+    """Refuse a loss that is not finite although the embeddings are: a step that can be skipped.
+
+    Raises:
+        LikewiseError: names the loss and its value.
+    """
+    if not value.detach().isfinite():
+        raise LikewiseError(
+            f"{loss}: the loss is {value.item()} although the embeddings are finite: the class "
+            "weights, or what is made from them and from the length of the embeddings, are not"
         )

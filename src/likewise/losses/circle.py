@@ -51,13 +51,13 @@ class Circle(EmbeddingLoss):
         """Show what the loss is made of."""
         return f"margin={self.margin:g}, gamma={self.gamma:g}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """Compare the first ``anchors`` rows with all rows."""
-        same, different = pair_masks(labels, anchors)
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        same, different = pair_masks(labels, len(anchors))
         counted = same.any(dim=1) & different.any(dim=1)
         if not counted.any():
-            return zero(embeddings)
-        s = Cosine().pairwise(embeddings[:anchors], embeddings)
+            return zero(samples)
+        s = Cosine().pairwise(anchors, samples)
         m, fixed = self.margin, s.detach()
         push = log_sum_exp(self.gamma * (fixed + m).relu() * (s - m), different)
         pull = log_sum_exp(-self.gamma * (1 + m - fixed).relu() * (s - 1 + m), same)

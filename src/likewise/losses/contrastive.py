@@ -65,16 +65,17 @@ class Contrastive(EmbeddingLoss):
         """Show what the loss is made of."""
         return f"margin={self.margin:g}, distance={self.distance.name}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """Compare the first ``anchors`` rows with all rows."""
-        points = unit(embeddings) if self.normalize else embeddings
-        d = self.distance.dissimilarity_pairwise(points[:anchors], points)
-        same, different = pair_masks(labels, anchors)
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        if self.normalize:
+            anchors, samples = unit(anchors), unit(samples)
+        d = self.distance.dissimilarity_pairwise(anchors, samples)
+        same, different = pair_masks(labels, len(anchors))
         if self.miner is not None:
             same, different = self.miner(d, same, different)
         pairs = same.sum() + different.sum()
         if pairs == 0:
-            return zero(embeddings)
+            return zero(samples)
         pull = d.square().masked_fill(~same, 0).sum()
         push = (self.margin - d).relu().square().masked_fill(~different, 0).sum()
         return (pull + push) / (2 * pairs)

@@ -32,7 +32,7 @@ class CurricularFace(Head):
         margin: m, in radians, from 0 to π.
         rate: how far a batch moves t, from 0 to 1.
         scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
+        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine.
         memory_budget: bytes that the logits held at one time may take.
 
     Attributes:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from likewise.distances import Distance, parse_distance
+from likewise.distances.learned import learned_parts
 from likewise.errors import InputError, LikewiseError
-from likewise.losses.sum import Composable
+from likewise.losses.sum import Anchors, Composable
 
 __all__ = ["EmbeddingLoss", "zero"]
 
@@ -23,14 +24,15 @@ class EmbeddingLoss(Composable):
 
     compares_samples = True
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: int | None = None) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """Compute the loss.
 
         Args:
             embeddings: floating [M, D].
             labels: int64 [M].
             anchors: B; if given, only the first B rows are anchors, compared with all M rows.
-                This is how a memory of earlier batches takes part.
+                This is how a memory of earlier batches takes part. Or the anchors themselves
+                [B, D], in place of these rows: so they can have a gradient as anchors alone.
 
         Returns:
             A scalar, float32 or float64.
@@ -40,14 +42,19 @@ class EmbeddingLoss(Composable):
                 (the first such row is named); labels out of range.
             LikewiseError: the loss itself overflowed.
         """
-        self._check(embeddings, labels, anchors)
+        count = len(anchors) if isinstance(anchors, Tensor) else anchors
+        self._check(embeddings, labels, count)
         if embeddings.dtype in (torch.float16, torch.bfloat16):
             embeddings = embeddings.float()
-        count = len(labels) if anchors is None else anchors
-        if count == 0:
-            return zero(embeddings)
+        if isinstance(anchors, Tensor):
+            self._check(anchors, labels[:count], None)
+            anchors = anchors.to(embeddings)
+        else:
+            anchors = embeddings[:count]
+        if len(anchors) == 0:
+            return zero(anchors)
         with torch.autocast(embeddings.device.type, enabled=False):
-            loss = self.compute(embeddings, labels, count)
+            loss = self.compute(anchors, embeddings, labels)
         if not torch.isfinite(loss):
             raise LikewiseError(
                 f"{type(self).__name__}: the loss is {loss.item()}; "
@@ -56,16 +63,25 @@ class EmbeddingLoss(Composable):
         return loss
 
     @abstractmethod
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """The loss of a checked batch [M, D], M >= ``anchors`` >= 1, as a scalar."""
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a checked batch, as a scalar.
+
+        Args:
+            anchors: [B, D], at least one.
+            samples: [M, D]; the first B are the anchors, maybe without their gradient.
+            labels: int64 [M], of the samples.
+        """
 
     def adopt(self, distance: str | Distance) -> Distance:
-        """The distance that a name stands for; if it is learned, its factor becomes ours."""
+        """The distance that a name stands for; what it has to learn becomes ours.
+
+        A distance that is a module is ours as the attribute that it becomes.
+        """
         if isinstance(distance, str):
             distance = parse_distance(distance)
-        factor = getattr(distance, "factor", None)
-        if isinstance(factor, nn.Parameter):
-            self.register_parameter("distance_factor", factor)
+        if not isinstance(distance, nn.Module):
+            for name, part in learned_parts(distance).items():
+                setattr(self, f"distance_{name}".replace(".", "_"), part)
         return distance
 
     def _check(self, embeddings: Tensor, labels: Tensor, anchors: int | None) -> None:

@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from likewise.losses.blocks import ClassBlock, class_blocks, row_chunks
 from likewise.losses.columns import Columns
 from likewise.losses.form import Form
 from likewise.losses.reduction import Reduction
 from likewise.losses.target import TargetLogits
+from likewise.once_differentiable import once_differentiable, origin
 
 __all__ = ["fused_loss"]
 
@@ -150,6 +150,7 @@ class _FusedLoss(torch.autograd.Function):
         scale: Tensor,
         margin: Tensor,
         bias: Tensor,
+        source: Tensor,
         columns: Columns,
         form: Form,
         needed: tuple[bool, ...],
@@ -158,11 +159,12 @@ class _FusedLoss(torch.autograd.Function):
         walk.run()
         ctx.save_for_backward(*walk.gradients)
         ctx.columns, ctx.subcenters, ctx.shape = columns, form.subcenters, weight.shape
+        ctx.origin = source
         ctx.mark_non_differentiable(walk.hits)
         return walk.losses.sum() * walk.share, walk.hits
 
     @staticmethod
-    @once_differentiable
+    @once_differentiable("a loss of the softmax family")
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         gradients = list(ctx.saved_tensors)
         # Scaled in place: a second gradient of the weights would not fit beside the first.
@@ -174,7 +176,7 @@ class _FusedLoss(torch.autograd.Function):
         if ctx.columns.sparse and gradients[_WEIGHT] is not None:
             rows = ctx.columns.weight_rows(ctx.subcenters)
             gradients[_WEIGHT] = _sparse(rows, gradients[_WEIGHT], ctx.shape)
-        return (*gradients, None, None, None)
+        return (*gradients, None, None, None, None)
 
 
 def _sparse(rows: Tensor | None, values: Tensor, shape: torch.Size) -> Tensor:
@@ -215,7 +217,7 @@ def fused_loss(
     """
     inputs = (unit, weight, scale, margin, bias)
     needed = tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs)
-    return _apply(*inputs, columns, form, needed)
+    return _apply(*inputs, origin(*inputs), columns, form, needed)
 
 
 # Already fused: a compiled model steps out of its graph for this one call.

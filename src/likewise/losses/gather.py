@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from likewise.losses.sum import Composable
+from likewise.losses.sum import Anchors, Wrapper, apply
+from likewise.once_differentiable import once_differentiable, origin
 
-__all__ = ["Gathered", "gather"]
+__all__ = ["Gathered", "gather", "is_whole_batch"]
+
+_WHOLE: ContextVar[bool] = ContextVar("whole_batch", default=False)
 
 
-class Gathered(Composable):
+class Gathered(Wrapper):
     """Any loss, computed on the embeddings of all processes together.
 
     Each process gives its share of the batch, in any size, and each gets the loss of the whole.
@@ -41,11 +45,36 @@ class Gathered(Composable):
         self.loss = loss
         self.group = group
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The loss of the whole batch, the same on every process."""
-        everyone = gather(embeddings, group=self.group)
-        value: Tensor = self.loss(everyone, gather(labels, group=self.group))
-        return value
+    def inner(self) -> Sequence[nn.Module]:
+        """The loss."""
+        return (self.loss,)
+
+    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
+        """The loss of the whole batch, the same on every process.
+
+        With ``anchors`` the other rows are memory, each process's its own.
+        """
+        if anchors is None:
+            everyone, names = self._all(embeddings), self._all(labels)
+        else:
+            new = anchors if isinstance(anchors, int) else len(anchors)
+            everyone = torch.cat([self._all(embeddings[:new]), self._all(embeddings[new:])])
+            fresh = self._all(labels[:new])
+            names = torch.cat([fresh, self._all(labels[new:])])
+            anchors = len(fresh) if isinstance(anchors, int) else self._all(anchors)
+        token = _WHOLE.set(True)
+        try:
+            return apply(self.loss, everyone, names, anchors)
+        finally:
+            _WHOLE.reset(token)
+
+    def _all(self, x: Tensor) -> Tensor:
+        return gather(x, group=self.group)
+
+
+def is_whole_batch() -> bool:
+    """Whether the loss at work is given the batch of all processes, or one process is alone."""
+    return _WHOLE.get() or not dist.is_initialized() or dist.get_world_size() == 1
 
 
 def gather(x: Tensor, *, group: dist.ProcessGroup | None = None) -> Tensor:
@@ -56,13 +85,13 @@ def gather(x: Tensor, *, group: dist.ProcessGroup | None = None) -> Tensor:
     """
     if not dist.is_initialized() or dist.get_world_size(group) == 1:
         return x
-    result: Tensor = _Gather.apply(x, group)
+    result: Tensor = _Gather.apply(x, origin(x), group)
     return result
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, source: Tensor, group: dist.ProcessGroup | None) -> Tensor:
         world, rank = dist.get_world_size(group), dist.get_rank(group)
         own = torch.tensor([len(x)], device=x.device)
         counts = [torch.empty_like(own) for _ in range(world)]
@@ -76,12 +105,12 @@ class _Gather(torch.autograd.Function):
         dist.all_gather(shares, padded, group=group)
 
         start = sum(sizes[:rank])
-        ctx.group, ctx.own = group, slice(start, start + len(x))
+        ctx.origin, ctx.group, ctx.own = source, group, slice(start, start + len(x))
         return torch.cat([share[:size] for share, size in zip(shares, sizes, strict=True)])
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    @once_differentiable("a loss over the batch of several processes")
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         total = grad.contiguous().clone()
         dist.all_reduce(total, group=ctx.group)
-        return total[ctx.own], None
+        return total[ctx.own], None, None

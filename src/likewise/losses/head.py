@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError, LikewiseError, one_of
+from likewise.distances.similarity import unit_and_length
+from likewise.errors import InputError, one_of
 from likewise.losses.checks import (
     check_count,
     check_embeddings,
     check_labels,
+    check_loss_finite,
     check_number,
     check_rows_finite,
 )
@@ -26,7 +28,6 @@ from likewise.losses.sampling import ClassSampler
 from likewise.losses.scale import automatic_scale
 from likewise.losses.shard import Shard
 from likewise.losses.sum import Composable
-from likewise.losses.target import safe_norm
 
 __all__ = ["MEMORY_BUDGET", "Gradient", "Head", "Scale"]
 
@@ -57,9 +58,9 @@ class Head(Composable):
         embedding_dim: D, the length of an embedding.
         scale: multiplies the logits, or ``"auto"`` (see :func:`automatic_scale`).
         margin: what it means is the subclass's affair; 0 is none.
-        gradient: ``"exact"``, or ``"detached"``: the margin changes the loss but not the slope of
-            the target logit, which stays that of a plain cosine, as in libraries that apply it
-            without gradient.
+        gradient: ``"exact"``, or ``"detached"``: what is done to the cosines changes the loss, but
+            the slope of each logit stays that of a plain cosine, as in libraries that apply
+            margins without gradient.
         memory_budget: bytes that the logits held at one time may take; a batch that needs more
             goes in chunks of rows.
         subcenters: K, weight rows per class.
@@ -110,10 +111,18 @@ class Head(Composable):
         self.sampler = (
             ClassSampler(self.placement, self.num_classes) if self.placement.sampled else None
         )
-        if self.sampler is not None:
-            self.weight.register_post_accumulate_grad_hook(mark_coalesced)
+        self._watch_weight()
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
         self.reset_parameters()
+
+    def _watch_weight(self) -> None:
+        if self.sampler is not None:
+            self.weight.register_post_accumulate_grad_hook(mark_coalesced)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be what was copied or pickled: a copy of the weight comes without its hook."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._watch_weight()
 
     def reset_parameters(self) -> None:
         """Draw the class weights anew, as the field does: normal with deviation 0.01.
@@ -191,10 +200,10 @@ class Head(Composable):
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = self._dtype(embeddings)
             embeddings = embeddings.to(dtype)
-            norms = torch.linalg.vector_norm(embeddings, dim=1)
-            check_rows_finite(type(self).__name__, norms.detach())
+            check_rows_finite(type(self).__name__, embeddings.detach())
+            unit, norms = unit_and_length(embeddings)
             loss, self.hits = fused_loss(
-                embeddings / safe_norm(embeddings)[:, None],
+                unit,
                 self.weight.to(dtype),
                 self.scales(norms),
                 self.margins(norms),
@@ -203,11 +212,7 @@ class Head(Composable):
                 self._form(),
             )
             loss = loss + self.penalty(norms)
-        if not loss.detach().isfinite():
-            raise LikewiseError(
-                f"{type(self).__name__}: the loss is {loss.item()} although the embeddings are "
-                "finite: the class weights, or a margin or scale made from them, are not"
-            )
+        check_loss_finite(type(self).__name__, loss)
         return loss
 
     def _check_placement(self) -> None:
@@ -237,7 +242,7 @@ class Head(Composable):
     def _form(self) -> Form:
         return Form(
             target=self.target if self.gradient == "exact" else self._detached_target,
-            others=self.others,
+            others=self.others if self.gradient == "exact" else self._detached_others,
             reduction=self.reduce,
             subcenters=self.subcenters,
             unit_weights=self.unit_weights,
@@ -248,6 +253,11 @@ class Head(Composable):
         with torch.no_grad():
             shift = self.target(cosine, margin) - cosine
         return cosine + shift
+
+    def _detached_others(self, cosine: Tensor, target: Tensor) -> Tensor:
+        with torch.no_grad():
+            value = self.others(cosine, target)
+        return cosine if value is cosine else cosine + (value - cosine).detach()
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""

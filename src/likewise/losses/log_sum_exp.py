@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 __all__ = ["log_one_plus_exp", "log_one_plus_sum_exp", "log_sum_exp"]
 
@@ -15,18 +14,18 @@ __all__ = ["log_one_plus_exp", "log_one_plus_sum_exp", "log_sum_exp"]
 def log_sum_exp(x: Tensor, mask: Tensor) -> Tensor:
     """``log Σ_j e^{x_ij}`` over the entries in ``mask``: [B, M], bool [B, M] -> [B].
 
-    A row without entries has the value -inf, and gradient zero. Differentiable once.
+    A row without entries has the value -inf, and gradient zero.
     """
-    result: Tensor = _LogSumExp.apply(x, mask, False)
+    result, _ = cast(tuple[Tensor, Tensor], _LogSumExp.apply(x, mask, False))
     return result
 
 
 def log_one_plus_sum_exp(x: Tensor, mask: Tensor) -> Tensor:
     """``log(1 + Σ_j e^{x_ij})`` over the entries in ``mask``: [B, M], bool [B, M] -> [B].
 
-    A row without entries has the value 0, and gradient zero. Differentiable once.
+    A row without entries has the value 0, and gradient zero.
     """
-    result: Tensor = _LogSumExp.apply(x, mask, True)
+    result, _ = cast(tuple[Tensor, Tensor], _LogSumExp.apply(x, mask, True))
     return result
 
 
@@ -37,21 +36,32 @@ def log_one_plus_exp(x: Tensor) -> Tensor:
 
 
 class _LogSumExp(torch.autograd.Function):
+    """The logarithms, and each entry's share of its sum: the derivative of the first.
+
+    As an output of its own, what is kept for the backward pass can be differentiated in turn.
+    """
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, mask: Tensor, plus_one: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, mask: Tensor, plus_one: bool) -> tuple[Tensor, Tensor]:
         shares = x.masked_fill(~mask, -torch.inf)
         top = shares.amax(dim=1, keepdim=True)
         top = top.clamp_(min=0) if plus_one else top.masked_fill_(top == -torch.inf, 0)
         total = shares.sub_(top).exp_().sum(dim=1, keepdim=True)
         if plus_one:
             total += (-top).exp()
-        # Each entry's share of the sum is its derivative; an empty row has no shares.
-        shares /= total.masked_fill(total == 0, 1)
+        shares /= total.masked_fill(total == 0, 1)  # an empty row has no shares
         ctx.save_for_backward(shares)
-        return (total.log() + top).squeeze(1)
+        ctx.set_materialize_grads(False)  # by the shares there is none, most of the time
+        return (total.log() + top).squeeze(1), shares
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(
+        ctx: Any, grad: Tensor | None, by_shares: Tensor | None
+    ) -> tuple[Tensor | None, None, None]:
         (shares,) = ctx.saved_tensors
-        return shares * grad.unsqueeze(1), None, None
+        found = None if grad is None else shares * grad.unsqueeze(1)
+        if by_shares is not None:  # ∂share_j/∂x_k = share_j (δ_jk - share_k)
+            part = shares * by_shares
+            part = part - shares * part.sum(dim=1, keepdim=True)
+            found = part if found is None else found + part
+        return found, None, None

@@ -63,10 +63,10 @@ class MultiSimilarity(EmbeddingLoss):
         """Show what the loss is made of."""
         return f"alpha={self.alpha:g}, beta={self.beta:g}, base={self.base:g}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """Compare the first ``anchors`` rows with all rows."""
-        s = self.distance.score_pairwise(embeddings[:anchors], embeddings)
-        same, different = pair_masks(labels, anchors)
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        s = self.distance.score_pairwise(anchors, samples)
+        same, different = pair_masks(labels, len(anchors))
         if self.miner is not None:
             same, different = self.miner(-s.detach(), same, different)
         above = s - self.base

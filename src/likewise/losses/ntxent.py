@@ -47,13 +47,13 @@ class NTXent(EmbeddingLoss):
         """Show what the loss is made of."""
         return f"temperature={self.temperature:g}, distance={self.distance.name}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """Compare the first ``anchors`` rows with all rows."""
-        same, different = pair_masks(labels, anchors)
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        same, different = pair_masks(labels, len(anchors))
         pairs = same.sum()
         if pairs == 0:
-            return zero(embeddings)
-        s = self.distance.score_pairwise(embeddings[:anchors], embeddings) / self.temperature
+            return zero(samples)
+        s = self.distance.score_pairwise(anchors, samples) / self.temperature
         negatives = log_sum_exp(s, different).unsqueeze(1)
         # -log(e^s / (e^s + e^n)) = log(1 + e^{n-s}); n = -inf where there is no negative.
         return log_one_plus_exp(negatives - s).masked_fill(~same, 0).sum() / pairs

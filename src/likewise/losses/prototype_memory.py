@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from likewise.errors import InputError, LikewiseError, one_of
+from likewise.distances.similarity import unit_and_length
+from likewise.errors import InputError, one_of
 from likewise.losses.adaface import AdaFace
 from likewise.losses.airface import AirFace
 from likewise.losses.arcface import ArcFace
@@ -17,6 +17,7 @@ from likewise.losses.checks import (
     check_count,
     check_embeddings,
     check_labels,
+    check_loss_finite,
     check_rows_finite,
 )
 from likewise.losses.columns import all_columns
@@ -176,9 +177,8 @@ class PrototypeMemory(Composable):
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = torch.promote_types(embeddings.dtype, memory.prototypes.dtype)
             embeddings = embeddings.to(torch.promote_types(dtype, torch.float32))
-            norms = torch.linalg.vector_norm(embeddings, dim=1)
-            check_rows_finite("PrototypeMemory", norms.detach())
-            unit = embeddings / safe_norm(embeddings)[:, None]
+            check_rows_finite("PrototypeMemory", embeddings.detach())
+            unit, norms = unit_and_length(embeddings)
             weight, places = self._weights(unit, labels)
             loss, self.hits = fused_loss(
                 unit,
@@ -190,11 +190,7 @@ class PrototypeMemory(Composable):
                 head._form(),
             )
             loss = loss + head.penalty(norms)
-        if not loss.detach().isfinite():
-            raise LikewiseError(
-                f"PrototypeMemory: the loss is {loss.item()} although the embeddings are finite: "
-                "a margin or scale made from them is not"
-            )
+        check_loss_finite("PrototypeMemory", loss)
         return loss
 
     def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -237,7 +233,6 @@ class _Remembered(torch.autograd.Function):
         return memory.detach()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (places,) = ctx.saved_tensors
         return upstream[places].to(ctx.dtype), None, None

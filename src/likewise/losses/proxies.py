@@ -27,6 +27,7 @@ class _ProxyLoss(EmbeddingLoss):
 
     def cosines(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines [B, C], and the mask [B, C] of each sample's own proxy."""
+        labels = labels[: len(embeddings)]
         check_batch_of_classes(type(self).__name__, embeddings, labels, self.proxies)
         cosines = unit(embeddings) @ unit(self.proxies.to(embeddings)).T
         classes = torch.arange(len(self.proxies), device=labels.device)
@@ -69,13 +70,13 @@ class ProxyNCA(_ProxyLoss):
         """Show what the loss is made of."""
         return f"proxies={list(self.proxies.shape)}, scale={self.scale:g}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
+    def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
-        cosines, own = self.cosines(embeddings[:anchors], labels[:anchors])
+        cosines, own = self.cosines(anchors, labels)
         if len(self.proxies) == 1:
-            return zero(embeddings)
+            return zero(anchors)
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
-        target = logits.gather(1, labels[:anchors].unsqueeze(1)).squeeze(1)
+        target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
         return (log_sum_exp(logits, ~own) - target).mean()
 
 
@@ -117,9 +118,9 @@ class ProxyAnchor(_ProxyLoss):
         """Show what the loss is made of."""
         return f"proxies={list(self.proxies.shape)}, alpha={self.alpha:g}, delta={self.delta:g}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
+    def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each proxy with every sample."""
-        cosines, own = self.cosines(embeddings[:anchors], labels[:anchors])
+        cosines, own = self.cosines(anchors, labels)
         cosines, own = cosines.T, own.T  # rows are proxies
         pull = log_one_plus_sum_exp(-self.alpha * (cosines - self.delta), own)
         push = log_one_plus_sum_exp(self.alpha * (cosines + self.delta), ~own)

@@ -70,7 +70,8 @@ class CrossEntropy:
         self.largest = largest
 
     def _lead(self) -> Tensor:
-        return self.target - (self.largest + self.sum.log())
+        # Differences of large logits first: of their sum with a logarithm little would be left.
+        return (self.target - self.largest) - self.sum.log()
 
     def losses(self) -> Tensor:
         """``-log p(target)`` of each row."""
@@ -82,7 +83,8 @@ class CrossEntropy:
 
     def slope_(self, logits: Tensor) -> Tensor:
         """``p(class)``."""
-        return logits.sub_((self.target + self.losses())[:, None]).exp_()
+        total = self.sum + (self.target - self.largest).exp()
+        return logits.sub_(self.largest[:, None]).exp_().div_(total[:, None])
 
 
 class Logistic:

@@ -6,17 +6,20 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from likewise.losses.columns import Columns
 from likewise.losses.reduction import CrossEntropy
+from likewise.once_differentiable import once_differentiable, origin
 
 __all__ = ["shared_cross_entropy"]
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, logits: Tensor, source: Tensor, columns: Columns
+    ) -> tuple[Tensor, Tensor]:
+        ctx.origin = source
         shard, here = columns.shard, columns.here()
         rows = torch.arange(len(logits), device=logits.device) if here is None else here
         own = (rows, columns.places[rows])
@@ -35,10 +38,10 @@ class _CrossEntropy(torch.autograd.Function):
         return reduction.losses().sum() * share, hits
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor, None]:
+    @once_differentiable("Softmax, with its classes shared out over processes,")
+    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         (slope,) = ctx.saved_tensors
-        return upstream * slope, None
+        return upstream * slope, None, None
 
 
 def shared_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
@@ -51,4 +54,4 @@ def shared_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tens
     Returns:
         The loss [], and [B] bool: is the largest logit of all the label's? The same everywhere.
     """
-    return cast(tuple[Tensor, Tensor], _CrossEntropy.apply(logits, columns))
+    return cast(tuple[Tensor, Tensor], _CrossEntropy.apply(logits, origin(logits), columns))

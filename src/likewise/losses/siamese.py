@@ -60,20 +60,20 @@ class SiameseClassifier(EmbeddingLoss):
         """Scores of the rows of ``x`` [N, D] with those of ``y`` [N, D]: [N]."""
         return (x - y).abs() @ self.alpha.to(x) + self.beta.to(x)
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """Compare the first ``anchors`` rows with all rows."""
-        if embeddings.shape[1] != len(self.alpha):
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        if samples.shape[1] != len(self.alpha):
             raise InputError(
-                f"SiameseClassifier: embeddings: dimension {embeddings.shape[1]}; "
+                f"SiameseClassifier: embeddings: dimension {samples.shape[1]}; "
                 f"{len(self.alpha)} is expected"
             )
-        scores = self.score_pairwise(embeddings[:anchors], embeddings)
-        same, different = pair_masks(labels, anchors)
+        scores = self.score_pairwise(anchors, samples)
+        same, different = pair_masks(labels, len(anchors))
         if self.miner is not None:
             same, different = self.miner(-scores.detach(), same, different)
         kept = same | different
         if not kept.any():
-            return zero(embeddings)
+            return zero(samples)
         return F.binary_cross_entropy_with_logits(scores[kept], same[kept].to(scores))
 
 

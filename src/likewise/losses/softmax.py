@@ -11,6 +11,7 @@ from likewise.losses.checks import (
     check_count,
     check_embeddings,
     check_labels,
+    check_loss_finite,
     check_number,
     check_rows_finite,
 )
@@ -18,11 +19,12 @@ from likewise.losses.class_weights import allocate_rows, draw_rows
 from likewise.losses.columns import all_columns
 from likewise.losses.placement import current_placement
 from likewise.losses.shared_cross_entropy import shared_cross_entropy
+from likewise.losses.sum import Composable
 
 __all__ = ["Softmax"]
 
 
-class Softmax(nn.Module):
+class Softmax(Composable):
     """Cross-entropy over ``<w_j, z> + b_j``, with no margin and nothing normalised.
 
     There is nothing to fuse here, so it is torch's own cross-entropy, behind the interface of the
@@ -92,13 +94,15 @@ class Softmax(nn.Module):
             dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
             dtype = torch.promote_types(dtype, torch.float32)
             embeddings = embeddings.to(dtype)
-            check_rows_finite("Softmax", torch.linalg.vector_norm(embeddings.detach(), dim=1))
+            check_rows_finite("Softmax", embeddings.detach())
             bias = None if self.bias is None else self.bias.to(dtype)
             logits = F.linear(self.shard.partial(embeddings), self.weight.to(dtype), bias)
             if self.shard.processes > 1:
                 columns = all_columns(labels, self.num_classes, self.shard, sparse=False)
                 loss, self.hits = shared_cross_entropy(logits, columns)
-                return loss
-            self.hits = logits.detach().argmax(1) == labels
-            # A mean over no row would be NaN.
-            return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
+            else:
+                self.hits = logits.detach().argmax(1) == labels
+                # A mean over no row would be NaN.
+                loss = F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
+        check_loss_finite("Softmax", loss)
+        return loss

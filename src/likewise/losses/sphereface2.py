@@ -31,7 +31,8 @@ class SphereFace2(Head):
         scale: r, a number above 0.
         positive_weight: λ, between 0 and 1.
         exponent: t, at least 1.
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
+        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine, as in
+            the authors' code.
         memory_budget: bytes that the logits held at one time may take.
 
     Attributes:

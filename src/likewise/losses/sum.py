@@ -1,34 +1,79 @@
-"""Losses composed: weighted, and added up."""
+"""Losses composed: weighted, added up, and what wrappers hand on to the losses inside."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from numbers import Real
 
 from torch import Tensor, nn
 
 from likewise.errors import InputError
 
-__all__ = ["Composable", "Sum", "Weighted"]
+__all__ = ["Anchors", "Composable", "Sum", "Weighted", "Wrapper", "apply"]
+
+Anchors = int | Tensor | None
+"""Which of M rows are new, the others being memory: the first B, all of them if None; or the new
+rows themselves [B, D], where those that they are compared with have no gradient."""
 
 
 class Composable(nn.Module):
-    """A loss that can be written in sums: ``0.003 * Center(...)``.
+    """A loss that can be written in sums: ``Triplet() + 0.003 * Center(...)``."""
 
-    Attributes:
-        compares_samples: whether samples are compared with each other (so that a memory, with
-            the argument ``anchors``, means something), or only with the weights of classes.
-    """
+    @property
+    def compares_samples(self) -> bool:
+        """Whether samples are compared with each other, or only with the weights of classes.
 
-    compares_samples: bool = False
+        In the first case it takes the argument ``anchors``, and a memory means something.
+        """
+        return False
 
     def __mul__(self, weight: float) -> Weighted:
-        return Weighted(self, weight)
+        if not isinstance(weight, Real):
+            return NotImplemented
+        return Weighted(self, float(weight))
 
     __rmul__ = __mul__
 
+    def __add__(self, other: nn.Module) -> Sum:
+        if not isinstance(other, nn.Module):
+            return NotImplemented
+        return Sum(*_flat(self), *_flat(other))
 
-class Weighted(Composable):
+    def __radd__(self, other: nn.Module) -> Sum:
+        if not isinstance(other, nn.Module):
+            return NotImplemented
+        return Sum(*_flat(other), *_flat(self))
+
+
+class Wrapper(Composable):
+    """A loss around others: what is asked of the whole is asked of them."""
+
+    @abstractmethod
+    def inner(self) -> Sequence[nn.Module]:
+        """The losses inside."""
+
+    @property
+    def compares_samples(self) -> bool:
+        """Whether one of them compares samples."""
+        return any(getattr(loss, "compares_samples", False) for loss in self.inner())
+
+    @property
+    def hits(self) -> Tensor | None:
+        """Those of the first loss that has classes to hit; None if none has."""
+        found = (getattr(loss, "hits", None) for loss in self.inner())
+        return next((hits for hits in found if hits is not None), None)
+
+    def set_margin_fraction(self, fraction: float) -> None:
+        """Scale the margin of every loss that has one, for a warm-up."""
+        for loss in self.inner():
+            scale: Callable[[float], None] | None = getattr(loss, "set_margin_fraction", None)
+            if scale is not None:
+                scale(fraction)
+
+
+class Weighted(Wrapper):
     """``weight`` times a loss.
 
     Args:
@@ -50,28 +95,22 @@ class Weighted(Composable):
             raise InputError(f"weight: {weight}; a finite number from 0 is expected")
         self.loss = loss
         self.weight = float(weight)
-        self.compares_samples = bool(getattr(loss, "compares_samples", False))
 
-    @property
-    def hits(self) -> Tensor | None:
-        """Those of the loss, if it has classes to hit."""
-        return getattr(self.loss, "hits", None)
-
-    def set_margin_fraction(self, fraction: float) -> None:
-        """Scale the margin of the loss, if it has one."""
-        _set_margin_fraction(self.loss, fraction)
+    def inner(self) -> Sequence[nn.Module]:
+        """The loss."""
+        return (self.loss,)
 
     def extra_repr(self) -> str:
         """Show the weight."""
         return f"weight={self.weight:g}"
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: int | None = None) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """Weigh the loss; ``anchors`` as in ``EmbeddingLoss``."""
         value: Tensor = apply(self.loss, embeddings, labels, anchors)
         return self.weight * value
 
 
-class Sum(Composable):
+class Sum(Wrapper):
     """The sum of losses, each weighted or plain.
 
     Args:
@@ -94,20 +133,12 @@ class Sum(Composable):
         if not terms:
             raise InputError("terms: none given; a sum needs one loss or more")
         self.terms = nn.ModuleList(_term(position, term) for position, term in enumerate(terms))
-        self.compares_samples = any(getattr(t, "compares_samples", False) for t in self.terms)
 
-    @property
-    def hits(self) -> Tensor | None:
-        """Those of the first term that has classes to hit; None if none has."""
-        found = (getattr(term, "hits", None) for term in self.terms)
-        return next((hits for hits in found if hits is not None), None)
+    def inner(self) -> Sequence[nn.Module]:
+        """The terms."""
+        return tuple(self.terms)
 
-    def set_margin_fraction(self, fraction: float) -> None:
-        """Scale the margin of every term that has one, for a warm-up."""
-        for term in self.terms:
-            _set_margin_fraction(term, fraction)
-
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: int | None = None) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """Add the losses of one batch up; ``anchors`` as in ``EmbeddingLoss``."""
         values = [apply(term, embeddings, labels, anchors) for term in self.terms]
         total = values[0]
@@ -127,14 +158,13 @@ def _term(position: int, term: object) -> nn.Module:
     )
 
 
-def _set_margin_fraction(loss: nn.Module, fraction: float) -> None:
-    scale: Callable[[float], None] | None = getattr(loss, "set_margin_fraction", None)
-    if scale is not None:
-        scale(fraction)
+def _flat(loss: nn.Module) -> Sequence[nn.Module]:
+    """The terms of a sum; any other loss by itself."""
+    return tuple(loss.terms) if isinstance(loss, Sum) else (loss,)
 
 
-def apply(loss: nn.Module, embeddings: Tensor, labels: Tensor, anchors: int | None) -> Tensor:
-    """Call ``loss`` on a batch whose first ``anchors`` rows are new; the others are memory.
+def apply(loss: nn.Module, embeddings: Tensor, labels: Tensor, anchors: Anchors) -> Tensor:
+    """Call ``loss`` on a batch of which some rows are new, and the others memory.
 
     A loss that compares samples sees them all; any other sees the new ones alone.
     """
@@ -144,5 +174,6 @@ def apply(loss: nn.Module, embeddings: Tensor, labels: Tensor, anchors: int | No
     elif getattr(loss, "compares_samples", False):
         value = loss(embeddings, labels, anchors)
     else:
-        value = loss(embeddings[:anchors], labels[:anchors])
+        new = embeddings[:anchors] if isinstance(anchors, int) else anchors
+        value = loss(new, labels[: len(new)])
     return value

@@ -47,13 +47,13 @@ class SupCon(EmbeddingLoss):
         """Show what the loss is made of."""
         return f"temperature={self.temperature:g}, distance={self.distance.name}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """Compare the first ``anchors`` rows with all rows."""
-        same, different = pair_masks(labels, anchors)
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        same, different = pair_masks(labels, len(anchors))
         counted = same.any(dim=1) & different.any(dim=1)
         if not counted.any():
-            return zero(embeddings)
-        s = self.distance.score_pairwise(embeddings[:anchors], embeddings) / self.temperature
+            return zero(samples)
+        s = self.distance.score_pairwise(anchors, samples) / self.temperature
         positives = s.masked_fill(~same, 0).sum(dim=1) / same.sum(dim=1).clamp(min=1)
         everyone = log_sum_exp(s, same | different)
         return (everyone - positives)[counted].mean()

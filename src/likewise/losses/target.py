@@ -12,12 +12,13 @@ __all__ = ["TargetLogits", "safe_norm"]
 
 
 def safe_norm(rows: Tensor) -> Tensor:
-    """Euclidean lengths over the last dimension, with 1 in place of 0.
+    """Euclidean lengths over the last dimension, with 1 in place of 0, and NaN beyond the floats.
 
-    A zero row divided by it stays zero, and its gradient stays finite.
+    A zero row divided by it stays zero, and its gradient stays finite. A row that is too long to
+    be measured would be zero too, without a word.
     """
     norms: Tensor = torch.linalg.vector_norm(rows, dim=-1)
-    return norms.masked_fill(norms == 0, 1.0)
+    return norms.masked_fill(norms == 0, 1.0).masked_fill(norms == torch.inf, torch.nan)
 
 
 class TargetLogits:

@@ -115,20 +115,21 @@ class Triplet(EmbeddingLoss):
         margin = "soft" if self.margin is None else f"{self.margin:g}"
         return f"margin={margin}, mining={self.mining}, distance={self.distance.name}"
 
-    def compute(self, embeddings: Tensor, labels: Tensor, anchors: int) -> Tensor:
-        """Compare the first ``anchors`` rows with all rows."""
-        points = unit(embeddings) if self.normalize else embeddings
-        distances = self.distance.dissimilarity_pairwise(points[:anchors], points)
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        if self.normalize:
+            anchors, samples = unit(anchors), unit(samples)
+        distances = self.distance.dissimilarity_pairwise(anchors, samples)
         if self.mining in SUMMED and self.margin is not None:
             if self.squared:
                 distances = distances.square()
             return mean_active_hinge(
                 distances, labels, self.margin, semi_hard=self.mining == "semi_hard"
             )
-        miner = DistanceWeighted(embeddings.shape[1]) if self.miner is None else self.miner
-        anchor, positive, negative = miner(distances, *pair_masks(labels, anchors))
+        miner = DistanceWeighted(samples.shape[1]) if self.miner is None else self.miner
+        anchor, positive, negative = miner(distances, *pair_masks(labels, len(anchors)))
         if len(anchor) == 0:
-            return zero(embeddings)
+            return zero(samples)
         to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
         if self.squared:
             to_positive, to_negative = to_positive.square(), to_negative.square()

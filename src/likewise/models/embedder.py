@@ -26,6 +26,7 @@ from likewise.data.reader import read_pixels
 from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
 from likewise.distances.resolution import all_alike, mean_cosine
+from likewise.distances.similarity import unit
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
@@ -251,7 +252,7 @@ class Embedder:
             batch_size: images at a time.
             flip: add the embedding of the mirrored image.
         """
-        parts = [self._unit(self._forward(part, flip)) for part in pixels.split(batch_size)]
+        parts = [unit(self._forward(part, flip)).numpy() for part in pixels.split(batch_size)]
         return np.concatenate(parts)
 
     @property
@@ -279,13 +280,7 @@ class Embedder:
                 yield np.empty((0, self.dimension), np.float32), [], bad
                 continue
             vectors = self._forward(torch.stack(list(pixels.values())), flip)
-            yield self._unit(vectors) if normalize else vectors.numpy(), list(pixels), bad
-
-    @staticmethod
-    def _unit(vectors: Tensor) -> NDArray[np.float32]:
-        unit = vectors / vectors.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        array: NDArray[np.float32] = unit.numpy()
-        return array
+            yield (unit(vectors) if normalize else vectors).numpy(), list(pixels), bad
 
     def _forward(self, pixels: Tensor, flip: bool) -> Tensor:
         with torch.inference_mode():

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+
+from likewise.once_differentiable import once_differentiable, origin
 
 __all__ = ["SynchronisedNorm1d", "SynchronisedNorm2d", "plain_norm", "synchronise_norm"]
 
@@ -28,7 +29,7 @@ class _Synchronised(nn.modules.batchnorm._BatchNorm):
         if not (statistics and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(input)
         x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
-        normalised, mean, variance, count = _Normalise.apply(x, self.eps)
+        normalised, mean, variance, count = _Normalise.apply(x, origin(x), self.eps)
         if self.training and self.track_running_stats:
             self._move(mean, variance, count)
         shape = (1, -1, *(1,) * (x.ndim - 2))
@@ -124,7 +125,10 @@ class _Normalise(torch.autograd.Function):
     """``(x - mean) / √(variance + ε)`` over all processes; one collective each way."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any, x: Tensor, source: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        ctx.origin = source
         axes = [axis for axis in range(x.ndim) if axis != 1]
         shape = (1, -1, *(1,) * (x.ndim - 2))
         own = x.new_tensor(float(x.numel() // x.shape[1]))
@@ -144,8 +148,8 @@ class _Normalise(torch.autograd.Function):
         return normalised, mean, variance, count
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None]:
+    @once_differentiable("normalisation over the batch of several processes")
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
         normalised, inverse, count = ctx.saved_tensors
         axes = [axis for axis in range(grad.ndim) if axis != 1]
         shape = (1, -1, *(1,) * (grad.ndim - 2))
@@ -153,7 +157,7 @@ class _Normalise(torch.autograd.Function):
         dist.all_reduce(sums)
         along_mean, along_scale = sums / count.clamp(min=1)
         grad = grad - along_mean.view(shape) - normalised * along_scale.view(shape)
-        return grad * inverse.view(shape), None
+        return grad * inverse.view(shape), None, None
 
 
 def _gathered(own: Tensor) -> tuple[Tensor, Tensor, Tensor]:

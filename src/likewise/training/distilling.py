@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from likewise.data.refit import refit
 from likewise.errors import InputError
 from likewise.losses import Distillation
 from likewise.losses.gather import gather
-from likewise.losses.sum import Composable
+from likewise.losses.sum import Anchors, Wrapper, apply
 from likewise.models.embedder import Embedder
 from likewise.models.store import load
 from likewise.training.recipe import Recipe
@@ -21,7 +21,7 @@ __all__ = ["Distilling", "same_teacher", "teacher_of", "with_teacher"]
 PIECE = 64  # photos that the teacher sees at a time
 
 
-class Distilling(Composable):
+class Distilling(Wrapper):
     """A loss, and beside it what a teacher says of the same photos.
 
     The teacher stands outside of the module's parameters and state: it is not trained, not
@@ -48,16 +48,9 @@ class Distilling(Composable):
         self._teacher = (teacher.module.eval().requires_grad_(False),)
         self._taught: Tensor | None = None
 
-    @property
-    def hits(self) -> Tensor | None:
-        """Those of the loss, if it has classes to hit."""
-        return getattr(self.loss, "hits", None)
-
-    def set_margin_fraction(self, fraction: float) -> None:
-        """Scale the margin of the loss, if it has one."""
-        scale: Any = getattr(self.loss, "set_margin_fraction", None)
-        if scale is not None:
-            scale(fraction)
+    def inner(self) -> Sequence[nn.Module]:
+        """The loss."""
+        return (self.loss,)
 
     @torch.no_grad()
     def embed(self, pixels: Tensor) -> Tensor:
@@ -74,12 +67,13 @@ class Distilling(Composable):
         """Show the teacher this process's share of a batch; all processes hear of every share."""
         self._taught = gather(self.embed(pixels))
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """The loss of the whole batch [B, D], and what the teacher adds to it."""
         if self._taught is None:
             raise InputError("Distilling: the teacher has not seen this batch; call teach() before")
-        value: Tensor = self.loss(embeddings, labels)
-        added: Tensor = self.distillation(embeddings, self._taught)
+        value = apply(self.loss, embeddings, labels, anchors)
+        new = anchors if isinstance(anchors, Tensor) else embeddings[:anchors]
+        added: Tensor = self.distillation(new, self._taught)
         return value + self.weight * added
 
 

@@ -10,7 +10,7 @@ from likewise.losses.head import Head
 from likewise.losses.prototype_memory import PrototypeMemory
 from likewise.losses.reduction import Logistic
 from likewise.losses.softmax import Softmax
-from likewise.losses.sum import Sum, Weighted
+from likewise.losses.sum import Wrapper
 
 __all__ = [
     "UNSURE",
@@ -27,13 +27,11 @@ UNSURE = -1
 
 
 def classifier(loss: nn.Module) -> Head | Softmax | None:
-    """The part of a loss that classifies: itself, or a term of a sum; None if no part does."""
+    """The part of a loss that classifies: itself, or a loss inside; None if no part does."""
     if isinstance(loss, Head | Softmax):
         return loss
-    if isinstance(loss, Weighted):
-        return classifier(loss.loss)
-    if isinstance(loss, Sum):
-        return next((part for term in loss.terms if (part := classifier(term)) is not None), None)
+    if isinstance(loss, Wrapper):
+        return next((part for one in loss.inner() if (part := classifier(one)) is not None), None)
     return None
 
 

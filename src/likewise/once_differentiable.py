@@ -1,0 +1,66 @@
+"""Gradients that may not be differentiated again, and say so to whoever tries."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from likewise.errors import LikewiseError
+
+__all__ = ["once_differentiable", "origin"]
+
+Backward = Callable[..., tuple[Tensor | None, ...]]
+
+
+def origin(*inputs: Tensor) -> Tensor:
+    """An empty tensor [0] that depends on all ``inputs``, for ``ctx.origin``; it holds none."""
+    return torch.cat([(x if x.ndim else x[None])[:0].flatten() for x in inputs])
+
+
+def once_differentiable(what: str) -> Callable[[Backward], Backward]:
+    """Mark the ``backward`` of an autograd function whose gradients are constants to autograd.
+
+    Where a graph of the gradient is asked for (``create_graph=True``), each gradient depends on
+    ``ctx.origin`` and on what comes from above, through a node that raises a ``LikewiseError``.
+    torch's own decorator adds its node only where the gradient from above needs one, and hangs it
+    on nothing, so that ``autograd.grad`` walks past it: second derivatives lack a part in silence.
+
+    Args:
+        what: the subject of the error's sentence.
+    """
+
+    def mark(backward: Backward) -> Backward:
+        @functools.wraps(backward)
+        def marked(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+            with torch.no_grad():
+                gradients = backward(ctx, *upstream)
+            if not torch.is_grad_enabled():
+                return gradients
+            return tuple(
+                g if g is None else cast(Tensor, _Constant.apply(g, what, ctx.origin, *upstream))
+                for g in gradients
+            )
+
+        return marked
+
+    return mark
+
+
+class _Constant(torch.autograd.Function):
+    """``gradient`` as it is, with a node that raises."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, what: str, *_sources: Tensor) -> Tensor:
+        ctx.what = what
+        return gradient.detach()
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> Tensor:
+        raise LikewiseError(
+            f"{ctx.what} is differentiable once: there is no gradient of its gradient, which a "
+            "gradient penalty or a Hessian needs; take those of another loss"
+        )
