@@ -14,9 +14,18 @@ from torch import Tensor, nn
 
 import likewise
 from likewise.errors import InputError, LikewiseError
-from likewise.losses import create_loss
+from likewise.losses import (
+    Center,
+    CrossBatchMemory,
+    Placement,
+    Sum,
+    Triplet,
+    create_loss,
+    list_losses,
+    place_classes,
+)
 from likewise.training.agreement import ALONE, Agreement
-from likewise.training.buffers import BufferCopy, buffers_aside
+from likewise.training.buffers import StateCopy, buffers_aside
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.clipping import clip_gradients
 from likewise.training.culprit import culprit_backward, culprit_forward
@@ -27,10 +36,13 @@ from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 
 
-def trainer_of(*settings: str, agreement: Agreement = ALONE) -> Trainer:
+def trainer_of(
+    *settings: str, agreement: Agreement = ALONE, loss: nn.Module | None = None
+) -> Trainer:
     torch.manual_seed(0)
     recipe = quick_recipe("training.ema=0.9", *settings)
-    trainer = Trainer(recipe, network_of(recipe).train(), loss_of(recipe, 4).train(),
+    loss = loss or loss_of(recipe, 4)
+    trainer = Trainer(recipe, network_of(recipe).train(), loss.train(),
                       recipe.input.preprocess(), torch.device("cpu"))  # fmt: skip
     trainer.agreement = trainer.guard.agreement = agreement
     trainer.rows = range(8)
@@ -117,6 +129,39 @@ def test_a_bad_step_leaves_no_trace(
     assert warnings[0].startswith("step 2: ")
     assert trainer.guard.skipped == trainer.guard.in_a_row == 1
     trainer.step(*batch(), 10)
+    assert trainer.guard.in_a_row == 0
+
+
+def with_loss(name: str) -> nn.Module:
+    sizes = {"num_classes": 4, "embedding_dim": 32}
+    if name == "curriculum":
+        return Triplet(mining="curriculum")
+    if name == "memory":  # a ring that this batch makes turn over
+        return CrossBatchMemory(Triplet(), embedding_dim=32, memory_size=11)
+    if name == "sampled":
+        with place_classes(Placement(sample=0.5)):
+            return create_loss("arcface", **sizes)
+    if name == "twice":  # the same state is written two times in a step
+        center = Center(**sizes)
+        return Sum(create_loss("curricularface", **sizes), center, (0.5, center))
+    return create_loss(name, **sizes)
+
+
+@pytest.mark.parametrize("poison", [poison_loss, poison_gradient])
+@pytest.mark.parametrize("name", [*list_losses(), "curriculum", "memory", "sampled", "twice"])
+def test_a_bad_step_leaves_no_trace_in_any_loss(
+    name: str, poison: Callable[[Trainer], Any]
+) -> None:
+    trainer = trainer_of(loss=with_loss(name))
+    for seed in range(2):
+        trainer.step(*batch(seed), 10)
+    before = everything(trainer)
+    handle = poison(trainer)
+    assert trainer.step(*batch(2), 10)[0].isnan()
+    handle.remove()
+    for key, tensor in everything(trainer).items():
+        assert torch.equal(tensor, before[key]), key
+    trainer.step(*batch(2), 10)
     assert trainer.guard.in_a_row == 0
 
 
@@ -278,10 +323,52 @@ def test_buffers() -> None:
         norm(torch.randn(8, 2))
     assert norm[0].running_mean is own
     assert not own.any()
-    copy = BufferCopy(norm)
+    copy = StateCopy(norm, nn.Module())
     copy.take()
     norm(torch.randn(8, 2))
     assert own.any()
     copy.put_back()
     assert not own.any()
     assert int(norm[0].num_batches_tracked) == 0
+
+
+class Counter(nn.Module):
+    """A loss of one's own, whose state is made late and replaced instead of moved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("late", None)
+
+    def forward(self, embeddings: Tensor, _: Tensor) -> Tensor:
+        self.calls = self.calls + 1
+        self.late = embeddings.detach().mean(dim=0)
+        return embeddings.square().mean()
+
+
+def test_state_that_is_replaced_comes_back_as_well() -> None:
+    loss = Counter()
+    copy = StateCopy(nn.Linear(1, 1), loss)
+    copy.take()
+    loss(torch.ones(2, 3), torch.zeros(2))
+    copy.put_back()
+    assert (float(loss.calls), loss.late) == (0, None)
+    loss(torch.ones(2, 3), torch.zeros(2))
+    copy.take()
+    loss(2 * torch.ones(2, 3), torch.zeros(2))
+    copy.put_back()
+    assert float(loss.calls) == 1
+    assert loss.late.tolist() == [1, 1, 1]
+
+
+def test_weights_and_memories_are_not_copied_before_a_step() -> None:
+    """Only what is small is: the rest keeps the rows that it overwrites."""
+    sizes = {"num_classes": 1000, "embedding_dim": 8}
+    with place_classes(Placement(sample=0.5)):
+        head = create_loss("adaface", **sizes)
+    memory = create_loss("prototype_memory", **sizes)
+    ring = CrossBatchMemory(Triplet(mining="curriculum"), embedding_dim=8)
+    copy = StateCopy(nn.Linear(8, 1000), Sum(head, memory, ring, Center(**sizes)))
+    copy.take()
+    assert copy.copies
+    assert max(t.numel() for t in copy.copies if t is not None) <= 2

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError
 from likewise.training.agreement import Agreement
-from likewise.training.buffers import BufferCopy
+from likewise.training.buffers import StateCopy
 from likewise.training.culprit import culprit_backward, culprit_forward
 
 __all__ = ["NotFinite", "StepGuard", "Stopped"]
@@ -45,7 +45,7 @@ class StepGuard:
 
     Args:
         module: the network, whose running averages a bad step must not move.
-        loss: its loss.
+        loss: its loss, whose running state must not either.
         most: steps in a row that may be skipped.
         agreement: how all processes come to the same decision.
 
@@ -59,7 +59,7 @@ class StepGuard:
         self.loss = loss
         self.most = most
         self.agreement = agreement
-        self.before = BufferCopy(module)
+        self.before = StateCopy(module, loss)
         self.in_a_row = 0
         self.skipped = 0
 
