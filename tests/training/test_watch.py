@@ -7,6 +7,7 @@ import logging
 import pytest
 import torch
 
+from likewise.losses import Placement, Weighted, create_loss
 from likewise.training.agreement import ALONE, Agreement
 from likewise.training.watch import Watch
 
@@ -76,6 +77,42 @@ def test_nothing_learned(with_hits: bool, caplog: pytest.LogCaptureFixture) -> N
         assert len(told(caplog)) == (epoch > 1)
     assert told(caplog)[0].startswith("nothing is learned: ")
     assert "optimizer.lr" in told(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"), [("cosface", 0.1), ("subcenter_arcface", 0.3), ("prototype_memory", None)]
+)
+def test_chance_counts_the_classes_that_were_compared(
+    name: str, sample: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On noise nothing is learned, though the nearest of a few classes is often the right one."""
+    loss = create_loss(
+        name, num_classes=2000, embedding_dim=16, placement=Placement(sample=sample)
+    ).train()
+    one = watch(classes=2000, epochs=50)
+    for epoch in (1, 2):
+        for _ in range(20):
+            labels = torch.randint(2000, (64,)).repeat_interleave(2)
+            embeddings = torch.randn(128, 16)
+            loss(embeddings, labels)
+            one.step(embeddings, labels, loss.hits, loss.compared)
+        one.end_epoch(epoch)
+    (line,) = told(caplog)
+    assert line.startswith("nothing is learned: ")
+
+
+def test_a_weighted_loss_tells_with_how_many_classes_it_compared() -> None:
+    sampled = create_loss(
+        "0.1*triplet + 0.5*cosface",
+        num_classes=50,
+        embedding_dim=8,
+        placement=Placement(sample=0.4),
+    )
+    sampled(torch.randn(8, 8), torch.arange(8) // 2)
+    assert sampled.compared == 20
+    sampled.eval()(torch.randn(8, 8), torch.arange(8) // 2)
+    assert sampled.compared == 50
+    assert Weighted(create_loss("triplet", num_classes=5, embedding_dim=8), 2.0).compared is None
 
 
 def test_embeddings_that_find_their_own_have_learned(caplog: pytest.LogCaptureFixture) -> None:

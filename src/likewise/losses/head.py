@@ -67,8 +67,9 @@ class Head(Composable):
     Attributes:
         weight: class weights [C·K, D]; the K rows of a class lie together. Under
             :func:`~likewise.losses.place_classes` the rows of this process's own classes.
-        hits: after a call, [B] bool: is the class nearest by margin-free cosine the label? In
-            training with sampled classes, the nearest of those.
+        hits: after a call, [B] bool: is the label's class nearer, by margin-free cosine, than every
+            other? In training with sampled classes, than every other of those.
+        compared: how many classes the last call compared with: chance hits one in so many.
         sampler: draws the classes that take part, where they are sampled; else None.
     """
 
@@ -113,6 +114,7 @@ class Head(Composable):
         if self.sampler is not None:
             self.weight.register_post_accumulate_grad_hook(mark_coalesced)
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
+        self.compared = self.num_classes
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -193,16 +195,19 @@ class Head(Composable):
             embeddings = embeddings.to(dtype)
             norms = torch.linalg.vector_norm(embeddings, dim=1)
             check_rows_finite(type(self).__name__, norms.detach())
-            loss, self.hits = fused_loss(
+            columns = self._columns(labels)
+            loss, lead = fused_loss(
                 embeddings / safe_norm(embeddings)[:, None],
                 self.weight.to(dtype),
                 self.scales(norms),
                 self.margins(norms),
                 self.offset().to(dtype),
-                self._columns(labels),
+                columns,
                 self._form(),
             )
             loss = loss + self.penalty(norms)
+        self.hits = lead > 0
+        self.compared = columns.everywhere(self.num_classes)
         if not loss.detach().isfinite():
             raise LikewiseError(
                 f"{type(self).__name__}: the loss is {loss.item()} although the embeddings are "

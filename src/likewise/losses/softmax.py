@@ -38,7 +38,8 @@ class Softmax(nn.Module):
     Attributes:
         weight: class weights [C, D], or the rows of this process's own classes.
         bias: [C], or as many; or None.
-        hits: after a call, [B] bool: is the class with the largest logit the label?
+        hits: after a call, [B] bool: is the label's logit above all others?
+        compared: how many classes a call compares with: chance hits one in so many.
 
     Raises:
         InputError: a wrong shape, dtype or device, a label out of range, embeddings not finite;
@@ -68,6 +69,7 @@ class Softmax(nn.Module):
         self.weight = allocate_rows(placement, self.num_classes, 1, self.embedding_dim)
         self.bias = nn.Parameter(torch.zeros(len(self.weight))) if bias else None
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
+        self.compared = self.num_classes
         draw_rows(self.weight, *self.own_class_rows()["weight"], embedding_dim**-0.5)
 
     def own_class_rows(self) -> dict[str, tuple[int, int]]:
@@ -99,6 +101,7 @@ class Softmax(nn.Module):
                 columns = all_columns(labels, self.num_classes, self.shard, sparse=False)
                 loss, self.hits = shared_cross_entropy(logits, columns)
                 return loss
-            self.hits = logits.detach().argmax(1) == labels
+            own = logits.detach().gather(1, labels[:, None])
+            self.hits = (logits.detach() >= own).sum(1) == 1
             # A mean over no row would be NaN.
             return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)

@@ -57,6 +57,11 @@ class Weighted(Composable):
         """Those of the loss, if it has classes to hit."""
         return getattr(self.loss, "hits", None)
 
+    @property
+    def compared(self) -> int | None:
+        """How many classes it compared with, if it has classes to hit."""
+        return getattr(self.loss, "compared", None)
+
     def set_margin_fraction(self, fraction: float) -> None:
         """Scale the margin of the loss, if it has one."""
         _set_margin_fraction(self.loss, fraction)
@@ -101,6 +106,12 @@ class Sum(Composable):
         """Those of the first term that has classes to hit; None if none has."""
         found = (getattr(term, "hits", None) for term in self.terms)
         return next((hits for hits in found if hits is not None), None)
+
+    @property
+    def compared(self) -> int | None:
+        """With how many classes that term compared; None if no term has classes to hit."""
+        found = (t for t in self.terms if getattr(t, "hits", None) is not None)
+        return getattr(next(found, None), "compared", None)
 
     def set_margin_fraction(self, fraction: float) -> None:
         """Scale the margin of every term that has one, for a warm-up."""

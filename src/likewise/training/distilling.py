@@ -53,6 +53,11 @@ class Distilling(Composable):
         """Those of the loss, if it has classes to hit."""
         return getattr(self.loss, "hits", None)
 
+    @property
+    def compared(self) -> int | None:
+        """How many classes it compared with, if it has classes to hit."""
+        return getattr(self.loss, "compared", None)
+
     def set_margin_fraction(self, fraction: float) -> None:
         """Scale the margin of the loss, if it has one."""
         scale: Any = getattr(self.loss, "set_margin_fraction", None)

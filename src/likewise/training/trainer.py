@@ -135,7 +135,8 @@ class Trainer:
         self.guard.scale(scaler)
         hits: Tensor | None = getattr(self.loss, "hits", None)
         if self.watch is not None:
-            self.watch.step(taken.embeddings, labels, self._own(hits, labels))
+            compared: int | None = getattr(self.loss, "compared", None)
+            self.watch.step(taken.embeddings, labels, self._own(hits, labels), compared)
         return taken.loss, torch.empty(0) if hits is None else hits
 
     def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:

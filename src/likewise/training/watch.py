@@ -63,15 +63,29 @@ class Watch:
         self.told: set[str] = set()
 
     @torch.no_grad()
-    def step(self, embeddings: Tensor, labels: Tensor, hits: Tensor | None) -> None:
-        """Count a batch: embeddings [B, D], labels [B], and which hit their class [B], if any."""
+    def step(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        hits: Tensor | None,
+        compared: int | None = None,
+    ) -> None:
+        """Count a batch.
+
+        Args:
+            embeddings: [B, D].
+            labels: [B].
+            hits: which came nearest to their own class, [B] bool, where the loss has classes.
+            compared: how many classes they could have come nearest to; None: all.
+        """
         labels = labels.to(self.seen.device)
         self.seen.index_add_(0, labels, torch.ones_like(labels, dtype=torch.int32))
         unit = torch.nn.functional.normalize(embeddings.detach().float(), dim=1)
         if hits is not None and len(hits) == len(labels):
             self.has_hits = True
             self.hit.index_add_(0, labels, hits.to(torch.int32))
-            chance = torch.full((len(labels),), 1 / len(self.seen), device=unit.device)
+            share = 1 / (compared or len(self.seen))
+            chance = torch.full((len(labels),), share, device=unit.device)
             right = hits.sum()
         else:
             right, chance = _nearest_of_own(unit, labels)
