@@ -9,7 +9,7 @@ import torch
 
 from likewise.losses import Placement, Weighted, create_loss
 from likewise.training.agreement import ALONE, Agreement
-from likewise.training.watch import Watch
+from likewise.training.watch import COUNTS, Watch
 
 CPU = torch.device("cpu")
 
@@ -125,6 +125,19 @@ def test_embeddings_that_find_their_own_have_learned(caplog: pytest.LogCaptureFi
     assert told(caplog) == []
 
 
+def test_batches_without_a_pair(caplog: pytest.LogCaptureFixture) -> None:
+    labels, embeddings = torch.arange(8), torch.randn(8, 8)
+    for share, lines in ((0.1, 0), (0.3, 1)):
+        one = watch(epochs=50)
+        for number in range(100):
+            one.step(embeddings, labels, None, paired=torch.tensor(number >= 100 * share))
+        assert one.end_epoch(1)["train/batches_without_pair"] == 100 * share
+        assert len(told(caplog)) == lines
+    assert told(caplog)[0].startswith("30 of 100 batches held no two photos of one person")
+    one.step(embeddings, labels, labels == 0)
+    assert "train/batches_without_pair" not in one.end_epoch(2)
+
+
 def test_all_alike(caplog: pytest.LogCaptureFixture) -> None:
     one = watch(epochs=50)
     for epoch in range(1, 4):
@@ -152,9 +165,7 @@ def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on() -> None:
     halves: list[Watch] = []
 
     def total(values: torch.Tensor) -> torch.Tensor:
-        name = next(
-            n for n in ("seen", "hit", "sums") if torch.equal(values, getattr(halves[0], n))
-        )
+        name = next(n for n in COUNTS if torch.equal(values, getattr(halves[0], n)))
         return getattr(halves[0], name) + getattr(halves[1], name)
 
     halves += [watch(epochs=50, agreement=Agreement(total=total, processes=2)) for _ in range(2)]

@@ -19,9 +19,14 @@ class EmbeddingLoss(Composable):
 
     It computes in float32 whatever autocast says (float64 stays float64), on the device of the
     embeddings. An empty batch has loss zero, with gradient zero.
+
+    Attributes:
+        paired: after a call of a loss that compares samples, [] bool: was there any sample beside
+            an anchor of the same class? None before, and where samples are not compared.
     """
 
     compares_samples = True
+    paired: Tensor | None = None
 
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: int | None = None) -> Tensor:
         """Compute the loss.
@@ -44,6 +49,8 @@ class EmbeddingLoss(Composable):
         if embeddings.dtype in (torch.float16, torch.bfloat16):
             embeddings = embeddings.float()
         count = len(labels) if anchors is None else anchors
+        if self.compares_samples:
+            self.paired = _any_pair(labels, count)
         if count == 0:
             return zero(embeddings)
         with torch.autocast(embeddings.device.type, enabled=False):
@@ -91,6 +98,14 @@ class EmbeddingLoss(Composable):
         if not finite.all():
             row = int((~finite).any(dim=1).nonzero()[0])
             raise InputError(f"{name}: embeddings: row {row} is not finite")
+
+
+def _any_pair(labels: Tensor, anchors: int) -> Tensor:
+    """Whether one of the first ``anchors`` of the labels [M] is there twice, [] bool."""
+    ordered = labels.sort().values
+    first = torch.searchsorted(ordered, labels[:anchors])
+    past = torch.searchsorted(ordered, labels[:anchors], right=True)
+    return (past - first > 1).any()
 
 
 def zero(embeddings: Tensor) -> Tensor:

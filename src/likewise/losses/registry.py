@@ -34,7 +34,7 @@ from likewise.losses.supcon import SupCon
 from likewise.losses.triplet import Triplet
 from likewise.losses.uniface import UniFace
 
-__all__ = ["create_loss", "list_losses"]
+__all__ = ["create_loss", "list_losses", "needs_pairs"]
 
 SOFTMAX: dict[str, type[nn.Module]] = {
     "adaface": AdaFace,
@@ -139,6 +139,26 @@ def create_loss(
     if len(losses) == 1 and weights[0] == 1:
         return losses[0]
     return Sum(*(_weighted(loss, weight) for loss, weight in zip(losses, weights, strict=True)))
+
+
+def needs_pairs(name: str) -> bool:
+    """Whether a batch teaches the loss called ``name`` little without two photos of one class.
+
+    Args:
+        name: as for :func:`create_loss`; of a sum, whether it holds for any term.
+
+    Raises:
+        InputError: an unknown name.
+
+    Example:
+        >>> from likewise.losses.registry import needs_pairs
+        >>> needs_pairs("cosface"), needs_pairs("cosface + 0.1*triplet")
+        (False, True)
+    """
+    kinds = [LOSSES[term] for _, term in _terms(name)]
+    return any(
+        getattr(kind, "compares_samples", False) or kind in MEMORIES.values() for kind in kinds
+    )
 
 
 def _parameters(name: str) -> set[str]:

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from likewise.errors import InputError
+from likewise.training.batch_choice import with_sampler
 from likewise.training.idle_keys import refuse_idle_keys
 from likewise.training.lengthening import with_epochs
 from likewise.training.processes import Processes
@@ -61,11 +62,11 @@ def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
             )
         chosen = recipe or Recipe()
         refuse_idle_keys(chosen)
-        return chosen
+        return with_sampler(chosen)
     if not (folder / RECIPE).exists():
         raise InputError(f"{folder}: no run to resume (no {RECIPE} in it)")
     own = load_recipe(folder / RECIPE)
-    if recipe is not None and recipe != own:
+    if recipe is not None and with_sampler(recipe) != own:
         raise InputError(
             f"{folder}: resume continues with its own {RECIPE}, of which only the epochs may "
             "change (--epochs); leave the recipe and --set out"

@@ -67,10 +67,11 @@ class Data(Section):
 class BatchPlan(Section):
     """What a batch is made of."""
 
-    sampler: Literal["plain", "balanced", "pairs"] = Field(
-        "plain",
-        description="all photos once an epoch, P identities × K photos, or pairs side by side, "
-        "half of them of one person (for loss.miner: adjacent)",
+    sampler: Literal["auto", "plain", "balanced", "pairs"] = Field(
+        "auto",
+        description="plain: all photos once an epoch; balanced: P identities × K photos; pairs: "
+        "side by side, half of them of one person (for loss.miner: adjacent); auto: balanced or "
+        "pairs where the loss compares photos with each other, else plain",
     )
     size: int = Field(128, ge=2, description="photos a batch (plain, pairs)")
     identities: int = Field(16, ge=2, description="P (balanced)")

@@ -16,8 +16,9 @@ __all__ = ["Watch"]
 log = logging.getLogger(__name__)
 ALIKE = 0.99  # mean cosine between the embeddings of a batch
 ANCHORS = 256  # rows of a batch that are compared, where the loss has no classes to hit
-COUNTS = ("seen", "hit", "sums")  # of the epoch at hand
+COUNTS = ("seen", "hit", "sums", "pairs")  # of the epoch at hand
 WORTH_TELLING = 0.01  # share of the classes
+WITHOUT_PAIR = 0.1  # share of the batches
 
 
 class Watch:
@@ -30,6 +31,8 @@ class Watch:
     - **Nothing learned**: after the warm-up the photos hit their own class (or, where the loss
       has no classes, find one of their own as the nearest of the batch) no more often than chance
       would, within two standard deviations.
+    - **No pairs**: the loss compares photos with each other, and more than a tenth of the batches
+      of an epoch held no two of one person.
 
     Args:
         names: of the C classes.
@@ -58,6 +61,8 @@ class Watch:
         self.silent = torch.zeros(classes, dtype=torch.int16, device=device)  # epochs in a row
         # Of this epoch: photos right, right by chance, the variance of that, mean cosine, steps.
         self.sums = torch.zeros(5, dtype=torch.float64, device=device)
+        # Of this epoch: batches whose photos are compared with each other, those without a pair.
+        self.pairs = torch.zeros(2, dtype=torch.int32, device=device)
         self.has_hits = False
         self.watched = 0  # epochs
         self.told: set[str] = set()
@@ -69,6 +74,7 @@ class Watch:
         labels: Tensor,
         hits: Tensor | None,
         compared: int | None = None,
+        paired: Tensor | None = None,
     ) -> None:
         """Count a batch.
 
@@ -77,6 +83,8 @@ class Watch:
             labels: [B].
             hits: which came nearest to their own class, [B] bool, where the loss has classes.
             compared: how many classes they could have come nearest to; None: all.
+            paired: whether the batch of all processes had two photos of one class, [] bool, where
+                the loss compares photos.
         """
         labels = labels.to(self.seen.device)
         self.seen.index_add_(0, labels, torch.ones_like(labels, dtype=torch.int32))
@@ -91,6 +99,8 @@ class Watch:
             right, chance = _nearest_of_own(unit, labels)
         cosine = unit.mean(dim=0).square().sum()
         variance = (chance * (1 - chance)).sum()
+        if paired is not None:
+            self.pairs += torch.stack([torch.ones_like(paired), ~paired]).int()
         counts = (right, chance.sum(), variance, cosine, cosine.new_ones(()))
         self.sums += torch.stack([count.double() for count in counts])
 
@@ -117,6 +127,7 @@ class Watch:
                 "schedule.margin_warmup_epochs, loss.scale=auto, and look at the labels: "
                 "likewise data inspect",
             )
+        self._pairs(numbers)
         if self.watched == self.epochs:
             self._never(~self.ever)
         if self.has_hits and settled:
@@ -139,9 +150,24 @@ class Watch:
         for name in (*COUNTS, "ever", "silent"):
             if name in COUNTS and not self.agreement.first:
                 getattr(self, name).zero_()
-            else:
+            elif name in state:  # older checkpoints have no counts of pairs
                 getattr(self, name).copy_(state[name])
         self.watched, self.has_hits = int(state["watched"]), bool(state["has_hits"])
+
+    def _pairs(self, numbers: dict[str, float]) -> None:
+        # Every process counts every batch.
+        batches, without = (
+            self.agreement.total(self.pairs.clone()) // self.agreement.processes
+        ).tolist()
+        if not batches:
+            return
+        numbers["train/batches_without_pair"] = float(without)
+        if without > WITHOUT_PAIR * batches:
+            self._tell(
+                "pairs",
+                f"{without:,} of {batches:,} batches held no two photos of one person, so the loss "
+                "had nothing to bring together. Use batch.sampler=balanced",
+            )
 
     def _never(self, missing: Tensor) -> None:
         if count := int(missing.sum()):
