@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from likewise.distances.blocks import blocks
+from likewise.machine import finest_float
 
 __all__ = ["mean_active_hinge"]
 
@@ -57,7 +58,7 @@ class _MeanActiveHinge(torch.autograd.Function):
         classes = _Classes(of, of.argsort(stable=True), size.cumsum(0) - size, size)
         # The derivative of the sum of all active terms, filled row by row: small integers.
         counts = torch.empty_like(distances)
-        total = distances.new_zeros((), dtype=torch.float64)
+        total = distances.new_zeros((), dtype=finest_float(distances.device))
         active = labels.new_zeros(())
         for rows in blocks(len(distances), 16 * distances.shape[1]):
             row_total, row_active = _rows(distances, classes, rows, margin, semi_hard, counts[rows])
@@ -114,8 +115,9 @@ def _rows(
 
     active = of_positive.sum()
     of_positive = of_positive.to(block)
-    total = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dtype=torch.float64)
-    total += (block * counts).sum(dim=1).sum(dtype=torch.float64)
+    fine = finest_float(device)
+    total = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dtype=fine)
+    total += (block * counts).sum(dim=1).sum(dtype=fine)
     counts.scatter_add_(1, column, of_positive)
     return total, active
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from likewise.machine import finest_float
 from likewise.training.agreement import Agreement
 
 __all__ = ["Watch"]
@@ -60,7 +61,7 @@ class Watch:
         self.ever = torch.zeros(classes, dtype=torch.bool, device=device)
         self.silent = torch.zeros(classes, dtype=torch.int16, device=device)  # epochs in a row
         # Of this epoch: photos right, right by chance, the variance of that, mean cosine, steps.
-        self.sums = torch.zeros(5, dtype=torch.float64, device=device)
+        self.sums = torch.zeros(5, dtype=finest_float(device), device=device)
         # Of this epoch: batches whose photos are compared with each other, those without a pair.
         self.pairs = torch.zeros(2, dtype=torch.int32, device=device)
         self.has_hits = False
@@ -102,7 +103,7 @@ class Watch:
         if paired is not None:
             self.pairs += torch.stack([torch.ones_like(paired), ~paired]).int()
         counts = (right, chance.sum(), variance, cosine, cosine.new_ones(()))
-        self.sums += torch.stack([count.double() for count in counts])
+        self.sums += torch.stack([count.to(self.sums.dtype) for count in counts])
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Warn of what this epoch (counted from 1) has shown; returns numbers for the log."""
