@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -235,14 +235,14 @@ def test_an_epoch_that_ends_amid_bad_steps(
 def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The other process answers no; this one, whose numbers are fine, must not step."""
-    asked = {poison_forward: 1, poison_loss: 2, poison_gradient: 3}[poison]
-    answers = iter([True] * (asked - 1) + [False])
+    """The other process has bad numbers; this one, whose numbers are fine, must not step."""
+    kind = [poison_forward, poison_loss, poison_gradient].index(poison)
+    others = iter([[float(place == kind) for place in range(3)]])
 
-    def everyone(holds: bool) -> bool:
-        return holds and next(answers, True)
+    def sums(own: Sequence[float]) -> list[float]:
+        return [a + b for a, b in zip(own, next(others, [0.0] * 3), strict=True)]
 
-    trainer = trainer_of(agreement=Agreement(everyone=everyone))
+    trainer = trainer_of(agreement=Agreement(sums=sums))
     before = everything(trainer)
     with caplog.at_level(logging.WARNING, "likewise"):
         assert trainer.step(*batch(), 10)[0].isnan()
@@ -257,8 +257,11 @@ def test_wrong_input_is_no_matter_of_numbers() -> None:
         guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 9])))
     with torch.no_grad():
         loss.weight.fill_(torch.nan)
+    guard.begin()
+    guard.embeddings(torch.ones(2, 2))
+    guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 1])))
     with pytest.raises(NotFinite, match="class weights"):
-        guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 1])))
+        guard.settle()
 
 
 def test_the_first_culprit() -> None:

@@ -8,9 +8,17 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
-from likewise.errors import InputError
+from likewise.errors import InputError, LikewiseError
+from likewise.losses.refusals import refuse_where
 
-__all__ = ["check_count", "check_embeddings", "check_labels", "check_number", "check_rows_finite"]
+__all__ = [
+    "check_count",
+    "check_embeddings",
+    "check_labels",
+    "check_loss_finite",
+    "check_number",
+    "check_rows_finite",
+]
 
 
 def check_count(name: str, value: object, *, least: int = 1) -> int:
@@ -87,12 +95,15 @@ def check_labels(labels: Tensor, embeddings: Tensor, num_classes: int | None = N
         )
     if num_classes is None or not len(labels):
         return
-    wrong = ((labels < 0) | (labels >= num_classes)).nonzero()
-    if len(wrong):
-        row = int(wrong[0, 0])
-        raise InputError(
+    wrong = (labels < 0) | (labels >= num_classes)
+
+    def error() -> InputError:
+        row = int(wrong.nonzero()[0, 0])
+        return InputError(
             f"labels: {int(labels[row])} in row {row}; must be from 0 to {num_classes - 1}"
         )
+
+    refuse_where(wrong, error)
 
 
 def check_rows_finite(loss: str, norms: Tensor) -> None:
@@ -101,9 +112,29 @@ def check_rows_finite(loss: str, norms: Tensor) -> None:
     Raises:
         InputError: names the loss and the first such row.
     """
-    wrong = (~norms.isfinite()).nonzero()
-    if len(wrong):
-        raise InputError(
-            f"{loss}: embeddings: row {int(wrong[0, 0])} holds NaN, infinity or numbers too large "
-            f"to square ({len(wrong)} of {len(norms)} rows do); all must be finite"
+    wrong = ~norms.isfinite()
+
+    def error() -> InputError:
+        rows = wrong.nonzero()[:, 0]
+        return InputError(
+            f"{loss}: embeddings: row {int(rows[0])} holds NaN, infinity or numbers too large "
+            f"to square ({len(rows)} of {len(norms)} rows do); all must be finite"
         )
+
+    refuse_where(wrong, error)
+
+
+def check_loss_finite(loss: str, value: Tensor) -> None:
+    """Refuse a loss that is not finite although the embeddings are: a step that can be skipped.
+
+    Raises:
+        LikewiseError: names the loss and its value.
+    """
+    value = value.detach()
+    refuse_where(
+        ~value.isfinite(),
+        lambda: LikewiseError(
+            f"{loss}: the loss is {value.item()} although the embeddings are finite: the class "
+            "weights, or what is made from them and from the length of the embeddings, are not"
+        ),
+    )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from likewise.distances import Distance, parse_distance
 from likewise.errors import InputError, LikewiseError
+from likewise.losses.refusals import refuse_where
 from likewise.losses.sum import Composable
 
 __all__ = ["EmbeddingLoss", "zero"]
@@ -55,11 +56,14 @@ class EmbeddingLoss(Composable):
             return zero(embeddings)
         with torch.autocast(embeddings.device.type, enabled=False):
             loss = self.compute(embeddings, labels, count)
-        if not torch.isfinite(loss):
-            raise LikewiseError(
-                f"{type(self).__name__}: the loss is {loss.item()}; "
-                f"embeddings reach {embeddings.abs().max().item():.3g}, which overflows"
-            )
+        value, reach = loss.detach(), embeddings.detach()
+        refuse_where(
+            ~torch.isfinite(value),
+            lambda: LikewiseError(
+                f"{type(self).__name__}: the loss is {value.item()}; "
+                f"embeddings reach {reach.abs().max().item():.3g}, which overflows"
+            ),
+        )
         return loss
 
     @abstractmethod
@@ -94,10 +98,13 @@ class EmbeddingLoss(Composable):
             )
         if anchors is not None and not 0 <= anchors <= len(labels):
             raise InputError(f"{name}: anchors: {anchors}; 0 to {len(labels)} is expected")
-        finite = torch.isfinite(embeddings)
-        if not finite.all():
-            row = int((~finite).any(dim=1).nonzero()[0])
-            raise InputError(f"{name}: embeddings: row {row} is not finite")
+        wrong = ~torch.isfinite(embeddings.detach())
+
+        def error() -> InputError:
+            row = int(wrong.any(dim=1).nonzero()[0])
+            return InputError(f"{name}: embeddings: row {row} is not finite")
+
+        refuse_where(wrong, error)
 
 
 def _any_pair(labels: Tensor, anchors: int) -> Tensor:

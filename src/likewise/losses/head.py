@@ -8,11 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError, LikewiseError, one_of
+from likewise.errors import InputError, one_of
 from likewise.losses.checks import (
     check_count,
     check_embeddings,
     check_labels,
+    check_loss_finite,
     check_number,
     check_rows_finite,
 )
@@ -156,7 +157,7 @@ class Head(Composable):
 
     def margins(self, norms: Tensor) -> Tensor:
         """Margin of each row, [] or [B], from the lengths of the embeddings [B]."""
-        return norms.new_tensor(self.margin * self.margin_fraction)
+        return norms.new_full((), self.margin * self.margin_fraction)
 
     def scales(self, norms: Tensor) -> Tensor:
         """Scale of each row's logits, [B], from the lengths of the embeddings [B]."""
@@ -208,11 +209,7 @@ class Head(Composable):
             loss = loss + self.penalty(norms)
         self.hits = lead > 0
         self.compared = columns.everywhere(self.num_classes)
-        if not loss.detach().isfinite():
-            raise LikewiseError(
-                f"{type(self).__name__}: the loss is {loss.item()} although the embeddings are "
-                "finite: the class weights, or a margin or scale made from them, are not"
-            )
+        check_loss_finite(type(self).__name__, loss)
         return loss
 
     def _check_placement(self) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from likewise.errors import InputError, LikewiseError, one_of
+from likewise.errors import InputError, one_of
 from likewise.losses.adaface import AdaFace
 from likewise.losses.airface import AirFace
 from likewise.losses.arcface import ArcFace
@@ -17,6 +17,7 @@ from likewise.losses.checks import (
     check_count,
     check_embeddings,
     check_labels,
+    check_loss_finite,
     check_rows_finite,
 )
 from likewise.losses.columns import all_columns
@@ -195,11 +196,7 @@ class PrototypeMemory(Composable):
             )
             loss = loss + head.penalty(norms)
         self.hits, self.compared = lead > gain, len(weight)
-        if not loss.detach().isfinite():
-            raise LikewiseError(
-                f"PrototypeMemory: the loss is {loss.item()} although the embeddings are finite: "
-                "a margin or scale made from them is not"
-            )
+        check_loss_finite("PrototypeMemory", loss)
         return loss
 
     def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -210,13 +207,13 @@ class PrototypeMemory(Composable):
             made of the other photos alone would be [B].
         """
         memory = self.slots
-        present, inverse, counts = labels.unique(return_inverse=True, return_counts=True)
+        present, inverse = labels.unique(return_inverse=True)
         if len(present) > len(memory.classes):
             raise InputError(
                 f"PrototypeMemory: memory_size: {len(memory.classes)}; the batch alone has "
                 f"{len(present)} classes"
             )
-        if int(counts.max()) < 2:
+        if len(present) == len(labels):
             raise InputError(
                 "PrototypeMemory: labels: no class has two samples in the batch, so every sample "
                 "is its own prototype; in a recipe, batch.sampler: balanced with batch.images of "

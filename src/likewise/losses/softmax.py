@@ -11,6 +11,7 @@ from likewise.losses.checks import (
     check_count,
     check_embeddings,
     check_labels,
+    check_loss_finite,
     check_number,
     check_rows_finite,
 )
@@ -100,8 +101,10 @@ class Softmax(nn.Module):
             if self.shard.processes > 1:
                 columns = all_columns(labels, self.num_classes, self.shard, sparse=False)
                 loss, self.hits = shared_cross_entropy(logits, columns)
-                return loss
-            own = logits.detach().gather(1, labels[:, None])
-            self.hits = (logits.detach() >= own).sum(1) == 1
-            # A mean over no row would be NaN.
-            return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
+            else:
+                own = logits.detach().gather(1, labels[:, None])
+                self.hits = (logits.detach() >= own).sum(1) == 1
+                # A mean over no row would be NaN.
+                loss = F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
+        check_loss_finite("Softmax", loss)
+        return loss
