@@ -231,6 +231,38 @@ def test_an_epoch_that_ends_amid_bad_steps(
     assert "warning: epoch 1: not measured" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("fill", "told"),
+    [(0.0, "8 of 8 held-out photos are answered with zeros"), (torch.inf, "are not finite")],
+)
+@pytest.mark.parametrize("good", [0, 1])
+def test_a_network_that_has_diverged_ends_the_run_and_is_not_kept(
+    fill: float, told: str, good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its steps were finite, but not what it answers in evaluation."""
+    photos = make_photos(tmp_path / "photos", people=5)
+    as_it_is = Trainer.network
+
+    def network(self: Trainer) -> nn.Module:
+        module = as_it_is(self)
+        if self.epoch > good:
+            module.register_forward_hook(lambda _, __, out: torch.full_like(out, fill))
+        return module
+
+    monkeypatch.setattr(Trainer, "network", network)
+    run = tmp_path / "run"
+    recipe = quick_recipe("data.val_identities=2", "schedule.epochs=3")
+    with pytest.raises(Stopped, match=rf"after epoch {good + 1} .* diverged \(.*{told}") as stopped:
+        likewise.train(photos, run, recipe)
+    assert stopped.value.exit_code == 1
+    assert "\n" not in str(stopped.value)
+    assert "Try a lower optimizer.lr" in str(stopped.value)
+    assert (run / "model").exists() == bool(good)
+    if good:
+        assert "The model of epoch 1 is kept" in str(stopped.value)
+        assert likewise.load(run / "model").about["Epoch"] == 1
+
+
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
 def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture

@@ -14,11 +14,12 @@ from likewise.training.agreement import Agreement
 from likewise.training.buffers import StateCopy
 from likewise.training.culprit import culprit_backward, culprit_forward
 
-__all__ = ["NotFinite", "StepGuard", "Stopped"]
+__all__ = ["REMEDY", "NotFinite", "StepGuard", "Stopped"]
 
 log = logging.getLogger(__name__)
 NAMED = 3  # photos in a line; train.log has them all
 ELSEWHERE = "not finite on another process"
+REMEDY = "Try a lower optimizer.lr, a longer schedule.warmup_epochs, or training.precision=float32"
 
 
 class NotFinite(LikewiseError):
@@ -178,8 +179,7 @@ class StepGuard:
         if self.in_a_row > self.most:
             raise Stopped(
                 f"training: {message}; {self.in_a_row} such steps in a row. The weights before "
-                "them are kept. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
-                "training.precision=float32"
+                f"them are kept. {REMEDY}"
             )
         log.warning("%s; skipped", message)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from likewise.data.manifest import Manifest
 from likewise.errors import LikewiseError
-from likewise.models.embedder import Embedder
+from likewise.models.embedder import BadWeights, Embedder
 from likewise.models.registry import Backbone
+from likewise.training.guards import REMEDY, Stopped
 from likewise.training.processes import Processes
 from likewise.training.result import MODEL
 from likewise.training.stopping import Best, StopRequest
@@ -62,6 +63,8 @@ class Measuring:
                 except GaveUp:
                     done = False
                     log.info("epoch %d: stopped before it was measured", self.trainer.epoch)
+                except BadWeights as error:
+                    raise self._diverged(error) from error
         told = [best.value, best.epoch, best.waited, done]
         value, epoch, waited, done_there = self.processes.from_first(told)
         self.trainer.best = Best(value, int(epoch), int(waited))
@@ -92,6 +95,15 @@ class Measuring:
         if best:
             self._keep(measured)
 
+    def _diverged(self, error: BadWeights) -> Stopped:
+        """The weights went astray though every step was finite."""
+        best = self.trainer.best.epoch
+        kept = f"The model of epoch {best} is kept" if best >= 0 else "No epoch gave a model"
+        return Stopped(
+            f"training: after epoch {self.trainer.epoch} the network has diverged ({error}). "
+            f"{kept}. {REMEDY}"
+        )
+
     def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
         """Amid steps that are not finite those of the next epoch decide; a last one has none."""
         trainer, bad = self.trainer, self.trainer.guard.in_a_row
@@ -100,8 +112,7 @@ class Measuring:
         if last and trainer.best.epoch < 0:
             raise LikewiseError(
                 f"training: it ended with {bad} steps in a row that were not finite, and no epoch "
-                "gave a model. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
-                "training.precision=float32"
+                f"gave a model. {REMEDY}"
             ) from error
         log.warning("epoch %d: not measured (%s)", trainer.epoch, error)
 
