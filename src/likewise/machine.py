@@ -14,7 +14,7 @@ from likewise.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["cpu_type", "describe", "pick_device", "usable_cores", "versions"]
+__all__ = ["cpu_type", "describe", "finest_float", "pick_device", "usable_cores", "versions"]
 
 # The packages whose version changes numbers or files; a report and `doctor` name them.
 PACKAGES = ("likewise", "torch", "torchvision", "numpy", "pillow", "pyarrow", "faiss-cpu")
@@ -40,6 +40,13 @@ def pick_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError):
         raise InputError(f"device: {name!r} is not available here; try auto or cpu") from None
     return device
+
+
+def finest_float(device: torch.device) -> torch.dtype:
+    """The finest floating-point format of a device: Apple's GPUs have no float64."""
+    import torch
+
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def usable_cores() -> int:

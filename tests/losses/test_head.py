@@ -266,6 +266,14 @@ def test_hits_are_the_nearest_class_without_margin(name: str) -> None:
     assert torch.equal(loss.hits, cosines.argmax(1) == y)
 
 
+@pytest.mark.parametrize("name", SOFTMAX_FAMILY)
+def test_a_tie_is_no_hit(name: str) -> None:
+    loss = create_loss(name, num_classes=5, embedding_dim=4)
+    loss(torch.zeros(10, 4), torch.arange(10) % 5)
+    assert not loss.hits.any()
+    assert loss.compared == 5
+
+
 @pytest.mark.parametrize(
     "name", ["adaface", "arcface", "combined", "cosface", "normalized_softmax", "magface"]
 )

@@ -92,6 +92,32 @@ def test_finite_differences(head: str, training: bool) -> None:
     assert torch.autograd.gradcheck(lambda x: loss(x, y), (far * z.detach()).requires_grad_())
 
 
+def test_hits_are_by_the_other_photos_of_a_class() -> None:
+    torch.manual_seed(3)
+    loss = PrototypeMemory(num_classes=40, embedding_dim=3, memory_size=20)
+    earlier = torch.randn(16, 3), torch.arange(24, 40) // 2
+    loss(*earlier)
+    labels = torch.tensor([0, 0, 1, 1, 1, 2, 12, 12, 13])
+    batch = 0.5 * torch.randn(9, 3) + torch.nn.functional.one_hot(labels % 3, 3)
+    loss(batch, labels)
+
+    def unit(x: Tensor) -> Tensor:
+        return x / x.norm()
+
+    rows, prototypes = [unit(row) for row in batch], {}
+    for vectors, numbers in (earlier, (batch, labels)):
+        for k in numbers.unique().tolist():
+            prototypes[k] = unit(sum(unit(z) for z in vectors[numbers == k]))
+    expected = []
+    for place, (z, y) in enumerate(zip(rows, labels.tolist(), strict=True)):
+        others = [x for n, x in enumerate(rows) if labels[n] == y and n != place]
+        nearest = max(float(z @ p) for k, p in prototypes.items() if k != y)
+        expected.append(bool(others) and float(z @ unit(sum(others))) > nearest)
+    assert loss.hits.tolist() == expected
+    assert 0 < sum(expected) < 9
+    assert loss.compared == len(prototypes)
+
+
 def test_the_oldest_goes_and_the_refreshed_stays() -> None:
     loss = memory(memory_size=4)
     for seed, labels in enumerate(([0, 0, 1, 1], [2, 2, 3, 3], [0, 0, 5, 5])):

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
+from likewise.models import synchronised_norm as module
 from likewise.models.synchronised_norm import (
     SynchronisedNorm1d,
     SynchronisedNorm2d,
     plain_norm,
     synchronise_norm,
+    torch_synchronises,
 )
 from tests.gloo import together
 
@@ -104,3 +107,73 @@ def test_alone_it_is_plain(training: bool) -> None:
     other = synchronise_norm(copy.deepcopy(plain))
     x = torch.randn(6, 3)
     assert torch.equal(plain(x), other(x))
+
+
+@pytest.fixture
+def twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that see the same photos, so that each knows what the other has."""
+
+    def gather(shares: list[Tensor], own: Tensor) -> None:
+        for share in shares:
+            share.copy_(own)
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda *_: 2)
+    monkeypatch.setattr(dist, "all_gather", gather)
+    monkeypatch.setattr(dist, "all_reduce", lambda x: x.mul_(2))
+
+
+def kept(norm: nn.Module, x: Tensor) -> dict[torch.dtype, int]:
+    """The numbers that a forward pass keeps for the way back, by their format."""
+    counts: dict[torch.dtype, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.numel()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        norm(x)
+    return counts
+
+
+@pytest.mark.usefixtures("twins")
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_what_is_kept_for_the_way_back_has_the_format_of_the_input(half: torch.dtype) -> None:
+    x = torch.randn(8, 3, 16, 16).to(half).requires_grad_()
+    found = kept(synchronise_norm(nn.BatchNorm2d(3)), x)
+    assert found[half] == x.numel()
+    assert found[torch.float32] <= 4 * 3 + 1  # a few numbers a channel
+
+
+@pytest.mark.usefixtures("twins")
+def test_half_precision_is_that_of_plain_normalisation() -> None:
+    torch.manual_seed(1)
+    plain = nn.BatchNorm2d(3)
+    for parameter in plain.parameters():
+        nn.init.normal_(parameter)
+    other = synchronise_norm(copy.deepcopy(plain))
+    x = (3 + torch.randn(8, 3, 4, 4)).bfloat16()
+    upstream = torch.randn(8, 3, 4, 4).bfloat16()
+    twice, once = torch.cat([x, x]).requires_grad_(), x.clone().requires_grad_()
+    (plain(twice) * torch.cat([upstream, upstream])).sum().backward()
+    result = other(once)
+    assert result.dtype == torch.bfloat16
+    (result * upstream).sum().backward()
+    assert twice.grad is not None
+    torch.testing.assert_close(once.grad, twice.grad[:8], rtol=0.02, atol=0.02)
+    for (_, p), (name, q) in zip(plain.named_parameters(), other.named_parameters(), strict=True):
+        torch.testing.assert_close(2 * q.grad, p.grad, rtol=0.01, atol=0.05, msg=name)
+
+
+@pytest.mark.usefixtures("twins")
+@pytest.mark.parametrize("name", ["BatchNorm2d", "BatchNormAct2d"])
+def test_on_a_gpu_it_is_torchs_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {kind: torch_synchronises(torch.device(kind)) for kind in ("cpu", "cuda", "mps")}
+    assert kinds == {"cpu": False, "cuda": True, "mps": False}
+    build = getattr(nn, name, None) or getattr(pytest.importorskip("timm.layers"), name)
+    norm = synchronise_norm(build(3))
+    monkeypatch.setattr(module, "torch_synchronises", lambda _: True)
+    x = torch.randn(4, 3, 2, 2)
+    with pytest.raises(ValueError, match="SyncBatchNorm expected input tensor to be on GPU"):
+        norm(x)  # torch's own forward pass, which here has only a CPU to see
+    assert torch.equal(norm.eval()(x), plain_norm(copy.deepcopy(norm)).eval()(x))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,17 @@ from torch import Tensor, nn
 
 import likewise
 from likewise.errors import InputError, LikewiseError
-from likewise.losses import create_loss
+from likewise.losses import (
+    Center,
+    CrossBatchMemory,
+    Placement,
+    Sum,
+    Triplet,
+    create_loss,
+    list_losses,
+)
 from likewise.training.agreement import ALONE, Agreement
-from likewise.training.buffers import BufferCopy, buffers_aside
+from likewise.training.buffers import StateCopy, buffers_aside
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.clipping import clip_gradients
 from likewise.training.culprit import culprit_backward, culprit_forward
@@ -27,10 +35,13 @@ from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 
 
-def trainer_of(*settings: str, agreement: Agreement = ALONE) -> Trainer:
+def trainer_of(
+    *settings: str, agreement: Agreement = ALONE, loss: nn.Module | None = None
+) -> Trainer:
     torch.manual_seed(0)
     recipe = quick_recipe("training.ema=0.9", *settings)
-    trainer = Trainer(recipe, network_of(recipe).train(), loss_of(recipe, 4).train(),
+    loss = loss or loss_of(recipe, 4)
+    trainer = Trainer(recipe, network_of(recipe).train(), loss.train(),
                       recipe.input.preprocess(), torch.device("cpu"))  # fmt: skip
     trainer.agreement = trainer.guard.agreement = agreement
     trainer.rows = range(8)
@@ -120,6 +131,39 @@ def test_a_bad_step_leaves_no_trace(
     assert trainer.guard.in_a_row == 0
 
 
+def with_loss(name: str) -> nn.Module:
+    sizes = {"num_classes": 4, "embedding_dim": 32}
+    if name == "curriculum":
+        return Triplet(mining="curriculum")
+    if name == "memory":  # a ring that this batch makes turn over
+        return CrossBatchMemory(Triplet(), embedding_dim=32, memory_size=11)
+    if name == "sampled":
+        return create_loss("arcface", placement=Placement(sample=0.5), **sizes)
+    if name == "twice":  # the same state is written two times in a step
+        center = Center(**sizes)
+        return Sum(create_loss("curricularface", **sizes), center, (0.5, center))
+    return create_loss(name, **sizes)
+
+
+@pytest.mark.parametrize("poison", [poison_loss, poison_gradient])
+@pytest.mark.parametrize("name", [*list_losses(), "curriculum", "memory", "sampled", "twice"])
+def test_a_bad_step_leaves_no_trace_in_any_loss(
+    name: str, poison: Callable[[Trainer], Any]
+) -> None:
+    sampled = ("head.sample=0.5",) if name == "sampled" else ()
+    trainer = trainer_of(*sampled, loss=with_loss(name))
+    for seed in range(2):
+        trainer.step(*batch(seed), 10)
+    before = everything(trainer)
+    handle = poison(trainer)
+    assert trainer.step(*batch(2), 10)[0].isnan()
+    handle.remove()
+    for key, tensor in everything(trainer).items():
+        assert torch.equal(tensor, before[key]), key
+    trainer.step(*batch(2), 10)
+    assert trainer.guard.in_a_row == 0
+
+
 def test_only_the_photos_at_fault_are_named(caplog: pytest.LogCaptureFixture) -> None:
     trainer = trainer_of()
     trainer.module.eval()  # without statistics of the batch, a bad photo spoils itself alone
@@ -187,18 +231,50 @@ def test_an_epoch_that_ends_amid_bad_steps(
     assert "warning: epoch 1: not measured" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("fill", "told"),
+    [(0.0, "8 of 8 held-out photos are answered with zeros"), (torch.inf, "are not finite")],
+)
+@pytest.mark.parametrize("good", [0, 1])
+def test_a_network_that_has_diverged_ends_the_run_and_is_not_kept(
+    fill: float, told: str, good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its steps were finite, but not what it answers in evaluation."""
+    photos = make_photos(tmp_path / "photos", people=5)
+    as_it_is = Trainer.network
+
+    def network(self: Trainer) -> nn.Module:
+        module = as_it_is(self)
+        if self.epoch > good:
+            module.register_forward_hook(lambda _, __, out: torch.full_like(out, fill))
+        return module
+
+    monkeypatch.setattr(Trainer, "network", network)
+    run = tmp_path / "run"
+    recipe = quick_recipe("data.val_identities=2", "schedule.epochs=3")
+    with pytest.raises(Stopped, match=rf"after epoch {good + 1} .* diverged \(.*{told}") as stopped:
+        likewise.train(photos, run, recipe)
+    assert stopped.value.exit_code == 1
+    assert "\n" not in str(stopped.value)
+    assert "Try a lower optimizer.lr" in str(stopped.value)
+    assert (run / "model").exists() == bool(good)
+    if good:
+        assert "The model of epoch 1 is kept" in str(stopped.value)
+        assert likewise.load(run / "model").about["Epoch"] == 1
+
+
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
 def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The other process answers no; this one, whose numbers are fine, must not step."""
-    asked = {poison_forward: 1, poison_loss: 2, poison_gradient: 3}[poison]
-    answers = iter([True] * (asked - 1) + [False])
+    """The other process has bad numbers; this one, whose numbers are fine, must not step."""
+    kind = [poison_forward, poison_loss, poison_gradient].index(poison)
+    others = iter([[float(place == kind) for place in range(3)]])
 
-    def everyone(holds: bool) -> bool:
-        return holds and next(answers, True)
+    def sums(own: Sequence[float]) -> list[float]:
+        return [a + b for a, b in zip(own, next(others, [0.0] * 3), strict=True)]
 
-    trainer = trainer_of(agreement=Agreement(everyone=everyone))
+    trainer = trainer_of(agreement=Agreement(sums=sums))
     before = everything(trainer)
     with caplog.at_level(logging.WARNING, "likewise"):
         assert trainer.step(*batch(), 10)[0].isnan()
@@ -213,8 +289,11 @@ def test_wrong_input_is_no_matter_of_numbers() -> None:
         guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 9])))
     with torch.no_grad():
         loss.weight.fill_(torch.nan)
+    guard.begin()
+    guard.embeddings(torch.ones(2, 2))
+    guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 1])))
     with pytest.raises(NotFinite, match="class weights"):
-        guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 1])))
+        guard.settle()
 
 
 def test_the_first_culprit() -> None:
@@ -278,10 +357,51 @@ def test_buffers() -> None:
         norm(torch.randn(8, 2))
     assert norm[0].running_mean is own
     assert not own.any()
-    copy = BufferCopy(norm)
+    copy = StateCopy(norm, nn.Module())
     copy.take()
     norm(torch.randn(8, 2))
     assert own.any()
     copy.put_back()
     assert not own.any()
     assert int(norm[0].num_batches_tracked) == 0
+
+
+class Counter(nn.Module):
+    """A loss of one's own, whose state is made late and replaced instead of moved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("late", None)
+
+    def forward(self, embeddings: Tensor, _: Tensor) -> Tensor:
+        self.calls = self.calls + 1
+        self.late = embeddings.detach().mean(dim=0)
+        return embeddings.square().mean()
+
+
+def test_state_that_is_replaced_comes_back_as_well() -> None:
+    loss = Counter()
+    copy = StateCopy(nn.Linear(1, 1), loss)
+    copy.take()
+    loss(torch.ones(2, 3), torch.zeros(2))
+    copy.put_back()
+    assert (float(loss.calls), loss.late) == (0, None)
+    loss(torch.ones(2, 3), torch.zeros(2))
+    copy.take()
+    loss(2 * torch.ones(2, 3), torch.zeros(2))
+    copy.put_back()
+    assert float(loss.calls) == 1
+    assert loss.late.tolist() == [1, 1, 1]
+
+
+def test_weights_and_memories_are_not_copied_before_a_step() -> None:
+    """Only what is small is: the rest keeps the rows that it overwrites."""
+    sizes = {"num_classes": 1000, "embedding_dim": 8}
+    head = create_loss("adaface", placement=Placement(sample=0.5), **sizes)
+    memory = create_loss("prototype_memory", **sizes)
+    ring = CrossBatchMemory(Triplet(mining="curriculum"), embedding_dim=8)
+    copy = StateCopy(nn.Linear(8, 1000), Sum(head, memory, ring, Center(**sizes)))
+    copy.take()
+    assert copy.copies
+    assert max(t.numel() for t in copy.copies if t is not None) <= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,20 @@ def trained(name: str, rank: int, world: int) -> dict[str, Any]:
         value, right = trainer.step(pixels[own[rank]], labels[own[rank]], 5)
         values.append(float(value))
         hits += int(right.sum())
+    weights = trainer.network().state_dict()
+    before = copy.deepcopy({**weights, **loss.state_dict()})
+    if rank == world - 1:  # one of them comes upon a number that is not finite
+        handle = trainer.module[1].register_forward_hook(lambda _, __, out: out * torch.nan)
+    assert trainer.step(pixels[own[rank]], labels[own[rank]], 5)[0].isnan()
+    if rank == world - 1:
+        handle.remove()
+    after = {**trainer.network().state_dict(), **loss.state_dict()}
     return {
+        "kept": all(torch.equal(tensor, after[key]) for key, tensor in before.items()),
+        "skipped": trainer.guard.in_a_row,
         "values": values,
         "hits": hits,
-        "network": trainer.network().state_dict(),
+        "network": weights,
         "loss": loss.state_dict(),
         "rows": class_rows(loss),
     }
@@ -129,6 +140,7 @@ def test_processes_together_equal_one(
         for one in found:
             np.testing.assert_allclose(one["values"], expected["values"], rtol=nearly, atol=nearly)
             assert one["hits"] == expected["hits"], name
+            assert (one["kept"], one["skipped"]) == (True, 1), name
             assert one["network"].keys() == expected["network"].keys()
             for key, tensor in expected["network"].items():
                 close(one["network"][key], tensor, nearly, (name, key))

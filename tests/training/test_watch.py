@@ -7,8 +7,9 @@ import logging
 import pytest
 import torch
 
+from likewise.losses import Placement, Weighted, create_loss
 from likewise.training.agreement import ALONE, Agreement
-from likewise.training.watch import Watch
+from likewise.training.watch import COUNTS, Watch
 
 CPU = torch.device("cpu")
 
@@ -78,6 +79,42 @@ def test_nothing_learned(with_hits: bool, caplog: pytest.LogCaptureFixture) -> N
     assert "optimizer.lr" in told(caplog)[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "sample"), [("cosface", 0.1), ("subcenter_arcface", 0.3), ("prototype_memory", None)]
+)
+def test_chance_counts_the_classes_that_were_compared(
+    name: str, sample: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On noise nothing is learned, though the nearest of a few classes is often the right one."""
+    loss = create_loss(
+        name, num_classes=2000, embedding_dim=16, placement=Placement(sample=sample)
+    ).train()
+    one = watch(classes=2000, epochs=50)
+    for epoch in (1, 2):
+        for _ in range(20):
+            labels = torch.randint(2000, (64,)).repeat_interleave(2)
+            embeddings = torch.randn(128, 16)
+            loss(embeddings, labels)
+            one.step(embeddings, labels, loss.hits, loss.compared)
+        one.end_epoch(epoch)
+    (line,) = told(caplog)
+    assert line.startswith("nothing is learned: ")
+
+
+def test_a_weighted_loss_tells_with_how_many_classes_it_compared() -> None:
+    sampled = create_loss(
+        "0.1*triplet + 0.5*cosface",
+        num_classes=50,
+        embedding_dim=8,
+        placement=Placement(sample=0.4),
+    )
+    sampled(torch.randn(8, 8), torch.arange(8) // 2)
+    assert sampled.compared == 20
+    sampled.eval()(torch.randn(8, 8), torch.arange(8) // 2)
+    assert sampled.compared == 50
+    assert Weighted(create_loss("triplet", num_classes=5, embedding_dim=8), 2.0).compared is None
+
+
 def test_embeddings_that_find_their_own_have_learned(caplog: pytest.LogCaptureFixture) -> None:
     one = watch(epochs=50)
     centres = torch.eye(10)
@@ -86,6 +123,19 @@ def test_embeddings_that_find_their_own_have_learned(caplog: pytest.LogCaptureFi
         one.step(centres[labels] + 0.1 * torch.randn(300, 10), labels, None)
         one.end_epoch(epoch)
     assert told(caplog) == []
+
+
+def test_batches_without_a_pair(caplog: pytest.LogCaptureFixture) -> None:
+    labels, embeddings = torch.arange(8), torch.randn(8, 8)
+    for share, lines in ((0.1, 0), (0.3, 1)):
+        one = watch(epochs=50)
+        for number in range(100):
+            one.step(embeddings, labels, None, paired=torch.tensor(number >= 100 * share))
+        assert one.end_epoch(1)["train/batches_without_pair"] == 100 * share
+        assert len(told(caplog)) == lines
+    assert told(caplog)[0].startswith("30 of 100 batches held no two photos of one person")
+    one.step(embeddings, labels, labels == 0)
+    assert "train/batches_without_pair" not in one.end_epoch(2)
 
 
 def test_all_alike(caplog: pytest.LogCaptureFixture) -> None:
@@ -115,9 +165,7 @@ def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on() -> None:
     halves: list[Watch] = []
 
     def total(values: torch.Tensor) -> torch.Tensor:
-        name = next(
-            n for n in ("seen", "hit", "sums") if torch.equal(values, getattr(halves[0], n))
-        )
+        name = next(n for n in COUNTS if torch.equal(values, getattr(halves[0], n)))
         return getattr(halves[0], name) + getattr(halves[1], name)
 
     halves += [watch(epochs=50, agreement=Agreement(total=total, processes=2)) for _ in range(2)]

@@ -111,7 +111,8 @@ def _factorised(matrix: Tensor | NDArray[Any]) -> Tensor:
         raise InputError(f"matrix: shape {list(tensor.shape)}; a square matrix is expected")
     if ((tensor - tensor.T).abs() > TOLERANCE * largest).any():
         raise InputError("matrix: not symmetric")
-    values, vectors = torch.linalg.eigh((tensor.double() + tensor.double().T) / 2)
+    fine = tensor.cpu().double()  # not every device has float64, or this decomposition
+    values, vectors = torch.linalg.eigh((fine + fine.T) / 2)
     if values[0] < -TOLERANCE * largest:
         raise InputError(f"matrix: eigenvalue {values[0]:.4g} is negative; none may be")
     factor: Tensor = (vectors * values.clamp(min=0).sqrt()).T.to(tensor)

@@ -46,6 +46,11 @@ class Annealing(nn.Module):
         falling: float = (1 + self.gamma * int(self.step)) ** -self.power
         return max(self.minimum, self.base * falling)
 
+    def share(self, like: Tensor) -> Tensor:
+        """``1/(1 + λ)`` at this step, [], as a tensor like ``like``: nothing waits for the step."""
+        falling = (1 + self.gamma * self.step.to(like.dtype)) ** -self.power
+        return 1 / (1 + (self.base * falling).clamp(min=self.minimum))
+
     def advance(self) -> None:
         """Count one training step."""
         self.step += 1

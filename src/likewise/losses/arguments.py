@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from likewise.errors import InputError
+from likewise.losses.refusals import refuse_where
 
 __all__ = ["check_batch_of_classes", "from_zero", "positive", "size"]
 
@@ -49,8 +50,11 @@ def check_batch_of_classes(loss: str, embeddings: Tensor, labels: Tensor, weight
             "where the class weights are, is expected"
         )
     outside = (labels < 0) | (labels >= classes)
-    if outside.any():
+
+    def error() -> InputError:
         row = int(outside.nonzero()[0])
-        raise InputError(
+        return InputError(
             f"{loss}: labels: row {row} is {int(labels[row])}; 0 to {classes - 1} is expected"
         )
+
+    refuse_where(outside, error)

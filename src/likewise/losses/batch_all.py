@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from likewise.distances.blocks import blocks
+from likewise.machine import finest_float
 
 __all__ = ["mean_active_hinge"]
 
@@ -56,7 +57,7 @@ class _MeanActiveHinge(torch.autograd.Function):
         classes = _Classes(of, of.argsort(stable=True), size.cumsum(0) - size, size)
         # The derivative of the sum of all active terms, filled row by row: small integers.
         counts = torch.empty_like(distances)
-        total = distances.new_zeros((), dtype=torch.float64)
+        total = distances.new_zeros((), dtype=finest_float(distances.device))
         active = labels.new_zeros(())
         for rows in blocks(len(distances), 16 * distances.shape[1]):
             row_total, row_active = _rows(distances, classes, rows, margin, semi_hard, counts[rows])
@@ -112,8 +113,9 @@ def _rows(
 
     active = of_positive.sum()
     of_positive = of_positive.to(block)
-    total = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dtype=torch.float64)
-    total += (block * counts).sum(dim=1).sum(dtype=torch.float64)
+    fine = finest_float(device)
+    total = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dtype=fine)
+    total += (block * counts).sum(dim=1).sum(dtype=fine)
     counts.scatter_add_(1, column, of_positive)
     return total, active
 

@@ -11,6 +11,7 @@ from likewise.errors import InputError, one_of
 from likewise.losses.arguments import check_batch_of_classes, size
 from likewise.losses.embedding_loss import EmbeddingLoss
 from likewise.losses.gather import gather, is_whole_batch
+from likewise.losses.row_backup import RowBackup
 
 __all__ = ["Center"]
 
@@ -72,6 +73,7 @@ class Center(EmbeddingLoss):
         self.centers = nn.Parameter(
             torch.randn(num_classes, embedding_dim), requires_grad=update == "gradient"
         )
+        self.row_backup = RowBackup("centers")
 
     def extra_repr(self) -> str:
         """Show what the loss is made of."""
@@ -96,4 +98,5 @@ class Center(EmbeddingLoss):
         pull = difference.new_zeros(len(present), difference.shape[1])
         pull.index_add_(0, of, difference)
         steps = self.alpha * pull / (1 + counts).unsqueeze(1)
+        self.row_backup.keep(self.centers, present)
         self.centers.index_add_(0, present, steps.to(self.centers))

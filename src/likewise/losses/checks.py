@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from likewise.errors import InputError, LikewiseError
+from likewise.losses.refusals import refuse_where
 
 __all__ = [
     "check_count",
@@ -94,12 +95,15 @@ def check_labels(labels: Tensor, embeddings: Tensor, num_classes: int | None = N
         )
     if num_classes is None or not len(labels):
         return
-    wrong = ((labels < 0) | (labels >= num_classes)).nonzero()
-    if len(wrong):
-        row = int(wrong[0, 0])
-        raise InputError(
+    wrong = (labels < 0) | (labels >= num_classes)
+
+    def error() -> InputError:
+        row = int(wrong.nonzero()[0, 0])
+        return InputError(
             f"labels: {int(labels[row])} in row {row}; must be from 0 to {num_classes - 1}"
         )
+
+    refuse_where(wrong, error)
 
 
 def check_rows_finite(loss: str, embeddings: Tensor) -> None:
@@ -108,12 +112,16 @@ def check_rows_finite(loss: str, embeddings: Tensor) -> None:
     Raises:
         InputError: names the loss and the first such row.
     """
-    wrong = (~embeddings.isfinite()).any(dim=1).nonzero()
-    if len(wrong):
-        raise InputError(
-            f"{loss}: embeddings: row {int(wrong[0, 0])} holds NaN or infinity "
-            f"({len(wrong)} of {len(embeddings)} rows do); all must be finite"
+    wrong = (~embeddings.isfinite()).any(dim=1)
+
+    def error() -> InputError:
+        rows = wrong.nonzero()[:, 0]
+        return InputError(
+            f"{loss}: embeddings: row {int(rows[0])} holds NaN or infinity "
+            f"({len(rows)} of {len(embeddings)} rows do); all must be finite"
         )
+
+    refuse_where(wrong, error)
 
 
 def check_loss_finite(loss: str, value: Tensor) -> None:
@@ -122,8 +130,11 @@ def check_loss_finite(loss: str, value: Tensor) -> None:
     Raises:
         LikewiseError: names the loss and its value.
     """
-    if not value.detach().isfinite():
-        raise LikewiseError(
+    value = value.detach()
+    refuse_where(
+        ~value.isfinite(),
+        lambda: LikewiseError(
             f"{loss}: the loss is {value.item()} although the embeddings are finite: the class "
             "weights, or what is made from them and from the length of the embeddings, are not"
-        )
+        ),
+    )

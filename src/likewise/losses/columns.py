@@ -40,6 +40,10 @@ class Columns:
             return None
         return ((self.places >= 0) & (self.places < self.count)).nonzero()[:, 0]
 
+    def everywhere(self, num_classes: int) -> int:
+        """How many classes all processes compare with, if each draws as many as this one."""
+        return num_classes if self.chosen is None else self.count * self.shard.processes
+
     def weight_rows(self, each: int) -> Tensor | None:
         """The rows of the weights [own·``each``, D] that take part; None for all of them."""
         return None if self.chosen is None else rows_of(self.chosen, each)

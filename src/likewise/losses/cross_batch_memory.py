@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from likewise.errors import InputError, one_of
 from likewise.losses.arguments import size
+from likewise.losses.row_backup import RowBackup
 from likewise.losses.sum import Wrapper, apply
 
 __all__ = ["CrossBatchMemory"]
@@ -79,6 +80,7 @@ class CrossBatchMemory(Wrapper):
         self.register_buffer("labels", torch.zeros(memory_size, dtype=torch.int64))
         for counter in ("filled", "position", "waited"):
             self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
+        self.row_backup = RowBackup("embeddings", "labels")
 
     def inner(self) -> Sequence[nn.Module]:
         """The loss."""
@@ -124,6 +126,8 @@ class CrossBatchMemory(Wrapper):
         size = len(self.labels)
         embeddings, labels = embeddings[-size:], labels[-size:]
         places = (self.position + torch.arange(len(labels), device=self.labels.device)) % size
+        for tensor in (self.embeddings, self.labels):
+            self.row_backup.keep(tensor, places)
         self.embeddings.index_copy_(0, places, embeddings.to(self.embeddings))
         self.labels.index_copy_(0, places, labels)
         self.position.copy_((self.position + len(labels)) % size)

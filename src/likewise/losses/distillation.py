@@ -13,6 +13,7 @@ from likewise.distances.similarity import unit
 from likewise.errors import InputError, LikewiseError, one_of
 from likewise.losses.arguments import positive, size
 from likewise.losses.embedding_loss import zero
+from likewise.losses.refusals import refuse_where
 
 __all__ = [
     "KINDS",
@@ -171,11 +172,14 @@ class Distillation(nn.Module):
                 student = F.linear(student, self.projection.weight.to(student))
             more = (self.temperature,) if self.kind == "similarity" else ()
             value = KINDS[self.kind](student, teacher, *more)
-        if not value.detach().isfinite():
-            raise LikewiseError(
-                f"Distillation: the {self.kind} loss is {value.item()}: an embedding of the "
+        found = value.detach()
+        refuse_where(
+            ~found.isfinite(),
+            lambda: LikewiseError(
+                f"Distillation: the {self.kind} loss is {found.item()}: an embedding of the "
                 "student or the teacher is not finite"
-            )
+            ),
+        )
         return value
 
 

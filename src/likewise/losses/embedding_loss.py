@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from likewise.distances import Distance, parse_distance
 from likewise.distances.learned import learned_parts
 from likewise.errors import InputError, LikewiseError
+from likewise.losses.refusals import refuse_where
 from likewise.losses.sum import Anchors, Composable
 
 __all__ = ["EmbeddingLoss", "zero"]
@@ -20,9 +21,14 @@ class EmbeddingLoss(Composable):
 
     It computes in float32 whatever autocast says (float64 stays float64), on the device of the
     embeddings. An empty batch has loss zero, with gradient zero.
+
+    Attributes:
+        paired: after a call of a loss that compares samples, [] bool: was there any sample beside
+            an anchor of the same class? None before, and where samples are not compared.
     """
 
     compares_samples = True
+    paired: Tensor | None = None
 
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """Compute the loss.
@@ -51,15 +57,20 @@ class EmbeddingLoss(Composable):
             anchors = anchors.to(embeddings)
         else:
             anchors = embeddings[:count]
+        if self.compares_samples:
+            self.paired = _any_pair(labels, len(anchors))
         if len(anchors) == 0:
             return zero(anchors)
         with torch.autocast(embeddings.device.type, enabled=False):
             loss = self.compute(anchors, embeddings, labels)
-        if not torch.isfinite(loss):
-            raise LikewiseError(
-                f"{type(self).__name__}: the loss is {loss.item()}; "
-                f"embeddings reach {embeddings.abs().max().item():.3g}, which overflows"
-            )
+        value, reach = loss.detach(), embeddings.detach()
+        refuse_where(
+            ~torch.isfinite(value),
+            lambda: LikewiseError(
+                f"{type(self).__name__}: the loss is {value.item()}; "
+                f"embeddings reach {reach.abs().max().item():.3g}, which overflows"
+            ),
+        )
         return loss
 
     @abstractmethod
@@ -103,10 +114,21 @@ class EmbeddingLoss(Composable):
             )
         if anchors is not None and not 0 <= anchors <= len(labels):
             raise InputError(f"{name}: anchors: {anchors}; 0 to {len(labels)} is expected")
-        finite = torch.isfinite(embeddings)
-        if not finite.all():
-            row = int((~finite).any(dim=1).nonzero()[0])
-            raise InputError(f"{name}: embeddings: row {row} is not finite")
+        wrong = ~torch.isfinite(embeddings.detach())
+
+        def error() -> InputError:
+            row = int(wrong.any(dim=1).nonzero()[0])
+            return InputError(f"{name}: embeddings: row {row} is not finite")
+
+        refuse_where(wrong, error)
+
+
+def _any_pair(labels: Tensor, anchors: int) -> Tensor:
+    """Whether one of the first ``anchors`` of the labels [M] is there twice, [] bool."""
+    ordered = labels.sort().values
+    first = torch.searchsorted(ordered, labels[:anchors])
+    past = torch.searchsorted(ordered, labels[:anchors], right=True)
+    return (past - first > 1).any()
 
 
 def zero(embeddings: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ _UNIT, _WEIGHT = 0, 1  # where they stand among the inputs
 
 
 class _Pass:
-    """One walk over a batch: its losses, its hits and, where they are needed, its gradients."""
+    """One walk over a batch: its losses, its leads and, where they are needed, its gradients."""
 
     def __init__(
         self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
@@ -44,7 +44,7 @@ class _Pass:
         self.target = TargetLogits(inputs, columns, form, needed)
         self.losses = torch.empty_like(self.scale)
         self.slope = torch.empty_like(self.scale)  # of the loss, by the target logit
-        self.hits = torch.empty_like(self.places, dtype=torch.bool)
+        self.lead = torch.empty_like(self.scale)
         self.share = 1 / max(len(self.places), 1)  # the loss is the mean over the batch
         self.gradients = [
             (self._rows_of_gradient() if x is self.weight else torch.zeros_like(x))
@@ -85,7 +85,7 @@ class _Pass:
         reduction.merge(self.shard)
         nearest = self.shard.max_(nearest)
         self.losses[rows] = reduction.losses()
-        self.hits[rows] = self.target.nearness[rows] >= nearest
+        self.lead[rows] = self.target.nearness[rows] - nearest
         return cosines, reduction
 
     def _value(self, cosine: Tensor, rows: slice) -> Tensor:
@@ -160,8 +160,8 @@ class _FusedLoss(torch.autograd.Function):
         ctx.save_for_backward(*walk.gradients)
         ctx.columns, ctx.subcenters, ctx.shape = columns, form.subcenters, weight.shape
         ctx.origin = source
-        ctx.mark_non_differentiable(walk.hits)
-        return walk.losses.sum() * walk.share, walk.hits
+        ctx.mark_non_differentiable(walk.lead)
+        return walk.losses.sum() * walk.share, walk.lead
 
     @staticmethod
     @once_differentiable("a loss of the softmax family")
@@ -197,7 +197,7 @@ def fused_loss(
     columns: Columns,
     form: Form,
 ) -> tuple[Tensor, Tensor]:
-    """Mean loss of a batch and, per row, whether the nearest class is the right one.
+    """Mean loss of a batch, [], and how far each row's own class is ahead, [B].
 
     Differentiable once by the first five arguments. With an upstream gradient other than 1 the
     graph can be walked once only, since the stored gradients are scaled in place.
@@ -210,6 +210,9 @@ def fused_loss(
         bias: added to every logit, [].
         columns: which classes take part, and where the class of each row stands among them.
         form: the variant.
+
+    The lead of a row is the cosine to its own class less that to the nearest other one, without
+    margin: above 0, the nearest class is the right one; at 0, another is as near.
 
     Where classes are shared out, every process is called with the same batch and returns the same
     loss. The gradient of its own weights is exact; the others are such that their average over

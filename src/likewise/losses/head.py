@@ -68,8 +68,9 @@ class Head(Composable):
     Attributes:
         weight: class weights [C·K, D]; the K rows of a class lie together. Under
             :func:`~likewise.losses.place_classes` the rows of this process's own classes.
-        hits: after a call, [B] bool: is the class nearest by margin-free cosine the label? In
-            training with sampled classes, the nearest of those.
+        hits: after a call, [B] bool: is the label's class nearer, by margin-free cosine, than every
+            other? In training with sampled classes, than every other of those.
+        compared: how many classes the last call compared with: chance hits one in so many.
         sampler: draws the classes that take part, where they are sampled; else None.
     """
 
@@ -113,6 +114,7 @@ class Head(Composable):
         )
         self._watch_weight()
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
+        self.compared = self.num_classes
         self.reset_parameters()
 
     def _watch_weight(self) -> None:
@@ -163,7 +165,7 @@ class Head(Composable):
 
     def margins(self, norms: Tensor) -> Tensor:
         """Margin of each row, [] or [B], from the lengths of the embeddings [B]."""
-        return norms.new_tensor(self.margin * self.margin_fraction)
+        return norms.new_full((), self.margin * self.margin_fraction)
 
     def scales(self, norms: Tensor) -> Tensor:
         """Scale of each row's logits, [B], from the lengths of the embeddings [B]."""
@@ -202,16 +204,19 @@ class Head(Composable):
             embeddings = embeddings.to(dtype)
             check_rows_finite(type(self).__name__, embeddings.detach())
             unit, norms = unit_and_length(embeddings)
-            loss, self.hits = fused_loss(
+            columns = self._columns(labels)
+            loss, lead = fused_loss(
                 unit,
                 self.weight.to(dtype),
                 self.scales(norms),
                 self.margins(norms),
                 self.offset().to(dtype),
-                self._columns(labels),
+                columns,
                 self._form(),
             )
             loss = loss + self.penalty(norms)
+        self.hits = lead > 0
+        self.compared = columns.everywhere(self.num_classes)
         check_loss_finite(type(self).__name__, loss)
         return loss
 

@@ -85,7 +85,10 @@ class PrototypeMemory(Composable):
         prototypes: [M, D], unit rows; the first ``filled`` are in use.
         classes: int64 [M], whose they are; -1 where none is.
         refreshed: int64 [M], the step at which each was made.
-        hits: after a call, [B] bool: is the nearest remembered class the label?
+        hits: after a call, [B] bool: are the other photos of its class in the batch, by their mean,
+            nearer than every other remembered class? (Its own prototype holds the photo itself,
+            and would be near on noise too.) The only photo of a class is no hit.
+        compared: how many classes the last call compared with: chance hits one in so many.
 
     Raises:
         InputError: an unknown head or an argument out of range; a batch with more classes than
@@ -132,6 +135,7 @@ class PrototypeMemory(Composable):
         del self.head.weight
         self.head.register_buffer("weight", torch.zeros(0, embedding_dim), persistent=False)
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
+        self.compared = size
 
     @property
     def prototypes(self) -> Tensor:
@@ -179,8 +183,8 @@ class PrototypeMemory(Composable):
             embeddings = embeddings.to(torch.promote_types(dtype, torch.float32))
             check_rows_finite("PrototypeMemory", embeddings.detach())
             unit, norms = unit_and_length(embeddings)
-            weight, places = self._weights(unit, labels)
-            loss, self.hits = fused_loss(
+            weight, places, gain = self._weights(unit, labels)
+            loss, lead = fused_loss(
                 unit,
                 weight,
                 head.scales(norms),
@@ -190,19 +194,25 @@ class PrototypeMemory(Composable):
                 head._form(),
             )
             loss = loss + head.penalty(norms)
+        self.hits, self.compared = lead > gain, len(weight)
         check_loss_finite("PrototypeMemory", loss)
         return loss
 
-    def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The remembered prototypes [F, D] with the batch's among them, and whose each row is."""
+    def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The remembered prototypes [F, D] with the batch's among them, and what the rows have.
+
+        Returns:
+            The prototypes; the place of each row's own one [B]; how much nearer that is than one
+            made of the other photos alone would be [B].
+        """
         memory = self.slots
-        present, inverse, counts = labels.unique(return_inverse=True, return_counts=True)
+        present, inverse = labels.unique(return_inverse=True)
         if len(present) > len(memory.classes):
             raise InputError(
                 f"PrototypeMemory: memory_size: {len(memory.classes)}; the batch alone has "
                 f"{len(present)} classes"
             )
-        if int(counts.max()) < 2:
+        if len(present) == len(labels):
             raise InputError(
                 "PrototypeMemory: labels: no class has two samples in the batch, so every sample "
                 "is its own prototype; in a recipe, batch.sampler: balanced with batch.images of "
@@ -217,7 +227,17 @@ class PrototypeMemory(Composable):
         else:
             used = max(memory.filled, int(places.max()) + 1)
             weight = memory.prototypes[:used].to(fresh).index_copy(0, places, fresh)
-        return weight.to(unit), places[inverse]
+        return weight.to(unit), places[inverse], _by_itself(unit, sums, fresh, inverse)
+
+
+@torch.no_grad()
+def _by_itself(unit: Tensor, sums: Tensor, fresh: Tensor, inverse: Tensor) -> Tensor:
+    """By how much each photo [B, D] is nearer to its prototype since that holds it, [B]."""
+    others = sums[inverse] - unit
+    lengths = torch.linalg.vector_norm(others, dim=1)
+    without = (others * unit).sum(dim=1) / lengths
+    gain = (fresh[inverse] * unit).sum(dim=1) - without
+    return torch.where(lengths > 0, gain, torch.inf)  # no other photo: no hit
 
 
 class _Remembered(torch.autograd.Function):

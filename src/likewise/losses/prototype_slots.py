@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from likewise.losses.row_backup import RowBackup
+
 __all__ = ["PrototypeSlots"]
 
 NEVER = -1
@@ -32,6 +34,7 @@ class PrototypeSlots(nn.Module):
         self.register_buffer("classes", torch.full((size,), NEVER))
         self.register_buffer("refreshed", torch.full((size,), NEVER))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.row_backup = RowBackup("prototypes", "classes", "refreshed")
 
     @property
     def filled(self) -> int:
@@ -54,6 +57,8 @@ class PrototypeSlots(nn.Module):
     @torch.no_grad()
     def write(self, places: Tensor, prototypes: Tensor, present: Tensor) -> None:
         """Put prototypes [U, D] of the classes ``present`` [U] where ``places`` [U] says."""
+        for tensor in (self.prototypes, self.classes, self.refreshed):
+            self.row_backup.keep(tensor, places)
         self.prototypes.index_copy_(0, places, prototypes.to(self.prototypes))
         self.classes.index_copy_(0, places, present)
         self.refreshed.index_copy_(0, places, self.step.expand(len(places)).contiguous())

@@ -34,7 +34,7 @@ from likewise.losses.supcon import SupCon
 from likewise.losses.triplet import Triplet
 from likewise.losses.uniface import UniFace
 
-__all__ = ["create_loss", "list_losses", "parameter_names", "require_loss"]
+__all__ = ["create_loss", "list_losses", "needs_pairs", "parameter_names", "require_loss"]
 
 SOFTMAX: dict[str, type[nn.Module]] = {
     "adaface": AdaFace,
@@ -162,6 +162,26 @@ def _divided(
         one_of(f"parameter of {name}", key, set().union(*accepted))
         own[next(n for n, known in enumerate(accepted) if key in known)].setdefault(key, value)
     return weights, names, own
+
+
+def needs_pairs(name: str) -> bool:
+    """Whether a batch teaches the loss called ``name`` little without two photos of one class.
+
+    Args:
+        name: as for :func:`create_loss`; of a sum, whether it holds for any term.
+
+    Raises:
+        InputError: an unknown name.
+
+    Example:
+        >>> from likewise.losses.registry import needs_pairs
+        >>> needs_pairs("cosface"), needs_pairs("cosface + 0.1*triplet")
+        (False, True)
+    """
+    kinds = [LOSSES[term] for _, term in _terms(name)]
+    # Of a class, not of a loss: where it is a property, it is not known before there is one.
+    compare = (getattr(kind, "compares_samples", False) is True for kind in kinds)
+    return any(compare) or any(kind in MEMORIES.values() for kind in kinds)
 
 
 def _parameters(name: str) -> set[str]:

@@ -27,7 +27,7 @@ class _CrossEntropy(torch.autograd.Function):
         target[rows] = logits[own]
         reduction = CrossEntropy(shard.sum_(target))
         others = logits.index_put(own, logits.new_tensor(-torch.inf))
-        hits = target >= shard.max_(others.amax(1))
+        hits = target > shard.max_(others.amax(1))
         reduction.add(others.clone())
         reduction.merge(shard)
         share = 1 / max(len(logits), 1)
@@ -52,6 +52,6 @@ def shared_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tens
         columns: where the class of each row stands, and who exchanges numbers with whom.
 
     Returns:
-        The loss [], and [B] bool: is the largest logit of all the label's? The same everywhere.
+        The loss [], and [B] bool: is the label's logit above all others? The same everywhere.
     """
     return cast(tuple[Tensor, Tensor], _CrossEntropy.apply(logits, origin(logits), columns))

@@ -40,7 +40,8 @@ class Softmax(Composable):
     Attributes:
         weight: class weights [C, D], or the rows of this process's own classes.
         bias: [C], or as many; or None.
-        hits: after a call, [B] bool: is the class with the largest logit the label?
+        hits: after a call, [B] bool: is the label's logit above all others?
+        compared: how many classes a call compares with: chance hits one in so many.
 
     Raises:
         InputError: a wrong shape, dtype or device, a label out of range, embeddings not finite;
@@ -70,6 +71,7 @@ class Softmax(Composable):
         self.weight = allocate_rows(placement, self.num_classes, 1, self.embedding_dim)
         self.bias = nn.Parameter(torch.zeros(len(self.weight))) if bias else None
         self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
+        self.compared = self.num_classes
         draw_rows(self.weight, *self.own_class_rows()["weight"], embedding_dim**-0.5)
 
     def own_class_rows(self) -> dict[str, tuple[int, int]]:
@@ -101,7 +103,8 @@ class Softmax(Composable):
                 columns = all_columns(labels, self.num_classes, self.shard, sparse=False)
                 loss, self.hits = shared_cross_entropy(logits, columns)
             else:
-                self.hits = logits.detach().argmax(1) == labels
+                own = logits.detach().gather(1, labels[:, None])
+                self.hits = (logits.detach() >= own).sum(1) == 1
                 # A mean over no row would be NaN.
                 loss = F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
         check_loss_finite("Softmax", loss)

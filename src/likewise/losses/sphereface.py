@@ -72,10 +72,10 @@ class SphereFace(Head):
 
     def margins(self, norms: Tensor) -> Tensor:
         """The share of ψ in the target: f/(1 + λ)."""
-        share = self.margin_fraction / (1 + self.annealing.weight())
+        share = self.margin_fraction * self.annealing.share(norms)
         if self.training:
             self.annealing.advance()
-        return norms.new_tensor(share)
+        return share
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos θ`` and ``ψ(θ)``, blended; ``margin`` is the share of the second."""

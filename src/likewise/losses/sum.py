@@ -65,6 +65,12 @@ class Wrapper(Composable):
         found = (getattr(loss, "hits", None) for loss in self.inner())
         return next((hits for hits in found if hits is not None), None)
 
+    @property
+    def compared(self) -> int | None:
+        """With how many classes that loss compared; None if none has classes to hit."""
+        found = (loss for loss in self.inner() if getattr(loss, "hits", None) is not None)
+        return getattr(next(found, None), "compared", None)
+
     def set_margin_fraction(self, fraction: float) -> None:
         """Scale the margin of every loss that has one, for a warm-up."""
         for loss in self.inner():

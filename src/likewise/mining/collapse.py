@@ -52,8 +52,8 @@ class CollapseDetector(nn.Module):
         self.fraction = fraction
         self.momentum = momentum
         # Both hold two numbers: of the positives, of the negatives. NaN: nothing seen yet.
-        self.register_buffer("means", torch.full((2,), torch.nan, dtype=torch.float64))
-        self.register_buffer("widest", torch.zeros(2, dtype=torch.float64))
+        self.register_buffer("means", torch.full((2,), torch.nan))
+        self.register_buffer("widest", torch.zeros(2))
         self.register_buffer("collapsed", torch.tensor(False))
 
     @torch.no_grad()

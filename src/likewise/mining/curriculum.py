@@ -70,7 +70,7 @@ class Curriculum(nn.Module):
         self.hold = hold
         self.patience = patience
         self.detector = detector or CollapseDetector()
-        self.register_buffer("hardness", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("hardness", torch.zeros(()))
         self.register_buffer("collapsed_for", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()

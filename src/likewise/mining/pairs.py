@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from likewise.errors import InputError, one_of
+from likewise.machine import finest_float
 
 __all__ = [
     "AdjacentPairs",
@@ -181,7 +182,7 @@ def balanced_pairs(
 def _draw(weights: Tensor, count: int, generator: Generator | None) -> Tensor:
     """``count`` positions, each with a chance proportional to its weight."""
     # Not torch.multinomial: that is limited to 2²⁴ categories.
-    edges = weights.double().cumsum(0)
+    edges = weights.to(finest_float(weights.device)).cumsum(0)
     spots = edges[-1] * _uniform(count, weights, generator)
     return torch.searchsorted(edges, spots, right=True).clamp_(max=len(weights) - 1)
 
@@ -193,4 +194,6 @@ def _below(limits: Tensor, generator: Generator | None) -> Tensor:
 
 
 def _uniform(count: int, like: Tensor, generator: Generator | None) -> Tensor:
-    return torch.rand(count, generator=generator, device=like.device, dtype=torch.float64)
+    return torch.rand(
+        count, generator=generator, device=like.device, dtype=finest_float(like.device)
+    )

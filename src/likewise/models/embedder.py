@@ -35,7 +35,12 @@ from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.progress import progress
 
-__all__ = ["Embedder"]
+__all__ = ["BadWeights", "Embedder"]
+
+
+class BadWeights(LikewiseError):
+    """A network answers photos with what has no direction: not finite, or zero."""
+
 
 log = logging.getLogger(__name__)
 
@@ -290,7 +295,7 @@ class Embedder:
                 vectors = vectors + self.module(images.flip(-1))
             vectors = vectors.float().cpu()
         if not bool(torch.isfinite(vectors).all()):
-            raise LikewiseError("embed: the network's answers are not finite; its weights are bad")
+            raise BadWeights("embed: the network's answers are not finite; its weights are bad")
         return vectors
 
     def config(self) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""Batch normalisation over the batch of all processes, on any backend: gloo on CPU, NCCL on GPUs.
+"""Batch normalisation over the batch of all processes, on GPUs and on the CPU.
 
-torch's own ``SyncBatchNorm`` refuses tensors on the CPU. This one is exact on both: forward and
-backward equal those of plain batch normalisation over the whole batch in one process.
+On a GPU it is torch's own, with its kernels. That refuses tensors on the CPU, where processes talk
+by gloo: there it is made here. Both are exact: forward and backward equal those of plain batch
+normalisation over the whole batch in one process.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -23,20 +24,25 @@ log = logging.getLogger(__name__)
 class _Synchronised(nn.modules.batchnorm._BatchNorm):
     """The part that both share: in training, statistics of all processes; else as it was."""
 
+    # What the forward pass of torch's SyncBatchNorm looks for. To inherit from it would not do:
+    # DistributedDataParallel refuses it on the CPU.
+    process_group = None
+    _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalise over the batch of all processes, [b, C] or [b, C, …], each its own b."""
         statistics = self.training or not self.track_running_stats
         if not (statistics and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(input)
-        x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
-        normalised, mean, variance, count = _Normalise.apply(x, origin(x), self.eps)
+        if torch_synchronises(input.device):
+            return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, self), input)
+        tensors = [t for t in (input, self.weight, self.bias) if t is not None]
+        normalised, mean, variance, count = _Normalise.apply(
+            input, self.weight, self.bias, origin(*tensors), self.eps
+        )
         if self.training and self.track_running_stats:
             self._move(mean, variance, count)
-        shape = (1, -1, *(1,) * (x.ndim - 2))
-        if self.weight is not None:
-            normalised = normalised * self.weight.to(x.dtype).view(shape)
-            normalised = normalised + self.bias.to(x.dtype).view(shape)
-        result: Tensor = normalised.to(input.dtype)
+        result: Tensor = normalised
         return result
 
     @torch.no_grad()
@@ -121,16 +127,35 @@ def plain_norm(module: nn.Module) -> nn.Module:
     return module
 
 
+def torch_synchronises(device: torch.device) -> bool:
+    """Whether torch's own ``SyncBatchNorm`` takes tensors on this device."""
+    return device.type not in ("cpu", "mps")
+
+
+def _fine(x: Tensor) -> Tensor:
+    """In float32, if it is in a shorter format."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 class _Normalise(torch.autograd.Function):
-    """``(x - mean) / √(variance + ε)`` over all processes; one collective each way."""
+    """``γ·(x - mean)/√(variance + ε) + β`` over all processes; one collective each way.
+
+    It computes in float32 or finer. What it keeps for the way back is the input in the format
+    that it came in, not what was computed from it: under bf16 half the memory.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, source: Tensor, eps: float
+        ctx: Any,
+        input: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        source: Tensor,
+        eps: float,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         ctx.origin = source
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        shape = (1, -1, *(1,) * (x.ndim - 2))
+        x = _fine(input)
+        axes, shape = _axes(x), _shape(x)
         own = x.new_tensor(float(x.numel() // x.shape[1]))
         # Sums of squares would cancel where the mean is large: squares about each process's own
         # mean are gathered, and put together as Chan, Golub and LeVeque (1983) do.
@@ -142,22 +167,42 @@ class _Normalise(torch.autograd.Function):
         squares = squares.sum(0) + (counts * (means - mean).square()).sum(0)
         variance = squares / count.clamp(min=1)
         inverse = torch.rsqrt(variance + eps)
-        normalised = (x - mean.view(shape)) * inverse.view(shape)
-        ctx.save_for_backward(normalised, inverse, count)
+        result = (x - mean.view(shape)) * inverse.view(shape)
+        if weight is not None and bias is not None:
+            result = result * weight.to(x).view(shape) + bias.to(x).view(shape)
+        ctx.save_for_backward(input, weight, mean, inverse, count)
         ctx.mark_non_differentiable(mean, variance, count)
-        return normalised, mean, variance, count
+        return result.to(input.dtype), mean, variance, count
 
     @staticmethod
     @once_differentiable("normalisation over the batch of several processes")
-    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
-        normalised, inverse, count = ctx.saved_tensors
-        axes = [axis for axis in range(grad.ndim) if axis != 1]
-        shape = (1, -1, *(1,) * (grad.ndim - 2))
-        sums = torch.stack([grad.sum(axes), (grad * normalised).sum(axes)])
+    def backward(
+        ctx: Any, grad: Tensor, *_: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:
+        input, weight, mean, inverse, count = ctx.saved_tensors
+        x, grad = _fine(input), _fine(grad)
+        axes, shape = _axes(x), _shape(x)
+        normalised = (x - mean.view(shape)) * inverse.view(shape)
+        by_bias, by_weight = grad.sum(axes), (grad * normalised).sum(axes)
+        sums = torch.stack([by_bias, by_weight])
         dist.all_reduce(sums)
         along_mean, along_scale = sums / count.clamp(min=1)
-        grad = grad - along_mean.view(shape) - normalised * along_scale.view(shape)
-        return grad * inverse.view(shape), None, None
+        by_input = grad - along_mean.view(shape) - normalised * along_scale.view(shape)
+        if weight is None:
+            return (by_input * inverse.view(shape)).to(input.dtype), None, None, None, None
+        by_input = by_input * (inverse * weight.to(x)).view(shape)
+        # As everywhere, the share of this process: the gradients of weights are averaged later.
+        return by_input.to(input.dtype), by_weight.to(weight), by_bias.to(weight), None, None
+
+
+def _axes(x: Tensor) -> list[int]:
+    """All axes of [b, C, …] but that of the channels."""
+    return [axis for axis in range(x.ndim) if axis != 1]
+
+
+def _shape(x: Tensor) -> tuple[int, ...]:
+    """The shape in which numbers of the channels [C] fit [b, C, …]."""
+    return (1, -1, *(1,) * (x.ndim - 2))
 
 
 def _gathered(own: Tensor) -> tuple[Tensor, Tensor, Tensor]:

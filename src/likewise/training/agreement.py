@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -24,6 +24,7 @@ class Agreement:
 
     Args:
         everyone: whether it holds on every process.
+        sums: numbers, each added up over all processes.
         total: a tensor of counts, added up over all processes (it may be written over).
         first: whether this is the one that writes.
         processes: how many there are.
@@ -35,6 +36,7 @@ class Agreement:
     """
 
     everyone: Callable[[bool], bool] = _everyone
+    sums: Callable[[Sequence[float]], list[float]] = list
     total: Callable[[Tensor], Tensor] = _total
     first: bool = True
     processes: int = 1

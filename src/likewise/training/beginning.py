@@ -15,6 +15,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
 from likewise.storage import sha256_of
+from likewise.training.batch_choice import with_sampler
 from likewise.training.checkpoint import INDEX, Checkpoint
 from likewise.training.idle_keys import refuse_idle_keys
 from likewise.training.lengthening import with_epochs
@@ -74,7 +75,7 @@ def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
             )
         chosen = recipe or Recipe()
         refuse_idle_keys(chosen)
-        return chosen
+        return with_sampler(chosen)
     if not (folder / RECIPE).exists():
         raise InputError(f"{folder}: no run to resume (no {RECIPE} in it)")
     if (folder / MODEL).exists() and not begun:
@@ -83,7 +84,7 @@ def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
             f"weights: --set model.weights={folder / MODEL} and another --out"
         )
     own = load_recipe(folder / RECIPE)
-    if recipe is not None and recipe != own:
+    if recipe is not None and with_sampler(recipe) != own:
         raise InputError(
             f"{folder}: resume continues with its own {RECIPE}, of which only the epochs may "
             "change (--epochs); leave the recipe and --set out"

@@ -134,7 +134,7 @@ class Gradients:
             cache = GradientCache(self.module, self.embed, count, self.hold)
         with phase("network"):
             embeddings = cache.embed_all(pixels) if cache is not None else self.embed(pixels)
-            guard.embeddings(embeddings)
+            embeddings = guard.embeddings(embeddings)
         with phase("loss"):
             self._teach(pixels)
             if cache is not None:
@@ -147,12 +147,14 @@ class Gradients:
         with phase("optimiser"):
             self.replicas.average_loss_gradients()
             self.freezing.drop_gradients()
+            if scaler.is_enabled():  # float16 expects gradients that overflow: the scaler's affair
+                guard.settle()
             scaler.unscale_(optimizer)
             self.replicas.agree_on_overflow(scaler, optimizer)
             weights = (p for group in optimizer.param_groups for p in group["params"])
             norm = clip_gradients(weights, self.clip, split=self.replicas.split)
-            if not scaler.is_enabled():  # under float16 the scaler expects overflows
-                guard.gradient(norm)
+            if not scaler.is_enabled():
+                guard.settle(norm)
         return Taken(value.detach(), embeddings.detach(), norm)
 
     def embed(self, pixels: Tensor) -> Tensor:

@@ -9,14 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError
+from likewise.losses.refusals import Refusal, put_off
 from likewise.training.agreement import Agreement
-from likewise.training.buffers import BufferCopy
+from likewise.training.buffers import StateCopy
 from likewise.training.culprit import culprit_backward, culprit_forward
 
-__all__ = ["NotFinite", "StepGuard", "Stopped"]
+__all__ = ["REMEDY", "NotFinite", "StepGuard", "Stopped"]
 
 log = logging.getLogger(__name__)
 NAMED = 3  # photos in a line; train.log has them all
+ELSEWHERE = "not finite on another process"
+REMEDY = "Try a lower optimizer.lr, a longer schedule.warmup_epochs, or training.precision=float32"
 
 
 class NotFinite(LikewiseError):
@@ -45,7 +48,7 @@ class StepGuard:
 
     Args:
         module: the network, whose running averages a bad step must not move.
-        loss: its loss.
+        loss: its loss, whose running state must not either.
         most: steps in a row that may be skipped.
         agreement: how all processes come to the same decision.
 
@@ -59,52 +62,86 @@ class StepGuard:
         self.loss = loss
         self.most = most
         self.agreement = agreement
-        self.before = BufferCopy(module)
+        self.before = StateCopy(module, loss)
         self.in_a_row = 0
         self.skipped = 0
+        self._finite: Tensor | None = None
+        self._value: Tensor | None = None
+        self._refusals: list[Refusal] = []
 
     def begin(self) -> None:
         """Remember what the forward pass will move."""
         self.before.take()
+        self._finite, self._value, self._refusals = None, None, []
 
-    def embeddings(self, embeddings: Tensor) -> None:
-        """Check the embeddings [B, D], before any loss compares them.
-
-        Raises:
-            NotFinite: on every process, if they are not finite on one.
-        """
-        finite = embeddings.detach().isfinite().all(dim=1)
-        if not self.agreement.everyone(bool(finite.all())):
-            raise NotFinite("output of the network", ~finite)
+    def embeddings(self, embeddings: Tensor) -> Tensor:
+        """The embeddings [B, D] for the loss, zero where they are not finite: see ``settle``."""
+        self._finite = embeddings.detach().isfinite().all(dim=1)
+        return torch.where(self._finite[:, None], embeddings, 0)
 
     def value(self, loss: Callable[[], Tensor]) -> Tensor:
-        """The loss, checked.
+        """The loss; what is wrong with its numbers ``settle`` tells.
 
         Raises:
-            NotFinite: on every process, if it is not finite on one.
+            InputError: the batch is wrong, not the numbers.
+            NotFinite: on every process, if the loss refuses the numbers on one by itself.
         """
-        value: Tensor | None = None
         told = ""
+        with put_off() as self._refusals:
+            try:
+                self._value = loss()
+            except InputError:
+                raise
+            except LikewiseError as error:
+                told = f"not finite ({error})"
+            except Exception:
+                self._refuse()  # such as a label out of range, which made it stumble
+                raise
+        if not self.agreement.everyone(self._value is not None) or self._value is None:
+            raise NotFinite("loss", told=told or ELSEWHERE)
+        return self._value
+
+    def settle(self, norm: Tensor | None = None) -> None:
+        """After the backward pass look at everything: the one time that a step waits for numbers.
+
+        Args:
+            norm: the length of the gradient, if that is to be finite.
+
+        Raises:
+            NotFinite: on every process, if the embeddings, the loss or the gradient are not finite
+                on one.
+            InputError: what the loss refused.
+        """
+        finite, value = self._finite, self._value
+        if finite is None or value is None:
+            raise RuntimeError("settle: nothing was computed")  # a mistake of the caller
+        flags = [~finite.all(), *(refusal.wrong for refusal in self._refusals)]
+        flags += [~value.detach().isfinite(), *(() if norm is None else (~norm.isfinite(),))]
+        wrong: list[bool] = torch.stack([flag.to(value.device) for flag in flags]).tolist()
+        of_loss = any(wrong[1 : 2 + len(self._refusals)])
+        told = [wrong[0], of_loss, norm is not None and wrong[-1]]
+        of_network, of_loss_anywhere, of_gradient = self.agreement.sums(told)
+        if of_network:
+            raise NotFinite("output of the network", ~finite)
+        if of_loss_anywhere:
+            raise NotFinite("loss", told=self._told(value) if of_loss else ELSEWHERE)
+        if of_gradient:
+            raise NotFinite("gradient")
+
+    def _told(self, value: Tensor) -> str:
+        """What is wrong with the loss."""
         try:
-            value = loss()
-            told = f"{float(value.detach()):g}"
-        except InputError:  # the batch is wrong, not the numbers
+            self._refuse()
+        except InputError:
             raise
         except LikewiseError as error:
-            told = f"not finite ({error})"
-        finite = value is not None and bool(value.detach().isfinite())
-        if not self.agreement.everyone(finite) or value is None:
-            raise NotFinite("loss", told="not finite on another process" if finite else told)
-        return value
+            return f"not finite ({error})"
+        return f"{float(value.detach()):g}"
 
-    def gradient(self, norm: Tensor) -> None:
-        """Check the gradient by its length.
-
-        Raises:
-            NotFinite: on every process, if it is not finite on one.
-        """
-        if not self.agreement.everyone(bool(norm.isfinite())):
-            raise NotFinite("gradient")
+    def _refuse(self) -> None:
+        for refusal in self._refusals:
+            if bool(refusal.wrong):
+                raise refusal.error()
 
     def passed(self) -> None:
         """A good step was taken."""
@@ -142,8 +179,7 @@ class StepGuard:
         if self.in_a_row > self.most:
             raise Stopped(
                 f"training: {message}; {self.in_a_row} such steps in a row. The weights before "
-                "them are kept. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
-                "training.precision=float32"
+                f"them are kept. {REMEDY}"
             )
         log.warning("%s; skipped", message)
 

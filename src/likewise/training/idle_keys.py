@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from likewise.errors import InputError
+from likewise.training.batch_choice import with_sampler
 from likewise.training.recipe import Recipe
 
 __all__ = ["refuse_idle_keys"]
@@ -95,9 +96,10 @@ def refuse_idle_keys(recipe: Recipe) -> None:
         likewise.errors.InputError: distill.weight=2.0: has no effect with distill.teacher=None; \
 set distill.teacher=MODEL, or leave distill.weight out
     """
+    decided = with_sampler(recipe)
     for need in _NEEDS:
         section, decider = _at(recipe, need.on)
-        value = getattr(section, decider)
+        value = getattr(_at(decided, need.on)[0], decider)
         if need.holds(value) or (need.choice and decider in section.model_fields_set):
             continue
         for key in need.keys:

@@ -11,10 +11,11 @@ from torch import nn
 from likewise.data.manifest import Manifest
 from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.errors import InputError, LikewiseError
-from likewise.models.embedder import Embedder
+from likewise.models.embedder import BadWeights, Embedder
 from likewise.models.registry import Backbone
 from likewise.models.store import CONFIG
 from likewise.storage import read_json
+from likewise.training.guards import REMEDY, Stopped
 from likewise.training.norm_statistics import NormStatistics
 from likewise.training.processes import Processes
 from likewise.training.result import MODEL
@@ -34,7 +35,7 @@ __all__ = ["Measuring"]
 log = logging.getLogger(__name__)
 ALIKE = 0.99  # mean cosine between embeddings of different photos
 AUC = "Validation AUC"  # in the model's configuration, in full
-REMEDY = (
+IF_ALIKE = (
     "Try a lower optimizer.lr, more steps (smaller batches, or more epochs), easier triplets "
     "(loss.mining), or a loss with class weights first"
 )
@@ -84,6 +85,8 @@ class Measuring:
                 except GaveUp:
                     done = False
                     log.info("epoch %d: stopped before it was measured", self.trainer.epoch)
+                except BadWeights as error:
+                    raise self._diverged(error) from error
         told = [best.value, best.epoch, best.waited, done]
         value, epoch, waited, done_there = self.processes.from_first(told)
         self.trainer.best = Best(value, int(epoch), int(waited))
@@ -103,21 +106,25 @@ class Measuring:
         with asking(module, give_up):
             self.statistics.recompute(module, trainer.moved_norms())
         embedder = self._embedder(module, None)
-        if self.validation is None:
-            with asking(module, give_up):
-                vectors = embedder.embed_pixels(self.statistics.sample)
-            if self._usable(mean_cosine(vectors), last=last):
-                self._save(embedder)
-            return
+        measured: Validated | None = None
         try:
-            measured = self.validation.measure(embedder, give_up)
+            if self.validation is not None:
+                measured = self.validation.measure(embedder, give_up)
+                cosine = measured.mean_cosine
+            else:
+                with asking(module, give_up):
+                    cosine = mean_cosine(embedder.embed_pixels(self.statistics.sample))
         except LikewiseError as error:
             self._not_measured(error, last=last)
             return
+        if measured is None:
+            if self._usable(cosine, last=last):
+                self._save(embedder)
+            return
         numbers = measured.verification
         report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
-        report["val/mean_cosine"] = measured.mean_cosine
-        if not self._usable(measured.mean_cosine, last=last):
+        report["val/mean_cosine"] = cosine
+        if not self._usable(cosine, last=last):
             return
         kept = self._is_to_be_kept(numbers.auc)
         log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (kept)" if kept else "")
@@ -157,7 +164,7 @@ class Measuring:
                 self._told_alike = True
                 log.warning(
                     "epoch %d: the network, as it would be saved, answers all photos nearly alike "
-                    "(mean cosine %.4f). %s", self.trainer.epoch, cosine, REMEDY,
+                    "(mean cosine %.4f). %s", self.trainer.epoch, cosine, IF_ALIKE,
                 )  # fmt: skip
             return True
         told = (
@@ -165,8 +172,8 @@ class Measuring:
             "closer to 1 than float32 can tell apart"
         )
         if last and self.trainer.best.epoch < 0:
-            raise LikewiseError(f"training: {told}, and no epoch gave a model. {REMEDY}")
-        log.warning("epoch %d: %s; not kept. %s", self.trainer.epoch, told, REMEDY)
+            raise LikewiseError(f"training: {told}, and no epoch gave a model. {IF_ALIKE}")
+        log.warning("epoch %d: %s; not kept. %s", self.trainer.epoch, told, IF_ALIKE)
         return False
 
     def _is_worse(self, auc: float) -> bool:
@@ -180,6 +187,15 @@ class Measuring:
         log.info("the model that is there has AUC %.4f and stays", there)
         return True
 
+    def _diverged(self, error: BadWeights) -> Stopped:
+        """The weights went astray though every step was finite."""
+        best = self.trainer.best.epoch
+        kept = f"The model of epoch {best} is kept" if best >= 0 else "No epoch gave a model"
+        return Stopped(
+            f"training: after epoch {self.trainer.epoch} the network has diverged ({error}). "
+            f"{kept}. {REMEDY}"
+        )
+
     def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
         """Amid steps that are not finite those of the next epoch decide; a last one has none."""
         trainer, bad = self.trainer, self.trainer.guard.in_a_row
@@ -188,8 +204,7 @@ class Measuring:
         if last and trainer.best.epoch < 0:
             raise LikewiseError(
                 f"training: it ended with {bad} steps in a row that were not finite, and no epoch "
-                "gave a model. Try a lower optimizer.lr, a longer schedule.warmup_epochs, or "
-                "training.precision=float32"
+                f"gave a model. {REMEDY}"
             ) from error
         log.warning("epoch %d: not measured (%s)", trainer.epoch, error)
 

@@ -14,6 +14,7 @@ from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, Plain
 from likewise.errors import InputError
 from likewise.losses import Placement, PrototypeMemory, Shard, create_loss
 from likewise.models.registry import Backbone, create_backbone
+from likewise.training.batch_choice import with_sampler
 from likewise.training.distilling import Distilling, with_teacher
 from likewise.training.recipe import Recipe
 from likewise.training.starting import Start, start_of
@@ -90,7 +91,7 @@ def loss_of(
         placement=_placement(recipe, shard or Shard(), folder),
         **recipe.loss.parameters(),
     )
-    batch = recipe.batch
+    batch = with_sampler(recipe).batch
     alone = batch.sampler == "plain" or (batch.sampler == "balanced" and batch.images < 2)
     if alone and any(isinstance(part, PrototypeMemory) for part in loss.modules()):
         raise InputError(
@@ -118,7 +119,7 @@ def batches_of(recipe: Recipe, labels: NDArray[np.int64]) -> BatchPlan:
     Raises:
         InputError: there are too few identities for such batches.
     """
-    batch, seed = recipe.batch, recipe.training.seed
+    batch, seed = with_sampler(recipe).batch, recipe.training.seed
     if batch.sampler == "plain":
         return PlainBatches(labels, batch.size, seed)
     if batch.sampler == "pairs":
@@ -135,7 +136,7 @@ def seed_everything(seed: int) -> None:
 
 def origins(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
     """What a run begins with and learns from besides its photos, a line each, for the log."""
-    model, lines = recipe.model, []
+    model, lines = recipe.model, [f"a batch: {_composed(recipe)}"]
     if model.weights is not None:
         but = f", but for {', '.join(model.weights_except)}" if model.weights_except else ""
         lines.append(f"begins with the weights of {model.weights}{but}")
@@ -149,3 +150,10 @@ def origins(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
             f"the same photos at {sees.height}×{sees.width}"
         )
     return lines
+
+
+def _composed(recipe: Recipe) -> str:
+    batch = with_sampler(recipe).batch
+    if batch.sampler == "balanced":
+        return f"{batch.images} photos of each of {batch.identities} people"
+    return f"{batch.size} photos" + (", in pairs" if batch.sampler == "pairs" else "")

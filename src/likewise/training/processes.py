@@ -167,6 +167,7 @@ class Processes:
             return ALONE
         return Agreement(
             everyone=lambda holds: not self.any(not holds),
+            sums=self.total,
             total=_added_up,
             first=self.first,
             processes=self.count,

@@ -67,11 +67,12 @@ class Data(Section):
 class BatchPlan(Section):
     """What a batch is made of."""
 
-    sampler: Literal["plain", "balanced", "pairs"] = Field(
-        "plain",
-        description="photos in random order (each once an epoch at most: a last batch that is not "
-        "full is left out), P identities × K photos, or pairs side by side, half of them of one "
-        "person (for loss.miner: adjacent)",
+    sampler: Literal["auto", "plain", "balanced", "pairs"] = Field(
+        "auto",
+        description="plain: photos in random order (each once an epoch at most: a last batch that "
+        "is not full is left out); balanced: P identities × K photos; pairs: side by side, half of "
+        "them of one person (for loss.miner: adjacent); auto: balanced or pairs where the loss "
+        "compares photos with each other, else plain",
     )
     size: int = Field(128, ge=2, description="photos a batch (plain, pairs)")
     identities: int = Field(16, ge=2, description="P (balanced)")

@@ -136,8 +136,17 @@ class Trainer:
         self.guard.scale(scaler)
         hits: Tensor | None = getattr(self.loss, "hits", None)
         if self.watch is not None:
-            self.watch.step(taken.embeddings, labels, self._own(hits, labels))
+            compared: int | None = getattr(self.loss, "compared", None)
+            self.watch.step(
+                taken.embeddings, labels, self._own(hits, labels), compared, self._paired()
+            )
         return taken.loss, torch.empty(0) if hits is None else hits
+
+    def _paired(self) -> Tensor | None:
+        """Whether the batch had two photos of one person; None if no loss compares photos."""
+        told = [getattr(part, "paired", None) for part in self.loss.modules()]
+        found = [paired for paired in told if isinstance(paired, Tensor)]
+        return torch.stack(found).all() if found else None
 
     def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:
         """Of the hits of the whole batch, those of this process's share."""

@@ -16,7 +16,7 @@ from likewise.distances.resolution import mean_cosine
 from likewise.evaluation.calibration import Calibrated, calibrate_pairs
 from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification import Verification, pair_scores, verification
-from likewise.models.embedder import Embedder
+from likewise.models.embedder import BadWeights, Embedder
 
 __all__ = ["ENOUGH", "GaveUp", "Validated", "Validation", "asking", "calibrated"]
 
@@ -77,6 +77,7 @@ class Validation:
 
         Raises:
             GaveUp: it said so.
+            BadWeights: photos are answered with what has no direction.
         """
         with asking(embedder.module, give_up):
             if self.pixels is not None:
@@ -86,6 +87,10 @@ class Validation:
                 vectors, labels = embeddings.vectors, embeddings.labels
         if give_up():
             raise GaveUp
+        if zero := int((~vectors.any(axis=1)).sum()):
+            raise BadWeights(
+                f"{zero:,} of {len(vectors):,} held-out photos are answered with zeros"
+            )
         pairs = draw_pairs(labels, limit=PAIRS, seed=self.seed)
         left, right = np.asarray(pairs.left), np.asarray(pairs.right)
         scores = pair_scores(vectors, left, right)

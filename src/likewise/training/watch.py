@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from likewise.machine import finest_float
 from likewise.training.agreement import Agreement
 
 __all__ = ["Watch"]
@@ -16,8 +17,9 @@ __all__ = ["Watch"]
 log = logging.getLogger(__name__)
 ALIKE = 0.99  # mean cosine between the embeddings of a batch
 ANCHORS = 256  # rows of a batch that are compared, where the loss has no classes to hit
-COUNTS = ("seen", "hit", "sums")  # of the epoch at hand
+COUNTS = ("seen", "hit", "sums", "pairs")  # of the epoch at hand
 WORTH_TELLING = 0.01  # share of the classes
+WITHOUT_PAIR = 0.1  # share of the batches
 
 
 class Watch:
@@ -30,6 +32,8 @@ class Watch:
     - **Nothing learned**: after the warm-up the photos hit their own class (or, where the loss
       has no classes, find one of their own as the nearest of the batch) no more often than chance
       would, within two standard deviations.
+    - **No pairs**: the loss compares photos with each other, and more than a tenth of the batches
+      of an epoch held no two of one person.
 
     Args:
         names: of the C classes.
@@ -57,28 +61,49 @@ class Watch:
         self.ever = torch.zeros(classes, dtype=torch.bool, device=device)
         self.silent = torch.zeros(classes, dtype=torch.int16, device=device)  # epochs in a row
         # Of this epoch: photos right, right by chance, the variance of that, mean cosine, steps.
-        self.sums = torch.zeros(5, dtype=torch.float64, device=device)
+        self.sums = torch.zeros(5, dtype=finest_float(device), device=device)
+        # Of this epoch: batches whose photos are compared with each other, those without a pair.
+        self.pairs = torch.zeros(2, dtype=torch.int32, device=device)
         self.has_hits = False
         self.watched = 0  # epochs
         self.told: set[str] = set()
 
     @torch.no_grad()
-    def step(self, embeddings: Tensor, labels: Tensor, hits: Tensor | None) -> None:
-        """Count a batch: embeddings [B, D], labels [B], and which hit their class [B], if any."""
+    def step(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        hits: Tensor | None,
+        compared: int | None = None,
+        paired: Tensor | None = None,
+    ) -> None:
+        """Count a batch.
+
+        Args:
+            embeddings: [B, D].
+            labels: [B].
+            hits: which came nearest to their own class, [B] bool, where the loss has classes.
+            compared: how many classes they could have come nearest to; None: all.
+            paired: whether the batch of all processes had two photos of one class, [] bool, where
+                the loss compares photos.
+        """
         labels = labels.to(self.seen.device)
         self.seen.index_add_(0, labels, torch.ones_like(labels, dtype=torch.int32))
         unit = torch.nn.functional.normalize(embeddings.detach().float(), dim=1)
         if hits is not None and len(hits) == len(labels):
             self.has_hits = True
             self.hit.index_add_(0, labels, hits.to(torch.int32))
-            chance = torch.full((len(labels),), 1 / len(self.seen), device=unit.device)
+            share = 1 / (compared or len(self.seen))
+            chance = torch.full((len(labels),), share, device=unit.device)
             right = hits.sum()
         else:
             right, chance = _nearest_of_own(unit, labels)
         cosine = unit.mean(dim=0).square().sum()
         variance = (chance * (1 - chance)).sum()
+        if paired is not None:
+            self.pairs += torch.stack([torch.ones_like(paired), ~paired]).int()
         counts = (right, chance.sum(), variance, cosine, cosine.new_ones(()))
-        self.sums += torch.stack([count.double() for count in counts])
+        self.sums += torch.stack([count.to(self.sums.dtype) for count in counts])
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Warn of what this epoch (counted from 1) has shown; returns numbers for the log."""
@@ -103,6 +128,7 @@ class Watch:
                 "schedule.margin_warmup_epochs, loss.scale=auto, and look at the labels: "
                 "likewise data inspect",
             )
+        self._pairs(numbers)
         if self.watched == self.epochs:
             self._never(~self.ever)
         if self.has_hits and settled:
@@ -125,9 +151,24 @@ class Watch:
         for name in (*COUNTS, "ever", "silent"):
             if name in COUNTS and not self.agreement.first:
                 getattr(self, name).zero_()
-            else:
+            elif name in state:  # older checkpoints have no counts of pairs
                 getattr(self, name).copy_(state[name])
         self.watched, self.has_hits = int(state["watched"]), bool(state["has_hits"])
+
+    def _pairs(self, numbers: dict[str, float]) -> None:
+        # Every process counts every batch.
+        batches, without = (
+            self.agreement.total(self.pairs.clone()) // self.agreement.processes
+        ).tolist()
+        if not batches:
+            return
+        numbers["train/batches_without_pair"] = float(without)
+        if without > WITHOUT_PAIR * batches:
+            self._tell(
+                "pairs",
+                f"{without:,} of {batches:,} batches held no two photos of one person, so the loss "
+                "had nothing to bring together. Use batch.sampler=balanced",
+            )
 
     def _never(self, missing: Tensor) -> None:
         if count := int(missing.sum()):
