@@ -11,7 +11,9 @@ from PIL import Image
 
 import likewise
 from likewise.cli import main
+from likewise.cli.index_search import warn_of_strangers
 from likewise.distances import Cosine
+from likewise.models.operating_point import OperatingPoint
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
@@ -104,6 +106,16 @@ def test_search_says_who_is_known_at_the_models_threshold(
     ):
         code, _, err = run(capsys, *ask, *more)
         assert (code, problem in " ".join(err.split())) == (2, True)
+
+
+def test_search_warns_where_a_stranger_is_likely_to_be_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    point = OperatingPoint(0.4, far=1e-3, tar=0.9, genuine=100, impostor=10_000)
+    warn_of_strangers(point, 40)  # 1 - .999^40 = .039
+    assert capsys.readouterr().err == ""
+    warn_of_strangers(point, 1000)
+    assert "63% of strangers would be taken for one of these 1,000" in capsys.readouterr().err
 
 
 def test_search_without_a_threshold_says_so_only_where_a_model_has_one(

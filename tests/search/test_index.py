@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
 from likewise.search.index import METRICS, Index
 
@@ -132,6 +133,12 @@ def test_add_and_remove_against_a_dictionary() -> None:
     expected = sorted(truth, key=lambda n: -float(np.float32(truth[n]) @ np.float32(query)))
     assert ids[0].tolist() == expected
     assert len(index) == len(truth)
+
+
+def test_an_emptied_index_is_empty_in_its_own_space_too() -> None:
+    index = Index.build(np.eye(3), metric=Mahalanobis(factor=np.eye(3)))
+    index.remove([0, 1, 2])
+    assert len(index.in_own_space()) == len(index.in_own_space().vectors) == 0
 
 
 def test_save_load_and_replace(tmp_path: Path) -> None:

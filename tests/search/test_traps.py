@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,15 @@ from likewise.search.index import Index
 from likewise.search.interface import open_index
 from likewise.search.knobs import Settings
 from likewise.search.plain import threads_for
+from likewise.search.rebuild import FallenApart
+from likewise.search.tuning.trial import built_over
 from tests.search.backends import Backend, items
 from tests.search.cases import (
     COUNT,
     EACH,
     IDS,
     ITEMS,
+    LIGHT,
     QUERIES,
     VECTORS,
     best,
@@ -181,6 +185,27 @@ def test_a_mahalanobis_index_is_the_distance_itself(backend: Backend, tmp_path: 
         assert back.search(q, 1)[1][:, 0].tolist() == [1000, 1001, 1002, 1003]
     with pytest.raises(InputError, match="have 5 dimensions, the index has 6"):
         index.search(q[:, :5])
+
+
+@pytest.mark.parametrize("name", [name for name in EACH if FAMILIES[name.values[0]].walks])
+def test_a_graph_that_does_not_lead_to_its_vectors_is_not_used(
+    name: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Where all are equally far from one another, the walk found one in nine."""
+    vectors = np.eye(600, dtype=np.float32)
+    with caplog.at_level(logging.WARNING, logger="likewise"):
+        index = Index.build(vectors, family=name, settings=LIGHT[name])
+    own = index.search(vectors, 1)[1][:, 0] == np.arange(600)
+    if index.engine.name == name:  # its links do reach them
+        assert own.mean() > 0.9
+        return
+    assert own.all()
+    assert f"family {name}: its graph leads to" in caplog.text
+    back = Index.load(index.save(tmp_path))
+    assert (back.family, back.engine.name) == (name, "exact")
+    with pytest.raises(FallenApart, match="of its own vectors"):
+        built_over(index.vectors, name, LIGHT[name], "cosine")
+    assert index_of(name).engine.name == name  # a good one is kept
 
 
 def test_scann_does_not_talk(capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from likewise.models.embedder import Embedder
     from likewise.models.operating_point import OperatingPoint
 
-__all__ = ["search"]
+__all__ = ["search", "warn_of_strangers"]
 
 ANSWER = ("id", "score")
 
@@ -106,7 +106,7 @@ def search(
     if limit is None and opened.fingerprint != EXTERNAL:
         note(f"nothing is said of who is known: {_no_threshold(embedder, by_cosine=by_cosine)}")
     if point is not None:
-        _warn_of_strangers(point, len(opened))
+        warn_of_strangers(point, len(opened))
 
 
 def _print_answer(answer: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ def _no_threshold(embedder: Embedder | None, *, by_cosine: bool) -> str:
     return "the model has no measured threshold; give one with --threshold"
 
 
-def _warn_of_strangers(point: OperatingPoint, count: int) -> None:
+def warn_of_strangers(point: OperatingPoint, count: int) -> None:
     """A false match rate is of one comparison, and a search makes as many as there are vectors."""
     share = 1 - (1 - point.far) ** count
     if share >= 0.05:

@@ -150,6 +150,8 @@ def _in_double(
     scores: Tensor, wanted: Vectors, near: Vectors, distance: Distance, columns: NDArray[np.int64]
 ) -> None:
     """Put the products of some columns in again, summed in double precision."""
+    if not len(columns):
+        return
     exact = wanted.astype(np.float64)
     for some in _spans(len(columns), max(1, DOUBLE // len(wanted))):
         found = torch.from_numpy(exact @ near[columns[some]].astype(np.float64).T)

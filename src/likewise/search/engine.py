@@ -41,6 +41,8 @@ class Engine(ABC):
             cosine the vectors and the queries come with unit length.
         smallest: below so many vectors the index searches exactly and builds no engine.
         selects: ``nearest`` heeds ``among``; otherwise the index asks for more and sifts.
+        walks: a search follows links from vector to vector, so that what no link leads to is lost;
+            an index sees that its own vectors are found, and else searches exactly.
         scans: every search reads all the vectors, so they have to be in memory to be fast.
         build_knobs: what is fixed when it is built.
         search_knobs: what can change from search to search.
@@ -52,6 +54,7 @@ class Engine(ABC):
     metrics: ClassVar[tuple[str, ...]]
     smallest: ClassVar[int] = 1
     selects: ClassVar[bool] = False
+    walks: ClassVar[bool] = False
     scans: ClassVar[bool] = False
     build_knobs: ClassVar[tuple[Knob, ...]] = ()
     search_knobs: ClassVar[tuple[Knob, ...]] = ()

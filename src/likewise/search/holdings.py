@@ -43,7 +43,8 @@ class Holdings:
 
     @property
     def engine(self) -> Engine:
-        """What searches now; ``exact`` where the family has too few vectors to build on."""
+        """What searches now; ``exact`` where the family has too few vectors to build on, or built
+        a graph that does not lead to them."""
         return self._contents.snapshot.base.engine
 
     @property

@@ -14,11 +14,11 @@ from likewise.search.engine import Engine, Ids, Vectors
 from likewise.search.families.exact import Exact
 from likewise.search.frame import Frame
 from likewise.search.gate import checked_ids, checked_items, integer_ids
-from likewise.search.knobs import Settings
+from likewise.search.knobs import Settings, settled
 from likewise.search.snapshot import Base, Fresh, Snapshot
 from likewise.search.space import Space
 
-__all__ = ["Contents", "built_base"]
+__all__ = ["Contents", "FallenApart", "built_base", "engine_base"]
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 FRESH_ROWS = 2_000
 FRESH_SHARE = 0.05
 GONE_SHARE = 0.2
+# Of so many of its own vectors a graph has to find so large a share, each among so many.
+SAMPLE, FOUND, AMONG = 200, 0.95, 10
 LOOK_UP = 16  # bytes a vector, to find its row by its id
 
 
@@ -37,13 +39,57 @@ def built_base(
     ids: Ids,
     items: pa.Table | None,
 ) -> Base:
-    """Build the family's engine over vectors; an exact one where they are too few for it."""
+    """The same with an exact engine, and a warning, in place of a graph that has fallen apart."""
+    try:
+        return engine_base(family, space, settings, vectors, ids, items)
+    except FallenApart as error:
+        log.warning("%s; all vectors are compared instead", error)
+        return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
+
+
+def engine_base(
+    family: type[Engine],
+    space: Space,
+    settings: Settings,
+    vectors: Vectors,
+    ids: Ids,
+    items: pa.Table | None,
+) -> Base:
+    """Build the family's engine over vectors; an exact one where they are too few for it.
+
+    Raises:
+        FallenApart: a graph that does not lead to its own vectors.
+    """
     if len(vectors) < max(1, family.smallest):
         return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
     plain = np.asarray(vectors)
     frame = None if family is Exact else Frame.around(plain, space.metric)
     seen = plain if frame is None else frame.seen(plain)
-    return Base(vectors, ids, items, family.build(seen, space.metric, settings), frame)
+    base = Base(vectors, ids, items, family.build(seen, space.metric, settings), frame)
+    if family.walks:
+        share = _found_again(base, space)
+        if share < FOUND:
+            raise FallenApart(
+                f"family {family.name}: its graph leads to {share:.0%} of its own vectors, as "
+                "happens where many are equally far from one another"
+            )
+    return base
+
+
+def _found_again(base: Base, space: Space) -> float:
+    """The share of some of the vectors that a search for them finds, or as near a one."""
+    kind, count = type(base.engine), len(base.ids)
+    rows = np.unique(np.linspace(0, count - 1, SAMPLE).astype(np.int64))
+    queries = np.ascontiguousarray(base.plain[rows])
+    settings = settled(kind.name, kind.search_knobs, None)
+    found = base.nearest(queries, min(AMONG, count), settings)
+    scores = space.scores(queries, base.plain[np.maximum(found, 0)])
+    own = space.scores(queries, queries[:, None])
+    return float(((scores >= own) & (found >= 0)).any(axis=1).mean())
+
+
+class FallenApart(InputError):
+    """A graph has lost many of its vectors: a search cannot come to them."""
 
 
 class Contents:

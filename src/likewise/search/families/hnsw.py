@@ -37,6 +37,7 @@ class HNSW(FaissEngine):
 
     name = "hnsw"
     metrics = ("cosine", "dot", "euclidean", "manhattan")
+    walks = True
     selects = True
     build_knobs = (
         LINKS,

@@ -34,6 +34,7 @@ class HNSWLib(Engine):
     extra = "hnswlib"
     library = "hnswlib"
     metrics = ("cosine", "dot", "euclidean")
+    walks = True
     build_knobs = (
         LINKS,
         Knob("ef_construction", 100, "candidates looked at while building", 4, 4096),

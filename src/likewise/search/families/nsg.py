@@ -32,6 +32,7 @@ class NSG(FaissEngine):
 
     name = "nsg"
     metrics = ("cosine", "euclidean")
+    walks = True
     smallest = 500
     build_knobs = (
         Knob("links", 32, "links that each vector keeps after pruning (R)", 4, 256),

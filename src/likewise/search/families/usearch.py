@@ -34,6 +34,7 @@ class USearch(Engine):
     extra = "usearch"
     library = "usearch.index"
     metrics = ("cosine", "dot", "euclidean")
+    walks = True
     build_knobs = (
         LINKS,
         Knob("ef_construction", 100, "candidates looked at while building", 4, 4096),

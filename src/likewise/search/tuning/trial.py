@@ -6,11 +6,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from likewise.data.embeddings import EXTERNAL
 from likewise.errors import MissingExtra
 from likewise.search.engine import Engine, Vectors
 from likewise.search.families import FAMILIES, family_named
 from likewise.search.index import Index
-from likewise.search.knobs import Settings
+from likewise.search.knobs import Settings, settled
+from likewise.search.rebuild import Contents, engine_base
+from likewise.search.space import Space
 from likewise.search.tuning.frontier import Point, settings_text
 from likewise.search.tuning.growth import carried_to
 from likewise.search.tuning.sweep import Built
@@ -117,8 +122,17 @@ def resident_bytes(index: Index) -> int:
 
 
 def built_over(vectors: Vectors, family: str, settings: Settings, metric: str) -> Built:
-    """An index over vectors that the space has admitted, and what it cost."""
+    """An index over vectors that the space has admitted, and what it cost.
+
+    Raises:
+        FallenApart: a graph that does not lead to its own vectors.
+    """
+    kind, space = family_named(family), Space(metric)
+    chosen = settled(family, kind.build_knobs, settings)
     begin = time.perf_counter()
-    index = Index.build(vectors, family=family, settings=dict(settings), metric=metric)
+    ready, ids = space.admit(vectors), np.arange(len(vectors))
+    base = engine_base(kind, space, chosen, ready, ids, None)
     seconds = time.perf_counter() - begin
+    searching = settled(family, kind.search_knobs, None)
+    index = Index(Contents(kind, chosen, space, EXTERNAL, base), searching, {})
     return Built(index, dict(settings), seconds, resident_bytes(index))
