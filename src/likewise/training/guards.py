@@ -72,6 +72,9 @@ class StepGuard:
     def begin(self) -> None:
         """Remember what the forward pass will move."""
         self.before.take()
+        self._forget()
+
+    def _forget(self) -> None:
         self._finite, self._value, self._refusals = None, None, []
 
     def embeddings(self, embeddings: Tensor) -> Tensor:
@@ -146,6 +149,7 @@ class StepGuard:
     def passed(self) -> None:
         """A good step was taken."""
         self.in_a_row = 0
+        self._forget()
 
     def skip(
         self, found: NotFinite, step: int, names: Sequence[str], run: Callable[[], object]

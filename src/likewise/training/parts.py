@@ -155,5 +155,5 @@ def origins(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
 def _composed(recipe: Recipe) -> str:
     batch = with_sampler(recipe).batch
     if batch.sampler == "balanced":
-        return f"{batch.images} photos of each of {batch.identities} people"
-    return f"{batch.size} photos" + (", in pairs" if batch.sampler == "pairs" else "")
+        return f"{batch.images} photos of each of up to {batch.identities} people"
+    return f"up to {batch.size} photos" + (", in pairs" if batch.sampler == "pairs" else "")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from likewise.lab.compare.laboratory import Laboratory
 from likewise.lab.compare.photo_set import VIEWS
+from likewise.training.batch_choice import with_sampler
 from likewise.training.recipe import Recipe
 
 __all__ = ["conditions_of", "ranges_of"]
@@ -52,7 +53,7 @@ def ranges_of(lab: Laboratory) -> dict[str, str]:
 
 
 def _batch(recipe: Recipe) -> str:
-    batch = recipe.batch
+    batch = with_sampler(recipe).batch
     if batch.sampler == "balanced":
         return f"{batch.identities} identities × {batch.images} photos"
     return f"{batch.size} photos ({batch.sampler})"
