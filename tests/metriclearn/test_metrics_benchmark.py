@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from benchmarks.metrics import auc_gap_interval
+
 from likewise.data.pairs import draw_pairs
 from likewise.evaluation.verification import verification
 

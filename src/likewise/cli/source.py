@@ -163,7 +163,8 @@ def shared_embeddings_of(
         rows, told = side.rows(found.items, data, share) if side else (None, {})
         if rows is not None:
             found = replace(found, vectors=found.vectors[rows], items=found.items.take(rows))
-        calibration, trained_on = None, ()
+        calibration: Calibration | None = None
+        trained_on: tuple[str, ...] = ()
         if model is not None:
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))

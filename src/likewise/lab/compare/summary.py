@@ -106,7 +106,7 @@ def _row(label: str, records: Sequence[Record], tuned: Sequence[str]) -> Row:
     for metric in METRICS:
         found = [(v, fold) for run, fold in values if (v := run[metric]) is not None]
         if found:
-            estimates[metric] = estimate(*zip(*found, strict=True))
+            estimates[metric] = estimate([v for v, _ in found], [fold for _, fold in found])
     speeds = [record.images_per_s for record in finished if record.images_per_s]
     sizes = [record.step_bytes / 2**20 for record in finished if record.step_bytes]
     return Row(
