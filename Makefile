@@ -1,5 +1,6 @@
 # make demo   train, evaluate, index and search on real faces (about five minutes on two cores)
-# make test   lint, types and tests          make test-all   the slow checks too
+# make test   lint, types and tests          make test-all   the slow checks too, and make lowest
+# make lowest the tests with the oldest releases that pyproject.toml allows (.venv-lowest, 6 GB)
 # make bench  every benchmark, as ratios
 # Each sets up .venv by itself; only Python >= 3.11, git and make have to be there.
 
@@ -7,7 +8,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench install clean
+LOWEST := .venv-lowest
+# Without the extra bench: its packages ask for newer releases than the core does.
+LOWEST_TESTS := data distances evaluation metriclearn mining models search training lab/inspect
+
+.PHONY: demo test test-all lowest lint bench install clean
 
 demo: install
 	$(BIN)/likewise demo
@@ -15,8 +20,11 @@ demo: install
 test: lint
 	$(BIN)/python -m pytest
 
-test-all: lint
+test-all: lint lowest
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+lowest: $(LOWEST)/installed
+	$(LOWEST)/bin/python -m pytest --ignore-glob='*_benchmark.py' $(addprefix tests/,$(LOWEST_TESTS))
 
 lint: install
 	$(BIN)/ruff check .
@@ -36,5 +44,12 @@ $(VENV)/installed: pyproject.toml Makefile
 	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
 	@touch $@
 
+$(LOWEST)/installed: pyproject.toml Makefile $(VENV)/installed
+	rm -rf $(LOWEST)
+	$(BIN)/uv venv --quiet --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+	  --editable '.[timm,onnx,map,demo,dev]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

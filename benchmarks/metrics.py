@@ -28,6 +28,8 @@ from likewise.data.orl import orl_faces
 from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.data.protocols import read_pairs
 from likewise.evaluation.folds import fold_accuracy
+from likewise.evaluation.paired import paired_difference
+from likewise.evaluation.scored_pairs import scored_pairs
 from likewise.evaluation.verification import pair_scores, verification
 from likewise.metriclearn import (
     LDA,
@@ -95,16 +97,15 @@ def capped(rows: NDArray[np.intp], people: Names) -> NDArray[np.intp]:
     return np.concatenate([photos for photos in of if len(photos) > 1])
 
 
-def auc_gap_interval(scores: Floats, plain: Floats, same: NDArray[np.bool_]) -> tuple[float, float]:
-    """95 % interval of the AUC less the cosine's: pairs drawn anew, both judged on the same."""
-    random = np.random.default_rng(0)
-    gaps = []
-    for _ in range(RESAMPLES):
-        drawn = random.integers(len(same), size=len(same))
-        both = [verification(s[drawn], same[drawn]).auc for s in (scores, plain)]
-        gaps.append(both[0] - both[1])
-    low, high = np.quantile(gaps, [0.025, 0.975])
-    return float(low), float(high)
+def auc_gap_interval(
+    scores: Floats, plain: Floats, pairs: Pairs, people: Names
+) -> tuple[float, float]:
+    """95 % interval of the AUC less the cosine's: people drawn anew, both judged on the same."""
+    _, codes = np.unique(people, return_inverse=True)
+    left, right = codes[np.asarray(pairs.left)], codes[np.asarray(pairs.right)]
+    own = scored_pairs(scores, pairs.same, left, right)
+    found = paired_difference(own, plain, (), replicates=RESAMPLES)
+    return found.auc.low, found.auc.high
 
 
 def lfw(folder: Path) -> tuple[Floats, list[str], Names]:
@@ -126,7 +127,7 @@ def view1(folder: Path, names: Iterable[str]) -> list[Result]:
     aucs = {}
     for method, scores in found:
         measured = verification(scores, pairs.same)
-        low, high = auc_gap_interval(scores, found[0].scores, pairs.same)
+        low, high = auc_gap_interval(scores, found[0].scores, pairs, people)
         gap = f"{low:+.4f} to {high:+.4f}" if method != "cosine" else ""
         print(f"{method:34} {measured.auc:8.4f} {gap:>24} {measured.eer:7.2%}")
         aucs[method] = measured.auc

@@ -38,7 +38,7 @@ def compare(
         str | None, typer.Option("--budget", help="A time for every run instead, like 60s or 2min.")
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Final runs on each fold.")] = 3,
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts, disjoint in people.")] = 2,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts, disjoint in people.")] = 4,
     trials: Annotated[
         int, typer.Option("--trials", min=1, help="Points of each loss's search space; 1: untuned.")
     ] = 3,
@@ -62,8 +62,8 @@ def compare(
     """Compare losses fairly: same network, photos, augmentation, epochs and tuning trials.
 
     Each loss is tuned on validation people, trained with several seeds, and measured on people
-    that it has never seen; the page shows means with 95 % intervals, and which differences are
-    more than chance. Interrupted, the same command continues.
+    that it has never seen; the page shows means with 95 % intervals over the folds, and which
+    differences are more than chance. Interrupted, the same command continues.
 
     Example: likewise compare photos/ --losses softmax,triplet,cosface --epochs 30 --seeds 3
     """

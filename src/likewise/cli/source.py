@@ -163,8 +163,9 @@ def shared_embeddings_of(
         rows, told = side.rows(found.items, data, share) if side else (None, {})
         if rows is not None:
             found = replace(found, vectors=found.vectors[rows], items=found.items.take(rows))
-        calibration, trained_on = None, ()
         settings: dict[str, Any] = {"data": data.name, **told}
+        calibration: Calibration | None = None
+        trained_on: tuple[str, ...] = ()
         if model is not None:
             settings["model"] = _short(model)
             embedder = load(model)

@@ -20,7 +20,7 @@ from likewise.lab.compare.summary import summarise
 
 def test_the_interval_of_two_runs_is_a_closed_form() -> None:
     """With one degree of freedom t is Cauchy's: its quantile is tan(π(p - ½))."""
-    found = estimate([0.2, 0.5])
+    found = estimate([0.2, 0.5], [1, 1])
     assert found.mean == pytest.approx(0.35)
     assert found.half == pytest.approx(math.tan(math.pi * 0.475) * 0.15)
     assert not found.certain
@@ -29,22 +29,36 @@ def test_the_interval_of_two_runs_is_a_closed_form() -> None:
 def test_the_interval_is_scipys() -> None:
     values = np.random.default_rng(0).normal(3, 1, 7)
     low, high = stats.t.interval(0.95, 6, loc=values.mean(), scale=stats.sem(values))
-    found = estimate(values.tolist())
+    found = estimate(values.tolist(), [1] * 7)
     assert found.half is not None
+    assert found == estimate(values.tolist(), list(range(7)))
     assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
     assert found.certain
-    assert estimate([1.0]).half is None
+    assert estimate([1.0], [1]).half is None
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     draws = np.random.default_rng(1).normal(0, 1, (2000, 4))
-    missed = np.mean([estimate(row.tolist()).certain for row in draws])
+    missed = np.mean([estimate(row.tolist(), [1] * 4).certain for row in draws])
     assert missed == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.parametrize("folds", [2, 4])
+def test_seeds_of_one_fold_do_not_make_a_finding(folds: int) -> None:
+    """Two losses that are equally good, where folds differ as much as seeds do: one in twenty."""
+    random = np.random.default_rng(2)
+    places = np.repeat(np.arange(folds), 3)
+    found = [
+        estimate((random.normal(size=folds)[places] + random.normal(size=3 * folds)).tolist(),
+                 places.tolist()).certain
+        for _ in range(1500)
+    ]  # fmt: skip
+    assert np.mean(found) == pytest.approx(0.05, abs=0.015)
 
 
 def test_what_runs_share_falls_out_of_a_paired_difference() -> None:
     shared = np.random.default_rng(2).normal(0, 10, 5)
-    found = paired_difference((shared + 1).tolist(), shared.tolist())
+    found = paired_difference((shared + 1).tolist(), shared.tolist(), [1, 1, 2, 2, 3])
     assert (found.mean, found.half) == (pytest.approx(1), pytest.approx(0, abs=1e-9))
 
 

@@ -102,4 +102,4 @@ def test_people_get_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     table = (tmp_path / "out" / "compare.md").read_text().splitlines()
     assert len(table) == 4
     assert len({line.count("|") for line in table}) == 1
-    assert "2 losses on 32 photos in 2 folds" in err
+    assert "2 losses on 32 photos in 4 folds" in err

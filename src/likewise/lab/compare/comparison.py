@@ -71,7 +71,7 @@ def compare(
     unseen: Manifest | None = None,
     recipe: Recipe | None = None,
     seeds: int = 3,
-    folds: int = 2,
+    folds: int = 4,
     trials: int = 3,
     target: float | None = None,
     budget: float | None = None,

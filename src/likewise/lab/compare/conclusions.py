@@ -52,7 +52,7 @@ def _apart(others: Sequence[Row], best: Row) -> list[str]:
     """Which intervals of the mean reach into the best one's."""
     top = best.estimates["auc"]
     if top.half is None:
-        return ["One run a loss says nothing about chance: take more seeds."]
+        return ["One run a loss says nothing about chance: take more folds."]
     within = [
         row.label
         for row in others

@@ -17,7 +17,7 @@ class Estimate:
 
     Args:
         mean: over the runs.
-        half: half the width of the interval; None for a single run.
+        half: half the width of the interval; None where a single number says nothing about chance.
         runs: how many.
     """
 
@@ -31,36 +31,48 @@ class Estimate:
         return self.half is not None and abs(self.mean) > self.half
 
 
-def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
-    """The mean and its t-interval, ``t_{n-1}·s/√n``.
+def estimate(values: Sequence[float], folds: Sequence[int], level: float = 0.95) -> Estimate:
+    """The mean over folds and its t-interval, ``t_{n-1}·s/√n``.
+
+    Seeds of one fold share the people, so they are no draws of their own: n counts the folds, and
+    s is the deviation of their means. Where all runs are of one fold, as with a fixed test set, n
+    counts the seeds, and the interval holds for these people alone.
 
     Args:
         values: one number a run.
-        level: the chance that the interval covers the truth, if runs are independent and normal.
+        folds: the fold of each run.
+        level: the chance that the interval covers the truth, if folds (or seeds) are independent
+            and normal.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: there are no values, or not as many folds.
 
     Example:
         >>> from likewise.lab.compare.intervals import estimate
-        >>> found = estimate([1.0, 2.0, 3.0])
-        >>> found.mean, round(found.half, 3)
-        (2.0, 2.484)
+        >>> found = estimate([1.0, 2.0, 2.5, 3.5, 4.0, 5.0], [1, 1, 2, 2, 3, 3])
+        >>> found.mean, round(found.half, 3)  # of 1.5, 3.0 and 4.5
+        (3.0, 3.726)
     """
-    found = np.asarray(values, np.float64)
-    if not len(found):
-        raise ValueError("an estimate needs a value")
-    mean = float(found.mean())
-    if len(found) < 2:
-        return Estimate(mean, None, 1)
-    error = float(found.std(ddof=1)) / len(found) ** 0.5
-    return Estimate(mean, float(t.ppf(0.5 + level / 2, len(found) - 1)) * error, len(found))
+    found, places = np.asarray(values, np.float64), np.asarray(folds)
+    if not len(found) or found.shape != places.shape:
+        raise ValueError("an estimate needs values, each with its fold")
+    numbers = np.unique(places)
+    draws = found
+    if len(numbers) > 1:
+        draws = np.array([found[places == number].mean() for number in numbers])
+    mean = float(draws.mean())
+    if len(draws) < 2:
+        return Estimate(mean, None, len(found))
+    error = float(draws.std(ddof=1)) / len(draws) ** 0.5
+    return Estimate(mean, float(t.ppf(0.5 + level / 2, len(draws) - 1)) * error, len(found))
 
 
-def paired_difference(values: Sequence[float], against: Sequence[float]) -> Estimate:
+def paired_difference(
+    values: Sequence[float], against: Sequence[float], folds: Sequence[int]
+) -> Estimate:
     """The mean of ``values - against``, run by run, with its interval.
 
     Runs of two losses on the same fold with the same seed share photos, batches and first
     weights; what these add to both falls out of the difference.
     """
-    return estimate(np.subtract(values, against).tolist())
+    return estimate(np.subtract(values, against).tolist(), folds)

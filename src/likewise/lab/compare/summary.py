@@ -101,12 +101,12 @@ def _auc(row: Row) -> float:
 def _row(label: str, records: Sequence[Record], tuned: Sequence[str]) -> Row:
     finished = [record for record in records if record.measured is not None]
     failed = tuple(dict.fromkeys(record.error for record in records if record.error))
-    values = [record.measured.to_dict() for record in finished if record.measured]
+    values = [(r.measured.to_dict(), r.key.fold) for r in finished if r.measured]
     estimates = {}
     for metric in METRICS:
-        found = [v for run in values if (v := run[metric]) is not None]
+        found = [(v, fold) for run, fold in values if (v := run[metric]) is not None]
         if found:
-            estimates[metric] = estimate(found)
+            estimates[metric] = estimate([v for v, _ in found], [fold for _, fold in found])
     speeds = [record.images_per_s for record in finished if record.images_per_s]
     sizes = [record.step_bytes / 2**20 for record in finished if record.step_bytes]
     return Row(
@@ -147,11 +147,11 @@ def _difference(records: Sequence[Record], reference: Sequence[Record]) -> Estim
     """Over the runs that both finished, matched by fold and seed."""
     of_reference = {(r.key.fold, r.key.number): r.measured.auc for r in reference if r.measured}
     pairs = [
-        (record.measured.auc, of_reference[place])
+        (record.measured.auc, of_reference[place], record.key.fold)
         for record in records
         if record.measured and (place := (record.key.fold, record.key.number)) in of_reference
     ]
     if not pairs:
         return None
-    own, other = zip(*pairs, strict=True)
-    return paired_difference(own, other)
+    own, other, folds = zip(*pairs, strict=True)
+    return paired_difference(own, other, folds)
