@@ -54,6 +54,8 @@ def read(path: Path, root: Path | None = None) -> Manifest:
     for name in TEXT:
         if name in table.column_names:
             column = text_column(table[name], path, name)
+            if name == "path":  # each is its own; what looks at paths takes plain text
+                column = column.cast(pa.string())
             table = table.set_column(table.column_names.index(name), name, column)
     if "split" in table.column_names:
         known = pc.is_in(table["split"], value_set=pa.array(sorted(SPLITS)))
@@ -112,8 +114,6 @@ def _columns(path: Path) -> pa.Table:
             table.validate()
             return table
         return _text_columns(path)
-    except InputError:
-        raise
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from None
 
