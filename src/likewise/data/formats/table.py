@@ -18,7 +18,7 @@ from likewise.data.columns import refuse_repeated, with_metadata_apart
 from likewise.data.labels import clean_label, text_column
 from likewise.data.manifest import SPLITS, Manifest, read_manifest
 from likewise.data.paths import first_outside
-from likewise.data.text_file import lines_of, marked_encoding, read_text
+from likewise.data.text_file import lines_of, marked_encoding, no_text, read_text
 from likewise.errors import InputError
 from likewise.storage import new_file
 
@@ -115,6 +115,8 @@ def _columns(path: Path) -> pa.Table:
             return table
         return _text_columns(path)
     except (pa.ArrowException, OSError) as error:
+        if "invalid UTF8" in str(error):
+            raise no_text(path) from None
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from None
 
 
