@@ -105,6 +105,7 @@ def _refuse_two(
         row, before = int(again[at]), int(first[at])
         raise InputError(
             f"manifest of {manifest.root}: {manifest.table['path'][row].as_py()!r} in row "
-            f"{row + 1} is the photo of row {before + 1}, and its {name} is {column[row].as_py()!r} here and "
-            f"{column[before].as_py()!r} there; correct one of the two, or leave both out"
+            f"{row + 1} is the photo of row {before + 1}, and its {name} is "
+            f"{column[row].as_py()!r} here and {column[before].as_py()!r} there; correct one of "
+            "the two, or leave both out"
         )
