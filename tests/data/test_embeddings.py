@@ -72,6 +72,46 @@ def test_wrong_files(tmp_path: Path) -> None:
         read_embeddings(tmp_path / "none.parquet")
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.float64()),
+        pa.large_list(pa.float32()),
+        pa.list_(pa.float16(), 5),
+        pa.list_(pa.float64(), 5),
+    ],
+)
+def test_vectors_are_read_from_any_list_of_numbers(kind: pa.DataType, tmp_path: Path) -> None:
+    rows = sample().vectors.astype(np.float16)
+    vectors = pa.array(list(rows)).cast(pa.list_(pa.float16())).cast(kind)
+    pq.write_table(sample().items.append_column("vector", vectors), tmp_path / "e.parquet")
+    np.testing.assert_array_equal(read_embeddings(tmp_path / "e.parquet").vectors, rows)
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"path": ["a", None]}, "row 2: path is empty"),
+        ({"path": ["a", "b"], "identity": ["anna", None]}, "row 2: identity is empty"),
+        ({"path": ["a", "a"]}, "rows 1 and 2 have the same name 'a'"),
+        ({"path": [1.5, 2.5]}, "column path: holds double"),
+        ({"name": ["a", "b"]}, "no column path; it has: name"),
+        (
+            {"path": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]},
+            "row 2 has 2 numbers, the first has 1",
+        ),
+        ({"path": ["a", "b"], "vector": [[1.0], None]}, "row 2 has no vector"),
+        ({"path": ["a", "b"], "vector": ["x", "y"]}, "no column vector of lists of numbers"),
+    ],
+)
+def test_a_file_of_ones_own_is_refused_by_its_row(
+    columns: dict[str, list[object]], problem: str, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"vector": [[1.0], [2.0]], **columns}), tmp_path / "e.parquet")
+    with pytest.raises(InputError, match=f"e.parquet: (column vector: )?{problem}"):
+        read_embeddings(tmp_path / "e.parquet")
+
+
 def test_two_embedders_are_never_compared() -> None:
     require_same_embedder("a", "a", "index")
     with pytest.raises(InputError, match="index: made by another embedder"):

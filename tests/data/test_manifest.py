@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import read_manifest
+from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
 
 
@@ -76,6 +76,32 @@ def test_a_bad_table_is_one_clear_line(tmp_path: Path, content: str, problem: st
         read_manifest(tmp_path / "m.csv")
     assert "m.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_paths_of_any_type_are_text_or_refused_by_row(tmp_path: Path) -> None:
+    def read(**columns: pa.Array) -> list[str]:
+        pq.write_table(pa.table({"identity": ["a", "b"], **columns}), tmp_path / "m.parquet")
+        return read_manifest(tmp_path / "m.parquet").names
+
+    assert read(path=pa.array([1, 2])) == ["1", "2"]
+    assert read(path=pa.array(["a", "b"]).dictionary_encode()) == ["a", "b"]
+    for values, problem in (
+        ([None, None], "row 1: path is empty"),
+        ([1, None], "row 2: path is empty"),
+        ([0.5, 1.5], "column path: holds double"),
+        ([b"a", b"b"], "column path: holds binary"),
+        ([["a"], ["b"]], "column path: holds list"),
+    ):
+        with pytest.raises(InputError, match=f"m.parquet: {problem}"):
+            read(path=pa.array(values))
+
+
+def test_a_list_column_is_no_csv(tmp_path: Path) -> None:
+    table = pa.table({"path": ["a"], "identity": ["b"], "box": [[1, 2]]})
+    with pytest.raises(InputError, match=r"m.csv: a column is no text for a CSV .* write .parquet"):
+        write_table(Manifest(table, tmp_path), tmp_path / "m.csv")
+    write_table(Manifest(table, tmp_path), tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet").table["box"].to_pylist() == [[1, 2]]
 
 
 def test_a_damaged_parquet_is_refused(tmp_path: Path) -> None:

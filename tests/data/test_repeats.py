@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import likewise
+from likewise.data.convert import convert
 from likewise.data.formats.table import write_table
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.repeats import without_repeats
@@ -52,8 +53,6 @@ def test_a_set_without_repeats_is_left_as_it_is(photos: Path) -> None:
 
 
 def test_a_record_chosen_twice_is_one_photo(photos: Path, tmp_path: Path) -> None:
-    from likewise.data.convert import convert
-
     convert(photos, tmp_path / "set", "recordio")
     whole = read_manifest(tmp_path / "set")
     rows = np.array([3, 1, 3, 0, 1])
@@ -62,6 +61,18 @@ def test_a_record_chosen_twice_is_one_photo(photos: Path, tmp_path: Path) -> Non
     chosen = read_manifest(tmp_path / "some.csv", tmp_path / "set")
     assert len(chosen) == 5
     assert said(without_repeats(chosen)) == said(whole.take([3, 1, 0]))
+
+
+def test_a_name_that_two_records_have_chooses_neither(photos: Path, tmp_path: Path) -> None:
+    convert(photos, tmp_path / "set", "recordio")
+    (names,) = (tmp_path / "set").glob("*.lst")
+    names.write_text(names.read_text().replace("anna/1.png", "anna/0.png"))
+    chosen = tmp_path / "some.csv"
+    chosen.write_text("path,identity\nbob/0.png,bob\nanna/0.png,anna\n")
+    with pytest.raises(InputError, match=r"row 2: several photos are called 'anna/0.png'"):
+        read_manifest(chosen, tmp_path / "set")
+    chosen.write_text("path,identity\nbob/0.png,bob\nanna/2.png,anna\n")
+    assert len(read_manifest(chosen, tmp_path / "set")) == 2
 
 
 @pytest.mark.parametrize(

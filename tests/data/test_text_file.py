@@ -65,3 +65,6 @@ def test_what_is_no_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(b"\xff\xfe1")
     with pytest.raises(InputError, match=r"t.txt: is no text file in UTF-8 or UTF-16; save it as"):
         read_lines(tmp_path / "t.txt")
+    written(tmp_path / "m.csv", "path,identity\na.jpg,Zoë\n", "latin-1")
+    with pytest.raises(InputError, match=r"m.csv: is no text file in UTF-8 or UTF-16; save it as"):
+        read_manifest(tmp_path / "m.csv")

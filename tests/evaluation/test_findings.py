@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -75,3 +77,26 @@ def test_what_cannot_be_measured_is_named_and_the_rest_stays() -> None:
         find_out(likewise.evaluate(embeddings), embeddings, tasks=["retreival"])
     with pytest.raises(InputError, match="did you mean 'hat'"):
         find_out(likewise.evaluate(embeddings), embeddings, groups=["hut"])
+
+
+def test_photos_of_no_group_are_counted_and_in_none() -> None:
+    known = embedded(sex=["f", "f", "f", "f", "m", "m", "m", "m"] * 6)
+    sexes = known.items["sex"].to_pylist()
+    for row in (3, 9):
+        sexes[row] = None
+    sexes[4] = "m\u00a0"
+    torn = embedded(sex=sexes)
+    found = find_out(likewise.evaluate(torn), torn, tasks=[], groups=["sex"])
+    (report,) = found.groups
+    assert [group.group for group in report.groups] == ["f", "m"]
+    assert found.left_out == (
+        "groups: sex: 2 of 48 photos have no value, the first is '3.jpg' in row 4; pairs with them "
+        "are in no group",
+    )
+    for group in report.groups:  # counted one by one
+        rows = [row for row, sex in enumerate(sexes) if sex and sex.strip() == group.group]
+        same = [torn.labels[a] == torn.labels[b] for a, b in combinations(rows, 2)]
+        assert (group.genuine, group.impostor) == (sum(same), len(same) - sum(same))
+    nobody = embedded(sex=[""] * 48)
+    empty = find_out(likewise.evaluate(nobody), nobody, tasks=[], groups=["sex"])
+    assert (empty.groups, empty.left_out) == ((), ("groups: sex: no photo has a value",))

@@ -110,10 +110,10 @@ def identity_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa
     plain = column.cast(pa.string())
     place = pc.index_in(plain, value_set=pa.array(changed, pa.string()))
     # A dictionary may hold what no row has.
-    used = [old for number, old in enumerate(changed) if pc.index(place, number).as_py() >= 0]
+    used = set(pc.unique(place).to_pylist()) - {None}
     if not used:
         return column
-    _say(where, name, {old: changed[old] for old in used})
+    _say(where, name, {old: new for n, (old, new) in enumerate(changed.items()) if n in used})
     better = pa.chunked_array(
         [pa.array(changed.values(), pa.string()).take(p) for p in place.chunks]
     )

@@ -40,7 +40,8 @@ def without_repeats(manifest: Manifest) -> Manifest:
             _refuse_two(manifest, name, again, first[again])
     row = int(again[0])
     log.warning(
-        "%s: %s again in another row and left out; the first is %r in row %d, as in row %d",
+        "manifest of %s: %s again in another row and left out; the first is %r in row %d, as in "
+        "row %d",
         manifest.root,
         "1 photo is listed" if len(again) == 1 else f"{len(again):,} photos are listed",
         manifest.table["path"][row].as_py(),
@@ -103,7 +104,8 @@ def _refuse_two(
     if at >= 0:
         row, before = int(again[at]), int(first[at])
         raise InputError(
-            f"{manifest.root}: {manifest.table['path'][row].as_py()!r} in row {row + 1} is the "
-            f"photo of row {before + 1}, and its {name} is {column[row].as_py()!r} here and "
-            f"{column[before].as_py()!r} there; correct one of the two, or leave both out"
+            f"manifest of {manifest.root}: {manifest.table['path'][row].as_py()!r} in row "
+            f"{row + 1} is the photo of row {before + 1}, and its {name} is "
+            f"{column[row].as_py()!r} here and {column[before].as_py()!r} there; correct one of "
+            "the two, or leave both out"
         )

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from likewise.errors import InputError
 
-__all__ = ["MAX_TEXT_BYTES", "decoded", "lines_of", "marked_encoding", "read_lines", "read_text"]
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "decoded",
+    "lines_of",
+    "marked_encoding",
+    "no_text",
+    "read_lines",
+    "read_text",
+]
 
 MAX_TEXT_BYTES = 128 * 2**20  # two million pairs; LFW's list has 155 thousand bytes
 
@@ -39,7 +47,12 @@ def decoded(content: bytes, where: str | Path) -> str:
     try:
         return content.decode(marked_encoding(content) or "utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{where}: is no text file in UTF-8 or UTF-16; save it as UTF-8") from None
+        raise no_text(where) from None
+
+
+def no_text(where: str | Path) -> InputError:
+    """What to say of bytes that are no text."""
+    return InputError(f"{where}: is no text file in UTF-8 or UTF-16; save it as UTF-8")
 
 
 def read_text(path: Path, limit: int | None = None) -> str:

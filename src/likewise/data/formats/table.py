@@ -18,7 +18,7 @@ from likewise.data.columns import refuse_repeated, with_metadata_apart
 from likewise.data.labels import clean_label, text_column
 from likewise.data.manifest import SPLITS, Manifest, read_manifest
 from likewise.data.paths import first_outside
-from likewise.data.text_file import lines_of, marked_encoding, read_text
+from likewise.data.text_file import lines_of, marked_encoding, no_text, read_text
 from likewise.errors import InputError
 from likewise.storage import new_file
 
@@ -54,6 +54,8 @@ def read(path: Path, root: Path | None = None) -> Manifest:
     for name in TEXT:
         if name in table.column_names:
             column = text_column(table[name], path, name)
+            if name == "path":  # each is its own; what looks at paths takes plain text
+                column = column.cast(pa.string())
             table = table.set_column(table.column_names.index(name), name, column)
     if "split" in table.column_names:
         known = pc.is_in(table["split"], value_set=pa.array(sorted(SPLITS)))
@@ -112,9 +114,9 @@ def _columns(path: Path) -> pa.Table:
             table.validate()
             return table
         return _text_columns(path)
-    except InputError:
-        raise
     except (pa.ArrowException, OSError) as error:
+        if "invalid UTF8" in str(error):
+            raise no_text(path) from None
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from None
 
 
