@@ -168,7 +168,7 @@ class ZipStore:
         header = _LOCAL.unpack(self.file.read(start, _LOCAL.size))
         if header[0] != b"PK\x03\x04":
             raise self._damaged(place, "no member begins there")
-        return start + _LOCAL.size + header[9] + header[10]
+        return start + _LOCAL.size + int(header[9]) + int(header[10])
 
     def _damaged(self, place: int, reason: str) -> InputError:
         start = self.offsets[place]

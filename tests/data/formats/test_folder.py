@@ -180,6 +180,12 @@ def test_deeper_than_python_calls(people: Path) -> None:
         subprocess.run(["rm", "-rf", people], check=True)
 
 
+def test_a_name_of_two_lines_is_told_in_one(people: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(people, "anna/two\nlines.pdf", b"text")
+    read_manifest(people)
+    assert "(1, anna/two\\nlines.pdf)" in caplog.records[0].getMessage()
+
+
 def test_known_endings_are_not_opened() -> None:
     def never() -> bytes:
         raise AssertionError("opened")

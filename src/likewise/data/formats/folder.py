@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from likewise.data.formats.folder_writer import LIST
@@ -111,7 +112,7 @@ class _Walk:
         if not _is_utf8(entry.name):
             self.filter.leave_out(NO_UTF8, name)
         elif _kind(entry) == "file":
-            return self.filter.takes(name, lambda: _start(entry.path))
+            return self.filter.takes(name, partial(_start, entry.path))
         elif is_hidden(entry.name):
             self.filter.leave_out_hidden(name)
         else:

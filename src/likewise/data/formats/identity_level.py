@@ -93,7 +93,7 @@ def identity_level(folders: Iterable[Folder], where: str) -> IdentityLevel:
             holding = {_without(folder, level) for folder in holding}
             told.append(f"{_list(names)} are taken for the column split")
             continue  # the sides are looked at as one
-        if len(here) == 1 and (here == nested or len(_inner(*here, below)) > 1):
+        if len(here) == 1 and (here == nested or len(_inner(next(iter(here)), below)) > 1):
             # It holds people; photos beside two folders or more are no person's.
             first += 1
             wrapping += split is None

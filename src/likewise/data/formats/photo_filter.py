@@ -109,5 +109,6 @@ class PhotoFilter:
 
 
 def _printable(name: str) -> str:
-    """A name with the bytes that are no UTF-8 spelt out."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A name in one line: bytes that are no UTF-8, line ends and the like are spelt out."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -168,7 +169,7 @@ def _index(shard: Path, number: int, photos: PhotoFilter) -> Iterator[pa.Table]:
                 if member.size <= MAX_SIDECAR:
                     content = _content(stream, member, member.size)
                     _listen(sample, ending, content, f"{shard}: {name!r}")
-            elif photos.takes(name, lambda m=member: _content(stream, m, START_BYTES)):
+            elif photos.takes(name, partial(_content, stream, member, START_BYTES)):
                 if member.size > MAX_PHOTO_BYTES:
                     raise InputError(f"{shard}: {name!r}: {member.size:,} bytes are no photo")
                 sample.photos.append(Member(name, member.offset, member.size, None))

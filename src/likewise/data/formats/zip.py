@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
         hidden = next((n for n, part in enumerate(parts[:-1], 1) if is_hidden(part)), None)
         if hidden is not None:
             photos.leave_out_hidden("/".join(parts[:hidden]))
-        elif photos.takes(name, lambda row=row: directory.start(row, START_BYTES)):
+        elif photos.takes(name, partial(directory.start, row, START_BYTES)):
             members.append((parts, row))
     members.sort()
     found = labelled_paths(

@@ -83,5 +83,8 @@ def _fold(photos: PhotoSet, number: int, training: Rows, test: Rows, share: str 
         part.table["row"].to_numpy().astype(np.int64) for part in hold_out(own, share, seed=number)
     )
     if not len(validation):
-        raise InputError("data.val_identities: 0; the tuning needs some to be judged by")
+        raise InputError(
+            f"data.val_identities: {share} of {len(own.identities)} people holds out nobody; the "
+            "tuning needs some to be judged by"
+        )
     return Fold(number, training, fitting, validation, test)
