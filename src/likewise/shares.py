@@ -182,7 +182,7 @@ def _write(file: Path, arrays: Arrays) -> None:
     import numpy as np
 
     with new_file(file) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
+        np.savez(stream, **arrays)
 
 
 def _awaited(file: Path) -> Path:

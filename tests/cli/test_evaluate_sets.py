@@ -132,6 +132,13 @@ def test_people_that_the_model_was_trained_on_are_named(
     )
     _, _, err = run(capsys, "evaluate", seen, "--model", model, *FEW)
     assert f"warning: {len(known)} of these people have the names of people in training" in err
+    some = sorted(known)[0]
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(
+        f"left,right,same\n{some}/0.png,{some}/1.png,1\nperson10/0.png,person11/0.png,0\n"
+    )
+    listed = answer(capsys, "evaluate", seen, "--model", model, *FEW, "--pairs", pairs)
+    assert listed["trained_on"] == [some]
     strangers = make_photos(tmp_path / "strangers", ("x", "y", "z"))
     _, _, err = run(capsys, "evaluate", strangers, "--model", model, *FEW)
     assert "warning" not in err

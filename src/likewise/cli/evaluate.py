@@ -149,10 +149,11 @@ def evaluate(
     experiment = None
     if share.first:
         settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
-        if source.trained_on:
-            settings["people_in_training"] = len(source.trained_on)
         source = replace(source, settings=settings)
         experiment = _verified(source, chosen, metric, limit, seed, intervals)
+        source = replace(source, trained_on=_compared(source, experiment))
+        if source.trained_on:
+            experiment.settings["people_in_training"] = len(source.trained_on)
         if every is not None:
             experiment = _of_all_pairs(every, experiment, source, metric, intervals, seed)
     searches = search_together(source.embeddings, share, tasks=wanted, distance=metric, seed=seed)
@@ -215,6 +216,18 @@ def _verified(
         note(f"no intervals: {error}")
         return experiment
     return replace(experiment, intervals=found)
+
+
+def _compared(source: Source, experiment: Experiment) -> tuple[str, ...]:
+    """Of the people in training those whose photos are in the pairs."""
+    import numpy as np
+
+    if not source.trained_on:
+        return ()
+    people = source.embeddings.items["identity"]
+    rows = np.union1d(experiment.left, experiment.right)
+    here = {str(name) for name in people.take(rows).unique().to_pylist()}
+    return tuple(name for name in source.trained_on if name in here)
 
 
 def _of_all_pairs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -62,10 +62,13 @@ class _Walk:
             entry = next(here.entries, None)
             if entry is None:
                 stack.pop()
+                if here.photos or not stack:
+                    for name in here.empty:
+                        self.filter.leave_out("folders without photos", name)
+                else:  # the outermost is told
+                    stack[-1].empty.append("/".join(here.names))
                 if stack:
                     stack[-1].photos += here.photos
-                    if not here.photos:
-                        self.filter.leave_out("folders without photos", "/".join(here.names))
                 continue
             name = "/".join((*here.names, entry.name))
             if _kind(entry) == "folder":
@@ -122,11 +125,12 @@ class _Walk:
 
 @dataclass
 class _Open:
-    """A folder that is being read: the names on the way to it, what is to come, what was found."""
+    """A folder that is being read: its path as names, what is to come, and what was found."""
 
     names: tuple[str, ...]
     entries: Iterator[os.DirEntry[str]]
     photos: int = 0
+    empty: list[str] = field(default_factory=list)
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

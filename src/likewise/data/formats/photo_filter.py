@@ -13,6 +13,7 @@ __all__ = ["PhotoFilter", "is_hidden"]
 _log = logging.getLogger(__name__)
 
 SHOWN = 6  # reasons that a line names
+LONGEST = 200  # characters of a name that it shows
 # What network storage, Windows, macOS and Linux put into folders; none of it is a person's.
 SYSTEM = frozenset(
     {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
@@ -111,4 +112,5 @@ class PhotoFilter:
 def _printable(name: str) -> str:
     """A name in one line: bytes that are no UTF-8, line ends and the like are spelt out."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return plain if len(plain) <= LONGEST else "…" + plain[-LONGEST:]
