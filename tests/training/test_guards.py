@@ -263,6 +263,22 @@ def test_a_network_that_has_diverged_ends_the_run_and_is_not_kept(
         assert likewise.load(run / "model").about["Epoch"] == 1
 
 
+def test_a_network_that_answers_zeros_is_not_kept_with_nobody_held_out_either(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_it_is = Trainer.network
+
+    def network(self: Trainer) -> nn.Module:
+        module = as_it_is(self)
+        module.register_forward_hook(lambda _, __, out: torch.zeros_like(out))
+        return module
+
+    monkeypatch.setattr(Trainer, "network", network)
+    with pytest.raises(Stopped, match="12 of 12 training photos are answered with zeros"):
+        likewise.train(photos, tmp_path / "run", quick_recipe())
+    assert not (tmp_path / "run" / "model").exists()
+
+
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
 def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture

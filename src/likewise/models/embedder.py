@@ -237,7 +237,8 @@ class Embedder:
         """
         if not len(rows):
             raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
-        if len(manifest.identities) > 1 and all_alike(mean_cosine(vectors)):
+        several = "identity" in manifest.table.column_names and len(manifest.identities) > 1
+        if several and all_alike(mean_cosine(vectors)):
             log.warning(
                 "%s: the model answers all photos alike, closer than float32 can tell apart: it "
                 "cannot tell people apart", manifest.root,

@@ -28,6 +28,7 @@ from likewise.training.validation import (
     Validation,
     asking,
     calibrated,
+    require_directions,
 )
 
 __all__ = ["Measuring"]
@@ -113,7 +114,9 @@ class Measuring:
                 cosine = measured.mean_cosine
             else:
                 with asking(module, give_up):
-                    cosine = mean_cosine(embedder.embed_pixels(self.statistics.sample))
+                    vectors = embedder.embed_pixels(self.statistics.sample)
+                require_directions(vectors, "training photos")
+                cosine = mean_cosine(vectors)
         except LikewiseError as error:
             self._not_measured(error, last=last)
             return

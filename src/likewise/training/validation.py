@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from likewise.data.manifest import Manifest
@@ -18,7 +19,15 @@ from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification import Verification, pair_scores, verification
 from likewise.models.embedder import BadWeights, Embedder
 
-__all__ = ["ENOUGH", "GaveUp", "Validated", "Validation", "asking", "calibrated"]
+__all__ = [
+    "ENOUGH",
+    "GaveUp",
+    "Validated",
+    "Validation",
+    "asking",
+    "calibrated",
+    "require_directions",
+]
 
 REPLICATES = 200  # of the bootstrap: a second for the most pairs
 ENOUGH = 10  # people, to choose among epochs by: with fewer the AUC differs by whom it was drawn
@@ -87,10 +96,7 @@ class Validation:
                 vectors, labels = embeddings.vectors, embeddings.labels
         if give_up():
             raise GaveUp
-        if zero := int((~vectors.any(axis=1)).sum()):
-            raise BadWeights(
-                f"{zero:,} of {len(vectors):,} held-out photos are answered with zeros"
-            )
+        require_directions(vectors, "held-out photos")
         pairs = draw_pairs(labels, limit=PAIRS, seed=self.seed)
         left, right = np.asarray(pairs.left), np.asarray(pairs.right)
         scores = pair_scores(vectors, left, right)
@@ -99,6 +105,16 @@ class Validation:
             scored_pairs(scores, pairs.same, labels[left], labels[right]),
             mean_cosine(vectors),
         )
+
+
+def require_directions(vectors: NDArray[np.float32], what: str) -> None:
+    """Refuse embeddings [N, D] of which some are zero: a network that has diverged.
+
+    Raises:
+        BadWeights: says how many are, of ``what``.
+    """
+    if zero := int((~vectors.any(axis=1)).sum()):
+        raise BadWeights(f"{zero:,} of {len(vectors):,} {what} are answered with zeros")
 
 
 @contextmanager
