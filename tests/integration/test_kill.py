@@ -12,7 +12,7 @@ from tests.conftest import make_photos
 from tests.integration.runs import Run, same_end, write_recipe
 
 
-@pytest.mark.parametrize("steps_before", [5, 23])
+@pytest.mark.parametrize("steps_before", [pytest.param(5, marks=pytest.mark.slow), 23])
 def test_a_killed_run_resumes_to_the_same_weights(steps_before: int, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=8)
     # 15 epochs of 4 steps, so that the kill comes within them.

@@ -44,7 +44,13 @@ def likeness(student: Path, teacher: Path, photos: Path) -> float:
     return float(np.corrcoef((left @ left.T)[upper], (right @ right.T)[upper])[0, 1])
 
 
-@pytest.mark.parametrize("kind", ["cosine", "l2", "relational", "similarity"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "cosine",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("l2", "relational", "similarity")),
+    ],
+)
 def test_a_student_comes_near_its_teacher(kind: str, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=8)
     folder = teacher(tmp_path / "teacher", dim=32 if kind in ("cosine", "l2") else 24)
