@@ -53,7 +53,10 @@ def search(
 
     Example: likewise index search index probe.jpg --model runs/photos/model -k 5
     """
+    import numpy as np
+
     from likewise.data.embeddings import EXTERNAL, require_same_embedder
+    from likewise.distances.resolution import told_apart
     from likewise.errors import InputError
     from likewise.models.store import load
     from likewise.search.interface import open_index
@@ -87,6 +90,8 @@ def search(
         point = measured_point(embedder, fmr)
     limit = threshold if point is None else point.threshold
     scores, row_ids = opened.search(vectors, k)
+    if by_cosine:  # as verify and evaluate do: a photo reaches a threshold of 1 with itself
+        scores = told_apart(scores.astype(np.float64))
     answers: list[dict[str, Any]] = []
     for name, own_scores, own_ids in zip(names, scores.tolist(), row_ids, strict=True):
         found = [
