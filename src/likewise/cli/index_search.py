@@ -89,9 +89,10 @@ def search(
     if embedder is not None and threshold is None and by_cosine:
         point = measured_point(embedder, fmr)
     limit = threshold if point is None else point.threshold
-    scores, row_ids = opened.search(vectors, k)
+    near, row_ids = opened.search(vectors, k)
+    scores = near.astype(np.float64)
     if by_cosine:  # as verify and evaluate do: a photo reaches a threshold of 1 with itself
-        scores = told_apart(scores.astype(np.float64))
+        scores = told_apart(scores)
     answers: list[dict[str, Any]] = []
     for name, own_scores, own_ids in zip(names, scores.tolist(), row_ids, strict=True):
         found = [
