@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 import likewise
@@ -35,6 +37,18 @@ def test_the_surface_is_what_was_agreed() -> None:
 @pytest.mark.parametrize("name", sorted(SURFACE))
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     assert inspect.getdoc(getattr(likewise, name))
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    names = [f"{person}/{photo}" for person in "abcde" for photo in "12"]
+    items = pa.table({"path": names, "identity": [name[0] for name in names]})
+    vectors = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    file, recipe = f"{tmp_path}/e.parquet", tmp_path / "recipe.yaml"
+    likewise.write_embeddings(likewise.Embeddings(vectors, items), file)
+    experiment = likewise.evaluate(likewise.read_embeddings(file))
+    assert likewise.write_report(experiment, f"{tmp_path}/report", str(tmp_path)).exists()
+    recipe.write_text("schedule: {epochs: 3}")
+    assert likewise.load_recipe(str(recipe)).schedule.epochs == 3
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -153,3 +153,18 @@ def test_calibration_takes_the_validation_side(
     for more, impostor in (((), 4 * 4), (("--split", "all"), 36 * 35 // 2 - 9 * 6)):
         found = answer(capsys, "calibrate", *divided, "--model", own, *options, *more)
         assert found["operating_point"]["impostor"] == impostor
+
+
+@pytest.mark.parametrize("spread", [1e-5, 1.0])
+def test_a_file_of_embeddings_that_are_all_alike_is_told(
+    spread: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    names = [f"{person}/{photo}" for person in "abcdef" for photo in "123"]
+    vectors = random.normal(size=16) + spread * random.normal(size=(len(names), 16))
+    items = pa.table({"path": names, "identity": [name[0] for name in names]})
+    file = tmp_path / "e.parquet"
+    likewise.write_embeddings(likewise.Embeddings(vectors.astype(np.float32), items), file)
+    words = ("evaluate", file, "--tasks", "none", "--intervals", 0)
+    code, _, err = run(capsys, *words)
+    assert (code, "all embeddings are alike" in " ".join(err.split())) == (0, spread < 1)

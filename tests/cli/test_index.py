@@ -112,6 +112,17 @@ def test_search_says_who_is_known_at_the_models_threshold(
         assert (code, problem in " ".join(err.split())) == (2, True)
 
 
+def test_what_is_indexed_reaches_a_threshold_of_1_with_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vectors = np.random.default_rng(0).normal(size=(200, 128)).astype(np.float32)
+    file = tmp_path / "e.npy"
+    np.save(file, vectors)
+    index = likewise.Index.build(vectors).save(tmp_path / "index")
+    words = ("index", "search", index, "--queries", file, "-k", 1, "--threshold", 1, "--json")
+    assert [answer["known"] for answer in json.loads(run(capsys, *words)[1])] == [1] * 200
+
+
 def test_search_warns_where_a_stranger_is_likely_to_be_known(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

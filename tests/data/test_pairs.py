@@ -140,6 +140,19 @@ def named(*pairs: tuple[str, str]) -> Pairs:
     return Pairs(left, right, np.ones(len(pairs), bool), np.zeros(len(pairs), np.int64))
 
 
+def test_a_dot_in_a_name_begins_no_ending() -> None:
+    photos = ["frame.1.jpg", "frame.2.jpg", "frame.jpg"]
+    found, _ = match_names(named(("frame.1", "frame.2"), ("frame", "frame.1.jpg")), photos)
+    assert (found.left.tolist(), found.right.tolist()) == ([0, 2], [1, 0])
+
+
+def test_no_pairs_and_no_photos_are_a_line() -> None:
+    none = Pairs([], [], np.zeros(0, bool), np.zeros(0, np.int64))
+    for pairs, photos in ((none, ["a.jpg"]), (named(("a", "b")), [])):
+        with pytest.raises(InputError, match="nothing to match"):
+            match_names(pairs, photos)
+
+
 def test_a_name_that_means_two_photos_is_refused() -> None:
     photos = ["a/img1.jpg", "a/img1.png", "a/img2.jpg"]
     with pytest.raises(InputError, match=r"'a/img1' means 'a/img1.jpg' and 'a/img1.png'"):

@@ -56,6 +56,8 @@ def test_the_mean_cosine_is_that_of_a_loop() -> None:
     pairs = [float(rows[i] @ rows[j]) for i in range(20) for j in range(20) if i != j]
     assert mean_cosine(rows) == pytest.approx(np.mean(pairs), abs=1e-6)
     assert mean_cosine(rows[:1]) == 0
+    lengths = np.linspace(0.01, 50, 20)[:, None].astype(np.float32)
+    assert mean_cosine(lengths * rows) == pytest.approx(np.mean(pairs), abs=1e-6)
 
 
 @pytest.mark.parametrize(("spread", "auc"), [(1e-5, 0.5), (0.1, 1.0)])

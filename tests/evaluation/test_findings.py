@@ -15,6 +15,7 @@ from likewise.errors import InputError
 from likewise.evaluation.findings import find_out
 from likewise.evaluation.reliability import reliability
 from likewise.evaluation.retrieval import retrieval
+from likewise.evaluation.shared_searches import attempted
 from likewise.models.calibration import Calibration
 
 
@@ -100,3 +101,12 @@ def test_photos_of_no_group_are_counted_and_in_none() -> None:
     nobody = embedded(sex=[""] * 48)
     empty = find_out(likewise.evaluate(nobody), nobody, tasks=[], groups=["sex"])
     assert (empty.groups, empty.left_out) == ((), ("groups: sex: no photo has a value",))
+
+
+def test_a_reason_names_its_task_once() -> None:
+    def refuse() -> None:
+        raise InputError("calibration: same-person pairs do not score higher")
+
+    reasons: list[str] = []
+    assert attempted("calibration", refuse, reasons) is None
+    assert reasons == ["calibration: same-person pairs do not score higher"]

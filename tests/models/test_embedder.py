@@ -175,6 +175,15 @@ def test_fingerprints_tell_weights_and_preprocessing_apart() -> None:
     assert one.fingerprint == fresh().fingerprint
 
 
+def test_weights_that_are_trained_on_have_another_fingerprint(tmp_path: Path) -> None:
+    embedder = fresh()
+    before = embedder.fingerprint
+    with torch.no_grad():
+        next(embedder.module.parameters()).mul_(2)
+    assert embedder.fingerprint != before
+    assert likewise.load(embedder.save(tmp_path / "model")).fingerprint == embedder.fingerprint
+
+
 def test_answers_that_are_not_finite_are_refused(photos: Path) -> None:
     embedder = fresh()
     with torch.no_grad():

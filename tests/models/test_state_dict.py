@@ -98,6 +98,16 @@ def test_safetensors_go_where_pth_goes(suffix: str, net: nn.Module, tmp_path: Pa
         read_state_dict(path)
 
 
+def test_weights_cut_short_are_damaged(net: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save(net.state_dict(), path)
+    for part in (100, 2_000, path.stat().st_size - 10):
+        path.write_bytes(path.read_bytes()[:part])
+        with pytest.raises(InputError, match="it is damaged, or no file of torch.save"):
+            read_state_dict(path)
+        torch.save(net.state_dict(), path)
+
+
 def test_what_lies_beside_the_network_is_counted_and_named(
     net: nn.Module, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

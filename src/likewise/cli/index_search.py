@@ -53,7 +53,10 @@ def search(
 
     Example: likewise index search index probe.jpg --model runs/photos/model -k 5
     """
+    import numpy as np
+
     from likewise.data.embeddings import EXTERNAL, require_same_embedder
+    from likewise.distances.resolution import told_apart
     from likewise.errors import InputError
     from likewise.models.store import load
     from likewise.search.interface import open_index
@@ -86,7 +89,10 @@ def search(
     if embedder is not None and threshold is None and by_cosine:
         point = measured_point(embedder, fmr)
     limit = threshold if point is None else point.threshold
-    scores, row_ids = opened.search(vectors, k)
+    near, row_ids = opened.search(vectors, k)
+    scores = near.astype(np.float64)
+    if by_cosine:  # as verify and evaluate do: a photo reaches a threshold of 1 with itself
+        scores = told_apart(scores)
     answers: list[dict[str, Any]] = []
     for name, own_scores, own_ids in zip(names, scores.tolist(), row_ids, strict=True):
         found = [

@@ -154,6 +154,7 @@ def shared_embeddings_of(
     """
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.data.manifest import read_manifest
+    from likewise.distances.resolution import all_alike, mean_cosine
     from likewise.errors import InputError
     from likewise.models.shared_embedding import embed_together
     from likewise.models.store import load
@@ -173,6 +174,11 @@ def shared_embeddings_of(
             calibration, trained_on = embedder.calibration, _trained_on(embedder, found)
         if not (share.first or everywhere):
             return None
+        if share.first and all_alike(mean_cosine(found.vectors)):
+            note(
+                f"warning: {data}: all embeddings are alike, closer than float32 can tell apart: "
+                "nobody can be told from another by them"
+            )
         return Source(found, [], root, settings, calibration, trained_on)
     manifest = read_manifest(data, root)
     rows, told = side.rows(manifest.table, data, share) if side else (None, {})

@@ -71,5 +71,8 @@ def with_metadata_apart(table: pa.Table, where: str | Path, own: Collection[str]
     names = beside(table.column_names, own)
     for old, new in names.items():
         if old != new:
-            log.warning("%s: the column %s is read as %s: the name is kept", where, old, new)
+            log.warning(
+                "%s: the column %r is read as %r, for %r is a name of Likewise's own",
+                where, old, new, old,
+            )  # fmt: skip
     return table.rename_columns(list(names.values()))

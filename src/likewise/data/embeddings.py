@@ -85,8 +85,9 @@ def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
     return with_identities(items, where)
 
 
-def write_embeddings(embeddings: Embeddings, path: Path) -> None:
+def write_embeddings(embeddings: Embeddings, path: str | Path) -> None:
     """Write a Parquet file in row groups; ``vector`` is a fixed-size list of float32."""
+    path = Path(path)
     count, dimension = embeddings.vectors.shape
     flat = pa.array(np.ascontiguousarray(embeddings.vectors, np.float32).reshape(-1))
     vectors = pa.FixedSizeListArray.from_arrays(flat, dimension)
@@ -97,7 +98,7 @@ def write_embeddings(embeddings: Embeddings, path: Path) -> None:
         pq.write_table(table, temporary, row_group_size=ROW_GROUP)
 
 
-def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
+def read_embeddings(path: str | Path, names: str | Path | None = None) -> Embeddings:
     """Read a ``.parquet`` written by Likewise, or a ``.npy`` [N,D] with its names.
 
     Args:
@@ -109,6 +110,7 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
         InputError: the file cannot be read, the counts differ, a name comes twice, or a row is not
             finite.
     """
+    path, names = Path(path), None if names is None else Path(names)
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.suffix.lower() == ".npy":

@@ -46,12 +46,17 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
         The pairs whose photos are both there, as rows, and the names of those that are not.
 
     Raises:
-        InputError: none of the pairs has both of its photos, or a name means more than one.
+        InputError: there are no pairs or no names, none of the pairs has both of its photos, or a
+            name means more than one.
     """
+    if not len(pairs) or not len(names):
+        raise InputError(f"pairs: {len(pairs):,} pairs for {len(names):,} photos: nothing to match")
     exact, bare = _Rows(names), _Rows(map(_bare, names))
 
     def find(name: str) -> int:
         row = exact.row_of(name)
+        if row is None:  # the whole name first: in a/b.0001 no ending may follow the dot
+            row = bare.row_of(name)
         if row is None:
             row = bare.row_of(_bare(name))
         if row is None:

@@ -37,7 +37,7 @@ def mean_cosine(vectors: NDArray[np.float32]) -> float:
     """The mean cosine over all pairs of different rows; 0 of fewer than two.
 
     Args:
-        vectors: of unit length, [N, D].
+        vectors: [N, D], of any length; zero is at a right angle to all.
 
     Example:
         >>> import numpy as np
@@ -48,7 +48,9 @@ def mean_cosine(vectors: NDArray[np.float32]) -> float:
     rows = len(vectors)
     if rows < 2:
         return 0.0
-    middle = vectors.mean(axis=0, dtype=np.float64)
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    shares = np.divide(1.0, lengths, out=np.zeros(rows), where=lengths > 0)
+    middle = np.einsum("i,ij->j", shares, vectors) / rows
     # ‖Σx‖² counts each row with itself as well, once.
     return float((middle @ middle * rows - 1) / (rows - 1))
 

@@ -50,8 +50,8 @@ class WrongPair:
 
 def write_report(
     experiment: Experiment,
-    folder: Path,
-    photos: Manifest | Path | None = None,
+    folder: str | Path,
+    photos: Manifest | str | Path | None = None,
     findings: Findings | None = None,
 ) -> Path:
     """Write ``report.json``, ``scores.parquet`` and ``report.html``; returns the page.
@@ -63,7 +63,7 @@ def write_report(
             pairs are named only.
         findings: what else was measured.
     """
-    more = findings or Findings()
+    folder, more = Path(folder), findings or Findings()
     values = experiment.to_dict() | ({"findings": more.to_dict()} if findings else {})
     write_scores(experiment, folder)
     write_json(folder / "report.json", values)
@@ -146,7 +146,7 @@ def _summary(experiment: Experiment, more: Findings) -> list[str]:
 
 
 def _worst(
-    experiment: Experiment, photos: Manifest | Path | None, *, same: bool
+    experiment: Experiment, photos: Manifest | str | Path | None, *, same: bool
 ) -> list[WrongPair]:
     """The genuine pairs with the lowest score, or the impostor pairs with the highest."""
     rows = np.flatnonzero(experiment.same == same)
@@ -161,10 +161,10 @@ def _worst(
     return pairs
 
 
-def _picture(photos: Manifest | Path | None, name: str) -> str:
+def _picture(photos: Manifest | str | Path | None, name: str) -> str:
     if photos is None:
         return ""
-    return thumbnail(photos.named(name) if isinstance(photos, Manifest) else photos / name)
+    return thumbnail(photos.named(name) if isinstance(photos, Manifest) else Path(photos) / name)
 
 
 def thumbnail(photo: ImageSource, size: int = THUMBNAIL) -> str:

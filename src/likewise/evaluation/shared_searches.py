@@ -101,7 +101,7 @@ def attempted(name: str, measure: Callable[[], T], reasons: list[str]) -> T | No
     try:
         return measure()
     except InputError as error:
-        reasons.append(f"{name}: {error}")
+        reasons.append(f"{name}: {str(error).removeprefix(f'{name}: ')}")
         return None
 
 

@@ -88,6 +88,7 @@ class Embedder:
         self.about = about or {}
         self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
         self._fingerprint = ""
+        self._fingerprint_of: list[tuple[int, int]] = []  # the state of the weights that it is of
 
     @property
     def device(self) -> torch.device:
@@ -109,18 +110,26 @@ class Embedder:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of weights and preprocessing: where it is equal, so are the vectors."""
-        if not self._fingerprint:
+        """A hash of weights and preprocessing: where it is equal, so are the vectors.
+
+        Weights that are trained on have another one.
+        """
+        weights = self.module.state_dict()
+        now = [
+            (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+            for tensor in weights.values()
+        ]
+        if not self._fingerprint or now != self._fingerprint_of:
             digest = hashlib.sha256()
             if self.source_file is not None:
                 digest.update(read_onnx(self.source_file))
-            for name, tensor in sorted(self.module.state_dict().items()):
+            for name, tensor in sorted(weights.items()):
                 digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
                 # As bytes: NumPy knows no bfloat16.
                 flat = tensor.detach().cpu().contiguous().reshape(-1)
                 digest.update(flat.view(torch.uint8).numpy().tobytes())
             digest.update(json.dumps(self.preprocess.to_dict(), sort_keys=True).encode())
-            self._fingerprint = digest.hexdigest()[:16]
+            self._fingerprint, self._fingerprint_of = digest.hexdigest()[:16], now
         return self._fingerprint
 
     def embed(

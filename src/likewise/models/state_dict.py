@@ -148,6 +148,10 @@ def _reason(error: Exception) -> str:
             f"it holds Python objects, {code[1]}, which would have to be run; save the weights "
             "alone: torch.save(net.state_dict(), file)"
         )
-    if isinstance(error, EOFError) or "Weights only load failed" in text or "PytorchStream" in text:
+    if (
+        isinstance(error, EOFError | OSError)
+        or "Weights only load failed" in text
+        or "PytorchStream" in text
+    ):
         return "it is damaged, or no file of torch.save"
     return text.splitlines()[0] if text else type(error).__name__

@@ -94,7 +94,7 @@ def _plain(value: Any) -> str:
     return text.removesuffix("...\n").strip()
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: str | Path) -> Recipe:
     """Read a recipe; keys left out have their defaults.
 
     Raises:
@@ -102,7 +102,7 @@ def load_recipe(path: Path) -> Recipe:
             the nearest known one.
     """
     try:
-        values = yaml.safe_load(read_text(path))
+        values = yaml.safe_load(read_text(Path(path)))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     if values is None:

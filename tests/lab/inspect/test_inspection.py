@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import likewise
 from likewise.data.embeddings import Embeddings
@@ -144,6 +145,17 @@ def test_a_model_makes_embeddings_and_the_threshold_of_doubles(photos: Path, mod
     assert 0.5 < found.copies.pixels < 1
     assert found.labels is None
     assert any("3 identities are too few" in note for note in found.notes)
+
+
+def test_a_collapsed_model_concludes_nothing_of_a_few_people(photos: Path, model: Path) -> None:
+    embedder = likewise.load(model)
+    biases = [tensor for name, tensor in embedder.module.named_parameters() if "bias" in name]
+    with torch.no_grad():
+        biases[-1] += 1e6
+    found = inspect_photos(read_manifest(photos), embedder=embedder)
+    assert (found.copies, found.labels) == (None, None)
+    assert any("answers all photos alike" in note for note in found.notes)
+    assert all(double.kind != "embedding" for double in found.duplicates)
 
 
 def test_a_model_that_cannot_tell_these_people_apart_concludes_nothing(

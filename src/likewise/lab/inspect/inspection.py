@@ -9,6 +9,7 @@ import numpy as np
 
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.manifest import Manifest
+from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.errors import InputError, LikewiseError
 from likewise.lab.inspect.ability import Ability, CannotJudge
 from likewise.lab.inspect.census import Census, joined, take_census
@@ -169,7 +170,10 @@ def inspect_photos(
     labels = ability = same = None
     if embedded is not None:
         labels, ability = _labels(embedded, lines, notes)
-    if embedded is not None and (ability is None or ability.sufficient):
+    usable = embedded is not None and (
+        _tells_apart(embedded, notes) if ability is None else ability.sufficient
+    )
+    if embedded is not None and usable:
         copies = _copy_lines(manifest, census, embedded, embedder, near, lines, notes)
         if copies is not None:
             sets = [embedded] if against_embedded is None else [embedded, against_embedded]
@@ -280,6 +284,17 @@ def _labels(
         notes.append(f"labels were not judged: {error}")
         return None, None
     return labels, labels.ability
+
+
+def _tells_apart(found: EmbeddedSet, notes: list[str]) -> bool:
+    """Whether the embeddings differ at all: what can be asked of a set with too few people."""
+    if not all_alike(mean_cosine(found.vectors)):
+        return True
+    notes.append(
+        "the model answers all photos alike, closer than float32 can tell apart: nothing was "
+        "concluded from embeddings; take a better model"
+    )
+    return False
 
 
 def _overlap(
