@@ -155,6 +155,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["models", "import", photo, "--out", out, "--mean", "a"], "expected numbers"),
         (["models", "import", pointer, "--out", out], "git lfs pull"),
         (["verify", photo, photo, "--model", pointer], "likewise models import"),
+        (["verify", photo, tmp_path / "gone.jpg", "--model", model], "gone.jpg: no such file"),
     ]
     for args, problem in cases:
         code, printed, err = run(capsys, *args)

@@ -102,7 +102,9 @@ def test_the_side_that_was_taken_is_told(
     divided: list[str | Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, _, err = run(capsys, "evaluate", *divided, "--model", model, *FEW)
-    assert "split.csv: of its photos (test 16, train 12, val 8) those of the split test" in err
+    assert (
+        "split.csv: only the 16 photos of the split test are taken (others: train 12, val 8)" in err
+    )
     run(capsys, "embed", *divided, "--model", model, "--out", tmp_path / "e.parquet")
     again = answer(capsys, "evaluate", tmp_path / "e.parquet", *FEW)
     assert again["verification"]["genuine_pairs"] == 24

@@ -108,6 +108,14 @@ def test_weights_cut_short_are_damaged(net: nn.Module, tmp_path: Path) -> None:
         torch.save(net.state_dict(), path)
 
 
+def test_weights_that_are_not_finite_are_refused_by_name(net: nn.Module, tmp_path: Path) -> None:
+    state = dict(net.state_dict())
+    state["fc.weight"] = torch.full_like(state["fc.weight"], torch.nan)
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(InputError, match=r"nan.pth: fc.weight holds NaN or infinity"):
+        import_weights(tmp_path / "nan.pth", CONTRASTNET, SEEN)
+
+
 def test_what_lies_beside_the_network_is_counted_and_named(
     net: nn.Module, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from likewise.cli.decision import Fmr, Threshold, check_decision, measured_point
-from likewise.cli.output import AsJson, Device, Flip, note, print_json, print_table
+from likewise.cli.output import AsJson, Device, Flip, note, print_json, print_table, require_photos
 
 if TYPE_CHECKING:
     from likewise.data.embeddings import Embeddings
@@ -66,6 +66,7 @@ def search(
         raise InputError("name photos to look for, with --model, or embeddings: --queries FILE")
     if queries is None and model is None:
         raise InputError(f"{looked_for[0]}: photos need a model to embed them: --model FOLDER")
+    require_photos(looked_for)
     if fmr is not None and model is None:
         raise InputError("--fmr: was measured with a model; name it: --model FOLDER")
     opened = open_index(index)

@@ -76,6 +76,19 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def require_photos(paths: Sequence[Path]) -> None:
+    """Refuse photos named at the command line that are not there: wrong use, not a broken photo.
+
+    Raises:
+        InputError: names the first.
+    """
+    from likewise.errors import InputError
+
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON, whatever metadata is in it."""
     from likewise.storage import as_json

@@ -74,9 +74,12 @@ class Side:
                 note(f"{data.name}: all photos together ({told}); --split takes one of them")
             return None, {}
         if self.wanted is None and len(counts) > 1 and share.first:
+            others = ", ".join(
+                f"{name} {n:,}" for name, n in sorted(counts.items()) if name != chosen
+            )
             note(
-                f"{data.name}: of its photos ({told}) those of the split {chosen}; --split takes "
-                "another, or all"
+                f"{data.name}: only the {counts[chosen]:,} photos of the split {chosen} are taken "
+                f"(others: {others}); choose with --split, or --split all"
             )
         return np.flatnonzero(pc.equal(column, chosen).to_numpy()), {"split": chosen}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likewise.cli.decision import Fmr, Threshold, check_decision, measured_point
-from likewise.cli.output import AsJson, Device, Flip, Model, print_json
+from likewise.cli.output import AsJson, Device, Flip, Model, print_json, require_photos
 
 if TYPE_CHECKING:
     from likewise.models.operating_point import OperatingPoint
@@ -50,6 +50,7 @@ def verify(
 
     if not 0 < prior < 1:
         raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")
+    require_photos([a, b])
     metric = parse_distance(distance)
     by_cosine = metric.name == "cosine"
     check_decision(threshold, fmr, by_cosine=by_cosine)

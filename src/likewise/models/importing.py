@@ -59,8 +59,8 @@ def import_weights(path: str | Path, backbone: Backbone, preprocess: Preprocess)
         preprocess: how a photo becomes its input; InsightFace's is the default one.
 
     Raises:
-        InputError: the file cannot be read safely, or its weights are of another network; names
-            the first parameter that does not fit.
+        InputError: the file cannot be read safely, its weights are of another network, or one is
+            not finite; names the first parameter that does not fit.
     """
     path = Path(path)
     found = read_state_dict(path)
@@ -77,6 +77,9 @@ def import_weights(path: str | Path, backbone: Backbone, preprocess: Preprocess)
                 f"{path}: not the weights of {backbone.name} with {backbone.embedding_dim} "
                 f"dimensions: {name} is {there} in the file and {wanted} in the network"
             )
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise InputError(f"{path}: {name} holds NaN or infinity; these weights are of no use")
     warn_of_rest(str(path), rest)
     module.load_state_dict(state, strict=False)
     return Embedder(module, preprocess, backbone)
