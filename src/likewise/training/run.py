@@ -31,7 +31,7 @@ from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line, whereabouts
 from likewise.training.parts import origins, seed_everything
 from likewise.training.photo_record import PHOTOS, keep_records
-from likewise.training.prepare import loader_of, prepare
+from likewise.training.prepare import end_loading, loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe, load_recipe
@@ -267,6 +267,7 @@ class _Run:
                     if self.processes.any(enough) and trainer.epoch < epochs:
                         return False
         finally:
+            end_loading(self.loader)
             trainer.profile.finish()  # a run that is shorter than what it should measure
             run_log.close()
         return True
