@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path: Path) -> None:
 
 def test_an_error_leaves_no_loading_process_behind(photos: Path, tmp_path: Path) -> None:
     """They leave signals to their parent: at the end of Python it would wait for them for ever."""
-    (photos / "person00" / "0.png").write_bytes(b"broken")
+    next(photos.rglob("*.png")).write_bytes(b"broken")
     recipe = quick_recipe("data.workers=2", "data.keep_mib=0", "data.on_bad_image=refuse")
     with pytest.raises(BadImage) as caught:
         likewise.train(photos, tmp_path / "run", recipe)
