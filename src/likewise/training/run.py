@@ -245,8 +245,11 @@ class _Run:
                     f"log: {self.folder / TEXT}"
                 )
 
-                def advance(photos: int) -> None:
+                def show() -> None:
                     bar.show(whereabouts(trainer.epoch, epochs, trainer.total, self._last))
+
+                def advance(photos: int) -> None:
+                    show()
                     bar(photos)
 
                 while self.unmeasured is not None or self._more_to_train():
@@ -260,6 +263,7 @@ class _Run:
                         return False
                     self.unmeasured = None
                     self._last |= report
+                    show()
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
                     log.info("%s", epoch_line(trainer.epoch, epochs, report))
