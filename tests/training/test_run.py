@@ -305,6 +305,7 @@ def test_identities_with_one_photo_train_along(tmp_path: Path) -> None:
     (tmp_path / "more" / "single").rename(photos / "single")
     result = likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2"))
     assert result.identities == 3
+    assert result.validation_people == 2
 
 
 @pytest.mark.parametrize("people", [2, 3])

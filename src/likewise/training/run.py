@@ -301,7 +301,7 @@ class _Run:
         )
 
     def _result(self, *, finished: bool, stopped_by: int | None) -> TrainingResult:
-        best = self.trainer.best
+        best, held_out = self.trainer.best, self.measuring.validation
         return TrainingResult(
             folder=self.folder,
             epochs=self.trainer.epoch,
@@ -312,4 +312,5 @@ class _Run:
             images=len(self.training),
             stopped_by=None if finished else stopped_by,
             profile=self.trainer.profile.result,
+            validation_people=held_out.people if held_out is not None else 0,
         )
