@@ -56,7 +56,7 @@ class Advance:
             self._tell_in_time()
 
     def show(self, state: str) -> None:
-        """Say in a few words where the work stands, beside the bar or in the next line."""
+        """Say in a few words where the work stands, below the bar or in the next line."""
         self.state = state
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, state=state)
@@ -99,7 +99,7 @@ def progress(what: str, total: int, unit: str = "images", done: int = 0) -> Iter
         >>> with progress("reading", total=2) as advance:
         ...     advance(2)
     """
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     first = os.environ.get("RANK", "0") == "0"
     console = Console(stderr=True)
@@ -122,9 +122,12 @@ def progress(what: str, total: int, unit: str = "images", done: int = 0) -> Iter
             speed = task.finished_speed or task.speed
             return Text(f"{speed:,.0f} {unit}/s" if speed else f"– {unit}/s", style="cyan")
 
-    class State(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(task.fields["state"])
+    class WithState(Progress):
+        """The bar, and below it where the work stands: side by side takes over 80 columns."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            yield from (Text(text) for task in self.tasks if (text := task.fields["state"]))
 
     columns = (
         TextColumn("{task.description}"),
@@ -132,9 +135,8 @@ def progress(what: str, total: int, unit: str = "images", done: int = 0) -> Iter
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(),
-        State(),
     )
-    with Progress(*columns, console=console) as bar:
+    with WithState(*columns, console=console) as bar:
         task = bar.add_task(what, total=total, completed=done, state="")
         yield Advance(what, total, unit, done, bar, task, lines=False)
 

@@ -90,6 +90,16 @@ def test_the_whole_path(
         assert (same["same"], same["score"]) == (True, 1.0)
 
 
+def test_a_run_says_on_how_many_people_it_was_validated(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = make_photos(tmp_path / "six", people=6)
+    command = ("train", photos, "--recipe", recipe, "--epochs", 1, "--val-identities", 2)
+    code, out, _ = run(capsys, *command, "--out", tmp_path / "run")
+    assert code == 0
+    assert "validation AUC on 2 unseen people: " in out
+
+
 def test_people_get_tables(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,7 +154,7 @@ def test_an_onnx_file_teaches(tmp_path: Path) -> None:
 def test_wrong_use(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos")
     for settings, problem in (
-        (["distill.teacher=nowhere"], "nowhere: not found"),
+        (["distill.teacher=nowhere"], r"^distill\.teacher: nowhere: not found"),
         (["distill.kind=cosin"], "distill.kind: input should be 'cosine'"),
         (["distill.weight=0"], "distill.weight: input should be greater than 0"),
     ):

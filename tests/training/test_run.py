@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import shutil
 import signal
 from dataclasses import replace
@@ -120,6 +121,16 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path: Path) -> None:
     assert_same_run(tmp_path / "a", tmp_path / "c")
     likewise.train(photos, tmp_path / "d", quick_recipe(*FULL, "training.seed=1"))
     assert reports(tmp_path / "a") != reports(tmp_path / "d")
+
+
+def test_an_error_leaves_no_loading_process_behind(photos: Path, tmp_path: Path) -> None:
+    """They leave signals to their parent: at the end of Python it would wait for them for ever."""
+    next(photos.rglob("*.png")).write_bytes(b"broken")
+    recipe = quick_recipe("data.workers=2", "data.keep_mib=0", "data.on_bad_image=refuse")
+    with pytest.raises(BadImage) as caught:
+        likewise.train(photos, tmp_path / "run", recipe)
+    assert caught.tb is not None  # the traceback holds on to the loader
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 5])
@@ -294,6 +305,7 @@ def test_identities_with_one_photo_train_along(tmp_path: Path) -> None:
     (tmp_path / "more" / "single").rename(photos / "single")
     result = likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2"))
     assert result.identities == 3
+    assert result.validation_people == 2
 
 
 @pytest.mark.parametrize("people", [2, 3])

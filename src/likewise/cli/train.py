@@ -183,6 +183,7 @@ def _tell(result: TrainingResult, again: str, *, profile: int, as_json: bool) ->
                 "identities": result.identities,
                 "images": result.images,
                 "validation_auc": result.validation,
+                "validation_people": result.validation_people,
                 "bad_images": [{"path": b.name, "reason": b.reason} for b in result.bad_images],
                 "profile": result.profile.to_dict() if result.profile is not None else None,
             }
@@ -193,6 +194,7 @@ def _tell(result: TrainingResult, again: str, *, profile: int, as_json: bool) ->
     else:
         typer.echo(f"trained on {result.images:,} photos of {result.identities:,} people")
         if result.validation is not None:
-            typer.echo(f"validation AUC on unseen people: {result.validation:.4f}")
+            people = f"{result.validation_people:,} unseen people"
+            typer.echo(f"validation AUC on {people}: {result.validation:.4f}")
         typer.echo(f"model: {result.model}")
         typer.echo(f"next:  likewise evaluate TEST_PHOTOS --model {result.model} --out report")

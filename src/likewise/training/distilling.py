@@ -13,8 +13,8 @@ from likewise.losses import Distillation
 from likewise.losses.gather import gather
 from likewise.losses.sum import Anchors, Wrapper, apply
 from likewise.models.embedder import Embedder
-from likewise.models.store import load
 from likewise.training.recipe import Recipe
+from likewise.training.starting import embedder_named
 
 __all__ = ["Distilling", "same_teacher", "teacher_of", "with_teacher"]
 
@@ -86,7 +86,7 @@ def with_teacher(recipe: Recipe, loss: nn.Module) -> nn.Module:
     choice = recipe.distill
     if choice.teacher is None:
         return loss
-    teacher = load(choice.teacher)
+    teacher = embedder_named("distill.teacher", choice.teacher)
     distillation = Distillation(
         choice.kind,
         student_dim=recipe.model.embedding_dim,

@@ -18,7 +18,7 @@ from likewise.training.recipe import Recipe
 from likewise.training.stopping import leave_signals_to_the_parent
 from likewise.training.trainer import Trainer
 
-__all__ = ["Prepared", "loader_of", "prepare"]
+__all__ = ["Prepared", "end_loading", "loader_of", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +98,17 @@ def loader_of(
         # Its own generator: the loader must not move the one that dropout draws from.
         generator=torch.Generator(),
     )
+
+
+def end_loading(loader: torch.utils.data.DataLoader[object]) -> None:
+    """End the processes that load photos.
+
+    If that were left to the end of Python, an error's traceback would keep the loader until then;
+    and there they would get the signal that they leave to their parent, who would wait for ever.
+    """
+    iterator = loader._iterator
+    if isinstance(iterator, torch.utils.data.dataloader._MultiProcessingDataLoaderIter):
+        iterator._shutdown_workers()
+        for worker in iterator._workers:
+            if worker.is_alive():  # it hangs, such as on a disk that does not answer
+                worker.kill()

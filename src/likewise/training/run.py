@@ -31,7 +31,7 @@ from likewise.training.out_of_memory import explained_out_of_memory
 from likewise.training.pace import epoch_line, whereabouts
 from likewise.training.parts import origins, seed_everything
 from likewise.training.photo_record import PHOTOS, keep_records
-from likewise.training.prepare import loader_of, prepare
+from likewise.training.prepare import end_loading, loader_of, prepare
 from likewise.training.processes import Processes
 from likewise.training.profile import StepProfile
 from likewise.training.recipe import Recipe, load_recipe
@@ -245,8 +245,11 @@ class _Run:
                     f"log: {self.folder / TEXT}"
                 )
 
-                def advance(photos: int) -> None:
+                def show() -> None:
                     bar.show(whereabouts(trainer.epoch, epochs, trainer.total, self._last))
+
+                def advance(photos: int) -> None:
+                    show()
                     bar(photos)
 
                 while self.unmeasured is not None or self._more_to_train():
@@ -260,6 +263,7 @@ class _Run:
                         return False
                     self.unmeasured = None
                     self._last |= report
+                    show()
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
                     self._checkpoint()
                     log.info("%s", epoch_line(trainer.epoch, epochs, report))
@@ -267,6 +271,7 @@ class _Run:
                     if self.processes.any(enough) and trainer.epoch < epochs:
                         return False
         finally:
+            end_loading(self.loader)
             trainer.profile.finish()  # a run that is shorter than what it should measure
             run_log.close()
         return True
@@ -296,7 +301,7 @@ class _Run:
         )
 
     def _result(self, *, finished: bool, stopped_by: int | None) -> TrainingResult:
-        best = self.trainer.best
+        best, held_out = self.trainer.best, self.measuring.validation
         return TrainingResult(
             folder=self.folder,
             epochs=self.trainer.epoch,
@@ -307,4 +312,5 @@ class _Run:
             images=len(self.training),
             stopped_by=None if finished else stopped_by,
             profile=self.trainer.profile.result,
+            validation_people=held_out.people if held_out is not None else 0,
         )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.models.state_dict import (
     STATE_FILES,
@@ -20,7 +21,7 @@ from likewise.models.store import load
 from likewise.training.patterns import matching
 from likewise.training.recipe import Recipe
 
-__all__ = ["Start", "start_of"]
+__all__ = ["Start", "embedder_named", "start_of"]
 
 TOLD = 3  # weights that a message names
 
@@ -105,6 +106,18 @@ class Start:
         return text + ", or ".join(remedies)
 
 
+def embedder_named(key: str, source: str) -> Embedder:
+    """The embedder that a key of the recipe names.
+
+    Raises:
+        InputError: there is none; says which key it is.
+    """
+    try:
+        return load(source)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+
+
 def start_of(recipe: Recipe) -> Start | None:
     """What ``model.weights`` names; None if the network begins with weights drawn at random.
 
@@ -121,7 +134,7 @@ def start_of(recipe: Recipe) -> Start | None:
     path = Path(source)
     if path.suffix.lower() in STATE_FILES and not path.is_dir():
         return Start(source, read_state_dict(path))
-    embedder = load(source)
+    embedder = embedder_named("model.weights", source)
     if embedder.backbone is None:
         raise InputError(
             f"model.weights: {source} is an ONNX file: it can be a teacher (distill.teacher), "

@@ -167,7 +167,8 @@ class Watch:
             self._tell(
                 "pairs",
                 f"{without:,} of {batches:,} batches held no two photos of one person, so the loss "
-                "had nothing to bring together. Use batch.sampler=balanced",
+                "had nothing to bring together. Use batch.sampler=balanced, with batch.images=2 or "
+                "more",
             )
 
     def _never(self, missing: Tensor) -> None:
