@@ -150,7 +150,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["embed", listed, "--model", model, "--out", tmp_path / "e.parquet"], "with --root"),
         (["data", "inspect", listed, "--out", out], "with --root"),
         (["data", "convert", listed, out, "--to", "tar"], "with --root"),
-        (["train", photos, "--out", out, "--recipe", tmp_path / "none.yaml"], "cannot be read"),
+        (["train", photos, "--out", out, "--recipe", tmp_path / "none.yaml"], "no such file"),
         (["train", photos, "--out", out, "--resume"], "no run to resume"),
         (["train", photos, "--out", out, "--val-identities", "lots"], "like 10%"),
         (["evaluate", photos], "need a model"),
