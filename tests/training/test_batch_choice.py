@@ -107,3 +107,13 @@ def test_a_pair_may_be_one_with_the_memory() -> None:
         loss(torch.randn(3, 4), torch.tensor(labels))
         told.append(bool(loss.loss.paired))
     assert told == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("loss", "told"), [("triplet", True), ("cosface", False)])
+def test_a_loss_that_compares_photos_is_told_of_people_with_one(
+    loss: str, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos = make_photos(tmp_path / "photos", people=5, each=1)
+    with caplog.at_level(logging.WARNING):
+        likewise.train(photos, tmp_path / "run", quick_recipe(f"loss.name={loss}"))
+    assert ("5 of 5 people have one photo" in caplog.text) == told

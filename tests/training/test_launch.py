@@ -75,7 +75,7 @@ def test_there_is_nothing_to_save_yet(
     run.process.send_signal(number)
     code, out, err = run.end()
     assert (code, out) == (128 + number, "")
-    assert err == "stopped before the first step: there was nothing to save\n"
+    assert err == "stopped; no step is left unsaved\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

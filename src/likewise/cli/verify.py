@@ -97,7 +97,7 @@ def verify(
 
 def _told(point: OperatingPoint) -> str:
     """What is known of the threshold."""
-    between = ""
+    between = " (no interval: too few people)"
     if point.far_interval is not None:
         between = " (95 %: {:.2g} to {:.2g})".format(*point.far_interval)
     return (

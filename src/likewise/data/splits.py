@@ -41,8 +41,8 @@ def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest,
         wanted == 2 and str(share).strip().endswith("%") and (len(eligible) < 2 or len(counts) < 4)
     ):  # the share of a set that nobody has counted yet
         log.warning(
-            "nobody is held out, so nothing is validated: val_identities is %s, and of %d people "
-            "%d have two photos or more; it takes 2 of these, and 2 people to train on",
+            "nobody is held out, so nothing is validated: val_identities=%s needs 4 people or "
+            "more, 2 of them with two photos or more; here are %d, %d of them with two or more",
             share, len(counts), len(eligible),
         )  # fmt: skip
         wanted = 0

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from likewise.data.manifest import Manifest
@@ -15,6 +16,7 @@ from likewise.data.sampler import EpochSampler
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
 from likewise.losses import Shard
+from likewise.losses.registry import needs_pairs
 from likewise.training.beginning import Begun
 from likewise.training.parts import (
     bare_network_of,
@@ -114,6 +116,7 @@ def design(
             f"processes: {processes.count} for {classes} identities to train on; each needs one "
             "or more of its own: start fewer"
         )
+    _warn_of_single_photos(training, recipe)
     sampler, batch_photos = _plan(training, recipe, processes)
     start = start_of(recipe) if begun is None else None
     seed_everything(recipe.training.seed)
@@ -140,6 +143,18 @@ def design_for(
         sampler, batch_photos = _plan(training, recipe, processes)
         return replace(made, training=training, sampler=sampler, batch_photos=batch_photos)
     return design(training, made.held_out, recipe, folder, processes)
+
+
+def _warn_of_single_photos(training: Manifest, recipe: Recipe) -> None:
+    """Warn where a loss that compares photos has no two of most people."""
+    counts = np.bincount(training.labels)
+    alone = int((counts == 1).sum())
+    if needs_pairs(recipe.loss.name) and 2 * alone > len(counts):
+        log.warning(
+            "%s: %d of %d people have one photo: their pairs are two augmented copies of it, which "
+            "do not teach what two photos of a person share. A loss with class weights, such as "
+            "cosface, may suit them better", training.root, alone, len(counts),
+        )  # fmt: skip
 
 
 def _plan(training: Manifest, recipe: Recipe, processes: Processes) -> tuple[EpochSampler, int]:

@@ -26,7 +26,7 @@ __all__ = [
     "stop_code",
 ]
 
-STOPPED_EARLY = "stopped before the first step: there was nothing to save"
+STOPPED_EARLY = "stopped; no step is left unsaved"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
