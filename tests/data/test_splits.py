@@ -63,7 +63,7 @@ def test_a_share_that_cannot_be_held_out_is_said(
     train, val = hold_out(manifest_of(counts), "10%", 0)
     assert (len(train), len(val)) == (sum(counts), 0)
     assert "nobody is held out, so nothing is validated: val_identities=10%" in caplog.text
-    assert f"of {len(counts)} people {pairs} have two photos or more" in caplog.text
+    assert f"here are {len(counts)}, {pairs} of them with two or more" in caplog.text
 
 
 @pytest.mark.parametrize("share", ["ten", "-1", "120%", "1.5", ""])
