@@ -182,7 +182,8 @@ def _write(file: Path, arrays: Arrays) -> None:
     import numpy as np
 
     with new_file(file) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+        # NumPy 1.26 has no allow_pickle here: it would store it as an array of that name.
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # to the stub any name may be that
 
 
 def _awaited(file: Path) -> Path:

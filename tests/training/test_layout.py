@@ -104,7 +104,17 @@ def test_a_compiler_that_fails_is_told_and_left(caplog: pytest.LogCaptureFixture
     def broken(*_: object) -> None:
         raise RuntimeError("no C++ compiler found\nand more")
 
-    module = nn.Linear(4, 3)
+    class Network(nn.Module):
+        """One of our own: torch 2.6 leaves its own layers uncompiled when they stand alone."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x)
+
+    module = Network()
     compiled = Compiled(module, backend=broken)
     with caplog.at_level(logging.WARNING, "likewise"):
         for _ in range(2):
