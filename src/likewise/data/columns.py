@@ -71,5 +71,17 @@ def with_metadata_apart(table: pa.Table, where: str | Path, own: Collection[str]
     names = beside(table.column_names, own)
     for old, new in names.items():
         if old != new:
-            log.warning("%s: the column %s is read as %s: the name is kept", where, old, new)
-    return table.rename_columns(list(names.values()))
+            log.warning(
+                "%s: the column %s is read as %s; Likewise has a column %s of its own",
+                where, old, new, old,
+            )  # fmt: skip
+    return _without_views(table.rename_columns(list(names.values())))
+
+
+def _without_views(table: pa.Table) -> pa.Table:
+    """Text as Arrow's older type has it: of views, as Polars writes them, no rows can be taken."""
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    for place, field in enumerate(table.schema):
+        if field.type in plain:
+            table = table.set_column(place, field.name, table[place].cast(plain[field.type]))
+    return table
