@@ -35,6 +35,16 @@ def test_convert(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "1 broken photo was copied" in err
 
 
+def test_split_writes_into_a_folder_that_is_not_called_like_a_table(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "split.csv"
+    code, _, err = run(capsys, "data", "split", photos, "--out", out)
+    assert code == 2
+    assert "split.csv: a folder is expected" in err
+    assert not out.exists()
+
+
 def test_split_of_a_store_is_used_with_the_store(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

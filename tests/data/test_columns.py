@@ -85,3 +85,18 @@ def test_two_columns_of_one_name_in_embeddings_and_items() -> None:
         Index.build(VECTORS, items=table)
     with pytest.raises(InputError, match="table: 2 columns are called 'age'"):
         Index.from_table(table, vector="path", id=None)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_views_of_text_as_polars_writes_them(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"m.{ending}"
+    columns = {"path": ["a.jpg", "b.jpg"], "identity": ["anna", "bob "], "town": ["Ulm", None]}
+    table = pa.table({name: pa.array(of, pa.string_view()) for name, of in columns.items()})
+    if ending == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+    manifest = read_manifest(path).take([1, 0])
+    assert manifest.identities == ["anna", "bob"]
+    assert manifest.table["town"].to_pylist() == [None, "Ulm"]

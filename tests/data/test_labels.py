@@ -26,8 +26,12 @@ from likewise.evaluation.scored_pairs import scored_pairs
 from likewise.evaluation.separation import separation
 from likewise.search.index import Index
 
-# Five spellings of Zoë Ek: plain, blanks at the ends, one that cannot break, letters apart, unseen.
-ZOE = ("Zoë Ek", " Zoë Ek\t", "Zoë\u00a0Ek", "Zoe\u0308 Ek", "\ufeffZoë Ek\u2003")
+# Six spellings of Zoë Ek: plain, blanks at the ends, one that cannot break, letters apart, unseen,
+# and marks of direction, as a copy from Windows' file properties begins.
+ZOE = (
+    "Zoë Ek", " Zoë Ek\t", "Zoë\u00a0Ek", "Zoe\u0308 Ek", "\ufeffZoë Ek\u2003",
+    "\u202aZoë Ek\u200e",
+)  # fmt: skip
 VECTORS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
 
@@ -50,8 +54,8 @@ def test_a_column_gets_one_spelling_and_says_so(
     column = pa.chunked_array(
         [pa.array(texts).dictionary_encode()] if kind == "dictionary" else [pa.array(texts, kind)]
     )
-    assert identity_column(column, "m.csv", "identity").to_pylist() == ["Zoë Ek"] * 5 + ["Bo"] * 2
-    assert "m.csv: identity: 4 names are read in another spelling" in caplog.text
+    assert identity_column(column, "m.csv", "identity").to_pylist() == ["Zoë Ek"] * 6 + ["Bo"] * 2
+    assert "m.csv: identity: 5 names are read in another spelling" in caplog.text
     assert "'Zoë Ek' for ' Zoë Ek\\t'" in caplog.text
     plain = column.filter(pa.array([name in ("Zoë Ek", "Bo") for name in texts]))
     assert identity_column(plain, "m.csv", "identity") is plain
@@ -186,5 +190,10 @@ def test_names_beside_a_file_of_vectors(tmp_path: Path) -> None:
         read(b"anna/1\nanna/2\n/1\n")
     with pytest.raises(InputError, match=r"names.txt: rows 1 and 3 have the same name 'anna/1'"):
         read(b"anna/1\nanna/2\nanna/1\n")
+    with pytest.raises(InputError, match=r"names.txt: rows 1 and 3 have the same name 'anna/1'"):
+        read(b"anna/1\nanna/2\n./anna//1\n")
+    assert read(b"anna/1\n./anna/2\nbob/1\n").labels.tolist() == [0, 0, 1]
+    with pytest.raises(InputError, match="no column identity.* every name must be PERSON/photo"):
+        print(read(b"anna/1\nanna/2\nloose\n").labels)
     with pytest.raises(InputError, match=r"names.txt: is no text file in UTF-8 or UTF-16"):
         read("zoë/1\nb\nc\n".encode("latin-1"))

@@ -169,3 +169,13 @@ def test_a_name_of_two_rows_is_refused_where_it_is_asked_for() -> None:
         match_names(named(("a/2.jpg", "a/1.jpg")), photos)
     found, _ = match_names(named(("b/1.jpg", "b/2.jpg")), ["b/1.jpg", "b/2.jpg", "a", "a"])
     assert found.left.tolist() == [0]
+
+
+def test_a_photo_with_itself_is_no_pair(caplog: pytest.LogCaptureFixture) -> None:
+    photos = ["a/1.jpg", "a/2.jpg", "b/1.jpg"]
+    listed = named(("a/1.jpg", "a/2.jpg"), ("a/1", "./a/1.jpg"), ("b/1.jpg", "b/1.jpg"))
+    found, missing = match_names(listed, photos)
+    assert (found.left.tolist(), found.right.tolist(), missing) == ([0], [1], [])
+    assert "2 of 3 are of a photo with itself; the first is pair 2, of 'a/1.jpg'" in caplog.text
+    with pytest.raises(InputError, match="1 of 1 are of a photo with itself; .* no other pair"):
+        match_names(named(("a/1", "a/1")), photos)

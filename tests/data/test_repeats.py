@@ -107,3 +107,12 @@ def test_training_takes_a_photo_once(photos: Path, tmp_path: Path) -> None:
     with Processes() as processes:
         parts = prepare(manifest, quick_recipe(), tmp_path, torch.device("cpu"), processes)
     assert parts.made.training.names == [row.split(",")[0] for row in rows]
+
+
+def test_a_conversion_makes_no_two_files_of_one_photo(photos: Path, tmp_path: Path) -> None:
+    rows = ("anna/0.png,anna", "./anna/0.png,anna", "bob/../anna/0.png,anna", "bob/0.png,bob")
+    manifest = listed(photos, *rows)
+    assert len(manifest) == 4
+    out = tmp_path / "out"
+    assert convert(photos / "list.csv", out, "folder").photos == 2
+    assert sorted(read_manifest(out).identities) == ["anna", "bob"]

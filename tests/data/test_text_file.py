@@ -46,8 +46,9 @@ def test_what_excel_writes_where_commas_are_decimal(tmp_path: Path) -> None:
 
 
 def test_a_header_with_blanks_is_the_same_header(tmp_path: Path) -> None:
-    path = written(tmp_path / "m.csv", "path, identity\na.jpg,007\n", "utf-8")
-    assert read_manifest(path).identities == ["007"]
+    for before in ("", "\n", "\r\n\r\n"):
+        path = written(tmp_path / "m.csv", f"{before}path, identity\na.jpg,007\n", "utf-8")
+        assert read_manifest(path).identities == ["007"]
 
 
 def test_a_table_of_seven_columns_with_a_mark_is_no_ms_celeb(tmp_path: Path) -> None:
@@ -65,6 +66,7 @@ def test_what_is_no_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(b"\xff\xfe1")
     with pytest.raises(InputError, match=r"t.txt: is no text file in UTF-8 or UTF-16; save it as"):
         read_lines(tmp_path / "t.txt")
-    written(tmp_path / "m.csv", "path,identity\na.jpg,Zoë\n", "latin-1")
-    with pytest.raises(InputError, match=r"m.csv: is no text file in UTF-8 or UTF-16; save it as"):
-        read_manifest(tmp_path / "m.csv")
+    for text in ("path,identity\na.jpg,Zoë\n", "path,identity,größe\na.jpg,Zoe,1\n"):
+        path = written(tmp_path / "m.csv", text, "latin-1")
+        with pytest.raises(InputError, match=r"m.csv: is no text file in UTF-8 or UTF-16; save it"):
+            read_manifest(path)

@@ -59,6 +59,8 @@ def test_another_loss_forgets_the_parameters_of_the_first() -> None:
     [
         ("schedule.epoch=3", "unknown key 'schedule.epoch'; did you mean 'epochs'"),
         ("epochs=3", "unknown key 'epochs'; did you mean 'schedule.epochs'"),
+        ("epoch=3", "unknown key 'epoch'; did you mean 'schedule.epochs'"),
+        ("xyzzy=3", "unknown key 'xyzzy'; known here"),
         ("lr=0.1", "did you mean 'optimizer.lr'"),
         ("schedule.lr=0.1", "unknown key 'schedule.lr'; did you mean 'optimizer.lr'"),
         ("p=0.1", "did you mean 'augment.crop.p' or .* or 'augment.erase.p'"),

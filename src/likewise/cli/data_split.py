@@ -46,6 +46,8 @@ def split(
 
     if folds is not None and (val is not None or test is not None):
         raise InputError("--folds takes the place of --val and --test; give one or the other")
+    if out.suffix.lower() in (".csv", ".parquet"):
+        raise InputError(f"--out {out}: a folder is expected; the manifests are written into it")
     manifest = without_repeats(read_manifest(source, root))
     if folds is None:
         divided = train_val_test(manifest, val=val or "10%", test=test or "10%", seed=seed)

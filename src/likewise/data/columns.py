@@ -75,4 +75,13 @@ def with_metadata_apart(table: pa.Table, where: str | Path, own: Collection[str]
                 "%s: the column %r is read as %r, for %r is a name of Likewise's own",
                 where, old, new, old,
             )  # fmt: skip
-    return table.rename_columns(list(names.values()))
+    return _without_views(table.rename_columns(list(names.values())))
+
+
+def _without_views(table: pa.Table) -> pa.Table:
+    """Text as Arrow's older type has it: of views, as Polars writes them, no rows can be taken."""
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    for place, field in enumerate(table.schema):
+        if field.type in plain:
+            table = table.set_column(place, field.name, table[place].cast(plain[field.type]))
+    return table

@@ -19,6 +19,7 @@ from likewise.data.formats.writer import PhotoWriter
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.missing_photos import require_some_photo
+from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError, one_of
 from likewise.progress import progress
@@ -130,7 +131,7 @@ def convert(
     """
     format = WRITERS[one_of("to", to, WRITERS)]
     out = Path(out)
-    manifest = read_manifest(source, root)
+    manifest = without_repeats(read_manifest(source, root))
     require_some_photo(manifest)
     if out.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"{out}: lies in the source; choose a folder outside of it")

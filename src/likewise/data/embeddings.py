@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,10 @@ class Embeddings:
             InputError: the file holds no identities.
         """
         if "identity" not in self.items.column_names:
-            raise InputError("embeddings: no column identity, so genuine pairs are not known")
+            raise InputError(
+                "embeddings: no column identity, so genuine pairs are not known; beside a .npy "
+                "every name must be PERSON/photo"
+            )
         _, labels = np.unique(self.items["identity"].to_pylist(), return_inverse=True)
         return labels.astype(np.int64)
 
@@ -142,7 +146,7 @@ def _read_npy(path: Path, names: Path | None) -> Embeddings:
         raise InputError(f"{path} has {len(vectors)} rows, {names} has {len(lines)} names")
     columns = {"path": lines}
     if all("/" in line for line in lines):
-        columns["identity"] = [line.rsplit("/", 1)[0] for line in lines]
+        columns["identity"] = [posixpath.normpath(line).rpartition("/")[0] for line in lines]
     items = _named_once(pa.table(columns), names)
     return Embeddings(np.asarray(vectors, np.float32), items)
 
@@ -164,17 +168,20 @@ def _read_parquet(path: Path) -> Embeddings:
 
 
 def _named_once(items: pa.Table, where: Path) -> pa.Table:
-    """The items of a file, no two of them under one name."""
+    """The items of a file, no two of them under one name, ``a.jpg`` and ``./a.jpg`` being one."""
     items = _checked_items(items, where)
     names = items["path"].cast(pa.string())
-    distinct = pc.unique(names)
+    plain = names
+    if pc.any(pc.match_substring_regex(names, r"(^|/)\.{0,2}/")).as_py():
+        plain = pa.array([posixpath.normpath(name) for name in names.to_pylist()], pa.string())
+    distinct = pc.unique(plain)
     if len(distinct) < len(names):
-        which = pc.index_in(names, value_set=distinct).to_numpy()
+        which = pc.index_in(plain, value_set=distinct).to_numpy()
         _, first = np.unique(which, return_index=True)
         row = int(np.argmax(first[which] != np.arange(len(which))))
         raise InputError(
             f"{where}: rows {first[which[row]] + 1} and {row + 1} have the same name "
-            f"{names[row].as_py()!r}"
+            f"{plain[row].as_py()!r}"
         )
     return items
 

@@ -1,8 +1,8 @@
 """The gate of names of people, groups and classes: none is missing, and one name has one spelling.
 
-Of a name blanks at its ends are taken off, a no-break blank becomes a plain one, and letters are
-composed (Unicode's NFC): what looks alike on paper is one name. The names of files are not
-touched, for the file system knows them as they are.
+Blanks and marks without width are taken off the ends of a name, a no-break blank becomes a plain
+one, and letters are composed (Unicode's NFC): what looks alike on paper is one name. The names of
+files are not touched, for the file system knows them as they are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,14 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 NO_BREAK = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ")
-UNSEEN = "\u200b\u2060\ufeff"  # of no width, and no blanks to Unicode
+# Of no width, and no blanks to Unicode: joiners, and the marks of direction that come with a copy
+# from Windows' file properties.
+UNSEEN = "".join(
+    map(
+        chr,
+        [*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF],
+    )
+)
 BLANKS = UNSEEN + "".join(
     map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)])
 ) + "\u2028\u2029\u202f\u205f\u3000"  # fmt: skip
@@ -201,8 +208,8 @@ def _missing(where: str | Path, name: str, row: int, rows: int = 1) -> InputErro
 def _say(where: str | Path, name: str, changed: Mapping[str, str]) -> None:
     before, after = next(iter(changed.items()))
     log.warning(
-        "%s: %s%s read in another spelling (no blanks at the ends, none that cannot break, "
-        "letters composed), such as %r for %r",
+        "%s: %s%s read in another spelling (blanks at the ends taken off, no-break blanks made "
+        "plain, Unicode NFC), such as %r for %r",
         where,
         f"{name}: " if name else "",
         f"{len(changed):,} names are" if len(changed) > 1 else "1 name is",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from likewise.errors import InputError
 
 __all__ = ["Pairs", "draw_pairs", "match_names"]
+
+log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 
@@ -40,14 +43,15 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
     """Replace the names in ``pairs`` by the rows of ``names`` that they mean.
 
     A name matches with or without its ending (``a/b_0001`` means ``a/b_0001.png``), and first of
-    all as it is.
+    all as it is. Pairs of a photo with itself say nothing of a model: they are left out, with a
+    warning.
 
     Returns:
         The pairs whose photos are both there, as rows, and the names of those that are not.
 
     Raises:
-        InputError: there are no pairs or no names, none of the pairs has both of its photos, or a
-            name means more than one.
+        InputError: there are no pairs or no names, none of the pairs has both of its photos, all are
+            of one photo with itself, or a name means more than one.
     """
     if not len(pairs) or not len(names):
         raise InputError(f"pairs: {len(pairs):,} pairs for {len(names):,} photos: nothing to match")
@@ -85,7 +89,18 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
             f"pairs: none of the {len(pairs)} pairs has both photos here; "
             f"the first one missing is {missing[0]!r}, the photos here are named like {names[0]!r}"
         )
-    return Pairs(left[both], right[both], pairs.same[both], pairs.fold[both]), missing
+    alone = both & (left == right)
+    if alone.any():
+        first = int(np.argmax(alone))
+        told = (
+            f"{int(alone.sum()):,} of {len(pairs):,} are of a photo with itself; the first is pair "
+            f"{first + 1}, of {names[left[first]]!r}"
+        )
+        if np.array_equal(alone, both):
+            raise InputError(f"pairs: {told}; no other pair has both photos here")
+        log.warning("pairs: left out: %s", told)
+    kept = both & ~alone
+    return Pairs(left[kept], right[kept], pairs.same[kept], pairs.fold[kept]), missing
 
 
 class _Rows:

@@ -171,11 +171,18 @@ def _explain(place: tuple[int | str, ...], problem: Any) -> str:
 
 
 def _alike(name: str, known: list[str]) -> list[str]:
-    """What may be meant: whole keys that end in this name, or the nearest key of the section."""
-    same = [key for key in _all_keys(Recipe) if key.rpartition(".")[2] == name]
-    if not same and name in parameter_names():
+    """What may be meant: whole keys that end in this name, or the nearest, of the section first."""
+    ends: dict[str, list[str]] = {}
+    for key in _all_keys(Recipe):
+        ends.setdefault(key.rpartition(".")[2], []).append(key)
+    if name in ends:
+        return ends[name]
+    if name in parameter_names():
         return [f"loss.{name}"]
-    return same or get_close_matches(name, known, n=1, cutoff=0.4)
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    for end in get_close_matches(name, ends, n=1, cutoff=0.75):
+        near = near or ends[end]
+    return near or [key for key in known if name.startswith(key)]
 
 
 def _all_keys(model: type[BaseModel], before: str = "") -> list[str]:

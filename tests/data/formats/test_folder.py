@@ -88,7 +88,8 @@ def test_what_is_left_out_is_counted_and_named_in_one_line(
     put(people, "bob/.thumb.jpg")
     put(people, "bob/._1.jpg", b"AppleDouble")
     put(people, "bob/Thumbs.db", b"x")
-    for system in ("@eaDir/1.jpg", "#recycle", "$RECYCLE.BIN", "__MACOSX/anna"):
+    system_folders = ("@eaDir/1.jpg", "#recycle", "$RECYCLE.BIN", "RECYCLER", "@tmp", "FOUND.000")
+    for system in (*system_folders, "Network Trash Folder", "__MACOSX/anna"):
         put(people, f"{system}/SYNOPHOTO_THUMB_M.jpg")
     put(people, "anna/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg")
     manifest = read_manifest(people if kind == "folder" else archive_of(people, kind))
@@ -96,7 +97,7 @@ def test_what_is_left_out_is_counted_and_named_in_one_line(
     assert manifest.identities == ["anna", "bob"]
     (told,) = [record.getMessage() for record in caplog.records]
     for part in (
-        "of the system (4, such as #recycle)",
+        "of the system (8, such as #recycle)",
         ".pdf files (2, such as anna/notes.pdf)",
         ".cr2 files (1, bob/raw.cr2)",
         "files without an ending (1, bob/readme)",

@@ -17,6 +17,8 @@ LONGEST = 200  # characters of a name that it shows
 # What network storage, Windows, macOS and Linux put into folders; none of it is a person's.
 SYSTEM = frozenset(
     {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
+    | {"@tmp", "@sharebin", "@sharesnap", "recycler", "~snapshot", "found.000"}
+    | {"network trash folder", "temporary items"}
     | {"system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 )
 # They hold no photos and stand in every folder of their system: not worth a word.

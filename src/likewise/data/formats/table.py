@@ -130,7 +130,8 @@ def _text_columns(path: Path) -> pa.Table:
         source = pa.BufferReader(text.encode())
     else:
         text = start.decode("utf-8-sig", "replace")
-    header = next(iter(lines_of(text)), "")
+    # Lines of nothing before the header are passed over, as Arrow does.
+    header = next(filter(None, lines_of(text)), "")
     comma = _comma(header, "\t" if path.suffix.lower() == ".tsv" else ",")
     names = next(csv.reader([header], delimiter=comma), [])
     # Identities such as 007 or 1e5 are names, not numbers.
@@ -140,7 +141,10 @@ def _text_columns(path: Path) -> pa.Table:
         convert_options=pyarrow.csv.ConvertOptions(column_types=as_text),
         parse_options=pyarrow.csv.ParseOptions(delimiter=comma),
     )
-    return table.rename_columns([clean_label(name) for name in table.column_names])
+    try:
+        return table.rename_columns([clean_label(name) for name in table.column_names])
+    except UnicodeDecodeError:  # Arrow looks at the encoding of the values alone
+        raise no_text(path) from None
 
 
 def _comma(header: str, usual: str) -> str:
