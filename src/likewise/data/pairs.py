@@ -50,8 +50,8 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
         The pairs whose photos are both there, as rows, and the names of those that are not.
 
     Raises:
-        InputError: there are no pairs or no names, none of the pairs has both of its photos, all are
-            of one photo with itself, or a name means more than one.
+        InputError: there are no pairs or no names, none of the pairs has both of its photos, all
+            are of one photo with itself, or a name means more than one.
     """
     if not len(pairs) or not len(names):
         raise InputError(f"pairs: {len(pairs):,} pairs for {len(names):,} photos: nothing to match")
