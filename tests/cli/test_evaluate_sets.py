@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -155,14 +153,3 @@ def test_calibration_takes_the_validation_side(
     for more, impostor in (((), 4 * 4), (("--split", "all"), 36 * 35 // 2 - 9 * 6)):
         found = answer(capsys, "calibrate", *divided, "--model", own, *options, *more)
         assert found["operating_point"]["impostor"] == impostor
-
-
-def test_a_folder_whose_name_is_no_utf8_is_reported_on(
-    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    odd = photos.rename(os.fsdecode(os.fsencode(tmp_path) + b"/Zo\xeb"))
-    out = tmp_path / "report"
-    code, _, err = run(capsys, "evaluate", odd, "--model", model, "--out", out)
-    assert (code, "unexpected" in err) == (0, False), err
-    assert json.loads((out / "report.json").read_text())["settings"]["data"] == "Zo\udceb"
-    assert (out / "report.html").exists()
