@@ -386,3 +386,14 @@ def test_verify_under_another_distance(
     assert run(capsys, "verify", *pair, "--threshold", 2)[0] == 2
     assert run(capsys, "verify", *pair, "--distance", "manhattan", "--fmr", 0.1)[0] == 2
     assert run(capsys, "verify", *pair, "--distance", "manhatan")[0] == 2
+
+
+def test_a_folder_whose_name_is_no_utf8_is_reported_on(
+    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = photos.rename(os.fsdecode(os.fsencode(tmp_path) + b"/Zo\xeb"))
+    out = tmp_path / "report"
+    code, _, err = run(capsys, "evaluate", odd, "--model", model, "--out", out)
+    assert (code, "unexpected" in err) == (0, False), err
+    assert json.loads((out / "report.json").read_text())["settings"]["data"] == "Zo\udceb"
+    assert (out / "report.html").exists()

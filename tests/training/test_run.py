@@ -21,7 +21,7 @@ from likewise.data.formats.table import write_table
 from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import read_manifest
 from likewise.data.preprocess import Preprocess
-from likewise.errors import InputError
+from likewise.errors import InputError, LikewiseError
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.processes import Processes
 from likewise.training.recipe import Recipe, recipe_with
@@ -231,6 +231,17 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
     one = make_photos(tmp_path / "one", ("alone",))
     with pytest.raises(InputError, match=r"only one identity \(alone\)"):
         likewise.train(one, tmp_path / "alone", quick_recipe())
+
+
+def test_photos_that_are_all_broken_are_not_taken_for_too_few_people(
+    photos: Path, tmp_path: Path
+) -> None:
+    for photo in photos.glob("*/*.png"):
+        photo.write_text("no photo")
+    with pytest.raises(
+        LikewiseError, match=r"none of the \d+ photos can be read; the first: .*png"
+    ):
+        likewise.train(photos, tmp_path / "run", quick_recipe())
 
 
 def test_a_model_without_a_checkpoint_is_not_trained_over(photos: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -82,6 +83,9 @@ def main(args: list[str] | None = None) -> None:
     # slower with one busy neighbour. It must be said before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(handlers=[TerminalHandler()])
+    # The name of a file may be no text, or have letters that the terminal's encoding has not.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(args=args)
     except LikewiseError as error:

@@ -13,6 +13,7 @@ from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.photos import Readable, keep_readable
 from likewise.data.preprocess import Preprocess
+from likewise.errors import LikewiseError
 from likewise.training.beginning import Begun
 from likewise.training.photo_record import PhotoRecord
 from likewise.training.processes import Processes
@@ -72,6 +73,7 @@ def read_photos(
 
     Raises:
         InputError: the photos of a run that goes on are not what they were; names them.
+        LikewiseError: none of the photos to train on can be read.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
     """
     together = processes.together
@@ -87,6 +89,11 @@ def read_photos(
                 name = str(training.photo(row))
                 elsewhere[row] = BadImage(name, f"{reason} (on process {rank})")
     found = found.without(elsewhere)
+    if begun is None and found.bad and not len(found.manifest):
+        first = found.bad[min(found.bad)]
+        raise LikewiseError(
+            f"{training.root}: none of the {len(training):,} photos can be read; the first: {first}"
+        )
     held = together(
         lambda: (
             reading.read(held_out, "reading validation", before_held) if processes.first else None
