@@ -70,3 +70,14 @@ def test_what_is_no_text_is_said(tmp_path: Path) -> None:
         path = written(tmp_path / "m.csv", text, "latin-1")
         with pytest.raises(InputError, match=r"m.csv: is no text file in UTF-8 or UTF-16; save it"):
             read_manifest(path)
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "sep=\t"])
+def test_the_line_in_which_excel_names_the_separator_is_no_header(
+    first: str, tmp_path: Path
+) -> None:
+    mark = first.strip('"')[-1]
+    lines = [first, f"path{mark}identity", f"a.jpg{mark}007", f"b.jpg{mark}anna"]
+    (tmp_path / "people.csv").write_text("\r\n".join(lines) + "\r\n")
+    manifest = read_manifest(tmp_path / "people.csv")
+    assert manifest.table["identity"].to_pylist() == ["007", "anna"]

@@ -57,6 +57,15 @@ def test_the_first_folder_names_the_person_and_may_hold_albums(made: Made, tmp_p
 
 
 @every_container
+def test_that_one_folder_inside_of_each_names_nobody_is_said(
+    made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = read_manifest(made(["men/bob/1.jpg", "women/anna/1.jpg"], tmp_path))
+    assert manifest.identities == ["men", "women"]
+    assert "a folder inside a person's, such as men/bob, names nobody" in caplog.text
+
+
+@every_container
 @pytest.mark.parametrize("wrapping", ["faces", "faces/aligned"])
 def test_folders_that_wrap_everything_name_nobody(
     wrapping: str, made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture

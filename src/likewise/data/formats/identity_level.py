@@ -98,6 +98,9 @@ def identity_level(folders: Iterable[Folder], where: str) -> IdentityLevel:
             first += 1
             wrapping += split is None
         elif all(len(below[folder]) == 1 for folder in nested):
+            if nested and nested == here:  # it might as well be the folder inside that names the person
+                inside = min(min(deep) for deep in below.values())
+                told.append(f"a folder inside a person's, such as {'/'.join(inside)}, names nobody")
             break
         elif nested != here:
             raise InputError(_mixed(where, here - nested, nested, below))

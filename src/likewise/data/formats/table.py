@@ -6,6 +6,7 @@ Ten million rows open at once as ``.arrow`` (an Arrow IPC file): it is memory-ma
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ __all__ = ["read", "write_table"]
 TEXT = ("path", "identity", "split")
 ROWS = 65_536  # written at a time
 HEADER = 2**16  # bytes in which the first line is looked for
+SEPARATOR = re.compile(r"\"?sep=(.)\"?")  # a line of Excel's own, before the header
 
 
 def read(path: Path, root: Path | None = None) -> Manifest:
@@ -131,13 +133,19 @@ def _text_columns(path: Path) -> pa.Table:
     else:
         text = start.decode("utf-8-sig", "replace")
     # Lines of nothing before the header are passed over, as Arrow does.
-    header = next(filter(None, lines_of(text)), "")
+    lines = list(filter(None, lines_of(text)))
+    header = lines[0] if lines else ""
     comma = _comma(header, "\t" if path.suffix.lower() == ".tsv" else ",")
+    skipped = 0
+    if excel := SEPARATOR.fullmatch(header):
+        comma, skipped = excel[1], 1
+        header = lines[1] if len(lines) > 1 else ""
     names = next(csv.reader([header], delimiter=comma), [])
     # Identities such as 007 or 1e5 are names, not numbers.
     as_text = {name: pa.string() for name in names if clean_label(name) in TEXT}
     table = pyarrow.csv.read_csv(
         source,
+        read_options=pyarrow.csv.ReadOptions(skip_rows=skipped),
         convert_options=pyarrow.csv.ConvertOptions(column_types=as_text),
         parse_options=pyarrow.csv.ParseOptions(delimiter=comma),
     )
