@@ -47,6 +47,11 @@ def test_a_flipped_byte_is_noticed_in_every_file(name: str, tmp_path: Path) -> N
     assert len(Index.load(tmp_path)) == len(index)
 
 
+def plain_types(table: pa.Table) -> list[pa.DataType]:
+    """The types of the columns, whatever numbers a dictionary counts its values by."""
+    return [t.value_type if pa.types.is_dictionary(t) else t for t in table.schema.types]
+
+
 @pytest.mark.parametrize("name", ["exact", "ivf_flat", "hnsw"])
 def test_a_compacted_index_holds_no_byte_of_what_was_removed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -85,7 +90,7 @@ def test_a_compacted_index_holds_no_byte_of_what_was_removed(
     assert sorted(back.ids.tolist()) == sorted(ids[kept].tolist())
     assert back.describe(ids[[1, 296]]) == items.take([1, 296]).to_pylist()
     assert back.items is not None
-    assert back.items.schema.types == items.schema.types
+    assert plain_types(back.items) == plain_types(items)
     assert back.family == name
     back.remove(ids)
     assert back.compact(tmp_path) == 298

@@ -75,13 +75,21 @@ def with_metadata_apart(table: pa.Table, where: str | Path, own: Collection[str]
                 "%s: the column %r is read as %r, for %r is a name of Likewise's own",
                 where, old, new, old,
             )  # fmt: skip
-    return _without_views(table.rename_columns(list(names.values())))
+    return _without_views(table.rename_columns(list(names.values())), where)
 
 
-def _without_views(table: pa.Table) -> pa.Table:
+def _without_views(table: pa.Table, where: str | Path) -> pa.Table:
     """Text as Arrow's older type has it: of views, as Polars writes them, no rows can be taken."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
     for place, field in enumerate(table.schema):
-        if field.type in plain:
-            table = table.set_column(place, field.name, table[place].cast(plain[field.type]))
+        if field.type not in plain:
+            continue
+        try:
+            column = table[place].cast(plain[field.type])
+        except pa.ArrowNotImplementedError:
+            raise InputError(
+                f"{where}: column {field.name}: this pyarrow ({pa.__version__}) cannot read text "
+                "views; a newer pyarrow can"
+            ) from None
+        table = table.set_column(place, field.name, column)
     return table

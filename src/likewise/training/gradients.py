@@ -111,6 +111,13 @@ class Gradients:
         self.hold = self.replicas.unsynchronised
         self.shares: tuple[int, int] | None = None
 
+    def release(self) -> None:
+        """Let go of the other processes: no step can be taken any more.
+
+        DistributedDataParallel holds their group, which would outlive its end otherwise.
+        """
+        self.forward = self.replicas.network = self.module
+
     def of(
         self,
         pixels: Tensor,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -276,6 +277,9 @@ class Processes:
         self._begun = False
         if failed and torch.cuda.is_available():
             return  # NCCL would wait for those who are gone; the process ends anyway
+        # gloo's threads drop the last tensors of a collective under Python's lock. Under torch 2.6
+        # the end of the group waits for them with the lock held, for ever; so they get it before.
+        time.sleep(0.2)
         with suppress(RuntimeError):
             dist.destroy_process_group()
 

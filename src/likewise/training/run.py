@@ -164,6 +164,7 @@ class _Run:
         with StopRequest() as stop, ExitStack() as stack:
             self.processes.together(lambda: self._lock(stack))
             stack.callback(self.checkpoints.abandon)
+            stack.callback(self.trainer.gradients.release)
             self._begin()
             try:
                 finished = self._train(stop)

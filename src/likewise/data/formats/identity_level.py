@@ -98,7 +98,7 @@ def identity_level(folders: Iterable[Folder], where: str) -> IdentityLevel:
             first += 1
             wrapping += split is None
         elif all(len(below[folder]) == 1 for folder in nested):
-            if nested and nested == here:  # it might as well be the folder inside that names the person
+            if nested and nested == here:  # the folder inside might as well name the person
                 inside = min(min(deep) for deep in below.values())
                 told.append(f"a folder inside a person's, such as {'/'.join(inside)}, names nobody")
             break
