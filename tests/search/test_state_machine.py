@@ -91,7 +91,7 @@ class Life(RuleBasedStateMachine):
         for score, number in zip(scores[0].tolist(), found, strict=True):
             vector = self.model[number]
             assert abs(score - float(vector @ query) / float(np.linalg.norm(vector))) < 1e-5
-        if self.backend.exact:
+        if self.backend.exact and self.model:
             vectors, ids = np.stack([*self.model.values()]), np.array([*self.model])
             assert found == best(vectors, ids, POOL[place], "cosine", k)
         if not isinstance(self.index, Index):
