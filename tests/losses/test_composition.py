@@ -80,9 +80,9 @@ def test_plus_and_times_make_sums() -> None:
 @pytest.mark.parametrize("wrong", ["0.5", None, torch.ones(2)])
 def test_what_is_no_loss_cannot_be_added(wrong: object) -> None:
     with pytest.raises(TypeError):
-        Triplet() + wrong  # type: ignore[operator]
+        Triplet() + wrong  # type: ignore[operator]  # what is refused
     with pytest.raises(TypeError):
-        Triplet() * wrong  # type: ignore[operator]
+        Triplet() * wrong  # type: ignore[operator]  # what is refused
 
 
 WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {

@@ -159,7 +159,7 @@ def test_building_blocks_are_twice_differentiable() -> None:
     cosine = torch.linspace(-0.9, 0.9, 7, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradgradcheck(angle, cosine)
     labels = torch.arange(7) % 3
-    squares = lambda d: mean_active_hinge(d.square(), labels, 0.3)  # noqa: E731
+    squares = lambda d: mean_active_hinge(d.square(), labels, 0.3)  # noqa: E731  # short
     assert torch.autograd.gradgradcheck(squares, x)
 
 
@@ -179,8 +179,8 @@ def test_a_registered_loss_never_gives_a_part_of_the_second_derivative() -> None
         y, way = torch.arange(12) % 4, torch.randn(12, 6, dtype=torch.float64)
 
         def slope(z: Tensor) -> Tensor:
-            (by_z,) = torch.autograd.grad(loss(z, y), z, create_graph=True)  # noqa: B023
-            return (by_z * way).sum()  # noqa: B023
+            (by_z,) = torch.autograd.grad(loss(z, y), z, create_graph=True)  # noqa: B023  # used here
+            return (by_z * way).sum()  # noqa: B023  # used here
 
         try:
             (second,) = torch.autograd.grad(slope(z), z)

@@ -80,7 +80,7 @@ def _files(manifest: Manifest) -> pa.ChunkedArray:
         folder, _, file = name.rpartition("/")
         path = name if name.startswith("/") else f"{root}/{name}"
         # A Path for each of many photos would take three times as long.
-        if file in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114
+        if file in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114  # no Path each
             return below(path)
         if folder not in folders:
             folders[folder] = below(path.removesuffix(file))

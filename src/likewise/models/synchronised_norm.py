@@ -140,7 +140,7 @@ def _fine(x: Tensor) -> Tensor:
 class _Normalise(torch.autograd.Function):
     """``γ·(x - mean)/√(variance + ε) + β`` over all processes; one collective each way.
 
-    It computes in float32 or finer. What it keeps for the way back is the input in the format
+    It computes in float32 or finer. What it keeps for the backward pass is the input in the format
     that it came in, not what was computed from it: under bf16 half the memory.
     """
 

@@ -87,7 +87,7 @@ class Checkpoints:
             folder = self.folder / name
             try:
                 # mypy cannot infer a lambda's default, which binds this turn's folder.
-                return self.processes.together(lambda folder=folder: self._whole(folder))  # type: ignore[misc]
+                return self.processes.together(lambda folder=folder: self._whole(folder))  # type: ignore[misc]  # the default is the type
             except InputError as error:
                 problem = str(error)
                 if self.processes.first:

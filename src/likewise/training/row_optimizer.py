@@ -69,7 +69,7 @@ class _RowOptimizer(torch.optim.Optimizer, ABC):
 
     @torch.no_grad()
     # torch declares two overloads, of which this is the union.
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # as torch's own
         """Move every parameter that has a gradient."""
         groups = [group for group in self.param_groups if group.get("rows")]
         kept = [(p, group, p.grad) for group in groups for p in group["params"]]

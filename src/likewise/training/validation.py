@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 REPLICATES = 200  # of the bootstrap: a second for the most pairs
-ENOUGH = 10  # people, to choose among epochs by: with fewer the AUC differs by whom it was drawn
+ENOUGH = 10  # people, to choose an epoch by: with fewer the AUC depends on who was drawn
 PAIRS = 200_000  # of each kind: enough for FAR = 1e-4, small enough for every epoch
 
 

@@ -123,7 +123,7 @@ def _columns(path: Path) -> pa.Table:
 
 
 def _text_columns(path: Path) -> pa.Table:
-    """The columns of a CSV, in the encoding that its mark names, whatever its columns part."""
+    """The columns of a CSV, in the encoding that its mark names, whatever separates them."""
     with path.open("rb") as stream:
         start = stream.read(HEADER)
     source: Path | pa.BufferReader = path
@@ -156,7 +156,7 @@ def _text_columns(path: Path) -> pa.Table:
 
 
 def _comma(header: str, usual: str) -> str:
-    """What parts the columns: the usual, or where the header has none of it, what it has.
+    """The separator: the usual one, or the one in the header where that has none of it.
 
     Excel writes semicolons where a comma ends a number's whole part, and tabs into "Unicode text".
     """
