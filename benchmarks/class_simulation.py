@@ -20,9 +20,9 @@ from torch import Tensor
 
 from benchmarks.class_sides import SAMPLE, sampled_head
 from likewise.losses import Placement, Shard
-from likewise.losses.blocks import _COPIED_BYTES, row_chunks
-from likewise.losses.columns import Columns
-from likewise.losses.head import MEMORY_BUDGET
+from likewise.losses.classes.step_classes import Columns
+from likewise.losses.head.class_blocks import _COPIED_BYTES, row_chunks
+from likewise.losses.head.head import MEMORY_BUDGET
 from likewise.training.row_optimizer import Moments, RowAdamW, RowSGD
 
 __all__ = ["Pieces", "measured", "tables"]

@@ -23,7 +23,7 @@ from likewise.losses import (
     Triplet,
 )
 from likewise.mining import MultiSimilarityPairs
-from tests.losses import reference_pairs as reference
+from tests.losses.pairs import reference
 
 CLASSES, DIMENSION = 5, 4
 Loop = Callable[[Tensor, list[int]], Tensor]

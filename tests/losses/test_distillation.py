@@ -11,7 +11,7 @@ from torch import Tensor
 from likewise.errors import InputError, LikewiseError
 from likewise.losses import Distillation
 from likewise.losses import distillation as module
-from tests.losses.reference import cosine, dot, length
+from tests.losses.margins.reference import cosine, dot, length
 
 
 def batch(rows: int = 6, student: int = 3, teacher: int = 5, seed: int = 0) -> tuple[Tensor, ...]:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from likewise.distances import Mahalanobis
 from likewise.losses import Contrastive, CrossBatchMemory, SupCon, Triplet, create_loss, list_losses
-from likewise.losses import batch_all as batch_all_module
+from likewise.losses.pairs import batch_all as batch_all_module
 from likewise.machine import finest_float
 from likewise.mining import Curriculum, balanced_pairs
 from likewise.mining import pairs as pairs_module

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from likewise.losses.adaface import AdaFace
-from likewise.losses.airface import AirFace
-from likewise.losses.arcface import ArcFace
-from likewise.losses.center import Center
-from likewise.losses.circle import Circle
-from likewise.losses.combined import CombinedMargin
-from likewise.losses.contrastive import Contrastive
-from likewise.losses.cosface import CosFace
-from likewise.losses.cross_batch_memory import CrossBatchMemory
-from likewise.losses.curricularface import CurricularFace
+from likewise.losses.classes.placement import Placement, place_classes
+from likewise.losses.classes.shard import Shard, class_rows
 from likewise.losses.distillation import Distillation
-from likewise.losses.gather import Gathered
-from likewise.losses.head import Head
-from likewise.losses.magface import MagFace
-from likewise.losses.multi_similarity import MultiSimilarity
-from likewise.losses.normalized_softmax import NormalizedSoftmax
-from likewise.losses.ntxent import NTXent
-from likewise.losses.placement import Placement, place_classes
-from likewise.losses.prototype_memory import PrototypeMemory
-from likewise.losses.proxies import ProxyAnchor, ProxyNCA
+from likewise.losses.head.head import Head
+from likewise.losses.head.scale import automatic_scale
+from likewise.losses.margins.adaface import AdaFace
+from likewise.losses.margins.airface import AirFace
+from likewise.losses.margins.arcface import ArcFace
+from likewise.losses.margins.combined import CombinedMargin
+from likewise.losses.margins.cosface import CosFace
+from likewise.losses.margins.curricularface import CurricularFace
+from likewise.losses.margins.magface import MagFace
+from likewise.losses.margins.normalized_softmax import NormalizedSoftmax
+from likewise.losses.margins.prototype_memory import PrototypeMemory
+from likewise.losses.margins.softmax import Softmax
+from likewise.losses.margins.sphereface import LSoftmax, SphereFace
+from likewise.losses.margins.sphereface2 import SphereFace2
+from likewise.losses.margins.subcenter_arcface import SubCenterArcFace
+from likewise.losses.margins.uniface import UniFace
+from likewise.losses.pairs.center import Center
+from likewise.losses.pairs.circle import Circle
+from likewise.losses.pairs.contrastive import Contrastive
+from likewise.losses.pairs.multi_similarity import MultiSimilarity
+from likewise.losses.pairs.ntxent import NTXent
+from likewise.losses.pairs.proxies import ProxyAnchor, ProxyNCA
+from likewise.losses.pairs.siamese import SiameseClassifier
+from likewise.losses.pairs.supcon import SupCon
+from likewise.losses.pairs.triplet import Triplet
 from likewise.losses.registry import create_loss, list_losses
-from likewise.losses.scale import automatic_scale
-from likewise.losses.shard import Shard, class_rows
-from likewise.losses.siamese import SiameseClassifier
-from likewise.losses.softmax import Softmax
-from likewise.losses.sphereface import LSoftmax, SphereFace
-from likewise.losses.sphereface2 import SphereFace2
-from likewise.losses.subcenter_arcface import SubCenterArcFace
-from likewise.losses.sum import Sum, Weighted
-from likewise.losses.supcon import SupCon
-from likewise.losses.triplet import Triplet
-from likewise.losses.uniface import UniFace
+from likewise.losses.wrappers.cross_batch_memory import CrossBatchMemory
+from likewise.losses.wrappers.gather import Gathered
+from likewise.losses.wrappers.sum import Sum, Weighted
 
 __all__ = [
     "AdaFace",

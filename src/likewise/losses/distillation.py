@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from likewise.distances.similarity import unit
 from likewise.errors import InputError, LikewiseError, one_of
 from likewise.losses.arguments import positive, size
-from likewise.losses.embedding_loss import zero
+from likewise.losses.pairs.embedding_loss import zero
 from likewise.losses.refusals import refuse_where
 
 __all__ = [

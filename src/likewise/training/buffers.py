@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.row_backup import RowBackup
+from likewise.losses.classes.row_backup import RowBackup
 
 __all__ = ["StateCopy", "buffers_aside"]
 

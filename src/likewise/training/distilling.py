@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from likewise.data.refit import refit
 from likewise.errors import InputError
 from likewise.losses import Distillation
-from likewise.losses.gather import gather
-from likewise.losses.sum import Anchors, Wrapper, apply
+from likewise.losses.wrappers.gather import gather
+from likewise.losses.wrappers.sum import Anchors, Wrapper, apply
 from likewise.models.embedder import Embedder
 from likewise.training.recipe import Recipe
 from likewise.training.starting import embedder_named

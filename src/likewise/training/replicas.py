@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from likewise.losses.gather import Gathered
+from likewise.losses.wrappers.gather import Gathered
 from likewise.models.synchronised_norm import synchronise_norm
 from likewise.training.processes import Processes
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import one_of
-from likewise.losses.mapped_rows import mapped_zeros
+from likewise.losses.classes.mapped_rows import mapped_zeros
 
 __all__ = ["Moments", "RowAdamW", "RowSGD"]
 

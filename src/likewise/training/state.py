@@ -9,7 +9,7 @@ from torch import Tensor
 
 from likewise.data.images import BadImage
 from likewise.errors import InputError
-from likewise.losses.shard import class_rows
+from likewise.losses.classes.shard import class_rows
 from likewise.training.checkpoint import Checkpoint, Parts
 from likewise.training.checkpoints import Checkpoints
 from likewise.training.distilling import same_teacher, teacher_of

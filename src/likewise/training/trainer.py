@@ -17,7 +17,7 @@ from likewise.data.photos import Batch
 from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
 from likewise.errors import LikewiseError
-from likewise.losses.shard import class_rows
+from likewise.losses.classes.shard import class_rows
 from likewise.models.synchronised_norm import plain_norm
 from likewise.training.averaging import WeightAverage
 from likewise.training.checkpoint import Checkpoint

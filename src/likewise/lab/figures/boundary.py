@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from likewise.lab.figures.decision import decides_alone
-from likewise.losses.head import Head
-from likewise.losses.softmax import Softmax
+from likewise.losses.head.head import Head
+from likewise.losses.margins.softmax import Softmax
 
 __all__ = ["other_curve", "own_boundary", "target_curve"]
 

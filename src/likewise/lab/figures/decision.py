@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.center import Center
-from likewise.losses.head import Head
-from likewise.losses.prototype_memory import PrototypeMemory
-from likewise.losses.reduction import Logistic
-from likewise.losses.softmax import Softmax
-from likewise.losses.sum import Wrapper
+from likewise.losses.head.head import Head
+from likewise.losses.head.reduction import Logistic
+from likewise.losses.margins.prototype_memory import PrototypeMemory
+from likewise.losses.margins.softmax import Softmax
+from likewise.losses.pairs.center import Center
+from likewise.losses.wrappers.sum import Wrapper
 
 __all__ = [
     "UNSURE",

@@ -17,7 +17,7 @@ from likewise.errors import LikewiseError
 from likewise.lab.figures.network import contrast_features, create_network
 from likewise.lab.figures.settings import Setting
 from likewise.lab.figures.views import Views
-from likewise.losses.head import Head
+from likewise.losses.head.head import Head
 
 __all__ = ["STEPS", "Embedded", "learn", "one_thread"]
 

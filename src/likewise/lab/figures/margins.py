@@ -9,8 +9,8 @@ from typing import Any
 
 from likewise.errors import one_of
 from likewise.losses import create_loss
-from likewise.losses.head import Head
-from likewise.losses.softmax import Softmax
+from likewise.losses.head.head import Head
+from likewise.losses.margins.softmax import Softmax
 
 __all__ = ["MARGINS", "Case", "Margin", "margin_of"]
 

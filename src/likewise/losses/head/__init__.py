@@ -1,0 +1,1 @@
+"""What the softmax family shares: cosines, target logits, and one fused loss."""

@@ -1,0 +1,227 @@
+"""The fused head: loss and gradient of a whole softmax-family loss, in one pass over the classes.
+
+Three matrix products are needed: cosines, gradient of the embeddings, gradient of the weights.
+All else is kept out of the way. The class weights are never copied to be normalised: with the
+lengths ``n_j = ‖w_j‖``, ``cos = (u Wᵀ)/n`` and, for ``G = dL/dcos``,
+
+    dL/du = (G/n) W        dL/dw_j = ((G/n)ᵀ u)_j - (Σ_b G_bj cos_bj / n_j²) w_j
+
+The gradient is formed in the forward pass, while the cosines are at hand, over chunks of rows that
+fit a memory budget. Within a chunk the classes go by in blocks small enough for the cache, so that
+everything done to a block after its product is nearly free. The derivation stands in
+``docs/losses/softmax-family.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from likewise.losses.classes.step_classes import Columns
+from likewise.losses.head.class_blocks import ClassBlock, class_blocks, row_chunks
+from likewise.losses.head.reduction import Reduction
+from likewise.losses.head.target_logits import TargetLogits
+from likewise.losses.head.variant import Form
+from likewise.once_differentiable import once_differentiable, origin
+
+__all__ = ["fused_loss"]
+
+_UNIT, _WEIGHT = 0, 1  # where they stand among the inputs
+
+
+class _Pass:
+    """One walk over a batch: its losses, its leads and, where they are needed, its gradients."""
+
+    def __init__(
+        self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
+    ) -> None:
+        self.unit, self.weight, self.scale, _, self.bias = inputs
+        self.columns, self.form, self.needed = columns, form, needed
+        self.places, self.shard = columns.places, columns.shard
+        self.target = TargetLogits(inputs, columns, form, needed)
+        self.losses = torch.empty_like(self.scale)
+        self.slope = torch.empty_like(self.scale)  # of the loss, by the target logit
+        self.lead = torch.empty_like(self.scale)
+        self.share = 1 / max(len(self.places), 1)  # the loss is the mean over the batch
+        self.gradients = [
+            (self._rows_of_gradient() if x is self.weight else torch.zeros_like(x))
+            if need
+            else None
+            for x, need in zip(inputs, needed, strict=True)
+        ]
+
+    def _rows_of_gradient(self) -> Tensor:
+        rows = self.columns.count * self.form.subcenters
+        # Every row is written by the first chunk: no need to zero it before.
+        empty = self.weight.new_empty if len(self.places) else self.weight.new_zeros
+        return empty(rows, self.weight.shape[1])
+
+    def run(self) -> None:
+        """Walk over the chunks, then add what flows through the target logits."""
+        blocks = class_blocks(self.weight, self.columns, self.form)
+        chunks = row_chunks(self.weight, self.columns, self.form)
+        for rows in chunks:
+            cosines, reduction = self._forward(rows, blocks)
+            if any(self.needed):
+                self.slope[rows] = reduction.target_slope() * self.share
+                ends = {"first": rows is chunks[0], "last": rows is chunks[-1]}
+                self._backward(rows, blocks, cosines, reduction, **ends)
+        if len(self.places) and any(self.needed):
+            self._add_target_gradients()
+
+    def _forward(self, rows: slice, blocks: list[ClassBlock]) -> tuple[list[Tensor], Reduction]:
+        reduction = self.form.reduction(self.target.logit.detach()[rows])
+        nearest = torch.full_like(self.scale[rows], -torch.inf)
+        cosines = []
+        for block in blocks:
+            cosine = block.cosines(self.unit[rows])
+            _, other = block.per_class(cosine, self.places[rows])
+            nearest = torch.maximum(nearest, other.amax(1))
+            reduction.add(self._logits(self._value(other, rows), rows, block))
+            cosines.append(cosine)
+        reduction.merge(self.shard)
+        nearest = self.shard.max_(nearest)
+        self.losses[rows] = reduction.losses()
+        self.lead[rows] = self.target.nearness[rows] - nearest
+        return cosines, reduction
+
+    def _value(self, cosine: Tensor, rows: slice) -> Tensor:
+        return self.form.others(cosine, self.target.value.detach()[rows])
+
+    def _logits(self, value: Tensor, rows: slice, block: ClassBlock) -> Tensor:
+        logits = torch.addcmul(self.bias, value.detach(), self.scale[rows, None])
+        return block.put(logits, self.places[rows], -torch.inf)
+
+    def _backward(
+        self,
+        rows: slice,
+        blocks: list[ClassBlock],
+        cosines: list[Tensor],
+        reduction: Reduction,
+        *,
+        first: bool,
+        last: bool,
+    ) -> None:
+        d_unit, d_weight, d_scale, _, d_bias = self.gradients
+        into = (None if d_unit is None else d_unit[rows], d_weight)
+        for block, cosine in zip(blocks, cosines, strict=True):
+            winner, other = block.per_class(cosine, self.places[rows])
+            with torch.enable_grad():
+                other = other.detach().requires_grad_()
+                value = self._value(other, rows)
+            slope = reduction.slope_(self._logits(value, rows, block))
+            if d_scale is not None:
+                d_scale[rows] += (slope * value.detach()).sum(1) * self.share
+            if d_bias is not None:
+                d_bias += slope.sum() * self.share
+            slope *= self.scale[rows, None] * self.share
+            if value is not other:
+                (slope,) = torch.autograd.grad(value, other, slope)
+            slope = block.per_row(slope, winner)
+            block.add_gradients(slope, cosine, self.unit[rows], *into, first=first, last=last)
+
+    def _add_target_gradients(self) -> None:
+        by_target = self.target.gradients(self.slope)
+        for position, gradient in enumerate(by_target):
+            total = self.gradients[position]
+            if total is None:
+                continue
+            if position == _WEIGHT:
+                if gradient is not None:
+                    total.index_add_(0, self.target.rows, gradient)
+                continue
+            if self.shard.processes > 1:  # shares, of what is averaged over the processes
+                total *= self.shard.processes
+            if gradient is None:
+                continue
+            # The target logits are the same on all processes, only their rows are shared out.
+            total.add_(gradient, alpha=self.shard.processes if position == _UNIT else 1)
+
+
+class _FusedLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        unit: Tensor,
+        weight: Tensor,
+        scale: Tensor,
+        margin: Tensor,
+        bias: Tensor,
+        source: Tensor,
+        columns: Columns,
+        form: Form,
+        needed: tuple[bool, ...],
+    ) -> tuple[Tensor, Tensor]:
+        walk = _Pass((unit, weight, scale, margin, bias), columns, form, needed)
+        walk.run()
+        ctx.save_for_backward(*walk.gradients)
+        ctx.columns, ctx.subcenters, ctx.shape = columns, form.subcenters, weight.shape
+        ctx.origin = source
+        ctx.mark_non_differentiable(walk.lead)
+        return walk.losses.sum() * walk.share, walk.lead
+
+    @staticmethod
+    @once_differentiable("a loss of the softmax family")
+    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = list(ctx.saved_tensors)
+        # Scaled in place: a second gradient of the weights would not fit beside the first.
+        # Comparing on an accelerator would wait for it, so there the product is always taken.
+        if upstream.device.type != "cpu" or upstream.item() != 1:
+            for gradient in gradients:
+                if gradient is not None:
+                    gradient.mul_(upstream)
+        if ctx.columns.sparse and gradients[_WEIGHT] is not None:
+            rows = ctx.columns.weight_rows(ctx.subcenters)
+            gradients[_WEIGHT] = _sparse(rows, gradients[_WEIGHT], ctx.shape)
+        return (*gradients, None, None, None, None)
+
+
+def _sparse(rows: Tensor | None, values: Tensor, shape: torch.Size) -> Tensor:
+    """The gradient [own·K, D] that has ``values`` in these rows, sorted, and nothing elsewhere."""
+    if rows is None:
+        rows = torch.arange(len(values), device=values.device)
+    return torch.sparse_coo_tensor(
+        rows[None], values, shape, check_invariants=False, is_coalesced=True
+    )
+
+
+def fused_loss(
+    unit: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    margin: Tensor,
+    bias: Tensor,
+    columns: Columns,
+    form: Form,
+) -> tuple[Tensor, Tensor]:
+    """Mean loss of a batch, [], and how far each row's own class is ahead, [B].
+
+    Differentiable once by the first five arguments. With an upstream gradient other than 1 the
+    graph can be walked once only, since the stored gradients are scaled in place.
+
+    Args:
+        unit: embeddings of unit length, [B, D].
+        weight: class weights [own·K, D] of this process; the K rows of a class lie together.
+        scale: multiplies the logits of a row, [B].
+        margin: handed to ``form.target``, [] or [B].
+        bias: added to every logit, [].
+        columns: which classes take part, and where the class of each row stands among them.
+        form: the variant.
+
+    The lead of a row is the cosine to its own class less that to the nearest other one, without
+    margin: above 0, the nearest class is the right one; at 0, another is as near.
+
+    Where classes are shared out, every process is called with the same batch and returns the same
+    loss. The gradient of its own weights is exact; the others are such that their average over
+    the processes is.
+    """
+    inputs = (unit, weight, scale, margin, bias)
+    needed = tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs)
+    return _apply(*inputs, origin(*inputs), columns, form, needed)
+
+
+# Already fused: a compiled model steps out of its graph for this one call.
+_apply: Callable[..., tuple[Tensor, Tensor]] = torch.compiler.disable(_FusedLoss.apply)

@@ -1,0 +1,57 @@
+"""Cross-entropy over logits whose classes are shared out over processes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from likewise.losses.classes.step_classes import Columns
+from likewise.losses.head.reduction import CrossEntropy
+from likewise.once_differentiable import once_differentiable, origin
+
+__all__ = ["shared_cross_entropy"]
+
+
+class _CrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, source: Tensor, columns: Columns
+    ) -> tuple[Tensor, Tensor]:
+        ctx.origin = source
+        shard, here = columns.shard, columns.here()
+        rows = torch.arange(len(logits), device=logits.device) if here is None else here
+        own = (rows, columns.places[rows])
+        target = logits.new_zeros(len(logits))
+        target[rows] = logits[own]
+        reduction = CrossEntropy(shard.sum_(target))
+        others = logits.index_put(own, logits.new_tensor(-torch.inf))
+        hits = target > shard.max_(others.amax(1))
+        reduction.add(others.clone())
+        reduction.merge(shard)
+        share = 1 / max(len(logits), 1)
+        slope = reduction.slope_(others)
+        slope[own] = reduction.target_slope()[rows]
+        ctx.save_for_backward(slope.mul_(share))
+        ctx.mark_non_differentiable(hits)
+        return reduction.losses().sum() * share, hits
+
+    @staticmethod
+    @once_differentiable("Softmax, with its classes shared out over processes,")
+    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        (slope,) = ctx.saved_tensors
+        return upstream * slope, None, None
+
+
+def shared_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy over the classes of all processes, and which rows are right.
+
+    Args:
+        logits: of this process's own classes, [B, own]; their gradient is exact.
+        columns: where the class of each row stands, and who exchanges numbers with whom.
+
+    Returns:
+        The loss [], and [B] bool: is the label's logit above all others? The same everywhere.
+    """
+    return cast(tuple[Tensor, Tensor], _CrossEntropy.apply(logits, origin(logits), columns))

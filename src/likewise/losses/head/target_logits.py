@@ -1,0 +1,116 @@
+"""The logits of each row's own class: B numbers, and all that a margin ever touches."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from likewise.losses.classes.step_classes import Columns, rows_of
+from likewise.losses.head.variant import Form
+
+__all__ = ["TargetLogits", "safe_norm"]
+
+
+def safe_norm(rows: Tensor) -> Tensor:
+    """Euclidean lengths over the last dimension, with 1 in place of 0, and NaN beyond the floats.
+
+    A zero row divided by it stays zero, and its gradient stays finite. A row that is too long to
+    be measured would be zero too, without a word.
+    """
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=-1)
+    return norms.masked_fill(norms == 0, 1.0).masked_fill(norms == torch.inf, torch.nan)
+
+
+class TargetLogits:
+    """Target logits of a batch, with their gradient by everything that they depend on.
+
+    Only the B class rows that the labels name are gathered, so plain autograd does the work,
+    whatever the margin is: this is why a variant needs no derivative written by hand. Where
+    classes are shared out, each process multiplies the rows of its own; the products and the
+    lengths go to all, and what is made of them is the same everywhere.
+
+    Args:
+        inputs: unit embeddings [B, D]; class weights [own·K, D]; scales [B]; margins [] or [B];
+            bias [].
+        columns: which classes take part, and where each label stands.
+        form: the variant.
+        needed: which of the inputs want a gradient.
+
+    Attributes:
+        rows: the rows of the weights' gradient that belong to the labels of this process.
+    """
+
+    def __init__(
+        self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
+    ) -> None:
+        unit, weight, *rest = inputs
+        self.columns, self.here = columns, columns.here()
+        places = columns.places if self.here is None else columns.places[self.here]
+        self.rows = rows_of(places, form.subcenters)
+        chosen = columns.weight_rows(form.subcenters)
+        own = weight[self.rows if chosen is None else chosen[self.rows]]
+        self.inputs = [
+            tensor.detach().requires_grad_(need)
+            for tensor, need in zip(
+                (unit if self.here is None else unit[self.here], own, *rest), needed, strict=True
+            )
+        ]
+        with torch.enable_grad():
+            self._multiply(form.subcenters)
+            self._exchange(len(unit))
+            self._build(form)
+
+    def _multiply(self, k: int) -> None:
+        unit, own = self.inputs[:2]
+        norms = safe_norm(own).view(-1, k)  # [b, K]
+        products = (own.view(-1, k, own.shape[1]) * unit[:, None, :]).sum(-1)  # [b, K]
+        self.made = [products, norms]
+
+    def _exchange(self, batch: int) -> None:
+        """What every process made of its rows, as leaves [B, K] that all hold alike."""
+        if self.here is None:
+            whole = [x.detach() for x in self.made]
+        else:
+            both = self.made[0].new_zeros(2, batch, self.made[0].shape[1])
+            both[:, self.here] = torch.stack([x.detach() for x in self.made])
+            whole = list(self.columns.shard.sum_(both))
+        self.leaves = [
+            x.requires_grad_(made.requires_grad) for x, made in zip(whole, self.made, strict=True)
+        ] + self.inputs[2:]
+
+    def _build(self, form: Form) -> None:
+        products, norms, scale, margin, bias = self.leaves
+        cosines, nearest = (products / norms).max(1)  # [B]
+        self.value = form.target(cosines, margin)
+        length = scale if form.unit_weights else scale * norms.gather(1, nearest[:, None])[:, 0]
+        self.logit = length * self.value + bias
+        # What the head compares to say whether the nearest class is the right one.
+        self.nearness = (cosines if form.unit_weights else products[:, 0]).detach()
+
+    def gradients(self, slope: Tensor) -> list[Tensor | None]:
+        """Gradient of ``Σ slope · logit`` by each input.
+
+        For the weights it is by the rows ``rows``. For the embeddings it is what this process
+        adds to it: zero in the rows of other processes.
+        """
+        products, norms, *rest = _gradients(self.logit, self.leaves, slope)
+        made = [(x, g) for x, g in zip(self.made, (products, norms), strict=True) if g is not None]
+        if self.here is not None:
+            made = [(x, g[self.here]) for x, g in made]
+        by_unit, by_rows = _gradients([x for x, _ in made], self.inputs[:2], [g for _, g in made])
+        if by_unit is not None and self.here is not None:
+            whole = by_unit.new_zeros(len(slope), by_unit.shape[1])
+            whole[self.here] = by_unit
+            by_unit = whole
+        return [by_unit, by_rows, *rest]
+
+
+def _gradients(
+    outputs: Tensor | list[Tensor], leaves: list[Tensor], upstream: Tensor | list[Tensor]
+) -> list[Tensor | None]:
+    """One gradient a leaf, None where it wants none or takes no part."""
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    if not wanted or (isinstance(outputs, list) and not outputs):
+        return [None] * len(leaves)
+    found = iter(torch.autograd.grad(outputs, wanted, upstream, allow_unused=True))
+    return [next(found) if leaf.requires_grad else None for leaf in leaves]

@@ -1,0 +1,1 @@
+"""The softmax family: class weights and a margin, one member a file."""

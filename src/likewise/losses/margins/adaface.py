@@ -1,0 +1,102 @@
+"""AdaFace: the margin follows the quality of the photo, read from the embedding's length."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from likewise.losses.checks import check_number
+from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.margins.angle import angle
+
+__all__ = ["AdaFace"]
+
+# The angle stays this far from 0 and π, and the deviation this far from 0: the authors' choice.
+_EPSILON = 1e-3
+
+
+class AdaFace(Head):
+    """Cross-entropy with target ``s·[cos(θ_y - m·q) - (m + m·q)]`` among ``s·cos θ_j``.
+
+    The quality ``q = clip(h·(‖z‖ - μ)/(σ + ε), -1, 1)`` compares an embedding's length, clipped to
+    [0.001, 100] and without gradient, with the running mean and deviation of lengths: good photos
+    (q = 1) get their margin taken off the cosine, bad ones (q = -1) added to the angle. The angle
+    ``θ_y - m·q`` is clipped to [ε, π - ε], where its slope is zero; ε = 0.001. In training, each
+    batch moves μ and σ before they are used; a batch of one moves μ only. Averaged over the batch.
+
+    Source: AdaFace, arXiv 2204.00964. See :class:`~likewise.losses.Head` for shapes, attributes
+    and errors.
+
+    Args:
+        num_classes: C, the number of classes.
+        embedding_dim: D, the length of an embedding.
+        margin: m, in radians and in cosine, from 0 to π/2.
+        concentration: h; smaller spreads the lengths of a batch less over [-1, 1].
+        rate: how far a batch moves μ and σ, from 0 to 1.
+        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
+        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
+        memory_budget: bytes that the logits held at one time may take.
+
+    Attributes:
+        norm_mean: μ, a buffer, at first 20.
+        norm_deviation: σ, a buffer, at first 100.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import AdaFace
+        >>> loss = AdaFace(num_classes=10, embedding_dim=4)
+        >>> loss(torch.randn(3, 4), torch.tensor([0, 1, 9])).shape
+        torch.Size([])
+    """
+
+    most_margin = math.pi / 2
+    norm_mean: Tensor
+    norm_deviation: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        margin: float = 0.4,
+        concentration: float = 0.333,
+        rate: float = 0.01,
+        scale: Scale = 64.0,
+        gradient: Gradient = "exact",
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        super().__init__(
+            num_classes,
+            embedding_dim,
+            scale=scale,
+            margin=margin,
+            gradient=gradient,
+            memory_budget=memory_budget,
+        )
+        self.concentration = check_number("concentration", concentration, above=0)
+        self.rate = check_number("rate", rate, least=0, most=1)
+        self.register_buffer("norm_mean", torch.tensor(20.0))
+        self.register_buffer("norm_deviation", torch.tensor(100.0))
+
+    def margins(self, norms: Tensor) -> Tensor:
+        """The quality ``q`` of each row, [B]."""
+        norms = norms.detach().clamp(0.001, 100.0)
+        if self.training:
+            self._observe(norms)
+        spread = self.norm_deviation.to(norms.dtype) + _EPSILON
+        quality = (norms - self.norm_mean.to(norms.dtype)) / spread * self.concentration
+        return quality.clamp(-1.0, 1.0)
+
+    def _observe(self, norms: Tensor) -> None:
+        if len(norms) > 0:
+            self.norm_mean.lerp_(norms.mean().to(self.norm_mean.dtype), self.rate)
+        if len(norms) > 1:  # one length has no deviation: NaN, which would stay for ever
+            self.norm_deviation.lerp_(norms.std().to(self.norm_deviation.dtype), self.rate)
+
+    def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        """``cos(θ - m·q) - (m + m·q)``; ``margin`` holds the qualities."""
+        m = self.margin * self.margin_fraction
+        turned = (angle(cosine) - m * margin).clamp(_EPSILON, math.pi - _EPSILON)
+        return turned.cos() - (m + m * margin)

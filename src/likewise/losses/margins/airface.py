@@ -1,0 +1,68 @@
+"""AirFace: logits that are linear in the angle."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.margins.angle import angle
+
+__all__ = ["AirFace"]
+
+
+class AirFace(Head):
+    """Cross-entropy with logits ``s·(π - 2θ)/π``, and ``θ_y + m`` for the row's own class.
+
+    A straight line in the angle in place of its cosine, so the target logit falls all the way and
+    its slope is the same at every angle. At ``θ = 0`` and π every logit has a kink: the subgradient
+    taken there is zero. Averaged over the batch.
+
+    Source: Li-ArcFace, in AirFace, arXiv 1907.12256. See :class:`~likewise.losses.Head` for
+    shapes, attributes and errors.
+
+    Args:
+        num_classes: C, the number of classes.
+        embedding_dim: D, the length of an embedding.
+        margin: m, in radians, from 0 to π.
+        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
+        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine.
+        memory_budget: bytes that the logits held at one time may take.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import AirFace
+        >>> loss = AirFace(num_classes=10, embedding_dim=4)
+        >>> loss(torch.randn(3, 4), torch.tensor([0, 1, 9])).shape
+        torch.Size([])
+    """
+
+    most_margin = math.pi
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        margin: float = 0.45,
+        scale: Scale = 64.0,
+        gradient: Gradient = "exact",
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        super().__init__(
+            num_classes,
+            embedding_dim,
+            scale=scale,
+            margin=margin,
+            gradient=gradient,
+            memory_budget=memory_budget,
+        )
+
+    def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        """``(π - 2(θ + m))/π``."""
+        return 1 - (angle(cosine) + margin) * (2 / math.pi)
+
+    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (each by itself)
+        """``(π - 2θ)/π``."""
+        return 1 - angle(cosine) * (2 / math.pi)

@@ -1,0 +1,77 @@
+"""The combined margin: multiplied, added to the angle, and taken off the cosine."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from likewise.losses.checks import check_number
+from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.margins.angle import angle, falling_cosine
+
+__all__ = ["CombinedMargin"]
+
+
+class CombinedMargin(Head):
+    """Cross-entropy with target logit ``s·(cos(m1·θ_y + m2) - m3)`` among ``s·cos θ_j``.
+
+    Where ``m1·θ_y + m2`` passes π the cosine is continued so that it goes on falling, as in
+    :class:`~likewise.losses.ArcFace`. (m, 0, 0) is SphereFace's margin, (1, m, 0) ArcFace's,
+    (1, 0, m) CosFace's. A margin fraction f leaves ``1 + f(m1-1)``, ``f·m2`` and ``f·m3``.
+    Averaged over the batch.
+
+    Source: ArcFace, arXiv 1801.07698, section 3. See :class:`~likewise.losses.Head` for shapes,
+    attributes and errors.
+
+    Args:
+        num_classes: C, the number of classes.
+        embedding_dim: D, the length of an embedding.
+        m1: multiplies the angle, at least 1.
+        m2: is added to the angle, in radians, from 0 to π.
+        m3: is taken off the cosine, from 0 to 2.
+        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
+        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
+        memory_budget: bytes that the logits held at one time may take.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import CombinedMargin
+        >>> loss = CombinedMargin(num_classes=10, embedding_dim=4, m2=0.2)
+        >>> loss(torch.randn(3, 4), torch.tensor([0, 1, 9])).shape
+        torch.Size([])
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        m1: float = 1.0,
+        m2: float = 0.3,
+        m3: float = 0.2,
+        scale: Scale = 64.0,
+        gradient: Gradient = "exact",
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        super().__init__(
+            num_classes,
+            embedding_dim,
+            scale=scale,
+            margin=1.0,  # all three: what a margin fraction scales
+            gradient=gradient,
+            memory_budget=memory_budget,
+        )
+        self.m1 = check_number("m1", m1, least=1)
+        self.m2 = check_number("m2", m2, least=0, most=math.pi)
+        self.m3 = check_number("m3", m3, least=0, most=2)
+
+    def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        """``cos(m1·θ + m2) - m3``, falling all the way; ``margin`` is the share of all three."""
+        phase = (1 + margin * (self.m1 - 1)) * angle(cosine) + margin * self.m2
+        return falling_cosine(phase) - margin * self.m3
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows."""
+        shown = super().extra_repr().rpartition(", margin=")[0]
+        return f"{shown}, m1={self.m1:g}, m2={self.m2:g}, m3={self.m3:g}"

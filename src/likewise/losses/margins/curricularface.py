@@ -1,0 +1,84 @@
+"""CurricularFace: hard classes count little at first, and more as training succeeds."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from likewise.losses.checks import check_number
+from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.margins.angle import angle, falling_cosine
+
+__all__ = ["CurricularFace"]
+
+
+class CurricularFace(Head):
+    """ArcFace's target; classes nearer than it have ``s·c_j(t + c_j)`` in place of ``s·c_j``.
+
+    ``t`` follows the mean target cosine, ``t ← rate·mean(cos θ_y) + (1 - rate)·t`` from 0: while
+    it is small, hard classes are played down. A class is hard if its cosine exceeds
+    ``cos(θ_y + m)``, continued past π as in :class:`~likewise.losses.ArcFace`. In training, each
+    batch moves ``t`` before it is used. A margin fraction of 0 leaves the weighting of hard
+    classes in place. Averaged over the batch.
+
+    Source: CurricularFace, arXiv 2004.00288. See :class:`~likewise.losses.Head` for shapes,
+    attributes and errors.
+
+    Args:
+        num_classes: C, the number of classes.
+        embedding_dim: D, the length of an embedding.
+        margin: m, in radians, from 0 to π.
+        rate: how far a batch moves t, from 0 to 1.
+        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
+        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine.
+        memory_budget: bytes that the logits held at one time may take.
+
+    Attributes:
+        progress: t, a buffer, at first 0.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import CurricularFace
+        >>> loss = CurricularFace(num_classes=10, embedding_dim=4)
+        >>> loss(torch.randn(3, 4), torch.tensor([0, 1, 9])).shape
+        torch.Size([])
+    """
+
+    most_margin = math.pi
+    progress: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        margin: float = 0.5,
+        rate: float = 0.01,
+        scale: Scale = 64.0,
+        gradient: Gradient = "exact",
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        super().__init__(
+            num_classes,
+            embedding_dim,
+            scale=scale,
+            margin=margin,
+            gradient=gradient,
+            memory_budget=memory_budget,
+        )
+        self.rate = check_number("rate", rate, least=0, most=1)
+        self.register_buffer("progress", torch.zeros(()))
+
+    def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        """``cos(θ + m)``, falling all the way; in training, also one step of ``t``."""
+        if self.training and len(cosine):
+            seen = cosine.detach().mean().to(self.progress.dtype)
+            self.progress.lerp_(seen, self.rate)
+        return falling_cosine(angle(cosine) + margin)
+
+    def others(self, cosine: Tensor, target: Tensor) -> Tensor:
+        """``c`` for easy classes, ``c(t + c)`` for hard ones."""
+        hard = cosine > target[:, None]
+        return torch.where(hard, cosine * (self.progress.to(cosine.dtype) + cosine), cosine)

@@ -1,0 +1,128 @@
+"""SphereFace2: one binary decision per class, in place of a softmax over all."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from likewise.losses.checks import check_number
+from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head
+from likewise.losses.head.reduction import Logistic, Reduction
+
+__all__ = ["SphereFace2", "balanced_bias"]
+
+
+class SphereFace2(Head):
+    """``λ/r·log(1 + e^-(r(g(c_y)-m)+b)) + (1-λ)/r·Σ_{j≠y} log(1 + e^(r(g(c_j)+m)+b))``.
+
+    ``g(x) = 2((x+1)/2)^t - 1`` spreads the cosines of pairs that are alike. As classes do not
+    compete, no sum over all of them has to be known before one can learn. Averaged over the batch;
+    the sum over classes is not divided by their number.
+
+    Source: SphereFace2, arXiv 2108.01513. See :class:`~likewise.losses.Head` for shapes,
+    attributes and errors.
+
+    Args:
+        num_classes: C, the number of classes.
+        embedding_dim: D, the length of an embedding.
+        margin: m, in cosine, from 0 to 2.
+        scale: r, a number above 0.
+        positive_weight: λ, between 0 and 1.
+        exponent: t, at least 1.
+        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine, as in
+            the authors' code.
+        memory_budget: bytes that the logits held at one time may take.
+
+    Attributes:
+        bias: b, a parameter; at first positives and negatives of random embeddings balance.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import SphereFace2
+        >>> loss = SphereFace2(num_classes=10, embedding_dim=4)
+        >>> loss(torch.randn(3, 4), torch.tensor([0, 1, 9])).shape
+        torch.Size([])
+    """
+
+    most_margin = 2.0
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        margin: float = 0.4,
+        scale: float = 40.0,
+        positive_weight: float = 0.7,
+        exponent: float = 3.0,
+        gradient: Gradient = "exact",
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        super().__init__(
+            num_classes,
+            embedding_dim,
+            scale=check_number("scale", scale, above=0),
+            margin=margin,
+            gradient=gradient,
+            memory_budget=memory_budget,
+        )
+        self.positive_weight = check_number(
+            "positive_weight", positive_weight, above=0, most=math.nextafter(1, 0)
+        )
+        self.exponent = check_number("exponent", exponent, least=1)
+        at_zero = 2 * 0.5**self.exponent - 1  # g(0): random embeddings have cosines near 0
+        self.bias = nn.Parameter(
+            torch.tensor(
+                balanced_bias(
+                    self.scale * (at_zero - self.margin),
+                    self.scale * (at_zero + self.margin),
+                    self.positive_weight,
+                    (1 - self.positive_weight) * (self.num_classes - 1),
+                )
+            )
+        )
+
+    def offset(self) -> Tensor:
+        """The bias."""
+        return self.bias
+
+    def reduce(self, target: Tensor) -> Reduction:
+        """Logistic, weighted λ/r and (1-λ)/r."""
+        return Logistic(
+            target,
+            positive=self.positive_weight / self.scale,
+            negative=(1 - self.positive_weight) / self.scale,
+        )
+
+    def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        """``g(c) - m``."""
+        return self._spread(cosine) - margin
+
+    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (each by itself)
+        """``g(c) + m``."""
+        return self._spread(cosine) + self.margin * self.margin_fraction
+
+    def _spread(self, cosine: Tensor) -> Tensor:
+        # Rounding may put a cosine below -1, where a power is NaN.
+        return 2 * ((cosine + 1) / 2).clamp(min=0).pow(self.exponent) - 1
+
+
+def balanced_bias(target: float, other: float, positive: float, negative: float) -> float:
+    """The bias ``b`` with ``positive·σ(-(target + b)) = negative·σ(other + b)``.
+
+    There the pull of the one positive logit equals the push of all negative ones. Zero if there is
+    no negative.
+
+    With ``v = e^(other+b)``, ``z = positive/negative`` and ``q = e^(target-other)`` it is the
+    positive root of ``q·v² + (1-z)·v - z = 0``.
+    """
+    if negative == 0:
+        return 0.0
+    z, q = positive / negative, math.exp(target - other)
+    root = math.sqrt((1 - z) ** 2 + 4 * q * z)
+    # Two forms of one root: each would cancel where the other is used.
+    if z < 1:
+        return math.log(2 * z / (1 - z + root)) - other
+    return math.log((z - 1 + root) / 2) - target

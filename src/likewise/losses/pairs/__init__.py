@@ -1,0 +1,1 @@
+"""Losses on pairs and triplets of a batch, one a file."""

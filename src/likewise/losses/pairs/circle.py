@@ -1,0 +1,64 @@
+"""Circle loss: each similarity is weighed by how far it is from its optimum."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from likewise.distances import Cosine
+from likewise.errors import InputError
+from likewise.losses.arguments import positive
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.pairs.log_sum_exp import log_one_plus_exp, log_sum_exp
+from likewise.mining import pair_masks
+
+__all__ = ["Circle"]
+
+
+class Circle(EmbeddingLoss):
+    """``log(1 + Σ_n e^{γ[s_n+m]+ (s_n-m)} · Σ_p e^{-γ[1+m-s_p]+ (s_p-1+m)})`` for each anchor.
+
+    s_p and s_n are cosines with its positives and negatives; the weights ``[·]+`` carry no
+    gradient. Averaged over the anchors that have a positive and a negative.
+
+    Source: Sun et al., arXiv 2002.10857 (the form on pairs).
+
+    Args:
+        margin: m, between -1 and 1; 0.25 for faces, 0.4 for fine-grained retrieval.
+        gamma: γ, the scale, above 0; 256 for faces, 80 for fine-grained retrieval.
+
+    Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
+
+    Raises:
+        InputError: an argument out of range.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import Circle
+        >>> embeddings = torch.randn(16, 8, requires_grad=True)
+        >>> Circle(margin=0.4, gamma=80)(embeddings, torch.arange(16) // 4).backward()
+    """
+
+    def __init__(self, *, margin: float = 0.25, gamma: float = 256.0) -> None:
+        super().__init__()
+        if not -1 < margin < 1 or math.isnan(margin):
+            raise InputError(f"Circle: margin: {margin}; between -1 and 1 is expected")
+        self.margin = float(margin)
+        self.gamma = positive("Circle", "gamma", gamma)
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        return f"margin={self.margin:g}, gamma={self.gamma:g}"
+
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        same, different = pair_masks(labels, len(anchors))
+        counted = same.any(dim=1) & different.any(dim=1)
+        if not counted.any():
+            return zero(samples)
+        s = Cosine().pairwise(anchors, samples)
+        m, fixed = self.margin, s.detach()
+        push = log_sum_exp(self.gamma * (fixed + m).relu() * (s - m), different)
+        pull = log_sum_exp(-self.gamma * (1 + m - fixed).relu() * (s - 1 + m), same)
+        return log_one_plus_exp((push + pull)[counted]).mean()

@@ -1,0 +1,81 @@
+"""Pairs: the same class pulls together, different classes push apart up to a margin."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from likewise.distances import Distance
+from likewise.distances.similarity import unit
+from likewise.errors import InputError
+from likewise.losses.arguments import positive
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.mining import PairMiner, pair_masks, pair_miner
+
+__all__ = ["Contrastive"]
+
+
+class Contrastive(EmbeddingLoss):
+    """``½·d²`` for a pair of one class, ``½·[m - d]+²`` for a pair of two.
+
+    Averaged over all pairs of the batch, or over those that the miner keeps. In a P×K batch most
+    pairs are different: ``miner="balanced"`` evens them out. A batch of one class has only the
+    first term, one without positives only the second. At distance 0 a pair of two classes has the
+    subgradient 0.
+
+    Source: Hadsell, Chopra and LeCun, Dimensionality reduction by learning an invariant mapping,
+    CVPR 2006.
+
+    Args:
+        margin: m, above 0, in the unit of the distance; on the unit sphere d is at most 2.
+        distance: a distance or its name; of the cosine, ``1 - cos`` is taken.
+        miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs),
+            ``"multi_similarity"``, or a ``PairMiner``.
+        normalize: put embeddings on the unit sphere first, where a margin has a fixed meaning.
+
+    Inputs: embeddings [B, D], labels int64 [B].
+
+    Raises:
+        InputError: an argument out of range; the dot product, which has no zero distance.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import Contrastive
+        >>> embeddings = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+        >>> Contrastive()(embeddings, torch.tensor([0, 0]))
+        tensor(2.)
+    """
+
+    def __init__(
+        self,
+        *,
+        margin: float = 1.0,
+        distance: str | Distance = "euclidean",
+        miner: str | PairMiner | None = "all",
+        normalize: bool = True,
+    ) -> None:
+        super().__init__()
+        self.margin = positive("Contrastive", "margin", margin)
+        self.distance = self.adopt(distance)
+        self.miner = pair_miner(miner)
+        self.normalize = normalize
+        if self.distance.name == "dot":
+            raise InputError("Contrastive: distance: 'dot' has no zero; cosine is the nearest")
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        return f"margin={self.margin:g}, distance={self.distance.name}"
+
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        if self.normalize:
+            anchors, samples = unit(anchors), unit(samples)
+        d = self.distance.dissimilarity_pairwise(anchors, samples)
+        same, different = pair_masks(labels, len(anchors))
+        if self.miner is not None:
+            same, different = self.miner(d, same, different)
+        pairs = same.sum() + different.sum()
+        if pairs == 0:
+            return zero(samples)
+        pull = d.square().masked_fill(~same, 0).sum()
+        push = (self.margin - d).relu().square().masked_fill(~different, 0).sum()
+        return (pull + push) / (2 * pairs)

@@ -1,0 +1,75 @@
+"""Multi-similarity: soft sums over mined positives and negatives."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from likewise.distances import Distance
+from likewise.losses.arguments import positive
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp
+from likewise.mining import PairMiner, pair_masks, pair_miner
+
+__all__ = ["MultiSimilarity"]
+
+
+class MultiSimilarity(EmbeddingLoss):
+    """``1/α·log(1 + Σ_P e^{-α(s-λ)}) + 1/β·log(1 + Σ_N e^{β(s-λ)})`` for each anchor.
+
+    P and N are its mined positives and negatives: negatives more alike than the least alike
+    positive minus ε, positives less alike than the most alike negative plus ε. Averaged over all
+    anchors; one without mined pairs counts as zero. Pairs are never listed: memory is a few B×B
+    matrices.
+
+    Source: Wang et al., arXiv 1904.06627.
+
+    Args:
+        alpha: α, above 0, the sharpness of the positives; 1 to 10.
+        beta: β, above 0, the sharpness of the negatives; 20 to 100.
+        base: λ, the similarity that separates; 0.5 to 1.
+        miner: ``"multi_similarity"`` (ε = 0.1), ``"all"``, or a ``PairMiner``, such as
+            ``MultiSimilarityPairs(epsilon=0.05)``.
+        distance: a similarity or its name (of a distance, the negated one is taken).
+
+    Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
+
+    Raises:
+        InputError: an argument out of range.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import MultiSimilarity
+        >>> embeddings = torch.randn(16, 8, requires_grad=True)
+        >>> MultiSimilarity()(embeddings, torch.arange(16) // 4).backward()
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 2.0,
+        beta: float = 50.0,
+        base: float = 0.5,
+        miner: str | PairMiner | None = "multi_similarity",
+        distance: str | Distance = "cosine",
+    ) -> None:
+        super().__init__()
+        self.alpha = positive("MultiSimilarity", "alpha", alpha)
+        self.beta = positive("MultiSimilarity", "beta", beta)
+        self.base = float(base)
+        self.miner = pair_miner(miner)
+        self.distance = self.adopt(distance)
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        return f"alpha={self.alpha:g}, beta={self.beta:g}, base={self.base:g}"
+
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        s = self.distance.score_pairwise(anchors, samples)
+        same, different = pair_masks(labels, len(anchors))
+        if self.miner is not None:
+            same, different = self.miner(-s.detach(), same, different)
+        above = s - self.base
+        pull = log_one_plus_sum_exp(-self.alpha * above, same) / self.alpha
+        push = log_one_plus_sum_exp(self.beta * above, different) / self.beta
+        return (pull + push).mean()

@@ -1,0 +1,59 @@
+"""NT-Xent: each positive against all negatives of its anchor."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from likewise.distances import Distance
+from likewise.losses.arguments import positive
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.pairs.log_sum_exp import log_one_plus_exp, log_sum_exp
+from likewise.mining import pair_masks
+
+__all__ = ["NTXent"]
+
+
+class NTXent(EmbeddingLoss):
+    """``-log( e^{s_ip/τ} / (e^{s_ip/τ} + Σ_n e^{s_in/τ}) )`` for each positive pair (i, p).
+
+    s is the similarity, n runs over the negatives of i. Averaged over the positive pairs of all
+    anchors; for two samples a class this is SimCLR's loss. Pairs are never listed: memory is a
+    few B×B matrices. An anchor without negatives, or without positives, contributes nothing.
+
+    Source: Chen et al., arXiv 2002.05709.
+
+    Args:
+        temperature: τ, above 0; 0.05 to 0.5.
+        distance: a similarity or its name (of a distance, the negated one is taken).
+
+    Inputs: embeddings [B, D], labels int64 [B]; two views of a sample share a label.
+
+    Raises:
+        InputError: an argument out of range.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import NTXent
+        >>> views = torch.randn(16, 8, requires_grad=True)  # 0 and 1, 2 and 3, … belong together
+        >>> NTXent(temperature=0.5)(views, torch.arange(16) // 2).backward()
+    """
+
+    def __init__(self, *, temperature: float = 0.07, distance: str | Distance = "cosine") -> None:
+        super().__init__()
+        self.temperature = positive("NTXent", "temperature", temperature)
+        self.distance = self.adopt(distance)
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        return f"temperature={self.temperature:g}, distance={self.distance.name}"
+
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        same, different = pair_masks(labels, len(anchors))
+        pairs = same.sum()
+        if pairs == 0:
+            return zero(samples)
+        s = self.distance.score_pairwise(anchors, samples) / self.temperature
+        negatives = log_sum_exp(s, different).unsqueeze(1)
+        # -log(e^s / (e^s + e^n)) = log(1 + e^{n-s}); n = -inf where there is no negative.
+        return log_one_plus_exp(negatives - s).masked_fill(~same, 0).sum() / pairs

@@ -1,0 +1,127 @@
+"""Proxies: one learned point a class, which samples are compared with in place of each other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from likewise.distances.similarity import unit
+from likewise.losses.arguments import check_batch_of_classes, from_zero, positive, size
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp, log_sum_exp
+
+__all__ = ["ProxyAnchor", "ProxyNCA"]
+
+
+class _ProxyLoss(EmbeddingLoss):
+    """Holds the proxies [C, D], a parameter, and gives the cosines with them."""
+
+    compares_samples = False
+
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__()
+        name = type(self).__name__
+        size(name, "num_classes", num_classes)
+        size(name, "embedding_dim", embedding_dim)
+        self.proxies = nn.Parameter(unit(torch.randn(num_classes, embedding_dim)))
+
+    def cosines(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines [B, C], and the mask [B, C] of each sample's own proxy."""
+        labels = labels[: len(embeddings)]
+        check_batch_of_classes(type(self).__name__, embeddings, labels, self.proxies)
+        cosines = unit(embeddings) @ unit(self.proxies.to(embeddings)).T
+        classes = torch.arange(len(self.proxies), device=labels.device)
+        return cosines, labels.unsqueeze(1) == classes
+
+
+class ProxyNCA(_ProxyLoss):
+    """``-log( e^{-d²(z,p_y)} / Σ_{j≠y} e^{-d²(z,p_j)} )`` for each sample.
+
+    d is the Euclidean distance on the unit sphere, p_j the proxy of class j; the sample's own
+    proxy is not in the denominator, so the loss can be negative. Averaged over the batch. With one
+    class there is nothing to tell apart, and the loss is zero.
+
+    Source: Movshovitz-Attias et al., arXiv 1703.07464.
+
+    Args:
+        num_classes: C.
+        embedding_dim: D.
+        scale: multiplies d²; 1 in the paper's formula, more for sharper classes.
+
+    Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
+
+    Raises:
+        InputError: an argument out of range; a label out of range.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import ProxyNCA
+        >>> loss = ProxyNCA(num_classes=4, embedding_dim=8)
+        >>> loss(torch.randn(16, 8), torch.arange(16) % 4).backward()
+        >>> loss.proxies.grad.shape
+        torch.Size([4, 8])
+    """
+
+    def __init__(self, *, num_classes: int, embedding_dim: int, scale: float = 1.0) -> None:
+        super().__init__(num_classes, embedding_dim)
+        self.scale = positive("ProxyNCA", "scale", scale)
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        return f"proxies={list(self.proxies.shape)}, scale={self.scale:g}"
+
+    def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare each sample with every proxy."""
+        cosines, own = self.cosines(anchors, labels)
+        if len(self.proxies) == 1:
+            return zero(anchors)
+        logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
+        target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
+        return (log_sum_exp(logits, ~own) - target).mean()
+
+
+class ProxyAnchor(_ProxyLoss):
+    """``1/|P+| Σ_{P+} log(1+Σ_{z∈Z+} e^{-α(s-δ)}) + 1/|P| Σ_P log(1+Σ_{z∈Z-} e^{α(s+δ)})``.
+
+    s is the cosine of a sample z with a proxy; Z+ and Z- are the samples of the proxy's class and
+    all others; P are all proxies, P+ those with a sample in the batch. The two terms are averaged
+    over P+ and over P.
+
+    Source: Kim et al., arXiv 2003.13911.
+
+    Args:
+        num_classes: C.
+        embedding_dim: D.
+        alpha: α, the scale, above 0; 16 to 64.
+        delta: δ, the margin, from 0; about 0.1.
+
+    Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
+
+    Raises:
+        InputError: an argument out of range; a label out of range.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import ProxyAnchor
+        >>> loss = ProxyAnchor(num_classes=4, embedding_dim=8)
+        >>> loss(torch.randn(16, 8), torch.arange(16) % 4).backward()
+    """
+
+    def __init__(
+        self, *, num_classes: int, embedding_dim: int, alpha: float = 32.0, delta: float = 0.1
+    ) -> None:
+        super().__init__(num_classes, embedding_dim)
+        self.alpha = positive("ProxyAnchor", "alpha", alpha)
+        self.delta = from_zero("ProxyAnchor", "delta", delta)
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        return f"proxies={list(self.proxies.shape)}, alpha={self.alpha:g}, delta={self.delta:g}"
+
+    def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare each proxy with every sample."""
+        cosines, own = self.cosines(anchors, labels)
+        cosines, own = cosines.T, own.T  # rows are proxies
+        pull = log_one_plus_sum_exp(-self.alpha * (cosines - self.delta), own)
+        push = log_one_plus_sum_exp(self.alpha * (cosines + self.delta), ~own)
+        return pull.sum() / own.any(dim=1).sum() + push.mean()

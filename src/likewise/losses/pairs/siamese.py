@@ -1,0 +1,82 @@
+"""Same or different, as a learned classification of pairs."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from likewise.distances.blocks import pairwise_in_blocks
+from likewise.errors import InputError
+from likewise.losses.arguments import size
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.mining import PairMiner, pair_masks, pair_miner
+
+__all__ = ["SiameseClassifier"]
+
+
+class SiameseClassifier(EmbeddingLoss):
+    """Binary cross-entropy of the score ``Σ_k α_k |z1_k - z2_k| + β`` of a pair.
+
+    The logistic function of the score is the probability that the pair is of one class; α and β
+    are parameters. Averaged over all pairs of the batch, or over those that the miner keeps. A
+    batch of one class has only same pairs. Where coordinates are equal, |·| has the subgradient 0.
+
+    Source: Koch, Zemel and Salakhutdinov, Siamese neural networks for one-shot image
+    recognition, ICML deep learning workshop 2015.
+
+    Args:
+        embedding_dim: D.
+        miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs), or a
+            ``PairMiner``, which sees the negated scores.
+
+    Inputs: embeddings [B, D], labels int64 [B].
+
+    Raises:
+        InputError: an argument out of range; embeddings of another dimension.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import SiameseClassifier
+        >>> loss = SiameseClassifier(embedding_dim=8, miner="balanced")
+        >>> loss(torch.randn(16, 8), torch.arange(16) // 4).backward()
+        >>> loss.score_paired(torch.zeros(2, 8), torch.zeros(2, 8)).shape
+        torch.Size([2])
+    """
+
+    def __init__(self, *, embedding_dim: int, miner: str | PairMiner | None = "all") -> None:
+        super().__init__()
+        size("SiameseClassifier", "embedding_dim", embedding_dim)
+        self.miner = pair_miner(miner)
+        # Starts as a distance: every difference speaks against 'same', equal vectors for it.
+        self.alpha = nn.Parameter(torch.full((embedding_dim,), -1 / embedding_dim))
+        self.beta = nn.Parameter(torch.ones(()))
+
+    def score_pairwise(self, x: Tensor, y: Tensor) -> Tensor:
+        """Scores of every row of ``x`` [N, D] with every row of ``y`` [M, D]: [N, M]."""
+        return pairwise_in_blocks(_weighted_manhattan, x, y, self.alpha.to(x)) + self.beta.to(x)
+
+    def score_paired(self, x: Tensor, y: Tensor) -> Tensor:
+        """Scores of the rows of ``x`` [N, D] with those of ``y`` [N, D]: [N]."""
+        return (x - y).abs() @ self.alpha.to(x) + self.beta.to(x)
+
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        if samples.shape[1] != len(self.alpha):
+            raise InputError(
+                f"SiameseClassifier: embeddings: dimension {samples.shape[1]}; "
+                f"{len(self.alpha)} is expected"
+            )
+        scores = self.score_pairwise(anchors, samples)
+        same, different = pair_masks(labels, len(anchors))
+        if self.miner is not None:
+            same, different = self.miner(-scores.detach(), same, different)
+        kept = same | different
+        if not kept.any():
+            return zero(samples)
+        return F.binary_cross_entropy_with_logits(scores[kept], same[kept].to(scores))
+
+
+def _weighted_manhattan(x: Tensor, y: Tensor, alpha: Tensor) -> Tensor:
+    """[n, D], [m, D], [D] -> [n, m]."""
+    return (x.unsqueeze(1) - y.unsqueeze(0)).abs() @ alpha

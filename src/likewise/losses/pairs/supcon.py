@@ -1,0 +1,59 @@
+"""SupCon: each positive against all other samples."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from likewise.distances import Distance
+from likewise.losses.arguments import positive
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.pairs.log_sum_exp import log_sum_exp
+from likewise.mining import pair_masks
+
+__all__ = ["SupCon"]
+
+
+class SupCon(EmbeddingLoss):
+    """``-1/|P(i)| Σ_p log( e^{s_ip/τ} / Σ_{a≠i} e^{s_ia/τ} )`` for each anchor i.
+
+    s is the similarity, p runs over the positives P(i) of i, a over all samples but i. Averaged
+    over the anchors that have a positive and a negative. Pairs are never listed: memory is a few
+    B×B matrices.
+
+    Source: Khosla et al., arXiv 2004.11362, equation 2.
+
+    Args:
+        temperature: τ, above 0; 0.05 to 0.5.
+        distance: a similarity or its name (of a distance, the negated one is taken).
+
+    Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
+
+    Raises:
+        InputError: an argument out of range.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import SupCon
+        >>> embeddings = torch.randn(16, 8, requires_grad=True)
+        >>> SupCon()(embeddings, torch.arange(16) // 4).backward()
+    """
+
+    def __init__(self, *, temperature: float = 0.1, distance: str | Distance = "cosine") -> None:
+        super().__init__()
+        self.temperature = positive("SupCon", "temperature", temperature)
+        self.distance = self.adopt(distance)
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        return f"temperature={self.temperature:g}, distance={self.distance.name}"
+
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        same, different = pair_masks(labels, len(anchors))
+        counted = same.any(dim=1) & different.any(dim=1)
+        if not counted.any():
+            return zero(samples)
+        s = self.distance.score_pairwise(anchors, samples) / self.temperature
+        positives = s.masked_fill(~same, 0).sum(dim=1) / same.sum(dim=1).clamp(min=1)
+        everyone = log_sum_exp(s, same | different)
+        return (everyone - positives)[counted].mean()

@@ -1,0 +1,145 @@
+"""Triplets: an anchor should be nearer to its positive than to its negative, by a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor
+
+from likewise.distances import Distance
+from likewise.distances.similarity import unit
+from likewise.errors import InputError, one_of
+from likewise.losses.arguments import from_zero
+from likewise.losses.pairs.batch_all import mean_active_hinge
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.pairs.log_sum_exp import log_one_plus_exp
+from likewise.mining import (
+    BatchHard,
+    Curriculum,
+    DistanceWeighted,
+    EasyPositive,
+    TripletMiner,
+    pair_masks,
+)
+
+__all__ = ["Triplet"]
+
+# Summed over all their triplets at once, and so never listed.
+SUMMED = ("batch_all", "semi_hard")
+MINERS: dict[str, Callable[[], TripletMiner]] = {
+    "batch_hard": BatchHard,
+    "curriculum": Curriculum,
+    "easy_positive": EasyPositive,
+}
+
+
+class Triplet(EmbeddingLoss):
+    """``[m + d(a,p) - d(a,n)]+`` over chosen triplets of the batch.
+
+    ==================  ==========================================================  ============
+    ``mining``          triplets, and over what is averaged                         source
+    ==================  ==========================================================  ============
+    batch_all           all whose term is above zero; mean over these               1703.07737
+    semi_hard           all with d(a,p) < d(a,n) < d(a,p)+m; mean over these        1503.03832
+    batch_hard          farthest positive, nearest negative; mean over anchors      1703.07737
+    easy_positive       nearest positive, nearest negative; mean over anchors       1904.04370
+    distance_weighted   a negative drawn for each pair (a,p); mean over the drawn   1706.07567
+    curriculum          negatives that harden (``likewise.mining.Curriculum``);
+                        mean over pairs (a,p)
+    ==================  ==========================================================  ============
+
+    Terms of zero count in the last four means. ``margin="soft"`` replaces the hinge by
+    ``log(1 + exp(d(a,p) - d(a,n)))``, for the last four. The hinge has the subgradient 0 at its
+    kink, the distance at equal embeddings. A batch without triplets has loss zero.
+
+    Args:
+        margin: m, from 0, in the unit of the distance; or ``"soft"``.
+        mining: a name from the table, or a ``TripletMiner``.
+        distance: a distance or its name; of a similarity, the dissimilarity is compared.
+        squared: compare squared distances, as FaceNet does.
+        normalize: put embeddings on the unit sphere first, where a margin has a fixed meaning.
+
+    Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
+
+    Raises:
+        InputError: an argument out of range, or ones that do not go together.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import Triplet
+        >>> loss = Triplet(margin=0.2, mining="semi_hard")
+        >>> embeddings = torch.randn(32, 16, requires_grad=True)
+        >>> loss(embeddings, torch.arange(32) // 4).backward()
+    """
+
+    def __init__(
+        self,
+        *,
+        margin: float | Literal["soft"] = 0.2,
+        mining: str | TripletMiner = "batch_all",
+        distance: str | Distance = "euclidean",
+        squared: bool = False,
+        normalize: bool = True,
+    ) -> None:
+        super().__init__()
+        self.margin = None if margin == "soft" else from_zero("Triplet", "margin", _number(margin))
+        self.distance = self.adopt(distance)
+        self.squared = squared
+        self.normalize = normalize
+        if squared and self.distance.is_similarity:
+            raise InputError(f"Triplet: squared: {self.distance.name} is no distance to square")
+        self.mining = mining if isinstance(mining, str) else type(mining).__name__
+        self.miner: TripletMiner | None = None
+        if isinstance(mining, str):
+            one_of("mining", mining, [*SUMMED, *MINERS, "distance_weighted"])
+            if mining in MINERS:
+                self.miner = MINERS[mining]()
+        else:
+            self.miner = mining
+        if self.margin is None and self.mining in SUMMED:
+            raise InputError(
+                f"Triplet: margin: 'soft' has no triplet that is inactive, so {self.mining} would "
+                "list them all; mine with batch_hard, or give a margin"
+            )
+        if self.mining in ("distance_weighted", "DistanceWeighted") and (
+            self.distance.name != "euclidean" or squared or not normalize
+        ):
+            raise InputError(
+                "Triplet: mining: distance_weighted knows the density of Euclidean distances on "
+                "the unit sphere; distance='euclidean', squared=False, normalize=True are expected"
+            )
+
+    def extra_repr(self) -> str:
+        """Show what the loss is made of."""
+        margin = "soft" if self.margin is None else f"{self.margin:g}"
+        return f"margin={margin}, mining={self.mining}, distance={self.distance.name}"
+
+    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+        """Compare every anchor with every sample."""
+        if self.normalize:
+            anchors, samples = unit(anchors), unit(samples)
+        distances = self.distance.dissimilarity_pairwise(anchors, samples)
+        if self.mining in SUMMED and self.margin is not None:
+            if self.squared:
+                distances = distances.square()
+            return mean_active_hinge(
+                distances, labels, self.margin, semi_hard=self.mining == "semi_hard"
+            )
+        miner = DistanceWeighted(samples.shape[1]) if self.miner is None else self.miner
+        anchor, positive, negative = miner(distances, *pair_masks(labels, len(anchors)))
+        if len(anchor) == 0:
+            return zero(samples)
+        to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
+        if self.squared:
+            to_positive, to_negative = to_positive.square(), to_negative.square()
+        gap = to_positive - to_negative
+        if self.margin is None:
+            return log_one_plus_exp(gap).mean()
+        return (self.margin + gap).relu().mean()
+
+
+def _number(margin: object) -> float:
+    if isinstance(margin, (int, float)) and not isinstance(margin, bool):
+        return margin
+    raise InputError(f"Triplet: margin: {margin!r}; a number from 0, or 'soft', is expected")

@@ -1,0 +1,1 @@
+"""Losses made of losses: sums, batches of all processes, a memory of earlier batches."""

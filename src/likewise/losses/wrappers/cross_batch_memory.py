@@ -1,0 +1,134 @@
+"""A memory of earlier batches: far more negatives than a batch can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from likewise.errors import InputError, one_of
+from likewise.losses.arguments import size
+from likewise.losses.classes.row_backup import RowBackup
+from likewise.losses.wrappers.sum import Wrapper, apply
+
+__all__ = ["CrossBatchMemory"]
+
+
+class CrossBatchMemory(Wrapper):
+    """Any loss, with the samples of the batch compared with those of earlier batches too.
+
+    Embeddings drift slowly, so those of a few hundred batches ago still serve as positives and
+    negatives. They carry no gradient, and anchors come from the batch alone. A pair of two samples
+    of the batch pulls or pushes both (``in_batch="both"``), or, as in the paper, the anchor alone:
+    there the memory holds the batch already, without gradient (``"anchor"``; each sample is an
+    anchor in turn, so pairs within the batch count half as much beside those with the memory).
+    During the warm-up it is always both. A loss that compares
+    samples only with class weights sees the batch alone, and so does each such term of a ``Sum``.
+    The memory is a ring in buffers, so checkpoints keep it; it is written in training mode only.
+
+    Source: Wang et al., arXiv 1912.06798.
+
+    Args:
+        loss: the loss to extend, with averages over its anchors in the batch.
+        embedding_dim: D.
+        memory_size: how many samples to remember, at least 1.
+        warmup: how many batches to let pass before anything is remembered: early embeddings
+            drift fast.
+        in_batch: ``"both"`` or ``"anchor"``: who of a pair within the batch has a gradient.
+
+    Inputs: embeddings [B, D], labels int64 [B].
+
+    Raises:
+        InputError: an argument out of range; embeddings of another dimension.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import CrossBatchMemory, NTXent
+        >>> loss = CrossBatchMemory(NTXent(), embedding_dim=8, memory_size=64)
+        >>> for _ in range(3):
+        ...     value = loss(torch.randn(16, 8), torch.arange(16) % 4)
+        >>> int(loss.filled)
+        48
+    """
+
+    embeddings: Tensor
+    labels: Tensor
+    filled: Tensor
+    position: Tensor
+    waited: Tensor
+
+    def __init__(
+        self,
+        loss: nn.Module,
+        *,
+        embedding_dim: int,
+        memory_size: int = 4096,
+        warmup: int = 0,
+        in_batch: Literal["both", "anchor"] = "both",
+    ) -> None:
+        super().__init__()
+        size("CrossBatchMemory", "embedding_dim", embedding_dim)
+        size("CrossBatchMemory", "memory_size", memory_size)
+        if warmup < 0:
+            raise InputError(f"CrossBatchMemory: warmup: {warmup}; an integer from 0 is expected")
+        self.loss = loss
+        self.warmup = warmup
+        self.in_batch = one_of("in_batch", in_batch, ("both", "anchor"))
+        self.register_buffer("embeddings", torch.zeros(memory_size, embedding_dim))
+        self.register_buffer("labels", torch.zeros(memory_size, dtype=torch.int64))
+        for counter in ("filled", "position", "waited"):
+            self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
+        self.row_backup = RowBackup("embeddings", "labels")
+
+    def inner(self) -> Sequence[nn.Module]:
+        """The loss."""
+        return (self.loss,)
+
+    @property
+    def compares_samples(self) -> bool:
+        """No: it brings a memory of its own."""
+        return False
+
+    def extra_repr(self) -> str:
+        """Show the size."""
+        size, warmup = list(self.embeddings.shape), self.warmup
+        return f"memory={size}, warmup={warmup}, in_batch={self.in_batch}"
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Compute the loss of the batch against itself and the memory, then remember the batch."""
+        filled = int(self.filled)
+        if embeddings.ndim != 2 or embeddings.shape[1] != self.embeddings.shape[1]:
+            raise InputError(
+                f"CrossBatchMemory: embeddings: shape {list(embeddings.shape)}; "
+                f"[B, {self.embeddings.shape[1]}] is expected"
+            )
+        alone = self.in_batch == "anchor" and int(self.waited) >= self.warmup
+        if filled or alone:
+            remembered = self.embeddings[:filled].to(embeddings)
+            batch = embeddings.detach() if alone else embeddings
+            everyone = torch.cat([batch, remembered])  # a copy: the ring may move on
+            all_labels = torch.cat([labels, self.labels[:filled]])
+            anchors = embeddings if alone else len(embeddings)
+            loss = apply(self.loss, everyone, all_labels, anchors)
+        else:
+            loss = apply(self.loss, embeddings, labels, None)
+        if self.training:
+            self._remember(embeddings.detach(), labels)
+        return loss
+
+    @torch.no_grad()
+    def _remember(self, embeddings: Tensor, labels: Tensor) -> None:
+        if int(self.waited) < self.warmup:
+            self.waited += 1
+            return
+        size = len(self.labels)
+        embeddings, labels = embeddings[-size:], labels[-size:]
+        places = (self.position + torch.arange(len(labels), device=self.labels.device)) % size
+        for tensor in (self.embeddings, self.labels):
+            self.row_backup.keep(tensor, places)
+        self.embeddings.index_copy_(0, places, embeddings.to(self.embeddings))
+        self.labels.index_copy_(0, places, labels)
+        self.position.copy_((self.position + len(labels)) % size)
+        self.filled.copy_((self.filled + len(labels)).clamp(max=size))
