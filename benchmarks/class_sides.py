@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from benchmarks.measure import resident_bytes
 from benchmarks.softmax_sides import Naive
 from likewise.losses import ArcFace, Placement, place_classes
-from likewise.training.row_optimizer import Moments, RowAdamW, RowSGD
+from likewise.training.step.row_optimizer import Moments, RowAdamW, RowSGD
 
 __all__ = [
     "BATCH",

@@ -23,7 +23,7 @@ from likewise.losses import Placement, Shard
 from likewise.losses.classes.step_classes import Columns
 from likewise.losses.head.class_blocks import _COPIED_BYTES, row_chunks
 from likewise.losses.head.head import MEMORY_BUDGET
-from likewise.training.row_optimizer import Moments, RowAdamW, RowSGD
+from likewise.training.step.row_optimizer import Moments, RowAdamW, RowSGD
 
 __all__ = ["Pieces", "measured", "tables"]
 

@@ -28,7 +28,7 @@ from likewise.evaluation.protocol import Experiment, evaluate
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
 from likewise.models.store import load
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.run import train
 
 # Measured with the reference model by a program of its own; see LFW's rule for ties in

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.class_sides import BATCH, sampled_head
 from likewise.losses import Placement
-from likewise.training.row_optimizer import RowAdamW
+from likewise.training.step.row_optimizer import RowAdamW
 
 
 def resident(kind: str) -> int:
@@ -38,8 +38,10 @@ class Highest(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        while not self.done.wait(0.005):
+        while True:  # at least once, however quickly the steps are done
             self.bytes = max(self.bytes, resident("RssAnon"))
+            if self.done.wait(0.005):
+                return
 
 
 def train(

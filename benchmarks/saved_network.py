@@ -27,10 +27,10 @@ from likewise.data.orl import orl_faces
 from likewise.data.pairs import draw_pairs
 from likewise.evaluation.verification import pair_scores, verification
 from likewise.models.embedder import Embedder
-from likewise.training.norm_statistics import NormStatistics
-from likewise.training.prepare import loader_of, prepare
-from likewise.training.processes import Processes
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.distributed.processes import Processes
+from likewise.training.recipe.recipe import Recipe, recipe_with
+from likewise.training.setup.prepare import loader_of, prepare
+from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.stopping import StopRequest
 
 Vectors = NDArray[np.float32]

@@ -16,8 +16,8 @@ from benchmarks import training_gpu
 from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
 from likewise.losses import create_loss
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.optimizer import build_optimizer
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.recipe.recipe import Recipe, recipe_with
+from likewise.training.step.optimizer import build_optimizer
 from likewise.training.trainer import Trainer
 
 BATCH, SIZE, CLASSES = 64, 112, 1000

@@ -13,8 +13,8 @@ from torch import nn
 from benchmarks.measure import Result, interleaved, row
 from likewise.losses import create_loss
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.profile import StepProfile
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.monitoring.profile import StepProfile
+from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.trainer import Trainer
 
 BATCH, SIZE, CLASSES, DIMENSION = 128, 112, 1_000_000, 512

@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 def _run(work: Work, rank: int, world: int, port: int, folder: str, met: bool) -> None:
-    from likewise.training.processes import Processes
+    from likewise.training.distributed.processes import Processes
 
     torch.set_num_threads(1)
     places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}

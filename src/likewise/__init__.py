@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from likewise.models.registry import list_backbones
     from likewise.models.store import load
     from likewise.search.index import Index
-    from likewise.training.recipe import Recipe, load_recipe
+    from likewise.training.recipe.recipe import Recipe, load_recipe
     from likewise.training.run import TrainingResult, train
 
 __version__ = "0.1.0"
@@ -39,7 +39,7 @@ _HOME = {
     "Manifest": "data.manifest",
     "Pairs": "data.pairs",
     "Preprocess": "data.preprocess",
-    "Recipe": "training.recipe",
+    "Recipe": "training.recipe.recipe",
     "TrainingResult": "training.run",
     "Verification": "evaluation.verification",
     "create_loss": "losses",
@@ -47,7 +47,7 @@ _HOME = {
     "list_backbones": "models.registry",
     "list_losses": "losses",
     "load": "models.store",
-    "load_recipe": "training.recipe",
+    "load_recipe": "training.recipe.recipe",
     "read_embeddings": "data.embeddings",
     "read_manifest": "data.manifest",
     "read_pairs": "data.protocols",

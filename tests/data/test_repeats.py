@@ -15,8 +15,8 @@ from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.repeats import without_repeats
 from likewise.errors import InputError
 from likewise.evaluation.protocol import evaluate
-from likewise.training.prepare import prepare
-from likewise.training.processes import Processes
+from likewise.training.distributed.processes import Processes
+from likewise.training.setup.prepare import prepare
 from tests.conftest import quick_recipe
 from tests.data.formats.record_sets import said
 

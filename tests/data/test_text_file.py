@@ -11,7 +11,7 @@ from likewise.data.protocols import read_pairs
 from likewise.data.text_file import read_lines
 from likewise.errors import InputError
 from likewise.storage import read_json
-from likewise.training.recipe import load_recipe
+from likewise.training.recipe.recipe import load_recipe
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
 MARK = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}

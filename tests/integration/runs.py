@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from likewise.training.checkpoints import Checkpoints
-from likewise.training.processes import Processes
+from likewise.training.checkpoints.writer import Checkpoints
+from likewise.training.distributed.processes import Processes
 from tests.conftest import quick_recipe
 
 __all__ = ["Run", "same_end", "write_recipe"]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from likewise.training.checkpoint import Checkpoint
-from likewise.training.recipe import load_recipe
+from likewise.training.checkpoints.reader import Checkpoint
+from likewise.training.recipe.recipe import load_recipe
 from tests.conftest import make_photos
 from tests.integration.runs import Run, newest_step, reports, same_end, whole, write_recipe
 

@@ -16,7 +16,7 @@ from likewise.errors import InputError
 from likewise.evaluation.verification import pair_scores, verification
 from likewise.lab import demo
 from likewise.search.index import Index
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.stopping import Interrupted
 from likewise.training.trainer import Trainer
 

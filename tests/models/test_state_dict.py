@@ -19,7 +19,7 @@ from likewise.models.importing import import_onnx, import_weights
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.state_dict import network_part, read_state_dict
 from likewise.models.store import WEIGHTS
-from likewise.training.parts import network_of
+from likewise.training.setup.build import network_of
 from tests.conftest import quick_recipe
 
 CONTRASTNET = Backbone("contrastnet", 32)

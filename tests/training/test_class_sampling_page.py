@@ -9,7 +9,7 @@ import pytest
 import yaml
 from benchmarks.class_simulation import PUBLISHED, dense_mib, network_mib, tables
 
-from likewise.training.recipe import Recipe
+from likewise.training.recipe.recipe import Recipe
 
 PAGE = (Path(__file__).parents[2] / "docs/training/class-sampling.md").read_text(encoding="utf-8")
 

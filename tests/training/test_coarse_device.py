@@ -17,11 +17,11 @@ from likewise.losses.pairs import batch_all as batch_all_module
 from likewise.machine import finest_float
 from likewise.mining import Curriculum, balanced_pairs
 from likewise.mining import pairs as pairs_module
-from likewise.training import watch as watch_module
-from likewise.training.agreement import ALONE
-from likewise.training.parts import network_of
+from likewise.training.distributed.agreement import ALONE
+from likewise.training.monitoring import watch as watch_module
+from likewise.training.monitoring.watch import Watch
+from likewise.training.setup.build import network_of
 from likewise.training.trainer import Trainer
-from likewise.training.watch import Watch
 from tests.conftest import quick_recipe
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from likewise.training.recipe import load_recipe
+from likewise.training.recipe.recipe import load_recipe
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "training").glob("*.md"))
 

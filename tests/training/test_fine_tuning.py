@@ -14,13 +14,13 @@ import likewise
 from likewise.errors import InputError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.freezing import Freezing
-from likewise.training.layer_rates import layer_rates
-from likewise.training.optimizer import build_optimizer
-from likewise.training.parts import network_of, preprocess_of
-from likewise.training.patterns import matching
-from likewise.training.recipe import Optimizer, Recipe, recipe_with
-from likewise.training.starting import start_of
+from likewise.training.initial_weights import start_of
+from likewise.training.recipe.name_patterns import matching
+from likewise.training.recipe.recipe import Optimizer, Recipe, recipe_with
+from likewise.training.setup.build import network_of, preprocess_of
+from likewise.training.step.freezing import Freezing
+from likewise.training.step.layer_rates import layer_rates
+from likewise.training.step.optimizer import build_optimizer
 from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 from tests.training.test_run import assert_same_run

@@ -22,9 +22,9 @@ from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import read_manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
-from likewise.training.checkpoints import Checkpoints
-from likewise.training.processes import Processes
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.checkpoints.writer import Checkpoints
+from likewise.training.distributed.processes import Processes
+from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated, Validation

@@ -16,7 +16,7 @@ import torch
 import likewise
 from likewise.models.embedder import Embedder
 from likewise.training.measuring import Measuring
-from likewise.training.result import TrainingResult
+from likewise.training.setup.result import TrainingResult
 from tests.conftest import make_photos, quick_recipe
 from tests.gloo import free_port, together
 from tests.integration.runs import reports, same_end

@@ -76,7 +76,7 @@ def compare(
     from likewise.lab.compare.sources import read_sources
     from likewise.lab.compare.table import markdown_table, number
     from likewise.storage import write_text
-    from likewise.training.recipe import load_recipe, recipe_with
+    from likewise.training.recipe.recipe import load_recipe, recipe_with
 
     wanted = list(settings or [])
     for setting in wanted:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from likewise.evaluation.bootstrap import Interval
     from likewise.evaluation.findings import Findings
     from likewise.evaluation.protocol import Experiment
-    from likewise.training.profile import Profile
+    from likewise.training.monitoring.profile import Profile
 
 __all__ = [
     "AsJson",

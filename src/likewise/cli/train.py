@@ -22,7 +22,7 @@ from likewise.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from likewise.training.result import TrainingResult
+    from likewise.training.setup.result import TrainingResult
 
 __all__ = ["train"]
 
@@ -77,7 +77,7 @@ def train(
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
-    from likewise.training.launch import launch, launched, told_once
+    from likewise.training.distributed.launch import launch, launched, told_once
 
     if profile:  # the profiler's own notes, of GPUs that are not there; torch reads it when loaded
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -139,7 +139,7 @@ def _train(
     as_json: bool,
 ) -> None:
     from likewise.data.manifest import read_manifest
-    from likewise.training.recipe import Recipe, load_recipe, recipe_with
+    from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
     from likewise.training.stopping import StoppedBySignal
 

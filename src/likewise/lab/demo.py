@@ -30,7 +30,7 @@ from likewise.models.embedder import Embedder
 from likewise.models.store import load
 from likewise.search.index import Index
 from likewise.storage import new_file, write_json
-from likewise.training.recipe import Recipe, load_recipe, recipe_with
+from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
 from likewise.training.run import TrainingResult, train
 from likewise.training.stopping import Interrupted
 

@@ -15,10 +15,10 @@ from likewise.models.embedder import BadWeights, Embedder
 from likewise.models.registry import Backbone
 from likewise.models.store import CONFIG
 from likewise.storage import read_json
-from likewise.training.guards import REMEDY, Stopped
-from likewise.training.norm_statistics import NormStatistics
-from likewise.training.processes import Processes
-from likewise.training.result import MODEL
+from likewise.training.distributed.processes import Processes
+from likewise.training.setup.result import MODEL
+from likewise.training.step.guards import REMEDY, Stopped
+from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.stopping import Best, StopRequest
 from likewise.training.trainer import Trainer
 from likewise.training.validation import (

@@ -13,32 +13,32 @@ from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
 from likewise.progress import progress
 from likewise.storage import output_folder, require_writable, write_text
-from likewise.training.beginning import (
+from likewise.training.checkpoints.reader import Checkpoint
+from likewise.training.checkpoints.writer import Checkpoints
+from likewise.training.distributed.processes import Processes
+from likewise.training.measuring import Measuring
+from likewise.training.monitoring.log import TEXT, RunLog
+from likewise.training.monitoring.out_of_memory import explained_out_of_memory
+from likewise.training.monitoring.profile import StepProfile
+from likewise.training.monitoring.throughput import epoch_line, whereabouts
+from likewise.training.monitoring.watch import Watch
+from likewise.training.recipe.recipe import Recipe, load_recipe
+from likewise.training.setup.build import origins, seed_everything
+from likewise.training.setup.lengthening import check_length, new_length, with_epochs
+from likewise.training.setup.photo_record import PHOTOS, keep_records
+from likewise.training.setup.prepare import end_loading, loader_of, prepare
+from likewise.training.setup.result import TrainingResult
+from likewise.training.setup.run_folder import (
     CHECKPOINTS,
     RECIPE,
     agree_on_the_run,
     begun_of,
     recipe_of,
 )
-from likewise.training.checkpoint import Checkpoint
-from likewise.training.checkpoints import Checkpoints
-from likewise.training.guards import Stopped
-from likewise.training.lengthening import check_length, new_length, with_epochs
-from likewise.training.log import TEXT, RunLog
-from likewise.training.measuring import Measuring
-from likewise.training.norm_statistics import NormStatistics
-from likewise.training.out_of_memory import explained_out_of_memory
-from likewise.training.pace import epoch_line, whereabouts
-from likewise.training.parts import origins, seed_everything
-from likewise.training.photo_record import PHOTOS, keep_records
-from likewise.training.prepare import end_loading, loader_of, prepare
-from likewise.training.processes import Processes
-from likewise.training.profile import StepProfile
-from likewise.training.recipe import Recipe, load_recipe
-from likewise.training.result import TrainingResult
-from likewise.training.run_lock import run_lock
+from likewise.training.setup.run_lock import run_lock
+from likewise.training.step.guards import Stopped
+from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.stopping import StopRequest
-from likewise.training.watch import Watch
 
 __all__ = ["TrainingResult", "train"]
 
@@ -84,7 +84,7 @@ def train(
             memory is not enough, or another process of the run is gone.
 
     Example:
-        >>> from likewise.training.recipe import Recipe, recipe_with
+        >>> from likewise.training.recipe.recipe import Recipe, recipe_with
         >>> from likewise.training.run import train
         >>> short = recipe_with(Recipe(), ["schedule.epochs=1", "input.height=32",
         ...     "input.width=32", "model.embedding_dim=32", "data.val_identities=0"])

@@ -19,22 +19,22 @@ from likewise.data.sampler import EpochSampler
 from likewise.errors import LikewiseError
 from likewise.losses.classes.shard import class_rows
 from likewise.models.synchronised_norm import plain_norm
-from likewise.training.averaging import WeightAverage
-from likewise.training.checkpoint import Checkpoint
-from likewise.training.checkpoints import Checkpoints
-from likewise.training.gradients import Gradients
-from likewise.training.guards import NotFinite, StepGuard, Stopped
-from likewise.training.norm_statistics import running_norms
-from likewise.training.optimizer import build_optimizer
-from likewise.training.pace import Pace
-from likewise.training.processes import Processes
-from likewise.training.profile import StepProfile
-from likewise.training.recipe import Recipe
-from likewise.training.schedule import lr_factor, margin_fraction
-from likewise.training.state import State
-from likewise.training.step_word import before_step
+from likewise.training.checkpoints.reader import Checkpoint
+from likewise.training.checkpoints.state import State
+from likewise.training.checkpoints.writer import Checkpoints
+from likewise.training.distributed.before_step import before_step
+from likewise.training.distributed.processes import Processes
+from likewise.training.monitoring.profile import StepProfile
+from likewise.training.monitoring.throughput import Pace
+from likewise.training.monitoring.watch import Watch
+from likewise.training.recipe.recipe import Recipe
+from likewise.training.step.ema import WeightAverage
+from likewise.training.step.gradients import Gradients
+from likewise.training.step.guards import NotFinite, StepGuard, Stopped
+from likewise.training.step.norm_statistics import running_norms
+from likewise.training.step.optimizer import build_optimizer
+from likewise.training.step.schedule import lr_factor, margin_fraction
 from likewise.training.stopping import Best, StopRequest
-from likewise.training.watch import Watch
 
 __all__ = ["Trainer"]
 

@@ -10,7 +10,7 @@ import pytest
 from likewise.data.manifest import read_manifest
 from likewise.lab.compare.comparison import Comparison, compare
 from likewise.lab.compare.conditions import comparison_recipe
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.recipe.recipe import Recipe, recipe_with
 
 LOSSES = ["softmax", "triplet:batch_hard"]
 SIZES: dict[str, Any] = {"seeds": 2, "folds": 2, "trials": 2}

@@ -19,7 +19,7 @@ from likewise.lab.compare.summary import Row, Target, summarise
 from likewise.lab.compare.threads import threads
 from likewise.machine import describe, versions
 from likewise.storage import write_json
-from likewise.training.recipe import Recipe
+from likewise.training.recipe.recipe import Recipe
 from likewise.training.stopping import Interrupted
 
 __all__ = ["Comparison", "compare"]
@@ -111,7 +111,7 @@ def compare(
 
     Example:
         >>> from likewise.lab.compare.comparison import compare
-        >>> from likewise.training.recipe import recipe_with
+        >>> from likewise.training.recipe.recipe import recipe_with
         >>> from likewise.lab.compare.conditions import comparison_recipe
         >>> quick = recipe_with(comparison_recipe(), ["schedule.epochs=1"])
         >>> done = compare(likewise.read_manifest(photos), out, ["softmax"], recipe=quick,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from likewise.training.recipe import Recipe, recipe_with
+from likewise.training.recipe.recipe import Recipe, recipe_with
 
 __all__ = ["EPOCHS", "comparison_recipe"]
 

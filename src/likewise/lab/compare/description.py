@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from likewise.lab.compare.laboratory import Laboratory
 from likewise.lab.compare.photo_set import VIEWS
-from likewise.training.batch_choice import with_sampler
-from likewise.training.recipe import Recipe
+from likewise.training.recipe.batch_choice import with_sampler
+from likewise.training.recipe.recipe import Recipe
 
 __all__ = ["conditions_of", "ranges_of"]
 

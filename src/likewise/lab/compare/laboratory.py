@@ -20,10 +20,10 @@ from likewise.lab.compare.tuning import best_trial
 from likewise.machine import pick_device
 from likewise.progress import progress
 from likewise.storage import write_text
-from likewise.training.idle_keys import refuse_idle_keys
-from likewise.training.parts import loss_of, network_of, preprocess_of
-from likewise.training.recipe import Recipe
-from likewise.training.starting import start_of
+from likewise.training.initial_weights import start_of
+from likewise.training.recipe.recipe import Recipe
+from likewise.training.recipe.unused_keys import refuse_idle_keys
+from likewise.training.setup.build import loss_of, network_of, preprocess_of
 from likewise.training.trainer import Trainer
 
 __all__ = ["Laboratory"]

@@ -16,7 +16,7 @@ from likewise.data.photos import Batch, Photos, keep_readable
 from likewise.data.sampler import EpochSampler
 from likewise.errors import InputError
 from likewise.progress import progress
-from likewise.training.recipe import Recipe
+from likewise.training.recipe.recipe import Recipe
 
 __all__ = ["VIEWS", "PhotoSet", "ViewBatches", "read_photo_set"]
 

@@ -20,15 +20,15 @@ from likewise.lab.compare.record import CurvePoint, Key, Record
 from likewise.machine import pick_device
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
-from likewise.training.parts import (
+from likewise.training.initial_weights import start_of
+from likewise.training.recipe.recipe import LossChoice, Recipe
+from likewise.training.setup.build import (
     batches_of,
     loss_of,
     network_of,
     preprocess_of,
     seed_everything,
 )
-from likewise.training.recipe import LossChoice, Recipe
-from likewise.training.starting import start_of
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 

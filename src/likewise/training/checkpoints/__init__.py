@@ -1,0 +1,1 @@
+"""Checkpoints: what they hold, written and read."""

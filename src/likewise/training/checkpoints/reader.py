@@ -1,0 +1,176 @@
+"""A checkpoint: a folder with a file for each process, one for what all share, and a JSON.
+
+``checkpoints/step-00001234/`` holds ``shared.safetensors`` (network, loss, optimiser, average),
+``process-0-of-2.safetensors`` for each process (its class rows with their moments, its random
+state), and ``checkpoint.json``, which is written last and names every file with its size and
+checksum: a folder without it is none. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from likewise.errors import InputError, LikewiseError
+from likewise.storage import sha256_of, write_json
+from likewise.training.checkpoints.tensor_file import TensorFile, Written
+
+__all__ = ["INDEX", "SHARED", "Checkpoint", "Parts", "process_file", "write_index"]
+
+Parts = dict[str, dict[str, Tensor]]
+INDEX = "checkpoint.json"
+SHARED = "shared.safetensors"
+FORMAT = 1
+
+
+def process_file(rank: int, processes: int) -> str:
+    """The name of a process's own file."""
+    return f"process-{rank}-of-{processes}.safetensors"
+
+
+def write_index(
+    folder: Path, processes: int, files: dict[str, Written], values: dict[str, Any]
+) -> None:
+    """Write ``checkpoint.json``, and with it make the checkpoint one.
+
+    Raises:
+        LikewiseError: the disk is full or the folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "processes": processes,
+        "files": {name: [file.bytes, file.sha256] for name, file in files.items()},
+        "values": values,
+    }
+    write_json(folder / INDEX, {**content, "sha256": _checksum(content)})
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint that is read, by any number of processes.
+
+    Args:
+        folder: of the checkpoint.
+        processes: how many wrote it.
+        files: what each file of it holds.
+        values: the run's own facts.
+    """
+
+    folder: Path
+    processes: int
+    files: dict[str, Written]
+    values: dict[str, Any]
+    _open: dict[str, TensorFile] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Checkpoint:
+        """Read its JSON, and see that every file is there in its full size.
+
+        Raises:
+            InputError: one is missing or damaged.
+        """
+        path = folder / INDEX
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            told = content.pop("sha256")
+            if told != _checksum(content) or content["format"] != FORMAT:
+                raise InputError(f"{path}: damaged, or of another version of Likewise")
+            files = {
+                str(Path(name).name): Written(*written)
+                for name, written in content["files"].items()
+            }
+            found = cls(folder, content["processes"], files, content["values"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, LikewiseError):
+                raise
+            raise InputError(f"{path}: missing or damaged ({error})") from None
+        for name, written in found.files.items():
+            file = folder / name
+            size = file.stat().st_size if file.is_file() else -1
+            if size != written.bytes:
+                state = "missing" if size < 0 else f"{size:,} bytes instead of {written.bytes:,}"
+                raise InputError(f"{file}: {state}")
+        return found
+
+    def verify(self, share: int = 0, shares: int = 1) -> None:
+        """Compare checksums of every ``shares``-th file, from number ``share`` on.
+
+        Raises:
+            InputError: a file is not what was written.
+        """
+        for name in sorted(self.files)[share::shares]:
+            try:
+                same = sha256_of(self.folder / name) == self.files[name].sha256
+            except OSError as error:
+                raise InputError(f"{self.folder / name}: {error.strerror}") from None
+            if not same:
+                raise InputError(f"{self.folder / name}: its content is not what was written")
+
+    def shared(self) -> Parts:
+        """The tensors that all processes share, by the part that they belong to."""
+        return _parts(self._file(SHARED))
+
+    def own(self, rank: int) -> Parts:
+        """What a process wrote of its own, beside rows of classes."""
+        file = self._file(process_file(rank, self.processes))
+        return _parts(file, without=file.values["rows"])
+
+    def row_names(self) -> list[str]:
+        """The names of the tensors that are split by rows."""
+        return sorted(self._file(process_file(0, self.processes)).values["rows"])
+
+    def row_shape(self, name: str) -> tuple[list[int], torch.dtype]:
+        """Shape and type that such a tensor has in whole."""
+        first = self._file(process_file(0, self.processes))
+        return [first.values["rows"][name][1], *first.shape(name)[1:]], first.dtype(name)
+
+    def rows_into(self, name: str, start: int, target: Tensor) -> None:
+        """Fill ``target`` [n, …] with the rows from ``start`` on, whoever wrote them.
+
+        Raises:
+            InputError: not all of these rows are there, or they have another shape.
+        """
+        stop, filled = start + len(target), 0
+        for rank in range(self.processes):
+            file = self._file(process_file(rank, self.processes))
+            if name not in file.values["rows"]:
+                raise InputError(f"{self.folder}: {name} is not split by rows there")
+            shape = file.shape(name)
+            if shape[1:] != list(target.shape[1:]):
+                raise InputError(
+                    f"{self.folder}: {name} has rows of shape {shape[1:]}, not "
+                    f"{list(target.shape[1:])}"
+                )
+            begin = int(file.values["rows"][name][0])
+            low, high = max(start, begin), min(stop, begin + shape[0])
+            if low < high:
+                file.rows_into(name, low - begin, target[low - start : high - start])
+                filled += high - low
+        if filled != len(target):
+            raise InputError(
+                f"{self.folder}: {name} has {filled} of the rows {start} to {stop - 1}"
+            )
+
+    def _file(self, name: str) -> TensorFile:
+        if name not in self._open:
+            self._open[name] = TensorFile(self.folder / name)
+        return self._open[name]
+
+
+def _parts(file: TensorFile, without: dict[str, Any] | None = None) -> Parts:
+    parts: Parts = {}
+    for key in file.names:
+        if without is None or key not in without:
+            part, _, name = key.partition("/")
+            parts.setdefault(part, {})[name] = file.tensor(key)
+    return parts

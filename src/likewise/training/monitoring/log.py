@@ -1,0 +1,107 @@
+"""What a run tells: a line of JSON for each report, TensorBoard curves, and a text log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from tensorboardX import SummaryWriter
+
+from likewise.storage import write_text
+from likewise.terminal import TerminalHandler
+from likewise.training.monitoring.wandb_log import WandbLog
+
+__all__ = ["TEXT", "RunLog"]
+
+JSONL, TEXT = "log.jsonl", "train.log"
+
+
+class RunLog:
+    """Writes ``log.jsonl``, ``tensorboard/`` and ``train.log`` in the run's folder.
+
+    Warnings are told at the terminal as well.
+
+    Args:
+        folder: of the run.
+        resume_at: the step to continue from; what the last attempt wrote of later steps is
+            removed, since those steps come again.
+        wandb: a project of Weights & Biases to send the numbers to, if any.
+        config: what to tell there about the run.
+        quiet: write and tell nothing, as all processes but the first do.
+
+    Raises:
+        MissingExtra: wandb is asked for and not installed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        resume_at: int = 0,
+        *,
+        wandb: str | None = None,
+        config: dict[str, Any] | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self._logger = logging.getLogger("likewise")
+        self._logger.setLevel(logging.INFO)
+        self.quiet = quiet
+        self._handlers: list[logging.Handler] = [logging.NullHandler()]
+        if quiet:
+            self._logger.addHandler(self._handlers[0])
+            self._logger.propagate = False  # the command line tells what gets so far
+            return
+        self._wandb = WandbLog(folder, wandb, config or {}) if wandb else None
+        self.path = folder / JSONL
+        kept = [line for line in _lines(self.path) if line["step"] <= resume_at]
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._stream = self.path.open("a", encoding="utf-8")
+        purge = resume_at + 1 if resume_at else None
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
+        text = logging.FileHandler(folder / TEXT, encoding="utf-8")
+        text.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._handlers = [text]
+        if not TerminalHandler.is_there():  # the command line has one for everything
+            self._handlers.append(TerminalHandler())
+        for handler in self._handlers:
+            self._logger.addHandler(handler)
+
+    def report(self, step: int, values: dict[str, Any]) -> None:
+        """Write one report; numbers become curves."""
+        if self.quiet:
+            return
+        self._stream.write(json.dumps({"step": step, **values}) + "\n")
+        self._stream.flush()
+        for name, value in values.items():
+            if isinstance(value, int | float):
+                self._board.add_scalar(name, value, step)
+        self._board.flush()
+        if self._wandb is not None:
+            self._wandb.report(step, values)
+
+    def close(self) -> None:
+        """Flush and close all of them."""
+        for handler in self._handlers:
+            self._logger.removeHandler(handler)
+            handler.close()
+        if self.quiet:
+            self._logger.propagate = True
+            return
+        self._stream.close()
+        self._board.close()
+        if self._wandb is not None:
+            self._wandb.close()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; a last one that a crash tore is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return lines

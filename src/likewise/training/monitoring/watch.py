@@ -1,0 +1,212 @@
+"""What a run is warned of once: dead classes, people never seen, nothing learned, all alike."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from likewise.machine import finest_float
+from likewise.training.distributed.agreement import Agreement
+
+__all__ = ["Watch"]
+
+log = logging.getLogger(__name__)
+ALIKE = 0.99  # mean cosine between the embeddings of a batch
+ANCHORS = 256  # rows of a batch that are compared, where the loss has no classes to hit
+COUNTS = ("seen", "hit", "sums", "pairs")  # of the epoch at hand
+WORTH_TELLING = 0.01  # share of the classes
+WITHOUT_PAIR = 0.1  # share of the batches
+
+
+class Watch:
+    """Counts along, almost for free, and warns at the end of an epoch; each warning comes once.
+
+    - **Dead classes**: so many epochs in a row, counted after the warm-up, none of the photos of
+      a class came nearest to its own class weights. Told where it is 1 % of the classes or more.
+    - **Never sampled**: people of whom no batch held a photo in as many epochs.
+    - **All alike**: the embeddings of a batch have a mean cosine above 0.99 for an epoch.
+    - **Nothing learned**: after the warm-up the photos hit their own class (or, where the loss
+      has no classes, find one of their own as the nearest of the batch) no more often than chance
+      would, within two standard deviations.
+    - **No pairs**: the loss compares photos with each other, and more than a tenth of the batches
+      of an epoch held no two of one person.
+
+    Args:
+        names: of the C classes.
+        epochs: what "so many" is.
+        warmup_epochs: those in which the learning rate or the margin still rises.
+        agreement: how counts are added up over processes.
+        device: where batches are.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        epochs: int,
+        warmup_epochs: float,
+        agreement: Agreement,
+        device: torch.device,
+    ) -> None:
+        self.names = names
+        self.epochs = epochs
+        self.warmup_epochs = warmup_epochs
+        self.agreement = agreement
+        classes = len(names)
+        self.seen = torch.zeros(classes, dtype=torch.int32, device=device)  # this epoch
+        self.hit = torch.zeros_like(self.seen)
+        self.ever = torch.zeros(classes, dtype=torch.bool, device=device)
+        self.silent = torch.zeros(classes, dtype=torch.int16, device=device)  # epochs in a row
+        # Of this epoch: photos right, right by chance, the variance of that, mean cosine, steps.
+        self.sums = torch.zeros(5, dtype=finest_float(device), device=device)
+        # Of this epoch: batches whose photos are compared with each other, those without a pair.
+        self.pairs = torch.zeros(2, dtype=torch.int32, device=device)
+        self.has_hits = False
+        self.watched = 0  # epochs
+        self.told: set[str] = set()
+
+    @torch.no_grad()
+    def step(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        hits: Tensor | None,
+        compared: int | None = None,
+        paired: Tensor | None = None,
+    ) -> None:
+        """Count a batch.
+
+        Args:
+            embeddings: [B, D].
+            labels: [B].
+            hits: which came nearest to their own class, [B] bool, where the loss has classes.
+            compared: how many classes they could have come nearest to; None: all.
+            paired: whether the batch of all processes had two photos of one class, [] bool, where
+                the loss compares photos.
+        """
+        labels = labels.to(self.seen.device)
+        self.seen.index_add_(0, labels, torch.ones_like(labels, dtype=torch.int32))
+        unit = torch.nn.functional.normalize(embeddings.detach().float(), dim=1)
+        if hits is not None and len(hits) == len(labels):
+            self.has_hits = True
+            self.hit.index_add_(0, labels, hits.to(torch.int32))
+            share = 1 / (compared or len(self.seen))
+            chance = torch.full((len(labels),), share, device=unit.device)
+            right = hits.sum()
+        else:
+            right, chance = _nearest_of_own(unit, labels)
+        cosine = unit.mean(dim=0).square().sum()
+        variance = (chance * (1 - chance)).sum()
+        if paired is not None:
+            self.pairs += torch.stack([torch.ones_like(paired), ~paired]).int()
+        counts = (right, chance.sum(), variance, cosine, cosine.new_ones(()))
+        self.sums += torch.stack([count.to(self.sums.dtype) for count in counts])
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Warn of what this epoch (counted from 1) has shown; returns numbers for the log."""
+        seen, hit = self.agreement.total(self.seen.clone()), self.agreement.total(self.hit.clone())
+        right, expected, variance, cosine, steps = self.agreement.total(self.sums.clone()).tolist()
+        self.watched += 1
+        self.ever |= seen > 0
+        numbers = {"train/mean_cosine": cosine / max(1.0, steps)}
+        settled = epoch > self.warmup_epochs
+        if settled and numbers["train/mean_cosine"] > ALIKE:
+            self._tell(
+                "alike",
+                "the embeddings of different people are all alike (mean cosine "
+                f"{numbers['train/mean_cosine']:.3f}): the network has collapsed. Try a lower "
+                "optimizer.lr, easier triplets (loss.mining), or a loss with class weights first",
+            )
+        if settled and variance > 0 and right <= expected + 2 * math.sqrt(variance):
+            self._tell(
+                "nothing",
+                f"nothing is learned: {right:,.0f} of the photos are recognised, and chance alone "
+                f"would give {expected:,.0f}. Try a tenth or ten times optimizer.lr, a longer "
+                "schedule.margin_warmup_epochs, loss.scale=auto, and look at the labels: "
+                "likewise data inspect",
+            )
+        self._pairs(numbers)
+        if self.watched == self.epochs:
+            self._never(~self.ever)
+        if self.has_hits and settled:
+            self.silent = torch.where((seen > 0) & (hit == 0), self.silent + 1, 0).short()
+            dead = self.silent >= self.epochs
+            numbers["train/dead_classes"] = float(dead.sum())
+            self._dead(dead)
+        for name in COUNTS:
+            getattr(self, name).zero_()
+        return numbers
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors for a checkpoint, the counts of all processes added up."""
+        totals = {name: self.agreement.total(getattr(self, name).clone()) for name in COUNTS}
+        past = {"ever": self.ever, "silent": self.silent, "watched": torch.tensor(self.watched)}
+        return {**totals, **past, "has_hits": torch.tensor(self.has_hits)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """The inverse of ``state``; the first process carries on the counts of all."""
+        for name in (*COUNTS, "ever", "silent"):
+            if name in COUNTS and not self.agreement.first:
+                getattr(self, name).zero_()
+            elif name in state:  # older checkpoints have no counts of pairs
+                getattr(self, name).copy_(state[name])
+        self.watched, self.has_hits = int(state["watched"]), bool(state["has_hits"])
+
+    def _pairs(self, numbers: dict[str, float]) -> None:
+        # Every process counts every batch.
+        batches, without = (
+            self.agreement.total(self.pairs.clone()) // self.agreement.processes
+        ).tolist()
+        if not batches:
+            return
+        numbers["train/batches_without_pair"] = float(without)
+        if without > WITHOUT_PAIR * batches:
+            self._tell(
+                "pairs",
+                f"{without:,} of {batches:,} batches held no two photos of one person, so the loss "
+                "had nothing to bring together. Use batch.sampler=balanced, with batch.images=2 or "
+                "more",
+            )
+
+    def _never(self, missing: Tensor) -> None:
+        if count := int(missing.sum()):
+            self._tell(
+                "never",
+                f"{count:,} of {len(missing):,} identities were in no batch of {self.epochs} "
+                f"epochs, such as {self._first(missing)}. Use batch.sampler=balanced, or larger "
+                "batches",
+            )
+
+    def _dead(self, dead: Tensor) -> None:
+        if (count := int(dead.sum())) and count >= WORTH_TELLING * len(dead):
+            self._tell(
+                "dead",
+                f"{count:,} of {len(dead):,} classes are dead: for {self.epochs} epochs none of "
+                f"their photos came nearest to its own class, such as {self._first(dead)}. Try a "
+                "smaller loss.margin, a higher optimizer.loss_lr, or look at their labels",
+            )
+
+    def _first(self, which: Tensor) -> str:
+        label = int(which.nonzero()[0])
+        return self.names[label]
+
+    def _tell(self, key: str, text: str) -> None:
+        if key not in self.told:
+            self.told.add(key)
+            log.warning("%s", text)
+
+
+def _nearest_of_own(unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """How many rows have one of their own label nearest, and the chance of each to have it."""
+    anchors = min(ANCHORS, len(unit))
+    cosine = unit[:anchors] @ unit.T
+    cosine.fill_diagonal_(-2.0)
+    own = labels[:anchors, None] == labels
+    own.fill_diagonal_(False)
+    chance = own.sum(dim=1) / max(1, len(unit) - 1)
+    nearest = cosine.argmax(dim=1)
+    right = own[torch.arange(anchors, device=unit.device), nearest].sum()
+    return right, chance

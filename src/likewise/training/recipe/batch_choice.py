@@ -1,0 +1,45 @@
+"""How batches are composed where the recipe leaves it open: as the loss needs it."""
+
+from __future__ import annotations
+
+from likewise.losses.registry import needs_pairs
+from likewise.training.recipe.recipe import Recipe
+
+__all__ = ["with_sampler"]
+
+
+def with_sampler(recipe: Recipe) -> Recipe:
+    """The recipe with ``batch.sampler`` decided.
+
+    A loss that compares photos with each other gets people with several photos each, or pairs
+    side by side if that is what its miner wants; any other gets all photos in turn. Where the
+    recipe says ``batch.size`` and not ``batch.identities``, the people of a balanced batch are as
+    many as give about that size.
+
+    Raises:
+        InputError: an unknown loss.
+
+    Example:
+        >>> from likewise.training.recipe.recipe import Recipe, recipe_with
+        >>> from likewise.training.recipe.batch_choice import with_sampler
+        >>> with_sampler(recipe_with(Recipe(), ["loss.name=supcon", "batch.size=32"])).batch
+        BatchPlan(sampler='balanced', size=32, identities=8, images=4, micro=0)
+    """
+    batch, loss = recipe.batch, recipe.loss
+    if batch.sampler != "auto":
+        return recipe
+    decided: dict[str, object] = {"sampler": "plain"}
+    if _adjacent(loss.parameters()):
+        decided["sampler"] = "pairs"
+    elif needs_pairs(loss.name):
+        decided["sampler"] = "balanced"
+        given = batch.model_fields_set
+        if "size" in given and "identities" not in given:
+            decided["identities"] = max(2, batch.size // batch.images)
+    return recipe.model_copy(update={"batch": batch.model_copy(update=decided)})
+
+
+def _adjacent(parameters: dict[str, object]) -> bool:
+    """Whether a loss, or one of a sum, is told to take rows 2i and 2i+1 as its pairs."""
+    inner = [value for value in parameters.values() if isinstance(value, dict)]
+    return any(given.get("miner") == "adjacent" for given in (parameters, *inner))

@@ -1,0 +1,135 @@
+"""Keys of a recipe that are set and would have no effect: refused, for somebody counts on them.
+
+Two kinds. A part that is not there at all (a teacher, a folder of what is not on disk) makes every
+key about it idle. A choice among equals (the sampler, the schedule, the optimiser) leaves the keys
+of the others idle as well; but who names the choice too has a recipe for several, and switches
+between them. So there only a key whose choice was left at its default is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from likewise.errors import InputError
+from likewise.training.recipe.batch_choice import with_sampler
+from likewise.training.recipe.recipe import Recipe
+
+__all__ = ["refuse_idle_keys"]
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What keys depend on.
+
+    Args:
+        keys: with their sections; a section stands for all its keys.
+        on: the key that decides.
+        holds: whether its value gives the others an effect.
+        remedy: what to set it to.
+        choice: whether it is one among equals; see above.
+    """
+
+    keys: tuple[str, ...]
+    on: str
+    holds: Callable[[Any], bool]
+    remedy: str
+    choice: bool = False
+
+
+def _is(wanted: str) -> Callable[[Any], bool]:
+    return lambda value: bool(value == wanted)
+
+
+_NEEDS = (
+    _Need(
+        ("distill.weight", "distill.kind", "distill.temperature"),
+        "distill.teacher",
+        bool,
+        "distill.teacher=MODEL",
+    ),
+    _Need(
+        ("distill.temperature",),
+        "distill.kind",
+        _is("similarity"),
+        "distill.kind=similarity",
+        choice=True,
+    ),
+    _Need(("head.folder",), "head.storage", _is("mmap"), "head.storage=mmap"),
+    _Need(("model.unfreeze_epoch",), "model.freeze", bool, "model.freeze=[PATTERN]"),
+    _Need(
+        ("batch.identities", "batch.images"),
+        "batch.sampler",
+        _is("balanced"),
+        "batch.sampler=balanced",
+        choice=True,
+    ),
+    _Need(
+        ("schedule.milestones", "schedule.factor"),
+        "schedule.name",
+        _is("step"),
+        "schedule.name=step",
+        choice=True,
+    ),
+    _Need(("optimizer.momentum",), "optimizer.name", _is("sgd"), "optimizer.name=sgd", choice=True),
+    *(
+        _Need((f"augment.{part}",), f"augment.{part}.p", bool, f"augment.{part}.p=0.5", choice=True)
+        for part in ("crop", "light", "blur", "erase")
+    ),
+)
+
+
+def refuse_idle_keys(recipe: Recipe) -> None:
+    """See that every key that is set to something has an effect.
+
+    Raises:
+        InputError: one has none; names it, and what would give it one.
+
+    Example:
+        >>> from likewise.training.recipe.recipe import Recipe, recipe_with
+        >>> from likewise.training.recipe.unused_keys import refuse_idle_keys
+        >>> refuse_idle_keys(recipe_with(Recipe(), ["distill.weight=2"]))
+        Traceback (most recent call last):
+        likewise.errors.InputError: distill.weight=2.0: has no effect with distill.teacher=None; \
+set distill.teacher=MODEL, or leave distill.weight out
+    """
+    decided = with_sampler(recipe)
+    for need in _NEEDS:
+        section, decider = _at(recipe, need.on)
+        value = getattr(_at(decided, need.on)[0], decider)
+        if need.holds(value) or (need.choice and decider in section.model_fields_set):
+            continue
+        for key in need.keys:
+            for name, given in _set_below(recipe, key):
+                if name != need.on:
+                    raise InputError(
+                        f"{name}={_told(given)}: has no effect with {need.on}={_told(value)}; set "
+                        f"{need.remedy}, or leave {name} out"
+                    )
+
+
+def _told(value: Any) -> str:
+    return str(list(value) if isinstance(value, tuple) else value)
+
+
+def _at(recipe: Recipe, key: str) -> tuple[BaseModel, str]:
+    """The section that a key lies in, and its name there."""
+    section: BaseModel = recipe
+    *sections, last = key.split(".")
+    for name in sections:
+        section = getattr(section, name)
+    return section, last
+
+
+def _set_below(recipe: Recipe, key: str) -> Iterator[tuple[str, Any]]:
+    """The key, or those of the section that it names, that are not at their defaults."""
+    section, name = _at(recipe, key)
+    value = getattr(section, name)
+    if isinstance(value, BaseModel):
+        for inner in type(value).model_fields:
+            yield from _set_below(recipe, f"{key}.{inner}")
+    elif value != type(section).model_fields[name].get_default(call_default_factory=True):
+        yield key, value

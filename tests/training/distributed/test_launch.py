@@ -1,0 +1,226 @@
+"""Many processes from the outside: who starts, who stops, who dies, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from torch import distributed as dist
+
+from likewise.errors import InputError, LikewiseError
+from likewise.training.distributed.launch import launch, told_once
+from likewise.training.distributed.lost_peers import PeerLost
+from likewise.training.distributed.processes import Processes
+from tests.conftest import make_photos
+from tests.gloo import free_port
+from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_photos(tmp_path_factory.mktemp("data") / "photos", people=8)
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> list[str]:
+    return ["--recipe", str(write_recipe(tmp_path / "recipe.yaml", "schedule.epochs=5000"))]
+
+
+def test_wrong_numbers_and_ports() -> None:
+    with pytest.raises(InputError, match="processes: 0"):
+        launch(["train"], 0)
+    with pytest.raises(InputError, match="a number from 1 to 65535"):
+        launch(["train"], 2, 70_000)
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LikewiseError, match=f"port {port} is taken .*--port"):
+            launch(["train"], 2, port)
+
+
+def test_both_are_told_to_stop_and_go_on(photos: Path, endless: list[str], tmp_path: Path) -> None:
+    """SIGTERM at the launcher: all stop after the same step, save, and end in time."""
+    run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--keep", "1")
+    assert run.until(lambda: run.steps() >= 3)
+    asked = time.monotonic()
+    run.process.send_signal(signal.SIGTERM)
+    code, out, err = run.end()
+    assert code == 143, err
+    assert time.monotonic() - asked < 30
+    assert "--resume" in err
+    assert not out
+    (folder,) = whole(tmp_path / "run")
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["checkpoint.json", "process-0-of-2.safetensors", "process-1-of-2.safetensors",
+                     "shared.safetensors"]  # fmt: skip
+    content = json.loads((folder / "checkpoint.json").read_text())
+    assert content["values"]["step"] == newest_step(tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_there_is_nothing_to_save_yet(
+    number: signal.Signals, photos: Path, endless: list[str], tmp_path: Path
+) -> None:
+    run = Run(photos, tmp_path / "run", *endless, "--processes", "2")
+    assert run.until(lambda: len(run.children()) == 2)
+    run.process.send_signal(number)
+    code, out, err = run.end()
+    assert (code, out) == (128 + number, "")
+    assert err == "stopped; no step is left unsaved\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_alone_there_is_nothing_to_save_yet(number: signal.Signals) -> None:
+    with pytest.raises(SystemExit) as stopped, told_once():
+        signal.raise_signal(number)
+    assert stopped.value.code == 128 + number
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "expected"),
+    [
+        (signal.SIGTERM, ["--set", "data.workers=2"], 143),
+        pytest.param(
+            signal.SIGINT,
+            ["--processes", "2", "--set", "data.workers=1"],
+            130,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(signal.SIGTERM, ["--zero-if-stopped"], 0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_to_the_whole_group_saves_and_ends(
+    number: signal.Signals,
+    more: list[str],
+    expected: int,
+    photos: Path,
+    endless: list[str],
+    tmp_path: Path,
+) -> None:
+    """As a terminal or a scheduler sends it: to those that load photos as well."""
+    run = Run(photos, tmp_path / "run", *endless, *more, new_group=True)
+    assert run.until(lambda: run.steps() >= 2)
+    os.killpg(run.process.pid, number)
+    code, out, err = run.end()
+    assert (code, out) == (expected, ""), err
+    assert "unexpected" not in err
+    assert "interrupted" not in err
+    assert f"likewise train {photos} --out {tmp_path / 'run'} --resume" in err
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_the_launcher_with_its_code(
+    photos: Path, endless: list[str], tmp_path: Path
+) -> None:
+    run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--zero-if-stopped")
+    assert run.until(lambda: run.steps() >= 2)
+    os.kill(run.children()[1], signal.SIGTERM)
+    code, _, err = run.end()
+    assert (code, "--resume" in err) == (0, True), err
+
+
+@pytest.mark.slow
+def test_torchrun_trains_too(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", "schedule.epochs=2")
+    arguments = ["--recipe", str(recipe)]
+    torchrun = f"torch.distributed.run --nproc-per-node 2 --master-port {free_port()} -m likewise"
+    runs = [
+        Run(photos, tmp_path / "torchrun", *arguments, "--json", module=torchrun),
+        Run(photos, tmp_path / "own", *arguments, "--json", "--processes", "2"),
+    ]
+    ends = [run.end() for run in runs]
+    assert [end[0] for end in ends] == [0, 0], ends
+    told = [json.loads(end[1]) for end in ends]  # once, not once a process
+    assert [t["finished"] for t in told] == [True, True]
+    one, other = (tensors(run.out) for run in runs)
+    assert all(bool((one[name] == other[name]).all()) for name in one)
+
+
+def test_what_the_network_said_is_told_beside_what_it_may_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that only looks like a lost process still says what it was, on all of them."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    store = dist.HashStore()
+    one, other = Processes(), Processes()
+    for rank, processes in enumerate((one, other)):
+        processes.rank, processes.count, processes.store = rank, 2, store
+    error = RuntimeError("NCCL error in ProcessGroupNCCL.cpp:2115,\nunhandled cuda error: ECC")
+    with pytest.raises(
+        PeerLost, match=r"process 1 lost another one.*2115, unhandled cuda error: E"
+    ):
+        other.__exit__(RuntimeError, error, None)
+    gone = RuntimeError("Connection closed by peer")
+    with pytest.raises(PeerLost, match=r"process 1 ended: .*unhandled cuda error: ECC; the others"):
+        one.__exit__(RuntimeError, gone, None)
+
+
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_one_that_dies_is_named_and_the_others_stop(
+    rank: int, photos: Path, endless: list[str], tmp_path: Path
+) -> None:
+    run = Run(photos, tmp_path / "run", *endless, "--processes", "2")
+    assert run.until(lambda: run.steps() >= 2)
+    died = time.monotonic()
+    os.kill(run.children()[rank], signal.SIGKILL)
+    code, _, err = run.end()
+    assert code == 1
+    assert time.monotonic() - died < 60
+    (line,) = [line for line in err.splitlines() if line.startswith("likewise:")]
+    assert f"process {rank} ended: killed by SIGKILL" in line
+    assert "--resume" in line
+
+
+def test_what_is_wrong_is_told_once(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml")
+    two = make_photos(tmp_path / "two", people=2)
+    for name, data, more, problem in (
+        ("identities", two, ["--set", "data.val_identities=0"], "3 for 2 identities to train on"),
+        ("photos", photos, ["--set", "batch.sampler=plain", "--set", "batch.size=2"],
+         "3 for batches of 2 photos"),
+    ):  # fmt: skip
+        run = Run(data, tmp_path / name, "--recipe", str(recipe), *more, "--processes", "3")
+        code, _, err = run.end()
+        assert code == 2, err
+        (line,) = err.splitlines()
+        assert line.startswith("likewise: processes: ")
+        assert problem in line
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_keeps_the_last_good_one(photos: Path, tmp_path: Path) -> None:
+    """A file of one process cannot grow: one line, exit code 1, and what was there can be read."""
+    recipe = write_recipe(tmp_path / "recipe.yaml", "schedule.epochs=1")
+    out = tmp_path / "run"
+    assert Run(photos, out, "--recipe", str(recipe), "--processes", "2").end()[0] == 0
+    before = whole(out)
+    sizes = [(folder / "shared.safetensors").stat().st_size for folder in before]
+    text = (out / "recipe.yaml").read_text().replace("epochs: 1 ", "epochs: 3 ", 1)
+    assert text != (out / "recipe.yaml").read_text()
+    (out / "recipe.yaml").write_text(text)
+    limit = max(sizes) - 1
+
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "likewise", "train", str(photos), "--out", str(out), "--resume",
+         "--processes", "2"],
+        capture_output=True, text=True, preexec_fn=full,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("likewise:")]
+    assert "cannot write" in line
+    assert "free some space" in line
+    assert whole(out) == before
+    assert sorted((out / "checkpoints").iterdir()) == before
+    assert Run(photos, out, "--resume", "--processes", "2").end()[0] == 0
