@@ -3,7 +3,7 @@
 A photo is its person and its day, x = p + d, both normal in 16 dimensions; a score is minus the
 squared distance. Then ‖x - y‖² is 2σ_d²·χ² for one person and 2(σ_p² + σ_d²)·χ² for two, so AUC
 and TAR at FAR are known in closed form. Each simulated set has 200 people with three photos; its
-95 % intervals come from likewise.evaluation.bootstrap.
+95 % intervals come from likewise.evaluation.intervals.bootstrap.
 
 python -m benchmarks.coverage [--quick] [--json FILE]
 """
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.measure import Result, arguments, report, row
-from likewise.evaluation.bootstrap import bootstrap
-from likewise.evaluation.scored_pairs import ScoredPairs
+from likewise.evaluation.intervals.bootstrap import bootstrap
+from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 
 PEOPLE, PHOTOS, DIMENSION = 200, 3, 16
 PERSON, DAY = 1.0, 0.7  # standard deviations: AUC .984, TAR .657 at FAR 1e-2

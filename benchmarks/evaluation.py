@@ -29,8 +29,8 @@ from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from threadpoolctl import threadpool_info
 
 from benchmarks.measure import Result, arguments, interleaved, peak_gib, report, row
-from likewise.evaluation.identification import identification
-from likewise.evaluation.retrieval import retrieval
+from likewise.evaluation.identification.closed_set import identification
+from likewise.evaluation.retrieval.metrics import retrieval
 
 Vectors = NDArray[np.float32]
 
@@ -97,7 +97,7 @@ def identify_memory(gallery_rows: int) -> Result:
     """
     setup = (
         "import numpy as np\nfrom benchmarks.evaluation import drawn, PROBES\n"
-        "from likewise.evaluation.identification import identification\n"
+        "from likewise.evaluation.identification.closed_set import identification\n"
         f"g, p = drawn({gallery_rows}, 128), drawn(PROBES, 128)\n"
     )
     work = "identification(p, np.arange(PROBES), g, np.arange(len(g)))\n"
@@ -138,9 +138,9 @@ def retrieve(rounds: int, samples: int) -> list[Result]:
 
 def megaface_of_lfw(data: Path, strangers: int) -> list[Result]:
     """LFW's people with 8 to 12 photos among strangers that were drawn."""
+    from benchmarks.synthetic_distractors import synthetic_distractors
     from likewise.data.embeddings import read_embeddings
-    from likewise.evaluation.megaface import megaface
-    from likewise.evaluation.synthetic_distractors import synthetic_distractors
+    from likewise.evaluation.identification.megaface import megaface
 
     lfw = data / "lfw"
     stored = lfw / "reference_embeddings_128.npy"

@@ -20,7 +20,7 @@ from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.data.preprocess import Preprocess
 from likewise.data.protocols import read_pairs
 from likewise.data.sampler import BalancedBatches
-from likewise.evaluation.verification import pair_scores, verification
+from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.losses import Triplet
 from likewise.mining import CollapseDetector, Curriculum, pair_masks
 from likewise.models.contrastnet import ContrastNet, ContrastStem

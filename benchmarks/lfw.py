@@ -24,7 +24,7 @@ from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.pairs import Pairs
 from likewise.data.preprocess import Preprocess
 from likewise.data.protocols import read_pairs
-from likewise.evaluation.protocol import Experiment, evaluate
+from likewise.evaluation.experiment import Experiment, evaluate
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
 from likewise.models.store import load
@@ -32,7 +32,7 @@ from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.run import train
 
 # Measured with the reference model by a program of its own; see LFW's rule for ties in
-# likewise.evaluation.folds.
+# likewise.evaluation.verification.lfw_accuracy.
 PUBLISHED, PUBLISHED_ERROR = 99.367, 0.105
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 RECIPE = [

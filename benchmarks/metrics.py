@@ -27,10 +27,10 @@ from likewise.data.images import decode
 from likewise.data.orl import orl_faces
 from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.data.protocols import read_pairs
-from likewise.evaluation.folds import fold_accuracy
-from likewise.evaluation.paired import paired_difference
-from likewise.evaluation.scored_pairs import scored_pairs
-from likewise.evaluation.verification import pair_scores, verification
+from likewise.evaluation.intervals.paired_difference import paired_difference
+from likewise.evaluation.intervals.scored_pairs import scored_pairs
+from likewise.evaluation.verification.lfw_accuracy import fold_accuracy
+from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.metriclearn import (
     LDA,
     LMNN,

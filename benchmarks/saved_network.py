@@ -25,7 +25,7 @@ from benchmarks.measure import Result, arguments, report, row
 from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
 from likewise.data.pairs import draw_pairs
-from likewise.evaluation.verification import pair_scores, verification
+from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.models.embedder import Embedder
 from likewise.training.distributed.processes import Processes
 from likewise.training.recipe.recipe import Recipe, recipe_with

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.evaluation.synthetic_distractors import synthetic_distractors
+from benchmarks.synthetic_distractors import synthetic_distractors
 from likewise.search.tuning.probes import hold_out
 
 __all__ = ["SETS", "SearchSet"]

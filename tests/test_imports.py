@@ -17,6 +17,7 @@ ORDER = [
     "distances",
     "metriclearn",
     "data",
+    "pages",
     "models",
     "faces",
     "mining",

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from likewise.data.preprocess import Preprocess
     from likewise.data.protocols import read_pairs
     from likewise.errors import InputError, LikewiseError
-    from likewise.evaluation.protocol import Experiment, evaluate
-    from likewise.evaluation.report import write_report
-    from likewise.evaluation.verification import Verification, verification
+    from likewise.evaluation.experiment import Experiment, evaluate
+    from likewise.evaluation.report.page import write_report
+    from likewise.evaluation.verification.metrics import Verification, verification
     from likewise.losses import create_loss, list_losses
     from likewise.models.embedder import Embedder
     from likewise.models.registry import list_backbones
@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Embedder": "models.embedder",
     "Embeddings": "data.embeddings",
-    "Experiment": "evaluation.protocol",
+    "Experiment": "evaluation.experiment",
     "Index": "search.index",
     "InputError": "errors",
     "LikewiseError": "errors",
@@ -41,9 +41,9 @@ _HOME = {
     "Preprocess": "data.preprocess",
     "Recipe": "training.recipe.recipe",
     "TrainingResult": "training.run",
-    "Verification": "evaluation.verification",
+    "Verification": "evaluation.verification.metrics",
     "create_loss": "losses",
-    "evaluate": "evaluation.protocol",
+    "evaluate": "evaluation.experiment",
     "list_backbones": "models.registry",
     "list_losses": "losses",
     "load": "models.store",
@@ -52,9 +52,9 @@ _HOME = {
     "read_manifest": "data.manifest",
     "read_pairs": "data.protocols",
     "train": "training.run",
-    "verification": "evaluation.verification",
+    "verification": "evaluation.verification.metrics",
     "write_embeddings": "data.embeddings",
-    "write_report": "evaluation.report",
+    "write_report": "evaluation.report.page",
 }
 
 __all__ = [  # noqa: RUF022  # in the order of the work

@@ -17,13 +17,13 @@ from likewise.data.embeddings import Embeddings, read_embeddings
 from likewise.data.labels import checked_labels, clean_label, identity_column, text_column
 from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
-from likewise.evaluation.enrolment import draw_enrolment
 from likewise.evaluation.groups import group_errors
-from likewise.evaluation.identification import identification
-from likewise.evaluation.pair_tiles import Tiles
-from likewise.evaluation.retrieval import retrieval
-from likewise.evaluation.scored_pairs import scored_pairs
+from likewise.evaluation.identification.closed_set import identification
+from likewise.evaluation.identification.enrolment import draw_enrolment
+from likewise.evaluation.intervals.scored_pairs import scored_pairs
+from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.evaluation.separation import separation
+from likewise.evaluation.verification.tiles import Tiles
 from likewise.search.index import Index
 
 # Six spellings of Zoë Ek: plain, blanks at the ends, one that cannot break, letters apart, unseen,

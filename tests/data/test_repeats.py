@@ -14,7 +14,7 @@ from likewise.data.formats.table import write_table
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.repeats import without_repeats
 from likewise.errors import InputError
-from likewise.evaluation.protocol import evaluate
+from likewise.evaluation.experiment import evaluate
 from likewise.training.distributed.processes import Processes
 from likewise.training.setup.prepare import prepare
 from tests.conftest import quick_recipe

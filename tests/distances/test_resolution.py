@@ -9,9 +9,9 @@ import pytest
 from likewise.data.embeddings import Embeddings
 from likewise.distances import Cosine
 from likewise.distances.resolution import RESOLUTION, all_alike, mean_cosine, told_apart
-from likewise.evaluation.all_pairs import verify_all_pairs
-from likewise.evaluation.calibration import NotRising, calibrate
-from likewise.evaluation.protocol import evaluate
+from likewise.evaluation.calibration.fit import NotRising, calibrate
+from likewise.evaluation.experiment import evaluate
+from likewise.evaluation.verification.all_pairs import verify_all_pairs
 from likewise.models.embedder import Embedder
 
 

@@ -15,7 +15,7 @@ from likewise.errors import InputError
 from likewise.evaluation import cluster as module
 from likewise.evaluation.cluster import cluster
 from likewise.evaluation.clustering import clustering
-from likewise.evaluation.verification import verification
+from likewise.evaluation.verification.metrics import verification
 
 
 def by_loop(classes: list[int], groups: list[int]) -> tuple[float, float, float, float]:

@@ -12,10 +12,10 @@ import likewise
 from likewise.data.embeddings import Embeddings
 from likewise.distances import parse_distance
 from likewise.errors import InputError
+from likewise.evaluation.calibration.reliability import reliability
 from likewise.evaluation.findings import find_out
-from likewise.evaluation.reliability import reliability
-from likewise.evaluation.retrieval import retrieval
-from likewise.evaluation.shared_searches import attempted
+from likewise.evaluation.retrieval.distributed import attempted
+from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.models.calibration import Calibration
 
 

@@ -12,8 +12,8 @@ from scipy.stats import binomtest
 
 from likewise.errors import InputError
 from likewise.evaluation.groups import group_errors
-from likewise.evaluation.rare import binomial_interval
-from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
+from likewise.evaluation.intervals.rare_errors import binomial_interval
+from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 
 
 def people(seed: int, count: int = 12, photos: int = 3) -> tuple[ScoredPairs, np.ndarray, ...]:

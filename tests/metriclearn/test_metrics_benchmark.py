@@ -6,7 +6,7 @@ import numpy as np
 from benchmarks.metrics import auc_gap_interval
 
 from likewise.data.pairs import draw_pairs
-from likewise.evaluation.verification import verification
+from likewise.evaluation.verification.metrics import verification
 
 
 def test_a_gap_that_hangs_on_few_people_is_uncertain() -> None:

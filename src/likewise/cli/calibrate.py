@@ -69,7 +69,7 @@ def calibrate(
     """
     from likewise.cli.source import Side, embeddings_of
     from likewise.errors import InputError
-    from likewise.evaluation.calibration import calibrate as fit
+    from likewise.evaluation.calibration.fit import calibrate as fit
     from likewise.models.store import load
 
     if not model.is_dir():

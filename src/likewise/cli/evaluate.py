@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from likewise.cli.source import Source
     from likewise.data.pairs import Pairs
     from likewise.distances import Distance
-    from likewise.evaluation.all_pairs import AllPairs
-    from likewise.evaluation.protocol import Experiment
+    from likewise.evaluation.experiment import Experiment
+    from likewise.evaluation.verification.all_pairs import AllPairs
 
 __all__ = ["evaluate"]
 
@@ -120,8 +120,8 @@ def evaluate(
     from likewise.data.protocols import names_its_pairs, read_pairs
     from likewise.distances import parse_distance
     from likewise.evaluation.findings import find_out
-    from likewise.evaluation.shared_pairs import verify_all_pairs_together
-    from likewise.evaluation.shared_searches import search_together
+    from likewise.evaluation.retrieval.distributed import search_together
+    from likewise.evaluation.verification.distributed import verify_all_pairs_together
     from likewise.shares import own_share
     from likewise.storage import require_writable
 
@@ -165,7 +165,7 @@ def evaluate(
         searches=searches,
     )  # fmt: skip
     if out is not None:
-        from likewise.evaluation.report import write_report
+        from likewise.evaluation.report.page import write_report
 
         page = write_report(experiment, out, source.photos, findings)
         note(f"report: {page}")
@@ -202,8 +202,8 @@ def _verified(
 ) -> Experiment:
     """The verification, with intervals where the identities allow them."""
     from likewise.errors import InputError
-    from likewise.evaluation.bootstrap import bootstrap
-    from likewise.evaluation.protocol import evaluate as measure
+    from likewise.evaluation.experiment import evaluate as measure
+    from likewise.evaluation.intervals.bootstrap import bootstrap
 
     experiment = measure(
         source.embeddings, pairs, limit=limit, seed=seed, distance=metric, settings=source.settings
@@ -239,8 +239,8 @@ def _of_all_pairs(
     seed: int,
 ) -> Experiment:
     """The numbers of every pair in the place of the sample's, which stays for the pictures."""
-    from likewise.evaluation.bootstrap import bootstrap
-    from likewise.evaluation.strata import pairs_for_bootstrap
+    from likewise.evaluation.intervals.bootstrap import bootstrap
+    from likewise.evaluation.intervals.stratified_pairs import pairs_for_bootstrap
 
     sure = None
     if intervals and experiment.intervals is not None:
@@ -257,7 +257,7 @@ def _of_all_pairs(
 def _compare(
     first: Path, second: Path, out: Path | None, intervals: int, seed: int, as_json: bool
 ) -> None:
-    from likewise.evaluation.comparison import compare_reports, write_comparison
+    from likewise.evaluation.report.comparison import compare_reports, write_comparison
     from likewise.storage import require_writable
 
     if out is not None:

@@ -101,9 +101,9 @@ def tune(
     """
     from likewise.cli.probe_file import read_probes
     from likewise.cli.source import embeddings_of
-    from likewise.evaluation.tuning_report import require_report_place, write_tuning
     from likewise.search.tuning.aim import Aim
     from likewise.search.tuning.labels import labels_of
+    from likewise.search.tuning.report import require_report_place, write_tuning
     from likewise.search.tuning.tune import tune as tuned
     from likewise.storage import require_writable
 

@@ -13,9 +13,9 @@ import typer
 
 if TYPE_CHECKING:
     from likewise.data.images import BadImage
-    from likewise.evaluation.bootstrap import Interval
+    from likewise.evaluation.experiment import Experiment
     from likewise.evaluation.findings import Findings
-    from likewise.evaluation.protocol import Experiment
+    from likewise.evaluation.intervals.bootstrap import Interval
     from likewise.training.monitoring.profile import Profile
 
 __all__ = [

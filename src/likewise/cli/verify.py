@@ -45,7 +45,7 @@ def verify(
 
     from likewise.distances import parse_distance
     from likewise.errors import InputError
-    from likewise.evaluation.verification import pair_scores
+    from likewise.evaluation.verification.metrics import pair_scores
     from likewise.models.store import load
 
     if not 0 < prior < 1:

@@ -13,16 +13,16 @@ from likewise.data.embeddings import Embeddings
 from likewise.data.labels import clean_label
 from likewise.distances import Distance
 from likewise.errors import InputError, one_of
-from likewise.evaluation.calibration import fit_calibration
+from likewise.evaluation.calibration.fit import fit_calibration
+from likewise.evaluation.calibration.reliability import Reliability, reliability
 from likewise.evaluation.cluster import MOST_AGGLOMERATIVE, cluster
 from likewise.evaluation.clustering import Clustering, clustering
+from likewise.evaluation.experiment import Experiment
 from likewise.evaluation.groups import GroupReport, group_errors
-from likewise.evaluation.identification import Identification
-from likewise.evaluation.protocol import Experiment
-from likewise.evaluation.reliability import Reliability, reliability
-from likewise.evaluation.retrieval import Retrieval
-from likewise.evaluation.scored_pairs import ScoredPairs
-from likewise.evaluation.shared_searches import Searches, attempted, search_together
+from likewise.evaluation.identification.closed_set import Identification
+from likewise.evaluation.intervals.scored_pairs import ScoredPairs
+from likewise.evaluation.retrieval.distributed import Searches, attempted, search_together
+from likewise.evaluation.retrieval.metrics import Retrieval
 from likewise.models.calibration import Calibration
 from likewise.shares import Share
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.labels import checked_labels
 from likewise.errors import InputError
-from likewise.evaluation.bootstrap import (
+from likewise.evaluation.intervals.bootstrap import (
     LEVEL,
     REPLICATES,
     Interval,
@@ -23,8 +23,8 @@ from likewise.evaluation.bootstrap import (
     require_level,
     widened,
 )
-from likewise.evaluation.rare import too_small
-from likewise.evaluation.scored_pairs import ScoredPairs
+from likewise.evaluation.intervals.rare_errors import too_small
+from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.progress import progress
 
 __all__ = ["GroupErrors", "GroupReport", "group_errors"]
@@ -119,7 +119,7 @@ def group_errors(
     Example:
         >>> import numpy as np
         >>> from likewise.evaluation.groups import group_errors
-        >>> from likewise.evaluation.scored_pairs import scored_pairs
+        >>> from likewise.evaluation.intervals.scored_pairs import scored_pairs
         >>> a, b = np.repeat(np.arange(8), 2), np.tile([0, 1], 8)
         >>> b = np.where(b == 0, a, (a + 2) % 8)  # each with itself, and with another
         >>> pairs = scored_pairs(np.where(a == b, 0.9, 0.1), a == b, a, b)

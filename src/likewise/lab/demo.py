@@ -22,9 +22,9 @@ from likewise.data.orl import orl_faces
 from likewise.data.pairs import draw_pairs
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.evaluation.protocol import evaluate
-from likewise.evaluation.report import write_report
-from likewise.evaluation.verification import pair_scores, verification
+from likewise.evaluation.experiment import evaluate
+from likewise.evaluation.report.page import write_report
+from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.lab.baselines import BASELINES
 from likewise.models.embedder import Embedder
 from likewise.models.store import load

@@ -2,7 +2,7 @@
 
 A calibration gives the log-likelihood ratio of a score: how much more often it is seen on two
 photos of one person than on photos of two. With a prior, that is a probability. It is fitted in
-``likewise.evaluation.calibration``; here is what is kept, and how it is applied.
+``likewise.evaluation.calibration.fit``; here is what is kept, and how it is applied.
 """
 
 from __future__ import annotations

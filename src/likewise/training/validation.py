@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
 from likewise.distances.resolution import mean_cosine
-from likewise.evaluation.calibration import Calibrated, calibrate_pairs
-from likewise.evaluation.scored_pairs import ScoredPairs, scored_pairs
-from likewise.evaluation.verification import Verification, pair_scores, verification
+from likewise.evaluation.calibration.fit import Calibrated, calibrate_pairs
+from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
+from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
 from likewise.models.embedder import BadWeights, Embedder
 
 __all__ = [

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from likewise.evaluation.plots import svg
 from likewise.lab.compare.intervals import Estimate
 from likewise.lab.compare.summary import Row, Target
+from likewise.pages.plots import svg
 
 if TYPE_CHECKING:
     pass

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from likewise.data.pairs import draw_pairs
 from likewise.errors import LikewiseError
-from likewise.evaluation.retrieval import retrieval
+from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.evaluation.separation import separation
-from likewise.evaluation.verification import pair_scores, verification
+from likewise.evaluation.verification.metrics import pair_scores, verification
 
 __all__ = ["FAR", "Measured", "auc_of", "measure"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from jinja2 import Environment
 
-from likewise.evaluation.page_style import STYLE
 from likewise.lab.compare.comparison import Comparison
 from likewise.lab.compare.conclusions import conclusions
 from likewise.lab.compare.draw import curves_plot, means_plot
 from likewise.lab.compare.intervals import Estimate
 from likewise.lab.compare.summary import Row
 from likewise.machine import describe, versions
+from likewise.pages.style import STYLE
 from likewise.storage import write_text
 
 __all__ = ["PAGE", "write_page"]
@@ -26,7 +26,7 @@ PAGE = "compare.html"
 
 def write_page(found: Comparison) -> Path:
     """Write ``compare.html`` into the comparison's folder; returns it."""
-    template = resources.files("likewise.lab.compare").joinpath("pages/compare.html").read_text()
+    template = resources.files("likewise.pages").joinpath("templates/compare.html").read_text()
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page.filters |= {"share": _share, "angle": _angle, "half": _half}
     html = page.from_string(template).render(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.colors import to_rgb
 
-from likewise.evaluation.plots import GENUINE, IMPOSTOR, INK
+from likewise.pages.plots import GENUINE, IMPOSTOR, INK
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from scipy.stats import norm
 
 from likewise.data.pairs import draw_pairs
 from likewise.errors import InputError
-from likewise.evaluation.bootstrap import Interval, bootstrap
-from likewise.evaluation.scored_pairs import scored_pairs
-from likewise.evaluation.verification import pair_scores
+from likewise.evaluation.intervals.bootstrap import Interval, bootstrap
+from likewise.evaluation.intervals.scored_pairs import scored_pairs
+from likewise.evaluation.verification.metrics import pair_scores
 from likewise.lab.inspect.embedded import EmbeddedSet
 from likewise.lab.inspect.mislabels import OwnScores
 from likewise.lab.inspect.strangers import Strangers

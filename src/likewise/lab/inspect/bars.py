@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from likewise.evaluation.plots import GENUINE, IMPOSTOR
+from likewise.pages.plots import GENUINE, IMPOSTOR
 
 __all__ = ["bar_chart", "score_chart"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from likewise.data.manifest import Manifest
-from likewise.evaluation.report import thumbnail
+from likewise.evaluation.report.page import thumbnail
 from likewise.lab.inspect.duplicates import Duplicate
 from likewise.lab.inspect.embedded import EmbeddedSet
 from likewise.lab.inspect.inspection import Inspection

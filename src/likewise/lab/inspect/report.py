@@ -9,7 +9,6 @@ import numpy as np
 from jinja2 import Environment
 from scipy.stats import norm
 
-from likewise.evaluation.page_style import STYLE
 from likewise.lab.inspect.bars import bar_chart, score_chart
 from likewise.lab.inspect.duplicates import Duplicate
 from likewise.lab.inspect.exhibits import (
@@ -22,6 +21,7 @@ from likewise.lab.inspect.exhibits import (
 from likewise.lab.inspect.inspection import Inspection
 from likewise.lab.inspect.record import counts_by_size, record
 from likewise.lab.inspect.sentences import rows_of, sentences
+from likewise.pages.style import STYLE
 from likewise.storage import write_json, write_text
 
 __all__ = ["write_inspection"]
@@ -43,7 +43,7 @@ def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLE
     """
     values = record(found)
     write_json(folder / "inspect.json", values)
-    page = resources.files("likewise.lab.inspect").joinpath("pages/inspect.html").read_text()
+    page = resources.files("likewise.pages").joinpath("templates/inspect.html").read_text()
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(page)
     html = template.render(
         style=STYLE,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from likewise.data.embeddings import Embeddings
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError, MissingExtra
-from likewise.evaluation.report import thumbnail
+from likewise.evaluation.report.page import thumbnail
 from likewise.progress import progress
 from likewise.storage import write_text
 
@@ -62,7 +62,7 @@ def write_map(
         raise InputError(f"map: {len(places):,} points; a page holds {MOST:,}; use --limit")
     names = embeddings.names
     identities = _identities(embeddings)
-    template = resources.files("likewise.lab.map").joinpath("pages/map.html").read_text()
+    template = resources.files("likewise.pages").joinpath("templates/map.html").read_text()
     page = Environment(autoescape=True).from_string(template)
     html = page.render(
         title=title,

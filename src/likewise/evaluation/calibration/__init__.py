@@ -1,0 +1,1 @@
+"""From a score to a probability, and how good that probability is."""

@@ -1,0 +1,280 @@
+"""Fitting what a score means: the probability of the same person, and thresholds at a named FMR.
+
+The fit is to the log-likelihood ratio, which is the embedder's own; the prior, which is the
+place's, comes in when a probability is asked for. So genuine and impostor pairs weigh the same in
+it, however many there are of each.
+
+Sources: Platt, Probabilistic outputs for support vector machines, 1999 (the logistic map and its
+smoothed targets); Zadrozny and Elkan, Transforming classifier scores into accurate multiclass
+probability estimates, 2002 (isotonic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from likewise.data.embeddings import Embeddings, require_same_embedder
+from likewise.data.pairs import draw_pairs
+from likewise.distances.resolution import all_alike, mean_cosine
+from likewise.errors import InputError, one_of
+from likewise.evaluation.intervals.bootstrap import Intervals, bootstrap
+from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
+from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification
+from likewise.evaluation.verification.roc import checked_scores
+from likewise.models.calibration import METHODS, Calibration
+from likewise.models.operating_point import OperatingPoint
+
+if TYPE_CHECKING:
+    from likewise.models.embedder import Embedder
+
+__all__ = [
+    "Calibrated",
+    "NotRising",
+    "calibrate",
+    "calibrate_pairs",
+    "fit_calibration",
+    "operating_points",
+]
+
+Floats = NDArray[np.float64]
+LIMIT = 200_000  # pairs of each kind: more do not move a curve of two numbers
+DEFAULT_FMR = 1e-3
+
+
+class NotRising(InputError):
+    """Same-person pairs do not score higher than others."""
+
+    def __init__(self, told: str = "same-person pairs do not score higher than others") -> None:
+        super().__init__(f"calibration: {told}, so no rising map from score to probability fits")
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What calibrating found.
+
+    Args:
+        calibration: score to probability; None where scores do not rise with likeness, as of a
+            network that has learned nothing yet.
+        points: the thresholds at every FMR that the pairs can show, largest FMR first.
+        chosen: the one that decides by default; None if not even 1e-1 can be shown.
+        measured: the verification numbers of the same pairs.
+        intervals: their confidence intervals; None with fewer than five identities.
+    """
+
+    calibration: Calibration | None
+    points: tuple[OperatingPoint, ...]
+    chosen: OperatingPoint | None
+    measured: Verification
+    intervals: Intervals | None
+
+
+def fit_calibration(scores: ArrayLike, same: ArrayLike, *, method: str = "logistic") -> Calibration:
+    """Fit the map from score to log-likelihood ratio.
+
+    ``logistic`` has two numbers, needs few pairs, and goes on beyond the scores that it saw.
+    ``isotonic`` follows any rising shape, needs thousands of pairs, and stays level beyond.
+
+    Args:
+        scores: [N], higher for more alike.
+        same: bool [N].
+        method: ``logistic`` or ``isotonic``.
+
+    Raises:
+        InputError: see ``checked_scores``; an unknown method; genuine pairs do not score higher.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise.evaluation.calibration.fit import fit_calibration
+        >>> random = np.random.default_rng(0)
+        >>> scores = np.concatenate([random.normal(1, 1, 5000), random.normal(-1, 1, 5000)])
+        >>> found = fit_calibration(scores, np.arange(10_000) < 5000)
+        >>> round(found.slope, 1), abs(found.intercept) < 0.1  # ln N(s;1,1) - ln N(s;-1,1) = 2s
+        (2.0, True)
+    """
+    values, truth = checked_scores(scores, same)
+    one_of("method", method, METHODS)
+    fit = _logistic if method == "logistic" else _isotonic
+    return fit(values, truth)
+
+
+def operating_points(
+    measured: Verification, intervals: Intervals | None = None
+) -> tuple[OperatingPoint, ...]:
+    """A point for each FAR that was asked for and can be measured, largest FAR first."""
+    points = []
+    for entry in sorted(measured.tar_at_far, key=lambda entry: -entry.target):
+        if entry.threshold is None or entry.tar is None or entry.far is None:
+            continue
+        ranges = intervals.at(entry.target) if intervals is not None else None
+        far = ranges.far if ranges is not None else None
+        limit = ranges.threshold if ranges is not None else None
+        points.append(
+            OperatingPoint(
+                threshold=entry.threshold,
+                far=entry.far,
+                tar=entry.tar,
+                genuine=measured.genuine,
+                impostor=measured.impostor,
+                target=entry.target,
+                far_interval=None if far is None else (far.low, far.high),
+                threshold_interval=None if limit is None else (limit.low, limit.high),
+            )
+        )
+    return tuple(points)
+
+
+def calibrate_pairs(
+    pairs: ScoredPairs,
+    *,
+    fars: Sequence[float] = FARS,
+    fmr: float = DEFAULT_FMR,
+    method: str = "logistic",
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Calibrated:
+    """Fit a calibration, and measure thresholds with their intervals, on scored pairs.
+
+    Args:
+        pairs: with their identities.
+        fars: the FMRs to measure; ``fmr`` is added.
+        fmr: which of them decides by default; if too few impostor pairs can show it, the next
+            larger one that can be shown.
+        method: see ``fit_calibration``.
+        replicates: see ``bootstrap``.
+        seed: see ``bootstrap``.
+
+    Raises:
+        InputError: see ``fit_calibration`` and ``bootstrap``.
+    """
+    wanted = sorted({*fars, fmr}, reverse=True)
+    measured = verification(pairs.scores, pairs.same, wanted)
+    intervals = None
+    if pairs.identities >= 5:
+        intervals = bootstrap(pairs, wanted, replicates=replicates, seed=seed)
+    points = operating_points(measured, intervals)
+    try:
+        calibration = fit_calibration(pairs.scores, pairs.same, method=method)
+    except NotRising:
+        calibration = None
+    able = [point for point in points if point.fmr >= fmr]
+    return Calibrated(
+        calibration=calibration,
+        points=points,
+        chosen=able[-1] if able else None,
+        measured=measured,
+        intervals=intervals,
+    )
+
+
+def calibrate(
+    embedder: Embedder,
+    embeddings: Embeddings,
+    *,
+    fmr: float = DEFAULT_FMR,
+    method: str = "logistic",
+    limit: int = LIMIT,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Calibrated:
+    """Calibrate an embedder on labelled people that it was not trained on; it keeps the result.
+
+    Args:
+        embedder: gets ``calibration``, ``operating_points`` and ``operating_point``; save it.
+        embeddings: of the people's photos, made by it, with identities.
+        fmr: see ``calibrate_pairs``; one that the pairs cannot show is refused here.
+        method: see ``fit_calibration``.
+        limit: the most pairs of each kind.
+        replicates: see ``bootstrap``.
+        seed: draws pairs, where there are more, and the bootstrap.
+
+    Raises:
+        InputError: another embedder made the embeddings; too few impostor pairs for ``fmr``;
+            see ``calibrate_pairs``.
+
+    Example:
+        >>> import likewise
+        >>> from likewise.evaluation.calibration.fit import calibrate
+        >>> embedder = likewise.load(model)
+        >>> embeddings, _ = embedder.embed_manifest(likewise.read_manifest(photos))
+        >>> found = calibrate(embedder, embeddings, fmr=0.1)
+        >>> embedder.calibration == found.calibration
+        True
+    """
+    require_same_embedder(embedder.fingerprint, embeddings.fingerprint, "embeddings")
+    pairs = draw_pairs(embeddings.labels, limit=limit, seed=seed)
+    left, right = np.asarray(pairs.left), np.asarray(pairs.right)
+    impostor = int((~pairs.same).sum())
+    if not 0 < fmr <= 1:
+        raise InputError(f"fmr: must be in (0, 1]; got {fmr}")
+    if fmr * impostor < 1 - 1e-9:
+        raise InputError(
+            f"fmr: {impostor:,} pairs of different people cannot show an FMR of {fmr:g}; "
+            f"at least {round(1 / fmr):,} are needed, so ask for {1 / impostor:.1g} or more"
+        )
+    if all_alike(mean_cosine(embeddings.vectors)):
+        raise NotRising("the model answers all photos alike, closer than float32 can tell apart")
+    scores = pair_scores(embeddings.vectors, left, right)
+    labels = embeddings.labels
+    found = calibrate_pairs(
+        scored_pairs(scores, pairs.same, labels[left], labels[right]),
+        fmr=fmr,
+        method=method,
+        replicates=replicates,
+        seed=seed,
+    )
+    if found.calibration is None:
+        raise NotRising
+    embedder.calibration = found.calibration
+    embedder.operating_points = found.points
+    embedder.operating_point = found.chosen
+    return found
+
+
+def _logistic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
+    from sklearn.linear_model import LogisticRegression
+
+    # On a scale of its own, so that the solver's tolerance fits any distance's scores.
+    middle, spread = float(values.mean()), float(values.std())
+    if spread == 0:
+        raise NotRising
+    scaled = (values - middle) / spread
+    genuine, impostor = int(truth.sum()), int((~truth).sum())
+    # Platt's targets: as if each kind had one pair more, of the other kind. Every pair is given
+    # both answers, weighed by them, so that scores that part the kinds fully have a finite fit.
+    yes = np.where(truth, (genuine + 1) / (genuine + 2), 1 / (impostor + 2))
+    share = np.where(truth, 0.5 / genuine, 0.5 / impostor) * len(values)
+    solver = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    solver.fit(
+        np.concatenate([scaled, scaled])[:, None],
+        np.repeat([1, 0], len(values)),
+        np.concatenate([share * yes, share * (1 - yes)]),
+    )
+    slope = float(solver.coef_[0, 0]) / spread
+    if slope <= 0:
+        raise NotRising
+    return Calibration(
+        "logistic", slope=slope, intercept=float(solver.intercept_[0]) - slope * middle
+    )
+
+
+def _isotonic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
+    from sklearn.isotonic import IsotonicRegression
+
+    genuine, impostor = int(truth.sum()), int((~truth).sum())
+    # One pair of each kind more at either end: no score is ever certain, as in Laplace's rule.
+    ends = np.array([values.min(), values.max()])
+    scores = np.concatenate([values, ends, ends])
+    same = np.concatenate([truth, [True, True, False, False]])
+    weight = np.where(same, 1 / (genuine + 2), 1 / (impostor + 2))
+    fitted = IsotonicRegression().fit(scores, same.astype(np.float64), sample_weight=weight)
+    knots = np.asarray(fitted.X_thresholds_, np.float64)
+    shares = np.clip(np.asarray(fitted.y_thresholds_, np.float64), 1e-12, 1 - 1e-12)
+    if shares[0] == shares[-1]:
+        raise NotRising
+    ratios = np.maximum.accumulate(np.log(shares) - np.log1p(-shares))
+    return Calibration("isotonic", scores=tuple(knots.tolist()), ratios=tuple(ratios.tolist()))

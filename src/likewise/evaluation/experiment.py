@@ -1,0 +1,179 @@
+"""One verification experiment from end to end: embeddings and pairs become a report's numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.data.embeddings import Embeddings
+from likewise.data.pairs import Pairs, draw_pairs, match_names
+from likewise.distances import Cosine, Distance
+from likewise.errors import InputError
+from likewise.evaluation.intervals.bootstrap import Intervals, bootstrap
+from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
+from likewise.evaluation.verification.lfw_accuracy import FoldAccuracy, fold_accuracy
+from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification
+from likewise.machine import describe, versions
+
+__all__ = ["Experiment", "evaluate"]
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The outcome of an evaluation: numbers, the pairs behind them, and what they hold for.
+
+    Args:
+        measured: the verification numbers.
+        folds: accuracy over folds, where the pairs have them.
+        names: the photos' names, [N].
+        left: the row of the first photo of each pair.
+        right: likewise the second.
+        same: whether they show one person.
+        scores: of each pair, higher for more alike.
+        missing: names that the pairs ask for and the embeddings lack.
+        settings: what was evaluated, and how.
+        identities: whom each photo shows, [N]; None where that is not known.
+        intervals: the confidence intervals, where they were asked for.
+    """
+
+    measured: Verification
+    folds: FoldAccuracy | None
+    names: list[str]
+    left: Rows
+    right: Rows
+    same: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    missing: list[str]
+    settings: dict[str, Any] = field(default_factory=dict)
+    identities: NDArray[np.int64] | None = None
+    intervals: Intervals | None = None
+
+    def scored_pairs(self) -> ScoredPairs:
+        """The pairs with their identities, for a bootstrap, a calibration or groups.
+
+        Raises:
+            InputError: the identities are not known, or a genuine pair has two.
+        """
+        if self.identities is None:
+            raise InputError("embeddings: no column identity, which the intervals are drawn from")
+        people = self.identities
+        return scored_pairs(self.scores, self.same, people[self.left], people[self.right])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report's JSON."""
+        measured, folds = self.measured, self.folds
+        return {
+            "verification": {
+                "genuine_pairs": measured.genuine,
+                "impostor_pairs": measured.impostor,
+                "auc": measured.auc,
+                "eer": measured.eer,
+                "eer_threshold": measured.eer_threshold,
+                "d_prime": measured.d_prime,
+                "min_dcf": [
+                    {
+                        "p_target": entry.p_target,
+                        "cost": entry.cost,
+                        "threshold": entry.threshold if np.isfinite(entry.threshold) else None,
+                    }
+                    for entry in measured.min_dcf
+                ],
+                "tar_at_far": [
+                    {
+                        "far_asked": entry.target,
+                        "tar": entry.tar,
+                        "far": entry.far,
+                        "threshold": entry.threshold,
+                        "measurable": entry.tar is not None,
+                    }
+                    for entry in measured.tar_at_far
+                ],
+            },
+            "folds": None
+            if folds is None
+            else {
+                "accuracy": folds.mean,
+                "standard_error": folds.standard_error,
+                "of_each": list(folds.accuracies),
+                "thresholds": list(folds.thresholds),
+            },
+            "intervals": None if self.intervals is None else asdict(self.intervals),
+            "missing_photos": self.missing,
+            "settings": self.settings,
+            "versions": versions(),
+            "machine": describe(),
+        }
+
+
+def evaluate(
+    embeddings: Embeddings,
+    pairs: Pairs | None = None,
+    *,
+    limit: int = 1_000_000,
+    seed: int = 0,
+    fars: tuple[float, ...] = FARS,
+    distance: Distance | None = None,
+    replicates: int = 0,
+    settings: dict[str, Any] | None = None,
+) -> Experiment:
+    """Verify pairs of embeddings by their cosine, or by any other distance.
+
+    Args:
+        embeddings: of the photos, with names; with identities, if no pairs are given.
+        pairs: which to verify, by name; if None, all pairs of the labelled photos, or a seeded
+            sample of ``limit`` of each kind where there are more.
+        limit: see ``pairs``.
+        seed: see ``pairs``.
+        fars: the false accept rates at which TAR is wanted.
+        distance: the cosine if None.
+        replicates: draws of the identities for confidence intervals; 0 for none.
+        settings: what the report should say about where all this came from.
+
+    Raises:
+        InputError: the pairs name no photo that is here, or one kind of pair is missing;
+            intervals are wanted, and the identities are not known.
+
+    Example:
+        >>> import likewise
+        >>> embeddings, _ = likewise.load(model).embed_manifest(likewise.read_manifest(photos))
+        >>> likewise.evaluate(embeddings).measured.genuine
+        18
+    """
+    missing: list[str] = []
+    if pairs is None:
+        chosen = draw_pairs(embeddings.labels, limit=limit, seed=seed)
+        origin = f"drawn from the labels (at most {limit:,} of each kind, seed {seed})"
+    else:
+        chosen, missing = match_names(pairs, embeddings.names)
+        origin = f"given: {len(pairs):,}, {len(pairs) - len(chosen):,} of them without their photos"
+    left, right = np.asarray(chosen.left, np.int64), np.asarray(chosen.right, np.int64)
+    scores = pair_scores(embeddings.vectors, left, right, distance)
+    several_folds = len(np.unique(chosen.fold)) > 1
+    known = "identity" in embeddings.items.column_names
+    experiment = Experiment(
+        measured=verification(scores, chosen.same, fars),
+        folds=fold_accuracy(scores, chosen.same, chosen.fold) if several_folds else None,
+        names=embeddings.names,
+        left=left,
+        right=right,
+        same=chosen.same,
+        scores=scores,
+        missing=missing,
+        settings={
+            "embedder": embeddings.fingerprint,
+            "photos": len(embeddings),
+            "pairs": origin,
+            "distance": (distance or Cosine()).name,
+            **(settings or {}),
+        },
+        identities=embeddings.labels if known else None,
+    )
+    if not replicates:
+        return experiment
+    found = bootstrap(experiment.scored_pairs(), fars, replicates=replicates, seed=seed)
+    return replace(experiment, intervals=found)

@@ -1,0 +1,1 @@
+"""Identification: closed set, open set, MegaFace, templates."""

@@ -1,0 +1,1 @@
+"""The exact nearest neighbours, in bounded memory."""

@@ -1,0 +1,177 @@
+"""The plots of a report, as SVG to be placed in a page."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from likewise.evaluation.calibration.reliability import Reliability
+from likewise.evaluation.groups import GroupReport
+from likewise.evaluation.identification.closed_set import Identification
+from likewise.evaluation.verification.metrics import Verification
+from likewise.evaluation.verification.roc import Roc, det
+from likewise.pages.plots import (
+    GENUINE,
+    IMPOSTOR,
+    INK,
+    LETTERING,
+    canvas,
+    legend_above,
+    rate_axis,
+    svg,
+)
+
+__all__ = [
+    "cmc_plot",
+    "det_plot",
+    "group_plot",
+    "reliability_plot",
+    "roc_plot",
+    "rocs_plot",
+    "score_plot",
+]
+
+POINTS = 1000  # of a curve: more than a page shows
+RATES = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8)  # where the axes of a DET are marked
+
+
+def roc_plot(measured: Verification) -> str:
+    """TAR against FAR on a logarithmic axis, with the operating points that were asked for."""
+    figure, axes = canvas("false accept rate (FAR)", "true accept rate (TAR)")
+    curve = measured.roc.thinned(POINTS)
+    smallest = 1 / measured.impostor
+    axes.step(np.maximum(curve.far, smallest / 2), curve.tar, where="post", color=GENUINE, lw=2)
+    diagonal = np.geomspace(smallest / 2, 1, 100)
+    axes.plot(diagonal, diagonal, color="#cbd5e1", lw=1, ls="--", label="chance")
+    for entry in measured.tar_at_far:
+        if entry.tar is not None:
+            axes.plot(entry.target, entry.tar, "o", color=INK, ms=5)
+            low = entry.tar < 0.15  # the axis leaves no room below
+            axes.annotate(
+                f"{entry.tar:.3f}",
+                (entry.target, entry.tar),
+                textcoords="offset points",
+                xytext=(-4, 7) if low else (6, -13),
+                ha="right" if low else "left",
+                fontsize=LETTERING,
+                color=INK,
+            )
+    rate_axis(axes)
+    axes.set_xlim(max(smallest / 2, 1e-7), 1)
+    axes.set_ylim(0, 1.02)
+    legend_above(figure)
+    return svg(figure)
+
+
+def score_plot(
+    measured: Verification, scores: np.ndarray, same: np.ndarray, distance: str = "cosine"
+) -> str:
+    """How the scores of genuine and impostor pairs are spread, and the threshold of the EER."""
+    figure, axes = canvas(f"score ({distance})", "density")
+    low, high = float(scores.min()), float(scores.max())
+    room = 0.5 * (low == high)  # all alike still make one bar
+    bins = np.linspace(low - room, high + room, 80).tolist()
+    for chosen, color, label in (
+        (~same, IMPOSTOR, f"different people ({measured.impostor:,})"),
+        (same, GENUINE, f"same person ({measured.genuine:,})"),
+    ):
+        axes.hist(scores[chosen], bins=bins, density=True, color=color, alpha=0.55, label=label)
+    axes.axvline(measured.eer_threshold, color=INK, lw=1, ls="--")
+    axes.set_ylim(top=1.16 * axes.get_ylim()[1])  # room for the label above every bar
+    right = measured.eer_threshold > np.mean(axes.get_xlim())
+    axes.annotate(
+        f"EER {measured.eer:.2%}",
+        (measured.eer_threshold, 1),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        xytext=(-5 if right else 5, -2),
+        ha="right" if right else "left",
+        va="top",
+        fontsize=LETTERING,
+        color=INK,
+    )
+    axes.set_yticks([])
+    legend_above(figure)
+    return svg(figure)
+
+
+def rocs_plot(curves: dict[str, Roc], impostor: int) -> str:
+    """Several ROCs on one logarithmic axis."""
+    figure, axes = canvas("false accept rate (FAR)", "true accept rate (TAR)")
+    smallest = max(0.5 / impostor, 1e-7)
+    for (name, curve), color in zip(curves.items(), (GENUINE, IMPOSTOR, INK), strict=False):
+        thin = curve.thinned(POINTS)
+        axes.step(np.maximum(thin.far, smallest), thin.tar, where="post", color=color, label=name)
+    rate_axis(axes)
+    axes.set_xlim(smallest, 1)
+    axes.set_ylim(0, 1.02)
+    legend_above(figure, columns=1)  # names may be long paths
+    return svg(figure)
+
+
+def det_plot(measured: Verification) -> str:
+    """FNMR against FMR, both on the scale of the normal deviate: straight lines for bell curves."""
+    from scipy.stats import norm
+
+    figure, axes = canvas("false match rate (FMR)", "false non-match rate (FNMR)")
+    found = det(measured.roc.thinned(POINTS))
+    shown = np.isfinite(found.fmr_deviate) & np.isfinite(found.fnmr_deviate)
+    axes.plot(found.fmr_deviate[shown], found.fnmr_deviate[shown], color=GENUINE, lw=2)
+    marks = [rate for rate in RATES if rate >= 0.5 / measured.impostor]
+    ends = norm.ppf([marks[0] / 2, 0.9])
+    axes.plot(ends, ends, color="#cbd5e1", lw=1, ls="--", label="equal errors")
+    labels = [f"{100 * rate:g}%" for rate in marks]
+    axes.set_yticks(norm.ppf(marks), labels)
+    if marks[0] < 1e-4:
+        labels[1] = ""  # side by side, 0.001% and 0.01% would run into each other
+    axes.set_xticks(norm.ppf(marks), labels)
+    axes.set_xlim(*ends)
+    axes.set_ylim(*ends)
+    legend_above(figure)
+    return svg(figure)
+
+
+def cmc_plot(found: Identification) -> str:
+    """The share of mated probes whose mate is among the first k."""
+    figure, axes = canvas("rank", "mates found")
+    cmc = found.closed.cmc
+    axes.plot(np.arange(1, len(cmc) + 1), cmc, "o-", color=GENUINE, lw=2, ms=4)
+    axes.set_ylim(min(0.9, float(cmc[0]) - 0.05), 1.005)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return svg(figure)
+
+
+def reliability_plot(found: Reliability) -> str:
+    """How often pairs show one person, by the probability that was told for them."""
+    figure, axes = canvas("probability told", "share that is one person")
+    axes.plot([0, 1], [0, 1], color="#cbd5e1", lw=1, ls="--", label="perfect")
+    points = [
+        (entry.predicted, entry.observed)
+        for entry in found.bins
+        if entry.predicted is not None and entry.observed is not None
+    ]
+    axes.plot(*zip(*points, strict=True), "o-", color=GENUINE, lw=2, ms=5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    legend_above(figure)
+    return svg(figure)
+
+
+def group_plot(report: GroupReport) -> str:
+    """FMR and FNMR of each group with their intervals, beside those of everybody."""
+    height = 1.2 + 0.36 * (1 + len(report.groups))
+    figure, axes = canvas("error rate", "", height)
+    names = []
+    for place, entry in enumerate(reversed((report.overall, *report.groups))):
+        names.append(f"{entry.group} ({entry.identities:,})")
+        for rate, color, shift in ((entry.fmr, IMPOSTOR, 0.12), (entry.fnmr, GENUINE, -0.12)):
+            if rate is not None:
+                axes.plot([rate.low, rate.high], [place + shift] * 2, color=color, lw=1.5)
+                axes.plot(rate.value, place + shift, "o", color=color, ms=5)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(-0.5, len(names) - 0.5)
+    axes.set_xlim(left=0)
+    for color, label in ((IMPOSTOR, "FMR"), (GENUINE, "FNMR")):
+        axes.plot([], [], "o-", color=color, label=label)
+    legend_above(figure)
+    return svg(figure)

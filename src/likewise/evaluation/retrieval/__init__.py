@@ -1,0 +1,1 @@
+"""Retrieval: are the nearest of the same class?"""

@@ -1,0 +1,1 @@
+"""Verification: do two photos show the same person?"""

@@ -1,0 +1,1 @@
+"""Pages: their one style, and the plots that stand in them."""

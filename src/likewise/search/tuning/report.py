@@ -1,0 +1,100 @@
+"""The report of a tuning: ``tuning.json``, one page, and the frontier as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from likewise.errors import InputError
+from likewise.pages.plots import svg
+from likewise.pages.style import STYLE
+from likewise.search.tuning.frontier import Point, frontier, settings_text
+from likewise.search.tuning.frontier_plot import frontier_figure
+from likewise.search.tuning.tuning import Tuning
+from likewise.storage import new_file, require_writable, write_json, write_text
+
+__all__ = ["require_report_place", "write_tuning"]
+
+FILES = (".html", ".png", ".svg", ".json")
+
+
+def require_report_place(out: Path) -> None:
+    """Refuse a place that no report can be written to, before any long work.
+
+    Raises:
+        InputError: it looks like a file of a kind that is not written.
+        LikewiseError: its folder cannot be written.
+    """
+    if out.suffix and out.suffix.lower() not in FILES and not out.is_dir():
+        raise InputError(f"--out {out}: name a folder, or a file {', '.join(FILES)}")
+    require_writable(out.parent if out.suffix.lower() in FILES else out)
+
+
+def write_tuning(tuning: Tuning, values: Mapping[str, Any], out: Path) -> Path:
+    """Write a folder with ``tuning.json``, ``tuning.html`` and ``frontier.png``, or one file.
+
+    Args:
+        tuning: what was found.
+        values: the JSON; ``command`` in it goes on the page.
+        out: a folder, or a file whose name says which of them.
+
+    Returns:
+        The page, or the one file.
+
+    Raises:
+        InputError: see ``require_report_place``.
+        LikewiseError: it cannot be written.
+    """
+    require_report_place(out)
+    kind = out.suffix.lower()
+    if kind == ".json":
+        write_json(out, values)
+        return out
+    if kind == ".html":
+        write_text(out, _page(tuning, str(values.get("command", ""))))
+        return out
+    by = next(iter(tuning.aim.targets))
+    if kind in (".png", ".svg"):
+        _write_picture(tuning, by, out)
+        return out
+    write_json(out / "tuning.json", values)
+    for name in tuning.exact.recalls:
+        _write_picture(tuning, name, out / ("frontier.png" if name == by else f"{name}.png"))
+    write_text(out / "tuning.html", _page(tuning, str(values.get("command", ""))))
+    return out / "tuning.html"
+
+
+def _write_picture(tuning: Tuning, by: str, path: Path) -> None:
+    figure = frontier_figure(tuning, by)
+    if path.suffix.lower() == ".svg":
+        write_text(path, svg(figure))
+        return
+    with new_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+
+
+def _page(tuning: Tuning, command: str) -> str:
+    template = resources.files("likewise.pages").joinpath("templates/tuning.html").read_text()
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    by = next(iter(tuning.aim.targets))
+    best = {id(point) for point in frontier(tuning.points, by)}
+    ordered = sorted(tuning.points, key=lambda point: point.seconds)
+    return page.render(
+        style=STYLE,
+        tuning=tuning,
+        evidence=tuning.evidence,
+        plots=[(name, Markup(svg(frontier_figure(tuning, name)))) for name in tuning.exact.recalls],
+        names=list(tuning.exact.recalls),
+        rows=[(point, id(point) in best, _knobs(point)) for point in ordered],
+        command=command,
+    )
+
+
+def _knobs(point: Point) -> str:
+    parts = (settings_text(point.settings), settings_text(point.search))
+    return " / ".join(part for part in parts if part)

@@ -1,0 +1,159 @@
+"""The look of all pages: legible lettering, labels beside each other, tables that scroll."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import likewise
+from likewise.data.embeddings import Embeddings
+from likewise.evaluation.report import plots
+from likewise.evaluation.verification.metrics import verification
+from likewise.lab.inspect.bars import bar_chart, score_chart
+from likewise.pages.style import STYLE
+
+PHONE = 390 - 2 * 14 - 2 * 13  # pixels that a plot has there, within the margins
+LEAST = 9.0  # pixels: smaller letters are not read
+PAGES = sorted(Path(likewise.__file__).parent.rglob("*.html"))
+
+
+def scores(shift: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    same = np.repeat([True, False], [300, 3000])
+    return (random.normal(size=3300) + shift * same) / 10, same
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, make: Any, *args: Any) -> Any:
+    """The figure behind a plot, with every place worked out."""
+    held: list[Any] = []
+    monkeypatch.setattr(plots, "svg", lambda figure: held.append(figure) or "")
+    make(*args)
+    (figure,) = held
+    figure.canvas.draw()
+    return figure
+
+
+def lettering(svg: str, width: float) -> float:
+    """The smallest letters in pixels, where the plot is that wide."""
+    (box,) = re.findall(r'viewBox="0 0 ([\d.]+)', svg)[:1]
+    sizes = re.findall(r'font(?:-size="|: |-size: )(\d+\.?\d*)', svg)
+    return min(map(float, sizes)) * width / float(box)
+
+
+def plots_of_a_report() -> dict[str, str]:
+    values, same = scores()
+    measured = verification(values, same)
+    return {
+        "roc": plots.roc_plot(measured),
+        "det": plots.det_plot(measured),
+        "scores": plots.score_plot(measured, values, same),
+        "rocs": plots.rocs_plot({"one": measured.roc, "other": measured.roc}, 3000),
+        "bars": bar_chart([(str(2**k), 12_345) for k in range(12)], "photos"),
+        "likeness": score_chart([("a", [1, 2]), ("b", [2, 1])], [0, 0.5, 1], "likeness"),
+    }
+
+
+def test_lettering_is_legible_on_a_phone() -> None:
+    small = {name: lettering(svg, PHONE) for name, svg in plots_of_a_report().items()}
+    assert min(small.values()) >= LEAST, small
+
+
+@pytest.mark.parametrize("shift", [0.5, 2.0, 6.0])
+def test_neither_legend_nor_eer_lies_on_the_bars(
+    shift: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, same = scores(shift)
+    figure = drawn(monkeypatch, plots.score_plot, verification(values, same), values, same)
+    (axes,), (legend,) = figure.axes, figure.legends
+    bars = [bar.get_window_extent() for bar in axes.patches if bar.get_height() > 0]
+    (label,) = (text.get_window_extent() for text in axes.texts)
+    inside = axes.get_window_extent()
+    assert inside.x0 <= label.x0
+    assert label.x1 <= inside.x1
+    for box in (label, legend.get_window_extent()):
+        assert not any(box.overlaps(bar) for bar in bars)
+    assert not label.overlaps(legend.get_window_extent())
+
+
+@pytest.mark.parametrize("impostor", [200, 30_000, 600_000])
+def test_marks_of_a_det_do_not_run_into_each_other(
+    impostor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    same = np.repeat([True, False], [300, impostor])
+    measured = verification(random.normal(size=len(same)) + 2 * same, same)
+    figure = drawn(monkeypatch, plots.det_plot, measured)
+    boxes = [t.get_window_extent() for t in figure.axes[0].get_xticklabels() if t.get_text()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+
+
+class Boxes(HTMLParser):
+    """Which tables lie in a box that scrolls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loose: list[int] = []
+        self.viewport = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "table" and "wide" not in self.open:
+            self.loose.append(self.getpos()[0])
+        if tag == "meta" and told.get("name") == "viewport":
+            self.viewport = told["content"] or ""
+        if tag == "div":
+            self.open.append(told.get("class") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "div":
+            self.open.pop()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_page_fits_a_phone(page: Path) -> None:
+    found = Boxes()
+    found.feed(page.read_text())
+    assert found.viewport == "width=device-width, initial-scale=1"
+    assert found.loose == []  # each table scrolls in its own box
+
+
+def test_headers_and_numbers_do_not_break_inside() -> None:
+    rules = dict(re.findall(r"([^{}]+)\{([^}]*)\}", re.sub(r"/\*.*?\*/", "", STYLE, flags=re.S)))
+    breaking = {name.strip() for name, rule in rules.items() if "anywhere" in rule}
+    assert breaking == {".values td"}  # settings: paths and hashes
+    assert "overflow-x: auto" in next(v for k, v in rules.items() if k.strip() == ".wide")
+
+
+def test_the_title_names_the_data_and_the_model(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from likewise.cli.app import main
+
+    args = ["evaluate", photos, "--model", model, "--out", tmp_path, "--tasks", "none"]
+    with pytest.raises(SystemExit) as caught:
+        main([*map(str, args), "--intervals", "0"])
+    assert not caught.value.code, capsys.readouterr().err
+    text = (tmp_path / "report.html").read_text()
+    title = "Evaluation of photos with run/model"
+    assert f"<title>{title}</title>" in text
+    assert f"<h1>{title}</h1>" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "title"),
+    [({"data": "e.parquet"}, "Evaluation of e.parquet"), ({}, "Evaluation report")],
+)
+def test_a_title_says_what_is_known(settings: dict[str, str], title: str, tmp_path: Path) -> None:
+    items = pa.table({"path": list("abcd"), "identity": list("xxyy")})
+    experiment = likewise.evaluate(
+        Embeddings(np.eye(4, dtype=np.float32), items), settings=settings
+    )
+    assert f"<h1>{title}</h1>" in likewise.write_report(experiment, tmp_path).read_text()
