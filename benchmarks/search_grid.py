@@ -25,8 +25,8 @@ import numpy as np
 
 from benchmarks.search_sets import SETS, SearchSet
 from likewise.search.families import available, family_named
+from likewise.search.families.knobs import Settings
 from likewise.search.index import Index
-from likewise.search.knobs import Settings
 from likewise.search.tuning.recall import Found, nearest_found
 from likewise.search.tuning.timing import paired_seconds
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from likewise.errors import MissingExtra
+from likewise.search.contents.rebuild import Contents
 from likewise.search.families import FAMILIES
+from likewise.search.families.knobs import settled
 from likewise.search.index import Index
-from likewise.search.knobs import settled
-from likewise.search.rebuild import Contents
 
 COUNT, DIMENSION = 1500, 24
 FIRST_ID = 2**40

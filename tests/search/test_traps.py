@@ -14,15 +14,15 @@ import pytest
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search import nearest as nearest_module
-from likewise.search.engine import Mask, Rows, Vectors
+from likewise.search.contents import nearest as nearest_module
+from likewise.search.contents.rebuild import FallenApart
 from likewise.search.families import FAMILIES
+from likewise.search.families.engine import Mask, Rows, Vectors
+from likewise.search.families.exact_pass import threads_for
 from likewise.search.families.hnsw import HNSW
+from likewise.search.families.knobs import Settings
 from likewise.search.index import Index
 from likewise.search.interface import open_index
-from likewise.search.knobs import Settings
-from likewise.search.plain import threads_for
-from likewise.search.rebuild import FallenApart
 from likewise.search.tuning.trial import built_over
 from tests.search.backends import Backend, items
 from tests.search.cases import (

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from likewise.errors import InputError, MissingExtra
+from likewise.search.contents.space import METRICS
 from likewise.search.families import FAMILIES, available
+from likewise.search.families.knobs import parse_settings
 from likewise.search.index import Index
-from likewise.search.knobs import parse_settings
-from likewise.search.space import METRICS
 from tests.search.backends import Backend
 from tests.search.cases import DIMENSION, QUERIES, people
 

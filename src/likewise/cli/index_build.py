@@ -97,9 +97,9 @@ def build(
     """
     from likewise.cli.source import shared_embeddings_of
     from likewise.errors import InputError
+    from likewise.search.contents.space import space_of
+    from likewise.search.families.knobs import parse_settings
     from likewise.search.index import Index
-    from likewise.search.knobs import parse_settings
-    from likewise.search.space import space_of
     from likewise.search.tuning.aim import Aim
     from likewise.shares import own_share
     from likewise.storage import require_writable
@@ -198,9 +198,9 @@ def _refuse_what_only_the_tuner_takes(context: typer.Context) -> None:
 def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
     """Refuse an unknown family, knob or metric, and a family whose library is not installed."""
     from likewise.errors import InputError
+    from likewise.search.contents.space import require_metric, space_of
     from likewise.search.families import family_named
-    from likewise.search.knobs import settled
-    from likewise.search.space import require_metric, space_of
+    from likewise.search.families.knobs import settled
 
     kind = family_named(name)
     require_metric(kind, space_of(given["metric"]))

@@ -14,10 +14,9 @@ from numpy.typing import ArrayLike
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.choice import Filter, chosen_rows
-from likewise.search.engine import Ids, Vectors
-from likewise.search.families import family_named
-from likewise.search.gate import (
+from likewise.search.contents.filter import Filter, chosen_rows
+from likewise.search.contents.holdings import Holdings
+from likewise.search.contents.input_checks import (
     as_array,
     checked_count,
     checked_ids,
@@ -26,14 +25,15 @@ from likewise.search.gate import (
     checked_vectors,
     integer_ids,
 )
-from likewise.search.holdings import Holdings
-from likewise.search.knobs import Settings, settled
-from likewise.search.nearest import nearest
-from likewise.search.rebuild import Contents, built_base
-from likewise.search.space import METRICS, Space, require_metric, space_of
+from likewise.search.contents.nearest import nearest
+from likewise.search.contents.range_search import within
+from likewise.search.contents.rebuild import Contents, built_base
+from likewise.search.contents.space import METRICS, Space, require_metric, space_of
+from likewise.search.families import family_named
+from likewise.search.families.engine import Ids, Vectors
+from likewise.search.families.knobs import Settings, settled
 from likewise.search.tables import Tables, items_of
 from likewise.search.tuning.aim import Aim, Limits
-from likewise.search.within import within
 
 __all__ = ["METRICS", "Index", "checked_vectors"]
 
@@ -143,7 +143,7 @@ class Index(Holdings, Tables):
         Raises:
             LikewiseError: the folder cannot be written or the disk is full; the old index stays.
         """
-        from likewise.search.store import save
+        from likewise.search.storage.store import save
 
         return save(self, Path(folder))
 
@@ -188,7 +188,7 @@ class Index(Holdings, Tables):
             InputError: it is no index, is damaged, or was made by another embedder.
             MissingExtra: its family's library is not installed.
         """
-        from likewise.search.store import load
+        from likewise.search.storage.store import load
 
         index = load(Path(folder), mmap=mmap, rebuild=rebuild)
         if fingerprint is not None:

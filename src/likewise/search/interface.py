@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import require_same_embedder
-from likewise.search.choice import Filter
-from likewise.search.engine import Ids, Vectors
+from likewise.search.contents.filter import Filter
+from likewise.search.families.engine import Ids, Vectors
 from likewise.search.index import Index
 from likewise.search.milvus.pointer import FAMILY, family_in
 

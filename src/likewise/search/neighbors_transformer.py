@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from likewise.errors import InputError, one_of
-from likewise.search.engine import Ids, Vectors
+from likewise.search.families.engine import Ids, Vectors
 from likewise.search.index import Index
 
 __all__ = ["KNeighborsTransformer"]

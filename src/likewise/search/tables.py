@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.data.columns import beside, refuse_repeated
 from likewise.data.vectors import vectors_in
 from likewise.errors import InputError
-from likewise.search.engine import Ids, Vectors
-from likewise.search.gate import as_array, integer_ids
+from likewise.search.contents.input_checks import as_array, integer_ids
+from likewise.search.families.engine import Ids, Vectors
 
 __all__ = ["Tables", "columns_of", "items_of", "table_of", "vectors_of"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from likewise.distances import Cosine, Distance, Dot
-from likewise.search.row_hashes import repeated, row_hashes
+from likewise.search.contents.row_hashes import repeated, row_hashes
 
 __all__ = ["GALLERY_ROWS", "QUERY_ROWS", "Tile", "mutual_tiles", "score_tiles"]
 

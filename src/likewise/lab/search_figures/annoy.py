@@ -25,7 +25,7 @@ from likewise.lab.search_figures.scene import Scene
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from likewise.search.engine import Engine
+    from likewise.search.families.engine import Engine
 
 __all__ = ["annoy", "forest_of", "region_of"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from likewise.search.engine import Rows
+from likewise.search.families.engine import Rows
 
 __all__ = ["Layers", "layers_of"]
 

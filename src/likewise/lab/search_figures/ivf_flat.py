@@ -12,7 +12,7 @@ from likewise.lab.search_figures.picture import Picture
 from likewise.lab.search_figures.plane import dots, draw_answer, draw_query, draw_vectors, prepare
 from likewise.lab.search_figures.regions import EDGE, draw_regions, soft_colors
 from likewise.lab.search_figures.scene import Scene
-from likewise.search.engine import Rows, Vectors
+from likewise.search.families.engine import Rows, Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from likewise.lab.search_figures.picture import Picture
 from likewise.lab.search_figures.plane import draw_answer, draw_query, draw_vectors, prepare
 from likewise.lab.search_figures.regions import EDGE, draw_regions, soft_colors
 from likewise.lab.search_figures.scene import Scene, scene_of
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

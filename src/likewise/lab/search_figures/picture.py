@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND
 from likewise.lab.search_figures.scene import Scene
-from likewise.search.engine import Rows
+from likewise.search.families.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

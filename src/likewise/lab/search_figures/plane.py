@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND, bare, tint
 from likewise.lab.search_figures.scene import REACH, Box, Scene
-from likewise.search.engine import Rows
+from likewise.search.families.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

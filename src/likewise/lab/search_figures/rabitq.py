@@ -15,7 +15,7 @@ from likewise.lab.search_figures.plane import dots, draw_answer, draw_query, pre
 from likewise.lab.search_figures.rabitq_parts import Signs, estimates, signs_of
 from likewise.lab.search_figures.regions import EDGE, draw_regions, soft_colors
 from likewise.lab.search_figures.scene import Scene, scene_of
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

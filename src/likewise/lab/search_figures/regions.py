@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from likewise.lab.figures.palette import CLASSES, PAPER, QUIET, tint
 from likewise.lab.search_figures.plane import WHOLE
 from likewise.lab.search_figures.scene import Box
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from likewise.lab.search_figures.picture import Contrast, Picture
 from likewise.lab.search_figures.plane import dots, draw_answer, draw_query, prepare
 from likewise.lab.search_figures.scann_parts import ScannParts, parts_of
 from likewise.lab.search_figures.scene import Scene, draw_scene, scene_of
-from likewise.search.engine import Rows
+from likewise.search.families.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.engine import Engine, Rows, Vectors
+from likewise.search.contents.space import space_of
 from likewise.search.families import family_named
-from likewise.search.knobs import settled
-from likewise.search.plain import nearest_plain
-from likewise.search.space import space_of
+from likewise.search.families.engine import Engine, Rows, Vectors
+from likewise.search.families.exact_pass import nearest_plain
+from likewise.search.families.knobs import settled
 
 __all__ = ["COUNT", "REACH", "Box", "Scene", "draw_scene", "scene_of"]
 

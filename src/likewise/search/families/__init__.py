@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 from likewise.errors import MissingExtra, one_of
-from likewise.search.engine import Engine
+from likewise.search.families.engine import Engine
 
 __all__ = ["FAMILIES", "available", "family_named"]
 

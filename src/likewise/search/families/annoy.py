@@ -14,9 +14,9 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.machine import usable_cores
-from likewise.search.engine import Engine, Mask, Rows, Vectors
+from likewise.search.families.engine import Engine, Mask, Rows, Vectors
 from likewise.search.families.faiss_engine import ladder
-from likewise.search.knobs import Knob, Settings
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["Annoy"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import faiss
 
+from likewise.search.families.exact_pass import FAISS_METRICS
 from likewise.search.families.faiss_engine import FaissEngine, ladder
-from likewise.search.knobs import Knob, Settings
-from likewise.search.plain import FAISS_METRICS
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["LISTS", "PROBES", "Coarse", "lists_for", "probes_and_rerank"]
 

@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 
 from likewise.machine import pick_device
-from likewise.search.engine import Engine, Mask, Rows, Vectors
+from likewise.search.families.engine import Engine, Mask, Rows, Vectors
+from likewise.search.families.exact_pass import nearest_plain
 from likewise.search.families.exact_torch import TorchScan
-from likewise.search.knobs import Knob, Settings
-from likewise.search.plain import nearest_plain
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["Exact"]
 

@@ -1,7 +1,7 @@
 """Exact search on a GPU: blocks of products by torch, the best of each kept.
 
-Where the products do not prove that none of the nearest is missed, as ``likewise.search.plain``
-explains, the differences are taken.
+Where the products do not prove that none of the nearest is missed, as
+``likewise.search.families.exact_pass`` explains, the differences are taken.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from likewise.search.engine import Rows, Vectors
-from likewise.search.plain import ROUNDING, beyond, proven
+from likewise.search.families.engine import Rows, Vectors
+from likewise.search.families.exact_pass import ROUNDING, beyond, proven
 
 if TYPE_CHECKING:
     import torch

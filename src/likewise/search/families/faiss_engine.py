@@ -11,9 +11,9 @@ import faiss
 import numpy as np
 
 from likewise.errors import InputError
-from likewise.search.engine import Engine, Mask, Rows, Vectors
-from likewise.search.knobs import Settings
-from likewise.search.plain import threads_for
+from likewise.search.families.engine import Engine, Mask, Rows, Vectors
+from likewise.search.families.exact_pass import threads_for
+from likewise.search.families.knobs import Settings
 
 __all__ = ["FaissEngine", "ladder", "padded", "selector"]
 

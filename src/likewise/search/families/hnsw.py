@@ -7,10 +7,10 @@ from typing import Any
 
 import faiss
 
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
+from likewise.search.families.exact_pass import FAISS_METRICS
 from likewise.search.families.faiss_engine import FaissEngine, ladder
-from likewise.search.knobs import Knob, Settings
-from likewise.search.plain import FAISS_METRICS
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["EFFORT", "HNSW", "LINKS", "effort_grid", "links_grid"]
 

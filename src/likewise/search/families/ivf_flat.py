@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from likewise.search.engine import Vectors
 from likewise.search.families.coarse import LISTS, PROBES, Coarse
-from likewise.search.knobs import Settings
+from likewise.search.families.engine import Vectors
+from likewise.search.families.knobs import Settings
 
 __all__ = ["IVFFlat"]
 

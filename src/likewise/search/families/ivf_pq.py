@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from likewise.search.engine import Vectors
 from likewise.search.families.coarse import LISTS, PROBES, Coarse, probes_and_rerank
+from likewise.search.families.engine import Vectors
+from likewise.search.families.knobs import Settings
 from likewise.search.families.pq import PARTS, parts_for, trains_on_few, width_for
 from likewise.search.families.refined import REFINE, RERANK, Refined
-from likewise.search.knobs import Settings
 
 __all__ = ["IVFPQ"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import faiss
 
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
+from likewise.search.families.knobs import Knob, Settings
 from likewise.search.families.refined import REFINE, RERANK, RERANK_GRID, Refined
-from likewise.search.knobs import Knob, Settings
 
 __all__ = ["LSH"]
 

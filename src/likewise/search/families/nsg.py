@@ -8,12 +8,12 @@ from typing import Any, Self
 import faiss
 import numpy as np
 
-from likewise.search.engine import Mask, Rows, Vectors
 from likewise.search.families.dial import Dial
+from likewise.search.families.engine import Mask, Rows, Vectors
+from likewise.search.families.exact_pass import nearest_by_products, threads_for
 from likewise.search.families.faiss_engine import FaissEngine
 from likewise.search.families.hnsw import EFFORT, effort_grid
-from likewise.search.knobs import Knob, Settings
-from likewise.search.plain import nearest_by_products, threads_for
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["NSG"]
 

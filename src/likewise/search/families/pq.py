@@ -6,7 +6,7 @@ from typing import Any
 
 import faiss
 
-from likewise.search.knobs import Knob, Settings
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["PARTS", "parts_for", "trains_on_few", "width_for"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import faiss
 
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
+from likewise.search.families.exact_pass import FAISS_METRICS
+from likewise.search.families.knobs import Settings
 from likewise.search.families.pq import PARTS, parts_for, trains_on_few, width_for
 from likewise.search.families.refined import REFINE, RERANK, RERANK_GRID, Refined
-from likewise.search.knobs import Settings
-from likewise.search.plain import FAISS_METRICS
 
 __all__ = ["PQFastScan"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import faiss
 
-from likewise.search.engine import Vectors
 from likewise.search.families.coarse import LISTS, PROBES, Coarse, probes_and_rerank
+from likewise.search.families.engine import Vectors
+from likewise.search.families.knobs import Knob, Settings
 from likewise.search.families.refined import REFINE, RERANK, Refined
-from likewise.search.knobs import Knob, Settings
 
 __all__ = ["RaBitQ"]
 

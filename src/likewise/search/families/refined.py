@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import faiss
 
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
 from likewise.search.families.faiss_engine import FaissEngine
-from likewise.search.knobs import Knob, Settings
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["REFINE", "RERANK", "RERANK_GRID", "Refined"]
 

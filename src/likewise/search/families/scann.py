@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 
 from likewise.errors import InputError
-from likewise.search.engine import Engine, Mask, Rows, Vectors
+from likewise.search.families.engine import Engine, Mask, Rows, Vectors
 from likewise.search.families.faiss_engine import ladder, padded
+from likewise.search.families.knobs import Knob, Settings
 from likewise.search.families.scann_log import quiet
-from likewise.search.knobs import Knob, Settings
 
 __all__ = ["ScaNN"]
 

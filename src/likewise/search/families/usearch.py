@@ -10,10 +10,10 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.machine import usable_cores
-from likewise.search.engine import Engine, Mask, Rows, Vectors
 from likewise.search.families.dial import Dial
+from likewise.search.families.engine import Engine, Mask, Rows, Vectors
 from likewise.search.families.hnsw import EFFORT, LINKS, effort_grid
-from likewise.search.knobs import Knob, Settings
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["USearch"]
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.errors import InputError
-from likewise.search.choice import EXPECTED, Filter, _rows_matching
-from likewise.search.engine import Ids, Mask
-from likewise.search.gate import integer_ids
+from likewise.search.contents.filter import EXPECTED, Filter, _rows_matching
+from likewise.search.contents.input_checks import integer_ids
+from likewise.search.families.engine import Ids, Mask
 from likewise.search.milvus.collection import MESSAGE_IDS, Collection, among
 from likewise.search.milvus.expression import translated
 from likewise.search.milvus.items import Columns, items_table

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.errors import InputError, LikewiseError
-from likewise.search.engine import Ids, Vectors
+from likewise.search.contents.space import Space
+from likewise.search.families.engine import Ids, Vectors
 from likewise.search.milvus.items import Columns, columns_of, item_rows, united
 from likewise.search.milvus.kinds import METRICS
 from likewise.search.milvus.server import Server
-from likewise.search.space import Space
 
 __all__ = ["LIMIT", "About", "Collection", "among"]
 

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.errors import InputError
-from likewise.search.engine import Ids, Vectors
-from likewise.search.gate import integer_ids
-from likewise.search.knobs import settled
+from likewise.search.contents.input_checks import integer_ids
+from likewise.search.contents.space import Space
+from likewise.search.families.engine import Ids, Vectors
+from likewise.search.families.knobs import settled
 from likewise.search.milvus.collection import Collection, among
 from likewise.search.milvus.items import items_table
 from likewise.search.milvus.kinds import search_knobs
 from likewise.search.milvus.pointer import FAMILY
-from likewise.search.space import Space
 
 __all__ = ["MilvusHoldings"]
 

@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.choice import Filter
-from likewise.search.engine import Ids, Vectors
-from likewise.search.gate import (
+from likewise.search.contents.filter import Filter
+from likewise.search.contents.input_checks import (
     as_array,
     checked_count,
     checked_ids,
@@ -23,7 +22,10 @@ from likewise.search.gate import (
     checked_threshold,
     integer_ids,
 )
-from likewise.search.knobs import settled
+from likewise.search.contents.range_search import within
+from likewise.search.contents.space import space_of
+from likewise.search.families.engine import Ids, Vectors
+from likewise.search.families.knobs import settled
 from likewise.search.milvus.choice import chosen
 from likewise.search.milvus.collection import About, Collection
 from likewise.search.milvus.holdings import MilvusHoldings
@@ -32,9 +34,7 @@ from likewise.search.milvus.kinds import BUILD_KNOBS, METRICS, index_parameters,
 from likewise.search.milvus.nearest import nearest
 from likewise.search.milvus.pointer import FAMILY, read_pointer, write_pointer
 from likewise.search.milvus.server import Server
-from likewise.search.space import space_of
 from likewise.search.tables import Tables
-from likewise.search.within import within
 
 __all__ = ["MilvusIndex"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from likewise.search.knobs import Knob, Settings
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["BUILD_KNOBS", "METRICS", "index_parameters", "search_knobs"]
 

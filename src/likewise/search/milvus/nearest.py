@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from likewise.search.engine import Ids, Vectors
-from likewise.search.knobs import Settings
+from likewise.search.contents.space import Space
+from likewise.search.families.engine import Ids, Vectors
+from likewise.search.families.exact_pass import nearest_plain
+from likewise.search.families.knobs import Settings
 from likewise.search.milvus.choice import Choice
 from likewise.search.milvus.collection import LIMIT, MESSAGE_BYTES, Collection
-from likewise.search.plain import nearest_plain
-from likewise.search.space import Space
 
 __all__ = ["nearest"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.search.folder import HEADER, alone_in
-from likewise.search.header import FORMAT, read_header, replace_header
+from likewise.search.storage.folder import HEADER, alone_in
+from likewise.search.storage.header import FORMAT, read_header, replace_header
 
 __all__ = ["FAMILY", "family_in", "read_pointer", "write_pointer"]
 

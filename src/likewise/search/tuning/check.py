@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from likewise.errors import InputError
-from likewise.search.gate import checked_count
+from likewise.search.contents.input_checks import checked_count
 from likewise.search.index import Index
 from likewise.search.tuning.aim import Aim, require_seed
 from likewise.search.tuning.drift import Shift, shift_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from likewise.search.knobs import Settings
+from likewise.search.families.knobs import Settings
 from likewise.search.tuning.recall import Recall
 
 __all__ = ["Point", "frontier", "settings_text"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from likewise.errors import InputError
-from likewise.search.engine import Vectors
-from likewise.search.row_hashes import row_hashes
+from likewise.search.contents.row_hashes import row_hashes
+from likewise.search.families.engine import Vectors
 from likewise.search.tuning.probes import Probes
 
 __all__ = ["without_indexed"]

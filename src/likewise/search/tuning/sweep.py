@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from likewise.search.families.knobs import Settings
 from likewise.search.index import Index
-from likewise.search.knobs import Settings
 from likewise.search.tuning.aim import Aim
 from likewise.search.tuning.frontier import Point
 from likewise.search.tuning.timing import Pace

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.engine import Vectors
-from likewise.search.space import Space, space_of
+from likewise.search.contents.space import Space, space_of
+from likewise.search.families.engine import Vectors
 from likewise.search.tuning.aim import Aim, Limits
 from likewise.search.tuning.frontier import Point
 from likewise.search.tuning.indexed_queries import without_indexed

@@ -10,12 +10,12 @@ import numpy as np
 
 from likewise.data.embeddings import EXTERNAL
 from likewise.errors import MissingExtra
-from likewise.search.engine import Engine, Vectors
+from likewise.search.contents.rebuild import Contents, engine_base
+from likewise.search.contents.space import Space
 from likewise.search.families import FAMILIES, family_named
+from likewise.search.families.engine import Engine, Vectors
+from likewise.search.families.knobs import Settings, settled
 from likewise.search.index import Index
-from likewise.search.knobs import Settings, settled
-from likewise.search.rebuild import Contents, engine_base
-from likewise.search.space import Space
 from likewise.search.tuning.frontier import Point, settings_text
 from likewise.search.tuning.growth import carried_to
 from likewise.search.tuning.sweep import Built

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
+from likewise.search.contents.space import Space
 from likewise.search.index import Index
-from likewise.search.space import Space
 from likewise.search.tuning.probes import Probes
 from likewise.search.tuning.recall import Found, Recall, mates_found, nearest_found, recall_of
 

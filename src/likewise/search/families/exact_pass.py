@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import faiss
 import numpy as np
 
-from likewise.search.engine import Mask, Rows, Vectors
+from likewise.search.families.engine import Mask, Rows, Vectors
 
 __all__ = [
     "FAISS_METRICS",

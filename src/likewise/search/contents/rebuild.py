@@ -10,13 +10,13 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.errors import InputError, LikewiseError
-from likewise.search.engine import Engine, Ids, Vectors
+from likewise.search.contents.input_checks import checked_ids, checked_items, integer_ids
+from likewise.search.contents.numeric_frame import Frame
+from likewise.search.contents.snapshot import Base, Fresh, Snapshot
+from likewise.search.contents.space import Space
+from likewise.search.families.engine import Engine, Ids, Vectors
 from likewise.search.families.exact import Exact
-from likewise.search.frame import Frame
-from likewise.search.gate import checked_ids, checked_items, integer_ids
-from likewise.search.knobs import Settings, settled
-from likewise.search.snapshot import Base, Fresh, Snapshot
-from likewise.search.space import Space
+from likewise.search.families.knobs import Settings, settled
 
 __all__ = ["Contents", "FallenApart", "built_base", "engine_base"]
 

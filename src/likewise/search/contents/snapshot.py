@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.errors import InputError
-from likewise.search.engine import Engine, Ids, Mask, Rows, Vectors
-from likewise.search.frame import Frame
-from likewise.search.knobs import Settings
+from likewise.search.contents.numeric_frame import Frame
+from likewise.search.families.engine import Engine, Ids, Mask, Rows, Vectors
+from likewise.search.families.knobs import Settings
 
 __all__ = ["Base", "Fresh", "Snapshot"]
 

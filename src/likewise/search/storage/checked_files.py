@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from numpy.lib import format as npy
 
 from likewise.errors import InputError
-from likewise.search.engine import Ids, Mask
-from likewise.search.folder import ENGINE, HEADER
+from likewise.search.families.engine import Ids, Mask
+from likewise.search.storage.folder import ENGINE, HEADER
 from likewise.storage import sha256_of
 
 __all__ = ["array_in", "engine_in", "engine_name", "require_distinct", "table_in"]

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from likewise.search.families import FAMILIES
+from likewise.search.families.knobs import settled
 from likewise.search.index import Index
-from likewise.search.knobs import settled
 from tests.search.backends import items
 from tests.search.cases import (
     EACH,

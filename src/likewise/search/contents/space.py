@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError, one_of
-from likewise.search.engine import Engine, Vectors
-from likewise.search.gate import checked_vectors
+from likewise.search.contents.input_checks import checked_vectors
+from likewise.search.families.engine import Engine, Vectors
 
 __all__ = ["METRICS", "Space", "require_metric", "space_of"]
 

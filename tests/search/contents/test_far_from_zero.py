@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from likewise.search.contents.numeric_frame import Frame
 from likewise.search.families import FAMILIES
+from likewise.search.families.exact_pass import beyond, nearest_by_products, nearest_plain, proven
 from likewise.search.families.exact_torch import TorchScan
-from likewise.search.frame import Frame
 from likewise.search.index import METRICS, Index
-from likewise.search.plain import beyond, nearest_by_products, nearest_plain, proven
 from tests.search.cases import EACH, LIGHT, QUERIES, VECTORS, floor, recall
 
 RANDOM = np.random.default_rng(0)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from likewise.search.engine import Ids, Mask, Rows, Vectors
-from likewise.search.knobs import Settings
-from likewise.search.plain import beyond, nearest_plain
-from likewise.search.snapshot import Snapshot
-from likewise.search.space import Space
+from likewise.search.contents.snapshot import Snapshot
+from likewise.search.contents.space import Space
+from likewise.search.families.engine import Ids, Mask, Rows, Vectors
+from likewise.search.families.exact_pass import beyond, nearest_plain
+from likewise.search.families.knobs import Settings
 
 __all__ = ["nearest"]
 

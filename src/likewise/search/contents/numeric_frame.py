@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from likewise.search.engine import Vectors
+from likewise.search.families.engine import Vectors
 
 __all__ = ["Frame"]
 

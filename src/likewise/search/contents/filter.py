@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
 from likewise.errors import InputError
-from likewise.search.engine import Rows
-from likewise.search.gate import integer_ids
-from likewise.search.snapshot import Snapshot
+from likewise.search.contents.input_checks import integer_ids
+from likewise.search.contents.snapshot import Snapshot
+from likewise.search.families.engine import Rows
 
 __all__ = ["EXPECTED", "Filter", "chosen_rows"]
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from likewise.errors import InputError, LikewiseError
-from likewise.search import folder as folder_module
-from likewise.search import store as store_module
-from likewise.search.folder import LOCK, alone_in
 from likewise.search.index import Index
+from likewise.search.storage import folder as folder_module
+from likewise.search.storage import store as store_module
+from likewise.search.storage.folder import LOCK, alone_in
 from tests.search.cases import index_of
 
 ONES = [
@@ -130,7 +130,8 @@ def test_processes_that_save_into_one_folder(tmp_path: Path) -> None:
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
     code = (
-        "import sys; from pathlib import Path; from likewise.search.folder import alone_in\n"
+        "import sys; from pathlib import Path\n"
+        "from likewise.search.storage.folder import alone_in\n"
         "with alone_in(Path(sys.argv[1])) as locked:\n"
         "    print(locked, flush=True); sys.stdin.readline()"
     )

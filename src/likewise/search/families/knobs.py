@@ -89,7 +89,7 @@ def parse_settings(words: Iterable[str], option: str = "--set") -> dict[str, str
         InputError: a word without ``=``.
 
     Example:
-        >>> from likewise.search.knobs import parse_settings
+        >>> from likewise.search.families.knobs import parse_settings
         >>> parse_settings(["lists=1024"])
         {'lists': '1024'}
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.engine import Mask, Vectors
+from likewise.search.families.engine import Mask, Vectors
 
 __all__ = ["repeated", "row_hashes"]
 
@@ -29,7 +29,7 @@ def repeated(hashes: NDArray[np.uint64]) -> Mask:
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.row_hashes import repeated
+        >>> from likewise.search.contents.row_hashes import repeated
         >>> repeated(np.array([5, 7, 5], np.uint64)).tolist()
         [True, False, True]
     """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from likewise.errors import LikewiseError
-from likewise.search import rebuild as rebuild_module
+from likewise.search.contents import rebuild as rebuild_module
 from likewise.search.families.exact import Exact
 from likewise.search.index import Index
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.data.columns import refuse_repeated
 from likewise.data.labels import with_identities
 from likewise.errors import InputError
-from likewise.search.engine import Ids, Vectors
+from likewise.search.families.engine import Ids, Vectors
 
 __all__ = [
     "as_array",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from likewise.search.engine import Ids, Vectors
+from likewise.search.families.engine import Ids, Vectors
 
 __all__ = ["within"]
 

@@ -2,7 +2,8 @@
 
 An engine is a cache over vectors that others own. It is built once and never changed: what is
 added, removed or updated later is the index's business, so that searching needs no lock. Vectors
-and queries come to it in the frame that the index chose for them (``likewise.search.frame``).
+and queries come to it in the frame that the index chose for them
+(``likewise.search.contents.numeric_frame``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.errors import MissingExtra
-from likewise.search.knobs import Knob, Settings
+from likewise.search.families.knobs import Knob, Settings
 
 __all__ = ["Engine", "Ids", "Mask", "Rows", "Vectors"]
 

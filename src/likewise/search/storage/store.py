@@ -12,17 +12,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from likewise.errors import InputError
-from likewise.search.engine import Engine, Vectors
+from likewise.search.contents.numeric_frame import Frame
+from likewise.search.contents.rebuild import Contents, built_base
+from likewise.search.contents.snapshot import Base, Fresh, Snapshot
+from likewise.search.contents.space import METRICS, Space, require_metric
 from likewise.search.families import FAMILIES
+from likewise.search.families.engine import Engine, Vectors
 from likewise.search.families.exact import Exact
-from likewise.search.folder import ENGINE, HEADER, alone_in, part
-from likewise.search.frame import Frame
-from likewise.search.header import FORMAT, mark_of, read_header, replace_header
-from likewise.search.knobs import Settings, settled
-from likewise.search.reading import array_in, engine_in, engine_name, require_distinct, table_in
-from likewise.search.rebuild import Contents, built_base
-from likewise.search.snapshot import Base, Fresh, Snapshot
-from likewise.search.space import METRICS, Space, require_metric
+from likewise.search.families.knobs import Settings, settled
+from likewise.search.storage.checked_files import (
+    array_in,
+    engine_in,
+    engine_name,
+    require_distinct,
+    table_in,
+)
+from likewise.search.storage.folder import ENGINE, HEADER, alone_in, part
+from likewise.search.storage.header import FORMAT, mark_of, read_header, replace_header
 from likewise.storage import sha256_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.search.folder import HEADER, remove_others
+from likewise.search.storage.folder import HEADER, remove_others
 from likewise.storage import new_file
 
 __all__ = ["FORMAT", "HEADER", "mark_of", "read_header", "replace_header", "sealed"]

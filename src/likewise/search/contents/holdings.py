@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from likewise.search.engine import Engine, Ids, Vectors
-from likewise.search.knobs import Settings
-from likewise.search.rebuild import Contents
+from likewise.search.contents.rebuild import Contents
+from likewise.search.families.engine import Engine, Ids, Vectors
+from likewise.search.families.knobs import Settings
 
 __all__ = ["Holdings"]
 

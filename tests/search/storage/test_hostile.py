@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from likewise.errors import InputError
-from likewise.search.engine import Engine
 from likewise.search.families import FAMILIES
-from likewise.search.header import sealed
+from likewise.search.families.engine import Engine
 from likewise.search.index import Index
-from likewise.search.reading import engine_name
+from likewise.search.storage.checked_files import engine_name
+from likewise.search.storage.header import sealed
 from tests.search.cases import COUNT, EACH, ITEMS, LIGHT, QUERIES, VECTORS, index_of
 
 Header = dict[str, Any]

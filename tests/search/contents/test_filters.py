@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from likewise.errors import InputError
-from likewise.search import nearest as nearest_module
+from likewise.search.contents import nearest as nearest_module
 from tests.search.backends import Backend, items
 from tests.search.cases import COUNT, IDS, ITEMS, QUERIES, VECTORS, best, recall, truth
 

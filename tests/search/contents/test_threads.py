@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from likewise.errors import LikewiseError
-from likewise.search import rebuild as rebuild_module
+from likewise.search.contents import rebuild as rebuild_module
 from likewise.search.families.exact import Exact
 from likewise.search.families.hnsw import HNSW
 from likewise.search.index import Index
