@@ -1,7 +1,7 @@
 # make demo   train, evaluate, index and search on real faces (about five minutes on two cores)
 # make test   lint, types and tests          make test-all   the slow checks too, and make lowest
 # make lowest the tests with the oldest releases that pyproject.toml allows (.venv-lowest, 6 GB)
-# make bench  every benchmark, as ratios
+# make bench  every benchmark, as ratios       make figures  the pictures of the documentation
 # Each sets up .venv by itself; only Python >= 3.11, git and make have to be there.
 
 PYTHON ?= python3
@@ -10,9 +10,9 @@ BIN    := $(VENV)/bin
 
 LOWEST := .venv-lowest
 # Without scann, which asks for a newer NumPy than the core does.
-LOWEST_TESTS := data distances evaluation metriclearn mining models search training lab/inspect
+LOWEST_TESTS := data distances evaluation metriclearn mining models search training inspection
 
-.PHONY: demo test test-all lowest lint bench install clean
+.PHONY: demo test test-all lowest lint bench figures install clean
 
 demo: install
 	$(BIN)/likewise demo
@@ -30,6 +30,10 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+figures: install
+	$(BIN)/likewise figures docs/images/losses
+	$(BIN)/python -m docs.figures
 
 bench: install
 	$(BIN)/python -m benchmarks --json benchmarks.json

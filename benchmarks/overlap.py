@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import Result, arguments, report, row
 from likewise.data.embeddings import read_embeddings
-from likewise.lab.inspect.same_person import overlap
-from likewise.lab.inspect.templates import make_templates
+from likewise.inspection.same_person import overlap
+from likewise.inspection.templates import make_templates
 
 SHARED = 0.05
 SEEDS = range(20)

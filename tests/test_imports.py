@@ -25,6 +25,7 @@ ORDER = [
     "search",
     "evaluation",
     "training",
+    "inspection",
     "lab",
     "gallery",
     "service",

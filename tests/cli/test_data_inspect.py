@@ -13,7 +13,7 @@ import pytest
 
 from likewise.data.manifest import read_manifest
 from tests.cli.test_commands import answer, run
-from tests.lab.inspect.planted import make_pictures, people, photos_of, picture
+from tests.inspection.planted import make_pictures, people, photos_of, picture
 
 PAGE = Path(__file__).parents[2] / "docs" / "data" / "inspect.md"
 

@@ -234,7 +234,7 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
 def test_verification_sees_a_changed_photo_and_a_changed_person(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from likewise.data.formats.tar_writer import TarShardWriter
+    from likewise.data.writers.tar import TarShardWriter
 
     real = TarShardWriter.write
     for number, (spoil, problem) in enumerate(

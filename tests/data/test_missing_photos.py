@@ -11,7 +11,7 @@ import likewise
 from likewise.data.convert import convert
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
-from likewise.lab.inspect.census import take_census
+from likewise.inspection.census import take_census
 from likewise.training.run import train
 from tests.conftest import quick_recipe
 

@@ -85,9 +85,9 @@ def inspect(
     from likewise.data.embeddings import read_embeddings
     from likewise.data.manifest import read_manifest
     from likewise.errors import InputError
-    from likewise.lab.inspect import InspectSettings, inspect_photos, write_inspection
-    from likewise.lab.inspect.record import record
-    from likewise.lab.inspect.sentences import rows_of, sentences
+    from likewise.inspection import InspectSettings, inspect_photos, write_inspection
+    from likewise.inspection.record import record
+    from likewise.inspection.sentences import rows_of, sentences
     from likewise.models.store import load
     from likewise.storage import require_writable
 

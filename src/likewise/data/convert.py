@@ -12,15 +12,15 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.data.containers.photo_file import read_photo_file
 from likewise.data.conversion_journal import DIGESTS, Journal
-from likewise.data.formats.growing import GrowingFile
-from likewise.data.formats.photo_file import read_photo_file
-from likewise.data.formats.writer import PhotoWriter
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
+from likewise.data.writers.growing_file import GrowingFile
+from likewise.data.writers.writer import PhotoWriter
 from likewise.errors import InputError, LikewiseError, one_of
 from likewise.progress import progress
 
@@ -50,17 +50,17 @@ class WriterFormat:
     def open(self, out: Path, state: dict[str, Any] | None) -> PhotoWriter:
         """Begin anew in ``out``, or go on from ``state``."""
         made: Callable[[Path, dict[str, Any] | None], Any]
-        made = getattr(import_module(f"likewise.data.formats.{self.module}"), self.writer)
+        made = getattr(import_module(f"likewise.data.writers.{self.module}"), self.writer)
         return cast(PhotoWriter, made(out, state))
 
 
 WRITERS: dict[str, WriterFormat] = {
     format.name: format
     for format in (
-        WriterFormat("folder", "folder_writer", "FolderWriter"),
-        WriterFormat("tar", "tar_writer", "TarShardWriter"),
-        WriterFormat("parquet", "parquet_writer", "ParquetWriter"),
-        WriterFormat("recordio", "record_set_writer", "RecordSetWriter", grouped=True),
+        WriterFormat("folder", "folder", "FolderWriter"),
+        WriterFormat("tar", "tar", "TarShardWriter"),
+        WriterFormat("parquet", "parquet", "ParquetWriter"),
+        WriterFormat("recordio", "record_set", "RecordSetWriter", grouped=True),
     )
 }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from likewise.data.formats.image_record import pack
-from likewise.data.formats.recordio import encode_record
+from likewise.data.containers.image_record import pack
+from likewise.data.containers.recordio import encode_record
 from likewise.data.manifest import Manifest
 
 Record = tuple[int, bytes]  # key, and the whole image record

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from likewise.data.formats.parquet_writer import ParquetWriter
-from likewise.data.formats.tar_writer import TarShardWriter
+from likewise.data.writers.parquet import ParquetWriter
+from likewise.data.writers.tar import TarShardWriter
 
 Photo = tuple[str, str, bytes]  # name, identity, bytes
 PHOTOS: list[Photo] = [

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likewise.data.formats.image_record import pack
+from likewise.data.containers.image_record import pack
+from likewise.data.containers.recordio import encode_record
 from likewise.data.formats.insightface import key_names
-from likewise.data.formats.recordio import encode_record
 from likewise.data.formats.table import write_table
 from likewise.data.images import decode
 from likewise.data.manifest import read_manifest

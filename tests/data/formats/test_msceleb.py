@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from likewise.data.formats import msceleb
 from likewise.data.formats.msceleb import MsCelebStore
-from likewise.data.formats.msceleb_writer import MsCelebWriter
 from likewise.data.formats.table import write_table
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import read_manifest
 from likewise.data.store import ByteFile
+from likewise.data.writers.msceleb import MsCelebWriter
 from likewise.errors import InputError
 from tests.conftest import draw_person
 from tests.data.formats.record_sets import said

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from likewise.data.formats import format_of
-from likewise.data.formats.parquet_writer import GROUP_BYTES, ParquetWriter
 from likewise.data.manifest import read_manifest
+from likewise.data.writers.parquet import GROUP_BYTES, ParquetWriter
 from likewise.errors import InputError
 from tests.data.formats.samples import PHOTOS, write_parquet
 from tests.data.formats.test_tar_shards import contents

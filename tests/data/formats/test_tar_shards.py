@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.data.formats import tar_shards
-from likewise.data.formats.tar_writer import TarShardWriter
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.data.store import StoredPhoto
+from likewise.data.writers.tar import TarShardWriter
 from likewise.errors import InputError
 from tests.data.formats.samples import PHOTOS, Photo, tar_of, write_tar
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from likewise.data.containers.zip_directory import read_zip_directory
 from likewise.data.manifest import read_manifest
-from likewise.data.zip_directory import read_zip_directory
 from likewise.errors import InputError
 from tests.data.protocols.hostile import SEEDS, damaged, fuzz, survives
 

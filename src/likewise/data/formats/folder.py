@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from likewise.data.formats.folder_writer import LIST
 from likewise.data.formats.identity_level import IdentityLevel
 from likewise.data.formats.labelled_paths import labelled_paths
 from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
 from likewise.data.image_kind import START_BYTES
 from likewise.data.manifest import Manifest
+from likewise.data.writers.folder import LIST
 from likewise.errors import InputError
 
 __all__ = ["read"]

@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from likewise.data.formats.image_record import RecordStore, record_labels
-from likewise.data.formats.record_index import RecordIndex, read_index
-from likewise.data.formats.record_list import read_identities, read_list
+from likewise.data.containers.image_record import RecordStore, record_labels
+from likewise.data.containers.record_index import RecordIndex, read_index
+from likewise.data.containers.record_list import read_identities, read_list
 from likewise.data.manifest import Manifest
 from likewise.data.store import ByteFile
 from likewise.errors import InputError

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from likewise.data.formats.base64_columns import decoded_floats
+from likewise.data.containers.base64_columns import decoded_floats
 from likewise.data.manifest import Manifest
 from likewise.data.paths import first_outside
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile

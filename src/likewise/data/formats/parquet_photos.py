@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from likewise.data.columns import refuse_repeated
+from likewise.data.containers.photo_file import read_photo_file
 from likewise.data.formats.image_columns import (
     PhotoColumns,
     class_names,
@@ -23,7 +24,6 @@ from likewise.data.formats.image_columns import (
     plain_texts,
     with_metadata,
 )
-from likewise.data.formats.photo_file import read_photo_file
 from likewise.data.formats.photo_filter import is_hidden
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.manifest import Manifest

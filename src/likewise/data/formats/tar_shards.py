@@ -13,10 +13,10 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from likewise.data.containers.open_files import OpenFiles
+from likewise.data.containers.tar_headers import BLOCK, Member, file_size, members
 from likewise.data.formats.identity_level import IdentityLevel, identity_level
-from likewise.data.formats.open_files import OpenFiles
 from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
-from likewise.data.formats.tar_headers import BLOCK, Member, file_size, members
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.image_kind import EXTENSIONS, START_BYTES
 from likewise.data.manifest import Manifest

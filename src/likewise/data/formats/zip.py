@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from likewise.data.containers.zip_directory import read_zip_directory
 from likewise.data.formats.labelled_paths import labelled_paths
 from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
 from likewise.data.image_kind import START_BYTES
 from likewise.data.manifest import Manifest
-from likewise.data.zip_directory import read_zip_directory
 
 __all__ = ["read"]
 

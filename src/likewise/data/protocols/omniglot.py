@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from likewise.data.containers.zip_directory import ZipDirectory, read_zip_directory
 from likewise.data.image_kind import EXTENSIONS
 from likewise.data.manifest import Manifest
 from likewise.data.text_file import decoded, lines_of
-from likewise.data.zip_directory import ZipDirectory, read_zip_directory
 from likewise.errors import InputError
 
 __all__ = ["OneShotRun", "OneShotRuns", "drawings", "read_one_shot_runs"]

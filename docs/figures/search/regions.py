@@ -1,0 +1,66 @@
+"""Regions of the plane, found by asking the index itself where each spot belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docs.figures.search.plane import WHOLE
+from docs.figures.search.scene import Box
+from likewise.lab.figures.palette import CLASSES, PAPER, QUIET, tint
+from likewise.search.families.engine import Vectors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["EDGE", "Colour", "draw_regions", "grid_of", "soft_colors"]
+
+Colour = tuple[float, float, float]
+SIDE = 480
+EDGE = tint(QUIET, 0.6)
+"""A line between two regions of one colour."""
+
+
+def grid_of(box: Box, side: int = SIDE) -> Vectors:
+    """The middles of ``side``² spots that tile a part of the plane, float32 [side²,2]."""
+    steps = (np.arange(side) + 0.5) / side
+    across, up = np.meshgrid(box[0] + steps * (box[1] - box[0]), box[2] + steps * (box[3] - box[2]))
+    return np.stack((across.ravel(), up.ravel()), axis=1).astype(np.float32)
+
+
+def soft_colors(count: int, share: float = 0.16) -> list[Colour]:
+    """A tint for each of ``count`` regions; neighbours by number differ."""
+    return [tint(CLASSES[number % len(CLASSES)], share) for number in range(count)]
+
+
+def draw_regions(
+    axes: Axes,
+    region_of: Callable[[Vectors], NDArray[np.integer]],
+    colors: Sequence[Colour],
+    *,
+    edge: Colour | str = PAPER,
+    box: Box = WHOLE,
+) -> NDArray[np.integer]:
+    """Colour the plane by region, a thin line where two meet; return the regions [side,side].
+
+    Args:
+        axes: a plane.
+        region_of: the number of the region of each spot [S,2] → [S].
+        colors: one a region.
+        edge: of the line.
+        box: the part of the plane.
+    """
+    from matplotlib.colors import to_rgb
+
+    regions = np.asarray(region_of(grid_of(box))).reshape(SIDE, SIDE)
+    image = np.asarray(colors, np.float64)[regions]
+    border = np.zeros((SIDE, SIDE), bool)
+    border[:, 1:] |= regions[:, 1:] != regions[:, :-1]
+    border[1:] |= regions[1:] != regions[:-1]
+    image[border] = to_rgb(edge)
+    axes.imshow(image, extent=box, origin="lower",
+                interpolation="bilinear", zorder=0)  # fmt: skip
+    return regions

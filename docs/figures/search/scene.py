@@ -1,0 +1,112 @@
+"""What every picture of an index is about: vectors on a plane, one query, and the true answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.search.contents.space import space_of
+from likewise.search.families import family_named
+from likewise.search.families.engine import Engine, Rows, Vectors
+from likewise.search.families.exact_pass import nearest_plain
+from likewise.search.families.knobs import settled
+
+__all__ = ["COUNT", "REACH", "Box", "Scene", "draw_scene", "scene_of"]
+
+Box = tuple[float, float, float, float]
+COUNT = 400
+REACH = 1.0
+"""The plane that is drawn goes from -REACH to REACH in both directions."""
+QUERY = (-0.14, -0.28)  # where cells meet, so that a search can miss
+NEAREST = 10
+CLUSTERS = 26
+STRAYS = 0.3  # of all vectors
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Vectors, a query, and its nearest ones as exact search finds them.
+
+    Args:
+        vectors: float32 [N,2]; for cosine of unit length.
+        query: float32 [1,2], none of the vectors.
+        metric: ``euclidean``, ``cosine`` or ``dot``.
+        truth: int64 [k], the rows of the nearest, nearest first.
+    """
+
+    vectors: Vectors
+    query: Vectors
+    metric: str
+    truth: Rows
+
+    def scores(self) -> Vectors:
+        """Of every vector with the query, float32 [N]; higher is more alike."""
+        scored: Vectors = space_of(self.metric).scores(self.query, self.vectors[None])[0]
+        return scored
+
+    @property
+    def threshold(self) -> float:
+        """The score of the last of the nearest."""
+        return float(self.scores()[self.truth[-1]])
+
+    def around(self, half: float) -> Box:
+        """A square around the query, to be shown enlarged: its left, right, lower, upper edge."""
+        x, y = map(float, self.query[0])
+        return x - half, x + half, y - half, y + half
+
+    def built(self, family: str, settings: Mapping[str, object] | None = None) -> Engine:
+        """The family's own engine over the vectors, as an index builds it.
+
+        Raises:
+            MissingExtra: the family's library is not installed.
+        """
+        kind = family_named(family)
+        kind.require()
+        return kind.build(self.vectors, self.metric, settled(family, kind.build_knobs, settings))
+
+    def asked(self, engine: Engine, settings: Mapping[str, object] | None = None) -> Rows:
+        """The rows that the engine offers for the query, each once: candidates, in any order."""
+        chosen = settled(engine.name, engine.search_knobs, settings)
+        rows = engine.nearest(self.query, len(self.truth), chosen)[0]
+        offered: Rows = np.unique(rows[rows >= 0])
+        return offered
+
+    def best_of(self, candidates: Rows) -> Rows:
+        """The nearest of some rows by their exact scores: what an index gives back."""
+        order = np.argsort(-self.scores()[candidates], kind="stable")
+        best: Rows = candidates[order][: len(self.truth)]
+        return best
+
+
+def draw_scene(seed: int = 0, *, metric: str = "euclidean", count: int = COUNT) -> Scene:
+    """Clusters of unlike size and density, as embeddings of people are, and some strays.
+
+    Args:
+        seed: the same vectors for the same seed.
+        metric: ``euclidean``, ``cosine`` or ``dot``.
+        count: how many vectors.
+
+    Example:
+        >>> from docs.figures.search.scene import draw_scene
+        >>> draw_scene().vectors.shape
+        (400, 2)
+    """
+    numbers = np.random.default_rng(seed + 7)
+    centres = numbers.uniform(-0.78, 0.78, (CLUSTERS, 2))
+    sizes = numbers.uniform(0.03, 0.11, CLUSTERS)
+    own = numbers.integers(0, CLUSTERS, count)
+    clustered = centres[own] + numbers.normal(size=(count, 2)) * sizes[own, None]
+    stray = numbers.uniform(-0.95, 0.95, (count, 2))
+    points = np.where(numbers.random((count, 1)) < STRAYS, stray, clustered)
+    return scene_of(np.clip(points, -0.96, 0.96), np.array([QUERY]), metric)
+
+
+def scene_of(points: NDArray[np.floating], query: NDArray[np.floating], metric: str) -> Scene:
+    """A scene of given vectors [N,2] and query [1,2], with its truth."""
+    space = space_of(metric)
+    vectors, asked = space.admit(points), space.admit(query, "query")
+    nearest = nearest_plain(vectors, asked, NEAREST, metric)[0, :NEAREST]
+    return Scene(vectors, asked, metric, nearest)

@@ -1,0 +1,1 @@
+"""Files that hold many photos, read at random: RecordIO, tar, zip, Arrow."""

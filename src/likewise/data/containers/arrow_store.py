@@ -1,0 +1,169 @@
+"""Photos inside Arrow files, read by their place in the file: no memory map has to be trusted."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from likewise.data.containers.open_files import OpenFiles
+from likewise.data.containers.photo_file import read_photo_file
+from likewise.data.labels import is_text
+from likewise.data.paths import inside
+from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
+from likewise.errors import InputError
+
+__all__ = ["ArrowStore", "PhotoBuffers", "photo_buffers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Where a column of bytes or text of a record batch stands in the file; -1 for no buffer.
+
+    Args:
+        valid: the bitmap of rows that have a value.
+        offsets: the ends of the values, ``width`` bytes each.
+        width: 4 or 8.
+        data: the values, one after another.
+        size: the bytes of all values.
+    """
+
+    valid: int
+    offsets: int
+    width: int
+    data: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoBuffers:
+    """Where the photos of a record batch stand in their file.
+
+    Args:
+        file: its number.
+        rows: of the batch.
+        valid: the bitmap of rows that have a struct; -1 for all.
+        bytes: the photos.
+        path: the names of photos that are files of their own, or None.
+    """
+
+    file: int
+    rows: int
+    valid: int
+    bytes: Texts
+    path: Texts | None
+
+
+def photo_buffers(path: Path, file: int, image: pa.Array, whole: pa.Buffer) -> PhotoBuffers:
+    """Find the buffers of an array in the memory map that it was read from.
+
+    Args:
+        path: the file, for messages.
+        file: its number.
+        image: binary, or a struct of ``bytes`` and ``path``.
+        whole: the map of the whole file.
+
+    Raises:
+        InputError: a buffer is compressed, or too small for the rows.
+    """
+
+    def found(buffer: pa.Buffer | None, needed: int) -> int:
+        if buffer is None:
+            return -1
+        place = buffer.address - whole.address
+        if buffer.size and not 0 <= place <= whole.size - buffer.size:
+            raise InputError(f"{path}: its columns are compressed; save it uncompressed")
+        if buffer.size < needed:
+            raise InputError(f"{path}: a column is shorter than its {len(image)} rows")
+        return int(place)
+
+    def texts(column: pa.Array) -> Texts:
+        large = pa.types.is_large_binary(column.type) or pa.types.is_large_string(column.type)
+        width = 8 if large else 4
+        valid, offsets, data = column.buffers()
+        if len(column) != len(image):
+            raise InputError(f"{path}: a column has {len(column)} rows of {len(image)}")
+        return Texts(
+            found(valid, bitmap),
+            found(offsets, (len(image) + 1) * width if len(image) else 0),
+            width,
+            found(data, 0),
+            data.size if data is not None else 0,
+        )
+
+    bitmap = (len(image) + 7) // 8
+    if image.offset:
+        raise InputError(f"{path}: a column does not start at its first row")
+    if not pa.types.is_struct(image.type):
+        return PhotoBuffers(file, len(image), -1, texts(image), None)
+    place = image.type.get_field_index("path")
+    has_path = place >= 0 and is_text(image.type.field(place).type)
+    return PhotoBuffers(
+        file,
+        len(image),
+        found(image.buffers()[0], bitmap),
+        texts(image.field("bytes")),
+        texts(image.field("path")) if has_path else None,
+    )
+
+
+class ArrowStore:
+    """The photos of a set of Arrow files; ``place`` is the row, counted through all of them.
+
+    Three small reads a photo, whatever the batch's size; nothing is kept.
+
+    Args:
+        paths: the files.
+        buffers: where the photos of each record batch are.
+        root: where photos without bytes are.
+    """
+
+    def __init__(self, paths: list[Path], buffers: list[PhotoBuffers], root: Path) -> None:
+        self.paths = paths
+        self.buffers = buffers
+        self.root = root
+        self._files = OpenFiles(paths)
+        self._starts = [0, *accumulate(batch.rows for batch in buffers)]
+
+    def read(self, place: int) -> bytes:
+        """The photo of a row.
+
+        Raises:
+            InputError: there is no such row or no photo in it, the file is damaged there, or the
+                photo's own file leads out of the root.
+        """
+        if not 0 <= place < self._starts[-1]:
+            raise InputError(f"row {place + 1}: there are only {self._starts[-1]}")
+        number = bisect_right(self._starts, place) - 1
+        batch, row = self.buffers[number], place - self._starts[number]
+        file = self._files[batch.file]
+        where = f"{file.path}: row {place + 1}"
+        if _is_set(file, batch.valid, row):
+            found = _value(file, batch.bytes, row, where)
+            if found is not None:
+                return found
+            name = _value(file, batch.path, row, where) if batch.path else None
+            if name:
+                return read_photo_file(inside(self.root, name.decode("utf-8", "replace")))
+        raise InputError(f"{where}: no photo")
+
+    def __reduce__(self) -> tuple[type[ArrowStore], tuple[list[Path], list[PhotoBuffers], Path]]:
+        return ArrowStore, (self.paths, self.buffers, self.root)
+
+
+def _is_set(file: ByteFile, bitmap: int, row: int) -> bool:
+    return bitmap < 0 or bool(file.read(bitmap + row // 8, 1)[0] >> row % 8 & 1)
+
+
+def _value(file: ByteFile, texts: Texts, row: int, where: str) -> bytes | None:
+    if not _is_set(file, texts.valid, row):
+        return None
+    ends = file.read(texts.offsets + row * texts.width, 2 * texts.width)
+    start, end = np.frombuffer(ends, f"<i{texts.width}").tolist()
+    if not 0 <= start <= end <= texts.size or end - start > MAX_PHOTO_BYTES:
+        raise InputError(f"{where}: damaged: a photo from byte {start} to {end} of {texts.size}")
+    return file.read(texts.data + start, end - start) if end > start else b""

@@ -1,0 +1,1 @@
+"""Labelled photos written in a format, one format a file."""

@@ -1,0 +1,125 @@
+"""A folder with one sub-folder an identity, written file by file."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from likewise.data.store import MAX_PHOTO_BYTES
+from likewise.data.writers.growing_file import GrowingFile
+from likewise.data.writers.safe_names import photo_path
+from likewise.errors import InputError, LikewiseError
+
+__all__ = ["FolderWriter"]
+
+LIST = ".likewise-written"
+
+
+class FolderWriter:
+    """Writes ``IDENTITY/photo.jpg``, each under its own name (see ``safe_names.photo_path``).
+
+    A file is there whole or not at all. The hidden list ``.likewise-written`` names the files in
+    the order in which they came. On a disk that does not tell ``Anna`` from ``anna``, two such
+    identities are refused, as are two photos of one name anywhere.
+
+    Args:
+        out: the folder.
+        state: None, or where to go on.
+
+    Example:
+        >>> writer = FolderWriter(out)
+        >>> writer.write("img/1.png", "anna", b"the photo")
+        >>> writer.finish()
+        >>> (out / "anna" / "img" / "1.png").read_bytes()
+        b'the photo'
+    """
+
+    def __init__(self, out: Path, state: dict[str, Any] | None = None) -> None:
+        self.out = out
+        self._partial = out / ".likewise-photo.tmp"
+        kept = state["list_bytes"] if state else 0
+        path = out / LIST
+        partial = GrowingFile.partial_of(path)
+        for left in (path, partial):
+            if state and left.exists():
+                for line in left.read_bytes()[kept:].splitlines():
+                    with suppress(ValueError):  # the last line may be cut
+                        (out / json.loads(line)).unlink(missing_ok=True)
+        self._list = GrowingFile(path, kept)
+        self._partial.unlink(missing_ok=True)
+        self._folder: Path | None = None
+        self._identities: dict[str, str] | None = None
+        if _folds_case(out):
+            self._identities = {f.name.casefold(): f.name for f in out.iterdir() if f.is_dir()}
+
+    def write(self, name: str, identity: str, data: bytes) -> None:
+        """Add a photo.
+
+        Raises:
+            InputError: another photo has its name, or the disk cannot tell two identities apart.
+            LikewiseError: the disk is full, or cannot hold the name.
+        """
+        if len(data) > MAX_PHOTO_BYTES:
+            raise InputError(
+                f"{name}: {len(data):,} bytes; at most {MAX_PHOTO_BYTES:,} are written"
+            )
+        relative = photo_path(name, identity, data)
+        if self._identities is not None:
+            self._tell_apart(relative.parts[0])
+        path = self.out / relative
+        try:
+            if path.parent != self._folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._folder = path.parent
+            if os.path.lexists(path) and self._is_listed(relative.as_posix()):
+                raise InputError(f"{name}: two photos of {identity!r} have this name; rename one")
+            # Listed before it is there: what a crash leaves behind is known.
+            self._list.write(json.dumps(relative.as_posix(), ensure_ascii=False).encode() + b"\n")
+            self._list.push()
+            # Not flushed one by one, as new_file does: state() flushes them all at once.
+            self._partial.write_bytes(data)
+            self._partial.replace(path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise LikewiseError(f"cannot write {path} ({reason})") from None
+
+    def state(self) -> dict[str, Any]:
+        """Where the writer is; what was written is on the disk."""
+        if hasattr(os, "sync"):
+            os.sync()
+        return {"list_bytes": self._list.flush()}
+
+    def finish(self) -> None:
+        """Flush everything."""
+        self.state()
+        self._list.complete()
+
+    def _is_listed(self, relative: str) -> bool:
+        """Whether it was written (rather than left by a crash); asked where a file stands."""
+        with self._list.partial.open(encoding="utf-8") as lines:
+            return any(json.loads(line).casefold() == relative.casefold() for line in lines)
+
+    def _tell_apart(self, folder: str) -> None:
+        assert self._identities is not None
+        other = self._identities.setdefault(folder.casefold(), folder)
+        if other != folder:
+            raise InputError(
+                f"{self.out}: this disk does not tell the identities {other!r} and {folder!r} "
+                "apart; rename one, or convert to tar"
+            )
+
+
+def _folds_case(folder: Path) -> bool:
+    """Whether the disk takes ``a`` and ``A`` for the same name."""
+    probe = folder / ".likewise-case.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        folds = (folder / probe.name.upper()).exists()
+        probe.unlink()
+    except OSError as error:
+        raise LikewiseError(f"cannot write {folder} ({error.strerror})") from None
+    return folds
