@@ -31,11 +31,12 @@ ORDER = [
     "service",
     "cli",
 ]
-# What every room may use: errors, files written atomically, progress, threads and devices,
-# which process of a launcher this is, and gradients that refuse to be differentiated again.
+# What every room may use: errors and checks of arguments, files written atomically, progress,
+# threads and devices, which process of a launcher this is, the interval of a counted rate, and
+# gradients that refuse to be differentiated again.
 FOUNDATION = {
-    "errors", "storage", "terminal", "progress", "machine", "shares", "once_differentiable",
-    "__init__",
+    "arguments", "binomial", "errors", "storage", "terminal", "progress", "machine", "shares",
+    "once_differentiable", "__init__",
 }  # fmt: skip
 
 

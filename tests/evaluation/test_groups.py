@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from likewise.binomial import clopper_pearson
 from likewise.errors import InputError
 from likewise.evaluation.groups import group_errors
-from likewise.evaluation.intervals.rare_errors import binomial_interval
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 
 
@@ -46,7 +46,7 @@ def test_against_a_loop(seed: int, threshold: float) -> None:
         assert entry.fmr.value == pytest.approx(accepted / impostor)
         assert entry.fnmr.value == pytest.approx(refused / genuine)
         assert entry.fmr.low <= entry.fmr.value <= entry.fmr.high
-        low, high = binomial_interval(accepted, impostor)
+        low, high = clopper_pearson(accepted, impostor)
         assert entry.fmr.low <= low + 1e-9
         assert entry.fmr.high >= high - 1e-9
     best = min(g.fmr.value for g in report.groups if g.fmr)
@@ -74,11 +74,11 @@ def test_small_groups_are_told_so() -> None:
 
 
 @pytest.mark.parametrize(("errors", "count"), [(0, 10), (10, 10), (3, 50), (1, 1000)])
-def test_the_binomial_interval_is_scipys(errors: int, count: int) -> None:
+def test_the_clopper_pearson_is_scipys(errors: int, count: int) -> None:
     expected = binomtest(errors, count).proportion_ci(0.95, method="exact")
-    assert binomial_interval(errors, count) == pytest.approx((expected.low, expected.high))
+    assert clopper_pearson(errors, count) == pytest.approx((expected.low, expected.high))
     if errors == 0:
-        assert binomial_interval(0, 10**6, 0.90)[1] == pytest.approx(3 / 10**6, rel=0.01)
+        assert clopper_pearson(0, 10**6, 0.90)[1] == pytest.approx(3 / 10**6, rel=0.01)
 
 
 def test_wrong_use() -> None:
@@ -88,5 +88,5 @@ def test_wrong_use() -> None:
     with pytest.raises(InputError, match="at most 100"):
         group_errors(pairs, np.arange(len(pairs)), right.astype("U8"), 0.5)
     with pytest.raises(InputError, match="is no rate"):
-        binomial_interval(3, 2)
-    assert math.isfinite(binomial_interval(1, 2)[0])
+        clopper_pearson(3, 2)
+    assert math.isfinite(clopper_pearson(1, 2)[0])

@@ -17,7 +17,6 @@ from likewise.data.embeddings import Embeddings
 from likewise.evaluation.report import plots
 from likewise.evaluation.verification.metrics import verification
 from likewise.inspection.bars import bar_chart, score_chart
-from likewise.pages.style import STYLE
 
 PHONE = 390 - 2 * 14 - 2 * 13  # pixels that a plot has there, within the margins
 LEAST = 9.0  # pixels: smaller letters are not read
@@ -126,7 +125,8 @@ def test_every_page_fits_a_phone(page: Path) -> None:
 
 
 def test_headers_and_numbers_do_not_break_inside() -> None:
-    rules = dict(re.findall(r"([^{}]+)\{([^}]*)\}", re.sub(r"/\*.*?\*/", "", STYLE, flags=re.S)))
+    (sheet,) = (path.read_text() for path in PAGES[0].parent.glob("*.css"))
+    rules = dict(re.findall(r"([^{}]+)\{([^}]*)\}", re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)))
     breaking = {name.strip() for name, rule in rules.items() if "anywhere" in rule}
     assert breaking == {".values td"}  # settings: paths and hashes
     assert "overflow-x: auto" in next(v for k, v in rules.items() if k.strip() == ".wide")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.stats import norm
 
+from likewise.binomial import clopper_pearson
 from likewise.inspection.mislabels import OwnScores
 from likewise.inspection.strangers import Strangers
 
@@ -59,7 +60,6 @@ def label_noise(own: OwnScores, strangers: Strangers, error: float = 0.05) -> La
         return None
     z = (own.cosines[own.judged] - strangers.mean) / strangers.deviation
     count = float(weights[norm.sf(z) > error].sum())
-    low = beta.ppf(0.025, count, judged - count + 1) if count > 0 else 0.0
-    high = beta.ppf(0.975, count + 1, judged - count) if count < judged else 1.0
+    low, high = clopper_pearson(count, judged)
     rate, low, high = (min(float(x) / (1 - error), 1.0) for x in (count / judged, low, high))
     return LabelNoise(rate, low, high, count, judged, error)

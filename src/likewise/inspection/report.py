@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment
 from scipy.stats import norm
 
 from likewise.inspection.bars import bar_chart, score_chart
@@ -21,7 +19,7 @@ from likewise.inspection.exhibits import (
 from likewise.inspection.inspection import Inspection
 from likewise.inspection.record import counts_by_size, record
 from likewise.inspection.sentences import rows_of, sentences
-from likewise.pages.style import STYLE
+from likewise.pages.environment import render
 from likewise.storage import write_json, write_text
 
 __all__ = ["write_inspection"]
@@ -43,10 +41,8 @@ def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLE
     """
     values = record(found)
     write_json(folder / "inspect.json", values)
-    page = resources.files("likewise.pages").joinpath("templates/inspect.html").read_text()
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(page)
-    html = template.render(
-        style=STYLE,
+    html = render(
+        "inspect",
         data=values["data"],
         summary=sentences(values),
         values=values,

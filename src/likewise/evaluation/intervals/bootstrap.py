@@ -17,8 +17,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.binomial import clopper_pearson
 from likewise.errors import InputError
-from likewise.evaluation.intervals.rare_errors import binomial_interval
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.evaluation.intervals.weighted_metrics import Weighed, WeightedPairs
 from likewise.evaluation.verification.metrics import FARS
@@ -216,7 +216,7 @@ def widened(rate: Interval, count: int, level: float) -> Interval:
         count: of the pairs.
         level: the confidence.
     """
-    low, high = binomial_interval(rate.value * count, count, level)
+    low, high = clopper_pearson(rate.value * count, count, level)
     return Interval(rate.value, min(rate.low, low), max(rate.high, high))
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jinja2 import Environment
 
 from likewise.errors import InputError
 from likewise.evaluation.intervals.bootstrap import REPLICATES, Interval
@@ -20,7 +18,7 @@ from likewise.evaluation.report.plots import rocs_plot
 from likewise.evaluation.report.score_file import ScoreFile, read_scores
 from likewise.evaluation.verification.metrics import Verification, verification
 from likewise.evaluation.verification.roc import roc
-from likewise.pages.style import STYLE
+from likewise.pages.environment import render
 from likewise.storage import read_json, write_json, write_text
 
 __all__ = ["Comparison", "compare_reports", "write_comparison"]
@@ -193,13 +191,11 @@ def _settings(folder: Path) -> dict[str, Any]:
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
     """Write ``comparison.json`` and ``comparison.html``; returns the page."""
     write_json(folder / "comparison.json", comparison.to_dict())
-    template = resources.files("likewise.pages").joinpath("templates/comparison.html").read_text()
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     curves = [roc(scores, comparison.same) for scores in comparison.scores]
     impostor = comparison.measured[0].impostor
     keys = sorted({*comparison.settings[0], *comparison.settings[1]})
-    html = page.render(
-        style=STYLE,
+    html = render(
+        "comparison",
         comparison=comparison,
         rows=comparison.rows(),
         curves=rocs_plot(dict(zip(comparison.names, curves, strict=True)), impostor),

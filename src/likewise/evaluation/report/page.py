@@ -7,12 +7,10 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment
 from PIL import Image
 
 from likewise.data.images import BadImage, ImageSource, decode
@@ -28,7 +26,7 @@ from likewise.evaluation.report.plots import (
     score_plot,
 )
 from likewise.evaluation.report.score_file import write_scores
-from likewise.pages.style import STYLE
+from likewise.pages.environment import render
 from likewise.storage import write_json, write_text
 
 __all__ = ["thumbnail", "write_report"]
@@ -69,10 +67,8 @@ def write_report(
     write_json(folder / "report.json", values)
     measured = experiment.measured
     distance = str(experiment.settings.get("distance", "cosine"))
-    template = resources.files("likewise.pages").joinpath("templates/report.html").read_text()
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
-    html = page.render(
-        style=STYLE,
+    html = render(
+        "report",
         title=_title(values["settings"]),
         summary=_summary(experiment, more),
         measured=measured,

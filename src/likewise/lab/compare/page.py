@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from math import degrees
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment
 
 from likewise.lab.compare.comparison import Comparison
 from likewise.lab.compare.conclusions import conclusions
@@ -16,7 +13,7 @@ from likewise.lab.compare.draw import curves_plot, means_plot
 from likewise.lab.compare.intervals import Estimate
 from likewise.lab.compare.summary import Row
 from likewise.machine import describe, versions
-from likewise.pages.style import STYLE
+from likewise.pages.environment import render
 from likewise.storage import write_text
 
 __all__ = ["PAGE", "write_page"]
@@ -26,11 +23,8 @@ PAGE = "compare.html"
 
 def write_page(found: Comparison) -> Path:
     """Write ``compare.html`` into the comparison's folder; returns it."""
-    template = resources.files("likewise.pages").joinpath("templates/compare.html").read_text()
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.filters |= {"share": _share, "angle": _angle, "half": _half}
-    html = page.from_string(template).render(
-        style=STYLE,
+    html = render(
+        "compare",
         conclusions=conclusions(found),
         rows=found.rows,
         verdict={row.label: _verdict(row, found.reference) for row in found.rows},
@@ -44,6 +38,7 @@ def write_page(found: Comparison) -> Path:
         settings=_pairs(found.settings),
         about=_pairs(describe()) + _pairs(versions()),
         bad=len(found.bad_images),
+        filters={"share": _share, "angle": _angle, "half": _half},
     )
     write_text(found.folder / PAGE, html)
     return found.folder / PAGE

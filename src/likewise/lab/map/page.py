@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment
 from numpy.typing import NDArray
 
 from likewise.data.embeddings import Embeddings
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError, MissingExtra
 from likewise.evaluation.report.page import thumbnail
+from likewise.pages.environment import render
 from likewise.progress import progress
 from likewise.storage import write_text
 
@@ -62,9 +61,8 @@ def write_map(
         raise InputError(f"map: {len(places):,} points; a page holds {MOST:,}; use --limit")
     names = embeddings.names
     identities = _identities(embeddings)
-    template = resources.files("likewise.pages").joinpath("templates/map.html").read_text()
-    page = Environment(autoescape=True).from_string(template)
-    html = page.render(
+    html = render(
+        "map",
         title=title,
         plotly=_plotly(),
         # A closing tag within a name must not end the script.

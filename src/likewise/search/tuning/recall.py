@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.binomial import clopper_pearson
 from likewise.errors import InputError
 from likewise.search.tuning.worth import independent_trials
 
@@ -176,17 +177,8 @@ def recall_of(
     share = float(got.sum()) / total
     found_by, there_by = (np.bincount(group, each[kept]).astype(float) for each in (got, there))
     size = independent_trials(found_by, there_by, part[kept][first])
-    low, high = _binomial_bounds(share, size, 1 - level)
-    return Recall(share, low, high, int(kept.sum()), int(total))
-
-
-def _binomial_bounds(share: float, size: float, tail: float) -> tuple[float, float]:
-    from scipy.special import betaincinv
-
-    hits, misses = share * size, (1 - share) * size
-    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
-    high = float(betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
-    return min(low, share), max(high, share)
+    low, high = clopper_pearson(share * size, size, 2 * level - 1)
+    return Recall(share, min(low, share), max(high, share), int(kept.sum()), int(total))
 
 
 def _floor(truth: Found) -> NDArray[np.float64]:

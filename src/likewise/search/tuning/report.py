@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from likewise.errors import InputError
+from likewise.pages.environment import render
 from likewise.pages.plots import svg
-from likewise.pages.style import STYLE
 from likewise.search.tuning.frontier import Point, frontier, settings_text
 from likewise.search.tuning.frontier_plot import frontier_figure
 from likewise.search.tuning.tuning import Tuning
@@ -79,13 +77,11 @@ def _write_picture(tuning: Tuning, by: str, path: Path) -> None:
 
 
 def _page(tuning: Tuning, command: str) -> str:
-    template = resources.files("likewise.pages").joinpath("templates/tuning.html").read_text()
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     by = next(iter(tuning.aim.targets))
     best = {id(point) for point in frontier(tuning.points, by)}
     ordered = sorted(tuning.points, key=lambda point: point.seconds)
-    return page.render(
-        style=STYLE,
+    return render(
+        "tuning",
         tuning=tuning,
         evidence=tuning.evidence,
         plots=[(name, Markup(svg(frontier_figure(tuning, name)))) for name in tuning.exact.recalls],

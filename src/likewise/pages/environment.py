@@ -1,0 +1,47 @@
+"""The one template environment: every page is a template of ``templates/`` in the one style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+__all__ = ["render"]
+
+
+def render(
+    template: str, /, *, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any
+) -> str:
+    """A self-contained page: the template with its values, escaped, and the style in it.
+
+    Args:
+        template: its name without ``.html``.
+        filters: of this page alone.
+        **values: what the template names, beside ``style``.
+    """
+    environment = _environment()
+    if filters:
+        environment = environment.overlay()
+        environment.filters = environment.filters | dict(filters)
+    return environment.get_template(f"{template}.html").render(style=_style(), **values)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("likewise.pages"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+
+
+@lru_cache(maxsize=1)
+def _style() -> Markup:
+    sheet = resources.files("likewise.pages").joinpath("templates/style.css")
+    return Markup(sheet.read_text(encoding="utf-8"))  # our own file
