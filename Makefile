@@ -34,6 +34,7 @@ lint: install
 figures: install
 	$(BIN)/likewise figures docs/images/losses
 	$(BIN)/python -m docs.figures
+	$(BIN)/python -m docs.figures.architecture
 
 bench: install
 	$(BIN)/python -m benchmarks --json benchmarks.json

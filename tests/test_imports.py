@@ -1,80 +1,68 @@
-"""The house rules that imports can break: data flows one way, and nothing heavy comes in early."""
+"""What imports can break: data flows one way, no circles, and nothing heavy is loaded early."""
 
 from __future__ import annotations
 
-import ast
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "likewise"
-
-# A room imports only from those left of it.
-ORDER = [
-    "distances",
-    "metriclearn",
-    "data",
-    "pages",
-    "models",
-    "faces",
-    "mining",
-    "losses",
-    "search",
-    "evaluation",
-    "training",
-    "inspection",
-    "lab",
-    "gallery",
-    "service",
-    "cli",
-]
-# What every room may use: errors and checks of arguments, files written atomically, progress,
-# threads and devices, which process of a launcher this is, the interval of a counted rate, and
-# gradients that refuse to be differentiated again.
-FOUNDATION = {
-    "arguments", "binomial", "errors", "storage", "terminal", "progress", "machine", "shares",
-    "once_differentiable", "__init__",
-}  # fmt: skip
+from docs import structure
 
 
-def room_of(path: Path) -> str:
-    parts = path.relative_to(SOURCE).parts
-    return parts[0].removesuffix(".py")
+def places(module: str) -> tuple[str, str]:
+    """The package of a module, and the folder in it (nothing at its top)."""
+    package = module.split(".")[1]
+    folder = structure.folder_of(module)
+    return package, "" if folder == module else folder.split(".")[2]
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: write absolute imports"
-            names = [node.module or ""]
-            if node.module == "likewise":
-                names = [f"likewise.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        rooms |= {m[1] for name in names if (m := re.match(r"likewise\.(\w+)", name))}
-    return rooms - {"__version__"}
+@pytest.mark.parametrize("module", sorted(structure.imports()))
+def test_imports_go_one_way(module: str) -> None:
+    package, folder = places(module)
+    allowed = set(structure.FOUNDATION)
+    if package not in structure.FOUNDATION:
+        allowed |= set(structure.PACKAGES[: structure.PACKAGES.index(package) + 1])
+    named = {other for other in structure.imports()[module] if other.count(".")}
+    assert {other.split(".")[1] for other in named} <= allowed
+    inside = structure.FOLDERS.get(package, ())
+    if folder in inside:
+        own = {places(other)[1] for other in named if places(other)[0] == package}
+        assert own - {""} <= set(inside[: inside.index(folder) + 1])
 
 
-@pytest.mark.parametrize(
-    "path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE))
-)
-def test_a_room_imports_only_from_those_left_of_it(path: Path) -> None:
-    room = room_of(path)
-    if room in {"__init__", "__main__"}:  # the front door opens on every room, lazily
-        return
-    allowed = FOUNDATION if room in FOUNDATION else FOUNDATION | set(ORDER[: ORDER.index(room) + 1])
-    assert imported_rooms(path) <= allowed
+def test_every_folder_has_its_place_in_the_order() -> None:
+    found: dict[str, set[str]] = {}
+    for module in structure.modules():
+        if module.count(".") > 1 and (folder := places(module)[1]):
+            found.setdefault(module.split(".")[1], set()).add(folder)
+    assert found == {name: set(inside) for name, inside in structure.FOLDERS.items()}
+
+
+def test_no_circle_of_files_nor_of_folders() -> None:
+    assert structure.circles(structure.imports()) == []
+    assert structure.circles(structure.folders()) == []
+
+
+def test_circles_are_found_where_there_are_some() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"f"}, "f": {"e", "a"}}
+    frozen = {name: frozenset(named) for name, named in graph.items()}
+    assert sorted(structure.circles(frozen)) == [["b", "c"], ["e", "f"]]
+
+
+def test_folders_and_files_stay_small() -> None:
+    counts = structure.files_per_folder()
+    assert not {
+        folder: count
+        for folder, count in counts.items()
+        if count > structure.MOST_FILES and folder != "src/likewise/cli"
+    }
+    assert structure.long_files().keys() <= structure.LONG.keys()
 
 
 def test_no_grab_bag_modules() -> None:
     grab_bags = {"utils", "util", "helpers", "common", "misc", "base"}
-    assert not [p for p in SOURCE.rglob("*") if p.stem in grab_bags]
+    assert not {part for name in structure.modules() for part in name.split(".")} & grab_bags
 
 
 @pytest.mark.parametrize(

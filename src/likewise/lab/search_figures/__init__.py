@@ -1,1 +1,0 @@
-"""Pictures that explain the families of indexes, drawn from indexes over vectors of two numbers."""
