@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import Result, arguments, report, row
 from likewise.data.embeddings import read_embeddings
-from likewise.inspection.same_person import overlap
-from likewise.inspection.templates import make_templates
+from likewise.inspection.centroids import make_centroids
+from likewise.inspection.same_person import identity_overlap
 
 SHARED = 0.05
 SEEDS = range(20)
@@ -69,9 +69,9 @@ def measure(
         half = (len(rows) + int(random.integers(2))) // 2
         in_train[rows[:half]] = in_test[rows[half:]] = True
     train, test = (
-        make_templates(vectors[side], labels[side], len(people)) for side in (in_train, in_test)
+        make_centroids(vectors[side], labels[side], len(people)) for side in (in_train, in_test)
     )
-    pairs = overlap(train, test, false_alarms)
+    pairs = identity_overlap(train, test, false_alarms)
     right = {pair.right for pair in pairs if pair.left == pair.right}
     named = {pair.right for pair in pairs}
     strangers = set(np.flatnonzero(test.sizes).tolist()) - set(both.tolist())

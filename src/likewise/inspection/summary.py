@@ -1,14 +1,14 @@
-"""An inspection in plain words: the terminal and the page say the same."""
+"""The summary of an inspection, as sentences and as a table, for the terminal and the page."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["rows_of", "sentences"]
+__all__ = ["summary_lines", "summary_table"]
 
 
-def sentences(values: dict[str, Any]) -> list[str]:
-    """The inspection in some sentences.
+def summary_lines(values: dict[str, Any]) -> list[str]:
+    """The inspection in a few sentences.
 
     Args:
         values: of ``record``.
@@ -21,44 +21,44 @@ def sentences(values: dict[str, Any]) -> list[str]:
     ]
     counts = values["duplicates"]["counts"]
     lines.append(
-        f"Doubles within identities: {counts['within_identities']:,}, where one photo is enough; "
-        f"across identities: {counts['across_identities']:,}, where one label is wrong."
+        f"Duplicates within an identity: {counts['within_identities']:,}; across identities, where "
+        f"at least one label is wrong: {counts['across_identities']:,}."
     )
     ability = values["ability"]
     if ability is not None and not ability["sufficient"]:
         lines.append(
-            f"This model cannot judge this set: two photos of one identity score above two of "
-            f"different ones with chance {_auc(ability)}, and about {ability['expected']:.0%} of "
-            "right labels would look like strangers. Labels were not judged, and no doubles looked "
-            "for by embedding; take a better model."
+            f"This model is too weak for this set: its verification AUC is {_auc(ability)}, and "
+            f"about {ability['expected']:.0%} of correct labels would look wrong. Labels were not "
+            "checked, and there was no search for duplicates by embedding; use a better model."
         )
     labels = values["labels"]
     if labels is not None:
         if labels["noise"] is not None:
             noise = labels["noise"]
             lines.append(
-                f"About {noise['rate']:.2%} of labels are wrong (95 % interval {noise['low']:.2%} "
-                f"to {noise['high']:.2%}), if every right label is more like its person than "
-                f"{1 - noise['error']:.0%} of strangers are."
+                f"About {noise['rate']:.2%} of labels are wrong (95 % confidence interval "
+                f"{noise['low']:.2%} to {noise['high']:.2%}). This assumes that every correctly "
+                f"labeled photo is more similar to its identity than {1 - noise['error']:.0%} of "
+                "impostors are."
             )
         lines.append(
-            f"Labels more likely wrong than right: {_likely(labels):,}. Pairs of names that look "
-            f"like one person: {len(labels['same_person']):,} (of which about "
-            f"{values['settings']['share_false']:.0%} may be two). Names that look like two "
-            f"people: {len(labels['two_people']):,}."
+            f"Photos more likely mislabeled than not: {_likely(labels):,}. Pairs of identities "
+            f"that look like one person: {len(labels['same_person']):,} (false discovery rate "
+            f"{values['settings']['share_false']:.0%}). Identities that look like two people: "
+            f"{len(labels['two_people']):,}."
         )
     overlap = values["overlap"]
     if overlap is not None:
         against = values["against"]
         lines.append(
             f"{overlap['identities']:,} of the {against['identities']:,} identities of "
-            f"{against['data']} look like somebody here; of those that are not here, about "
-            f"{overlap['false_alarms']:.0%} would be named by chance."
+            f"{against['data']} match an identity of this set; of those that are not in this set, "
+            f"about {overlap['false_alarms']:.0%} match by chance."
         )
     return lines
 
 
-def rows_of(values: dict[str, Any]) -> list[tuple[str, str]]:
+def summary_table(values: dict[str, Any]) -> list[tuple[str, str]]:
     """The inspection as a table of two columns.
 
     Args:
@@ -70,7 +70,7 @@ def rows_of(values: dict[str, Any]) -> list[tuple[str, str]]:
         ("photos", f"{values['photos']:,}"),
         ("identities", f"{values['identities']:,}"),
         (
-            "photos of an identity",
+            "photos per identity",
             f"{each['least']:,} to {each['most']:,}, median {each['median']:g}",
         ),
         ("bytes", f"{values['bytes'] / 1e6:,.1f} MB"),
@@ -81,29 +81,30 @@ def rows_of(values: dict[str, Any]) -> list[tuple[str, str]]:
             "–" if side is None else f"{side['least']} to {side['most']}, median {side['median']}",
         ),
         ("cannot be read", f"{len(values['broken']):,}"),
-        ("doubles, same pixels", f"{counts['exact']:,}"),
-        ("doubles, same picture", f"{counts['near']:,}"),
+        ("exact duplicates", f"{counts['exact']:,}"),
+        ("near-duplicates", f"{counts['near']:,}"),
     ]
     if values["duplicates"]["embedding_threshold"] is not None:
         rows.append(
             (
-                f"doubles by embedding, cosine ≥ {values['duplicates']['embedding_threshold']:.3f} "
-                f"and pixels ≥ {values['duplicates']['embedding_pixels']:.2f}",
+                "duplicates by embedding, cosine ≥ "
+                f"{values['duplicates']['embedding_threshold']:.3f} and correlation of pixels ≥ "
+                f"{values['duplicates']['embedding_pixels']:.2f}",
                 f"{counts['embedding']:,}",
             )
         )
     rows += [
-        ("doubles within identities", f"{counts['within_identities']:,}"),
-        ("doubles across identities", f"{counts['across_identities']:,}"),
+        ("duplicates within an identity", f"{counts['within_identities']:,}"),
+        ("duplicates across identities", f"{counts['across_identities']:,}"),
     ]
     if values["splits"] is not None:
-        rows.append(("doubles across splits", f"{counts['across_splits']:,}"))
+        rows.append(("duplicates across splits", f"{counts['across_splits']:,}"))
         rows += [
             (f"identities in {name}", f"{count:,}")
             for name, count in values["splits"]["shared_identities"].items()
         ]
     if values["ability"] is not None:
-        rows.append(("AUC of this model on these labels", _auc(values["ability"])))
+        rows.append(("verification AUC of this model", _auc(values["ability"])))
     labels = values["labels"]
     if labels is not None:
         if labels["noise"] is not None:
@@ -112,23 +113,23 @@ def rows_of(values: dict[str, Any]) -> list[tuple[str, str]]:
                 ("wrong labels", f"{noise['rate']:.2%} ({noise['low']:.2%} to {noise['high']:.2%})")
             )
         rows += [
-            ("labels more likely wrong than right", f"{_likely(labels):,}"),
-            ("pairs of names that look like one person", f"{len(labels['same_person']):,}"),
-            ("names that look like two people", f"{len(labels['two_people']):,}"),
+            ("photos more likely mislabeled than not", f"{_likely(labels):,}"),
+            ("pairs of identities that look like one person", f"{len(labels['same_person']):,}"),
+            ("identities that look like two people", f"{len(labels['two_people']):,}"),
         ]
     if values["against"] is not None:
         other = values["against"]["data"]
-        rows.append((f"doubles with {other}", f"{counts['between_sets']:,}"))
+        rows.append((f"duplicates of photos of {other}", f"{counts['between_sets']:,}"))
         if values["overlap"] is not None:
             rows.append(
-                (f"identities of {other} found here", f"{values['overlap']['identities']:,}")
+                (f"identities of {other} found in this set", f"{values['overlap']['identities']:,}")
             )
     return rows
 
 
 def _auc(ability: dict[str, Any]) -> str:
     auc = ability["auc"]
-    return f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}; 0.5 is guessing)"
+    return f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}; 0.5 is chance)"
 
 
 def _likely(labels: dict[str, Any]) -> int:
