@@ -59,7 +59,7 @@ def test_people_get_a_table_and_sentences(
     code, out, err = run(capsys, "data", "inspect", many)
     assert code == 0
     assert re.search(r"exact duplicates\W+1\b", out)
-    assert "Doubles within identities: 1, where" in out
+    assert "Duplicates within an identity: 1; across" in out
     assert "broken.jpg: not an image" in err
     assert "labels were not judged" in err
     code, out, _ = run(capsys, "data", "inspect", many, "--headers-only", "--out", tmp_path / "r")

@@ -199,9 +199,7 @@ def test_the_distribution_of_impostor_scores_is_that_of_samples() -> None:
     for level in (0.01, 0.05, 0.2, 0.5):
         assert np.mean(chances <= level) <= 1.6 * level
     assert np.mean(chances <= 0.5) >= 0.2
-    labels[(labels < 60) & (np.arange(len(labels)) % 2 == 0)] += (
-        1500  # sixty split in two
-    )
+    labels[(labels < 60) & (np.arange(len(labels)) % 2 == 0)] += 1500  # sixty split in two
     bent = fit_impostor_scores(make_centroids(vectors, labels, 1560))
     lines = [found.location + found.scale * np.log(1500 / 0.01) for found in (impostors, bent)]
     assert lines[1] == pytest.approx(lines[0], abs=0.03)  # where one in a hundred is named
