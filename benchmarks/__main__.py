@@ -9,6 +9,7 @@ from benchmarks import (
     data,
     demo,
     evaluation,
+    known_classes,
     lfw,
     losses,
     metrics,
@@ -20,8 +21,8 @@ from benchmarks import (
 from benchmarks.measure import Result, arguments, report
 
 BENCHMARKS = (
-    cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, overlap,
-    coverage, search,
+    cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, known_classes,
+    overlap, coverage, search,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ QUICK = [
     LMNN(max_iter=5),
     JointBayesian(max_iter=20),
 ]
-pytestmark = pytest.mark.filterwarnings("ignore")  # few steps: not at rest, as we know
+pytestmark = pytest.mark.filterwarnings("ignore")  # few steps: not converged, as we know
 
 
 @pytest.mark.parametrize("metric", QUICK, ids=lambda m: type(m).__name__)

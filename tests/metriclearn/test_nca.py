@@ -14,7 +14,7 @@ X = (X - X.mean(0)) / 4
 
 
 def objective_loop(factor) -> float:
-    """The expected number of samples whose random neighbour is of their class."""
+    """The expected number of samples whose random neighbor is of their class."""
     total = 0.0
     for i in range(len(X)):
         near = [0.0 if j == i else np.exp(-(np.sum((factor @ (X[i] - X[j])) ** 2))) for j in
