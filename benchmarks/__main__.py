@@ -1,4 +1,4 @@
-"""Every benchmark in one run: ``python -m benchmarks [--quick] [--json FILE]``."""
+"""All benchmarks in one run: ``python -m benchmarks [--quick] [--json FILE]``."""
 
 from __future__ import annotations
 
