@@ -15,7 +15,7 @@ from likewise.lab.compare.intervals import estimate, mean_difference
 from likewise.lab.compare.metrics import RunMetrics, compute_metrics
 from likewise.lab.compare.peak_memory import peak_tensor_bytes
 from likewise.lab.compare.record import CurvePoint, Key, Record
-from likewise.lab.compare.summary import summarise
+from likewise.lab.compare.summary import summarize
 
 
 def test_the_interval_of_two_runs_is_a_closed_form() -> None:
@@ -99,7 +99,7 @@ def test_a_table_by_hand() -> None:
             Record(Key("arcface", 1, "run", 0), Choice("arcface", 1e-3, {}), 20, error="no"),
         ],
     }
-    rows, target, reference = summarise(runs, {"softmax": ["fold 1: lr 0.001"]})
+    rows, target, reference = summarize(runs, {"softmax": ["fold 1: lr 0.001"]})
     assert [row.label for row in rows] == ["cosface", "softmax", "arcface"]
     assert reference == "softmax"
     assert target.auc == pytest.approx(0.5 + 0.95 * (0.905 - 0.5))
@@ -113,4 +113,4 @@ def test_a_table_by_hand() -> None:
     assert "tar" not in best.estimates
     assert best.curve == ((10, pytest.approx(0.8)), (20, pytest.approx(0.905)))
     assert (failed.runs, failed.failed) == (0, ("no",))
-    assert summarise(runs, {}, target=0.75)[0][1].epochs_to_target == 20
+    assert summarize(runs, {}, target=0.75)[0][1].epochs_to_target == 20

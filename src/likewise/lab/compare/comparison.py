@@ -17,7 +17,7 @@ from likewise.data.manifest import Manifest
 from likewise.lab.compare.candidates import candidates_of
 from likewise.lab.compare.conditions import comparison_recipe, conditions_of, ranges_of
 from likewise.lab.compare.runner import Runner
-from likewise.lab.compare.summary import Row, Target, summarise
+from likewise.lab.compare.summary import Row, Target, summarize
 from likewise.machine import describe, versions
 from likewise.storage import write_json
 from likewise.training.recipe.recipe import Recipe
@@ -98,7 +98,7 @@ def compare(
         seeds: number of final runs on each fold.
         folds: number of folds, if there is no fixed test set.
         trials: number of tuning trials per loss; with 1, the middle of the search space is used.
-        target: the target AUC; see ``summarise``.
+        target: the target AUC; see ``summarize``.
         budget: seconds per run, instead of the recipe's epochs: the number of whole epochs that a
             loss trains in that time, measured once at the beginning.
         num_threads: number of torch threads on the CPU; with 1, results do not depend on the
@@ -134,7 +134,7 @@ def compare(
                 "same command",
                 signal.SIGINT,
             ) from None
-    rows, goal, reference = summarise(runs, tuned, target)
+    rows, goal, reference = summarize(runs, tuned, target)
     found = Comparison(
         rows, goal, reference, conditions_of(runner), ranges_of(runner), runner.folder,
         runner.photos.bad,

@@ -27,7 +27,7 @@ from likewise.training.trainer import Trainer
 
 __all__ = ["Runner", "best_trial"]
 
-RUNS, PACE, RECIPE = "runs", "pace", "recipe.yaml"
+RUNS, BUDGETS, RECIPE = "runs", "pace", "recipe.yaml"
 Rows = NDArray[np.int64]
 
 
@@ -106,7 +106,7 @@ class Runner:
         fold = self.folds[0]
         key = Key(candidate.label, fold.number, "run", 0)
         choice = self._choice(candidate, fold.training, 0)
-        return epochs_within(seconds, self._single(key, choice, fold), self.folder / PACE)
+        return epochs_within(seconds, self._single(key, choice, fold), self.folder / BUDGETS)
 
     def _check_settings(self) -> None:
         """Build the trainer, and each loss once, so that mistakes are reported at the start."""
@@ -230,9 +230,8 @@ class Runner:
 
     def _folds_in_words(self) -> str:
         if self.fixed_test:
-            return (
-                f"{len(self.folds[0].training):,} photos, {len(self.folds[0].test):,} test photos"
-            )
+            fold = self.folds[0]
+            return f"{len(fold.training):,} training photos, {len(fold.test):,} test photos"
         return f"{len(self.photos.labels):,} photos in {len(self.folds)} folds"
 
 

@@ -90,11 +90,8 @@ class SingleRun:
         trainer, sampler, batches = self.parts()
         labels = self.photos.labels[self.unseen]
         epochs = self.recipe.schedule.epochs
-        kept = (
-            {round(epochs * (n + 1) / CURVE_POINTS) for n in range(CURVE_POINTS)}
-            if final
-            else {epochs}
-        )
+        points = CURVE_POINTS if final else 1
+        kept = {round(epochs * (n + 1) / points) for n in range(points)}
         curve, speeds = [], []
         for epoch in range(1, epochs + 1):
             report = trainer.run_epoch(
@@ -117,7 +114,7 @@ class SingleRun:
         )
 
     def parts(self) -> tuple[Trainer, EpochSampler, ViewBatches]:
-        """The untrained trainer, the sampler and the batches; they depend only on the seed."""
+        """The untrained trainer, the sampler and the batches; all randomness is from the seed."""
         recipe = recipe_of(self.recipe, self.choice, self.seed)
         _, classes = np.unique(self.photos.labels[self.training], return_inverse=True)
         classes = classes.astype(np.int64)

@@ -11,7 +11,7 @@ from typing import Any
 from likewise.lab.compare.intervals import Estimate, estimate, mean_difference
 from likewise.lab.compare.record import CurvePoint, Record
 
-__all__ = ["METRICS", "Row", "Target", "summarise"]
+__all__ = ["METRICS", "Row", "Target", "summarize"]
 
 METRICS = (
     "auc", "eer", "tar", "recall_at_1", "map_at_r", "within", "between", "overlap",
@@ -69,7 +69,7 @@ class Row:
         return asdict(self)
 
 
-def summarise(
+def summarize(
     runs: dict[str, list[Record]], tuned: dict[str, list[str]], target: float | None = None
 ) -> tuple[list[Row], Target, str]:
     """The rows, the best loss first, losses without a finished run last.
