@@ -65,7 +65,9 @@ def _plots(found: Inspection) -> list[tuple[str, str]]:
     sizes = counts_by_size(np.bincount(found.manifest.labels).tolist())
     plots = [
         (
-            bar_chart([(f"{high:,}", count) for _, high, count in sizes], "photos, up to"),
+            bar_chart(
+                [(f"{high:,}", count) for _, high, count in sizes], "photos per identity, up to"
+            ),
             "The number of identities by their number of photos.",
         )
     ]

@@ -68,9 +68,7 @@ def _overlapping(others: Sequence[Row], best: Row) -> list[str]:
         for row in others
         if row.estimates["auc"].mean + (row.estimates["auc"].half or 0.0) >= top.mean - top.half
     ]
-    return [
-        f"Losses whose confidence interval overlaps with that of {best.label}: {_listed(within)}."
-    ]
+    return [f"Confidence intervals that overlap with that of {best.label}: {_listed(within)}."]
 
 
 def _auc(row: Row) -> str:
