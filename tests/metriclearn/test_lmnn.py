@@ -1,4 +1,4 @@
-"""LMNN against plain loops and finite differences; its search; its memory."""
+"""LMNN against plain loops and finite differences; its optimizer; its memory."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_the_objective_falls_and_neighbors_are_right(load) -> None:
     assert neighbors.score(metric.transform(X[~train]), y[~train]) > 0.94
 
 
-def test_a_given_start_is_where_the_search_begins() -> None:
+def test_a_given_initial_factor_is_used() -> None:
     X, y = uneven()
     start = 0.1 * np.random.default_rng(3).normal(size=(2, 4))
     metric = LMNN(init=start, max_iter=300).fit(X, y)

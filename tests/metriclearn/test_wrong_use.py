@@ -1,4 +1,4 @@
-"""What is refused, and in which words."""
+"""Wrong use and its error messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_widths_and_pairs_that_do_not_fit(name) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_before_the_fit_there_is_no_metric(name, tmp_path) -> None:
+def test_use_before_fit_is_refused(name, tmp_path) -> None:
     metric = clone(METRICS[name])
     for use in (
         lambda: metric.transform(X),
@@ -79,7 +79,7 @@ def test_before_the_fit_there_is_no_metric(name, tmp_path) -> None:
         ([["a", "b"]] * 24, "could not convert string"),
     ],
 )
-def test_rows_that_hold_no_metric(name, rows, message) -> None:
+def test_rows_without_a_metric_are_refused(name, rows, message) -> None:
     with pytest.raises(InputError, match=message):
         clone(METRICS[name]).fit(rows, Y)
 
@@ -95,7 +95,7 @@ def test_rows_that_hold_no_metric(name, rows, message) -> None:
         (np.linspace(0, 1, 24), "Unknown label type: continuous"),
     ],
 )
-def test_labels_that_teach_nothing(name, labels, message) -> None:
+def test_labels_without_information_are_refused(name, labels, message) -> None:
     with pytest.raises(InputError, match=message):
         clone(METRICS[name]).fit(X, labels)
 

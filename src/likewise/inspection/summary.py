@@ -15,8 +15,8 @@ def summary_lines(values: dict[str, Any]) -> list[str]:
     """
     each = values["photos_per_identity"]
     lines = [
-        f"{values['photos']:,} photos of {values['identities']:,} identities, from "
-        f"{each['least']:,} to {each['most']:,} of each (median {each['median']:g}); "
+        f"{values['photos']:,} photos of {values['identities']:,} identities, "
+        f"{each['least']:,} to {each['most']:,} per identity (median {each['median']:g}); "
         f"{len(values['broken']):,} cannot be read."
     ]
     counts = values["duplicates"]["counts"]

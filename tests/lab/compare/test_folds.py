@@ -1,4 +1,4 @@
-"""Who is where: no identity on two sides, and every photo tested once."""
+"""Folds: disjoint identities, and every photo tested once."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_folds_are_disjoint_in_identities_and_cover_all(photos: PhotoSet) -> Non
     assert all((a.test == b.test).all() for a, b in zip(folds, again, strict=True))
 
 
-def test_views_show_the_person_of_the_photo(photos: PhotoSet) -> None:
-    """Of all photos, the mean view looks most like one of the same person."""
+def test_views_show_the_same_person_as_the_photo(photos: PhotoSet) -> None:
+    """The nearest photo of the mean view is of the same person."""
     views = photos.views.float().flatten(2).mean(1)
     own = photos.pixels.float().flatten(1)
     nearest = torch.cdist(views, own).argmin(1).numpy()

@@ -1,4 +1,4 @@
-"""The page and the command: all in one file, every row in it, wrong use in one line."""
+"""The page and the command: a self-contained page with every row, and one-line errors."""
 
 from __future__ import annotations
 
