@@ -1,9 +1,10 @@
-"""Ratios against peers and bounds, measured in one run."""
+"""Benchmarks: ratios against other libraries and against bounds, measured in one run."""
 
 from __future__ import annotations
 
 import os
 
-# Threads that spin while they wait lose whole time slices to any busy neighbour, and short
-# operations lose the most. Both sides of every ratio wait asleep; set before torch starts.
+# Threads that spin while waiting lose whole time slices on a busy machine, which affects short
+# operations most. So threads sleep while waiting, on both sides of every ratio. This must be set
+# before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

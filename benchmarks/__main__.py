@@ -1,4 +1,4 @@
-"""Every benchmark in one run: ``python -m benchmarks [--quick] [--json FILE]``."""
+"""All benchmarks in one run: ``python -m benchmarks [--quick] [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from benchmarks import (
     data,
     demo,
     evaluation,
+    known_classes,
     lfw,
     losses,
     metrics,
@@ -20,8 +21,8 @@ from benchmarks import (
 from benchmarks.measure import Result, arguments, report
 
 BENCHMARKS = (
-    cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, overlap,
-    coverage, search,
+    cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, known_classes,
+    overlap, coverage, search,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long a person waits for nothing: the import, and the help.
+"""Start-up time: the import of the package, and ``likewise --help``.
 
 python -m benchmarks.cli [--quick] [--json FILE]
 """
@@ -17,14 +17,14 @@ def python(code: str) -> None:
 
 
 def import_seconds(rounds: int) -> Result:
-    """``import likewise`` beyond what Python itself takes to start."""
+    """Seconds of ``import likewise``, without the start of Python itself."""
     ours, bare = interleaved([lambda: python("import likewise"), lambda: python("")], rounds)
     value = median(a - b for a, b in zip(ours, bare, strict=True))
     return row("cli.import_s", value, "s", "<= 0.3", value <= 0.3)
 
 
 def help_seconds(rounds: int) -> Result:
-    """``likewise --help``, from start to end."""
+    """Seconds of ``likewise --help``, including the start of Python."""
     command = [sys.executable, "-m", "likewise", "--help"]
     (found,) = interleaved(
         [lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)], rounds

@@ -1,4 +1,4 @@
-"""The demo over five seeds: verification AUC on people never seen, beside the best baseline.
+"""The demo with five seeds: verification AUC on unseen people, and that of the best baseline.
 
 python -m benchmarks.demo [--quick] [--json FILE]
 """

@@ -1,4 +1,4 @@
-"""How every benchmark measures: sides interleaved, memory in a fresh process, one JSON form."""
+"""Shared by all benchmarks: interleaved timing, memory in a fresh process, and the JSON format."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Result(TypedDict):
 
 
 def interleaved(fns: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Seconds of each function in each round, after one round to warm up: [function][round].
+    """Seconds of each function in each round, after one warm-up round: [function][round].
 
-    The sides take turns within a round, so what disturbs the machine disturbs them alike.
+    The functions alternate within a round, so other load on the machine affects them equally.
     """
     seconds: list[list[float]] = [[] for _ in fns]
     for number in range(rounds + 1):
@@ -43,7 +43,7 @@ def interleaved(fns: Sequence[Callable[[], object]], rounds: int) -> list[list[f
 
 
 def fresh(code: str, environment: Mapping[str, str] | None = None) -> str:
-    """What a fresh Python process that runs ``code`` prints."""
+    """The standard output of ``code`` in a fresh Python process."""
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[1],  # where ``benchmarks`` is found
@@ -56,36 +56,36 @@ def fresh(code: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def resident_bytes(*, peak: bool = False) -> int:
-    """Resident memory of this process, now or at its largest (Linux)."""
-    # Not ru_maxrss: a child inherits that of the process that forked it.
+    """Resident memory of this process, current or peak (Linux)."""
+    # Not ru_maxrss: a child process inherits the value of its parent.
     key = "VmHWM:" if peak else "VmRSS:"
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024
 
 
 def peak_gib(code: str) -> float:
-    """The largest resident memory, in GiB, of a fresh Python process that runs ``code``."""
+    """The peak resident memory, in GiB, of ``code`` in a fresh Python process."""
     tail = "\nfrom benchmarks.measure import resident_bytes\nprint(resident_bytes(peak=True))"
     return int(fresh(code + tail).split()[-1]) / 2**30
 
 
 def arguments(description: str | None) -> argparse.Namespace:
-    """The options that every benchmark has."""
+    """The command-line options of every benchmark."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds: within a minute")
-    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    parser.add_argument("--json", metavar="FILE", help="write the results to FILE")
     return parser.parse_args()
 
 
 def row(name: str, value: float, unit: str, bar: str = "–", holds: bool = True) -> Result:
-    """One result; without a bar it only informs."""
+    """One result; without a bar it is only informative."""
     return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
 
 
 def report(results: Sequence[Result], json_path: str | None) -> None:
-    """Print one line a result, and write them all as JSON if a path is given."""
+    """Print one line per result, and write all results as JSON if a path is given."""
     for result in results:
         verdict = "holds" if result["holds"] else "FALLS SHORT"
         bar = f"bar {result['bar']:8} {verdict}" if result["bar"] != "–" else ""

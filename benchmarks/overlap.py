@@ -1,7 +1,7 @@
-"""People whom a training and a test set share under other names: found, and false alarms.
+"""Identities in both a training and a test set under different names: share found, false alarms.
 
-LFW's people with two photos or more, parted into two sets that share 5 % of them, half of their
-photos on each side; the reference model's embeddings.
+The people of LFW with at least two photos are split into two sets that share 5 % of them, with half
+of their photos in each; embeddings of the reference model.
 
 python -m benchmarks.overlap [--quick] [--json FILE]
 
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import Result, arguments, report, row
 from likewise.data.embeddings import read_embeddings
-from likewise.inspection.same_person import overlap
-from likewise.inspection.templates import make_templates
+from likewise.inspection.centroids import make_centroids
+from likewise.inspection.same_person import identity_overlap
 
 SHARED = 0.05
 SEEDS = range(20)
@@ -29,14 +29,14 @@ SEEDS = range(20)
 
 @dataclass(frozen=True)
 class Outcome:
-    """Parts of the shared identities, and of those that are not."""
+    """The share of shared identities found, and of other identities matched wrongly."""
 
     found: float
     false_alarms: float
 
 
 def reference_people(lfw: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Unit-length embeddings and labels of the photos of people with several."""
+    """Unit-length embeddings and labels of the people with at least two photos."""
     stored = read_embeddings(
         lfw / "reference_embeddings_128.npy", lfw / "reference_embeddings_files.txt"
     )
@@ -56,7 +56,7 @@ def measure(
     shared: float = SHARED,
     false_alarms: float = 0.01,
 ) -> Outcome:
-    """Part the people into two sets, look for those in both, and count."""
+    """Split the people into two sets, search for those in both, and count."""
     random = np.random.default_rng(seed)
     people = random.permutation(int(labels.max()) + 1)
     both = people[: round(shared * len(people))]
@@ -65,23 +65,23 @@ def measure(
     in_test = np.isin(labels, alone[len(alone) // 2 :])
     for person in both:
         rows = random.permutation(np.flatnonzero(labels == person))
-        # Of three photos one side gets two, now this one and now that.
+        # An odd number of photos is rounded up or down at random.
         half = (len(rows) + int(random.integers(2))) // 2
         in_train[rows[:half]] = in_test[rows[half:]] = True
     train, test = (
-        make_templates(vectors[side], labels[side], len(people)) for side in (in_train, in_test)
+        make_centroids(vectors[side], labels[side], len(people)) for side in (in_train, in_test)
     )
-    pairs = overlap(train, test, false_alarms)
+    pairs = identity_overlap(train, test, false_alarms)
     right = {pair.right for pair in pairs if pair.left == pair.right}
     named = {pair.right for pair in pairs}
-    strangers = set(np.flatnonzero(test.sizes).tolist()) - set(both.tolist())
-    return Outcome(len(right) / max(len(both), 1), len(named & strangers) / len(strangers))
+    others = set(np.flatnonzero(test.sizes).tolist()) - set(both.tolist())
+    return Outcome(len(right) / max(len(both), 1), len(named & others) / len(others))
 
 
 def results(*, quick: bool) -> list[Result]:
     data = os.environ.get("LIKEWISE_DATA")
     if not data:
-        print("overlap: left out; LIKEWISE_DATA names no folder of real data", file=sys.stderr)
+        print("overlap: skipped; set LIKEWISE_DATA to the folder of real data", file=sys.stderr)
         return []
     photos = reference_people(Path(data) / "lfw")
     outcomes = [measure(*photos, seed=seed) for seed in (SEEDS[:5] if quick else SEEDS)]

@@ -58,8 +58,8 @@ def test_people_get_a_table_and_sentences(
 ) -> None:
     code, out, err = run(capsys, "data", "inspect", many)
     assert code == 0
-    assert re.search(r"doubles, same pixels\W+1\b", out)
-    assert "Doubles within identities: 1, where" in out
+    assert re.search(r"exact duplicates\W+1\b", out)
+    assert "Duplicates within an identity: 1; across" in out
     assert "broken.jpg: not an image" in err
     assert "labels were not judged" in err
     code, out, _ = run(capsys, "data", "inspect", many, "--headers-only", "--out", tmp_path / "r")
@@ -87,10 +87,10 @@ def test_wrong_use_is_one_line_and_code_2(
         (["inspect", many, "--against", photos, "--against-embeddings", vectors], "needs --embed"),
         (["inspect", many, "--against", photos, "--embeddings", vectors, "--ids", names],
          "give --against-embeddings"),
-        (["inspect", many, "--false-alarms", 2], "between 0 and 0.5"),
+        (["inspect", many, "--false-alarms", 2], "above 0 and below 0.5"),
         (["inspect", many, "--model", tmp_path / "none"], "not found"),
         (["clean", many, "--from", tmp_path / "none", *out], "no such file"),
-        (["clean", photos, "--from", tmp_path / "r", *out], "of another set"),
+        (["clean", photos, "--from", tmp_path / "r", *out], "inspection of another set"),
         (["clean", many, "--from", tmp_path / "r", "--drop", "doubles", *out], "unknown value"),
         (["clean", many, "--from", tmp_path / "r", "--merge", *out], "inspect again with --model"),
         (["clean", many, "--from", tmp_path / "r", "--out", tmp_path / "c.txt"], "written as .csv"),

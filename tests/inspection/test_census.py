@@ -1,4 +1,4 @@
-"""Every photo is read once, and told for what it is."""
+"""Every photo is read once, and its properties are recorded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def odd_photos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_each_photo_is_told_for_what_it_is(tmp_path: Path) -> None:
+def test_the_properties_of_each_photo(tmp_path: Path) -> None:
     manifest = read_manifest(odd_photos(tmp_path))
     census = take_census(manifest)
     of = {Path(name).name: row for row, name in enumerate(manifest.names)}

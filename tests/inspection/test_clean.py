@@ -12,8 +12,8 @@ import pytest
 from likewise.data.manifest import Manifest, read_manifest
 from likewise.errors import InputError
 from likewise.inspection import inspect_photos
-from likewise.inspection.clean import CleanRules, clean_manifest, read_inspection, write_clean
-from likewise.inspection.record import FORMAT, record
+from likewise.inspection.clean import CleanRules, clean_manifest, write_clean
+from likewise.inspection.record import FORMAT, read_inspection, record
 from likewise.storage import write_json
 from tests.conftest import PEOPLE, make_photos
 
@@ -30,7 +30,7 @@ def row(name: str) -> int:
     return (NAMES if name in NAMES else PHOTOS).index(name)
 
 
-def double(left: str, right: str, supported: str | None = None, **more: Any) -> dict[str, Any]:
+def duplicate(left: str, right: str, supported: str | None = None, **more: Any) -> dict[str, Any]:
     return {
         "left_row": row(left), "right_row": row(right), "score": 0.97, "kind": "near",
         "between_sets": False, "across_identities": left[0] != right[0],
@@ -50,7 +50,7 @@ def same(left: str, right: str, share_false: float) -> dict[str, Any]:
 
 
 def inspection(
-    doubles: list[dict[str, Any]] | None = None,
+    duplicates: list[dict[str, Any]] | None = None,
     broken: tuple[str, ...] = (),
     mislabels: list[dict[str, Any]] | None = None,
     same_person: list[dict[str, Any]] | None = None,
@@ -59,7 +59,7 @@ def inspection(
     return {
         "format": FORMAT,
         "broken": [{"row": row(name), "reason": "cut"} for name in broken],
-        "duplicates": {"found": doubles or []},
+        "duplicates": {"found": duplicates or []},
         "pixels": {str(row(name)): count for name, count in (pixels or {}).items()},
         "labels": {"mislabels": mislabels or [], "same_person": same_person or []},
     }
@@ -73,31 +73,31 @@ def without(*gone: str) -> str:
     return " ".join(name for name in NAMES if name not in gone)
 
 
-def test_of_doubles_within_an_identity_the_largest_stays() -> None:
-    chain = [double("a/1", "a/2"), double("a/2", "a/3")]
+def test_of_duplicates_within_an_identity_the_largest_stays() -> None:
+    chain = [duplicate("a/1", "a/2"), duplicate("a/2", "a/3")]
     assert kept(inspection(chain)) == without("a/2", "a/3")
     assert kept(inspection(chain, pixels={"a/1": 4, "a/2": 9, "a/3": 9})) == without("a/1", "a/3")
     assert kept(inspection(chain, broken=("a/1",))) == without("a/1", "a/3")
 
 
-def test_a_double_of_a_test_photo_leaves_training() -> None:
+def test_a_duplicate_of_a_test_photo_leaves_training() -> None:
     split = ["train"] * 9
     split[1] = "test"
-    found = inspection([double("a/1", "a/2")], pixels={"a/1": 900, "a/2": 4})
+    found = inspection([duplicate("a/1", "a/2")], pixels={"a/1": 900, "a/2": 4})
     assert kept(found, split=split) == without("a/1")
 
 
-def test_of_doubles_across_identities_the_supported_one_stays_or_none() -> None:
-    assert kept(inspection([double("a/1", "b/1", "b/1")])) == without("a/1")
-    assert kept(inspection([double("a/1", "b/1")])) == without("a/1", "b/1")
-    torn = [double("a/1", "b/1", "b/1"), double("a/1", "c/1", "a/1")]
+def test_of_duplicates_across_identities_the_supported_one_stays_or_none() -> None:
+    assert kept(inspection([duplicate("a/1", "b/1", "b/1")])) == without("a/1")
+    assert kept(inspection([duplicate("a/1", "b/1")])) == without("a/1", "b/1")
+    torn = [duplicate("a/1", "b/1", "b/1"), duplicate("a/1", "c/1", "a/1")]
     assert kept(inspection(torn)) == without("a/1", "b/1", "c/1")
-    elsewhere = double("a/1", "b/1", between_sets=True)
+    elsewhere = duplicate("a/1", "b/1", between_sets=True)
     assert kept(inspection([elsewhere])) == without()
 
 
-def test_merged_names_make_doubles_of_one_identity() -> None:
-    found = inspection([double("a/1", "b/1")], same_person=[same("a", "b", 0.001)])
+def test_merged_names_make_duplicates_of_one_identity() -> None:
+    found = inspection([duplicate("a/1", "b/1")], same_person=[same("a", "b", 0.001)])
     cleaned = clean_manifest(manifest(), found, CleanRules(("duplicates",), merge=True))
     assert cleaned.manifest.names == without("b/1").split()
     assert cleaned.manifest.identities == ["a", "c", "d"]
@@ -114,7 +114,7 @@ def test_names_are_merged_into_that_with_most_photos() -> None:
     assert clean_manifest(manifest(), found, looser).manifest.identities == ["a", "b"]
 
 
-def test_names_that_a_misfiled_photo_makes_alike_are_not_merged() -> None:
+def test_names_that_a_mislabeled_photo_makes_alike_are_not_merged() -> None:
     found = inspection(mislabels=[doubt("a/1", 0.95)], same_person=[same("a", "d", 0.001)])
     rules = CleanRules(("mislabelled",), merge=True)
     cleaned = clean_manifest(manifest(), found, rules)
@@ -150,8 +150,8 @@ def test_a_row_that_is_listed_twice_stays_once(tmp_path: Path) -> None:
     )
     assert dropped_of(manifest) == (
         ["anna/0.png", "./bob/0.png"],
-        [("bob/0.png", "double within an identity", "./bob/0.png"),
-         ("anna/0.png", "double within an identity", "anna/0.png")],
+        [("bob/0.png", "duplicate within an identity", "./bob/0.png"),
+         ("anna/0.png", "duplicate within an identity", "anna/0.png")],
     )  # fmt: skip
 
 
@@ -159,13 +159,13 @@ def test_one_photo_under_two_people_goes_from_both(tmp_path: Path) -> None:
     manifest = listed_twice(tmp_path, "anna/0.png,anna\nbob/0.png,bob\nanna/0.png,bob\n")
     assert dropped_of(manifest) == (
         ["bob/0.png"],
-        [("anna/0.png", "double across identities", "anna/0.png")] * 2,
+        [("anna/0.png", "duplicate across identities", "anna/0.png")] * 2,
     )
 
 
 def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos")
-    found = inspection([double("anna/0.png", "anna/1.png")], broken=("bob/2.png",))
+    found = inspection([duplicate("anna/0.png", "anna/1.png")], broken=("bob/2.png",))
     before = sorted((p, p.read_bytes()) for p in photos.rglob("*.png"))
     cleaned = clean_manifest(read_manifest(photos), found)
     changes = write_clean(cleaned, tmp_path / "clean.csv")
@@ -175,7 +175,7 @@ def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
     with changes.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["path"], row["reason"], row["other"]) for row in rows] == [
-        ("anna/1.png", "double within an identity", "anna/0.png"),
+        ("anna/1.png", "duplicate within an identity", "anna/0.png"),
         ("bob/2.png", "broken", ""),
     ]
     write_clean(cleaned, tmp_path / "clean.parquet")
@@ -187,12 +187,12 @@ def test_wrong_use_is_said(tmp_path: Path) -> None:
         CleanRules(("duplicate",))
     with pytest.raises(InputError, match="inspect again with --model"):
         clean_manifest(manifest(), {**inspection(), "labels": None}, CleanRules(merge=True))
-    with pytest.raises(InputError, match="nothing would be left"):
+    with pytest.raises(InputError, match="no photo would be kept"):
         clean_manifest(manifest(), inspection(broken=NAMES))
     with pytest.raises(InputError, match="no such file"):
         read_inspection(tmp_path, manifest())
     write_json(tmp_path / "inspect.json", {"format": "else"})
-    with pytest.raises(InputError, match="no inspection"):
+    with pytest.raises(InputError, match="not an inspection"):
         read_inspection(tmp_path, manifest())
     write_json(tmp_path / "inspect.json", {**inspection(), "fingerprint": "of others"})
     with pytest.raises(InputError, match="of another set"):

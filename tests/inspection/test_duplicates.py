@@ -1,4 +1,4 @@
-"""Planted doubles are found, strangers are not taken for them, and the searches are exact."""
+"""Planted duplicates are found, different people are not reported, and the searches are exact."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from PIL import ImageEnhance
 
 from likewise.data.manifest import read_manifest
 from likewise.inspection.census import Census, take_census
-from likewise.inspection.copies import copied, lines_from_copies
+from likewise.inspection.copy_thresholds import copied, thresholds_from_copies
 from likewise.inspection.duplicates import (
     embedding_duplicates,
     exact_duplicates,
     near_duplicates,
+    pairs_above,
 )
-from likewise.inspection.hashes import near_hashes, perceptual_hashes, pixel_likeness
-from likewise.inspection.neighbours import nearest, pairs_above
+from likewise.inspection.hashes import near_hashes, perceptual_hashes, pixel_correlations
 from tests.inspection.planted import make_pictures, picture
 
 
 @pytest.fixture(scope="module")
-def doubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, set[str]]]:
-    """150 pictures of 30 people, 6 exact doubles and 18 altered ones; and what was planted."""
-    folder = tmp_path_factory.mktemp("doubled")
+def with_duplicates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, set[str]]]:
+    """150 pictures of 30 people, 6 exact duplicates and 18 altered ones; and what was planted."""
+    folder = tmp_path_factory.mktemp("with_duplicates")
     for number in range(150):
         (folder / f"p{number % 30:02d}").mkdir(exist_ok=True)
         picture(number).save(folder / f"p{number % 30:02d}" / f"{number:03d}.png")
@@ -47,10 +47,10 @@ def doubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
     return folder, {"exact": exact, "near": near}
 
 
-def test_planted_doubles_are_found_and_no_others(
-    doubled: tuple[Path, dict[str, set[str]]],
+def test_planted_duplicates_are_found_and_no_others(
+    with_duplicates: tuple[Path, dict[str, set[str]]],
 ) -> None:
-    folder, planted = doubled
+    folder, planted = with_duplicates
     manifest = read_manifest(folder)
     census = take_census(manifest)
     exact = exact_duplicates(census)
@@ -65,10 +65,10 @@ def test_planted_doubles_are_found_and_no_others(
 
     assert copies(list(exact)) == planted["exact"]
     assert copies(list(near)) == planted["near"]
-    assert all(0.95 <= double.score <= 1 for double in near)
+    assert all(0.95 <= duplicate.score <= 1 for duplicate in near)
 
 
-def test_blank_pictures_are_doubles_only_to_the_pixel() -> None:
+def test_blank_pictures_are_duplicates_only_with_the_same_pixels() -> None:
     grey = np.full((30, 1024), 90, np.uint8)
     grey[20:] = np.random.default_rng(0).integers(0, 255, (10, 1024))
     digests = np.random.default_rng(1).integers(0, 255, (30, 32)).astype(np.uint8)
@@ -101,7 +101,7 @@ def test_the_hash_search_is_exact(radius: int) -> None:
     assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
 
 
-def test_the_likeness_of_pixels_is_a_correlation() -> None:
+def test_the_similarity_of_thumbnails_is_a_correlation() -> None:
     random = np.random.default_rng(0)
     grey = random.integers(0, 255, (4000, 1024)).astype(np.uint8)
     units = grey - grey.mean(axis=1, keepdims=True)
@@ -109,7 +109,7 @@ def test_the_likeness_of_pixels_is_a_correlation() -> None:
     units -= units.mean(axis=0) * (4000 / 4050)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     left, right = random.integers(0, 4000, (2, 50))
-    found = pixel_likeness(grey, left, right)
+    found = pixel_correlations(grey, left, right)
     np.testing.assert_allclose(found, (units[left] * units[right]).sum(axis=1), atol=1e-9)
     assert perceptual_hashes(grey[:0]).shape == (0, 8)
 
@@ -118,8 +118,8 @@ def test_the_likeness_of_pixels_is_a_correlation() -> None:
 def test_blocked_search_equals_brute_force(
     threshold: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likewise.inspection.neighbours.QUERIES", 64)
-    monkeypatch.setattr("likewise.inspection.neighbours.TILE", 100)
+    monkeypatch.setattr("likewise.inspection.duplicates.ROWS", 64)
+    monkeypatch.setattr("likewise.inspection.duplicates.COLUMNS", 100)
     random = np.random.default_rng(3)
     vectors = random.normal(size=(500, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -132,8 +132,6 @@ def test_blocked_search_equals_brute_force(
         *_, kept, more = pairs_above(vectors, threshold, most=40)
         assert more
         np.testing.assert_allclose(np.sort(kept)[::-1], np.sort(whole[i, j])[::-1][:40], atol=1e-6)
-    _, rows = nearest(vectors[:20], vectors, 3)
-    np.testing.assert_array_equal(rows, np.argsort(-whole[:20], axis=1)[:, :3])
 
 
 def test_embeddings_that_agree_need_pixels_that_do_not_object() -> None:
@@ -149,7 +147,7 @@ def test_embeddings_that_agree_need_pixels_that_do_not_object() -> None:
         digests, grey,
     )  # fmt: skip
     found, more = embedding_duplicates(
-        vectors, np.arange(60), census, [], threshold=0.95, likeness=0.5
+        vectors, np.arange(60), census, [], threshold=0.95, similarity=0.5
     )
     assert [(d.left, d.right) for d in found] == [(10, 50)]
     assert not more
@@ -162,13 +160,13 @@ def test_copies_say_from_where_on_pixels_are_one_shot(tmp_path: Path) -> None:
     manifest = read_manifest(folder)
     census = take_census(manifest)
     assert census.grey is not None
-    lines = lines_from_copies(manifest, census.grey, census.readable)
+    lines = thresholds_from_copies(manifest, census.grey, census.readable)
     assert lines is not None
     cosine, pixels = lines
     assert cosine is None
     alike = np.ones((len(manifest), 4), np.float32) / 2
     found, _ = embedding_duplicates(
-        alike, census.readable, census, [], threshold=0.99, likeness=pixels
+        alike, census.readable, census, [], threshold=0.99, similarity=pixels
     )
     names = manifest.names
     assert {names[row] for d in found for row in (d.left, d.right)} == {

@@ -18,7 +18,7 @@ from likewise.errors import InputError
 from likewise.inspection import InspectSettings, inspect_photos, write_inspection
 from likewise.inspection.clean import CleanRules, clean_manifest
 from likewise.inspection.record import counts_by_size, record
-from likewise.inspection.sentences import sentences
+from likewise.inspection.summary import summary_lines
 from tests.inspection.planted import as_embeddings, make_pictures, people, photos_of, picture
 
 PEOPLE = [f"person{n:02d}" for n in range(30)]
@@ -26,7 +26,7 @@ PEOPLE = [f"person{n:02d}" for n in range(30)]
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, Embeddings]:
-    """30 people with 4 photos each; two photos exchanged, a double, a broken file, two splits."""
+    """30 people with 4 photos each; two photos swapped, a duplicate, a broken file, two splits."""
     folder = make_pictures(tmp_path_factory.mktemp("planted") / "photos", PEOPLE)
     first, other = folder / "person03" / "1.png", folder / "person17" / "2.png"
     first.rename(folder / "kept.png")
@@ -54,9 +54,9 @@ def test_what_was_planted_is_found(planted: tuple[Manifest, Embeddings]) -> None
     ]
     assert values["formats"] == {"PNG": 121}
     assert [photo["path"] for photo in values["broken"]] == ["person06/broken.png"]
-    (double,) = [d for d in values["duplicates"]["found"] if d["kind"] == "exact"]
-    assert (double["left"], double["right"]) == ("person05/0.png", "person05/again.png")
-    assert (double["left_split"], double["right_split"]) == ("train", "test")
+    (duplicate,) = [d for d in values["duplicates"]["found"] if d["kind"] == "exact"]
+    assert (duplicate["left"], duplicate["right"]) == ("person05/0.png", "person05/again.png")
+    assert (duplicate["left_split"], duplicate["right_split"]) == ("train", "test")
     assert values["duplicates"]["counts"]["across_splits"] == 1
     assert values["splits"]["shared_identities"] == {"test and train": 1}
     doubts = {m["path"]: m for m in values["labels"]["mislabels"] if m["probability"] > 0.9}
@@ -97,10 +97,10 @@ def test_the_page_holds_all_it_needs(planted: tuple[Manifest, Embeddings], tmp_p
     for heading in (
         "What it consists of",
         "Photos that cannot be read",
-        "Doubles across splits",
-        "Doubles within identities",
-        "Likeliest wrong labels",
-        "One person under two names",
+        "Duplicates across splits",
+        "Duplicates within an identity",
+        "Photos that are probably mislabeled",
+        "One person under two labels",
     ):
         assert heading in seen.headings
     assert seen.pictures == 2 + 2 + 3 + 4  # one example of each kind; two names share two photos
@@ -133,8 +133,8 @@ def test_two_sets_are_compared(planted: tuple[Manifest, Embeddings], tmp_path: P
     between = [d for d in values["duplicates"]["found"] if d["between_sets"]]
     assert [(d["left"], d["right"]) for d in between] == [("person09/2.png", "guest/0.png")]
     page = write_inspection(found, tmp_path / "out").read_text()
-    assert "People of both sets" in page
-    assert "Doubles in both sets" in page
+    assert "Identities in both sets" in page
+    assert "Duplicates in both sets" in page
 
 
 def test_a_model_makes_embeddings_and_the_threshold_of_doubles(photos: Path, model: Path) -> None:
@@ -154,8 +154,8 @@ def test_a_collapsed_model_concludes_nothing_of_a_few_people(photos: Path, model
         biases[-1] += 1e6
     found = inspect_photos(read_manifest(photos), embedder=embedder)
     assert (found.copies, found.labels) == (None, None)
-    assert any("answers all photos alike" in note for note in found.notes)
-    assert all(double.kind != "embedding" for double in found.duplicates)
+    assert any("has collapsed" in note for note in found.notes)
+    assert all(duplicate.kind != "embedding" for duplicate in found.duplicates)
 
 
 def test_a_model_that_cannot_tell_these_people_apart_concludes_nothing(
@@ -166,14 +166,14 @@ def test_a_model_that_cannot_tell_these_people_apart_concludes_nothing(
     weak = Embeddings(middle + 1e-3 * embeddings.vectors, embeddings.items)
     found = inspect_photos(manifest, weak, against=manifest, against_embeddings=weak)
     assert found.labels is None
-    assert found.same_people is None
+    assert found.overlap is None
     values = record(found)
     assert not values["ability"]["sufficient"]
     assert values["duplicates"]["counts"]["embedding"] == 0
-    assert any("This model cannot judge this set" in line for line in sentences(values))
-    assert not any("of labels are wrong" in line for line in sentences(values))
-    assert "This model cannot judge this set" in write_inspection(found, tmp_path).read_text()
-    with pytest.raises(InputError, match="a better model: this one cannot judge this set"):
+    assert any("This model is too weak for this set" in line for line in summary_lines(values))
+    assert not any("of labels are wrong" in line for line in summary_lines(values))
+    assert "This model is too weak for this set" in write_inspection(found, tmp_path).read_text()
+    with pytest.raises(InputError, match="a better model: this one is too weak"):
         clean_manifest(manifest, values, CleanRules(drop=("mislabelled",)))
 
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_inspected_is_said(planted: tuple[Manifest, Embeddings]) 
     foreign = Embeddings(embeddings.vectors, embeddings.items, "another")
     with pytest.raises(InputError, match="made by another embedder"):
         inspect_photos(manifest, embeddings, against=manifest, against_embeddings=foreign)
-    with pytest.raises(InputError, match="false_alarms: must be between"):
+    with pytest.raises(InputError, match="false_alarms: 0; must be a number above 0 and below 0.5"):
         InspectSettings(false_alarms=0)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from benchmarks.overlap import measure, reference_people
 
-from likewise.inspection.same_person import overlap
-from likewise.inspection.templates import make_templates
+from likewise.inspection.centroids import make_centroids
+from likewise.inspection.same_person import identity_overlap
 from tests.inspection.planted import people, photos_of
 
 
@@ -20,19 +20,19 @@ def test_planted_people_are_found_under_other_names(seed: int) -> None:
     right = np.repeat(np.arange(200), random.integers(1, 6, 200))
     who = people(490, seed)
     truth = np.where(right < 10, right, right + 290)  # ten are in both
-    train = make_templates(photos_of(who[left], seed), left, 300)
-    test = make_templates(photos_of(who[truth], seed + 50), right, 200)
-    found = overlap(train, test)
+    train = make_centroids(photos_of(who[left], seed), left, 300)
+    test = make_centroids(photos_of(who[truth], seed + 50), right, 200)
+    found = identity_overlap(train, test)
     hits = {(n, n) for n in range(10)} & {(pair.left, pair.right) for pair in found}
     assert len(hits) >= 9
     assert len({pair.right for pair in found} - set(range(10))) <= 0.02 * 190 + 1
-    assert [pair.chance for pair in found] == sorted(pair.chance for pair in found)
+    assert [pair.p_value for pair in found] == sorted(pair.p_value for pair in found)
 
 
 def test_a_set_against_itself_finds_everybody() -> None:
     labels = np.repeat(np.arange(60), 4)
-    templates = make_templates(photos_of(people(60, 0)[labels], 0), labels, 60)
-    found = overlap(templates, templates)
+    centroids = make_centroids(photos_of(people(60, 0)[labels], 0), labels, 60)
+    found = identity_overlap(centroids, centroids)
     assert {(n, n) for n in range(60)} <= {(pair.left, pair.right) for pair in found}
 
 

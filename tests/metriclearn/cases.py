@@ -1,4 +1,4 @@
-"""Every metric, quick to fit, and data of known Gaussian classes."""
+"""Every metric, fast to fit, and data of known Gaussian classes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ METRICS: dict[str, LinearMetric] = {
 def gaussian_classes(
     classes: int, each: int, dimension: int, seed: int = 0
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Classes around their centres, spread unlike in every direction."""
+    """Classes around their centres, with a different spread in every direction."""
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), each)
     mix = random.normal(size=(dimension, dimension))

@@ -1,4 +1,4 @@
-"""Symmetry, identity, the triangle inequality, and one matrix behind it all: for every metric."""
+"""Metric axioms, and consistency of the distance with one matrix, for every metric."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_metric_axioms(name, x) -> None:
 
 
 @every
-def test_vectors_are_apart_but_where_the_map_has_no_rank(name) -> None:
+def test_distances_are_positive_except_in_the_null_space(name) -> None:
     metric = fitted(name)
     rank = np.linalg.matrix_rank(metric.components_)
     _, _, directions = np.linalg.svd(metric.components_)
@@ -73,7 +73,7 @@ def test_the_matrix_is_symmetric_and_positive_semidefinite(name) -> None:
 @every
 @few
 @given(x=vectors)
-def test_map_matrix_pairs_and_house_distance_agree(name, x) -> None:
+def test_map_matrix_pairs_and_distance_agree(name, x) -> None:
     metric = fitted(name)
     y = x[::-1]
     mapped = metric.transform(x) - metric.transform(y)
@@ -89,7 +89,7 @@ def test_map_matrix_pairs_and_house_distance_agree(name, x) -> None:
 
 
 @every
-def test_scores_are_the_distances_negated_but_for_joint_bayesian(name) -> None:
+def test_scores_are_negated_distances_except_for_joint_bayesian(name) -> None:
     metric, (x, _) = fitted(name), gaussian_classes(4, 3, DIMENSION, seed=1)
     scores, negated = metric.score_pairs(x, x[::-1]), -metric.pair_distance(x, x[::-1])
     assert np.array_equal(scores, negated) == ("Bayesian" not in name)

@@ -23,7 +23,7 @@ def data():
 
 
 def within_loop(X, y, weighting):
-    """W as the papers sum it."""
+    """W, summed as in the papers."""
     total, weight = np.zeros((X.shape[1],) * 2), 0.0
     for name in np.unique(y):
         rows = X[y == name]
@@ -57,7 +57,7 @@ def test_within_class_whitening_is_the_papers_sum(data, weighting) -> None:
     )
 
 
-def test_rca_and_wccn_are_one_where_classes_are_of_one_size() -> None:
+def test_rca_equals_wccn_for_classes_of_equal_size() -> None:
     X, y = gaussian_classes(5, 6, 3)
     rca, wccn = (WithinClassWhitening(weighting=w).fit(X, y) for w in ("samples", "classes"))
     np.testing.assert_allclose(rca.components_, wccn.components_)
@@ -83,7 +83,7 @@ def test_shrinkage_is_ledoit_and_wolfs(data) -> None:
     np.testing.assert_allclose(by_number.components_, metric.components_)
 
 
-def test_shrunk_to_the_end_every_direction_counts_alike(data) -> None:
+def test_full_shrinkage_gives_a_multiple_of_the_identity(data) -> None:
     X, y = data
     for metric in (InverseCovariance(shrinkage=1.0), WithinClassWhitening(shrinkage=1.0)):
         distances = metric.fit(X, y).to_distance().pairwise(X, X)
@@ -92,7 +92,7 @@ def test_shrunk_to_the_end_every_direction_counts_alike(data) -> None:
 
 
 @pytest.mark.parametrize("shrinkage", [0.5, "auto"])
-def test_with_shrinkage_more_dimensions_than_samples_are_no_obstacle(shrinkage) -> None:
+def test_with_shrinkage_more_dimensions_than_samples_are_allowed(shrinkage) -> None:
     X, y = gaussian_classes(4, 3, 20)
     for kind in (InverseCovariance, WithinClassWhitening, LDA):
         metric = kind(shrinkage=shrinkage).fit(X, y)

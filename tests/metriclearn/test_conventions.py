@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, its tools, and the file that the rest of the house reads."""
+"""scikit-learn's estimator checks, its tools, and the saved file."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ QUICK = [
     LMNN(max_iter=5),
     JointBayesian(max_iter=20),
 ]
-pytestmark = pytest.mark.filterwarnings("ignore")  # few steps: not at rest, as we know
+pytestmark = pytest.mark.filterwarnings("ignore")  # few steps: not converged, as we know
 
 
 @pytest.mark.parametrize("metric", QUICK, ids=lambda m: type(m).__name__)
-def test_scikit_learn_finds_nothing_amiss(metric) -> None:
+def test_scikit_learn_estimator_checks(metric) -> None:
     refused = {"check_dtype_object": "wants a TypeError for dicts in X; ours is an InputError"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -62,7 +62,7 @@ def test_in_a_pipeline_and_a_grid_search(name) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_float32_stays_float32_and_means_the_same(name) -> None:
+def test_float32_stays_float32_with_the_same_values(name) -> None:
     X, y = gaussian_classes(5, 8, 4)
     metric = clone(METRICS[name]).fit(X, y)
     single = metric.transform(X.astype(np.float32))
@@ -74,7 +74,7 @@ def test_float32_stays_float32_and_means_the_same(name) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_labels_are_names_and_their_order_says_nothing(name) -> None:
+def test_labels_may_be_names_in_any_order(name) -> None:
     X, y = gaussian_classes(5, 8, 4)
     metric = clone(METRICS[name]).fit(X, y)
     named = clone(METRICS[name]).fit(X, np.array(["eve", "dan", "cy", "bob", "al"])[y])
@@ -104,7 +104,7 @@ def test_blocks_change_nothing(monkeypatch) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-def test_the_house_is_entered_without_scikit_learn_and_the_room_without_torch() -> None:
+def test_likewise_imports_no_scikit_learn_and_metriclearn_no_torch() -> None:
     script = (
         "import sys, likewise; print('sklearn' in sys.modules);"
         "import likewise.metriclearn; print('torch' in sys.modules)"

@@ -1,4 +1,4 @@
-"""Every example on the page on learned metrics, and in the room's docstrings, runs."""
+"""Every example on the page on learned metrics, and in the docstrings of the package, runs."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ WITHIN = np.array([[1.0, -0.3, 0.2], [-0.3, 0.8, 0.0], [0.2, 0.0, 0.5]])
 
 
 def draw(counts, seed=0):
-    """Samples of persons N(0, S_μ), and days N(0, S_ε)."""
+    """Samples x = μ + ε of identities N(0, S_μ) and variation N(0, S_ε)."""
     random = np.random.default_rng(seed)
     y = np.repeat(np.arange(len(counts)), counts)
     persons = random.multivariate_normal(np.zeros(3), BETWEEN, len(counts))
@@ -86,7 +86,7 @@ def test_em_finds_the_covariances_that_made_the_data() -> None:
     assert (np.diff(model.log_likelihood_) >= -1e-9 * abs(model.log_likelihood_[0])).all()
 
 
-def test_the_papers_updates_make_persons_too_alike() -> None:
+def test_the_updates_of_the_paper_underestimate_the_variance_between_classes() -> None:
     X, y = draw([2] * 2000)
     exact, paper = JointBayesian().fit(X, y), JointBayesian(updates="paper").fit(X, y)
     assert np.trace(exact.between_covariance_) == pytest.approx(np.trace(BETWEEN), rel=0.05)
@@ -124,14 +124,14 @@ def test_A_and_G_are_the_papers_and_the_score_is_more_than_a_distance() -> None:
     assert rarity[0].min() > 0
 
 
-def test_fewer_classes_than_dimensions_leave_directions_without_persons() -> None:
+def test_fewer_classes_than_dimensions_leave_directions_without_variance() -> None:
     X, y = draw([20] * 3)
     model = JointBayesian().fit(X, y)
     assert np.linalg.eigvalsh(model.between_covariance_)[0] == pytest.approx(0, abs=1e-9)
     assert np.isfinite(model.score_pairs(X[:20], X[20:40])).all()
 
 
-def test_a_search_cut_short_says_so() -> None:
+def test_no_convergence_gives_a_warning() -> None:
     X, y = draw([3] * 30)
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):
         JointBayesian(max_iter=2).fit(X, y)

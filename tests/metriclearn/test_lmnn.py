@@ -1,4 +1,4 @@
-"""LMNN against plain loops and finite differences; its search; its memory."""
+"""LMNN against plain loops and finite differences; its optimizer; its memory."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_memory_is_bounded_by_a_block_not_by_the_square(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("load", [load_iris, load_wine])
-def test_the_objective_falls_and_neighbours_are_right(load) -> None:
+def test_the_objective_falls_and_neighbors_are_right(load) -> None:
     X, y = load(return_X_y=True)
     X = (X - X.mean(0)) / X.std(0)
     train = np.arange(len(X)) % 2 == 0
@@ -121,11 +121,11 @@ def test_the_objective_falls_and_neighbours_are_right(load) -> None:
     last = objective_loop(metric.components_, X[train], y[train], targets, 0.5)
     assert metric.objective_[-1] == pytest.approx(last, rel=1e-9)
     assert metric.objective_[-1] < 0.5 * metric.objective_[0]
-    neighbours = KNeighborsClassifier(3).fit(metric.transform(X[train]), y[train])
-    assert neighbours.score(metric.transform(X[~train]), y[~train]) > 0.94
+    neighbors = KNeighborsClassifier(3).fit(metric.transform(X[train]), y[train])
+    assert neighbors.score(metric.transform(X[~train]), y[~train]) > 0.94
 
 
-def test_a_given_start_is_where_the_search_begins() -> None:
+def test_a_given_initial_factor_is_used() -> None:
     X, y = uneven()
     start = 0.1 * np.random.default_rng(3).normal(size=(2, 4))
     metric = LMNN(init=start, max_iter=300).fit(X, y)

@@ -9,8 +9,8 @@ from likewise.data.pairs import draw_pairs
 from likewise.evaluation.verification.metrics import verification
 
 
-def test_a_gap_that_hangs_on_few_people_is_uncertain() -> None:
-    """The second score is worse for some people alone; pairs drawn one by one would hide that."""
+def test_a_difference_due_to_few_people_has_a_wide_interval() -> None:
+    """The second score is worse only for some people; a bootstrap over pairs would not show it."""
     random = np.random.default_rng(0)
     people = np.repeat([f"p{n}" for n in range(24)], 8)
     pairs = draw_pairs(np.repeat(np.arange(24), 8))

@@ -1,4 +1,4 @@
-"""NCA's objective and gradient, as a plain loop writes them, at the ends of the search."""
+"""The objective and the gradient of NCA against a plain loop, at the start and at the optimum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ X = (X - X.mean(0)) / 4
 
 
 def objective_loop(factor) -> float:
-    """The expected number of samples whose random neighbour is of their class."""
+    """The expected number of samples whose random neighbor is of their class."""
     total = 0.0
     for i in range(len(X)):
         near = [0.0 if j == i else np.exp(-(np.sum((factor @ (X[i] - X[j])) ** 2))) for j in
@@ -32,7 +32,7 @@ def test_the_first_step_goes_along_the_gradient_of_the_loop() -> None:
     )
 
 
-def test_the_search_ends_where_the_loops_own_does() -> None:
+def test_the_optimum_is_that_of_the_loop() -> None:
     found = NCA(init="identity", max_iter=500, tol=1e-10).fit(X, Y).components_
     alone = minimize(lambda flat: -objective_loop(flat.reshape(3, 3)), np.eye(3).ravel())
     assert objective_loop(found) == pytest.approx(-alone.fun, rel=1e-5)

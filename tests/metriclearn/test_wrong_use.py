@@ -1,4 +1,4 @@
-"""What is refused, and in which words."""
+"""Wrong use and its error messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_widths_and_pairs_that_do_not_fit(name) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_before_the_fit_there_is_no_metric(name, tmp_path) -> None:
+def test_use_before_fit_is_refused(name, tmp_path) -> None:
     metric = clone(METRICS[name])
     for use in (
         lambda: metric.transform(X),
@@ -69,8 +69,8 @@ def test_before_the_fit_there_is_no_metric(name, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (np.ones((24, 3)), "X: the rows are all alike"),
-        (1e-200 * X, "X: the rows are all alike, or differ by too little"),
+        (np.ones((24, 3)), "X: all rows are equal"),
+        (1e-200 * X, "X: all rows are equal, or differ by too little"),
         (1e200 * X, "too large to square; scale them down"),
         (X[:, 0], "Reshape your data"),
         (X[:, :0], r"0 feature\(s\)"),
@@ -79,7 +79,7 @@ def test_before_the_fit_there_is_no_metric(name, tmp_path) -> None:
         ([["a", "b"]] * 24, "could not convert string"),
     ],
 )
-def test_rows_that_hold_no_metric(name, rows, message) -> None:
+def test_rows_without_a_metric_are_refused(name, rows, message) -> None:
     with pytest.raises(InputError, match=message):
         clone(METRICS[name]).fit(rows, Y)
 
@@ -88,14 +88,14 @@ def test_rows_that_hold_no_metric(name, rows, message) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.zeros(24), "y: holds one class"),
+        (np.zeros(24), "y: a single class"),
         (np.arange(24), "y: each of the 24 classes has one sample"),
         (Y[1:], "inconsistent numbers of samples"),
         (None, "target y is None"),
         (np.linspace(0, 1, 24), "Unknown label type: continuous"),
     ],
 )
-def test_labels_that_teach_nothing(name, labels, message) -> None:
+def test_labels_without_information_are_refused(name, labels, message) -> None:
     with pytest.raises(InputError, match=message):
         clone(METRICS[name]).fit(X, labels)
 
@@ -135,7 +135,7 @@ def test_lda_without_any_spread_within_classes() -> None:
         (LMNN(max_iter=True), "max_iter: True"),
         (LMNN(tol=float("nan")), "tol: nan"),
         (LMNN(init="identity"), "init: 'identity'"),
-        (LMNN(init=np.eye(2)), r"init: shape \(2, 2\); a finite factor \[r, 3\]"),
+        (LMNN(init=np.eye(2)), r"init: shape \(2, 2\); must be a finite factor \[r, 3\]"),
         (LMNN(init=np.eye(3), n_components=2), "init: 3 rows, but n_components=2"),
         (JointBayesian(updates="papers"), "did you mean 'paper'"),
         (JointBayesian(max_iter=0), "max_iter: 0"),

@@ -69,12 +69,10 @@ def compare(
     """
     from likewise.errors import InputError
     from likewise.lab.compare.comparison import compare as run
-    from likewise.lab.compare.conclusions import conclusions
     from likewise.lab.compare.conditions import comparison_recipe
-    from likewise.lab.compare.pace import parse_budget
-    from likewise.lab.compare.page import write_page
+    from likewise.lab.compare.report import conclusions, markdown_table, number, write_page
     from likewise.lab.compare.sources import read_sources
-    from likewise.lab.compare.table import markdown_table, number
+    from likewise.lab.compare.time_budget import parse_budget
     from likewise.storage import write_text
     from likewise.training.recipe.recipe import load_recipe, recipe_with
 

@@ -87,7 +87,7 @@ def inspect(
     from likewise.errors import InputError
     from likewise.inspection import InspectSettings, inspect_photos, write_inspection
     from likewise.inspection.record import record
-    from likewise.inspection.sentences import rows_of, sentences
+    from likewise.inspection.summary import summary_lines, summary_table
     from likewise.models.store import load
     from likewise.storage import require_writable
 
@@ -128,10 +128,10 @@ def inspect(
     if as_json:
         print_json(values)
         return
-    print_table(f"Inspection of {data.name}", ("", ""), rows_of(values))
+    print_table(f"Inspection of {data.name}", ("", ""), summary_table(values))
     for photo in values["broken"][:10]:
         note(f"cannot be read: {photo['path']}: {photo['reason']}")
-    for line in sentences(values)[1:]:
+    for line in summary_lines(values)[1:]:
         typer.echo(line)
     for line in found.notes:
         note(f"note: {line}")

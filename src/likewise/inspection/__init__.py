@@ -1,9 +1,10 @@
-"""What is in a set of photos: counts, broken files, doubles, wrong labels, people under two names.
+"""Inspection of a set of labeled photos: unreadable files, duplicates, wrong labels, leakage.
 
-``inspect_photos`` looks; what it found is an ``Inspection``; ``write_inspection`` makes a page.
+``inspect_photos`` returns an ``Inspection``; ``write_inspection`` writes it as JSON and HTML.
 """
 
-from likewise.inspection.inspection import Inspection, InspectSettings, inspect_photos
+from likewise.inspection.inspection import Inspection, InspectSettings
 from likewise.inspection.report import write_inspection
+from likewise.inspection.run import inspect_photos
 
 __all__ = ["InspectSettings", "Inspection", "inspect_photos", "write_inspection"]

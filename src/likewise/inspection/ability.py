@@ -1,9 +1,9 @@
-"""Whether a model tells a set's people apart well enough to doubt its labels: asked first of all.
+"""Whether a model separates the identities of a set well enough to check its labels.
 
-A photo that is no more like its identity than strangers are has a wrong label, or the model is
-weak. The scores of right labels lie about a median, as far below it as above it. So as many right
-labels are expected below the strangers' line as there are scores equally far above the median,
-where no wrong label is.
+If a photo is no more similar to its identity than impostors are, either its label is wrong or the
+model is weak. Genuine scores are assumed symmetric around their median. So the expected number of
+correct labels below the impostor threshold equals the number of scores equally far above the
+median, where there are no wrong labels.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from likewise.errors import InputError
 from likewise.evaluation.intervals.bootstrap import Interval, bootstrap
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.verification.metrics import pair_scores
-from likewise.inspection.embedded import EmbeddedSet
-from likewise.inspection.mislabels import OwnScores
-from likewise.inspection.strangers import Strangers
-from likewise.inspection.templates import size_factor
+from likewise.inspection.centroids import size_factor
+from likewise.inspection.embedded_set import EmbeddedSet
+from likewise.inspection.impostor_scores import ImpostorScores
+from likewise.inspection.mislabeled import LeaveOneOutScores
 
-__all__ = ["Ability", "CannotJudge", "measure_ability"]
+__all__ = ["Ability", "ModelTooWeak", "measure_ability"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-PAIRS = 20_000  # of each kind
-DRAWS = 100
-OWN_MEDIAN = 5  # photos from which on an identity has a median that one wrong label hardly moves
+PAIRS = 20_000  # genuine pairs, and as many impostor pairs
+REPLICATES = 100
+OWN_MEDIAN = 5  # the fewest photos of which one wrong label hardly moves the median
 
 
 @dataclass(frozen=True)
 class Ability:
-    """How well a model tells the people of a set apart, by the set's own labels.
+    """How well a model separates the identities of a set, measured with the set's own labels.
 
     Args:
-        auc: the chance that two photos of one identity score above two of different ones, with
-            the 95 % interval over identities; 0.5 is guessing.
-        unexplained: the share of photos no more like their identity than strangers are.
-        expected: the share of right labels that this model would put there too.
-        error: the part of strangers above the line; see ``label_noise``.
+        auc: AUC of genuine against impostor pairs, with its 95 % interval over identities; 0.5 is
+            chance.
+        unexplained: share of photos no more similar to their identity than impostors are.
+        expected: share of correctly labeled photos that would be unexplained with this model.
+        error: the share of impostor scores above the threshold; see ``label_noise``.
     """
 
     auc: Interval
@@ -53,39 +53,38 @@ class Ability:
 
     @property
     def sufficient(self) -> bool:
-        """Better than guessing, and most of what is unexplained is not the model's weakness."""
+        """Better than chance, and not the main cause of unexplained photos itself."""
         weak = self.expected > self.error and self.expected > self.unexplained / 2
         return self.auc.low > 0.5 and not weak
 
     def __str__(self) -> str:
         return (
-            "two photos of one identity score above two of different ones with chance "
-            f"{self.auc.value:.4f} ({self.auc.low:.4f} to {self.auc.high:.4f}; 0.5 is guessing), "
-            f"and about {self.expected:.0%} of right labels would look like strangers"
+            f"verification AUC {self.auc.value:.4f} ({self.auc.low:.4f} to {self.auc.high:.4f}; "
+            f"0.5 is chance), and about {self.expected:.0%} of correct labels would look wrong"
         )
 
 
-class CannotJudge(InputError):
-    """The model is too weak for this set."""
+class ModelTooWeak(InputError):
+    """The model separates the identities of this set too weakly to check its labels."""
 
     def __init__(self, ability: Ability) -> None:
-        super().__init__(f"this model cannot judge this set: {ability}; take a better model")
+        super().__init__(f"this model is too weak for this set: {ability}; use a better model")
         self.ability = ability
 
 
 def measure_ability(
-    found: EmbeddedSet, own: OwnScores, strangers: Strangers, error: float = 0.05
+    found: EmbeddedSet, own: LeaveOneOutScores, impostors: ImpostorScores, error: float = 0.05
 ) -> Ability | None:
-    """Test a model on a set before any label is doubted by it.
+    """Test a model on a set before its labels are checked with it.
 
     Args:
         found: the set with its embeddings.
-        own: how alike each photo is to the rest of its identity.
-        strangers: the law of strangers' scores.
+        own: leave-one-out scores of the photos.
+        impostors: the distribution of impostor scores.
         error: see ``label_noise``.
 
     Returns:
-        None where no identity has two photos, so that no label can be judged.
+        None where no identity has two photos, so that no label can be checked.
 
     Raises:
         InputError: fewer than five identities.
@@ -99,22 +98,22 @@ def measure_ability(
         found.labels[left], found.labels[right],
     )  # fmt: skip
     scores, others = own.scores[own.judged], own.others[own.judged]
-    factor = size_factor(1, strangers.ratio) * size_factor(others, strangers.ratio)
-    line = (strangers.mean + strangers.deviation * float(norm.isf(error))) * factor
-    above = 2 * _medians(scores, others, found.labels[own.judged]) - line
-    weights = np.where(others == 1, 0.5, 1.0)  # two photos disagree with each other: one event
+    factor = size_factor(1, impostors.ratio) * size_factor(others, impostors.ratio)
+    threshold = (impostors.mean + impostors.deviation * float(norm.isf(error))) * factor
+    mirrored = 2 * _medians(scores, others, found.labels[own.judged]) - threshold
+    weights = np.where(others == 1, 0.5, 1.0)  # if two photos disagree, that is one event
     return Ability(
-        bootstrap(scored, (), replicates=DRAWS).auc,
-        float(weights[scores < line].sum() / weights.sum()),
-        float(weights[scores > above].sum() / weights.sum()),
+        bootstrap(scored, (), replicates=REPLICATES).auc,
+        float(weights[scores < threshold].sum() / weights.sum()),
+        float(weights[scores > mirrored].sum() / weights.sum()),
         error,
     )
 
 
 def _medians(scores: Floats, others: Rows, labels: Rows) -> Floats:
-    """For each photo the median score of its identity; of all, where that has too few photos.
+    """For each photo the median score of its identity, or of all photos where it has too few.
 
-    A model that knows some of the people and not the others has no median that holds for both.
+    One median for all would not fit a model that separates some identities well and others not.
     """
     medians = np.full(len(scores), np.median(scores))
     order = np.argsort(labels, kind="stable")

@@ -1,4 +1,4 @@
-"""Every photo of a set, read once: its size, format, colours, digests, and why it is broken."""
+"""Size, format, colours and digests of every photo of a set, and the broken photos."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
 from likewise.errors import InputError
 from likewise.progress import progress
 
-__all__ = ["SIDE", "Census", "joined", "miniature", "take_census"]
+__all__ = ["SIDE", "Census", "concatenated", "take_census", "thumbnail"]
 
-SIDE = 32  # of the grey miniature that doubles are looked for in
+SIDE = 32  # pixels of the grey thumbnail that near-duplicates are searched with
 DIGEST = 32
-AHEAD = 64  # photos that may be read before they are asked for
-IN_MEMORY = 200_000  # miniatures; of more, the system may keep those in use
+AHEAD = 64  # photos read ahead
+IN_MEMORY = 200_000  # thumbnails; more are kept in a memory-mapped temporary file
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
 
 
 @dataclass(frozen=True)
 class Census:
-    """What was found in each photo, row by row.
+    """The properties of each photo, by row.
 
     Args:
         sizes: width and height in pixels, int32 [N,2]; 0 where a photo is broken.
         bytes: of each file, int64 [N].
         formats: JPEG, PNG, …; empty where a photo is broken.
-        colours: ``colour``, ``grey``, or ``grey stored as colour``; empty where it is not known.
-        broken: the rows that cannot be used, and why.
+        colours: ``colour``, ``grey``, or ``grey stored as colour``; empty where a photo is broken.
+        broken: the reason why a photo cannot be used, by row.
         digests: SHA-256 of the decoded pixels, uint8 [N,32]; None if only headers were read.
-        grey: miniatures, uint8 [N,1024]; None likewise. They may lie in a temporary file.
+        grey: grey thumbnails, uint8 [N,1024], possibly in a temporary file; None as for digests.
     """
 
     sizes: NDArray[np.int32]
@@ -65,9 +65,11 @@ class Census:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _PhotoFacts:
+    """The part of the census that one photo gives."""
+
     size: tuple[int, int]
-    weight: int
+    length: int
     format: str
     colour: str
     digest: bytes = b""
@@ -75,49 +77,49 @@ class _Seen:
 
 
 def take_census(manifest: Manifest, *, headers_only: bool = False) -> Census:
-    """Read every photo once, in threads; at most some dozens are in memory at a time.
+    """Read every photo once, in threads; at most a few dozen are in memory at a time.
 
     Args:
         manifest: the photos.
-        headers_only: do not decode: many times quicker, but damage behind the header goes unseen
-            and doubles are not looked for.
+        headers_only: do not decode: many times faster, but damage behind the header is not
+            detected, and duplicates cannot be found.
 
     Raises:
-        InputError: not one of the photos is there.
+        InputError: none of the photos exists.
     """
     require_some_photo(manifest)
     count = len(manifest)
-    sizes, weights = np.zeros((count, 2), np.int32), np.zeros(count, np.int64)
+    sizes, lengths = np.zeros((count, 2), np.int32), np.zeros(count, np.int64)
     formats, colours, broken = [""] * count, [""] * count, {}
     digests = None if headers_only else np.zeros((count, DIGEST), np.uint8)
-    grey = None if headers_only else _miniatures(count)
+    grey = None if headers_only else _thumbnails(count)
     with progress("reading", count) as advance:
-        for row, seen in enumerate(_read_all(manifest, headers_only)):
+        for row, found in enumerate(_read_all(manifest, headers_only)):
             advance(1)
-            if isinstance(seen, BadImage):
-                broken[row] = seen.reason
+            if isinstance(found, BadImage):
+                broken[row] = found.reason
                 continue
-            sizes[row], weights[row] = seen.size, seen.weight
-            formats[row], colours[row] = seen.format, seen.colour
-            if digests is not None and grey is not None and seen.grey is not None:
-                digests[row] = np.frombuffer(seen.digest, np.uint8)
-                grey[row] = seen.grey
-    return Census(sizes, weights, formats, colours, broken, digests, grey)
+            sizes[row], lengths[row] = found.size, found.length
+            formats[row], colours[row] = found.format, found.colour
+            if digests is not None and grey is not None and found.grey is not None:
+                digests[row] = np.frombuffer(found.digest, np.uint8)
+                grey[row] = found.grey
+    return Census(sizes, lengths, formats, colours, broken, digests, grey)
 
 
-def miniature(image: Image.Image) -> NDArray[np.uint8]:
-    """A picture in grey and small, uint8 [1024]."""
+def thumbnail(image: Image.Image) -> NDArray[np.uint8]:
+    """A picture in grey at 32×32 pixels, uint8 [1024]."""
     small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(small, np.uint8).reshape(-1)
 
 
-def joined(left: Census, right: Census) -> Census:
-    """Both, the rows of ``right`` behind those of ``left``."""
+def concatenated(left: Census, right: Census) -> Census:
+    """One census of both sets: the rows of ``right`` follow those of ``left``."""
     digests = grey = None
     if left.digests is not None and right.digests is not None:
         digests = np.concatenate([left.digests, right.digests])
     if left.grey is not None and right.grey is not None:
-        grey = _miniatures(len(left) + len(right))
+        grey = _thumbnails(len(left) + len(right))
         grey[: len(left)], grey[len(left) :] = left.grey, right.grey
     return Census(
         np.concatenate([left.sizes, right.sizes]),
@@ -130,32 +132,32 @@ def joined(left: Census, right: Census) -> Census:
     )
 
 
-def _miniatures(count: int) -> NDArray[np.uint8]:
+def _thumbnails(count: int) -> NDArray[np.uint8]:
     shape = (count, SIDE * SIDE)
     if count <= IN_MEMORY:
         return np.zeros(shape, np.uint8)
-    with tempfile.TemporaryFile() as stream:  # the map keeps the file, which has no name any more
+    with tempfile.TemporaryFile() as stream:  # the mapping keeps the unlinked file alive
         return np.memmap(stream, np.uint8, "w+", shape=shape)
 
 
-def _read_all(manifest: Manifest, headers_only: bool) -> Iterator[_Seen | BadImage]:
-    """What each photo is, in order."""
+def _read_all(manifest: Manifest, headers_only: bool) -> Iterator[_PhotoFacts | BadImage]:
+    """The facts of each photo, in the order of the rows."""
 
-    def look(row: int) -> _Seen:
-        return _look(manifest.photo(row), headers_only)
+    def read(row: int) -> _PhotoFacts:
+        return _photo_facts(manifest.photo(row), headers_only)
 
-    return read_ahead(range(len(manifest)), look, ahead=AHEAD)
+    return read_ahead(range(len(manifest)), read, ahead=AHEAD)
 
 
-def _look(photo: Path | StoredPhoto, headers_only: bool) -> _Seen:
+def _photo_facts(photo: Path | StoredPhoto, headers_only: bool) -> _PhotoFacts:
     name = str(photo)
     if headers_only and isinstance(photo, Path):
         header = _header(photo, name)
-        return _Seen(header.size, photo.stat().st_size, header.format, header.colour)
+        return _PhotoFacts(header.size, photo.stat().st_size, header.format, header.colour)
     encoded = _bytes(photo)
     header = _header(io.BytesIO(encoded), name)
     if headers_only:
-        return _Seen(header.size, len(encoded), header.format, header.colour)
+        return _PhotoFacts(header.size, len(encoded), header.format, header.colour)
     try:
         image = decode(encoded)
     except BadImage as bad:
@@ -166,8 +168,8 @@ def _look(photo: Path | StoredPhoto, headers_only: bool) -> _Seen:
         colour = "grey stored as colour"
     digest = hashlib.sha256(f"{image.size}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    grey = miniature(image)
-    return _Seen(header.size, len(encoded), header.format, colour, digest.digest(), grey)
+    grey = thumbnail(image)
+    return _PhotoFacts(header.size, len(encoded), header.format, colour, digest.digest(), grey)
 
 
 def _bytes(photo: Path | StoredPhoto) -> bytes:
@@ -203,6 +205,6 @@ def _header(source: Path | io.BytesIO, name: str) -> _Header:
                 return _Header(image.size, image.format or "", colour)
     except FileNotFoundError:
         raise BadImage(name, "no such file") from None
-    except Exception:  # Pillow's openers raise nearly anything on hostile bytes
+    except Exception:  # Pillow raises many kinds of exception on hostile bytes
         start = source if isinstance(source, Path) else source.getvalue()
         raise BadImage(name, why_unknown(start)) from None

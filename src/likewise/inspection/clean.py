@@ -1,4 +1,4 @@
-"""A manifest of what is worth keeping, by fixed rules from an inspection. No photo is touched."""
+"""Cleaning: a manifest of the photos to keep, by fixed rules, from an inspection."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from likewise.arguments import check_number
 from likewise.data.formats.table import write_table
 from likewise.data.manifest import Manifest
 from likewise.data.splits import without_places
 from likewise.errors import InputError, one_of
-from likewise.inspection.groups import Groups
-from likewise.inspection.record import FORMAT
-from likewise.storage import new_file, read_json
+from likewise.storage import new_file
 
-__all__ = ["Change", "CleanRules", "Cleaned", "clean_manifest", "read_inspection", "write_clean"]
+__all__ = ["Change", "CleanRules", "Cleaned", "clean_manifest", "write_clean"]
 
 KINDS = ("broken", "duplicates", "mislabelled")
-# A double that the test also has is taken out of training: what is measured stays as it was.
+# Of duplicates in two splits, the test photo stays and the training photo goes.
 SPLIT_ORDER = {"test": 0, "val": 1, "train": 2, None: 3}
 
 
 @dataclass(frozen=True)
 class CleanRules:
-    """What is dropped, and from which evidence on.
+    """The photos that are dropped, and the evidence required.
 
     Args:
         drop: of ``broken``, ``duplicates``, ``mislabelled``.
-        merge: give two names of one person one name.
-        mislabel_probability: from which on a label counts as wrong.
-        merge_share_false: q-value up to which two names are merged.
+        merge: give two identities that are one person one name.
+        mislabel_probability: the least probability at which a photo counts as mislabeled.
+        merge_share_false: the largest q-value at which two identities are merged.
     """
 
     drop: tuple[str, ...] = ("broken", "duplicates")
@@ -47,22 +48,21 @@ class CleanRules:
         for kind in self.drop:
             one_of("drop", kind, KINDS)
         for name in ("mislabel_probability", "merge_share_false"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name}: must be above 0, at most 1; got {getattr(self, name)}")
+            check_number(name, getattr(self, name), above=0, most=1)
 
 
 @dataclass(frozen=True)
 class Change:
-    """One photo that is dropped, or gets another identity.
+    """One photo that is dropped or gets another identity.
 
     Args:
         path: the photo.
-        identity: whom it was filed under.
+        identity: its identity before.
         action: ``drop`` or ``merge``.
-        reason: why, in a word or two.
-        evidence: the score or probability that decided; empty for a broken photo.
+        reason: why, in a few words.
+        evidence: the score or probability; None for a broken photo.
         other: the photo that is kept instead, or that it was compared with.
-        other_identity: whom that shows, or the name that it is merged into.
+        other_identity: the identity of ``other``, or the name that it is merged into.
     """
 
     path: str
@@ -76,10 +76,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The photos that stay, and what changed.
+    """The photos that are kept, and the changes.
 
     Args:
-        manifest: what is kept, under the identities that it has now.
+        manifest: the photos that are kept, with their new identities.
         changes: a row for each photo that is dropped or renamed, in the order of the set.
     """
 
@@ -88,57 +88,42 @@ class Cleaned:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many photos changed for each reason."""
+        """The number of changed photos for each reason."""
         return dict(Counter(f"{change.action}: {change.reason}" for change in self.changes))
-
-
-def read_inspection(source: Path, manifest: Manifest) -> dict[str, Any]:
-    """Read ``inspect.json`` (or that of a folder) for the set that it was made of.
-
-    Raises:
-        InputError: it is missing, no inspection, or of another set.
-    """
-    path = source / "inspect.json" if source.is_dir() else source
-    values = read_json(path)
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: no inspection, or of another version; make one with: likewise data inspect "
-            "--out DIR"
-        )
-    if values.get("fingerprint") != manifest.fingerprint:
-        raise InputError(f"{path}: of another set of photos than {manifest.root}; inspect this one")
-    return values
 
 
 def clean_manifest(
     manifest: Manifest, inspection: Mapping[str, Any], rules: CleanRules | None = None
 ) -> Cleaned:
-    """Decide for each photo whether it stays, and under which name.
+    """Decide for each photo whether it is kept, and under which identity.
 
-    Broken photos go. Of doubles within an identity one stays: of the split that comes first
-    (test, val, train), with the most pixels, then the first by name. Of doubles across identities
-    that stays whose identity the embeddings support; where they support neither, all go. Photos
-    whose label is probably wrong go; of two that disagree both. Names that are one person get
-    the name with most photos, then the first by name; but not if a photo of the one that is
-    probably the other's explains it.
+    * Broken photos are dropped.
+    * Of duplicates within an identity one is kept: by split (test, val, train), then by the
+      number of pixels, then by path.
+    * Of duplicates across identities, the one whose identity the embeddings support is kept; if
+      they support none or several, all are dropped.
+    * Photos that are probably mislabeled are dropped; where it is undecided which of two photos
+      is mislabeled, both.
+    * Identities that are one person are merged under the name with the most photos, then the
+      first by name; but not if a mislabeled photo explains their similarity.
 
     Args:
         manifest: the set.
-        inspection: what ``read_inspection`` gives, or ``record``.
-        rules: what is dropped, and from which evidence on.
+        inspection: the values of ``read_inspection`` or ``record``.
+        rules: the photos that are dropped, and the evidence required.
 
     Raises:
-        InputError: wrong labels or names are asked for, and the inspection had no embeddings; or
-            nothing would be left.
+        InputError: a rule needs label findings, which this inspection does not have; or no photo
+            would be kept.
     """
     chosen = rules or CleanRules()
     needs_labels = "mislabelled" in chosen.drop or chosen.merge
     if needs_labels and inspection["labels"] is None:
-        judged = inspection.get("ability")
-        again = "--model" if judged is None else "a better model: this one cannot judge this set"
+        ability = inspection.get("ability")
+        remedy = "--model" if ability is None else "a better model: this one is too weak"
         raise InputError(
-            "drop mislabelled and merge need an inspection that judged labels: inspect again "
-            f"with {again}"
+            "drop mislabelled and merge need an inspection that checked labels: inspect again "
+            f"with {remedy}"
         )
     names = manifest.names
     people = manifest.table["identity"].cast(pa.string()).to_pylist()
@@ -153,11 +138,11 @@ def clean_manifest(
         for row, change in _mislabelled(inspection, names, people, chosen.mislabel_probability):
             dropped.setdefault(row, change)
     if "duplicates" in chosen.drop:
-        for row, change in _doubled(manifest, inspection, names, people, identities, dropped):
+        for row, change in _duplicates(manifest, inspection, names, people, identities, dropped):
             dropped.setdefault(row, change)
     kept = np.setdiff1d(np.arange(len(names)), np.array(list(dropped), np.int64))
     if len(kept) == 0:
-        raise InputError("clean: nothing would be left")
+        raise InputError("clean: no photo would be kept")
     changes = [
         dropped[row]
         if row in dropped
@@ -168,13 +153,13 @@ def clean_manifest(
         for row in range(len(names))
         if row in dropped or people[row] in renamed
     ]  # fmt: skip
-    place = manifest.table.column_names.index("identity")
-    table = manifest.table.set_column(place, "identity", pa.array(identities, pa.string()))
+    column = manifest.table.column_names.index("identity")
+    table = manifest.table.set_column(column, "identity", pa.array(identities, pa.string()))
     return Cleaned(replace(manifest, table=table).take(kept), changes)
 
 
 def write_clean(cleaned: Cleaned, path: Path) -> Path:
-    """Write the manifest, and ``NAME.changes.csv`` beside it; returns the latter."""
+    """Write the manifest, and the changes as ``NAME.changes.csv`` beside it; returns that path."""
     write_table(without_places(cleaned.manifest), path)
     changes = path.with_name(f"{path.stem}.changes.csv")
     columns = {
@@ -210,29 +195,29 @@ def _mislabelled(
             )  # fmt: skip
 
 
-def _doubled(
+def _duplicates(
     manifest: Manifest,
     inspection: Mapping[str, Any],
     names: list[str],
     people: list[str],
     identities: list[str],
-    gone: Mapping[int, Change],
+    dropped: Mapping[int, Change],
 ) -> Iterable[tuple[int, Change]]:
-    """What goes of each group of doubles; those that go already are no doubles any more."""
-    groups = Groups()
+    """The photos to drop from each group of duplicates, after those dropped for other reasons."""
+    pairs: list[tuple[int, int]] = []
     evidence: dict[int, float] = {}
     supported: dict[int, int] = Counter()
-    for double in inspection["duplicates"]["found"]:
-        if double["between_sets"]:
+    for duplicate in inspection["duplicates"]["found"]:
+        if duplicate["between_sets"]:
             continue
-        left, right = double["left_row"], double["right_row"]
-        if left in gone or right in gone:
+        left, right = duplicate["left_row"], duplicate["right_row"]
+        if left in dropped or right in dropped:
             continue
-        groups.join(left, right)
+        pairs.append((left, right))
         for row in (left, right):
-            evidence[row] = max(evidence.get(row, 0.0), double["score"])
-        if double["supported_row"] is not None:
-            supported[double["supported_row"]] += 1
+            evidence[row] = max(evidence.get(row, 0.0), duplicate["score"])
+        if duplicate["supported_row"] is not None:
+            supported[duplicate["supported_row"]] += 1
     splits = manifest.table["split"].to_pylist() if "split" in manifest.table.column_names else None
     pixels = inspection["pixels"]
 
@@ -240,11 +225,10 @@ def _doubled(
         split = None if splits is None else splits[row]
         return (SPLIT_ORDER[split], -pixels.get(str(row), 0), names[row], row)
 
-    for rows in groups.all():
-        whose = {identities[row] for row in rows}
-        reason, candidates = "double within an identity", rows
-        if len(whose) > 1:
-            reason = "double across identities"
+    for rows in _connected(pairs):
+        reason, candidates = "duplicate within an identity", rows
+        if len({identities[row] for row in rows}) > 1:
+            reason = "duplicate across identities"
             backed = {identities[row] for row in rows if supported.get(row)}
             candidates = (
                 [row for row in rows if identities[row] in backed] if len(backed) == 1 else []
@@ -262,27 +246,40 @@ def _doubled(
 def _merged(
     people: list[str], inspection: Mapping[str, Any], rules: CleanRules
 ) -> dict[str, tuple[str, float]]:
-    """The new name, and the least sure q-value behind it, of each name that loses its own."""
+    """For each identity that is renamed, its new name and the largest q-value behind it."""
     photos = Counter(people)
-    groups, worst = Groups(), defaultdict[str, float](float)
+    pairs, worst = list[tuple[int, int]](), defaultdict[str, float](float)
     names = sorted(photos)
     number = {name: n for n, name in enumerate(names)}
-    misfiled = {
+    mislabeled = {
         frozenset((doubt["identity"], doubt["resembles"]))
         for doubt in inspection["labels"]["mislabels"]
         if doubt["looks_like_another"] and doubt["probability"] >= rules.mislabel_probability
     }
     for pair in inspection["labels"]["same_person"]:
-        if frozenset((pair["left"], pair["right"])) in misfiled:
-            continue  # one photo in the wrong place makes two people alike
+        if frozenset((pair["left"], pair["right"])) in mislabeled:
+            continue  # a mislabeled photo makes two centroids similar
         if pair["share_false"] <= rules.merge_share_false:
-            groups.join(number[pair["left"]], number[pair["right"]])
+            pairs.append((number[pair["left"]], number[pair["right"]]))
             for name in (pair["left"], pair["right"]):
                 worst[name] = max(worst[name], pair["share_false"])
     found = {}
-    for group in groups.all():
+    for group in _connected(pairs):
         chosen = min((names[n] for n in group), key=lambda name: (-photos[name], name))
         for n in group:
             if names[n] != chosen:
                 found[names[n]] = (chosen, worst[names[n]])
     return found
+
+
+def _connected(pairs: list[tuple[int, int]]) -> list[list[int]]:
+    """The connected components of a graph with these edges, each ascending."""
+    if not pairs:
+        return []
+    nodes, ends = np.unique(np.array(pairs), return_inverse=True)
+    left, right = ends.reshape(-1, 2).T
+    graph = coo_array((np.ones(len(left)), (left, right)), shape=(len(nodes), len(nodes)))
+    _, component = connected_components(graph, directed=False)
+    order = np.argsort(component, kind="stable")
+    bounds = np.cumsum(np.bincount(component))[:-1]
+    return [group.tolist() for group in np.split(nodes[order], bounds)]

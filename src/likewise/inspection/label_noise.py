@@ -1,4 +1,4 @@
-"""How many labels are wrong: a rate with an interval, and what it rests on."""
+"""The share of wrong labels, with its confidence interval."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import norm
 
 from likewise.binomial import clopper_pearson
-from likewise.inspection.mislabels import OwnScores
-from likewise.inspection.strangers import Strangers
+from likewise.inspection.impostor_scores import ImpostorScores
+from likewise.inspection.mislabeled import LeaveOneOutScores
 
 __all__ = ["LabelNoise", "label_noise"]
 
@@ -20,12 +20,12 @@ class LabelNoise:
 
     Args:
         rate: the estimate.
-        low: the lower end of its 95 % interval.
+        low: the lower end of its 95 % confidence interval.
         high: the upper end.
-        unexplained: photos no more alike to their identity than strangers are (of two photos that
-            disagree each counts a half).
-        judged: the photos of identities with at least two, those with two counting a half.
-        error: the part of strangers that is let pass by the threshold.
+        unexplained: number of photos that are no more similar to their identity than impostors
+            are. Photos of identities with two photos count one half each.
+        judged: number of photos of identities with at least two photos, counted likewise.
+        error: the share of impostor scores above the threshold.
     """
 
     rate: float
@@ -36,19 +36,22 @@ class LabelNoise:
     error: float
 
 
-def label_noise(own: OwnScores, strangers: Strangers, error: float = 0.05) -> LabelNoise | None:
-    """Count what cannot be explained at the chosen error rate.
+def label_noise(
+    own: LeaveOneOutScores, impostors: ImpostorScores, error: float = 0.05
+) -> LabelNoise | None:
+    """Estimate the share of wrong labels from the photos that score like impostors.
 
-    A photo is unexplained if its cosine with the rest of its identity is below what the part
-    ``error`` of strangers exceed; of wrong labels 1 - ``error`` are, so the count is divided by
-    that (Storey, "A Direct Approach to False Discovery Rates", 2002). It assumes that a right
-    label never scores so low: hard photos (a profile, a mask) count as noise, and then it is too
-    high; and that wrong labels are of strangers: those of look-alikes are missed. The interval is
-    Clopper and Pearson's, 1934, of the count alone.
+    The threshold is the cosine that the share ``error`` of impostor scores exceeds. A photo is
+    unexplained if its cosine with the other photos of its identity is below it. A wrong label is
+    unexplained with probability 1 - ``error``, so the count is divided by that (Storey, "A Direct
+    Approach to False Discovery Rates", 2002). Two assumptions: correct labels never score so low
+    (hard photos, such as a profile view or a masked face, make the estimate too high), and wrong
+    labels are of random other people (look-alikes are missed). The interval is that of Clopper
+    and Pearson, 1934, for the count alone.
 
     Args:
-        own: how alike each photo is to the rest of its identity.
-        strangers: the law of strangers' scores.
+        own: leave-one-out scores of the photos.
+        impostors: the distribution of impostor scores.
         error: 0 … 0.5.
 
     Returns:
@@ -58,7 +61,7 @@ def label_noise(own: OwnScores, strangers: Strangers, error: float = 0.05) -> La
     judged = float(weights.sum())
     if judged == 0:
         return None
-    z = (own.cosines[own.judged] - strangers.mean) / strangers.deviation
+    z = (own.cosines[own.judged] - impostors.mean) / impostors.deviation
     count = float(weights[norm.sf(z) > error].sum())
     low, high = clopper_pearson(count, judged)
     rate, low, high = (min(float(x) / (1 - error), 1.0) for x in (count / judged, low, high))

@@ -1,4 +1,4 @@
-"""An inspection as plain values: what ``inspect.json`` holds, and what ``clean`` decides by."""
+"""An inspection as plain values: the contents of ``inspect.json`` and the input of ``clean``."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from likewise.data.manifest import Manifest
+from likewise.errors import InputError
 from likewise.inspection.census import Census
 from likewise.inspection.duplicates import Duplicate
 from likewise.inspection.inspection import Inspection
 from likewise.machine import describe, versions
+from likewise.storage import read_json
 
-__all__ = ["FORMAT", "counts_by_size", "record"]
+__all__ = ["FORMAT", "counts_by_size", "read_inspection", "record"]
 
 FORMAT = "likewise inspection 2"
 
 
 def record(found: Inspection) -> dict[str, Any]:
-    """Everything found, as JSON holds it; photos by their names, and by their rows from 0."""
+    """All findings as values for JSON; photos are given by path and by row, from 0."""
     return {
         "format": FORMAT,
         "data": found.manifest.root.name,
@@ -40,7 +43,7 @@ def record(found: Inspection) -> dict[str, Any]:
             "counts": _duplicate_counts(found),
             "embedding_threshold": None if found.copies is None else found.copies.cosine,
             "embedding_pixels": None if found.copies is None else found.copies.pixels,
-            "found": [_duplicate(found, double) for double in found.duplicates],
+            "found": [_duplicate(found, duplicate) for duplicate in found.duplicates],
         },
         "pixels": _pixels(found),
         "ability": (
@@ -57,8 +60,28 @@ def record(found: Inspection) -> dict[str, Any]:
     }
 
 
+def read_inspection(source: Path, manifest: Manifest) -> dict[str, Any]:
+    """Read ``inspect.json``, given as a file or as its folder, and check that it fits the set.
+
+    Raises:
+        InputError: the file is missing, is not an inspection, or is of another set.
+    """
+    path = source / "inspect.json" if source.is_dir() else source
+    values = read_json(path)
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: not an inspection, or of another version; make one with: likewise data "
+            "inspect --out DIR"
+        )
+    if values.get("fingerprint") != manifest.fingerprint:
+        raise InputError(
+            f"{path}: inspection of another set of photos; inspect {manifest.root} first"
+        )
+    return values
+
+
 def counts_by_size(sizes: Iterable[int]) -> list[tuple[int, int, int]]:
-    """How many identities have 1, 2, 3–4, 5–8, … photos: (from, to, identities)."""
+    """The number of identities with 1, 2, 3–4, 5–8, … photos: (from, to, identities)."""
     values = np.array(list(sizes))
     found, low, high = [], 1, 1
     while len(values) and low <= values.max():
@@ -68,7 +91,7 @@ def counts_by_size(sizes: Iterable[int]) -> list[tuple[int, int, int]]:
 
 
 def _summary(manifest: Manifest, census: Census) -> dict[str, Any]:
-    each = np.bincount(manifest.labels)
+    per_identity = np.bincount(manifest.labels)
     good = census.readable
     sides = census.sizes[good]
     return {
@@ -76,11 +99,11 @@ def _summary(manifest: Manifest, census: Census) -> dict[str, Any]:
         "photos": len(manifest),
         "identities": len(manifest.identities),
         "photos_per_identity": {
-            "least": int(each.min()),
-            "median": float(np.median(each)),
-            "mean": float(each.mean()),
-            "most": int(each.max()),
-            "histogram": counts_by_size(each.tolist()),
+            "least": int(per_identity.min()),
+            "median": float(np.median(per_identity)),
+            "mean": float(per_identity.mean()),
+            "most": int(per_identity.max()),
+            "histogram": counts_by_size(per_identity.tolist()),
         },
         "bytes": int(census.bytes.sum()),
         "sizes": [
@@ -109,7 +132,7 @@ def _spread(values: Any) -> dict[str, int] | None:
 
 
 def _splits(manifest: Manifest) -> dict[str, Any] | None:
-    """Photos of each split, and the identities that two of them share."""
+    """The number of photos of each split, and of identities that two splits share."""
     if "split" not in manifest.table.column_names:
         return None
     parts = {name: manifest.split(name) for name in pc.unique(manifest.table["split"]).to_pylist()}
@@ -136,13 +159,15 @@ def _split(manifest: Manifest, row: int) -> str | None:
     return str(manifest.table["split"][row].as_py())
 
 
-def _duplicate(found: Inspection, double: Duplicate) -> dict[str, Any]:
-    (left, a), (right, b) = found.place(double.left), found.place(double.right)
+def _duplicate(found: Inspection, duplicate: Duplicate) -> dict[str, Any]:
+    (left, a), (right, b) = found.locate(duplicate.left), found.locate(duplicate.right)
     identities = _identity(left, a), _identity(right, b)
     keep = None
     if found.labels is not None and found.embedded is not None and left is right:
-        rightful = found.labels.rightful(double, found.place_of, found.settings.false_alarms)
-        keep = None if rightful is None else found.place(rightful)[1]
+        supported = found.labels.supported_row(
+            duplicate, found.vector_of_row, found.settings.false_alarms
+        )
+        keep = None if supported is None else found.locate(supported)[1]
     return {
         "left": _name(left, a),
         "right": _name(right, b),
@@ -152,8 +177,8 @@ def _duplicate(found: Inspection, double: Duplicate) -> dict[str, Any]:
         "right_identity": identities[1],
         "left_split": _split(left, a),
         "right_split": _split(right, b),
-        "kind": double.kind,
-        "score": round(double.score, 4),
+        "kind": duplicate.kind,
+        "score": round(duplicate.score, 4),
         "across_identities": identities[0] != identities[1],
         "between_sets": left is not right,
         "supported_row": keep if identities[0] != identities[1] else None,
@@ -161,7 +186,7 @@ def _duplicate(found: Inspection, double: Duplicate) -> dict[str, Any]:
 
 
 def _pixels(found: Inspection) -> dict[str, int]:
-    """The pixels of each row that has a double: the larger of two is worth keeping."""
+    """The number of pixels of each row that has a duplicate; ``clean`` keeps the largest photo."""
     inside = len(found.manifest)
     rows = {row for d in found.duplicates for row in (d.left, d.right) if row < inside}
     return {str(row): int(found.census.sizes[row].prod()) for row in sorted(rows)}
@@ -169,9 +194,9 @@ def _pixels(found: Inspection) -> dict[str, int]:
 
 def _duplicate_counts(found: Inspection) -> dict[str, int]:
     counts = Counter[str]()
-    for double in found.duplicates:
-        (left, a), (right, b) = found.place(double.left), found.place(double.right)
-        counts[double.kind] += 1
+    for duplicate in found.duplicates:
+        (left, a), (right, b) = found.locate(duplicate.left), found.locate(duplicate.right)
+        counts[duplicate.kind] += 1
         if left is not right:
             counts["between_sets"] += 1
             continue
@@ -185,10 +210,10 @@ def _duplicate_counts(found: Inspection) -> dict[str, int]:
 def _labels(found: Inspection) -> dict[str, Any] | None:
     if found.labels is None:
         return None
-    manifest, names, doubts = found.manifest, found.manifest.identities, found.labels
+    manifest, names, labels = found.manifest, found.manifest.identities, found.labels
     return {
-        "strangers": {key: round(value, 6) for key, value in asdict(doubts.strangers).items()},
-        "noise": None if doubts.noise is None else asdict(doubts.noise),
+        "strangers": {key: round(value, 6) for key, value in asdict(labels.impostors).items()},
+        "noise": None if labels.noise is None else asdict(labels.noise),
         "mislabels": [
             {
                 "path": _name(manifest, doubt.row),
@@ -197,7 +222,7 @@ def _labels(found: Inspection) -> dict[str, Any] | None:
                 "own_score": round(doubt.own, 4),
                 "resembles": names[doubt.identity],
                 "resembles_score": round(doubt.other, 4),
-                "resembles_chance": doubt.chance,
+                "resembles_chance": doubt.p_value,
                 "probability": round(doubt.probability, 4),
                 "looks_like_another": doubt.elsewhere,
                 "undecided_with": (
@@ -205,17 +230,17 @@ def _labels(found: Inspection) -> dict[str, Any] | None:
                 ),
                 "undecided_with_row": doubt.partner,
             }
-            for doubt in doubts.mislabels
+            for doubt in labels.mislabeled
         ],
         "same_person": [
             {
                 "left": names[pair.left],
                 "right": names[pair.right],
                 "score": round(pair.score, 4),
-                "chance": pair.chance,
-                "share_false": pair.share_false,
+                "chance": pair.p_value,
+                "share_false": pair.q_value,
             }
-            for pair in doubts.merges
+            for pair in labels.same_person
         ],
         "two_people": [
             {
@@ -223,30 +248,30 @@ def _labels(found: Inspection) -> dict[str, Any] | None:
                 "first": [_name(manifest, row) for row in split.first],
                 "second": [_name(manifest, row) for row in split.second],
                 "score": round(split.score, 4),
-                "chance": split.chance,
+                "chance": split.p_value,
             }
-            for split in doubts.splits
+            for split in labels.two_people
         ],
     }
 
 
 def _overlap(found: Inspection) -> dict[str, Any] | None:
-    if found.same_people is None or found.against is None:
+    if found.overlap is None or found.against is None:
         return None
     names, others = found.manifest.identities, found.against.identities
     return {
         "false_alarms": found.settings.false_alarms,
-        "identities": len({pair.right for pair in found.same_people}),
+        "identities": len({pair.right for pair in found.overlap}),
         "names_in_both": len(set(names) & set(others)),
         "found": [
             {
                 "left": names[pair.left],
                 "right": others[pair.right],
                 "score": round(pair.score, 4),
-                "chance": pair.chance,
-                "share_false": pair.share_false,
+                "chance": pair.p_value,
+                "share_false": pair.q_value,
                 "same_name": names[pair.left] == others[pair.right],
             }
-            for pair in found.same_people
+            for pair in found.overlap
         ],
     }

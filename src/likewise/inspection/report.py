@@ -1,4 +1,4 @@
-"""The page of an inspection: numbers, plots and pictures in one file, beside ``inspect.json``."""
+"""The HTML page of an inspection, written beside ``inspect.json``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from likewise.inspection.bars import bar_chart, score_chart
 from likewise.inspection.duplicates import Duplicate
-from likewise.inspection.exhibits import (
-    Exhibit,
-    doubles,
-    mislabel_exhibits,
-    pair_exhibits,
-    split_exhibits,
+from likewise.inspection.examples import (
+    Example,
+    duplicate_examples,
+    mislabeled_examples,
+    pair_examples,
+    two_people_examples,
 )
 from likewise.inspection.inspection import Inspection
 from likewise.inspection.record import counts_by_size, record
-from likewise.inspection.sentences import rows_of, sentences
+from likewise.inspection.summary import summary_lines, summary_table
 from likewise.pages.environment import render
+from likewise.pages.plots import bar_chart, score_chart
 from likewise.storage import write_json, write_text
 
 __all__ = ["write_inspection"]
@@ -29,24 +29,24 @@ BINS = np.linspace(-0.5, 1.5, 61)
 
 
 def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLES) -> Path:
-    """Write ``inspect.json`` and ``inspect.html``; returns the page.
+    """Write ``inspect.json`` and ``inspect.html``; returns the path of the page.
 
-    The JSON holds all that was found, the page at most ``examples`` of each kind, with small
-    pictures of them inside it.
+    The JSON file holds all findings. The page shows at most ``examples`` of each kind, with the
+    photos embedded as thumbnails.
 
     Args:
         found: the inspection.
-        folder: where to.
-        examples: of each kind on the page.
+        folder: the output folder.
+        examples: the most examples of each kind on the page.
     """
     values = record(found)
     write_json(folder / "inspect.json", values)
     html = render(
         "inspect",
         data=values["data"],
-        summary=sentences(values),
+        summary=summary_lines(values),
         values=values,
-        table=rows_of(values),
+        table=summary_table(values),
         plots=_plots(found),
         sections=_sections(found, examples),
         broken=values["broken"][:examples],
@@ -62,110 +62,107 @@ def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLE
 
 
 def _plots(found: Inspection) -> list[tuple[str, str]]:
-    values = _size_bars(found)
+    sizes = counts_by_size(np.bincount(found.manifest.labels).tolist())
     plots = [
         (
-            bar_chart(values, "photos of an identity, up to"),
-            "How many identities have how many photos.",
+            bar_chart(
+                [(f"{high:,}", count) for _, high, count in sizes], "photos per identity, up to"
+            ),
+            "The number of identities by their number of photos.",
         )
     ]
     if found.labels is not None and found.labels.own.judged.any():
         own = found.labels.own.scores[found.labels.own.judged]
-        strangers = found.labels.strangers
-        factor = 1 + strangers.ratio
-        law = norm.cdf(BINS, strangers.mean * factor, strangers.deviation * factor)
-        bars = np.histogram(np.clip(own, BINS[0], BINS[-1]), BINS)[0] / max(len(own), 1)
+        impostors = found.labels.impostors
+        factor = 1 + impostors.ratio
+        distribution = norm.cdf(BINS, impostors.mean * factor, impostors.deviation * factor)
+        shares = np.histogram(np.clip(own, BINS[0], BINS[-1]), BINS)[0] / max(len(own), 1)
         plots.append(
             (
                 score_chart(
                     [
-                        ("strangers", np.diff(law).tolist()),
-                        (f"photo and the rest of its identity ({len(own):,})", bars.tolist()),
+                        ("impostors", np.diff(distribution).tolist()),
+                        (f"photo and its own identity ({len(own):,})", shares.tolist()),
                     ],
                     BINS.tolist(),
-                    "likeness, 1 for one person",
+                    "corrected score, 1 for one person",
                 ),
-                "How alike photos are to their own identity, and strangers to one another. What "
-                "lies left, among the strangers, is in doubt.",
+                "Scores of photos with the other photos of their identity, and scores between "
+                "different identities. The label of a photo that scores like impostors is in "
+                "doubt.",
             )
         )
     return plots
 
 
-def _size_bars(found: Inspection) -> list[tuple[str, int]]:
-    """Identities with 1, 2, up to 4, up to 8, … photos."""
-    return [
-        (f"{high:,}", count)
-        for _, high, count in counts_by_size(np.bincount(found.manifest.labels).tolist())
-    ]
-
-
-def _sections(found: Inspection, examples: int) -> list[tuple[str, str, int, list[Exhibit]]]:
-    """Title, explanation, how many there are, and the first of them."""
+def _sections(found: Inspection, examples: int) -> list[tuple[str, str, int, list[Example]]]:
+    """Title, explanation, number of findings, and the first examples of each section."""
     sections = []
     groups: dict[str, list[Duplicate]] = {"across": [], "between": [], "splits": [], "within": []}
     names = found.manifest.table
     split = names["split"].to_pylist() if "split" in names.column_names else None
     labels = found.manifest.labels
-    for double in found.duplicates:
-        if double.right >= len(found.manifest):
-            groups["between"].append(double)
-        elif labels[double.left] != labels[double.right]:
-            groups["across"].append(double)
-        else:
-            groups["within"].append(double)
-        inside = double.right < len(found.manifest)
-        if inside and split is not None and split[double.left] != split[double.right]:
-            groups["splits"].append(double)
+    for duplicate in found.duplicates:
+        left, right = duplicate.left, duplicate.right
+        if right >= len(found.manifest):
+            groups["between"].append(duplicate)
+            continue
+        groups["across" if labels[left] != labels[right] else "within"].append(duplicate)
+        if split is not None and split[left] != split[right]:
+            groups["splits"].append(duplicate)
     for key, title, text in (
-        ("across", "Doubles across identities",
-         "One shot under two names: one of the labels is wrong, or both names are one person."),
-        ("between", "Doubles in both sets", "A photo to be tested on that was trained on."),
-        ("splits", "Doubles across splits", "A photo that training and test share."),
-        ("within", "Doubles within identities", "One shot twice: it counts double for nothing."),
+        ("across", "Duplicates across identities",
+         "One photo under two labels: a label is wrong, or both identities are one person."),
+        ("between", "Duplicates in both sets", "Leakage: a test photo is also a training photo."),
+        ("splits", "Duplicates across splits", "Leakage: two splits share a photo."),
+        ("within", "Duplicates within an identity", "Redundant copies of one photo."),
     ):  # fmt: skip
         chosen = sorted(groups[key], key=lambda d: (-d.score, d.left, d.right))
-        sections.append((title, text, len(chosen), doubles(found, chosen[:examples])))
+        sections.append((title, text, len(chosen), duplicate_examples(found, chosen[:examples])))
     if found.labels is not None and found.embedded is not None:
-        doubts, set_of = found.labels, found.embedded
+        labels_found, embedded = found.labels, found.embedded
         sections += [
             (
-                "Likeliest wrong labels",
-                "Left: typical of the name that it is filed under. Middle: the photo. Right: "
-                "typical of whom it resembles most. Those that look like somebody else come first; "
-                "those that look like nobody may merely be hard.",
-                len(doubts.mislabels),
-                mislabel_exhibits(found.manifest, set_of, doubts.mislabels[:examples]),
+                "Photos that are probably mislabeled",
+                "Left: a typical photo of its label. Middle: the photo in doubt. Right: a typical "
+                "photo of the most similar other identity. Photos that resemble another identity "
+                "come first; the others may only be hard photos with a correct label.",
+                len(labels_found.mislabeled),
+                mislabeled_examples(found.manifest, embedded, labels_found.mislabeled[:examples]),
             ),
             (
-                "One person under two names",
-                "Typical photos of the one, then of the other.",
-                len(doubts.merges),
-                pair_exhibits(
-                    found.manifest, set_of, found.manifest, set_of, doubts.merges[:examples]
+                "One person under two labels",
+                "Typical photos of the first identity, then of the second.",
+                len(labels_found.same_person),
+                pair_examples(
+                    found.manifest,
+                    embedded,
+                    found.manifest,
+                    embedded,
+                    labels_found.same_person[:examples],
                 ),
             ),
             (
-                "Two people under one name",
-                "Photos of the one group, then of the other.",
-                len(doubts.splits),
-                split_exhibits(found.manifest, doubts.splits[:examples]),
+                "Two people under one label",
+                "Photos of the first group, then of the second.",
+                len(labels_found.two_people),
+                two_people_examples(found.manifest, labels_found.two_people[:examples]),
             ),
         ]
     if (
-        found.same_people is not None
+        found.overlap is not None
         and found.against is not None
         and found.embedded is not None
         and found.against_embedded is not None
     ):
         sections.append(
             (
-                "People of both sets",
-                "Typical photos here, then there. Whoever is in both is no stranger to the test.",
-                len(found.same_people),
-                pair_exhibits(
+                "Identities in both sets",
+                "Leakage: typical photos of the identity in this set, then in the other set.",
+                len(found.overlap),
+                pair_examples(
                     found.manifest, found.embedded, found.against, found.against_embedded,
-                    found.same_people[:examples],
+                    found.overlap[:examples],
                 ),
             )
         )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Linear metrics learned on embeddings, in the manner of scikit-learn.
+"""Linear metrics learned on embeddings, with scikit-learn's interface.
 
-Each learns a factor A from labelled vectors; the distance is ``‖A x - A y‖``, which the rest of
-the house knows as ``mahalanobis:FILE.npy``.
+Each learns a factor A from labeled vectors. The distance is ``‖A x - A y‖``, available elsewhere
+in Likewise as ``mahalanobis:FILE.npy``.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""What a metric refuses, and how it says so: one line that names the estimator and the argument."""
+"""Checks of training rows, labels and pairs; errors name the estimator and the argument."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from likewise.errors import InputError
 
-__all__ = ["check_count", "check_number", "check_pairs", "check_rows", "check_training"]
+__all__ = ["check_pairs", "check_rows", "check_training"]
 
 Floats = NDArray[np.float64]
 Classes = NDArray[np.intp]
@@ -24,38 +22,12 @@ Classes = NDArray[np.intp]
 LARGEST, SMALLEST = 1e150, 1e-150
 
 
-def check_count(name: str, value: object, *, least: int = 1, most: float = math.inf) -> int:
-    """Return ``value`` if it is a whole number from ``least`` to ``most``.
-
-    Raises:
-        InputError: it is not.
-    """
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:  # type: ignore[operator]  # it is whole
-        limit = f"of at least {least}" if most == math.inf else f"from {least} to {most:g}"
-        raise InputError(f"{name}: {value!r}; must be a whole number {limit}")
-    return int(value)  # type: ignore[call-overload, no-any-return]  # likewise
-
-
-def check_number(name: str, value: object, *, least: float, most: float = math.inf) -> float:
-    """Return ``value`` if it is a finite number from ``least`` to ``most``.
-
-    Raises:
-        InputError: it is not.
-    """
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not (math.isfinite(number) and least <= number <= most):
-        limit = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
-        raise InputError(f"{name}: {value!r}; must be a number {limit}")
-    return number
-
-
 def check_training(estimator: Any, X: ArrayLike, y: ArrayLike | None) -> tuple[Floats, Classes]:
-    """The rows in float64 [N, D], and the class of each as a number from 0 to C-1 [N].
+    """The rows as float64 [N, D], and the class of each as a number from 0 to C-1, [N].
 
     Raises:
-        InputError: not rows of finite numbers, or all alike; labels missing, continuous, not one a
-            row; fewer than two classes; no class with two samples.
+        InputError: rows that are not finite or all equal; labels that are missing, continuous or
+            not one per row; fewer than two classes; no class with two samples.
     """
     with _refused(estimator):
         rows, labels = validate_data(
@@ -67,7 +39,7 @@ def check_training(estimator: Any, X: ArrayLike, y: ArrayLike | None) -> tuple[F
     names, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     place = f"{type(estimator).__name__}: y"
     if len(names) < 2:
-        raise InputError(f"{place}: holds one class; two or more are needed")
+        raise InputError(f"{place}: a single class; at least two are needed")
     if counts.max() < 2:
         raise InputError(
             f"{place}: each of the {len(names)} classes has one sample; "
@@ -79,10 +51,10 @@ def check_training(estimator: Any, X: ArrayLike, y: ArrayLike | None) -> tuple[F
 def check_rows(
     estimator: Any, X: ArrayLike, argument: str = "X", *, fit: bool = False
 ) -> NDArray[Any]:
-    """The rows [N, D], float32 or float64 as they came; other numbers become float64.
+    """The rows [N, D]: float32 and float64 stay as they are, other numbers become float64.
 
     Raises:
-        InputError: not rows of finite numbers; not as wide as those of the fit.
+        InputError: rows that are not finite, or with another number of columns than in ``fit``.
     """
     with _refused(estimator, argument):
         rows = validate_data(
@@ -96,16 +68,16 @@ def check_rows(
     _check_finite(estimator, argument, rows)
     if fit:
         _check_spread(estimator, rows)
-    return rows  # type: ignore[no-any-return]  # scikit-learn carries no types
+    return rows  # type: ignore[no-any-return]  # scikit-learn has no type hints
 
 
 def check_pairs(
     estimator: Any, A: ArrayLike, B: ArrayLike | None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The first and the second of each pair [N, D], from ``(A, B)`` or from pairs [N, 2, D].
+    """The first and the second vectors of the pairs, [N, D] each, from ``(A, B)`` or [N, 2, D].
 
     Raises:
-        InputError: not pairs; not as many of one as of the other; see ``check_rows``.
+        InputError: not pairs; A and B of different lengths; see ``check_rows``.
     """
     if B is None:
         pairs = np.asarray(A)
@@ -119,7 +91,7 @@ def check_pairs(
     if len(first) != len(second):
         raise InputError(
             f"{type(estimator).__name__}: A, B: {len(first)} and {len(second)} rows; "
-            "pairs need as many of one as of the other"
+            "both must have as many"
         )
     return first, second
 
@@ -134,7 +106,7 @@ def _check_finite(estimator: Any, argument: str, rows: NDArray[Any]) -> None:
 
 
 def _check_spread(estimator: Any, rows: Floats) -> None:
-    """Refuse rows without any difference, and numbers that float64 cannot square."""
+    """Refuse rows that are all equal, and numbers whose squares overflow or vanish in float64."""
     if np.abs(rows).max() > LARGEST:
         raise InputError(
             f"{type(estimator).__name__}: X: numbers up to {np.abs(rows).max():.3g}, "
@@ -142,13 +114,13 @@ def _check_spread(estimator: Any, rows: Floats) -> None:
         )
     if (rows.max(axis=0) - rows.min(axis=0)).max() < SMALLEST:
         raise InputError(
-            f"{type(estimator).__name__}: X: the rows are all alike, or differ by too little"
+            f"{type(estimator).__name__}: X: all rows are equal, or differ by too little"
         )
 
 
 @contextmanager
 def _refused(estimator: Any, argument: str | None = None) -> Iterator[None]:
-    """Turn what scikit-learn refuses into our error: one line, with its words."""
+    """Turn an error of scikit-learn into an ``InputError`` of one line."""
     try:
         yield
     except (TypeError, ValueError) as error:

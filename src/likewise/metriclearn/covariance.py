@@ -1,4 +1,4 @@
-"""Covariances: within classes, shrunk where the data are few, and their inverse roots."""
+"""Covariance within classes, shrinkage, and inverse square roots."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf_shrinkage
 
+from likewise.arguments import check_number
 from likewise.errors import InputError
-from likewise.metriclearn.checks import check_number
 
 __all__ = ["Shrinkage", "class_centred", "class_means", "inverse_root", "shrunk"]
 
@@ -17,12 +17,12 @@ Floats = NDArray[np.float64]
 Classes = NDArray[np.intp]
 Shrinkage = float | Literal["auto"]
 
-# An eigenvalue below D of these, relative to the largest, is what rounding leaves of zero.
+# An eigenvalue below D times this, relative to the largest, counts as zero.
 ROUNDING = 10 * float(np.finfo(np.float64).eps)
 
 
 def class_means(X: Floats, classes: Classes) -> tuple[Floats, NDArray[np.intp]]:
-    """The mean of each class [C, D], and how many samples it has [C]."""
+    """The mean [C, D] and the number of samples [C] of each class."""
     counts = np.bincount(classes)
     order = np.argsort(classes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -32,7 +32,7 @@ def class_means(X: Floats, classes: Classes) -> tuple[Floats, NDArray[np.intp]]:
 
 
 def class_centred(X: Floats, classes: Classes) -> Floats:
-    """Each row less the mean of its class, [N, D]."""
+    """Each row minus the mean of its class, [N, D]."""
     means, _ = class_means(X, classes)
     return X - means[classes]
 
@@ -42,8 +42,8 @@ def shrunk(covariance: Floats, rows: Floats, shrinkage: Shrinkage) -> Floats:
 
     Args:
         covariance: S [D, D].
-        rows: the centred rows that S is made of: ``"auto"`` asks them.
-        shrinkage: s from 0 to 1, or ``"auto"`` for the one of least expected error.
+        rows: the centered rows that S was computed from; needed for ``"auto"``.
+        shrinkage: s from 0 to 1, or ``"auto"`` for the s of least expected error.
 
     Raises:
         InputError: a shrinkage out of range.
@@ -62,18 +62,18 @@ def shrunk(covariance: Floats, rows: Floats, shrinkage: Shrinkage) -> Floats:
     return result
 
 
-def inverse_root(what: str, covariance: Floats) -> Floats:
+def inverse_root(name: str, covariance: Floats) -> Floats:
     """The symmetric ``S^(-1/2)`` [D, D].
 
     Raises:
-        InputError: S is singular; says its rank, and what to do.
+        InputError: S is singular; the message gives its rank and the remedy.
     """
     values, vectors = np.linalg.eigh(covariance)
     zero = values <= ROUNDING * len(values) * values[-1]
     if zero.any():
         raise InputError(
-            f"X: the {what} is singular, of rank {int((~zero).sum())} in {len(values)} dimensions: "
-            "too few samples or dependent columns; give shrinkage='auto' or a number above 0"
+            f"X: the {name} is singular, of rank {int((~zero).sum())} in {len(values)} dimensions: "
+            "too few samples or dependent columns; set shrinkage='auto' or a number above 0"
         )
     root: Floats = (vectors / np.sqrt(values)) @ vectors.T
     return root

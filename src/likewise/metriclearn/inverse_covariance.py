@@ -1,4 +1,4 @@
-"""The classic Mahalanobis distance: the inverse of the covariance of all the data."""
+"""The classic Mahalanobis distance, with the inverse covariance of all data."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["InverseCovariance"]
 
 
 class InverseCovariance(LinearMetric):
-    """``M = S⁻¹`` with S the covariance of all rows: each direction counts in its own spread.
+    """``M = S⁻¹`` with the covariance S of all rows: directions are scaled to unit variance.
 
-    No labels are used. After ``transform`` the training rows have the identity for covariance.
+    Labels are not used. After ``transform`` the training rows have the identity as covariance.
 
     Args:
-        shrinkage: draws S towards a multiple of the identity, by this share from 0 to 1, or by
-            Ledoit and Wolf's for ``"auto"``. Above 0 it also serves where S is singular.
+        shrinkage: shrinks S towards a multiple of the identity: a factor from 0 to 1, or
+            ``"auto"`` for that of Ledoit and Wolf. Above 0, a singular S is allowed.
 
     Raises:
-        InputError: at ``fit``: S is singular and not shrunk.
+        InputError: at ``fit``: S is singular and there is no shrinkage.
 
     Source: Mahalanobis, On the generalised distance in statistics, 1936.
 
@@ -42,7 +42,7 @@ class InverseCovariance(LinearMetric):
         self.shrinkage = shrinkage
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: ARG002  # one form
-        """Learn from rows ``X`` [N, D]; ``y`` is not looked at."""
+        """Learn from rows ``X`` [N, D]; ``y`` is ignored."""
         rows = check_rows(self, X, fit=True)
         self.mean_ = rows.mean(axis=0)
         centred = rows - self.mean_

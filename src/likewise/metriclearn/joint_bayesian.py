@@ -1,4 +1,4 @@
-"""Joint Bayesian: the likelihood ratio of "one person" against "two"."""
+"""Joint Bayesian: the log-likelihood ratio of "same person" against "different people"."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import one_of
-from likewise.metriclearn.checks import check_count, check_number, check_pairs, check_training
+from likewise.metriclearn.checks import check_pairs, check_training
 from likewise.metriclearn.covariance import (
     Shrinkage,
     class_centred,
@@ -29,43 +30,42 @@ Floats = NDArray[np.float64]
 
 
 class JointBayesian(LinearMetric):
-    """A sample is ``x = μ + ε``: a person ``μ ~ N(0, S_μ)`` and the day, ``ε ~ N(0, S_ε)``.
+    """The model ``x = μ + ε`` of identity ``μ ~ N(0, S_μ)`` and variation ``ε ~ N(0, S_ε)``.
 
-    The score of a pair is the logarithm of how much likelier it is as one person than as two:
+    The score of a pair is the log-likelihood ratio of "same person" against "different people":
 
         ``½(x₁ᵀAx₁ + x₂ᵀAx₂ - 2x₁ᵀGx₂) + constant``,
         ``G = -(2S_μ + S_ε)⁻¹ S_μ S_ε⁻¹``, ``A = (S_μ + S_ε)⁻¹ - (S_ε⁻¹ + G)``,
 
-    with x less the training mean. 0 is the threshold where one person and two are as probable
-    beforehand. (The paper's r is twice this, without the constant.)
+    with the training mean subtracted from x. With equal prior probabilities the threshold is 0.
+    (The paper's r is twice this score, without the constant.)
 
     **The score is not a Mahalanobis distance.** With ``M = -G``, which is positive semi-definite,
-    it is ``-½d²_M(x₁, x₂) + ½q(x₁) + ½q(x₂) + constant`` and ``q(x) = xᵀ(A - G)x``: a pair far from
-    the mean is a rarer face, and its likeness says more. ``pair_distance``, ``transform``,
-    ``get_mahalanobis_matrix``, ``to_distance`` and ``save`` give the part d_M alone, which orders
-    pairs otherwise than ``score_pairs`` does.
+    it is ``-½d²_M(x₁, x₂) + ½q(x₁) + ½q(x₂) + constant`` and ``q(x) = xᵀ(A - G)x``: faces far from
+    the mean are rarer, so their similarity is stronger evidence. ``pair_distance``, ``transform``,
+    ``get_mahalanobis_matrix``, ``to_distance`` and ``save`` use only d_M, which ranks
+    pairs differently from ``score_pairs``.
 
     Args:
-        updates: ``"exact"``, expectation maximisation proper, which converges to the greatest
-            likelihood; or ``"paper"``, the step as the paper prints it: the covariances of the
-            expected μ and ε, without their uncertainty. That one is biased where classes are
-            small: S_μ comes out too small.
-        shrinkage: draws the scatter within classes towards a multiple of the identity, by this
-            share from 0 to 1, or by Ledoit and Wolf's for ``"auto"``.
+        updates: ``"exact"``, the EM algorithm, which converges to the maximum likelihood; or
+            ``"paper"``, the update printed in the paper: the covariances of the expected μ and ε,
+            without their posterior covariance. With small classes it is biased: S_μ is too small.
+        shrinkage: shrinks the scatter within classes towards a multiple of the identity: a factor
+            from 0 to 1, or ``"auto"`` for that of Ledoit and Wolf.
         max_iter: the most steps.
-        tol: it ends when both covariances change by less, relative to their norm.
+        tol: stop when both covariances change by less, relative to their norm.
 
     Attributes:
         between_covariance_: S_μ [D, D].
         within_covariance_: S_ε [D, D].
-        A_, G_: of the score, [D, D].
-        log_likelihood_: float64 [steps + 1], of the training data, at the start and after each
-            step. Under ``"exact"`` it never falls.
-        n_iter_: the steps taken.
+        A_, G_: the matrices of the score, [D, D].
+        log_likelihood_: float64 [steps + 1], log-likelihood of the training data at the start and
+            after each step; non-decreasing with ``"exact"``.
+        n_iter_: number of steps.
 
     Raises:
-        InputError: at ``fit``: the scatter within classes is singular and not shrunk; an argument
-            out of range.
+        InputError: at ``fit``: the scatter within classes is singular and there is no shrinkage; an
+            argument is out of range.
 
     Source: Chen et al., Bayesian face revisited: a joint formulation, ECCV 2012.
 
@@ -103,9 +103,9 @@ class JointBayesian(LinearMetric):
         means, counts = class_means(rows, classes)
         centred = class_centred(rows, classes)
         scatter = shrunk(centred.T @ centred, centred[counts[classes] > 1], self.shrinkage)
-        inverse_root("scatter within classes", scatter)  # refuses what is singular
+        inverse_root("scatter within classes", scatter)  # raises if singular
         data = ClassStatistics(means - self.mean_, counts, scatter)
-        # Not less the share of S_ε in it: a direction without any S_μ would never find one.
+        # The share of S_ε is not subtracted: EM could never enlarge a zero variance of S_μ.
         between = data.means.T @ data.means / len(means)
         within = scatter / max(1, len(rows) - len(means))
         history = [log_likelihood(data, between, within)]
@@ -117,7 +117,7 @@ class JointBayesian(LinearMetric):
                 break
         else:
             warnings.warn(
-                f"JointBayesian: not at rest after max_iter={most_steps} steps; raise it, or tol",
+                f"JointBayesian: not converged after max_iter={most_steps} steps; raise it or tol",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -128,7 +128,7 @@ class JointBayesian(LinearMetric):
         return self
 
     def _prepare(self) -> None:
-        """A, G and the factor of -G, in the basis where S_ε = I and S_μ = diag(λ)."""
+        """Compute A, G and the factor of -G in the basis where S_ε = I and S_μ = diag(λ)."""
         ratios, basis = eigh(self.between_covariance_, self.within_covariance_)
         ratios, basis = ratios[::-1].clip(min=0), basis[:, ::-1]
         of_both = ratios / (1 + 2 * ratios)  # -G
@@ -139,23 +139,23 @@ class JointBayesian(LinearMetric):
         self._constant = float(np.log1p(ratios).sum() - np.log1p(2 * ratios).sum() / 2)
 
     def score_pairs(self, A: ArrayLike, B: ArrayLike | None = None) -> Floats:
-        """The log-likelihood ratio of each pair, higher for more alike: float64 [N].
+        """The log-likelihood ratio of each pair, higher for more similar: float64 [N].
 
         Args:
-            A: [N, D], the first of each pair; or, without ``B``, the pairs [N, 2, D].
-            B: [N, D], the second of each pair.
+            A: [N, D], the first vector of each pair; or, without ``B``, the pairs [N, 2, D].
+            B: [N, D], the second vector of each pair.
 
         Raises:
-            InputError: not pairs, not finite, or not as wide as the training rows.
+            InputError: not pairs, not finite, or of another dimension than the training rows.
         """
         check_is_fitted(self)
         first, second = check_pairs(self, A, B)
         result = np.empty(len(first))
         for part in blocks(len(first), 8 * first.shape[1]):
             x, y = first[part] - self.mean_, second[part] - self.mean_
-            each = np.einsum("ij,ij->i", x @ self.A_, x) + np.einsum("ij,ij->i", y @ self.A_, y)
-            both = np.einsum("ij,ij->i", x @ self.G_, y)
-            result[part] = each / 2 - both + self._constant
+            single = np.einsum("ij,ij->i", x @ self.A_, x) + np.einsum("ij,ij->i", y @ self.A_, y)
+            cross = np.einsum("ij,ij->i", x @ self.G_, y)
+            result[part] = single / 2 - cross + self._constant
         return result
 
 

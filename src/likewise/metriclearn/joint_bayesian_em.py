@@ -1,4 +1,4 @@
-"""The model of Joint Bayesian: a sample is its person plus the day, both Gaussian; EM for both."""
+"""The EM algorithm of Joint Bayesian: x = μ + ε with Gaussian identity μ and variation ε."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassStatistics:
-    """All that the model needs to know of the data.
+    """The sufficient statistics of the data.
 
     Args:
-        means: of each class, less the mean of all, [C, D].
-        counts: samples of each class, [C].
+        means: the mean of each class minus the mean of all, [C, D].
+        counts: number of samples of each class, [C].
         scatter: ``Σ (x - its class's mean)(…)ᵀ`` [D, D].
     """
 
@@ -31,18 +31,18 @@ class ClassStatistics:
 def em_step(
     data: ClassStatistics, between: Floats, within: Floats, *, exact: bool
 ) -> tuple[Floats, Floats]:
-    """One step: the persons given the covariances, then the covariances given the persons.
+    """One EM step: the posterior of each class's μ, then the new covariances.
 
-    The person of a class with m samples of mean x̄ is, given them, Gaussian with the covariance
-    ``V = (S_μ⁻¹ + m·S_ε⁻¹)⁻¹`` and the mean ``μ̂ = m·V·S_ε⁻¹·x̄``, and each ``ε̂_i = x_i - μ̂``. Then
+    For a class with m samples of mean x̄, the posterior of μ is Gaussian with the covariance
+    ``V = (S_μ⁻¹ + m·S_ε⁻¹)⁻¹`` and the mean ``μ̂ = m·V·S_ε⁻¹·x̄``, and ``ε̂_i = x_i - μ̂``. Then
     ``S_μ = mean(μ̂μ̂ᵀ + V)`` over classes and ``S_ε = mean(ε̂ε̂ᵀ + V)`` over samples.
 
     Args:
         data: the classes.
         between: S_μ [D, D].
         within: S_ε [D, D], positive definite.
-        exact: EM proper, under which the likelihood never falls. False: as the paper prints it,
-            without V.
+        exact: exact EM, which never decreases the likelihood; if False, V is left out, as in the
+            paper.
 
     Returns:
         The new S_μ and S_ε.
@@ -53,9 +53,9 @@ def em_step(
     counts = data.counts[:, None]
     means = data.means @ basis
     spread = ratios / (1 + counts * ratios)  # the diagonal of V, [C, D]
-    persons = counts * spread * means
-    rest = means - persons
-    new_between = persons.T @ persons
+    posterior = counts * spread * means
+    rest = means - posterior
+    new_between = posterior.T @ posterior
     new_within = basis.T @ data.scatter @ basis + (counts * rest).T @ rest
     if exact:
         new_between += np.diag(spread.sum(axis=0))
@@ -66,7 +66,7 @@ def em_step(
 
 
 def log_likelihood(data: ClassStatistics, between: Floats, within: Floats) -> float:
-    """The log density of all the samples under S_μ and S_ε."""
+    """The log density of all samples given S_μ and S_ε."""
     ratios, basis = _basis(between, within)
     counts = data.counts[:, None]
     means = data.means @ basis

@@ -1,4 +1,4 @@
-"""Linear discriminant analysis as a metric."""
+"""Linear discriminant analysis (LDA) as a metric."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
-from likewise.metriclearn.checks import check_count, check_number, check_training
+from likewise.metriclearn.checks import check_training
 from likewise.metriclearn.covariance import Shrinkage
 from likewise.metriclearn.linear_metric import LinearMetric
 
@@ -17,19 +18,19 @@ __all__ = ["LDA"]
 
 
 class LDA(LinearMetric):
-    """Within-class whitening along the few directions in which the classes differ most.
+    """Within-class whitening, reduced to the directions in which the classes differ most.
 
-    scikit-learn's ``LinearDiscriminantAnalysis`` finds them; the distance is Euclidean among its
-    outputs. M has rank at most C-1, so with fewer classes than dimensions this is a pseudometric.
-    Without shrinkage, directions without any spread within classes are dropped.
+    By scikit-learn's ``LinearDiscriminantAnalysis``; the distance is Euclidean in its output space.
+    M has rank at most C-1, so with C ≤ D it is a pseudometric. Without shrinkage, directions
+    without variance within classes are dropped.
 
     Args:
-        n_components: how many directions, at most min(C-1, D); None for that many.
-        shrinkage: draws the covariance within classes towards a diagonal, by this share from 0 to
-            1, or by Ledoit and Wolf's for ``"auto"`` (scikit-learn's, on standardised columns).
+        n_components: number of directions, at most min(C-1, D), which is also the default.
+        shrinkage: shrinks the covariance within classes towards a diagonal matrix: a factor from
+            0 to 1, or ``"auto"`` for that of Ledoit and Wolf (on standardized columns).
 
     Raises:
-        InputError: at ``fit``: more components than there can be; no class has two samples.
+        InputError: at ``fit``: ``n_components`` too large; no class has two samples.
 
     Source: Fisher, The use of multiple measurements in taxonomic problems, 1936; Rao, 1948.
 
@@ -68,7 +69,7 @@ class LDA(LinearMetric):
                 "raise shrinkage, or drop columns that are constant within classes"
             ) from None
         self.mean_ = rows.mean(axis=0)
-        # Only the outputs that scikit-learn itself would give: it knows the rank of the data.
-        wide = model.transform(rows[:1]).shape[1]
-        self.components_ = model.scalings_[:, :wide].T.copy()
+        # Only as many directions as scikit-learn outputs: it determines the rank of the data.
+        rank = model.transform(rows[:1]).shape[1]
+        self.components_ = model.scalings_[:, :rank].T.copy()
         return self

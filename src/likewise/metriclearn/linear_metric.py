@@ -1,4 +1,4 @@
-"""The interface of every learned metric: a linear map, and the Mahalanobis distance it makes."""
+"""The base class of learned metrics: a linear map and its Mahalanobis distance."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ __all__ = ["BLOCK_BYTES", "LinearMetric", "blocks"]
 
 Floats = NDArray[np.float64]
 BLOCK_BYTES = 16 * 2**20
-"""The size of one block of intermediate results."""
+"""The most bytes of intermediate results computed at a time."""
 
 
 class LinearMetric(
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn carries no types
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn has no type hints
     TransformerMixin,  # type: ignore[misc]  # likewise
     BaseEstimator,  # type: ignore[misc]  # likewise
     metaclass=ABCMeta,
 ):
-    """A factor A [r, D], learned by ``fit``; the metric is ``d(x, y) = ‖A x - A y‖``.
+    """A metric ``d(x, y) = ‖A x - A y‖`` whose factor A [r, D] is learned by ``fit``.
 
-    That is the Mahalanobis distance of ``M = AᵀA``. Where r < D, M is singular and d a
+    It is the Mahalanobis distance of ``M = AᵀA``. Where r < D, M is singular and d a
     pseudometric: different vectors can have distance 0.
 
-    A scikit-learn transformer: it is cloned, searched over and put in pipelines like any other.
-    Computed in float64; ``transform`` gives float32 for float32.
+    A scikit-learn transformer, for use with ``clone``, ``Pipeline`` and ``GridSearchCV``. Computed
+    in float64; ``transform`` returns float32 for float32.
 
     Attributes:
         components_: A, float64 [r, D].
         mean_: the mean of the training rows, float64 [D]. ``transform`` subtracts it, so that
-            angles in the new space are taken from the middle of the data. No distance feels it.
+            cosines in the new space are those of centered data. Distances do not depend on it.
     """
 
     components_: Floats
@@ -55,7 +55,7 @@ class LinearMetric(
         """Map ``X`` [N, D] to ``(X - mean_) Aᵀ`` [N, r], where the metric is Euclidean.
 
         Raises:
-            InputError: not finite, or not as wide as the training rows.
+            InputError: rows that are not finite, or of another dimension than the training rows.
         """
         check_is_fitted(self)
         rows = check_rows(self, X)
@@ -68,11 +68,11 @@ class LinearMetric(
         """The distance of each pair: float64 [N].
 
         Args:
-            A: [N, D], the first of each pair; or, without ``B``, the pairs [N, 2, D].
-            B: [N, D], the second of each pair.
+            A: [N, D], the first vector of each pair; or, without ``B``, the pairs [N, 2, D].
+            B: [N, D], the second vector of each pair.
 
         Raises:
-            InputError: not pairs, not finite, or not as wide as the training rows.
+            InputError: not pairs, not finite, or of another dimension than the training rows.
         """
         check_is_fitted(self)
         first, second = check_pairs(self, A, B)
@@ -83,7 +83,7 @@ class LinearMetric(
         return result
 
     def score_pairs(self, A: ArrayLike, B: ArrayLike | None = None) -> Floats:
-        """The score of each pair, higher for more alike: the distance negated, float64 [N].
+        """The score of each pair, higher for more similar: the negated distance, float64 [N].
 
         Raises:
             InputError: see ``pair_distance``.
@@ -97,12 +97,12 @@ class LinearMetric(
         return (matrix + matrix.T) / 2
 
     def to_distance(self) -> Mahalanobis:
-        """The distance that losses, evaluation and search take."""
+        """The distance for use in losses, evaluation and search."""
         check_is_fitted(self)
         return Mahalanobis(factor=self.components_.copy())
 
     def save(self, path: str | Path) -> None:
-        """Write M as the file that the distance ``mahalanobis:FILE.npy`` reads.
+        """Write M as a file for the distance ``mahalanobis:FILE.npy``.
 
         Raises:
             LikewiseError: the file cannot be written.
@@ -113,7 +113,7 @@ class LinearMetric(
 
     @property
     def _n_features_out(self) -> int:
-        """How many names scikit-learn's ``get_feature_names_out`` makes."""
+        """The number of names for scikit-learn's ``get_feature_names_out``."""
         return len(self.components_)
 
     def __sklearn_tags__(self) -> Any:
@@ -124,7 +124,7 @@ class LinearMetric(
 
 
 def blocks(rows: int, bytes_per_row: int) -> Iterator[slice]:
-    """Cut ``rows`` into slices of at most ``BLOCK_BYTES``, at least one row each."""
+    """Split ``rows`` into slices of at most ``BLOCK_BYTES``, but at least one row."""
     step = max(1, BLOCK_BYTES // max(1, bytes_per_row))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))

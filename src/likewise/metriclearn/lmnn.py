@@ -1,4 +1,4 @@
-"""Large margin nearest neighbours."""
+"""Large margin nearest neighbor (LMNN)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
-from likewise.metriclearn.checks import check_count, check_number, check_training
+from likewise.metriclearn.checks import check_training
 from likewise.metriclearn.linear_metric import LinearMetric
 from likewise.metriclearn.lmnn_objective import lmnn_objective
 from likewise.metriclearn.target_neighbors import target_neighbors
@@ -22,28 +23,30 @@ Floats = NDArray[np.float64]
 
 
 class LMNN(LinearMetric):
-    """Near neighbours of the same class are pulled in, others pushed a margin behind them.
+    """Pulls near neighbors of the same class together and pushes other classes away by a margin.
 
-    The objective is that of ``lmnn_objective``. The factor A is learned itself, by L-BFGS: the
-    problem is then not convex, but may be of low rank, and needs no projection onto positive
-    semi-definite matrices. Target neighbours are the nearest in the space given, and stay. All
-    impostors are found anew at every step, in blocks: time grows with N², memory does not.
+    The objective is that of ``lmnn_objective``, minimized over the factor A by L-BFGS. In A the
+    problem is not convex, but it can be of low rank and needs no projection onto positive
+    semi-definite matrices. Target neighbors are the nearest samples of the same class in the input
+    space, and stay fixed. All impostors are found again in every step, in blocks: time grows with
+    N², memory does not.
 
-    A class with fewer than k+1 samples has fewer targets; a class of one has none, and is only
-    pushed away by the others.
+    A class with fewer than k+1 samples has fewer target neighbors. A class with one sample has
+    none; its sample only acts as an impostor for other classes.
 
     Args:
-        n_neighbors: k, the target neighbours of each sample.
+        n_neighbors: k, the number of target neighbors of each sample.
         n_components: r; None for D.
-        push: μ, the weight of the margin against that of the pull, from 0 to 1.
-        init: ``"pca"``, the r principal directions, scaled so that a target neighbour is at the
-            mean square distance 1, as far as the margin; or a factor [r, D].
+        push: μ, the weight of the push term, from 0 to 1; the pull term has the weight 1 - μ.
+        init: ``"pca"``, the first r principal directions, scaled so that the mean squared distance
+            of target neighbors is 1, equal to the margin; or a factor [r, D].
         max_iter: the most steps of L-BFGS.
-        tol: it ends when a step gains less, relative to the objective.
+        tol: stop when a step reduces the objective by less than this, relative to its value.
 
     Attributes:
-        objective_: float64 [steps + 1], the objective at the start and after each step; it falls.
-        n_iter_: the steps taken.
+        objective_: float64 [steps + 1], the objective at the start and after each step;
+            decreasing.
+        n_iter_: number of steps.
 
     Raises:
         InputError: at ``fit``: an argument out of range; no class has two samples.
@@ -85,7 +88,7 @@ class LMNN(LinearMetric):
         self.mean_ = rows.mean(axis=0)
         centred = rows - self.mean_
         targets = target_neighbors(centred, classes, check_count("n_neighbors", self.n_neighbors))
-        start = self._start(centred, targets)
+        start = self._initial_factor(centred, targets)
 
         def objective(flat: Floats) -> tuple[float, Floats]:
             value, gradient = lmnn_objective(
@@ -108,7 +111,7 @@ class LMNN(LinearMetric):
         )
         if found.nit >= most_steps:
             warnings.warn(
-                f"LMNN: not at rest after max_iter={most_steps} steps; raise it, or tol",
+                f"LMNN: not converged after max_iter={most_steps} steps; raise it or tol",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -117,25 +120,25 @@ class LMNN(LinearMetric):
         self.n_iter_ = int(found.nit)
         return self
 
-    def _start(self, centred: Floats, targets: NDArray[np.intp]) -> Floats:
+    def _initial_factor(self, centred: Floats, targets: NDArray[np.intp]) -> Floats:
         dimension = centred.shape[1]
-        wide = dimension
+        rank = dimension
         if self.n_components is not None:
-            wide = check_count("n_components", self.n_components, most=dimension)
+            rank = check_count("n_components", self.n_components, most=dimension)
         if not isinstance(self.init, str):
             factor = np.asarray(self.init, np.float64)
             if factor.ndim != 2 or factor.shape[1] != dimension or not np.isfinite(factor).all():
                 raise InputError(
-                    f"init: shape {factor.shape}; a finite factor [r, {dimension}] is expected"
+                    f"init: shape {factor.shape}; must be a finite factor [r, {dimension}]"
                 )
-            if self.n_components is not None and len(factor) != wide:
-                raise InputError(f"init: {len(factor)} rows, but n_components={wide}")
+            if self.n_components is not None and len(factor) != rank:
+                raise InputError(f"init: {len(factor)} rows, but n_components={rank}")
             return factor
         if self.init != "pca":
             raise InputError(f"init: {self.init!r}; must be 'pca', or a factor [r, {dimension}]")
         _, vectors = np.linalg.eigh(centred.T @ centred)
-        factor = vectors[:, ::-1][:, :wide].T
+        factor = vectors[:, ::-1][:, :rank].T
         who, column = (targets >= 0).nonzero()
         mapped = centred @ factor.T
-        square = float(np.mean((mapped[who] - mapped[targets[who, column]]) ** 2) * wide)
+        square = float(np.mean((mapped[who] - mapped[targets[who, column]]) ** 2) * rank)
         return factor / np.sqrt(square) if square > 0 else factor

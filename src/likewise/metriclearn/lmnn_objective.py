@@ -1,4 +1,4 @@
-"""LMNN's objective and its gradient, with the impostors found in blocks of bounded memory."""
+"""The objective of LMNN and its gradient, computed in blocks of bounded memory."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Places = NDArray[np.intp]
 def lmnn_objective(
     components: Floats, X: Floats, classes: Places, targets: Places, push: float
 ) -> tuple[float, Floats]:
-    """Pull target neighbours near, push impostors a unit margin behind them.
+    """The sum of a pull term for target neighbors and a push term for impostors.
 
     ``(1-μ) Σ_{i,j} d²(i,j) + μ Σ_{i,j} Σ_{l: y_l≠y_i} [1 + d²(i,j) - d²(i,l)]₊`` over the target
-    neighbours j of i, with ``d²(i,j) = ‖A(x_i - x_j)‖²``. All impostors are counted, at every call.
-    At a kink of the hinge the subgradient 0 is taken.
+    neighbors j of i, with ``d²(i,j) = ‖A(x_i - x_j)‖²``. All impostors are counted.
+    Where the hinge is not differentiable, its subgradient 0 is used.
 
     Args:
         components: A [r, D].
         X: [N, D].
         classes: [N].
-        targets: [N, k], the target neighbours' rows; -1 for none.
+        targets: [N, k], the rows of the target neighbors; -1 for none.
         push: μ, from 0 to 1.
 
     Returns:
@@ -39,8 +39,9 @@ def lmnn_objective(
     Y = X @ components.T
     squares = np.einsum("ij,ij->i", Y, Y)
     value = 0.0
-    # Σ w_ab ‖y_a - y_b‖² has the gradient 2(rows + columns - w - wᵀ)Y, rows and columns the sums.
-    degree, drawn = np.zeros(len(Y)), np.zeros_like(Y)
+    # Σ w_ab ‖y_a - y_b‖² has the gradient 2(R + C - w - wᵀ)Y with the diagonal matrices R and C
+    # of the row and column sums of w.
+    degree, pulled = np.zeros(len(Y)), np.zeros_like(Y)
     for rows in blocks(len(Y), 8 * len(Y)):
         to_target = _to_targets(Y, rows, targets[rows])
         who, impostor, distance = _impostors(Y, squares, classes, rows, to_target)
@@ -62,14 +63,14 @@ def lmnn_objective(
         )
         degree[rows] += weights.sum(axis=1)
         degree += weights.sum(axis=0)
-        drawn[rows] += weights @ Y
-        drawn += weights.T @ Y[rows]
-    gradient: Floats = 2 * (degree[:, None] * Y - drawn).T @ X
+        pulled[rows] += weights @ Y
+        pulled += weights.T @ Y[rows]
+    gradient: Floats = 2 * (degree[:, None] * Y - pulled).T @ X
     return float(value), gradient
 
 
 def _to_targets(Y: Floats, rows: slice, targets: Places) -> Floats:
-    """Squared distances to the target neighbours [n, k]; for none -inf, which no hinge reaches."""
+    """Squared distances to the target neighbors [n, k]; -inf (no active hinge) for none."""
     result = np.full(targets.shape, -np.inf)
     for column, near in enumerate(targets.T):
         there = near >= 0
@@ -81,7 +82,7 @@ def _to_targets(Y: Floats, rows: slice, targets: Places) -> Floats:
 def _impostors(
     Y: Floats, squares: Floats, classes: Places, rows: slice, to_target: Floats
 ) -> tuple[Places, Places, Floats]:
-    """Pairs (row in the block, other row) nearer than the farthest target plus the margin."""
+    """Pairs (row in the block, impostor) nearer than the farthest target plus the margin."""
     distances = Y[rows] @ Y.T
     distances *= -2
     distances += squares[rows, None]

@@ -1,4 +1,4 @@
-"""Neighbourhood components analysis as a metric."""
+"""Neighborhood components analysis (NCA) as a metric."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, one_of
-from likewise.metriclearn.checks import check_count, check_number, check_training
+from likewise.metriclearn.checks import check_training
 from likewise.metriclearn.linear_metric import LinearMetric
 
 __all__ = ["NCA"]
@@ -19,23 +20,23 @@ INITS = ("auto", "identity", "lda", "pca", "random")
 
 
 class NCA(LinearMetric):
-    """The map under which a random near neighbour most probably has the right label.
+    """Maximizes the probability that a random near neighbor has the correct label.
 
     ``max_A Σ_i Σ_{j: y_j=y_i} p_ij`` with ``p_ij ∝ exp(-‖A x_i - A x_j‖²)`` and ``p_ii = 0``, by
-    scikit-learn's ``NeighborhoodComponentsAnalysis``. It judges neighbours, not all pairs: use it
-    for recognition among known people, less for verification. Time and memory grow with N².
+    scikit-learn's ``NeighborhoodComponentsAnalysis``. It optimizes near neighbors, not all pairs:
+    use it for recognition among known classes, not for verification. Time and memory grow with N².
 
     Args:
         n_components: r; None for D.
-        init: where the search begins: ``auto``, ``pca``, ``lda``, ``identity`` or ``random``.
+        init: the initial factor: ``auto``, ``pca``, ``lda``, ``identity`` or ``random``.
         max_iter: the most steps of L-BFGS.
-        tol: it ends when the objective changes by less.
+        tol: stop when the objective changes by less.
         random_state: seeds ``init="random"``.
-        max_samples: more rows than this are refused, before memory is asked for; some four
-            matrices of N² float64 are held (10,000 rows: 3 GiB).
+        max_samples: more rows than this are refused, because about four matrices of N² float64
+            are needed (10,000 rows: 3 GiB).
 
     Attributes:
-        n_iter_: the steps taken.
+        n_iter_: number of steps.
 
     Raises:
         InputError: at ``fit``: more rows than ``max_samples``; no class has two samples.
@@ -72,8 +73,8 @@ class NCA(LinearMetric):
         rows, classes = check_training(self, X, y)
         if len(rows) > check_count("max_samples", self.max_samples):
             raise InputError(
-                f"NCA: X: {len(rows):,} rows, more than max_samples={self.max_samples:,}; its "
-                f"memory would be {4 * 8 * len(rows) ** 2 / 2**30:.0f} GiB: give a part of the rows"
+                f"NCA: X: {len(rows):,} rows, more than max_samples={self.max_samples:,}; it "
+                f"would take {4 * 8 * len(rows) ** 2 / 2**30:.0f} GiB; pass a part of the rows"
             )
         if self.n_components is not None:
             check_count("n_components", self.n_components, most=rows.shape[1])
@@ -85,7 +86,7 @@ class NCA(LinearMetric):
             random_state=self.random_state,
         )
         self.mean_ = rows.mean(axis=0)
-        # Distances do not feel a shift, rounding does: the search runs from the middle.
+        # Distances do not depend on a shift, but rounding does: fit on centered rows.
         model.fit(rows - self.mean_, classes)
         self.components_ = model.components_
         self.n_iter_: int = model.n_iter_

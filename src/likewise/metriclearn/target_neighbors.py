@@ -1,4 +1,4 @@
-"""Target neighbours: of each sample, the nearest samples of its own class."""
+"""Target neighbors of LMNN: the nearest samples of the same class."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["target_neighbors"]
 def target_neighbors(
     X: NDArray[np.float64], classes: NDArray[np.intp], count: int
 ) -> NDArray[np.intp]:
-    """The rows of the ``count`` nearest others of the same class, nearest first.
+    """For each sample the rows of its ``count`` nearest samples of the same class, nearest first.
 
     Args:
         X: [N, D].
         classes: [N], from 0 to C-1.
-        count: how many, k.
+        count: k.
 
     Returns:
-        [N, k]; where a class has fewer others, the rest of the row is -1.
+        [N, k]; where a class has too few samples, the rest of the row is -1.
     """
     targets = np.full((len(X), count), -1, np.intp)
     order = np.argsort(classes, kind="stable")

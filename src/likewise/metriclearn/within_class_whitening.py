@@ -1,4 +1,4 @@
-"""Within-class whitening, which has two names: RCA, and WCCN."""
+"""Within-class whitening, known as RCA and as WCCN."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ __all__ = ["WithinClassWhitening"]
 
 
 class WithinClassWhitening(LinearMetric):
-    """``M = W⁻¹`` with W the covariance within classes: what varies within a person counts less.
+    """``M = W⁻¹`` with the covariance W within classes: it reduces variation within a class.
 
-    Two fields found it, and differ in two choices only:
+    Two methods of the literature differ in two choices only:
 
-    * **RCA** (relevant component analysis) weighs samples alike,
-      ``W = 1/N Σ_i (x_i - m)(x_i - m)ᵀ`` with m the mean of the sample's class, and goes on with
-      the Euclidean distance. That is ``weighting="samples"``; of RCA's steps it is the whitening,
-      without the reduction of dimensions that may come before it. Its chunklets are our classes.
-    * **WCCN** (within-class covariance normalisation) weighs classes alike, ``W = 1/C Σ_c W_c``
-      with W_c the covariance of class c, and goes on with the cosine. That is
-      ``weighting="classes"``, and the cosine of what ``transform`` gives.
+    * **RCA** (relevant component analysis) gives all samples the same weight,
+      ``W = 1/N Σ_i (x_i - m)(x_i - m)ᵀ`` with m the mean of the sample's class, and uses the
+      Euclidean distance. This is ``weighting="samples"``: the whitening step of RCA, without its
+      optional dimensionality reduction. RCA's chunklets are the classes.
+    * **WCCN** (within-class covariance normalization) gives all classes the same weight,
+      ``W = 1/C Σ_c W_c`` with W_c the covariance of class c, and uses the cosine. This is
+      ``weighting="classes"``, and the cosine of the output of ``transform``.
 
-    Where every class has as many samples both are the same. The factor is the symmetric root
-    ``W^(-1/2)``; WCCN's Cholesky factor is a rotation of it. Classes of one sample say nothing
-    about W and are passed over.
+    With classes of equal size, both give the same W. The factor is the symmetric root
+    ``W^(-1/2)``; the Cholesky factor of WCCN is a rotation of it. Classes with one sample are
+    ignored.
 
     Args:
         weighting: ``"samples"`` or ``"classes"``.
-        shrinkage: draws W towards a multiple of the identity, by this share from 0 to 1, or by
-            Ledoit and Wolf's for ``"auto"``. Above 0 it also serves where W is singular.
+        shrinkage: shrinks W towards a multiple of the identity: a factor from 0 to 1, or
+            ``"auto"`` for that of Ledoit and Wolf. Above 0, a singular W is allowed.
 
     Raises:
-        InputError: at ``fit``: W is singular and not shrunk; no class has two samples.
+        InputError: at ``fit``: W is singular and there is no shrinkage; no class has two samples.
 
     Source: Bar-Hillel et al., Learning a Mahalanobis metric from equivalence constraints, JMLR
     2005; Hatch, Kajarekar & Stolcke, Within-class covariance normalization for SVM-based speaker

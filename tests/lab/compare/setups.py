@@ -1,4 +1,4 @@
-"""A comparison small enough for tests: twelve made-up people, two losses, seconds."""
+"""A comparison small enough for tests: twelve synthetic people, two losses, a few seconds."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def run(photos: Path, out: Path, losses: list[str] = LOSSES, **changed: Any) -> 
 
 
 def timeless(found: Comparison) -> dict[str, Any]:
-    """All that the next run of the same comparison must give again."""
+    """The values that a repeated comparison must reproduce."""
     values = found.to_dict()
     return {**values, "rows": [{**row, "images_per_s": None} for row in values["rows"]]}
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException) -> None:
-    """Let every run of this loss end in ``error``."""
+    """Make every run of this loss raise ``error``."""
     from likewise.lab.compare import single_run
 
     real = single_run.loss_of

@@ -1,4 +1,4 @@
-"""A whole comparison: equal conditions, failures that stay in their row, and continuation."""
+"""A whole comparison: equal conditions, failed losses, interruption and resuming."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_table_follows_from_the_records(finished: Comparison) -> None:
         assert row.estimates["auc"].mean == pytest.approx(np.mean(values))
 
 
-def test_the_same_again_and_nothing_trained_twice(
+def test_a_finished_comparison_is_loaded_not_trained_again(
     finished: Comparison, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(self: object, advance: object) -> None:
@@ -71,7 +71,7 @@ def test_the_same_again_and_nothing_trained_twice(
     assert timeless(run(people, finished.folder)) == timeless(finished)
 
 
-def test_more_losses_and_seeds_may_be_asked_for(finished: Comparison, people: Path) -> None:
+def test_losses_and_seeds_can_be_added_later(finished: Comparison, people: Path) -> None:
     more = run(people, finished.folder, [*LOSSES, "cosface"], seeds=3)
     rows = {row.label: row.runs for row in more.rows}
     assert rows == {"softmax": 6, "triplet:batch_hard": 6, "cosface": 6}
@@ -101,7 +101,7 @@ def test_other_conditions_are_refused(
         ("training.precision=fp16", "fp16 needs a GPU"),
     ],
 )
-def test_a_mistake_is_told_before_any_photo_is_read(
+def test_mistakes_are_reported_before_any_photo_is_read(
     setting: str, named: str, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(self: Preprocess, source: ImageSource) -> None:
@@ -118,7 +118,7 @@ def test_other_folders_are_left_alone(people: Path, tmp_path: Path) -> None:
         run(people, tmp_path)
 
 
-def test_interrupted_it_says_so_and_continues(
+def test_an_interrupted_comparison_resumes(
     finished: Comparison, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, begun = single_run.SingleRun.complete, []
@@ -140,7 +140,7 @@ def test_interrupted_it_says_so_and_continues(
     assert timeless(again)["rows"] == before
 
 
-def test_a_loss_that_diverges_loses_no_other(
+def test_a_diverging_loss_does_not_stop_the_others(
     finished: Comparison, people: Path, tmp_path: Path
 ) -> None:
     bad = "softmax + 1e39*center"
@@ -167,7 +167,7 @@ def test_a_loss_that_diverges_loses_no_other(
         (IndexError("of range"), "IndexError: of range"),
     ],
 )
-def test_whatever_happens_to_a_run_is_in_its_row(
+def test_the_error_of_a_run_is_in_its_row(
     error: Exception, reason: str, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, "triplet", error)
@@ -187,8 +187,8 @@ def test_a_fixed_test_set_is_one_fold(people: Path, tmp_path: Path) -> None:
     assert found.settings["training"] == "48 photos of 12 identities"
 
 
-def test_a_budget_of_time_is_planned_once(people: Path, tmp_path: Path) -> None:
-    """Far too little time is one epoch; what was measured is what is continued with."""
+def test_a_time_budget_is_measured_once(people: Path, tmp_path: Path) -> None:
+    """A budget that is too small gives one epoch; a resumed comparison uses the stored epochs."""
     little = run(people, tmp_path / "little", ["softmax"], trials=1, seeds=1, budget=1e-6)
     assert little.settings["epochs"] == "1"
     assert [epoch for epoch, _ in little.rows[0].curve] == [1]
@@ -203,7 +203,7 @@ def test_a_budget_of_time_is_planned_once(people: Path, tmp_path: Path) -> None:
         run(people, tmp_path / "more", ["softmax"], trials=1, seeds=1)
 
 
-def test_first_weights_and_batches_do_not_depend_on_the_loss(
+def test_initial_weights_and_batches_do_not_depend_on_the_loss(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, list[float]] = {}

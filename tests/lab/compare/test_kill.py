@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of a comparison: continued, it comes to the same table."""
+"""SIGKILL in the middle of a comparison: resumed, it gives the same table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.lab.compare.setups import LOSSES, run, timeless, tiny_recipe
 RUNS = len(LOSSES) * 2 * 3  # folds and seeds
 
 
-def test_a_killed_comparison_continues_to_the_same_table(tmp_path: Path) -> None:
+def test_a_killed_comparison_resumes_to_the_same_table(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=12)
     whole = timeless(run(photos, tmp_path / "whole", trials=1, seeds=3))
     recipe = tmp_path / "recipe.yaml"

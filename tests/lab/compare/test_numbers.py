@@ -11,11 +11,11 @@ from scipy import stats
 
 from likewise.errors import LikewiseError
 from likewise.lab.compare.candidates import Choice
-from likewise.lab.compare.intervals import estimate, paired_difference
-from likewise.lab.compare.measure import Measured, measure
-from likewise.lab.compare.memory import peak_tensor_bytes
+from likewise.lab.compare.intervals import estimate, mean_difference
+from likewise.lab.compare.metrics import RunMetrics, compute_metrics
+from likewise.lab.compare.peak_memory import peak_tensor_bytes
 from likewise.lab.compare.record import CurvePoint, Key, Record
-from likewise.lab.compare.summary import summarise
+from likewise.lab.compare.summary import summarize
 
 
 def test_the_interval_of_two_runs_is_a_closed_form() -> None:
@@ -56,9 +56,9 @@ def test_seeds_of_one_fold_do_not_make_a_finding(folds: int) -> None:
     assert np.mean(found) == pytest.approx(0.05, abs=0.015)
 
 
-def test_what_runs_share_falls_out_of_a_paired_difference() -> None:
+def test_what_runs_share_cancels_in_the_mean_difference() -> None:
     shared = np.random.default_rng(2).normal(0, 10, 5)
-    found = paired_difference((shared + 1).tolist(), shared.tolist(), [1, 1, 2, 2, 3])
+    found = mean_difference((shared + 1).tolist(), shared.tolist(), [1, 1, 2, 2, 3])
     assert (found.mean, found.half) == (pytest.approx(1), pytest.approx(0, abs=1e-9))
 
 
@@ -67,7 +67,7 @@ def test_a_collapsed_embedding_is_a_failure() -> None:
     vectors[:, 0] += 1e-4 * np.arange(8)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     with pytest.raises(LikewiseError, match="collapsed"):
-        measure(vectors, np.arange(8) // 2)
+        compute_metrics(vectors, np.arange(8) // 2)
 
 
 def test_peak_memory_of_known_work() -> None:
@@ -85,7 +85,7 @@ def test_peak_memory_of_known_work() -> None:
 
 
 def record(label: str, fold: int, seed: int, auc: float, curve: list[float]) -> Record:
-    measured = Measured(auc, 0.1, None, 0.9, 0.5, 0.3, 1.5, 0.2)
+    measured = RunMetrics(auc, 0.1, None, 0.9, 0.5, 0.3, 1.5, 0.2)
     points = tuple(CurvePoint(10 * (n + 1), 0.5, value) for n, value in enumerate(curve))
     choice = Choice("softmax", 1e-3, {})
     return Record(Key(label, fold, "run", seed), choice, 20, "", measured, points, 100.0, 2**20)
@@ -99,7 +99,7 @@ def test_a_table_by_hand() -> None:
             Record(Key("arcface", 1, "run", 0), Choice("arcface", 1e-3, {}), 20, error="no"),
         ],
     }
-    rows, target, reference = summarise(runs, {"softmax": ["fold 1: lr 0.001"]})
+    rows, target, reference = summarize(runs, {"softmax": ["fold 1: lr 0.001"]})
     assert [row.label for row in rows] == ["cosface", "softmax", "arcface"]
     assert reference == "softmax"
     assert target.auc == pytest.approx(0.5 + 0.95 * (0.905 - 0.5))
@@ -113,4 +113,4 @@ def test_a_table_by_hand() -> None:
     assert "tar" not in best.estimates
     assert best.curve == ((10, pytest.approx(0.8)), (20, pytest.approx(0.905)))
     assert (failed.runs, failed.failed) == (0, ("no",))
-    assert summarise(runs, {}, target=0.75)[0][1].epochs_to_target == 20
+    assert summarize(runs, {}, target=0.75)[0][1].epochs_to_target == 20

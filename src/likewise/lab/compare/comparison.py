@@ -1,22 +1,23 @@
-"""The comparison: every loss tuned, trained and measured under equal conditions."""
+"""A comparison: every loss tuned, trained and evaluated under equal conditions."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from likewise.arguments import check_count
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
-from likewise.errors import InputError
 from likewise.lab.compare.candidates import candidates_of
-from likewise.lab.compare.conditions import comparison_recipe
-from likewise.lab.compare.description import conditions_of, ranges_of
-from likewise.lab.compare.laboratory import Laboratory
-from likewise.lab.compare.summary import Row, Target, summarise
-from likewise.lab.compare.threads import threads
+from likewise.lab.compare.conditions import comparison_recipe, conditions_of, ranges_of
+from likewise.lab.compare.runner import Runner
+from likewise.lab.compare.summary import Row, Target, summarize
 from likewise.machine import describe, versions
 from likewise.storage import write_json
 from likewise.training.recipe.recipe import Recipe
@@ -29,15 +30,15 @@ RESULT = "compare.json"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out.
+    """The result of a comparison.
 
     Args:
-        rows: one a loss, the best first.
-        target: the AUC that they race to.
-        reference: the label that differences are taken from.
-        settings: what all of them shared, in words.
-        spaces: what was tuned of each loss.
-        folder: where everything is.
+        rows: one per loss, the best first.
+        target: the AUC for which the epochs to reach it are counted.
+        reference: the label of the loss that differences refer to.
+        settings: the conditions that all losses shared, in words.
+        spaces: the search space of each loss, in words.
+        folder: the folder with all records.
         bad_images: photos that could not be read.
     """
 
@@ -78,35 +79,36 @@ def compare(
     num_threads: int = 1,
     say: Callable[[str], None] = print,
 ) -> Comparison:
-    """Compare losses under equal conditions; an interrupted comparison is continued.
+    """Compare losses under equal conditions; an interrupted comparison is resumed.
 
-    All share the network and its first weights, the photos, their augmented views, the batches,
-    the budget, and the number of tuning trials: what "A Metric Learning Reality Check" (Musgrave
-    et al., arXiv 2003.08505) found missing in the literature. On each fold, every loss is tried
-    ``trials`` times with points of its declared search space, and judged by validation identities
-    taken from the training part; the best point is then trained on the whole training part with
-    each seed, and measured on identities that none of this has seen. Nothing is chosen by the
-    test identities, not even an epoch: the last one counts.
+    All losses share the network and its initial weights, the photos, their augmented views, the
+    batches, the budget and the number of tuning trials, as "A Metric Learning Reality Check"
+    (Musgrave et al., arXiv 2003.08505) demands. On each fold, every loss is trained with
+    ``trials`` points of its search space, and these are compared on validation identities from
+    the training part. The best point is then trained on the whole training part with each seed
+    and evaluated on test identities that no training or tuning has used. Nothing is selected on
+    the test identities, not even the epoch: the last epoch counts.
 
     Args:
-        training: the photos; of them the folds are made, if ``unseen`` is None.
-        out: the folder: the plan, a file for each finished run, ``compare.json``.
+        training: the photos; they are split into folds if ``unseen`` is None.
+        out: the folder for the plan, the record of each finished run, and ``compare.json``.
         losses: see ``candidates_of``.
         unseen: a fixed test set of other identities.
-        recipe: what all runs share; its loss is of no account.
-        seeds: final runs on each fold.
-        folds: into which the identities are divided, if there is no fixed test set.
-        trials: points tried for each loss; with 1, the middle of its space is taken untried.
-        target: the AUC to race to; see ``summarise``.
-        budget: seconds for each run, instead of the recipe's epochs: as many whole epochs as the
-            loss does in that time, measured once at the beginning.
-        num_threads: of torch, on the CPU; 1, so that the machine's cores change no number.
-        say: told what begins, and each failure.
+        recipe: shared by all runs; its loss is ignored.
+        seeds: number of final runs on each fold.
+        folds: number of folds, if there is no fixed test set.
+        trials: number of tuning trials per loss; with 1, the middle of the search space is used.
+        target: the target AUC; see ``summarize``.
+        budget: seconds per run, instead of the recipe's epochs: the number of whole epochs that a
+            loss trains in that time, measured once at the beginning.
+        num_threads: number of torch threads on the CPU; with 1, results do not depend on the
+            number of cores.
+        say: called with progress messages and with each failure.
 
     Raises:
         InputError: an argument is wrong, or the folder belongs to another comparison.
-        BadImage: a broken photo, under ``data.on_bad_image: refuse``.
-        Interrupted: by Ctrl-C; the same call continues.
+        BadImage: a broken photo, with ``data.on_bad_image: refuse``.
+        Interrupted: by Ctrl-C; the same call resumes.
         LikewiseError: the disk is full.
 
     Example:
@@ -118,24 +120,35 @@ def compare(
         ...     seeds=1, trials=1)  # doctest: +SKIP
     """
     for name, value in (("seeds", seeds), ("trials", trials), ("threads", num_threads)):
-        if value < 1:
-            raise InputError(f"--{name}: {value}; 1 or more")
+        check_count(f"--{name}", value)
     candidates = candidates_of(losses)
     shared = recipe or comparison_recipe()
-    lab = Laboratory(candidates, shared, Path(out), trials, seeds, budget, say)
-    with threads(num_threads):
-        lab.open(training, unseen, folds, num_threads)
+    runner = Runner(candidates, shared, Path(out), trials, seeds, budget, say)
+    with _torch_threads(num_threads):
+        runner.open(training, unseen, folds, num_threads)
         try:
-            runs, tuned = lab.complete()
+            runs, tuned = runner.complete()
         except KeyboardInterrupt:
             raise Interrupted(
-                f"{out}: interrupted after {lab.done} of {lab.total} runs; the same command "
-                "continues",
+                f"{out}: interrupted after {runner.done} of {runner.total} runs; resume with the "
+                "same command",
                 signal.SIGINT,
             ) from None
-    rows, race, reference = summarise(runs, tuned, target)
+    rows, goal, reference = summarize(runs, tuned, target)
     found = Comparison(
-        rows, race, reference, conditions_of(lab), ranges_of(lab), lab.folder, lab.photos.bad
-    )
-    write_json(lab.folder / RESULT, found.to_dict())
+        rows, goal, reference, conditions_of(runner), ranges_of(runner), runner.folder,
+        runner.photos.bad,
+    )  # fmt: skip
+    write_json(runner.folder / RESULT, found.to_dict())
     return found
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Set the number of torch threads; another number changes the last digits of sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

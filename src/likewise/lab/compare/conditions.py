@@ -1,19 +1,27 @@
-"""The recipe that all losses of a comparison share, unless one is given."""
+"""The conditions that all losses of a comparison share: the default recipe, and descriptions."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likewise.lab.compare.photo_set import VIEWS
+from likewise.lab.compare.runner import Runner
+from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe, recipe_with
 
-__all__ = ["EPOCHS", "comparison_recipe"]
+__all__ = ["EPOCHS", "comparison_recipe", "conditions_of", "ranges_of"]
 
 EPOCHS = 30
 
 
 def comparison_recipe() -> Recipe:
-    """A small network at 28 pixels, and batches in which every sample has a positive.
+    """The default recipe: a small network at 28 pixels, and batches of P identities × K photos.
 
-    Every loss gets these batches, P identities × K photos: the pair losses cannot do without
-    them, and the others lose little. Nothing is mirrored, since letters and signs may not be.
+    In such a batch every sample has a positive, which the pair losses need; the other losses
+    lose little by it. Images are not flipped, because a flipped letter is another letter.
 
     Example:
         >>> from likewise.lab.compare.conditions import comparison_recipe
@@ -33,3 +41,47 @@ def comparison_recipe() -> Recipe:
         "perspective: 0.05, elastic: 0.03}",
         "augment.color={p: 1, brightness: 0.15, contrast: 0.2}",
     ])  # fmt: skip
+
+
+def conditions_of(runner: Runner) -> dict[str, Any]:
+    """The shared conditions in words, for the page and the JSON file."""
+    recipe, fold = runner.recipe, runner.folds[0]
+    labels = runner.photos.labels
+
+    def people(rows: NDArray[np.int64]) -> str:
+        return f"{len(rows):,} photos of {len(set(labels[rows].tolist())):,} identities"
+
+    size = recipe.input
+    return {
+        "training": people(fold.training),
+        "training of the trials": people(fold.fitting),
+        "validation": people(fold.validation),
+        "test": people(fold.test),
+        "folds": "a fixed test set" if runner.fixed_test else len(runner.folds),
+        "seeds": runner.seeds,
+        "trials per loss": runner.tried or "none: the middle of each range",
+        "epochs": runner.epochs_in_words,
+        "budget": "the epochs" if runner.budget is None else f"{runner.budget:g} s per run",
+        "network": f"{recipe.model.name}, {recipe.model.embedding_dim} dimensions, from scratch",
+        "input": f"{size.height}×{size.width} pixels, {size.channels} channels",
+        "batch": _batch(recipe),
+        "augmentation": f"{VIEWS} views of each photo, the same for all losses",
+        "data fingerprint": runner.photos.training.fingerprint,
+    }
+
+
+def ranges_of(runner: Runner) -> dict[str, str]:
+    """The tuned hyperparameters of each loss and their ranges, in words."""
+    return {
+        candidate.label: "; ".join(
+            knob.range() for knob in candidate.knobs(runner.recipe.optimizer.lr)
+        )
+        for candidate in runner.candidates
+    }
+
+
+def _batch(recipe: Recipe) -> str:
+    batch = with_sampler(recipe).batch
+    if batch.sampler == "balanced":
+        return f"{batch.identities} identities × {batch.images} photos"
+    return f"{batch.size} photos ({batch.sampler})"

@@ -1,4 +1,4 @@
-"""What can be said after a few runs: a mean, and how far it may be off."""
+"""The mean over a few runs and its confidence interval."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-__all__ = ["Estimate", "estimate", "paired_difference"]
+__all__ = ["Estimate", "estimate", "mean_difference"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over runs, with its interval.
+    """A mean over runs, with its confidence interval.
 
     Args:
         mean: over the runs.
-        half: half the width of the interval; None where a single number says nothing about chance.
-        runs: how many.
+        half: half the width of the interval; None where there is a single value.
+        runs: number of runs.
     """
 
     mean: float
@@ -27,25 +27,25 @@ class Estimate:
 
     @property
     def certain(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.half is not None and abs(self.mean) > self.half
 
 
 def estimate(values: Sequence[float], folds: Sequence[int], level: float = 0.95) -> Estimate:
     """The mean over folds and its t-interval, ``t_{n-1}·s/√n``.
 
-    Seeds of one fold share the people, so they are no draws of their own: n counts the folds, and
-    s is the deviation of their means. Where all runs are of one fold, as with a fixed test set, n
-    counts the seeds, and the interval holds for these people alone.
+    Seeds of one fold share their identities, so they are not independent samples: n is the number
+    of folds, and s the standard deviation of the fold means. Where all runs are of one fold, as
+    with a fixed test set, n is the number of seeds, and the interval holds only for these
+    identities.
 
     Args:
-        values: one number a run.
+        values: one value per run.
         folds: the fold of each run.
-        level: the chance that the interval covers the truth, if folds (or seeds) are independent
-            and normal.
+        level: coverage of the interval, if fold means (or seeds) are independent and normal.
 
     Raises:
-        ValueError: there are no values, or not as many folds.
+        ValueError: there are no values, or not as many folds as values.
 
     Example:
         >>> from likewise.lab.compare.intervals import estimate
@@ -55,7 +55,7 @@ def estimate(values: Sequence[float], folds: Sequence[int], level: float = 0.95)
     """
     found, places = np.asarray(values, np.float64), np.asarray(folds)
     if not len(found) or found.shape != places.shape:
-        raise ValueError("an estimate needs values, each with its fold")
+        raise ValueError("values: at least one is needed, each with its fold")
     numbers = np.unique(places)
     draws = found
     if len(numbers) > 1:
@@ -67,12 +67,12 @@ def estimate(values: Sequence[float], folds: Sequence[int], level: float = 0.95)
     return Estimate(mean, float(t.ppf(0.5 + level / 2, len(draws) - 1)) * error, len(found))
 
 
-def paired_difference(
+def mean_difference(
     values: Sequence[float], against: Sequence[float], folds: Sequence[int]
 ) -> Estimate:
-    """The mean of ``values - against``, run by run, with its interval.
+    """The mean of the paired differences ``values - against``, with its confidence interval.
 
-    Runs of two losses on the same fold with the same seed share photos, batches and first
-    weights; what these add to both falls out of the difference.
+    Runs of two losses on the same fold with the same seed share photos, batches and initial
+    weights. The effects that these have on both runs cancel in the difference.
     """
     return estimate(np.subtract(values, against).tolist(), folds)

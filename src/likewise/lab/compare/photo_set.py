@@ -1,4 +1,4 @@
-"""The photos of a comparison, decoded once, and augmented once in many views."""
+"""The photos of a comparison, decoded once, with a fixed set of augmented views."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from likewise.training.recipe.recipe import Recipe
 
 __all__ = ["VIEWS", "PhotoSet", "ViewBatches", "read_photo_set"]
 
-VIEWS = 16
+VIEWS = 16  # of each photo
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photos in memory, those to train on first, then those of a fixed test set.
+    """Photos in memory: first the training photos, then those of a fixed test set, if any.
 
     Args:
-        labels: int64 [N], identities of both sets in one numbering.
+        labels: int64 [N], the identities of both sets numbered together.
         pixels: uint8 [N,C,H,W].
-        views: uint8 [M,V,C,H,W]: the first M photos augmented, what every loss is trained on.
+        views: uint8 [M,V,C,H,W]: V augmented views of each of the first M photos, for training.
         training: the manifest of the first M.
-        bad: the photos that could not be read.
+        bad: photos that could not be read.
     """
 
     labels: Rows
@@ -44,10 +44,10 @@ class PhotoSet:
 
 
 def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) -> PhotoSet:
-    """Decode all photos, and draw the views of those that are trained on.
+    """Decode all photos, and compute the augmented views of the training photos.
 
-    Augmenting anew for each run would take longer than a small network's training. All runs draw
-    from the same views instead, so that they see the same pixels.
+    Augmentation for each run would take longer than the training of a small network. Instead,
+    all runs sample from the same views, so they also see the same pixels.
 
     Raises:
         InputError: the pixels do not fit into ``data.keep_mib``.
@@ -62,7 +62,7 @@ def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) 
         needed = -(-(total + VIEWS * len(training)) * each // 2**20)
         raise InputError(
             f"the photos and their views take {needed:,} MiB; raise data.keep_mib with --set, or "
-            "take fewer with --identities, or a smaller input.height and input.width"
+            "limit the identities with --identities, or reduce input.height and input.width"
         )
     sets = [training] if unseen is None else [training, unseen]
     read = [
@@ -77,7 +77,7 @@ def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) 
     ])  # fmt: skip
     source = Photos(kept[0], preprocess, transform, pixels[0])
     views = torch.empty(len(kept[0]), VIEWS, *pixels[0].shape[1:], dtype=torch.uint8)
-    with progress("drawing views", VIEWS * len(kept[0])) as advance:
+    with progress("augmenting", VIEWS * len(kept[0])) as advance:
         for row in range(len(kept[0])):
             for view in range(VIEWS):
                 sample = source[row, VIEWS * row + view]
@@ -89,13 +89,13 @@ def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) 
 
 
 class ViewBatches:
-    """A loader of augmented views: what a sampler draws, straight from memory.
+    """A loader of augmented views from memory.
 
     Args:
-        photos: all of them.
-        rows: int64 [n], the photos that are trained on.
+        photos: all photos.
+        rows: int64 [n], the training photos.
         labels: int64 [n], their classes, from 0.
-        sampler: draws among the n.
+        sampler: samples batches of the n photos.
     """
 
     def __init__(self, photos: PhotoSet, rows: Rows, labels: Rows, sampler: EpochSampler) -> None:

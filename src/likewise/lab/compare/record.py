@@ -1,4 +1,4 @@
-"""What is kept of a run: one JSON file, there in whole or not at all."""
+"""The record of a run: one JSON file, written atomically."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from likewise.errors import InputError
 from likewise.lab.compare.candidates import Choice
-from likewise.lab.compare.measure import Measured
+from likewise.lab.compare.metrics import RunMetrics
 from likewise.storage import read_json, write_json
 
 __all__ = ["CurvePoint", "Key", "Record", "file_name"]
@@ -18,19 +18,19 @@ Stage = Literal["trial", "run"]
 
 
 def file_name(label: str) -> str:
-    """A label as the name of a file or folder."""
+    """A label as a valid name of a file or folder."""
     return re.sub(r"[^A-Za-z0-9.]+", "_", label)
 
 
 @dataclass(frozen=True)
 class Key:
-    """Which run: a trial of the tuning, or a final run.
+    """The key of a run: a trial of the tuning, or a final run.
 
     Args:
         label: of the candidate.
-        fold: from 1.
+        fold: its number, from 1.
         stage: ``trial`` or ``run``.
-        number: of the trial, or the seed.
+        number: of the trial, or the seed of a final run.
     """
 
     label: str
@@ -39,7 +39,7 @@ class Key:
     number: int
 
     def path(self, folder: Path) -> Path:
-        """Where its record is kept."""
+        """The path of the record."""
         return folder / file_name(self.label) / f"fold{self.fold}-{self.stage}{self.number}.json"
 
     def __str__(self) -> str:
@@ -49,12 +49,12 @@ class Key:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Where a run stood.
+    """A point of the learning curve.
 
     Args:
-        epoch: after how many.
-        loss: the mean training loss of the last of them.
-        auc: on the identities that it is measured on.
+        epoch: number of epochs trained.
+        loss: mean training loss of the last epoch.
+        auc: verification AUC on the identities held out from this run.
     """
 
     epoch: int
@@ -67,35 +67,35 @@ class Record:
     """A finished run, or one that failed.
 
     Args:
-        key: which.
-        choice: what it was trained with.
+        key: of the run.
+        choice: its hyperparameters.
+        epochs: planned number of epochs.
         error: why it failed; empty if it did not.
-        measured: its numbers; None if it failed.
-        curve: where it stood on the way.
-        epochs: how many it was to take.
-        images_per_s: the median over epochs.
-        step_bytes: the most that the tensors of one training step take; None for a trial.
+        measured: its metrics; None if it failed.
+        curve: the learning curve.
+        images_per_s: training throughput, the median over epochs.
+        step_bytes: peak tensor memory of one training step; None for a trial.
     """
 
     key: Key
     choice: Choice
     epochs: int
     error: str = ""
-    measured: Measured | None = None
+    measured: RunMetrics | None = None
     curve: tuple[CurvePoint, ...] = ()
     images_per_s: float | None = None
     step_bytes: int | None = None
 
     def save(self, folder: Path) -> None:
-        """Write it; only then has the run taken place."""
+        """Write the record; a run without a record is run again."""
         write_json(self.key.path(folder), asdict(self))
 
     @classmethod
     def load(cls, folder: Path, key: Key, choice: Choice, epochs: int) -> Record | None:
-        """The record of this run, if it has taken place.
+        """The record of this run; None if there is none.
 
         Raises:
-            InputError: the file is damaged, or of a run with other settings.
+            InputError: the file is damaged, or belongs to a run with other settings.
         """
         path = key.path(folder)
         if not path.exists():
@@ -104,11 +104,11 @@ class Record:
         try:
             found = _from_dict(values)
         except (KeyError, TypeError, ValueError):
-            raise InputError(f"{path}: is no record of a run; delete it to run it again") from None
+            raise InputError(f"{path}: not a record of a run; delete it to run it again") from None
         if (found.key, found.choice, found.epochs) != (key, choice, epochs):
             raise InputError(
-                f"{path}: of a run with other settings ({found.choice.describe()}, "
-                f"{found.epochs} epochs); choose another place with --out"
+                f"{path}: belongs to a run with other settings ({found.choice.describe()}, "
+                f"{found.epochs} epochs); choose another folder with --out"
             )
         return found
 
@@ -120,7 +120,7 @@ def _from_dict(values: dict[str, Any]) -> Record:
         choice=Choice(**values["choice"]),
         epochs=int(values["epochs"]),
         error=str(values["error"]),
-        measured=None if measured is None else Measured(**measured),
+        measured=None if measured is None else RunMetrics(**measured),
         curve=tuple(CurvePoint(**point) for point in values["curve"]),
         images_per_s=values["images_per_s"],
         step_bytes=values["step_bytes"],

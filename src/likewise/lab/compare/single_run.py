@@ -1,4 +1,4 @@
-"""One run: a loss trained from nothing on a fold, and measured on identities it has not seen."""
+"""One run: a loss trained from scratch on a fold and evaluated on held-out identities."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from likewise.data.sampler import EpochSampler
 from likewise.errors import LikewiseError
 from likewise.lab.compare.candidates import Choice
-from likewise.lab.compare.measure import auc_of, measure
-from likewise.lab.compare.memory import peak_tensor_bytes
+from likewise.lab.compare.metrics import compute_metrics, sampled_auc
+from likewise.lab.compare.peak_memory import peak_tensor_bytes
 from likewise.lab.compare.photo_set import PhotoSet, ViewBatches
 from likewise.lab.compare.record import CurvePoint, Key, Record
 from likewise.machine import pick_device
@@ -34,12 +34,12 @@ from likewise.training.trainer import Trainer
 
 __all__ = ["SingleRun", "recipe_of"]
 
-POINTS = 10  # of a learning curve
+CURVE_POINTS = 10
 Rows = NDArray[np.int64]
 
 
 def recipe_of(shared: Recipe, choice: Choice, seed: int) -> Recipe:
-    """The shared recipe with one point of a search space, and a seed."""
+    """The shared recipe with the hyperparameters of one choice, and a seed."""
     return shared.model_copy(update={
         "loss": LossChoice(name=choice.loss, **choice.parameters),
         "optimizer": shared.optimizer.model_copy(update={"lr": choice.lr}),
@@ -49,16 +49,16 @@ def recipe_of(shared: Recipe, choice: Choice, seed: int) -> Recipe:
 
 @dataclass(frozen=True)
 class SingleRun:
-    """Everything that one run needs.
+    """One run of a comparison.
 
     Args:
-        key: which it is.
-        choice: the loss, and what it is trained with.
-        recipe: what all runs share.
-        photos: all of them.
-        training: rows to train on.
-        unseen: rows of other identities, to measure on.
-        seed: draws the first weights and the batches, the same for every loss.
+        key: of the run.
+        choice: the loss and its hyperparameters.
+        recipe: shared by all runs.
+        photos: all photos.
+        training: rows of the photos to train on.
+        unseen: rows of the photos to evaluate on, of other identities.
+        seed: of the initial weights and the batches, the same for every loss.
     """
 
     key: Key
@@ -70,14 +70,14 @@ class SingleRun:
     seed: int
 
     def complete(self, advance: Callable[[int], None]) -> Record:
-        """Train and measure; a failure becomes a record too, so that no other run is lost."""
+        """Train and evaluate; a failure becomes a record too, so that the other runs continue."""
         try:
             return self._trained(advance)
         except LikewiseError as error:
             reason = str(error)
         except MemoryError:
             reason = "out of memory"
-        except Exception as error:  # whatever a loss does, the other losses still have their runs
+        except Exception as error:  # a failing loss must not stop the others
             logging.getLogger(__name__).info("%s failed", self.key, exc_info=True)
             out_of_memory = "out of memory" in str(error) or "can't allocate" in str(error)
             found = " ".join(str(error).split())
@@ -90,33 +90,35 @@ class SingleRun:
         trainer, sampler, batches = self.parts()
         labels = self.photos.labels[self.unseen]
         epochs = self.recipe.schedule.epochs
-        kept = {round(epochs * (n + 1) / POINTS) for n in range(POINTS)} if final else {epochs}
+        points = CURVE_POINTS if final else 1
+        kept = {round(epochs * (n + 1) / points) for n in range(points)}
         curve, speeds = [], []
         for epoch in range(1, epochs + 1):
             report = trainer.run_epoch(
                 batches, sampler, advance, StopRequest(), lambda: False, lambda: None
             )
-            assert report is not None  # no one asks it to stop
+            assert report is not None  # no stop was requested
             speeds.append(report["images_per_s"])
             if epoch in kept:
                 vectors = self._embed(trainer)
-                curve.append(CurvePoint(epoch, report["train/loss"], auc_of(vectors, labels)))
+                auc = sampled_auc(vectors, labels)
+                curve.append(CurvePoint(epoch, report["train/loss"], auc))
         return Record(
             self.key,
             self.choice,
             epochs,
-            measured=measure(vectors, labels),
+            measured=compute_metrics(vectors, labels),
             curve=tuple(curve),
             images_per_s=median(speeds),
             step_bytes=step_bytes,
         )
 
     def parts(self) -> tuple[Trainer, EpochSampler, ViewBatches]:
-        """The trainer as it begins, the sampler and the batches, drawn by the seed alone."""
+        """The untrained trainer, the sampler and the batches; all randomness is from the seed."""
         recipe = recipe_of(self.recipe, self.choice, self.seed)
         _, classes = np.unique(self.photos.labels[self.training], return_inverse=True)
         classes = classes.astype(np.int64)
-        # The network comes first: its first weights do not depend on what the loss draws.
+        # The network is built first, so that its initial weights do not depend on the loss.
         seed_everything(self.seed)
         start, device = start_of(recipe), pick_device(recipe.training.device)
         preprocess = preprocess_of(recipe, start)
@@ -131,7 +133,7 @@ class SingleRun:
         return trainer, sampler, ViewBatches(self.photos, self.training, classes, sampler)
 
     def _step_bytes(self) -> int:
-        """Of the first step, taken with a network that is then forgotten."""
+        """Peak tensor memory of the first step, on a network that is then discarded."""
         trainer, sampler, batches = self.parts()
         batch = next(iter(batches))
 

@@ -1,4 +1,4 @@
-"""From runs to a table: means with their intervals, and what differs by more than chance."""
+"""The table of a comparison: means, confidence intervals, and differences from the reference."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
-from likewise.lab.compare.intervals import Estimate, estimate, paired_difference
+from likewise.lab.compare.intervals import Estimate, estimate, mean_difference
 from likewise.lab.compare.record import CurvePoint, Record
 
-__all__ = ["METRICS", "Row", "Target", "summarise"]
+__all__ = ["METRICS", "Row", "Target", "summarize"]
 
 METRICS = (
     "auc", "eer", "tar", "recall_at_1", "map_at_r", "within", "between", "overlap",
 )  # fmt: skip
-CHANCE = 0.5
-SHARE = 0.95
+CHANCE = 0.5  # the AUC of guessing
+TARGET_SHARE = 0.95  # of the way from chance to the best loss
 
 
 @dataclass(frozen=True)
 class Target:
-    """The AUC that losses race to.
+    """The AUC for which the epochs to reach it are counted.
 
     Args:
         auc: the value.
-        named: whether it was asked for, rather than taken from the best loss.
+        named: whether it was given, and not derived from the best loss.
     """
 
     auc: float
@@ -35,20 +35,21 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """One loss of the table.
+    """One row of the table: a loss.
 
     Args:
         label: of the candidate.
-        runs: those that finished.
-        failed: why the others did not, each reason once.
+        runs: number of finished runs.
+        failed: the reasons why other runs failed, each once.
         estimates: of each of ``METRICS`` that could be measured.
-        difference: of the AUC from the reference's, run by run; None for the reference itself.
-        images_per_s: training, of the fastest run: what else a machine does only slows it down.
-        step_mib: tensors of one training step at most, the median over runs.
-        epochs_to_target: the median over runs; None if half of them do not reach it.
-        reached: how many reach it.
-        curve: epoch, and the mean AUC over runs.
-        tuned: what the tuning chose, a line a fold.
+        difference: mean paired difference of the AUC from the reference; None for the reference.
+        images_per_s: training throughput of the fastest run, the one least disturbed by other
+            load on the machine.
+        step_mib: peak tensor memory of one training step, the median over runs.
+        epochs_to_target: the median over runs; None if half of them do not reach the target.
+        reached: number of runs that reach the target.
+        curve: epoch and mean AUC over runs.
+        tuned: the chosen hyperparameters, one line per fold.
     """
 
     label: str
@@ -68,30 +69,33 @@ class Row:
         return asdict(self)
 
 
-def summarise(
+def summarize(
     runs: dict[str, list[Record]], tuned: dict[str, list[str]], target: float | None = None
 ) -> tuple[list[Row], Target, str]:
-    """The rows, the best first, losses without a finished run last.
+    """The rows, the best loss first, losses without a finished run last.
 
     Args:
         runs: the final runs of each loss.
-        tuned: what the tuning chose for each.
-        target: the AUC to race to; by default that at which 95 % of the way from chance to the
-            best loss's mean is gone.
+        tuned: the chosen hyperparameters of each loss.
+        target: the target AUC; by default, 95 % of the way from chance to the mean of the best
+            loss.
 
     Returns:
-        The rows, the target, and the label of the reference: softmax, or the first loss.
+        The rows, the target, and the label of the reference: softmax if it takes part, otherwise
+        the first loss.
     """
     rows = [_row(label, records, tuned.get(label, [])) for label, records in runs.items()]
     reference = "softmax" if "softmax" in runs else next(iter(runs))
     best = max((_auc(row) for row in rows if row.runs), default=CHANCE)
-    race = Target(CHANCE + SHARE * (best - CHANCE) if target is None else target, bool(target))
+    goal = Target(
+        CHANCE + TARGET_SHARE * (best - CHANCE) if target is None else target, bool(target)
+    )
     finished = [
-        replace(row, **_race(runs[row.label], race.auc), difference=_difference(
+        replace(row, **_epochs_to(goal.auc, runs[row.label]), difference=_difference(
             runs[row.label], runs[reference]) if row.label != reference else None)
         for row in rows
     ]  # fmt: skip
-    return sorted(finished, key=lambda row: -_auc(row)), race, reference
+    return sorted(finished, key=lambda row: -_auc(row)), goal, reference
 
 
 def _auc(row: Row) -> float:
@@ -131,8 +135,8 @@ def _mean_curve(curves: Sequence[Sequence[CurvePoint]]) -> tuple[tuple[int, floa
     )
 
 
-def _race(records: Sequence[Record], target: float) -> dict[str, Any]:
-    """When each run is first at the target; a run that never is counts as infinitely late."""
+def _epochs_to(target: float, records: Sequence[Record]) -> dict[str, Any]:
+    """The median epoch at which a run first reaches the target; infinite where it never does."""
     finished = [record for record in records if record.measured is not None]
     epochs = [
         next((point.epoch for point in record.curve if point.auc >= target), math.inf)
@@ -144,7 +148,7 @@ def _race(records: Sequence[Record], target: float) -> dict[str, Any]:
 
 
 def _difference(records: Sequence[Record], reference: Sequence[Record]) -> Estimate | None:
-    """Over the runs that both finished, matched by fold and seed."""
+    """Over the runs that both losses finished, paired by fold and seed."""
     of_reference = {(r.key.fold, r.key.number): r.measured.auc for r in reference if r.measured}
     pairs = [
         (record.measured.auc, of_reference[place], record.key.fold)
@@ -154,4 +158,4 @@ def _difference(records: Sequence[Record], reference: Sequence[Record]) -> Estim
     if not pairs:
         return None
     own, other, folds = zip(*pairs, strict=True)
-    return paired_difference(own, other, folds)
+    return mean_difference(own, other, folds)

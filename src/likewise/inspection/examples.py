@@ -1,4 +1,4 @@
-"""The pictures of an inspection's page: who is shown beside whom, and with what words."""
+"""The example photos on the page of an inspection, with their captions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from dataclasses import dataclass
 from likewise.data.manifest import Manifest
 from likewise.evaluation.report.page import thumbnail
 from likewise.inspection.duplicates import Duplicate
-from likewise.inspection.embedded import EmbeddedSet
+from likewise.inspection.embedded_set import EmbeddedSet
 from likewise.inspection.inspection import Inspection
-from likewise.inspection.mislabels import Mislabel
+from likewise.inspection.mislabeled import MislabeledPhoto
 from likewise.inspection.same_person import SamePerson
 from likewise.inspection.two_people import TwoPeople
 
-__all__ = ["Exhibit", "Picture", "doubles", "mislabel_exhibits", "pair_exhibits", "split_exhibits"]
+__all__ = [
+    "Example",
+    "Picture",
+    "duplicate_examples",
+    "mislabeled_examples",
+    "pair_examples",
+    "two_people_examples",
+]
 
-EACH = 2  # photos that stand for an identity
+EACH = 2  # photos shown of an identity
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A photo on the page: its data URI, its name, and its part in the exhibit."""
+    """A photo on the page: its data URI, its path, and its role in the example."""
 
     source: str
     name: str
@@ -29,13 +36,13 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """Some photos side by side.
+class Example:
+    """Photos shown side by side.
 
     Args:
         pictures: from left to right.
-        value: the number that counts.
-        lines: what is said below.
+        value: the score or probability.
+        lines: the caption.
     """
 
     pictures: list[Picture]
@@ -43,77 +50,78 @@ class Exhibit:
     lines: list[str]
 
 
-def doubles(found: Inspection, chosen: Sequence[Duplicate]) -> list[Exhibit]:
-    """Both photos of each double."""
-    exhibits = []
-    kinds = {"exact": "same pixels", "near": "same picture", "embedding": "same shot"}
-    for double in chosen:
-        places = [found.place(row) for row in (double.left, double.right)]
-        pictures = [_picture(manifest, row) for manifest, row in places]
+def duplicate_examples(found: Inspection, chosen: Sequence[Duplicate]) -> list[Example]:
+    """Both photos of each duplicate."""
+    examples = []
+    kinds = {"exact": "same pixels", "near": "near-duplicate", "embedding": "by embedding"}
+    for duplicate in chosen:
+        photos = [found.locate(row) for row in (duplicate.left, duplicate.right)]
+        pictures = [_picture(manifest, row) for manifest, row in photos]
         lines = [picture.name for picture in pictures]
-        exhibits.append(Exhibit(pictures, f"{double.score:.3f} {kinds[double.kind]}", lines))
-    return exhibits
+        examples.append(Example(pictures, f"{duplicate.score:.3f} {kinds[duplicate.kind]}", lines))
+    return examples
 
 
-def mislabel_exhibits(
-    manifest: Manifest, embedded: EmbeddedSet, chosen: Sequence[Mislabel]
-) -> list[Exhibit]:
-    """The photo in doubt between one typical of its label and one of whom it resembles."""
+def mislabeled_examples(
+    manifest: Manifest, embedded: EmbeddedSet, chosen: Sequence[MislabeledPhoto]
+) -> list[Example]:
+    """The photo in doubt, between a typical photo of its label and one of the similar identity."""
     names = manifest.identities
     labels = manifest.labels
-    exhibits = []
+    examples = []
     for doubt in chosen:
         claimed = int(labels[doubt.row])
         pictures = [
-            *_typical(manifest, embedded, claimed, 1, but=doubt.row, role="filed under"),
+            *_typical(manifest, embedded, claimed, 1, but=doubt.row, role="labeled as"),
             _picture(manifest, doubt.row, "in doubt"),
             *_typical(manifest, embedded, doubt.identity, 1, but=-1, role="resembles"),
         ]
         lines = [
             f"{manifest.table['path'][doubt.row].as_py()}",
-            f"{doubt.own:.2f} like {names[claimed]}",
-            f"{doubt.other:.2f} like {names[doubt.identity]}",
+            f"score {doubt.own:.2f} with {names[claimed]}",
+            f"score {doubt.other:.2f} with {names[doubt.identity]}",
         ]
         if doubt.partner is not None:
-            lines.append("or else the other photo is wrong")
-        exhibits.append(Exhibit(pictures, f"{min(doubt.probability, 0.999):.1%} wrong", lines))
-    return exhibits
+            lines.append("or the other photo is mislabeled")
+        probability = min(doubt.probability, 0.999)
+        examples.append(Example(pictures, f"mislabeled: {probability:.1%}", lines))
+    return examples
 
 
-def pair_exhibits(
+def pair_examples(
     manifest: Manifest,
     embedded: EmbeddedSet,
     others: Manifest,
     others_embedded: EmbeddedSet,
     chosen: Sequence[SamePerson],
-) -> list[Exhibit]:
+) -> list[Example]:
     """Two typical photos of each of two identities."""
     return [
-        Exhibit(
+        Example(
             [
                 *_typical(manifest, embedded, pair.left, EACH),
                 *_typical(others, others_embedded, pair.right, EACH),
             ],
-            f"{pair.score:.2f} alike, chance {pair.chance:.1g}",
+            f"score {pair.score:.2f}, p-value {pair.p_value:.1g}",
             [manifest.identities[pair.left], others.identities[pair.right]],
         )
         for pair in chosen
     ]
 
 
-def split_exhibits(manifest: Manifest, chosen: Sequence[TwoPeople]) -> list[Exhibit]:
-    """Two photos of each group."""
+def two_people_examples(manifest: Manifest, chosen: Sequence[TwoPeople]) -> list[Example]:
+    """Two photos of each of the two groups."""
     return [
-        Exhibit(
+        Example(
             [
                 _picture(manifest, row)
                 for group in (split.first, split.second)
                 for row in group[:EACH]
             ],
-            f"{split.score:.2f} alike",
+            f"score {split.score:.2f}",
             [
                 manifest.identities[split.identity],
-                f"{len(split.first):,} photos and {len(split.second):,}",
+                f"{len(split.first):,} and {len(split.second):,} photos",
             ],
         )
         for split in chosen

@@ -1,4 +1,4 @@
-"""What is measured of an embedding of identities that it was not trained on."""
+"""The metrics of one run, computed on identities that it was not trained on."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.evaluation.separation import separation
 from likewise.evaluation.verification.metrics import pair_scores, verification
 
-__all__ = ["FAR", "Measured", "auc_of", "measure"]
+__all__ = ["FAR", "RunMetrics", "compute_metrics", "sampled_auc"]
 
 FAR = 1e-2
-CURVE_PAIRS = 20_000  # of each kind: enough for a curve, and quick
-COLLAPSED = 1e-2  # radians between classes: below it, what is left is rounding
+CURVE_PAIRS = 20_000  # genuine pairs, and as many impostor pairs
+COLLAPSED = 1e-2  # radians; smaller angles between classes are mostly rounding error
 
 Vectors = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The numbers of one run, on unseen identities.
+class RunMetrics:
+    """The metrics of one run, on unseen identities.
 
     Args:
-        auc: verification, by the cosine.
+        auc: verification AUC, with the cosine.
         eer: equal error rate.
-        tar: TAR at FAR = 1e-2; None where there are too few pairs to tell.
-        recall_at_1: share of photos whose nearest other photo is of the same identity.
+        tar: TAR at FAR = 1e-2; None where there are too few pairs.
+        recall_at_1: share of photos whose nearest neighbor is of the same identity.
         map_at_r: mean average precision at R (arXiv 2003.08505).
         within: mean angle between two photos of one identity, in radians.
-        between: of two identities.
-        overlap: share of photos whose farthest own photo is farther than the nearest stranger's.
+        between: mean angle between photos of two identities, in radians.
+        overlap: share of photos that are farther from some photo of their identity than from
+            some photo of another.
     """
 
     auc: float
@@ -53,23 +54,23 @@ class Measured:
         return asdict(self)
 
 
-def measure(vectors: Vectors, labels: Labels) -> Measured:
-    """Measure unit vectors [N,D] against their labels [N].
+def compute_metrics(vectors: Vectors, labels: Labels) -> RunMetrics:
+    """The metrics of unit vectors [N,D] with labels [N].
 
     Raises:
-        LikewiseError: the embedding has collapsed: all photos have one direction.
+        LikewiseError: the embedding has collapsed: all photos have nearly the same direction.
     """
     apart = separation(vectors, labels)
     if apart.between < COLLAPSED:
         raise LikewiseError(
-            f"collapsed: identities are {math.degrees(apart.between):.2g}° apart, so that all "
-            "photos look the same"
+            f"the embedding has collapsed: the mean angle between identities is "
+            f"{math.degrees(apart.between):.2g}°"
         )
     pairs = draw_pairs(labels)
     scores = pair_scores(vectors, np.asarray(pairs.left), np.asarray(pairs.right))
     verified = verification(scores, pairs.same, (FAR,))
     found = retrieval(vectors, labels, ks=[1])
-    return Measured(
+    return RunMetrics(
         auc=verified.auc,
         eer=verified.eer,
         tar=verified.at(FAR).tar,
@@ -81,8 +82,8 @@ def measure(vectors: Vectors, labels: Labels) -> Measured:
     )
 
 
-def auc_of(vectors: Vectors, labels: Labels) -> float:
-    """The verification AUC over a fixed sample of pairs, for a learning curve."""
+def sampled_auc(vectors: Vectors, labels: Labels) -> float:
+    """The verification AUC over a fixed sample of pairs, for the learning curve."""
     pairs = draw_pairs(labels, limit=CURVE_PAIRS)
     scores = pair_scores(vectors, np.asarray(pairs.left), np.asarray(pairs.right))
     return verification(scores, pairs.same, (FAR,)).auc

@@ -1,4 +1,4 @@
-"""The largest memory that tensors take at one time, counted exactly."""
+"""Peak memory of tensors, counted exactly."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ __all__ = ["peak_tensor_bytes"]
 
 
 def peak_tensor_bytes(work: Callable[[], object]) -> int:
-    """Run ``work``; the most bytes that the tensors made in it take together at any moment.
+    """Run ``work`` and return the peak of the bytes held by tensors created in it.
 
-    The process's own growth would depend on what the allocator has kept of earlier runs; this
-    does not. Tensors that were there before are not counted, nor is the scratch memory inside a
+    Unlike the memory of the process, this does not depend on memory that the allocator kept from
+    earlier runs. Tensors that existed before are not counted, nor is scratch memory inside a
     kernel.
 
     Example:
         >>> import torch
-        >>> from likewise.lab.compare.memory import peak_tensor_bytes
+        >>> from likewise.lab.compare.peak_memory import peak_tensor_bytes
         >>> peak_tensor_bytes(lambda: torch.zeros(1000) + 1)
         8000
     """
-    watch = _Watch()
-    with watch:
+    tracker = _AllocationTracker()
+    with tracker:
         work()
-    return watch.peak
+    return tracker.peak
 
 
-class _Watch(TorchDispatchMode):
-    """Sees every operation, and every storage that it makes."""
+class _AllocationTracker(TorchDispatchMode):
+    """Intercepts every operation and records the storages that it creates."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped

@@ -1,4 +1,4 @@
-"""Who is where: no identity on two sides, and every photo tested once."""
+"""Folds: disjoint identities, and every photo tested once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from likewise.data.manifest import read_manifest
 from likewise.data.sampler import BalancedBatches, EpochSampler
 from likewise.errors import InputError
-from likewise.lab.compare.partition import partition
+from likewise.lab.compare.folds import make_folds
 from likewise.lab.compare.photo_set import VIEWS, PhotoSet, ViewBatches, read_photo_set
 from likewise.lab.compare.sources import few_identities, read_sources
 from tests.conftest import make_photos
@@ -27,7 +27,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> PhotoSet:
 
 
 def test_folds_are_disjoint_in_identities_and_cover_all(photos: PhotoSet) -> None:
-    folds = partition(photos, 3, 2)
+    folds = make_folds(photos, 3, 2)
     tested = np.concatenate([fold.test for fold in folds])
     assert len(set(tested)) == len(tested) == 36  # all but the single photo
     for fold in folds:
@@ -38,12 +38,12 @@ def test_folds_are_disjoint_in_identities_and_cover_all(photos: PhotoSet) -> Non
         assert sorted([*fold.fitting, *fold.validation]) == fold.training.tolist()
         assert len(people[1]) == 2
         assert 0 in people[0]  # the single photo is trained on
-    again = partition(photos, 3, 2)
+    again = make_folds(photos, 3, 2)
     assert all((a.test == b.test).all() for a, b in zip(folds, again, strict=True))
 
 
-def test_views_show_the_person_of_the_photo(photos: PhotoSet) -> None:
-    """Of all photos, the mean view looks most like one of the same person."""
+def test_views_show_the_same_person_as_the_photo(photos: PhotoSet) -> None:
+    """The nearest photo of the mean view is of the same person."""
     views = photos.views.float().flatten(2).mean(1)
     own = photos.pixels.float().flatten(1)
     nearest = torch.cdist(views, own).argmin(1).numpy()

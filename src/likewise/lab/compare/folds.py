@@ -1,4 +1,4 @@
-"""Who is trained on, who decides the tuning, who is tested on: never the same identity twice."""
+"""Folds: training, validation and test splits with disjoint identities."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from likewise.data.splits import hold_out
 from likewise.errors import InputError
 from likewise.lab.compare.photo_set import PhotoSet
 
-__all__ = ["Fold", "partition"]
+__all__ = ["Fold", "make_folds"]
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of the photos, as rows of the photo set.
+    """One fold, as rows of the photo set.
 
     Args:
         number: from 1.
-        training: what the final runs learn from.
-        fitting: the part of it that the trials learn from.
-        validation: the rest of it, by which the trials are judged; its identities are others.
-        test: identities that are in none of these.
+        training: training photos of the final runs.
+        fitting: training photos of the trials, a part of ``training``.
+        validation: the rest of ``training``, of other identities; the trials are compared on it.
+        test: photos of identities that are in none of these.
     """
 
     number: int
@@ -37,16 +37,16 @@ class Fold:
     test: Rows
 
 
-def partition(photos: PhotoSet, folds: int, validation: str | int) -> list[Fold]:
-    """Divide by identity: a fixed test set makes one fold, otherwise each identity is tested once.
+def make_folds(photos: PhotoSet, folds: int, validation: str | int) -> list[Fold]:
+    """Split by identity: one fold with a fixed test set; otherwise each identity is tested once.
 
-    Each fold has a validation part of its own, so that no test photo has a say in its tuning.
-    Identities with a single photo are trained on in every fold: no pair of them is the same.
+    Each fold has its own validation part, so no test photo influences its tuning. Identities with
+    a single photo are in the training part of every fold, because they give no genuine pair.
 
     Args:
-        photos: all of them; those past ``photos.training`` are the fixed test set.
-        folds: how many, where there is no fixed test set.
-        validation: how many of the training identities judge the tuning: a number or a percentage.
+        photos: all photos; those after ``photos.training`` are the fixed test set.
+        folds: the number of folds, if there is no fixed test set.
+        validation: number or percentage of the training identities held out for the tuning.
 
     Raises:
         InputError: there are too few identities.
@@ -60,8 +60,8 @@ def partition(photos: PhotoSet, folds: int, validation: str | int) -> list[Fold]
     eligible = np.flatnonzero(sizes >= 2)
     if folds < 2 or len(eligible) < 2 * folds:
         raise InputError(
-            f"--folds: {folds}; 2 or more, and 2 identities with two photos for each (there are "
-            f"{len(eligible)})"
+            f"--folds: {folds}; must be at least 2, with at least 2 identities of two photos or "
+            f"more in each fold (there are {len(eligible)} such identities)"
         )
     parts = np.array_split(np.random.default_rng(0).permutation(eligible), folds)
     found = []
@@ -72,7 +72,7 @@ def partition(photos: PhotoSet, folds: int, validation: str | int) -> list[Fold]
 
 
 def _fold(photos: PhotoSet, number: int, training: Rows, test: Rows, share: str | int) -> Fold:
-    # The rows travel through the split as a column of the table.
+    # The rows are kept as a column of the table through the split.
     table = pa.table({
         "path": photos.training.table["path"],
         "identity": photos.training.table["identity"],
@@ -84,7 +84,7 @@ def _fold(photos: PhotoSet, number: int, training: Rows, test: Rows, share: str 
     )
     if not len(validation):
         raise InputError(
-            f"data.val_identities: {share} of {len(own.identities)} people holds out nobody; the "
-            "tuning needs some to be judged by"
+            f"data.val_identities: {share} of {len(own.identities)} identities holds out none; the "
+            "tuning needs at least one"
         )
     return Fold(number, training, fitting, validation, test)

@@ -1,8 +1,8 @@
-"""The runs of a comparison, in an order that is fair, each of them done once."""
+"""The runner of a comparison: all trials and final runs, each done once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from likewise.data.manifest import Manifest
 from likewise.lab.compare.candidates import Candidate, Choice
-from likewise.lab.compare.pace import epochs_within
-from likewise.lab.compare.partition import Fold, partition
+from likewise.lab.compare.folds import Fold, make_folds
 from likewise.lab.compare.photo_set import PhotoSet, read_photo_set
 from likewise.lab.compare.plan import PLAN, keep_plan
 from likewise.lab.compare.record import Key, Record
 from likewise.lab.compare.single_run import SingleRun, recipe_of
-from likewise.lab.compare.tuning import best_trial
+from likewise.lab.compare.time_budget import epochs_within
 from likewise.machine import pick_device
 from likewise.progress import progress
 from likewise.storage import write_text
@@ -26,30 +25,30 @@ from likewise.training.recipe.unused_keys import refuse_idle_keys
 from likewise.training.setup.build import loss_of, network_of, preprocess_of
 from likewise.training.trainer import Trainer
 
-__all__ = ["Laboratory"]
+__all__ = ["Runner", "best_trial"]
 
-RUNS, PACE, RECIPE = "runs", "pace", "recipe.yaml"
+RUNS, BUDGETS, RECIPE = "runs", "pace", "recipe.yaml"
 Rows = NDArray[np.int64]
 
 
-class Laboratory:
-    """All runs of a comparison, those that are done and those still to do.
+class Runner:
+    """Does all runs of a comparison, except those that have a record already.
 
     Args:
         candidates: the losses.
-        recipe: what all runs share.
-        folder: where the plan and the records are.
-        trials: points tried for each loss on each fold.
+        recipe: shared by all runs.
+        folder: of the plan and the records.
+        trials: tuning trials of each loss on each fold.
         seeds: final runs of each loss on each fold.
-        budget: seconds for a run, instead of the recipe's epochs.
-        say: told what begins, and each failure.
+        budget: seconds per run, instead of the recipe's epochs.
+        say: called with progress messages and with each failure.
 
     Attributes:
-        photos: all photos, once it is open.
-        folds: how they are divided, likewise.
-        epochs: of each loss.
-        done: runs that are done.
-        total: runs in all.
+        photos: all photos, after ``open``.
+        folds: the folds, after ``open``.
+        epochs: number of epochs, by loss.
+        done: number of runs done.
+        total: number of runs in all.
     """
 
     photos: PhotoSet
@@ -74,8 +73,8 @@ class Laboratory:
     def open(
         self, training: Manifest, unseen: Manifest | None, folds: int, num_threads: int
     ) -> None:
-        """Refuse what cannot work, and only then read the photos."""
-        self._try_out()
+        """Check the settings, then read the photos and split them into folds."""
+        self._check_settings()
         if not (self.folder / PLAN).exists():
             refuse_idle_keys(self.recipe)
         self.fixed_test = unseen is not None
@@ -92,14 +91,14 @@ class Laboratory:
         continued = keep_plan(self.folder, plan)
         write_text(self.folder / RECIPE, self.recipe.to_yaml())
         self.photos = read_photo_set(training, unseen, self.recipe)
-        self.folds = partition(self.photos, folds, self.recipe.data.val_identities)
+        self.folds = make_folds(self.photos, folds, self.recipe.data.val_identities)
         self.total = len(self.folds) * len(self.candidates) * (self.tried + self.seeds)
         if self.budget is not None:
-            self.say(f"measuring how many epochs fit into {self.budget:g} s")
+            self.say(f"measuring the number of epochs that take {self.budget:g} s")
             self.epochs = {c.label: self._within_budget(c, self.budget) for c in self.candidates}
         self.say(
-            f"{'continuing' if continued else 'comparing'} {len(self.candidates)} losses on "
-            f"{self._folds_in_words()}: {self.tried} trials and {self.seeds} seeds each, "
+            f"{'resuming: ' if continued else ''}{len(self.candidates)} losses on "
+            f"{self._folds_in_words()}: {self.tried} trials and {self.seeds} seeds per fold, "
             f"{self.total} runs of {self.epochs_in_words} epochs"
         )
 
@@ -107,10 +106,10 @@ class Laboratory:
         fold = self.folds[0]
         key = Key(candidate.label, fold.number, "run", 0)
         choice = self._choice(candidate, fold.training, 0)
-        return epochs_within(seconds, self._single(key, choice, fold), self.folder / PACE)
+        return epochs_within(seconds, self._single(key, choice, fold), self.folder / BUDGETS)
 
-    def _try_out(self) -> None:
-        """Make each loss once, and what they share: a mistake should not wait for its turn."""
+    def _check_settings(self) -> None:
+        """Build the trainer, and each loss once, so that mistakes are reported at the start."""
         start = start_of(self.recipe)
         for number, candidate in enumerate(self.candidates):
             choice = candidate.choice(
@@ -128,20 +127,20 @@ class Laboratory:
 
     @property
     def tried(self) -> int:
-        """Runs of the tuning, for each loss on each fold: a single trial would decide nothing."""
+        """Tuning runs of each loss on each fold; none for a single trial, which selects nothing."""
         return self.trials if self.trials > 1 else 0
 
     @property
     def epochs_in_words(self) -> str:
-        """``30``, or ``28 to 31`` where a budget of time makes a difference."""
+        """``30``, or ``28 to 31`` where a time budget gives losses different numbers of epochs."""
         least, most = min(self.epochs.values()), max(self.epochs.values())
         return str(least) if least == most else f"{least} to {most}"
 
     def complete(self) -> tuple[dict[str, list[Record]], dict[str, list[str]]]:
-        """All runs that are still to be done, and what is known then.
+        """Do all runs that have no record; return the final runs and the tuning of each loss.
 
-        Losses take turns within a fold and within a seed, so that whatever else the machine does
-        disturbs their timings alike.
+        Losses alternate within a fold and a seed, so that other load on the machine affects the
+        timings of all losses equally.
         """
         runs: dict[str, list[Record]] = {c.label: [] for c in self.candidates}
         tuned: dict[str, list[str]] = {c.label: [] for c in self.candidates}
@@ -168,7 +167,7 @@ class Laboratory:
     def _tune(
         self, candidate: Candidate, fold: Fold, advance: Callable[[int], None]
     ) -> tuple[Choice | None, str]:
-        """The best choice on this fold, in words too; None and the reason if every trial failed."""
+        """The best choice on this fold, and its description; None and a reason if all failed."""
         if self.trials == 1:
             choice = self._choice(candidate, fold.training, 0)
             return choice, choice.describe()
@@ -184,7 +183,7 @@ class Laboratory:
         best = best_trial(records)
         if best is None:
             return None, f"every trial failed: {records[0].error}"
-        # Scales depend on the number of classes: the point of the space is carried over.
+        # The same point of the search space: its scales depend on the number of classes.
         choice = self._choice(candidate, fold.training, best.key.number)
         validated = best.measured.auc if best.measured else 0.0
         return choice, f"{choice.describe()} (validation AUC {validated:.4f})"
@@ -198,7 +197,7 @@ class Laboratory:
         )
 
     def _run(self, key: Key, choice: Choice, fold: Fold, advance: Callable[[int], None]) -> Record:
-        """The record of a run: kept from before, or made now."""
+        """The record of a run, loaded if there is one; otherwise the run is done now."""
         single = self._single(key, choice, fold)
         epochs = self.epochs[key.label]
         record = Record.load(self.folder / RUNS, key, choice, epochs)
@@ -231,5 +230,16 @@ class Laboratory:
 
     def _folds_in_words(self) -> str:
         if self.fixed_test:
-            return f"{len(self.folds[0].training):,} photos, {len(self.folds[0].test):,} unseen"
+            fold = self.folds[0]
+            return f"{len(fold.training):,} training photos, {len(fold.test):,} test photos"
         return f"{len(self.photos.labels):,} photos in {len(self.folds)} folds"
+
+
+def best_trial(trials: Sequence[Record]) -> Record | None:
+    """The trial with the highest validation AUC, the first of equals; None if all failed.
+
+    The AUC, because it uses every pair: validation sets are small.
+    """
+    finished = [trial for trial in trials if trial.measured is not None]
+    return max(finished, key=lambda trial: trial.measured.auc if trial.measured else 0.0,
+               default=None)  # fmt: skip
