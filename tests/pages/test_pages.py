@@ -16,7 +16,7 @@ import likewise
 from likewise.data.embeddings import Embeddings
 from likewise.evaluation.report import plots
 from likewise.evaluation.verification.metrics import verification
-from likewise.inspection.bars import bar_chart, score_chart
+from likewise.pages.plots import bar_chart, score_chart
 
 PHONE = 390 - 2 * 14 - 2 * 13  # pixels that a plot has there, within the margins
 LEAST = 9.0  # pixels: smaller letters are not read
