@@ -27,7 +27,7 @@ from likewise.data.images import decode
 from likewise.data.orl import orl_faces
 from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.data.protocols import read_pairs
-from likewise.evaluation.intervals.paired_difference import paired_difference
+from likewise.evaluation.intervals.paired_bootstrap import paired_bootstrap
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.verification.lfw_accuracy import fold_accuracy
 from likewise.evaluation.verification.metrics import pair_scores, verification
@@ -104,7 +104,7 @@ def auc_gap_interval(
     _, codes = np.unique(people, return_inverse=True)
     left, right = codes[np.asarray(pairs.left)], codes[np.asarray(pairs.right)]
     own = scored_pairs(scores, pairs.same, left, right)
-    found = paired_difference(own, plain, (), replicates=RESAMPLES)
+    found = paired_bootstrap(own, plain, (), replicates=RESAMPLES)
     return found.auc.low, found.auc.high
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
-from likewise.evaluation.labelled import checked_rows
+from likewise.evaluation.inputs import checked_rows
 
 __all__ = ["synthetic_distractors"]
 

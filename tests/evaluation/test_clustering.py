@@ -12,9 +12,8 @@ from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_s
 from sklearn.metrics.cluster import pair_confusion_matrix
 
 from likewise.errors import InputError
-from likewise.evaluation import cluster as module
-from likewise.evaluation.cluster import cluster
-from likewise.evaluation.clustering import clustering
+from likewise.evaluation import clustering as module
+from likewise.evaluation.clustering import cluster, clustering
 from likewise.evaluation.verification.metrics import verification
 
 
@@ -133,12 +132,12 @@ def test_one_row() -> None:
     ("method", "settings", "problem"),
     [
         ("kmean", {}, "did you mean 'kmeans'"),
-        ("kmeans", {}, "needs to be told how many"),
-        ("kmeans", {"clusters": 3}, "1 to 2"),
-        ("kmeans", {"clusters": 1, "threshold": 0.5}, "agglomerative only"),
+        ("kmeans", {}, "needs the number of clusters"),
+        ("kmeans", {"clusters": 3}, "from 1 to 2"),
+        ("kmeans", {"clusters": 1, "threshold": 0.5}, "kmeans takes none"),
         ("agglomerative", {}, "exactly one"),
         ("agglomerative", {"threshold": 2.0}, "from -1 to 1"),
-        ("hdbscan", {"clusters": 2}, "not for hdbscan"),
+        ("hdbscan", {"clusters": 2}, "hdbscan takes none"),
         ("hdbscan", {"smallest": 1}, "at least 2"),
     ],
 )

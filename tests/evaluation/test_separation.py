@@ -67,8 +67,8 @@ def test_classes_on_axes_are_a_right_angle_apart() -> None:
         ([[1.0, 0.0], [math.nan, 0.0]], [0, 1], "row 1"),
         ([[1.0, 0.0]] * 2, [0, 0], "fewer than two classes"),
         ([[1.0, 0.0]] * 2, [0, 1], "no class has two samples"),
-        ([1.0, 0.0], [0, 1], "are expected"),
-        ([[1.0, 0.0]] * 2, [0], "are expected"),
+        ([1.0, 0.0], [0, 1], "must be"),
+        ([[1.0, 0.0]] * 2, [0], "must be"),
     ],
 )
 def test_wrong_use_says_what_is_wrong(vectors: object, labels: object, problem: str) -> None:

@@ -17,7 +17,7 @@ from likewise.evaluation.identification.closed_set import closed_set, identifica
 from likewise.evaluation.identification.enrolment import draw_enrolment
 from likewise.evaluation.identification.open_set import open_set
 from likewise.evaluation.identification.probe_scores import probe_scores
-from likewise.evaluation.nearest import tiles as score_tiles
+from likewise.evaluation.nearest import score_blocks
 from tests.evaluation.grids import apart, labelled
 
 GALLERIES = labelled(2, 12, labels=4).filter(lambda rows: len({label for _, label in rows}) > 1)
@@ -30,9 +30,9 @@ def test_against_a_plain_loop(probes: list, gallery: list, max_rank: int, target
     people = set(enrolled.tolist())
     limit = len(people) - 1
     with pytest.MonkeyPatch.context() as patch:
-        for place in (score_tiles, module):
+        for place in (score_blocks, module):
             patch.setattr(place, "GALLERY_ROWS", 12)
-        patch.setattr(score_tiles, "QUERY_ROWS", 3)
+        patch.setattr(score_blocks, "QUERY_ROWS", 3)
         scored = probe_scores(p, who, g, enrolled, limit=max(4, max_rank), distance=Dot())
     ranks, mates, alarms = [], [], []
     for vector, label in zip(p, who, strict=True):
@@ -82,9 +82,9 @@ def test_small_tiles_cut_between_identities(monkeypatch: pytest.MonkeyPatch) -> 
     g = random.integers(-3, 4, (400, 3)).astype(np.float32)
     p, who = g[:90] + 1, enrolled[:90]
     whole = probe_scores(p, who, g, enrolled, distance=Dot())
-    for place in (score_tiles, module):
+    for place in (score_blocks, module):
         monkeypatch.setattr(place, "GALLERY_ROWS", 17)
-    monkeypatch.setattr(score_tiles, "QUERY_ROWS", 40)
+    monkeypatch.setattr(score_blocks, "QUERY_ROWS", 40)
     parts = probe_scores(p, who, g, enrolled, distance=Dot())
     for name in ("mate", "best_other", "rank"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
@@ -109,7 +109,7 @@ def test_the_false_positive_rate_is_of_people_not_of_pairs() -> None:
     assert (half.tpir, half.fpir) == (1.0, 0.0)
     assert half.threshold == 1.0
     curve = found.open.det
-    assert curve.fpir[curve.threshold <= 0.92].min() == 1.0
+    assert curve.false_positive[curve.threshold <= 0.92].min() == 1.0
     assert whole.tpir == 1.0
 
 
@@ -169,7 +169,7 @@ def test_lfw_with_one_photo_enrolled(shared_data: Path) -> None:
     ("who", "enrolled", "ranks", "problem"),
     [
         (["a"], ["b", "c"], [1], "no probe's identity is in the gallery"),
-        (["a"], ["a", "a"], [1], "one identity only"),
+        (["a"], ["a", "a"], [1], "only one identity"),
         (["a", "b"], ["a", "b"], [1], "probe labels: .2. labels for 1 rows"),
         ([1], ["a", "b"], [1], "are numbers, gallery labels are names"),
         (["a"], ["a", "b"], [0], "ranks"),

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.errors import InputError
-from likewise.evaluation.intervals.bootstrap import Interval, bootstrap, draws
-from likewise.evaluation.intervals.paired_difference import paired_difference
+from likewise.evaluation.intervals.bootstrap import Interval, bootstrap, identity_weights
+from likewise.evaluation.intervals.paired_bootstrap import paired_bootstrap
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.intervals.weighted_metrics import WeightedPairs
 from likewise.evaluation.verification.metrics import verification
@@ -48,7 +48,7 @@ def test_weights_are_the_rebuilt_list(seed: int) -> None:
     random = np.random.default_rng(seed)
     weights = random.integers(0, 4, pairs.identities)
     scores, same = rebuilt(pairs, weights)
-    found = WeightedPairs(pairs).weigh(weights)
+    found = WeightedPairs(pairs).replicate(weights)
     if not same.any() or same.all():
         assert found is None
         return
@@ -70,7 +70,7 @@ def test_weights_are_the_rebuilt_list(seed: int) -> None:
 def test_each_identity_once_is_the_experiment_itself(seed: int) -> None:
     pairs = tied_pairs(seed)
     expected = verification(pairs.scores, pairs.same, FARS)
-    found = WeightedPairs(pairs).weigh()
+    found = WeightedPairs(pairs).replicate()
     assert found is not None
     assert found.auc() == pytest.approx(expected.auc)
     assert found.eer() == pytest.approx((expected.eer, expected.eer_threshold))
@@ -81,7 +81,7 @@ def test_a_pair_may_stand_for_several() -> None:
     twice = ScoredPairs(
         pairs.scores, pairs.same, pairs.left, pairs.right, pairs.identities, np.full(60, 2.0)
     )
-    a, b = WeightedPairs(pairs).weigh(), WeightedPairs(twice).weigh()
+    a, b = WeightedPairs(pairs).replicate(), WeightedPairs(twice).replicate()
     assert a is not None
     assert b is not None
     assert (a.auc(), *a.eer(), *a.tar_at(0.1)) == pytest.approx((b.auc(), *b.eer(), *b.tar_at(0.1)))
@@ -92,7 +92,7 @@ def test_the_same_seed_draws_the_same_people() -> None:
     first = bootstrap(pairs, (1e-2,), replicates=30, seed=5)
     assert first == bootstrap(pairs, (1e-2,), replicates=30, seed=5)
     assert first != bootstrap(pairs, (1e-2,), replicates=30, seed=6)
-    assert all(weights.sum() == 200 for weights in draws(200, 5, 0))
+    assert all(weights.sum() == 200 for weights in identity_weights(200, 5, 0))
 
 
 def test_pairs_drawn_one_by_one_would_claim_too_much() -> None:
@@ -125,17 +125,17 @@ def test_no_false_accept_is_no_proof_of_none() -> None:
 def test_a_far_without_an_interval_is_named_with_those_that_have_one() -> None:
     pairs = simulated(1)
     found = bootstrap(pairs, (0.1, 1e-2), replicates=20)
-    gap = paired_difference(pairs, pairs.scores, (0.1, 1e-2), replicates=20)
+    gap = paired_bootstrap(pairs, pairs.scores, (0.1, 1e-2), replicates=20)
     assert found.at(0.3 - 0.2) == found.at_far[0]  # 0.09999999999999998
     for entries in (found, gap):
         with pytest.raises(InputError, match=r"no interval at 0\.05, only at 0\.1, 0\.01"):
             entries.at(0.05)
 
 
-def test_paired_differences_are_narrow_where_systems_agree() -> None:
+def test_paired_bootstraps_are_narrow_where_systems_agree() -> None:
     pairs = simulated(3)
     other = pairs.scores + np.random.default_rng(0).normal(size=len(pairs))
-    gap = paired_difference(pairs, other, (1e-2,), replicates=60)
+    gap = paired_bootstrap(pairs, other, (1e-2,), replicates=60)
     alone = bootstrap(pairs, (1e-2,), replicates=60)
     a, b = (verification(s, pairs.same, (1e-2,)) for s in (pairs.scores, other))
     assert gap.auc.value == pytest.approx(a.auc - b.auc)
@@ -178,8 +178,8 @@ def test_wrong_use() -> None:
     with pytest.raises(InputError, match="at least 5"):
         bootstrap(tied_pairs(0, people=3))
     with pytest.raises(InputError, match="scores for"):
-        paired_difference(pairs, [0.1])
+        paired_bootstrap(pairs, [0.1])
     with pytest.raises(InputError, match="not finite"):
-        paired_difference(pairs, np.full(len(pairs), np.nan))
+        paired_bootstrap(pairs, np.full(len(pairs), np.nan))
     with pytest.raises(InputError, match="its photos are of anna and bob"):
         scored_pairs([0.1, 0.2], [True, False], ["anna", "anna"], ["bob", "bob"])

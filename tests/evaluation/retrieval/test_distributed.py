@@ -15,10 +15,10 @@ from likewise.data.embeddings import Embeddings
 from likewise.distances import Mahalanobis, parse_distance
 from likewise.errors import InputError, LikewiseError
 from likewise.evaluation.experiment import evaluate
-from likewise.evaluation.findings import find_out
+from likewise.evaluation.findings import evaluate_tasks
 from likewise.evaluation.identification import probe_scores
 from likewise.evaluation.identification.closed_set import identification
-from likewise.evaluation.nearest import tiles as score_tiles
+from likewise.evaluation.nearest import score_blocks
 from likewise.evaluation.retrieval import distributed as shared_searches
 from likewise.evaluation.retrieval import metrics as retrieval
 from likewise.evaluation.retrieval.distributed import (
@@ -51,11 +51,11 @@ def together(folder: Path, count: int, step: Callable[[Share], object]) -> list[
 
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (score_tiles, probe_scores):
+    for module in (score_blocks, probe_scores):
         monkeypatch.setattr(module, "GALLERY_ROWS", 24)
-    for module in (score_tiles, shared_searches, retrieval):
+    for module in (score_blocks, shared_searches, retrieval):
         monkeypatch.setattr(module, "QUERY_ROWS", 8)
-    monkeypatch.setattr(score_tiles, "MUTUAL_ROWS", 16)
+    monkeypatch.setattr(score_blocks, "SYMMETRIC_ROWS", 16)
 
 
 def drawn(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -130,8 +130,8 @@ def test_findings_with_searches_of_several_processes(tmp_path: Path) -> None:
     )
     assert all(other.identification is None and other.retrieval is None for other in others)
     experiment = evaluate(embeddings)
-    found = find_out(experiment, embeddings, tasks=tasks, seed=4, searches=searches)
-    assert found.to_dict() == find_out(experiment, embeddings, tasks=tasks, seed=4).to_dict()
+    found = evaluate_tasks(experiment, embeddings, tasks=tasks, seed=4, searches=searches)
+    assert found.to_dict() == evaluate_tasks(experiment, embeddings, tasks=tasks, seed=4).to_dict()
 
 
 def test_what_all_see_to_be_impossible_is_told_and_all_go_on(tmp_path: Path) -> None:

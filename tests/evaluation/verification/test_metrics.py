@@ -165,7 +165,7 @@ def test_tar_is_there_at_a_far_that_was_not_asked_for(
 
 
 def test_a_far_outside_its_range_has_no_entry() -> None:
-    with pytest.raises(InputError, match="far: must be in"):
+    with pytest.raises(InputError, match="far: 1.5; must be a number above 0"):
         verification([0.1, 0.2], [True, False]).at(1.5)
 
 
