@@ -133,7 +133,7 @@ def test_people_that_the_model_was_trained_on_are_named(
         in (out / "report.html").read_text()
     )
     _, _, err = run(capsys, "evaluate", seen, "--model", model, *FEW)
-    assert f"warning: {len(known)} of these people have the same names as people in training" in err
+    assert f"warning: {len(known)} of these people have the names of people in training" in err
     some = sorted(known)[0]
     pairs = tmp_path / "pairs.csv"
     pairs.write_text(
