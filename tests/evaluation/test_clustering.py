@@ -100,7 +100,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
         ("hdbscan", {"smallest": 5}),
     ],
 )
-def test_clear_groups_are_found(method: str, settings: dict[str, float]) -> None:
+def test_clear_clusters_are_found(method: str, settings: dict[str, float]) -> None:
     vectors, labels = blobs()
     found = cluster(vectors, method, **settings)
     assert found.dtype == np.int64
@@ -108,14 +108,14 @@ def test_clear_groups_are_found(method: str, settings: dict[str, float]) -> None
     assert found[found >= 0][0] == 0  # numbered as they appear
 
 
-def test_the_threshold_joins_what_reaches_it() -> None:
+def test_clusters_merge_at_the_threshold() -> None:
     vectors = [[1.0, 0.0], [3.0, 4.0], [-1.0, 0.0]]
     assert cluster(vectors, threshold=0.59).tolist() == [0, 0, 1]
     assert cluster(vectors, threshold=0.61).tolist() == [0, 1, 2]
     assert cluster([[1.0, 0.0], [0.0, 1.0]], threshold=0.0).tolist() == [0, 0]
 
 
-def test_the_threshold_that_no_pair_may_reach_keeps_all_apart() -> None:
+def test_a_threshold_above_1_merges_nothing() -> None:
     """Where an impostor pair has cosine 1, TAR at a small FAR stands at the next number."""
     threshold = verification([1.0, 1.0, 1.0], [True, False, False]).at(0.5).threshold
     assert threshold == np.nextafter(1.0, 2.0)

@@ -1,4 +1,4 @@
-"""What is measured beside verification is what its own functions measure, and gaps are named."""
+"""The tasks give the results of their own functions, and a reason where they are impossible."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_everything_at_once() -> None:
     }  # fmt: skip
 
 
-def test_the_models_own_calibration_is_judged() -> None:
+def test_the_models_own_calibration_is_evaluated() -> None:
     embeddings = embedded()
     experiment = likewise.evaluate(embeddings)
     own = Calibration("logistic", slope=8.0, intercept=-3.0)
@@ -71,7 +71,7 @@ def test_another_distance_is_used_throughout() -> None:
     assert found.left_out == ("clustering: distance: manhattan; must be cosine",)
 
 
-def test_what_cannot_be_measured_is_named_and_the_rest_stays() -> None:
+def test_an_impossible_task_is_named_and_the_others_run() -> None:
     embeddings = embedded(people=3, each=2, hat=["yes", "no"] * 3)
     found = evaluate_tasks(likewise.evaluate(embeddings), embeddings, groups=["hat"])
     assert found.retrieval is not None

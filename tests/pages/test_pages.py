@@ -62,13 +62,13 @@ def plots_of_a_report() -> dict[str, str]:
     }
 
 
-def test_lettering_is_legible_on_a_phone() -> None:
+def test_text_is_legible_on_a_phone() -> None:
     small = {name: smallest_font(svg, PHONE) for name, svg in plots_of_a_report().items()}
     assert min(small.values()) >= LEAST, small
 
 
 @pytest.mark.parametrize("shift", [0.5, 2.0, 6.0])
-def test_neither_legend_nor_eer_lies_on_the_bars(
+def test_neither_legend_nor_eer_covers_the_bars(
     shift: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values, same = scores(shift)
@@ -85,9 +85,7 @@ def test_neither_legend_nor_eer_lies_on_the_bars(
 
 
 @pytest.mark.parametrize("impostor", [200, 30_000, 600_000])
-def test_marks_of_a_det_do_not_run_into_each_other(
-    impostor: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ticks_of_a_det_do_not_overlap(impostor: int, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     same = np.repeat([True, False], [300, impostor])
     measured = verification(random.normal(size=len(same)) + 2 * same, same)
@@ -133,7 +131,7 @@ def test_the_layout_fits_a_phone() -> None:
     assert found.viewport == "width=device-width, initial-scale=1"
 
 
-def test_headers_and_numbers_do_not_break_inside() -> None:
+def test_headers_and_numbers_do_not_wrap_within_a_word() -> None:
     sheet = (TEMPLATES / "style.css").read_text()
     rules = dict(re.findall(r"([^{}]+)\{([^}]*)\}", re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)))
     breaking = {name.strip() for name, rule in rules.items() if "anywhere" in rule}
@@ -160,7 +158,9 @@ def test_the_title_names_the_data_and_the_model(
     ("settings", "title"),
     [({"data": "e.parquet"}, "Evaluation of e.parquet"), ({}, "Evaluation report")],
 )
-def test_a_title_says_what_is_known(settings: dict[str, str], title: str, tmp_path: Path) -> None:
+def test_the_title_without_data_or_model(
+    settings: dict[str, str], title: str, tmp_path: Path
+) -> None:
     items = pa.table({"path": list("abcd"), "identity": list("xxyy")})
     experiment = likewise.evaluate(
         Embeddings(np.eye(4, dtype=np.float32), items), settings=settings

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_count
 from likewise.data.labels import checked_labels
 from likewise.distances import Cosine, Distance
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
 
-__all__ = ["checked_own_rows", "checked_rows", "checked_sides", "input_key", "label_codes"]
+__all__ = [
+    "check_counts",
+    "checked_own_rows",
+    "checked_rows",
+    "checked_sides",
+    "input_key",
+    "label_codes",
+]
 
 Vectors = NDArray[np.float32]
 Codes = NDArray[np.int64]
 BLOCK = 2**22  # numbers checked in one step
+
+
+def check_counts(name: str, values: Sequence[int]) -> None:
+    """Check the k or the ranks of a metric: at least one, each a whole number of at least 1.
+
+    Raises:
+        InputError: they are not.
+    """
+    if not values:
+        raise InputError(f"{name}: empty; name at least one")
+    for value in values:
+        check_count(name, value)
 
 
 def checked_rows(vectors: ArrayLike, name: str, *, zero_allowed: bool = True) -> Vectors:

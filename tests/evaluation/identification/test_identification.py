@@ -1,4 +1,4 @@
-"""Closed and open set against a plain loop, by hand, and on real faces."""
+"""Closed-set and open-set identification against a plain loop and on real faces."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_against_a_plain_loop(probes: list, gallery: list, max_rank: int, target
         assert entry.fpir == sum(a >= entry.threshold for a in alarms) / len(alarms) <= target
 
 
-def test_small_tiles_cut_between_identities(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_blocks_are_cut_between_identities(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     enrolled = random.integers(0, 60, 400)
     g = random.integers(-3, 4, (400, 3)).astype(np.float32)
@@ -113,7 +113,7 @@ def test_the_false_positive_rate_is_of_people_not_of_pairs() -> None:
     assert whole.tpir == 1.0
 
 
-def test_strangers_on_top_leave_nothing() -> None:
+def test_non_mated_probes_with_the_highest_scores_leave_no_tpir() -> None:
     found = identification(
         [[1.0, 0.0], [0.0, 1.0], [9.0, 0.0], [9.0, 0.0]], ["a", "b", "x", "y"],
         np.eye(2), ["a", "b"], fpirs=(0.1, 0.5), distance=Dot(),
@@ -181,7 +181,7 @@ def test_wrong_use(who: list, enrolled: list, ranks: list[int], problem: str) ->
         identification([[1.0, 0.0]], who, np.eye(2), enrolled, ranks=ranks)
 
 
-def test_rates_and_ranks_that_were_not_told() -> None:
+def test_rates_and_ranks_that_were_not_recorded() -> None:
     scored = probe_scores(np.eye(4), [0, 1, 2, 9], np.eye(4), [0, 1, 2, 3], limit=1)
     with pytest.raises(InputError, match="ranks up to 1"):
         closed_set(scored, [2])
@@ -194,14 +194,14 @@ def test_rates_and_ranks_that_were_not_told() -> None:
         open_set(strangers)
 
 
-def test_an_enrolment_parts_photos_and_people() -> None:
+def test_an_enrolment_separates_photos_and_people() -> None:
     labels = np.repeat(np.arange(20), np.r_[[1] * 3, [4] * 17])
     drawn = draw_enrolment(labels, templates=2, unknown=0.25, seed=3)
     assert sorted([*drawn.gallery, *drawn.probes]) == list(range(len(labels)))
     people, counts = np.unique(labels[drawn.gallery], return_counts=True)
     assert len(people) == 15
     assert set(counts) == {2}
-    assert {0, 1, 2}.isdisjoint(people)  # those with one photo are the strangers first
+    assert {0, 1, 2}.isdisjoint(people)  # people with one photo are chosen first as unknown
     again = draw_enrolment(labels, templates=2, unknown=0.25, seed=3)
     np.testing.assert_array_equal(again.gallery, drawn.gallery)
     for wrong in ({"templates": 0}, {"unknown": 1.0}, {"templates": 4}, {"unknown": 0.99}):

@@ -79,14 +79,14 @@ def test_two_mates_are_never_rivals() -> None:
     assert found.raw.points[0].rates[1] == 1.0
 
 
-def test_a_distractor_that_ties_wins() -> None:
+def test_a_tie_counts_against_the_mate() -> None:
     found = megaface(np.ones((2, 2)), [0, 0], np.ones((3, 2)), counts=[3], ranks=[1, 3, 4])
     assert found.raw.points[0].rates == {1: 0.0, 3: 0.0, 4: 1.0}
     assert found.cleaned is None
     assert json.loads(json.dumps(found.to_dict()))["raw"]["points"][0]["tar"] is None
 
 
-def test_lfw_among_real_and_synthetic_strangers(shared_data: Path) -> None:
+def test_lfw_among_real_and_synthetic_distractors(shared_data: Path) -> None:
     lfw = shared_data / "lfw"
     embeddings = read_embeddings(
         lfw / "reference_embeddings_128.npy", lfw / "reference_embeddings_files.txt"
@@ -108,7 +108,7 @@ def test_lfw_among_real_and_synthetic_strangers(shared_data: Path) -> None:
     assert ours == pytest.approx(theirs, abs=0.02)  # drawn ones are a little easier
 
 
-def test_synthetic_strangers_have_the_statistics_asked_for() -> None:
+def test_synthetic_distractors_have_the_requested_statistics() -> None:
     random = np.random.default_rng(0)
     real = random.normal(size=(500, 4)) @ random.normal(size=(4, 6)) + 3
     drawn = synthetic_distractors(real, 100_000, seed=1)
@@ -140,7 +140,7 @@ def test_top_scores_against_sorting() -> None:
         ({"distractors": [[math.nan, 1.0]]}, "distractors: row 0"),
         ({"distractors": [[1.0, 1.0, 1.0]]}, "dimensions 2 and 3"),
         ({"counts": [0]}, "counts: 0; must be a whole number of at least 1"),
-        ({"ranks": []}, "name at least one"),
+        ({"ranks": []}, "ranks: empty"),
         ({"far": 0.0}, "far: 0.0; must be a number above 0"),
         ({"noisy": ["x"]}, "needs the name of each of 2"),
         ({"noisy": ["x"], "names": ["a", "b"]}, "named like 'a'"),

@@ -1,4 +1,4 @@
-"""The identity bootstrap: weights against rebuilt lists, and coverage of a known truth."""
+"""The bootstrap over identities: weights against resampled lists, and coverage."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rebuilt(pairs: ScoredPairs, weights: np.ndarray) -> tuple[np.ndarray, np.nda
 
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, 10**6))
-def test_weights_are_the_rebuilt_list(seed: int) -> None:
+def test_weights_equal_the_resampled_list(seed: int) -> None:
     pairs = tied_pairs(seed)
     random = np.random.default_rng(seed)
     weights = random.integers(0, 4, pairs.identities)
@@ -76,7 +76,7 @@ def test_each_identity_once_is_the_experiment_itself(seed: int) -> None:
     assert found.eer() == pytest.approx((expected.eer, expected.eer_threshold))
 
 
-def test_a_pair_may_stand_for_several() -> None:
+def test_a_pair_may_represent_several() -> None:
     pairs = tied_pairs(3)
     twice = ScoredPairs(
         pairs.scores, pairs.same, pairs.left, pairs.right, pairs.identities, np.full(60, 2.0)
@@ -87,7 +87,7 @@ def test_a_pair_may_stand_for_several() -> None:
     assert (a.auc(), *a.eer(), *a.tar_at(0.1)) == pytest.approx((b.auc(), *b.eer(), *b.tar_at(0.1)))
 
 
-def test_the_same_seed_draws_the_same_people() -> None:
+def test_the_same_seed_gives_the_same_replicates() -> None:
     pairs = simulated(1)
     first = bootstrap(pairs, (1e-2,), replicates=30, seed=5)
     assert first == bootstrap(pairs, (1e-2,), replicates=30, seed=5)
@@ -95,7 +95,7 @@ def test_the_same_seed_draws_the_same_people() -> None:
     assert all(weights.sum() == 200 for weights in identity_weights(200, 5, 0))
 
 
-def test_pairs_drawn_one_by_one_would_claim_too_much() -> None:
+def test_resampling_pairs_would_give_too_narrow_intervals() -> None:
     """Photos of a person share its luck: the interval over people is wider than that over pairs."""
     pairs = simulated(2)
     found = bootstrap(pairs, (1e-2,), replicates=200).at(1e-2)
@@ -132,7 +132,7 @@ def test_a_far_without_an_interval_is_named_with_those_that_have_one() -> None:
             entries.at(0.05)
 
 
-def test_paired_bootstraps_are_narrow_where_systems_agree() -> None:
+def test_paired_intervals_are_narrow_where_systems_agree() -> None:
     pairs = simulated(3)
     other = pairs.scores + np.random.default_rng(0).normal(size=len(pairs))
     gap = paired_bootstrap(pairs, other, (1e-2,), replicates=60)
@@ -149,7 +149,7 @@ def test_paired_bootstraps_are_narrow_where_systems_agree() -> None:
     assert gap.auc.low <= gap.auc.value <= gap.auc.high
 
 
-def test_the_closed_form_is_that_of_many_people() -> None:
+def test_the_closed_form_matches_many_people() -> None:
     measured = [verification(p.scores, p.same, (1e-2,)) for p in map(simulated, range(8))]
     auc, tar = truth()
     assert np.mean([m.auc for m in measured]) == pytest.approx(auc, abs=3e-3)
@@ -157,14 +157,14 @@ def test_the_closed_form_is_that_of_many_people() -> None:
     assert tars.mean() == pytest.approx(tar, abs=0.04)
 
 
-def test_intervals_hold_the_truth_in_a_few_sets() -> None:
+def test_coverage_in_a_few_sets() -> None:
     """The short form of the check below: 40 sets, where 95 % may look like 85 %."""
     for measured in coverage(40, replicates=60):
         assert measured.held >= 0.85
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_coverage_equals_the_level() -> None:
     for measured in coverage(500):
         assert 0.92 <= measured.held <= 0.98
 

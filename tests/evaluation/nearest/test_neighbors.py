@@ -1,4 +1,4 @@
-"""The nearest neighbours against sorting the whole matrix of scores, ties and all."""
+"""Nearest neighbors against sorting the whole score matrix, ties included."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def by_sorting(scores: np.ndarray, k: int, own: np.ndarray | None) -> np.ndarray
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score_blocks, "GALLERY_ROWS", 5)
     monkeypatch.setattr(score_blocks, "QUERY_ROWS", 3)
 
@@ -58,7 +58,7 @@ def test_against_sorting(
     np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, found.rows, axis=1))
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("distance", ROUNDED, ids=lambda d: d.name)
 def test_rounded_distances_against_sorting(distance: Distance) -> None:
     random = np.random.default_rng(0)
@@ -99,7 +99,7 @@ def test_each_pair_scored_once_gives_the_same(k: int, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("distance", [Cosine(), Dot(), Minkowski(2)], ids=lambda d: d.name)
-def test_equal_rows_score_alike_wherever_they_lie(
+def test_equal_rows_get_equal_scores_at_any_position(
     distance: Distance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(score_blocks, "GALLERY_ROWS", 700)
@@ -158,14 +158,14 @@ def test_cosines_never_pass_one() -> None:
     assert found.scores.max() <= 1.0
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 def test_a_query_without_an_own_row_sees_all() -> None:
     g = np.arange(12, dtype=np.float32)[:, None]
     found = nearest(g[[4, 4]], g, 1, distance=Minkowski(2), own_rows=[4, -1])
     assert found.rows.tolist() == [[3], [4]]
 
 
-def test_minus_zero_is_zero() -> None:
+def test_minus_zero_equals_zero() -> None:
     found = nearest([[1.0]], [[-0.0], [0.0], [-0.0]], 3, distance=Dot())
     assert found.rows.tolist() == [[0, 1, 2]]
 
@@ -178,7 +178,7 @@ def test_memory_mapped(tmp_path: object) -> None:
     np.testing.assert_array_equal(nearest(g[:5], mapped, 3).rows, nearest(g[:5], g, 3).rows)
 
 
-def test_scores_come_back_from_their_keys() -> None:
+def test_keys_keep_the_scores() -> None:
     import torch
 
     scores = torch.tensor([[-1.5, 0.0, -1e-30, 3e38, 1e-30, -3e38]])

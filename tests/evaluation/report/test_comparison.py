@@ -1,4 +1,4 @@
-"""Two reports: matched by the names of the pairs, and compared on what both have."""
+"""Two reports: pairs matched by name, and compared on the common ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reports(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "clear", tmp_path / "noisy"
 
 
-def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
+def test_a_score_file_keeps_the_scores(tmp_path: Path) -> None:
     experiment = likewise.evaluate(embedded())
     likewise.write_report(experiment, tmp_path)
     found = read_scores(tmp_path)
@@ -39,7 +39,7 @@ def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
     assert found.pair[0].as_py() == "0.jpg\0001.jpg"
 
 
-def test_the_difference_is_the_paired_one(reports: tuple[Path, Path]) -> None:
+def test_the_difference_is_from_a_paired_bootstrap(reports: tuple[Path, Path]) -> None:
     found = compare_reports(*reports, replicates=60)
     clear = likewise.evaluate(embedded())
     second = read_scores(reports[1]).scores
@@ -73,7 +73,7 @@ def test_only_shared_pairs_count(reports: tuple[Path, Path], tmp_path: Path) -> 
     assert (found.difference.auc.low, found.difference.auc.high) == (0.0, 0.0)
 
 
-def test_pairs_match_whatever_the_order_of_the_rows_was(tmp_path: Path) -> None:
+def test_pairs_match_in_any_order_of_rows(tmp_path: Path) -> None:
     clear = embedded()
     order = np.random.default_rng(3).permutation(len(clear))
     shuffled = Embeddings(clear.vectors[order], clear.items.take(order))
@@ -85,7 +85,7 @@ def test_pairs_match_whatever_the_order_of_the_rows_was(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.scores[0], found.scores[1], atol=1e-6)
 
 
-def test_a_pair_and_its_reverse_are_one_and_must_agree(tmp_path: Path) -> None:
+def test_a_pair_and_its_reverse_count_once_and_must_agree(tmp_path: Path) -> None:
     experiment = likewise.evaluate(embedded())
 
     def with_first_again(score: float) -> Experiment:

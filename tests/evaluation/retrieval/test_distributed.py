@@ -1,4 +1,4 @@
-"""Identification and retrieval over several processes: the numbers of one, bit for bit."""
+"""Identification and retrieval over several processes: bitwise the results of one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def together(folder: Path, count: int, step: Callable[[Share], object]) -> list[
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (score_blocks, probe_scores):
         monkeypatch.setattr(module, "GALLERY_ROWS", 24)
     for module in (score_blocks, shared_searches, retrieval):
@@ -63,10 +63,10 @@ def drawn(name: str) -> tuple[np.ndarray, np.ndarray]:
     return (np.round(vectors) if name == "manhattan" else vectors), labels  # most scores tie
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("count", [2, 3, 7])
 @pytest.mark.parametrize("name", ["cosine", "manhattan", "euclidean"])
-def test_identification_is_that_of_one_process(name: str, count: int, tmp_path: Path) -> None:
+def test_identification_equals_that_of_one_process(name: str, count: int, tmp_path: Path) -> None:
     vectors, labels = drawn(name)
     enrolled = np.arange(len(labels)) % 4 < 2
     enrolled &= labels > 5
@@ -84,11 +84,11 @@ def test_identification_is_that_of_one_process(name: str, count: int, tmp_path: 
     np.testing.assert_array_equal(found.open.det.threshold, alone.open.det.threshold)
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("held", [2**24, 400, 60])
 @pytest.mark.parametrize("count", [2, 3, 7])
 @pytest.mark.parametrize("name", ["cosine", "manhattan", "euclidean"])
-def test_retrieval_is_that_of_one_process(
+def test_retrieval_equals_that_of_one_process(
     name: str, count: int, held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With room for all neighbours the pairs of rows are dealt, else the queries."""
@@ -105,8 +105,8 @@ def test_retrieval_is_that_of_one_process(
     assert found == alone
 
 
-@pytest.mark.usefixtures("small_tiles")
-def test_retrieval_in_a_gallery_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_blocks")
+def test_retrieval_in_a_separate_gallery(tmp_path: Path) -> None:
     vectors, labels = drawn("cosine")
     own = np.where(np.arange(60) % 3 == 0, -1, np.arange(60))
     given = vectors[:60], labels[:60]
@@ -122,7 +122,7 @@ def embedded(count: int = 12, each: int = 4) -> Embeddings:
     return Embeddings(vectors, pa.table({"path": names, "identity": [f"{p:02}" for p in who]}))
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 def test_findings_with_searches_of_several_processes(tmp_path: Path) -> None:
     embeddings, tasks = embedded(), ["identification", "retrieval"]
     searches, *others = together(
@@ -134,7 +134,7 @@ def test_findings_with_searches_of_several_processes(tmp_path: Path) -> None:
     assert found.to_dict() == evaluate_tasks(experiment, embeddings, tasks=tasks, seed=4).to_dict()
 
 
-def test_what_all_see_to_be_impossible_is_told_and_all_go_on(tmp_path: Path) -> None:
+def test_an_impossible_task_is_reported_and_all_processes_continue(tmp_path: Path) -> None:
     embeddings = embedded(6, 1)
     alone = search_together(embeddings, Share())
     found = together(tmp_path, 3, lambda share: search_together(embeddings, share))
@@ -143,7 +143,7 @@ def test_what_all_see_to_be_impossible_is_told_and_all_go_on(tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_wrong_in_one_share_ends_its_process(tmp_path: Path) -> None:
+def test_an_error_in_one_share_ends_its_process(tmp_path: Path) -> None:
     """It does not become a reason, after which the first would wait for this share."""
     embeddings = embedded()
     wrong = Mahalanobis(matrix=np.eye(3, dtype=np.float32))

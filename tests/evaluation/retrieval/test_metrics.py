@@ -70,7 +70,7 @@ def test_against_a_plain_loop(rows: list) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(labelled(1, 6), labelled(2, 12), st.data())
-def test_a_gallery_of_its_own(queries: list, gallery: list, data: st.DataObject) -> None:
+def test_a_separate_gallery(queries: list, gallery: list, data: st.DataObject) -> None:
     (x, labels), (g, among) = apart(queries), apart(gallery)
     own = np.array([data.draw(st.integers(-1, len(g) - 1)) for _ in x])
     expected = by_loop(x @ g.T, labels, among, own)

@@ -1,4 +1,4 @@
-"""All pairs, streamed, against the same listed: exact where all is kept, else within bounds."""
+"""All pairs, streamed, against a list of them: exact if all are kept, else within bounds."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_small_sets_with_ties_are_as_listed(seed: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cosine", "euclidean"])
-def test_tiles_are_put_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_blocks_does_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = people(40, 5, 6)
     expected = listed(vectors, labels, parse_distance(name))
     for rows, columns in ((7, 11), (64, 3), (1000, 1000)):
@@ -94,7 +94,7 @@ def within_its_bounds(found: AllPairs, expected: Verification) -> None:
 
 @pytest.mark.parametrize("keep", [1, 10, 300, 5000])
 @pytest.mark.parametrize("bins", [16, 2**20])
-def test_what_is_not_kept_is_within_its_bound(
+def test_errors_are_within_their_bounds(
     keep: int, bins: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("top_pairs", "all_pairs"):
@@ -127,7 +127,7 @@ def test_ties_at_the_cut_stay_together(seed: int, keep: int) -> None:
     assert len(found.nearest_scores) <= keep
 
 
-def test_a_sample_of_the_pairs_gives_the_intervals_of_all() -> None:
+def test_stratified_pairs_give_the_intervals_of_all_pairs() -> None:
     vectors, labels = people(60, 4, 5)
     pairs = draw_pairs(labels)
     left, right = np.asarray(pairs.left), np.asarray(pairs.right)

@@ -1,4 +1,4 @@
-"""All pairs over several processes: the numbers of one, bit for bit, ties included."""
+"""All pairs over several processes: bitwise the results of one, ties included."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_several_processes_find_what_one_finds(
     same_to_the_last_bit(found, alone)
 
 
-def test_more_processes_than_tiles(tmp_path: Path) -> None:
+def test_more_processes_than_blocks(tmp_path: Path) -> None:
     vectors, labels = people(5, 3, 4)
     alone = verify_all_pairs(vectors, labels)
     same_to_the_last_bit(together(tmp_path, 3, vectors, labels), alone)

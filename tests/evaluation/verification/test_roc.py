@@ -43,7 +43,7 @@ def test_the_detection_cost_against_trying_every_threshold(
 
 @settings(deadline=None)
 @given(SCORED)
-def test_the_det_is_scikit_learns(pairs: list[tuple[float, bool]]) -> None:
+def test_the_det_equals_that_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
     scores, same = zip(*pairs, strict=True)
     found = det(roc(scores, same))
     fmr = found.false_positive

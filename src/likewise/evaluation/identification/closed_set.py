@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.arguments import check_count
 from likewise.distances import Distance
 from likewise.errors import InputError
 from likewise.evaluation.identification.open_set import FPIRS, OpenSet, open_set
 from likewise.evaluation.identification.probe_scores import ProbeScores, probe_scores
+from likewise.evaluation.inputs import check_counts
 
 __all__ = [
     "RANKS",
@@ -101,10 +101,9 @@ def closed_set(scored: ProbeScores, ranks: Sequence[int] = RANKS) -> ClosedSet:
         raise InputError(
             "identification: no probe's identity is in the gallery; are the labels of one kind?"
         )
-    if not ranks:
-        raise InputError("ranks: empty; name at least one")
+    check_counts("ranks", ranks)
     for k in ranks:
-        if check_count("ranks", k) > scored.limit and k < scored.identities:
+        if scored.limit < k < scored.identities:
             raise InputError(f"ranks: {k}; the scores record ranks up to {scored.limit}")
     counts = np.bincount(scored.rank[scored.mated], minlength=scored.limit + 2)
     cmc = np.cumsum(counts[1 : scored.limit + 1]) / mated

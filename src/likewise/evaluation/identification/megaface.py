@@ -17,10 +17,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from likewise.arguments import check_count, check_number
+from likewise.arguments import check_number
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
-from likewise.evaluation.inputs import checked_sides, label_codes
+from likewise.evaluation.inputs import check_counts, checked_sides, label_codes
 from likewise.evaluation.nearest.neighbors import TopK
 from likewise.evaluation.nearest.score_blocks import score_blocks
 from likewise.evaluation.verification.roc import ROUNDING
@@ -110,9 +110,8 @@ def megaface(
     """Run MegaFace's protocol.
 
     The sets of distractors are nested: each is the beginning of one random order. One pass over
-    the distractors scores all probes. It keeps the top k of each probe, and of all scores only the
-    highest ones, which determine the threshold at FAR, so memory does not grow with the
-    distractors.
+    the distractors keeps only the top k of each probe and the highest of all scores, which
+    determine the threshold at FAR, so memory does not grow with the distractors.
 
     Args:
         probes: [P, D], finite; for the cosine not zero.
@@ -144,11 +143,8 @@ def megaface(
     distance = distance or Cosine()
     wanted, others = checked_sides(probes, distractors, ("probes", "distractors"), distance)
     (people,) = label_codes(("labels", labels, len(wanted)))
-    if not counts or not ranks:
-        raise InputError("counts, ranks: name at least one of each")
-    for name, values in (("counts", counts), ("ranks", ranks)):
-        for value in values:
-            check_count(name, value)
+    check_counts("counts", counts)
+    check_counts("ranks", ranks)
     check_number("far", far, above=0, most=1)
     sizes = sorted({min(count, len(others)) for count in counts})
     order = np.random.default_rng(seed).permutation(len(others))[: sizes[-1]]

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.arguments import check_count
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
 from likewise.evaluation.inputs import (
+    check_counts,
     checked_own_rows,
     checked_rows,
     checked_sides,
@@ -236,10 +236,7 @@ def _relevant(codes: Codes, among: Codes, own: Codes) -> Codes:
 
 
 def _check(ks: Sequence[int], among: Codes, counted: Codes) -> None:
-    if not ks:
-        raise InputError("ks: empty; name at least one")
-    for k in ks:
-        check_count("ks", k)
+    check_counts("ks", ks)
     if len(np.unique(among)) < 2:
         raise InputError("labels: only one class, so that every result is right; add other classes")
     if not len(counted):
