@@ -76,7 +76,7 @@ class GroupReport:
         level: the confidence of the intervals.
         overall: of all pairs, those across groups included; its ratios are None.
         groups: sorted by name.
-        across: pairs whose photos are of two groups: they count in ``overall`` alone.
+        across: pairs whose photos are of two groups: they count in ``overall`` only.
     """
 
     column: str
