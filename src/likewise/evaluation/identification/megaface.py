@@ -297,5 +297,4 @@ class TopScores:
         everything = torch.cat([self.kept, *self.parts])
         self.parts, self.waiting = [], 0
         self.kept = everything.topk(min(self.most, len(everything))).values
-        if len(self.kept) == self.most:
-            self.least = self.kept[-1].item()
+        self.least = self.kept[-1].item() if len(self.kept) == self.most else -math.inf
