@@ -1,9 +1,9 @@
-"""Do the confidence intervals hold the truth as often as they say? On people whose truth is known.
+"""Coverage of the confidence intervals: how often they hold the true value, in simulated sets.
 
-A photo is its person and its day, x = p + d, both normal in 16 dimensions; a score is minus the
-squared distance. Then ‖x - y‖² is 2σ_d²·χ² for one person and 2(σ_p² + σ_d²)·χ² for two, so AUC
-and TAR at FAR are known in closed form. Each simulated set has 200 people with three photos; its
-95 % intervals come from likewise.evaluation.intervals.bootstrap.
+A photo is the sum of its person and its day, x = p + d, both normal in 16 dimensions; a score is
+minus the squared distance. Then ‖x - y‖² is 2σ_d²·χ² for one person and 2(σ_p² + σ_d²)·χ² for two,
+so AUC and TAR at FAR are known in closed form. Each simulated set has 200 people with three photos;
+its 95 % intervals come from likewise.evaluation.intervals.bootstrap.
 
 python -m benchmarks.coverage [--quick] [--json FILE]
 """
@@ -27,15 +27,15 @@ SETS, REPLICATES = 500, 200
 
 
 class Coverage(NamedTuple):
-    """The share of sets whose interval holds the truth, and those that it misses on each side."""
+    """The share of sets whose interval holds the true value, is above it, and is below it."""
 
     held: float
-    too_high: float  # the whole interval lies above the truth
+    too_high: float
     too_low: float
 
 
 def truth() -> tuple[float, float]:
-    """AUC and TAR of endlessly many people."""
+    """AUC and TAR in the limit of infinitely many people."""
     within, between = DAY**2, PERSON**2 + DAY**2
     auc = float(stats.f.cdf(between / within, DIMENSION, DIMENSION))
     limit = stats.chi2.ppf(FAR, DIMENSION) * between / within
@@ -78,13 +78,13 @@ def _coverage(ranges: NDArray[np.float64], value: float) -> Coverage:
 
 def results(*, quick: bool) -> list[Result]:
     sets = 60 if quick else SETS
-    # Of 60 sets, chance alone moves the share by some 3 %.
+    # With 60 sets, chance alone changes the share by some 3 %.
     low, high = (0.86, 1.0) if quick else (0.92, 0.98)
     found = []
     for name, measured in zip(("auc", "tar_at_far_1e-2"), coverage(sets), strict=True):
         print(
-            f"{name}: {measured.held:.1%} of {sets} intervals of 95 % hold the truth; "
-            f"{measured.too_high:.1%} lie above it, {measured.too_low:.1%} below"
+            f"{name}: {measured.held:.1%} of {sets} intervals of 95 % hold the true value; "
+            f"{measured.too_high:.1%} are above it, {measured.too_low:.1%} below"
         )
         holds = low <= measured.held <= high
         bar = f"{low} to {high}"

@@ -1,15 +1,15 @@
-"""Identification and retrieval at size, against the bare work that nobody can leave out.
+"""Identification and retrieval at scale, compared with the bare computation that they need.
 
 python -m benchmarks.evaluation [--quick] [--json FILE]
 
 Identification: 4,096 probes × 1 M × 128 against the matrix product and torch's top-k, in blocks.
 Retrieval: 60 k × 512, classes as in Stanford Online Products, against one exact faiss k-NN pass
-with BLAS, and against pytorch-metric-learning, each on the whole set. The probes are taken a part
-at a time, the sides in turn, so that each round sees the same machine. MegaFace: LFW's probes
-among synthetic strangers, for its time.
+with BLAS, and against pytorch-metric-learning, each on the whole set. Probes are processed in
+parts, and the sides take turns, so that load on the machine affects all sides alike. MegaFace: the
+time for LFW's probes among synthetic distractors.
 
-NumPy, faiss and torch each bring a BLAS of their own; which one runs is printed. open-metric-
-learning is left out: it needs an old NumPy and some twenty packages.
+NumPy, faiss and torch each have a BLAS of their own, which is printed. open-metric-learning is left
+out, since it needs an old NumPy and some twenty packages.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Vectors = NDArray[np.float32]
 
 PROBES, GALLERY, RANKS = 4_096, 1_000_000, 20
 SAMPLES, CLASSES, KS = 60_000, 11_316, (1, 10, 20)
-BLOCK = 256  # probes of the bare product at one time: 1 GiB of scores
+BLOCK = 256  # probes of the bare product in one block: 1 GiB of scores
 
 
 def drawn(rows: int, dimension: int) -> Vectors:
@@ -44,7 +44,7 @@ def drawn(rows: int, dimension: int) -> Vectors:
 
 
 def by_parts(sides: list[Callable[[slice], object]], parts: list[slice]) -> list[list[float]]:
-    """Seconds of each side on each part, the sides in turn; the first part also warms up."""
+    """Seconds of each side on each part, the sides taking turns, after a warm-up."""
     seconds: list[list[float]] = [[] for _ in sides]
     for side in sides:
         side(slice(parts[0].start, parts[0].start + 64))
@@ -66,7 +66,7 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
 
 
 def bare(probes: Vectors, gallery: Vectors, *, k: int) -> None:
-    """The product and the top-k, or the product alone if k is 0."""
+    """The matrix product and top-k, or only the product if k is 0."""
     for start in range(0, len(probes), BLOCK):
         scores = probes[start : start + BLOCK] @ gallery.T  # the faster of NumPy and torch here
         if k:
@@ -91,9 +91,9 @@ def identify(rounds: int, gallery_rows: int) -> list[Result]:
 
 
 def identify_memory(gallery_rows: int) -> Result:
-    """Memory beyond the vectors: peak of a run, less that of the same process without it.
+    """Memory beyond the vectors: peak of a run minus the peak of the setup alone.
 
-    The bar is a twentieth of the matrix of 4,096 × 1 M scores.
+    The bar is a twentieth of the score matrix of 4,096 × 1 M.
     """
     setup = (
         "import numpy as np\nfrom benchmarks.evaluation import drawn, PROBES\n"
@@ -112,7 +112,9 @@ def retrieve(rounds: int, samples: int) -> list[Result]:
     x += np.random.default_rng(2).standard_normal((CLASSES, 512), dtype=np.float32)[labels]
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     k = max(*KS, int(np.bincount(labels).max()) - 1) + 1  # the query itself is among them
-    faiss.cvar.distance_compute_blas_threshold = 10  # numbers in the queries: always BLAS
+    faiss.cvar.distance_compute_blas_threshold = (
+        10  # with this few numbers in the queries: always BLAS
+    )
     calculator = AccuracyCalculator(
         include=("precision_at_1", "r_precision", "mean_average_precision_at_r"),
         k=k - 1, device=torch.device("cpu"),
@@ -125,7 +127,7 @@ def retrieve(rounds: int, samples: int) -> list[Result]:
     ours, knn, peer = interleaved(sides, rounds)
     print(f"retrieval: {median(ours):.1f} s; faiss k-NN, k = {k}, {median(knn):.1f} s")
     value, speed = ratio(ours, knn), ratio(peer, ours)
-    if samples < SAMPLES:  # the bars are for the whole size: what is fixed weighs more in less
+    if samples < SAMPLES:  # the bars hold for the full size, where fixed costs matter less
         return [
             row("evaluation.retrieval_vs_faiss_20k", value, "×"),
             row("evaluation.retrieval_speed_over_pml_20k", speed, "×"),
@@ -136,8 +138,8 @@ def retrieve(rounds: int, samples: int) -> list[Result]:
     ]
 
 
-def megaface_of_lfw(data: Path, strangers: int) -> list[Result]:
-    """LFW's people with 8 to 12 photos among strangers that were drawn."""
+def megaface_of_lfw(data: Path, count: int) -> list[Result]:
+    """LFW's people with 8 to 12 photos among synthetic distractors."""
     from benchmarks.synthetic_distractors import synthetic_distractors
     from likewise.data.embeddings import read_embeddings
     from likewise.evaluation.identification.megaface import megaface
@@ -149,11 +151,11 @@ def megaface_of_lfw(data: Path, strangers: int) -> list[Result]:
     of_each = np.bincount(labels)[labels]
     probes = (of_each >= 8) & (of_each <= 12)
     one_each = np.setdiff1d(np.unique(labels, return_index=True)[1], np.flatnonzero(probes))
-    distractors = synthetic_distractors(embeddings.vectors[one_each], strangers)
+    distractors = synthetic_distractors(embeddings.vectors[one_each], count)
     start = time.perf_counter()
     curve = megaface(embeddings.vectors[probes], labels[probes], distractors).raw
     seconds = time.perf_counter() - start
-    print(f"MegaFace: {curve.probes:,} probes of LFW, {curve.searches:,} searches, strangers drawn")
+    print(f"MegaFace: {curve.probes:,} probes of LFW, {curve.searches:,} searches")
     for point in curve.points:
         tar = "cannot be measured" if point.tar is None else f"{point.tar:.4f}"
         print(f"  {point.distractors:9,} rank-1 {point.rates[1]:.4f}  TAR at FAR 1e-6 {tar}")
@@ -161,7 +163,7 @@ def megaface_of_lfw(data: Path, strangers: int) -> list[Result]:
 
 
 def kernels() -> None:
-    """Which BLAS each library runs; environment variables may bind one to an old kernel."""
+    """Print the BLAS and kernel of each library; environment variables can select old kernels."""
     for found in threadpool_info():
         if found["user_api"] == "blas":
             owner = Path(found["filepath"]).parent.name
@@ -180,7 +182,7 @@ def results(*, quick: bool) -> list[Result]:
     if data:
         found += megaface_of_lfw(Path(data), 20_000 if quick else 1_000_000)
     else:
-        print("megaface: left out; LIKEWISE_DATA names no folder of real data", file=sys.stderr)
+        print("megaface: skipped: set LIKEWISE_DATA to the folder of real data", file=sys.stderr)
     return found
 
 

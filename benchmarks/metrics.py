@@ -1,8 +1,8 @@
-"""Does a learned metric tell faces apart better than the plain cosine? On people it never saw.
+"""Learned metrics compared with the cosine, on people that were not used to fit them.
 
-LFW, embeddings of the reference network, unit length: fitted on the people of View 1's training
-list, judged on its test pairs; then View 2, fitted for each fold on the people of the other nine.
-ORL, pixels reduced by PCA: fitted on 20 people, judged on all pairs of the other 20, five splits.
+LFW, normalized embeddings of the reference network: fitted on the people of View 1's training list,
+evaluated on its test pairs; then View 2, fitted for each fold on the people of the other nine.
+ORL, pixels reduced by PCA: fitted on 20 people, tested on all pairs of the other 20, five splits.
 
 python -m benchmarks.metrics [--quick] [--json FILE]
 """
@@ -27,7 +27,7 @@ from likewise.data.images import decode
 from likewise.data.orl import orl_faces
 from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.data.protocols import read_pairs
-from likewise.evaluation.intervals.paired_difference import paired_difference
+from likewise.evaluation.intervals.paired_bootstrap import paired_bootstrap
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.verification.lfw_accuracy import fold_accuracy
 from likewise.evaluation.verification.metrics import pair_scores, verification
@@ -44,7 +44,7 @@ from likewise.metriclearn import (
 Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
-PAIRWISE = ("LMNN", "NCA")  # their time grows with N²: at most CAP photos of a person
+PAIRWISE = ("LMNN", "NCA")  # time grows with N²: at most CAP photos of each person
 CAP = 4
 RESAMPLES = 1000
 METRICS: dict[str, LinearMetric] = {
@@ -59,7 +59,7 @@ METRICS: dict[str, LinearMetric] = {
 
 
 class Measured(NamedTuple):
-    """The scores of the pairs by one method: its own score, or the cosine after its map."""
+    """The scores of the pairs by one method: its own score, or the cosine after it."""
 
     method: str
     scores: Floats
@@ -72,9 +72,11 @@ def cosine(X: Floats, pairs: Pairs) -> Floats:
 def scored(
     X: Floats, people: Names, fit: NDArray[np.bool_], pairs: Pairs, names: Iterable[str]
 ) -> list[Measured]:
-    """Every metric, fitted on the rows ``fit``, which share no person with ``pairs``."""
+    """The scores by each metric, fitted on the rows ``fit``, which have no person of ``pairs``."""
     left, right = np.asarray(pairs.left), np.asarray(pairs.right)
-    assert not set(people[fit]) & {*people[left], *people[right]}, "a test person was in the fit"
+    assert not set(people[fit]) & {*people[left], *people[right]}, (
+        "a test person is in the training data"
+    )
     found = [
         Measured("cosine", cosine(X, pairs)),
         Measured("cosine less the training mean", cosine(X - X[fit].mean(axis=0), pairs)),
@@ -84,7 +86,9 @@ def scored(
         if name in PAIRWISE:
             rows = capped(rows, people)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the steps are bounded on purpose
+            warnings.simplefilter(
+                "ignore", ConvergenceWarning
+            )  # the iterations are limited on purpose
             metric = clone(METRICS[name]).fit(X[rows], people[rows])
         found.append(Measured(name, metric.score_pairs(X[left], X[right])))
         found.append(Measured(f"{name}, then cosine", cosine(metric.transform(X), pairs)))
@@ -100,11 +104,11 @@ def capped(rows: NDArray[np.intp], people: Names) -> NDArray[np.intp]:
 def auc_gap_interval(
     scores: Floats, plain: Floats, pairs: Pairs, people: Names
 ) -> tuple[float, float]:
-    """95 % interval of the AUC less the cosine's: people drawn anew, both judged on the same."""
+    """95 % confidence interval of the AUC minus that of the cosine, by a paired bootstrap."""
     _, codes = np.unique(people, return_inverse=True)
     left, right = codes[np.asarray(pairs.left)], codes[np.asarray(pairs.right)]
     own = scored_pairs(scores, pairs.same, left, right)
-    found = paired_difference(own, plain, (), replicates=RESAMPLES)
+    found = paired_bootstrap(own, plain, (), replicates=RESAMPLES)
     return found.auc.low, found.auc.high
 
 
@@ -145,7 +149,7 @@ def view2(folder: Path, names: Iterable[str]) -> list[Result]:
         fit = ~np.isin(people, np.union1d(people[left], people[right]))
         for method, scores in scored(X, people, fit, part, names):
             totals.setdefault(method, np.empty(len(pairs)))[inside] = scores
-    print(f"\nLFW View 2: ten folds, {len(pairs):,} pairs, no person of a fold in its fit")
+    print(f"\nLFW View 2: ten folds, {len(pairs):,} pairs, fitted on the people of other folds")
     print(f"{'':34} {'accuracy':>8} {'± s.e.':>7} {'better in folds':>16} {'AUC':>8}")
     plain = np.array(fold_accuracy(totals["cosine"], pairs.same, pairs.fold).accuracies)
     means = {}
@@ -185,7 +189,7 @@ def orl(splits: int) -> list[Result]:
             found.append(Measured(name, scores))
         for method, scores in found:
             aucs.setdefault(method, []).append(verification(scores, drawn.same).auc)
-    print(f"\nORL pixels: fitted on 20 people, judged on the other 20; {splits} splits")
+    print(f"\nORL pixels: fitted on 20 people, evaluated on the other 20; {splits} splits")
     print(f"{'':34} {'AUC':>8} {'s.d.':>7} {'better in splits':>17}")
     plain = np.array(aucs["cosine of the pixels"])
     for method, values in aucs.items():
@@ -200,8 +204,7 @@ def orl(splits: int) -> list[Result]:
 
 
 def gained(name: str, gap: float, unit: str) -> Result:
-    """On embeddings that tell faces apart already: what the metric gains. No bar: it may be less
-    than nothing, and the docs say so."""
+    """The gain of a metric on good embeddings. It has no bar, since it may be negative."""
     return row(name, float(gap), unit)
 
 

@@ -355,7 +355,7 @@ def test_calibrate_then_verify(
         (["verify", probe, probe, "--fmr", 0.1, "--threshold", 0.5], "give one of the two"),
         (["verify", probe, probe, "--prior", 1], "must be between"),
         (["calibrate", others, "--fmr", 1e-4], "cannot show an FMR of 0.0001"),
-        (["calibrate", others, "--fmr", 0], "must be in (0, 1]"),
+        (["calibrate", others, "--fmr", 0], "fmr: 0.0; must be a number above 0"),
     ):
         code, _, err = run(capsys, *args, "--model", own)
         assert (code, len(err.splitlines())) == (2, 1)

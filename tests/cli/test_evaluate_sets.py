@@ -129,7 +129,7 @@ def test_people_that_the_model_was_trained_on_are_named(
     found = answer(capsys, "evaluate", seen, "--model", model, *FEW, "--out", out)
     assert found["trained_on"] == sorted(known)
     assert (
-        f"{len(known)} of these people have the names of people"
+        f"{len(known)} of these people have the same names as people"
         in (out / "report.html").read_text()
     )
     _, _, err = run(capsys, "evaluate", seen, "--model", model, *FEW)

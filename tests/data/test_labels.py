@@ -23,7 +23,7 @@ from likewise.evaluation.identification.enrolment import draw_enrolment
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.evaluation.separation import separation
-from likewise.evaluation.verification.tiles import Tiles
+from likewise.evaluation.verification.pair_blocks import PairBlocks
 from likewise.search.index import Index
 
 # Six spellings of Zoë Ek: plain, blanks at the ends, one that cannot break, letters apart, unseen,
@@ -124,7 +124,7 @@ MISSING: list[Any] = ["a", "a", "b", "b", None, "b"]
         lambda labels: identification(VECTORS, labels, VECTORS, labels),
         lambda labels: draw_enrolment(labels),
         lambda labels: separation(VECTORS, labels),
-        lambda labels: Tiles(VECTORS, labels, None),
+        lambda labels: PairBlocks(VECTORS, labels, None),
         lambda labels: scored_pairs(np.arange(6), [True, False] * 3, labels, labels),
         lambda labels: Index.build(VECTORS, items=pa.table({"identity": labels})),
         lambda labels: Embeddings(VECTORS, pa.table({"path": list("uvwxyz"), "identity": labels})),

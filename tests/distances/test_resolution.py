@@ -75,6 +75,6 @@ def test_no_threshold_is_measured_on_embeddings_that_are_all_alike(model: object
     vectors, labels = alike(1e-5)
     given = Embeddings(vectors, embeddings_of(vectors, labels).items, embedder.fingerprint)
     before = embedder.operating_point
-    with pytest.raises(NotRising, match="all photos alike"):
+    with pytest.raises(NotRising, match="all photos the same"):
         calibrate(embedder, given, fmr=0.1)
     assert embedder.operating_point == before

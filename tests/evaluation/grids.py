@@ -1,4 +1,4 @@
-"""Small vectors of whole numbers: every score is exact, and ties are many."""
+"""Small vectors of whole numbers: all scores are exact, and many tie."""
 
 from __future__ import annotations
 

@@ -12,9 +12,8 @@ from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_s
 from sklearn.metrics.cluster import pair_confusion_matrix
 
 from likewise.errors import InputError
-from likewise.evaluation import cluster as module
-from likewise.evaluation.cluster import cluster
-from likewise.evaluation.clustering import clustering
+from likewise.evaluation import clustering as module
+from likewise.evaluation.clustering import cluster, clustering
 from likewise.evaluation.verification.metrics import verification
 
 
@@ -101,7 +100,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
         ("hdbscan", {"smallest": 5}),
     ],
 )
-def test_clear_groups_are_found(method: str, settings: dict[str, float]) -> None:
+def test_clear_clusters_are_found(method: str, settings: dict[str, float]) -> None:
     vectors, labels = blobs()
     found = cluster(vectors, method, **settings)
     assert found.dtype == np.int64
@@ -109,14 +108,14 @@ def test_clear_groups_are_found(method: str, settings: dict[str, float]) -> None
     assert found[found >= 0][0] == 0  # numbered as they appear
 
 
-def test_the_threshold_joins_what_reaches_it() -> None:
+def test_clusters_merge_at_the_threshold() -> None:
     vectors = [[1.0, 0.0], [3.0, 4.0], [-1.0, 0.0]]
     assert cluster(vectors, threshold=0.59).tolist() == [0, 0, 1]
     assert cluster(vectors, threshold=0.61).tolist() == [0, 1, 2]
     assert cluster([[1.0, 0.0], [0.0, 1.0]], threshold=0.0).tolist() == [0, 0]
 
 
-def test_the_threshold_that_no_pair_may_reach_keeps_all_apart() -> None:
+def test_a_threshold_above_1_merges_nothing() -> None:
     """Where an impostor pair has cosine 1, TAR at a small FAR stands at the next number."""
     threshold = verification([1.0, 1.0, 1.0], [True, False, False]).at(0.5).threshold
     assert threshold == np.nextafter(1.0, 2.0)
@@ -133,12 +132,12 @@ def test_one_row() -> None:
     ("method", "settings", "problem"),
     [
         ("kmean", {}, "did you mean 'kmeans'"),
-        ("kmeans", {}, "needs to be told how many"),
-        ("kmeans", {"clusters": 3}, "1 to 2"),
-        ("kmeans", {"clusters": 1, "threshold": 0.5}, "agglomerative only"),
+        ("kmeans", {}, "needs the number of clusters"),
+        ("kmeans", {"clusters": 3}, "from 1 to 2"),
+        ("kmeans", {"clusters": 1, "threshold": 0.5}, "kmeans takes none"),
         ("agglomerative", {}, "exactly one"),
         ("agglomerative", {"threshold": 2.0}, "from -1 to 1"),
-        ("hdbscan", {"clusters": 2}, "not for hdbscan"),
+        ("hdbscan", {"clusters": 2}, "hdbscan takes none"),
         ("hdbscan", {"smallest": 1}, "at least 2"),
     ],
 )

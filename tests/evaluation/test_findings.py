@@ -1,4 +1,4 @@
-"""What is measured beside verification is what its own functions measure, and gaps are named."""
+"""The tasks give the results of their own functions, and a reason where they are impossible."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from likewise.data.embeddings import Embeddings
 from likewise.distances import parse_distance
 from likewise.errors import InputError
 from likewise.evaluation.calibration.reliability import reliability
-from likewise.evaluation.findings import find_out
-from likewise.evaluation.retrieval.distributed import attempted
+from likewise.evaluation.findings import evaluate_tasks
+from likewise.evaluation.retrieval.distributed import try_task
 from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.models.calibration import Calibration
 
@@ -30,7 +30,7 @@ def embedded(people: int = 12, each: int = 4, **columns: list[str]) -> Embedding
 def test_everything_at_once() -> None:
     embeddings = embedded(sex=["f", "f", "f", "f", "m", "m", "m", "m"] * 6)
     experiment = likewise.evaluate(embeddings)
-    found = find_out(
+    found = evaluate_tasks(
         experiment,
         embeddings,
         tasks=["identification", "retrieval", "clustering"],
@@ -50,11 +50,11 @@ def test_everything_at_once() -> None:
     }  # fmt: skip
 
 
-def test_the_models_own_calibration_is_judged() -> None:
+def test_the_models_own_calibration_is_evaluated() -> None:
     embeddings = embedded()
     experiment = likewise.evaluate(embeddings)
     own = Calibration("logistic", slope=8.0, intercept=-3.0)
-    found = find_out(experiment, embeddings, tasks=[], calibration=own)
+    found = evaluate_tasks(experiment, embeddings, tasks=[], calibration=own)
     assert found.calibration_of == "model"
     assert found.reliability == reliability(own, experiment.scores, experiment.same)
 
@@ -62,22 +62,24 @@ def test_the_models_own_calibration_is_judged() -> None:
 def test_another_distance_is_used_throughout() -> None:
     embeddings, metric = embedded(), parse_distance("manhattan")
     experiment = likewise.evaluate(embeddings, distance=metric)
-    found = find_out(experiment, embeddings, tasks=["retrieval", "clustering"], distance=metric)
+    found = evaluate_tasks(
+        experiment, embeddings, tasks=["retrieval", "clustering"], distance=metric
+    )
     expected = retrieval(embeddings.vectors, embeddings.labels, distance=metric)
     assert found.retrieval.map_at_r == expected.map_at_r
     assert found.clustering is None
-    assert found.left_out == ("clustering: clusters are found by the cosine alone",)
+    assert found.left_out == ("clustering: distance: manhattan; must be cosine",)
 
 
-def test_what_cannot_be_measured_is_named_and_the_rest_stays() -> None:
+def test_an_impossible_task_is_named_and_the_others_run() -> None:
     embeddings = embedded(people=3, each=2, hat=["yes", "no"] * 3)
-    found = find_out(likewise.evaluate(embeddings), embeddings, groups=["hat"])
+    found = evaluate_tasks(likewise.evaluate(embeddings), embeddings, groups=["hat"])
     assert found.retrieval is not None
     assert any(reason.startswith("groups: ") for reason in found.left_out)
     with pytest.raises(InputError, match="did you mean 'retrieval'"):
-        find_out(likewise.evaluate(embeddings), embeddings, tasks=["retreival"])
+        evaluate_tasks(likewise.evaluate(embeddings), embeddings, tasks=["retreival"])
     with pytest.raises(InputError, match="did you mean 'hat'"):
-        find_out(likewise.evaluate(embeddings), embeddings, groups=["hut"])
+        evaluate_tasks(likewise.evaluate(embeddings), embeddings, groups=["hut"])
 
 
 def test_photos_of_no_group_are_counted_and_in_none() -> None:
@@ -87,7 +89,7 @@ def test_photos_of_no_group_are_counted_and_in_none() -> None:
         sexes[row] = None
     sexes[4] = "m\u00a0"
     torn = embedded(sex=sexes)
-    found = find_out(likewise.evaluate(torn), torn, tasks=[], groups=["sex"])
+    found = evaluate_tasks(likewise.evaluate(torn), torn, tasks=[], groups=["sex"])
     (report,) = found.groups
     assert [group.group for group in report.groups] == ["f", "m"]
     assert found.left_out == (
@@ -99,7 +101,7 @@ def test_photos_of_no_group_are_counted_and_in_none() -> None:
         same = [torn.labels[a] == torn.labels[b] for a, b in combinations(rows, 2)]
         assert (group.genuine, group.impostor) == (sum(same), len(same) - sum(same))
     nobody = embedded(sex=[""] * 48)
-    empty = find_out(likewise.evaluate(nobody), nobody, tasks=[], groups=["sex"])
+    empty = evaluate_tasks(likewise.evaluate(nobody), nobody, tasks=[], groups=["sex"])
     assert (empty.groups, empty.left_out) == ((), ("groups: sex: no photo has a value",))
 
 
@@ -108,5 +110,5 @@ def test_a_reason_names_its_task_once() -> None:
         raise InputError("calibration: same-person pairs do not score higher")
 
     reasons: list[str] = []
-    assert attempted("calibration", refuse, reasons) is None
+    assert try_task("calibration", refuse, reasons) is None
     assert reasons == ["calibration: same-person pairs do not score higher"]

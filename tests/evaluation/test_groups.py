@@ -1,14 +1,11 @@
-"""The errors of groups against plain loops, and what small groups are told."""
+"""Error rates of groups against plain loops, and the warnings of small groups."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from likewise.binomial import clopper_pearson
 from likewise.errors import InputError
@@ -61,24 +58,16 @@ def test_against_a_loop(seed: int, threshold: float) -> None:
     assert report.across == int((left != right).sum())
 
 
-def test_small_groups_are_told_so() -> None:
+def test_small_groups_get_a_warning() -> None:
     pairs, left, right = people(0)
     report = group_errors(pairs, left, right, 9.0, replicates=20)
     for entry in report.groups:
         assert "no error in" in entry.warnings[0]  # FMR: rule of 3
-        assert "30 are needed" in entry.warnings[1]  # FNMR: 12 genuine pairs, all refused
+        assert "with fewer than 30" in entry.warnings[1]  # FNMR: 12 genuine pairs, all refused
     alone = group_errors(pairs, np.array(["x"] * len(pairs)), left, 0.5, replicates=20)
     assert alone.groups[0].fmr is None
     assert "no pair" in alone.groups[0].warnings[0]
     assert alone.across == len(pairs)
-
-
-@pytest.mark.parametrize(("errors", "count"), [(0, 10), (10, 10), (3, 50), (1, 1000)])
-def test_the_clopper_pearson_is_scipys(errors: int, count: int) -> None:
-    expected = binomtest(errors, count).proportion_ci(0.95, method="exact")
-    assert clopper_pearson(errors, count) == pytest.approx((expected.low, expected.high))
-    if errors == 0:
-        assert clopper_pearson(0, 10**6, 0.90)[1] == pytest.approx(3 / 10**6, rel=0.01)
 
 
 def test_wrong_use() -> None:
@@ -87,6 +76,3 @@ def test_wrong_use() -> None:
         group_errors(pairs, left[:3], right, 0.5, column="camera")
     with pytest.raises(InputError, match="at most 100"):
         group_errors(pairs, np.arange(len(pairs)), right.astype("U8"), 0.5)
-    with pytest.raises(InputError, match="is no rate"):
-        clopper_pearson(3, 2)
-    assert math.isfinite(clopper_pearson(1, 2)[0])

@@ -1,4 +1,4 @@
-"""Separation against a plain loop over all pairs, and against what is known of simple shapes."""
+"""Separation against a plain loop over all pairs, and on simple shapes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def by_loop(vectors: np.ndarray, labels: np.ndarray) -> tuple[float, float, floa
 
 
 @pytest.mark.parametrize("block", [1, 50, 2**22])
-def test_it_equals_a_plain_loop(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_against_a_plain_loop(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", block)
     random = np.random.default_rng(0)
     labels = np.array([0] * 9 + [1] * 5 + [2] * 7 + [3])  # one class of a single sample
@@ -67,8 +67,8 @@ def test_classes_on_axes_are_a_right_angle_apart() -> None:
         ([[1.0, 0.0], [math.nan, 0.0]], [0, 1], "row 1"),
         ([[1.0, 0.0]] * 2, [0, 0], "fewer than two classes"),
         ([[1.0, 0.0]] * 2, [0, 1], "no class has two samples"),
-        ([1.0, 0.0], [0, 1], "are expected"),
-        ([[1.0, 0.0]] * 2, [0], "are expected"),
+        ([1.0, 0.0], [0, 1], "must be"),
+        ([[1.0, 0.0]] * 2, [0], "must be"),
     ],
 )
 def test_wrong_use_says_what_is_wrong(vectors: object, labels: object, problem: str) -> None:

@@ -95,8 +95,8 @@ def test_the_page_holds_all_it_needs(planted: tuple[Manifest, Embeddings], tmp_p
     assert seen.fetched == []
     assert seen.headings[0] == "Inspection of photos"
     for heading in (
-        "What it consists of",
-        "Photos that cannot be read",
+        "Overview",
+        "Unreadable photos",
         "Duplicates across splits",
         "Duplicates within an identity",
         "Photos that are probably mislabeled",

@@ -1,4 +1,4 @@
-"""The look of all pages: legible lettering, labels beside each other, tables that scroll."""
+"""The look of all pages: legible text, labels that do not overlap, tables that scroll."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from likewise.evaluation.report import plots
 from likewise.evaluation.verification.metrics import verification
 from likewise.pages.plots import bar_chart, score_chart
 
-PHONE = 390 - 2 * 14 - 2 * 13  # pixels that a plot has there, within the margins
-LEAST = 9.0  # pixels: smaller letters are not read
-PAGES = sorted(Path(likewise.__file__).parent.rglob("*.html"))
+PHONE = 390 - 2 * 14 - 2 * 13  # width of a plot on a phone in pixels, without the margins
+LEAST = 9.0  # pixels: smaller text is not legible
+TEMPLATES = Path(likewise.__file__).parent / "pages" / "templates"
+PAGES = sorted(
+    set(TEMPLATES.glob("*.html")) - {TEMPLATES / "layout.html", TEMPLATES / "macros.html"}
+)
 
 
 def scores(shift: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +33,7 @@ def scores(shift: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch, make: Any, *args: Any) -> Any:
-    """The figure behind a plot, with every place worked out."""
+    """The figure behind a plot, laid out."""
     held: list[Any] = []
     monkeypatch.setattr(plots, "svg", lambda figure: held.append(figure) or "")
     make(*args)
@@ -39,8 +42,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch, make: Any, *args: Any) -> Any:
     return figure
 
 
-def lettering(svg: str, width: float) -> float:
-    """The smallest letters in pixels, where the plot is that wide."""
+def smallest_font(svg: str, width: float) -> float:
+    """The smallest font size in pixels when the plot is ``width`` pixels wide."""
     (box,) = re.findall(r'viewBox="0 0 ([\d.]+)', svg)[:1]
     sizes = re.findall(r'font(?:-size="|: |-size: )(\d+\.?\d*)', svg)
     return min(map(float, sizes)) * width / float(box)
@@ -59,13 +62,13 @@ def plots_of_a_report() -> dict[str, str]:
     }
 
 
-def test_lettering_is_legible_on_a_phone() -> None:
-    small = {name: lettering(svg, PHONE) for name, svg in plots_of_a_report().items()}
+def test_text_is_legible_on_a_phone() -> None:
+    small = {name: smallest_font(svg, PHONE) for name, svg in plots_of_a_report().items()}
     assert min(small.values()) >= LEAST, small
 
 
 @pytest.mark.parametrize("shift", [0.5, 2.0, 6.0])
-def test_neither_legend_nor_eer_lies_on_the_bars(
+def test_neither_legend_nor_eer_covers_the_bars(
     shift: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values, same = scores(shift)
@@ -82,9 +85,7 @@ def test_neither_legend_nor_eer_lies_on_the_bars(
 
 
 @pytest.mark.parametrize("impostor", [200, 30_000, 600_000])
-def test_marks_of_a_det_do_not_run_into_each_other(
-    impostor: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ticks_of_a_det_do_not_overlap(impostor: int, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     same = np.repeat([True, False], [300, impostor])
     measured = verification(random.normal(size=len(same)) + 2 * same, same)
@@ -94,7 +95,7 @@ def test_marks_of_a_det_do_not_run_into_each_other(
 
 
 class Boxes(HTMLParser):
-    """Which tables lie in a box that scrolls."""
+    """Finds the tables that lie in no scrolling box, and the viewport."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,13 +104,13 @@ class Boxes(HTMLParser):
         self.viewport = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        values = dict(attrs)
         if tag == "table" and "wide" not in self.open:
             self.loose.append(self.getpos()[0])
-        if tag == "meta" and told.get("name") == "viewport":
-            self.viewport = told["content"] or ""
+        if tag == "meta" and values.get("name") == "viewport":
+            self.viewport = values["content"] or ""
         if tag == "div":
-            self.open.append(told.get("class") or "")
+            self.open.append(values.get("class") or "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "div":
@@ -120,12 +121,18 @@ class Boxes(HTMLParser):
 def test_every_page_fits_a_phone(page: Path) -> None:
     found = Boxes()
     found.feed(page.read_text())
-    assert found.viewport == "width=device-width, initial-scale=1"
     assert found.loose == []  # each table scrolls in its own box
+    assert page.read_text().startswith('{% extends "layout.html" %}')
 
 
-def test_headers_and_numbers_do_not_break_inside() -> None:
-    (sheet,) = (path.read_text() for path in PAGES[0].parent.glob("*.css"))
+def test_the_layout_fits_a_phone() -> None:
+    found = Boxes()
+    found.feed((TEMPLATES / "layout.html").read_text())
+    assert found.viewport == "width=device-width, initial-scale=1"
+
+
+def test_headers_and_numbers_do_not_wrap_within_a_word() -> None:
+    sheet = (TEMPLATES / "style.css").read_text()
     rules = dict(re.findall(r"([^{}]+)\{([^}]*)\}", re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)))
     breaking = {name.strip() for name, rule in rules.items() if "anywhere" in rule}
     assert breaking == {".values td"}  # settings: paths and hashes
@@ -151,7 +158,9 @@ def test_the_title_names_the_data_and_the_model(
     ("settings", "title"),
     [({"data": "e.parquet"}, "Evaluation of e.parquet"), ({}, "Evaluation report")],
 )
-def test_a_title_says_what_is_known(settings: dict[str, str], title: str, tmp_path: Path) -> None:
+def test_the_title_without_data_or_model(
+    settings: dict[str, str], title: str, tmp_path: Path
+) -> None:
     items = pa.table({"path": list("abcd"), "identity": list("xxyy")})
     experiment = likewise.evaluate(
         Embeddings(np.eye(4, dtype=np.float32), items), settings=settings

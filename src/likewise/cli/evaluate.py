@@ -119,7 +119,7 @@ def evaluate(
     from likewise.cli.source import Side, shared_embeddings_of
     from likewise.data.protocols import names_its_pairs, read_pairs
     from likewise.distances import parse_distance
-    from likewise.evaluation.findings import find_out
+    from likewise.evaluation.findings import evaluate_tasks
     from likewise.evaluation.retrieval.distributed import search_together
     from likewise.evaluation.verification.distributed import verify_all_pairs_together
     from likewise.shares import own_share
@@ -159,7 +159,7 @@ def evaluate(
     searches = search_together(source.embeddings, share, tasks=wanted, distance=metric, seed=seed)
     if experiment is None:
         return
-    findings = find_out(
+    findings = evaluate_tasks(
         experiment, source.embeddings, tasks=wanted, groups=groups or (), distance=metric,
         calibration=source.calibration if metric.name == "cosine" else None, seed=seed,
         searches=searches,

@@ -1,1 +1,1 @@
-"""How good an embedding is: verification, and the report that shows it."""
+"""Evaluation of embeddings: verification, identification, retrieval, clustering, calibration."""

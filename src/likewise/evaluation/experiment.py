@@ -1,4 +1,4 @@
-"""One verification experiment from end to end: embeddings and pairs become a report's numbers."""
+"""A verification experiment from end to end: from embeddings and pairs to metrics."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Experiment:
-    """The outcome of an evaluation: numbers, the pairs behind them, and what they hold for.
+    """The results of an evaluation: metrics, the pairs they come from, and the settings.
 
     Args:
-        measured: the verification numbers.
-        folds: accuracy over folds, where the pairs have them.
-        names: the photos' names, [N].
+        measured: the verification metrics.
+        folds: accuracy over folds; None if the pairs have no folds.
+        names: of the photos, [N].
         left: the row of the first photo of each pair.
-        right: likewise the second.
-        same: whether they show one person.
-        scores: of each pair, higher for more alike.
-        missing: names that the pairs ask for and the embeddings lack.
+        right: the row of the second photo.
+        same: whether the pair shows one person.
+        scores: of each pair, higher for more similar.
+        missing: names in the pairs that the embeddings do not have.
         settings: what was evaluated, and how.
-        identities: whom each photo shows, [N]; None where that is not known.
-        intervals: the confidence intervals, where they were asked for.
+        identities: the identity of each photo, [N]; None if not known.
+        intervals: the confidence intervals; None if not requested.
     """
 
     measured: Verification
@@ -60,7 +60,7 @@ class Experiment:
             InputError: the identities are not known, or a genuine pair has two.
         """
         if self.identities is None:
-            raise InputError("embeddings: no column identity, which the intervals are drawn from")
+            raise InputError("embeddings: no column identity, which confidence intervals need")
         people = self.identities
         return scored_pairs(self.scores, self.same, people[self.left], people[self.right])
 
@@ -121,22 +121,22 @@ def evaluate(
     replicates: int = 0,
     settings: dict[str, Any] | None = None,
 ) -> Experiment:
-    """Verify pairs of embeddings by their cosine, or by any other distance.
+    """Verify pairs of embeddings with the cosine or another distance.
 
     Args:
-        embeddings: of the photos, with names; with identities, if no pairs are given.
-        pairs: which to verify, by name; if None, all pairs of the labelled photos, or a seeded
-            sample of ``limit`` of each kind where there are more.
+        embeddings: of the photos, with names, and with identities if ``pairs`` is None.
+        pairs: by name; if None, all pairs of the labelled photos, or a random sample of ``limit``
+            genuine and ``limit`` impostor pairs if there are more.
         limit: see ``pairs``.
-        seed: see ``pairs``.
-        fars: the false accept rates at which TAR is wanted.
+        seed: of the sample and the bootstrap.
+        fars: the false accept rates for which TAR is reported.
         distance: the cosine if None.
-        replicates: draws of the identities for confidence intervals; 0 for none.
-        settings: what the report should say about where all this came from.
+        replicates: of the bootstrap for confidence intervals; 0 for none.
+        settings: added to the settings of the report, such as the data and the model.
 
     Raises:
-        InputError: the pairs name no photo that is here, or one kind of pair is missing;
-            intervals are wanted, and the identities are not known.
+        InputError: none of the named photos has an embedding, or there are no genuine or no
+            impostor pairs; intervals are requested and the identities are not known.
 
     Example:
         >>> import likewise
@@ -150,7 +150,7 @@ def evaluate(
         origin = f"drawn from the labels (at most {limit:,} of each kind, seed {seed})"
     else:
         chosen, missing = match_names(pairs, embeddings.names)
-        origin = f"given: {len(pairs):,}, {len(pairs) - len(chosen):,} of them without their photos"
+        origin = f"given: {len(pairs):,}, of which {len(pairs) - len(chosen):,} lack a photo"
     left, right = np.asarray(chosen.left, np.int64), np.asarray(chosen.right, np.int64)
     scores = pair_scores(embeddings.vectors, left, right, distance)
     several_folds = len(np.unique(chosen.fold)) > 1

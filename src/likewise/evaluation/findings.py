@@ -1,4 +1,4 @@
-"""What an evaluation may tell beside verification: who it is, what is found, how sure, for whom."""
+"""The tasks of an evaluation beyond verification, and their results."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from likewise.distances import Distance
 from likewise.errors import InputError, one_of
 from likewise.evaluation.calibration.fit import fit_calibration
 from likewise.evaluation.calibration.reliability import Reliability, reliability
-from likewise.evaluation.cluster import MOST_AGGLOMERATIVE, cluster
-from likewise.evaluation.clustering import Clustering, clustering
+from likewise.evaluation.clustering import (
+    MOST_AGGLOMERATIVE,
+    Clustering,
+    cluster,
+    clustering,
+)
 from likewise.evaluation.experiment import Experiment
 from likewise.evaluation.groups import GroupReport, group_errors
 from likewise.evaluation.identification.closed_set import Identification
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
-from likewise.evaluation.retrieval.distributed import Searches, attempted, search_together
+from likewise.evaluation.retrieval.distributed import Searches, search_together, try_task
 from likewise.evaluation.retrieval.metrics import Retrieval
 from likewise.models.calibration import Calibration
 from likewise.shares import Share
 
-__all__ = ["TASKS", "Findings", "find_out"]
+__all__ = ["TASKS", "Findings", "evaluate_tasks"]
 
 TASKS = ("clustering", "identification", "retrieval")
 GROUP_REPLICATES = 200
@@ -34,16 +38,17 @@ GROUP_REPLICATES = 200
 
 @dataclass(frozen=True)
 class Findings:
-    """What was measured beside verification; None where it was not asked for, or cannot be.
+    """The results beyond verification; None if a task was not requested or is impossible.
 
     Args:
-        identification: probes searched in a gallery with one photo an identity.
-        retrieval: every photo searched among all the others.
-        clustering: groups found without labels, against the labels.
-        reliability: how well probabilities hold on people that they were not fitted on.
-        calibration_of: what was judged: ``model``'s own, or one of ``half`` the people here.
-        groups: the errors of each group, one report a column.
-        left_out: why something that was asked for is missing.
+        identification: probes in a gallery with one photo per identity.
+        retrieval: every photo as a query among all others.
+        clustering: clusters found without labels, compared with the labels.
+        reliability: of calibrated probabilities, on people that were not used to fit them.
+        calibration_of: the calibration evaluated: the ``model``'s own, or one fitted on ``half``
+            of the people.
+        groups: the error rates of each group, one report for each column.
+        left_out: the reasons why a requested task is missing.
     """
 
     identification: Identification | None = None
@@ -55,7 +60,7 @@ class Findings:
     left_out: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The report's JSON; curves are left to the plots."""
+        """The report's JSON, without the curves."""
         parts = {"identification": self.identification, "retrieval": self.retrieval,
                  "clustering": self.clustering}  # fmt: skip
         found: dict[str, Any] = {
@@ -71,7 +76,7 @@ class Findings:
         return found
 
 
-def find_out(
+def evaluate_tasks(
     experiment: Experiment,
     embeddings: Embeddings,
     *,
@@ -83,24 +88,24 @@ def find_out(
     seed: int = 0,
     searches: Searches | None = None,
 ) -> Findings:
-    """Measure what else is asked for; what these photos cannot show is named with the reason.
+    """Run tasks beyond verification; a task that is impossible with these photos gives a reason.
 
     Args:
         experiment: the verification of the same embeddings.
-        embeddings: with identities, and for ``groups`` with these metadata columns.
-        tasks: of ``identification``, ``retrieval``, ``clustering``.
+        embeddings: with identities, and with the metadata columns of ``groups``.
+        tasks: any of ``identification``, ``retrieval`` and ``clustering``.
         groups: metadata columns whose groups are compared, at the threshold of ``fmr`` (or of the
-            nearest larger FAR that the pairs can measure).
-        calibration: the embedder's own, to be judged; without one, a logistic one is fitted on
-            half of the people and judged on the other half.
+            next larger FAR that can be measured).
+        calibration: the embedder's own, to evaluate; if None, a logistic calibration is fitted on
+            half of the people and evaluated on the other half.
         distance: the cosine if None.
         fmr: see ``groups``.
-        seed: draws the gallery, and the halves.
-        searches: what ``search_together`` has found for the same, where several processes
-            searched; if None, it is searched here.
+        seed: of the random choice of the gallery, and of the halves.
+        searches: the result of ``search_together`` for the same embeddings; if None, it is
+            computed here.
 
     Raises:
-        InputError: an unknown task, or a column that is not there.
+        InputError: an unknown task or column.
     """
     for task in tasks:
         one_of("task", task, TASKS)
@@ -110,14 +115,14 @@ def find_out(
         searches = search_together(embeddings, Share(), tasks=tasks, distance=distance, seed=seed)
     reasons = list(searches.left_out)
 
-    def clustered() -> Clustering:
-        return _clustered(experiment, embeddings, distance)
+    def clusters() -> Clustering:
+        return _clustering(experiment, embeddings, distance)
 
-    def judged() -> Reliability:
-        return _judged(experiment, calibration, seed)
+    def probabilities() -> Reliability:
+        return _reliability(experiment, calibration, seed)
 
     by_group = (
-        attempted(
+        try_task(
             "groups",
             partial(_by_group, experiment, embeddings, column, fmr, seed, reasons),
             reasons,
@@ -127,41 +132,41 @@ def find_out(
     return Findings(
         identification=searches.identification,
         retrieval=searches.retrieval,
-        clustering=attempted("clustering", clustered, reasons) if "clustering" in tasks else None,
-        reliability=attempted("calibration", judged, reasons),
+        clustering=try_task("clustering", clusters, reasons) if "clustering" in tasks else None,
+        reliability=try_task("calibration", probabilities, reasons),
         calibration_of="half" if calibration is None else "model",
         groups=tuple(report for report in by_group if report is not None),
         left_out=tuple(reasons),
     )
 
 
-def _clustered(
+def _clustering(
     experiment: Experiment, embeddings: Embeddings, distance: Distance | None
 ) -> Clustering:
-    """By the threshold of the rarest measured FAR; where all pairs do not fit, by density."""
+    """Agglomerative at the threshold of the smallest measured FAR; HDBSCAN for large sets."""
     if distance is not None and distance.name != "cosine":
-        raise InputError("clusters are found by the cosine alone")
+        raise InputError(f"distance: {distance.name}; must be cosine")
     vectors = embeddings.vectors
     if len(vectors) > MOST_AGGLOMERATIVE:
         return clustering(embeddings.labels, cluster(vectors, "hdbscan"))
     points = [entry for entry in experiment.measured.tar_at_far if entry.threshold is not None]
-    rarest = min(points, key=lambda entry: entry.target, default=None)
-    threshold = rarest.threshold if rarest else experiment.measured.eer_threshold
+    smallest = min(points, key=lambda entry: entry.target, default=None)
+    threshold = smallest.threshold if smallest else experiment.measured.eer_threshold
     return clustering(embeddings.labels, cluster(vectors, threshold=threshold))
 
 
-def _judged(experiment: Experiment, calibration: Calibration | None, seed: int) -> Reliability:
+def _reliability(experiment: Experiment, calibration: Calibration | None, seed: int) -> Reliability:
     if calibration is not None:
         return reliability(calibration, experiment.scores, experiment.same)
     pairs = experiment.scored_pairs()
     first = np.random.default_rng(seed).permutation(pairs.identities) < pairs.identities // 2
-    fitted, judged = (_within(pairs, side) for side in (first, ~first))
-    made = fit_calibration(fitted.scores, fitted.same)
-    return reliability(made, judged.scores, judged.same)
+    fitted, held_out = (_within(pairs, side) for side in (first, ~first))
+    fit = fit_calibration(fitted.scores, fitted.same)
+    return reliability(fit, held_out.scores, held_out.same)
 
 
 def _within(pairs: ScoredPairs, people: np.ndarray[Any, np.dtype[np.bool_]]) -> ScoredPairs:
-    """The pairs of which both sides are among ``people``."""
+    """The pairs of two photos of ``people``."""
     return pairs.take(people[pairs.left] & people[pairs.right])
 
 
@@ -173,7 +178,7 @@ def _by_group(
     seed: int,
     reasons: list[str],
 ) -> GroupReport:
-    """The errors of a column's groups; the photos that are of none are counted in ``reasons``."""
+    """The error rates of a column's groups; ``reasons`` counts the photos that are in none."""
     names, known = _groups(embeddings, column)
     points = [e for e in experiment.measured.tar_at_far if e.threshold is not None]
     usable = [e for e in points if e.target >= fmr]
@@ -200,7 +205,7 @@ def _by_group(
 def _groups(
     embeddings: Embeddings, column: str
 ) -> tuple[np.ndarray[Any, np.dtype[np.str_]], np.ndarray[Any, np.dtype[np.bool_]]]:
-    """The group of each photo as text, in one spelling, and of which photos it is known."""
+    """The group of each photo as normalized text, and whether it is known."""
     values = embeddings.items[column].to_pylist()
     texts = ["" if value is None or value != value else clean_label(str(value)) for value in values]
     names = np.array(texts, np.str_)

@@ -1,7 +1,9 @@
-"""Is the system equally good for all? The errors of each group at the one common threshold.
+"""Demographic differences: the error rates of each group of people at one common threshold.
 
-Source: ISO/IEC 19795-10, Quantifying biometric system performance variation across demographic
-groups, 2024; Grother, Ngan and Hanaoka, Face recognition vendor test part 3, NISTIR 8280, 2019.
+Sources: ISO/IEC 19795-10, Quantifying biometric system performance variation across demographic
+groups, 2024; Grother, Ngan and Hanaoka, Face recognition vendor test part 3, NISTIR 8280, 2019;
+Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, 1983 (the rule of 3);
+Doddington et al., The NIST speaker recognition evaluation, 2000 (the rule of 30).
 """
 
 from __future__ import annotations
@@ -18,38 +20,37 @@ from likewise.evaluation.intervals.bootstrap import (
     LEVEL,
     REPLICATES,
     Interval,
-    draws,
-    interval_of,
-    require_level,
-    widened,
+    check_bootstrap,
+    identity_weights,
+    percentile_interval,
+    widened_to_binomial,
 )
-from likewise.evaluation.intervals.rare_errors import too_small
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.progress import progress
 
-__all__ = ["GroupErrors", "GroupReport", "group_errors"]
+__all__ = ["GroupErrors", "GroupReport", "group_errors", "too_small"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
-MOST = 100  # groups: more is a column of names or numbers
+MOST = 100  # groups: a column with more holds names or numbers
 
 
 @dataclass(frozen=True)
 class GroupErrors:
-    """The errors among the people of one group.
+    """The error rates among the people of one group.
 
     Args:
         group: its name.
-        identities: the people in its pairs.
-        genuine: pairs of one person, both photos of the group.
-        impostor: pairs of two people, both photos of the group.
+        identities: the number of people in its pairs.
+        genuine: the number of pairs of one person, both photos of the group.
+        impostor: the number of pairs of two people, both photos of the group.
         fmr: the share of its impostor pairs that are accepted; None if there are none.
-        fnmr: the share of its genuine pairs that are refused; None if there are none.
-        fmr_ratio: ``fmr`` over that of all pairs; None where one of them is 0 or missing.
-        fnmr_ratio: likewise.
-        fmr_to_best: ``fmr`` over the lowest of any group; None likewise.
-        fnmr_to_best: likewise.
-        warnings: why the numbers of this group say little; empty if they do not.
+        fnmr: the share of its genuine pairs that are rejected; None if there are none.
+        fmr_ratio: ``fmr`` divided by that of all pairs; None if one of them is 0 or missing.
+        fnmr_ratio: likewise for ``fnmr``.
+        fmr_to_best: ``fmr`` divided by the lowest of any group; None if one is 0 or missing.
+        fnmr_to_best: likewise for ``fnmr``.
+        warnings: why the rates of this group are uncertain; empty if they are not.
     """
 
     group: str
@@ -75,7 +76,7 @@ class GroupReport:
         level: the confidence of the intervals.
         overall: of all pairs, those across groups included; its ratios are None.
         groups: sorted by name.
-        across: pairs whose photos are of two groups: they count in ``overall`` alone.
+        across: pairs whose photos are of two groups: they count in ``overall`` only.
     """
 
     column: str
@@ -99,21 +100,21 @@ def group_errors(
 ) -> GroupReport:
     """FMR and FNMR of each group at a common threshold, with intervals over identities.
 
-    A pair belongs to a group if both of its photos do: the impostors of a group are of its own
-    people, which is the harder test and the one that shows differences.
+    A pair belongs to a group if both of its photos do. So the impostor pairs of a group are of two
+    of its own people, which is the harder test and the one that shows differences.
 
     Args:
         pairs: with their scores and identities.
         left: the group of each pair's first photo, [N], numbers or names.
         right: likewise of the second.
-        threshold: the score from which on pairs are accepted.
-        column: how the groups are called in messages and the report.
+        threshold: the lowest score that is accepted.
+        column: the name of the groups in messages and the report.
         replicates: see ``bootstrap``.
         level: see ``bootstrap``.
         seed: see ``bootstrap``.
 
     Raises:
-        InputError: shapes that do not fit; a photo without a group; more than a hundred groups;
+        InputError: shapes that do not match; a photo without a group; more than a hundred groups;
             see ``bootstrap``.
 
     Example:
@@ -132,22 +133,22 @@ def group_errors(
         raise InputError(
             f"{column}: {first.shape} and {second.shape} groups for {len(pairs)} pairs"
         )
-    require_level(level, replicates, pairs.identities)
+    check_bootstrap(level, replicates, pairs.identities)
     names, numbers = np.unique(np.concatenate([first, second]), return_inverse=True)
     if len(names) > MOST:
         raise InputError(
-            f"{column}: {len(names):,} groups; at most {MOST} can be compared, so sort them "
-            "into fewer"
+            f"{column}: {len(names):,} groups; at most {MOST} can be compared: use a column with "
+            "fewer"
         )
     a, b = np.split(numbers.astype(np.int64), 2)
-    group = np.where(a == b, a, len(names))  # the last: across groups
+    group = np.where(a == b, a, len(names))  # the last one: pairs across groups
     wrong = (pairs.scores >= threshold) != pairs.same
     counter = _Counter(pairs, group, wrong, len(names) + 1)
     ones = np.ones(pairs.identities)
     table = counter.rates(ones)
     drawn = []
-    with progress(f"drawing identities ({column})", replicates, unit="draws") as advance:
-        for weights in draws(pairs.identities, replicates, seed):
+    with progress(f"bootstrap ({column})", replicates, unit="replicates") as advance:
+        for weights in identity_weights(pairs.identities, replicates, seed):
             drawn.append(counter.rates(weights.astype(np.float64)))
             advance(1)
     entries = _entries(
@@ -164,26 +165,26 @@ def group_errors(
 
 
 class _Counter:
-    """FMR and FNMR of each group, and of all pairs last, under weights of the identities."""
+    """FMR and FNMR of each group, and of all pairs last, for given weights of the identities."""
 
     def __init__(
         self, pairs: ScoredPairs, group: Numbers, wrong: NDArray[np.bool_], groups: int
     ) -> None:
         self.pairs, self.groups = pairs, groups
         self.two = pairs.left != pairs.right
-        # Four heaps a group: impostors right and wrong, genuine right and wrong.
-        self.heap = 4 * group + 2 * pairs.same + wrong
+        # Four cells for each group: impostors right and wrong, genuine right and wrong.
+        self.cell = 4 * group + 2 * pairs.same + wrong
 
     def rates(self, weights: Floats) -> Floats:
-        """[2, groups]: FMR, then FNMR; NaN where there is no pair."""
+        """[2, groups]: FMR, then FNMR; NaN if there is no pair."""
         mass = weights[self.pairs.left] * np.where(self.two, weights[self.pairs.right], 1.0)
         if self.pairs.weight is not None:
             mass *= self.pairs.weight
-        heaps = np.bincount(self.heap, weights=mass, minlength=4 * self.groups)
-        heaps = heaps.reshape(self.groups, 2, 2)
-        heaps[-1] = heaps.sum(axis=0)  # those across groups, and all the others
+        cells = np.bincount(self.cell, weights=mass, minlength=4 * self.groups)
+        cells = cells.reshape(self.groups, 2, 2)
+        cells[-1] = cells.sum(axis=0)  # all pairs, those across groups included
         with np.errstate(invalid="ignore"):
-            rates: Floats = (heaps[:, :, 1] / heaps.sum(axis=2)).T
+            rates: Floats = (cells[:, :, 1] / cells.sum(axis=2)).T
         return rates
 
 
@@ -238,16 +239,42 @@ def _entries(
 
 
 def _rate(value: float, count: int, drawn: Floats, level: float) -> Interval | None:
-    """The bootstrap's interval, or the binomial one where that is wider."""
+    """The interval of the bootstrap, or the binomial one if that is wider."""
     if count == 0:
         return None
     finite = drawn[np.isfinite(drawn)]
-    across = interval_of(value, finite, level) if len(finite) else Interval(value, value, value)
-    return widened(across, count, level)
+    if not len(finite):
+        return widened_to_binomial(Interval(value, value, value), count, level)
+    return widened_to_binomial(percentile_interval(value, finite, level), count, level)
 
 
 def _ratio(value: float, overall: float, drawn: Floats, level: float) -> Interval | None:
     if not (value > 0 and overall > 0):
         return None
     usable = drawn[np.isfinite(drawn).all(axis=1) & (drawn[:, 1] > 0)]
-    return interval_of(value / overall, usable[:, 0] / usable[:, 1], level)
+    return percentile_interval(value / overall, usable[:, 0] / usable[:, 1], level)
+
+
+def too_small(what: str, errors: float, count: int) -> str | None:
+    """A warning that a rate rests on too few errors; None with 30 errors or more.
+
+    Without an error in n pairs, the true rate may be as high as 3/n (the rule of 3, with 95 %
+    confidence). With fewer than 30 errors, the rate may be off by more than 30 % (the rule of 30,
+    with 90 % confidence).
+
+    Example:
+        >>> from likewise.evaluation.groups import too_small
+        >>> too_small("FMR", 0, 600)
+        'FMR: no error in 600 pairs; it may be as high as 0.005 (3/n)'
+    """
+    if errors >= 30:
+        return None
+    if count == 0:
+        return f"{what}: no pairs"
+    if errors < 0.5:
+        bound = min(1.0, 3 / count)
+        return f"{what}: no error in {count:,} pairs; it may be as high as {bound:.2g} (3/n)"
+    return (
+        f"{what}: only {errors:.0f} errors in {count:,} pairs; with fewer than 30 it may be off by "
+        "more than 30 %"
+    )

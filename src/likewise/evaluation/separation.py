@@ -1,4 +1,4 @@
-"""How well an embedding keeps classes apart: angles within and between them, and their overlap."""
+"""How well an embedding separates classes: angles within and between classes, and their overlap."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from likewise.errors import InputError
 
 __all__ = ["Separation", "separation"]
 
-BLOCK = 2**22  # cosines held at one time
+BLOCK = 2**22  # cosines in memory at one time
 
 
 @dataclass(frozen=True)
 class Separation:
-    """How well classes are kept apart, by the angles of all pairs of samples.
+    """How well classes are separated, by the angles of all pairs of samples.
 
     Args:
         within: mean angle between two samples of one class, in radians.
         between: mean angle between samples of two classes, in radians.
-        overlap: share of samples whose farthest sample of the own class is farther than the
-            nearest of another one; 0 where one threshold a sample parts its class from the rest.
+        overlap: share of samples whose farthest sample of their own class is farther than the
+            nearest sample of another class. It is 0 if each sample has a threshold that separates
+            its class from the rest.
     """
 
     within: float
@@ -33,17 +34,17 @@ class Separation:
 
 
 def separation(vectors: ArrayLike, labels: ArrayLike) -> Separation:
-    """Measure how well ``labels`` are kept apart by the directions of ``vectors``.
+    """Measure how well the classes ``labels`` are separated by the directions of ``vectors``.
 
     Time grows with N², memory does not: pairs are compared in blocks. A sample that is alone in
-    its class has nothing within it, and is left out of ``within`` and ``overlap``.
+    its class is left out of ``within`` and ``overlap``.
 
     Args:
-        vectors: [N, D], of any length but zero.
+        vectors: [N, D], not zero; they need not be normalized.
         labels: [N], numbers or names.
 
     Raises:
-        InputError: shapes that do not fit, a row that is zero or not finite (the first is
+        InputError: shapes that do not match, a row that is zero or not finite (the first is
             named), fewer than two classes, or no class with two samples.
 
     Example:
@@ -60,7 +61,7 @@ def separation(vectors: ArrayLike, labels: ArrayLike) -> Separation:
         rows = slice(start, min(start + step, len(unit)))
         angles = np.arccos(np.clip(unit[rows] @ unit.T, -1.0, 1.0))
         own = np.arange(rows.start, rows.stop)
-        angles[np.arange(len(own)), own] = 0.0  # of a sample with itself, whatever rounding says
+        angles[np.arange(len(own)), own] = 0.0  # of a sample with itself, despite rounding
         same = classes[rows, None] == classes
         within += float(angles.sum(where=same))
         between += float(angles.sum(where=~same))
@@ -78,12 +79,12 @@ def separation(vectors: ArrayLike, labels: ArrayLike) -> Separation:
 def _checked(
     vectors: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Unit rows [N, D], the class of each as a number [N], and the size of each class."""
+    """Unit rows [N, D], the class number of each row [N], and the size of each class."""
     rows = np.asarray(vectors, np.float64)
     names = checked_labels(labels, "labels")
     if rows.ndim != 2 or names.shape != (len(rows),):
         raise InputError(
-            f"vectors {list(rows.shape)}, labels {list(names.shape)}: [N, D] and [N] are expected"
+            f"vectors {list(rows.shape)}, labels {list(names.shape)}: must be [N, D] and [N]"
         )
     lengths = np.linalg.norm(rows, axis=1)
     wrong = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
@@ -91,7 +92,7 @@ def _checked(
         raise InputError(f"vectors: row {int(wrong[0])} is zero or not finite; it has no direction")
     _, classes, counts = np.unique(names, return_inverse=True, return_counts=True)
     if len(counts) < 2:
-        raise InputError("labels: fewer than two classes; there is nothing to keep apart")
+        raise InputError("labels: fewer than two classes; add samples of another class")
     if counts.max() < 2:
-        raise InputError("labels: no class has two samples; there is nothing within a class")
+        raise InputError("labels: no class has two samples, so there is no angle within a class")
     return rows / lengths[:, None], classes.astype(np.int64), counts.astype(np.int64)

@@ -1,1 +1,1 @@
-"""Pages: their one style, and the plots that stand in them."""
+"""HTML pages: one template environment, one style, and the plots."""

@@ -1,4 +1,4 @@
-"""The one template environment: every page is a template of ``templates/`` in the one style."""
+"""The template environment of all pages; the templates extend ``templates/layout.html``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["render"]
 def render(
     template: str, /, *, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any
 ) -> str:
-    """A self-contained page: the template with its values, escaped, and the style in it.
+    """Render a template to a self-contained page; values are escaped, and the style is included.
 
     Args:
         template: its name without ``.html``.
-        filters: of this page alone.
-        **values: what the template names, beside ``style``.
+        filters: further Jinja filters for this page.
+        **values: the variables of the template, except ``style``.
     """
     environment = _environment()
     if filters:

@@ -36,7 +36,7 @@ WIDTH = 5.0  # inches
 
 
 def canvas(x: str, y: str, height: float = 3.6) -> tuple[Figure, mpl.axes.Axes]:
-    """An empty plot with its two axes named; ``height`` in inches."""
+    """An empty plot with labelled axes; ``height`` is in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -53,7 +53,7 @@ def canvas(x: str, y: str, height: float = 3.6) -> tuple[Figure, mpl.axes.Axes]:
 def rate_axis(axes: mpl.axes.Axes) -> None:
     """A logarithmic x axis of rates."""
     axes.set_xscale("log")
-    # 0.001 as in the tables; the exponents of 10⁻³ would be too small to read.
+    # 0.001 as in the tables; the exponent of 10⁻³ would be too small to read.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
 
 
@@ -122,7 +122,7 @@ def score_chart(
 def svg(figure: Figure) -> str:
     """A figure as SVG text for embedding in a page."""
     buffer = io.StringIO()
-    # Text stays text: smaller, selectable, and in the page's own font.
+    # Text stays text: smaller files, selectable, and in the font of the page.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "likewise"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Calibration against closed forms and plain loops; on LFW, one half's holds on the other."""
+"""Calibration against closed forms and plain loops; on LFW, fitted on half of the people."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_ratio_of_two_normals_is_found(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_scores_that_part_the_kinds_fully_have_a_finite_fit(method: str) -> None:
+def test_fully_separated_scores_have_a_finite_fit(method: str) -> None:
     found = fit_calibration([0.9, 0.8, 0.2, 0.1], [True, True, False, False], method=method)
     assert 0.5 < found.probability(1.0) < 1
     assert 0 < found.probability(0.0) < 0.5
@@ -64,7 +64,7 @@ def test_scores_that_part_the_kinds_fully_have_a_finite_fit(method: str) -> None
 
 @settings(deadline=None)
 @given(SCORED, st.sampled_from(METHODS))
-def test_a_fit_rises_or_is_refused(pairs: list[tuple[float, bool]], method: str) -> None:
+def test_a_fit_is_increasing_or_refused(pairs: list[tuple[float, bool]], method: str) -> None:
     scores, same = zip(*pairs, strict=True)
     try:
         found = fit_calibration(scores, same, method=method)
@@ -107,20 +107,22 @@ def test_the_diagram_against_a_loop(pairs: list[tuple[float, bool]], prior: floa
     found = reliability(calibration, scores, same, prior=prior, bins=5)
     error = 0.0
     for entry in found.bins:
-        mass = hits = told = 0.0
+        mass = hits = predicted = 0.0
         counts = [0, 0]
         for score, truth in zip(scores, same, strict=True):
             p = calibration.probability(float(score), prior)
             if entry.low <= p < entry.high:
                 share = prior / same.sum() if truth else (1 - prior) / (~same).sum()
-                mass, hits, told = mass + share, hits + share * truth, told + share * p
+                mass, hits, predicted = mass + share, hits + share * truth, predicted + share * p
                 counts[int(truth)] += 1
         assert (entry.impostor, entry.genuine) == tuple(counts)
         if mass:
-            assert (entry.observed, entry.predicted) == pytest.approx((hits / mass, told / mass))
+            assert (entry.observed, entry.predicted) == pytest.approx(
+                (hits / mass, predicted / mass)
+            )
         else:
             assert entry.observed is None
-        error += abs(hits - told)
+        error += abs(hits - predicted)
     assert found.expected_error == pytest.approx(error)
 
 
@@ -218,7 +220,7 @@ def test_a_calibrated_model_keeps_it(model: Path, photos: Path, tmp_path: Path) 
         {"method": "guess"},
     ],
 )
-def test_what_is_no_calibration_is_refused(values: dict[str, object]) -> None:
+def test_an_invalid_calibration_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(InputError, match="calibration"):
         Calibration.from_dict(values)
 

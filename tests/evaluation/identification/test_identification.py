@@ -1,4 +1,4 @@
-"""Closed and open set against a plain loop, by hand, and on real faces."""
+"""Closed-set and open-set identification against a plain loop and on real faces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from likewise.evaluation.identification.closed_set import closed_set, identifica
 from likewise.evaluation.identification.enrolment import draw_enrolment
 from likewise.evaluation.identification.open_set import open_set
 from likewise.evaluation.identification.probe_scores import probe_scores
-from likewise.evaluation.nearest import tiles as score_tiles
+from likewise.evaluation.nearest import score_blocks
 from tests.evaluation.grids import apart, labelled
 
 GALLERIES = labelled(2, 12, labels=4).filter(lambda rows: len({label for _, label in rows}) > 1)
@@ -30,9 +30,9 @@ def test_against_a_plain_loop(probes: list, gallery: list, max_rank: int, target
     people = set(enrolled.tolist())
     limit = len(people) - 1
     with pytest.MonkeyPatch.context() as patch:
-        for place in (score_tiles, module):
+        for place in (score_blocks, module):
             patch.setattr(place, "GALLERY_ROWS", 12)
-        patch.setattr(score_tiles, "QUERY_ROWS", 3)
+        patch.setattr(score_blocks, "QUERY_ROWS", 3)
         scored = probe_scores(p, who, g, enrolled, limit=max(4, max_rank), distance=Dot())
     ranks, mates, alarms = [], [], []
     for vector, label in zip(p, who, strict=True):
@@ -76,15 +76,15 @@ def test_against_a_plain_loop(probes: list, gallery: list, max_rank: int, target
         assert entry.fpir == sum(a >= entry.threshold for a in alarms) / len(alarms) <= target
 
 
-def test_small_tiles_cut_between_identities(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_blocks_are_cut_between_identities(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     enrolled = random.integers(0, 60, 400)
     g = random.integers(-3, 4, (400, 3)).astype(np.float32)
     p, who = g[:90] + 1, enrolled[:90]
     whole = probe_scores(p, who, g, enrolled, distance=Dot())
-    for place in (score_tiles, module):
+    for place in (score_blocks, module):
         monkeypatch.setattr(place, "GALLERY_ROWS", 17)
-    monkeypatch.setattr(score_tiles, "QUERY_ROWS", 40)
+    monkeypatch.setattr(score_blocks, "QUERY_ROWS", 40)
     parts = probe_scores(p, who, g, enrolled, distance=Dot())
     for name in ("mate", "best_other", "rank"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
@@ -109,11 +109,11 @@ def test_the_false_positive_rate_is_of_people_not_of_pairs() -> None:
     assert (half.tpir, half.fpir) == (1.0, 0.0)
     assert half.threshold == 1.0
     curve = found.open.det
-    assert curve.fpir[curve.threshold <= 0.92].min() == 1.0
+    assert curve.false_positive[curve.threshold <= 0.92].min() == 1.0
     assert whole.tpir == 1.0
 
 
-def test_strangers_on_top_leave_nothing() -> None:
+def test_non_mated_probes_with_the_highest_scores_leave_no_tpir() -> None:
     found = identification(
         [[1.0, 0.0], [0.0, 1.0], [9.0, 0.0], [9.0, 0.0]], ["a", "b", "x", "y"],
         np.eye(2), ["a", "b"], fpirs=(0.1, 0.5), distance=Dot(),
@@ -169,7 +169,7 @@ def test_lfw_with_one_photo_enrolled(shared_data: Path) -> None:
     ("who", "enrolled", "ranks", "problem"),
     [
         (["a"], ["b", "c"], [1], "no probe's identity is in the gallery"),
-        (["a"], ["a", "a"], [1], "one identity only"),
+        (["a"], ["a", "a"], [1], "only one identity"),
         (["a", "b"], ["a", "b"], [1], "probe labels: .2. labels for 1 rows"),
         ([1], ["a", "b"], [1], "are numbers, gallery labels are names"),
         (["a"], ["a", "b"], [0], "ranks"),
@@ -181,7 +181,7 @@ def test_wrong_use(who: list, enrolled: list, ranks: list[int], problem: str) ->
         identification([[1.0, 0.0]], who, np.eye(2), enrolled, ranks=ranks)
 
 
-def test_rates_and_ranks_that_were_not_told() -> None:
+def test_rates_and_ranks_that_were_not_recorded() -> None:
     scored = probe_scores(np.eye(4), [0, 1, 2, 9], np.eye(4), [0, 1, 2, 3], limit=1)
     with pytest.raises(InputError, match="ranks up to 1"):
         closed_set(scored, [2])
@@ -194,14 +194,14 @@ def test_rates_and_ranks_that_were_not_told() -> None:
         open_set(strangers)
 
 
-def test_an_enrolment_parts_photos_and_people() -> None:
+def test_an_enrolment_separates_photos_and_people() -> None:
     labels = np.repeat(np.arange(20), np.r_[[1] * 3, [4] * 17])
     drawn = draw_enrolment(labels, templates=2, unknown=0.25, seed=3)
     assert sorted([*drawn.gallery, *drawn.probes]) == list(range(len(labels)))
     people, counts = np.unique(labels[drawn.gallery], return_counts=True)
     assert len(people) == 15
     assert set(counts) == {2}
-    assert {0, 1, 2}.isdisjoint(people)  # those with one photo are the strangers first
+    assert {0, 1, 2}.isdisjoint(people)  # people with one photo are chosen first as unknown
     again = draw_enrolment(labels, templates=2, unknown=0.25, seed=3)
     np.testing.assert_array_equal(again.gallery, drawn.gallery)
     for wrong in ({"templates": 0}, {"unknown": 1.0}, {"templates": 4}, {"unknown": 0.99}):

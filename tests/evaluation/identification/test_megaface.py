@@ -14,9 +14,8 @@ from benchmarks.synthetic_distractors import synthetic_distractors
 from likewise.data.embeddings import read_embeddings
 from likewise.distances import Dot
 from likewise.errors import InputError
-from likewise.evaluation.identification.megaface import MegaFaceCurve, megaface
-from likewise.evaluation.identification.top_scores import TopScores
-from likewise.evaluation.nearest import tiles as score_tiles
+from likewise.evaluation.identification.megaface import MegaFaceCurve, TopScores, megaface
+from likewise.evaluation.nearest import score_blocks
 
 
 def check(
@@ -49,8 +48,8 @@ def check(
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("far", [0.01, 0.1, 1.0])
 def test_against_a_plain_loop(seed: int, far: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_tiles, "GALLERY_ROWS", 7)
-    monkeypatch.setattr(score_tiles, "QUERY_ROWS", 4)
+    monkeypatch.setattr(score_blocks, "GALLERY_ROWS", 7)
+    monkeypatch.setattr(score_blocks, "QUERY_ROWS", 4)
     random = np.random.default_rng(seed)
     p = random.integers(-3, 4, (11, 3)).astype(np.float32)
     people = random.integers(0, 4, 11)
@@ -80,14 +79,14 @@ def test_two_mates_are_never_rivals() -> None:
     assert found.raw.points[0].rates[1] == 1.0
 
 
-def test_a_distractor_that_ties_wins() -> None:
+def test_a_tie_counts_against_the_mate() -> None:
     found = megaface(np.ones((2, 2)), [0, 0], np.ones((3, 2)), counts=[3], ranks=[1, 3, 4])
     assert found.raw.points[0].rates == {1: 0.0, 3: 0.0, 4: 1.0}
     assert found.cleaned is None
     assert json.loads(json.dumps(found.to_dict()))["raw"]["points"][0]["tar"] is None
 
 
-def test_lfw_among_real_and_synthetic_strangers(shared_data: Path) -> None:
+def test_lfw_among_real_and_synthetic_distractors(shared_data: Path) -> None:
     lfw = shared_data / "lfw"
     embeddings = read_embeddings(
         lfw / "reference_embeddings_128.npy", lfw / "reference_embeddings_files.txt"
@@ -109,7 +108,7 @@ def test_lfw_among_real_and_synthetic_strangers(shared_data: Path) -> None:
     assert ours == pytest.approx(theirs, abs=0.02)  # drawn ones are a little easier
 
 
-def test_synthetic_strangers_have_the_statistics_asked_for() -> None:
+def test_synthetic_distractors_have_the_requested_statistics() -> None:
     random = np.random.default_rng(0)
     real = random.normal(size=(500, 4)) @ random.normal(size=(4, 6)) + 3
     drawn = synthetic_distractors(real, 100_000, seed=1)
@@ -136,13 +135,13 @@ def test_top_scores_against_sorting() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"labels": [0, 1]}, "nobody has a mate"),
+        ({"labels": [0, 1]}, "no probe has a mate"),
         ({"labels": [0]}, "labels"),
         ({"distractors": [[math.nan, 1.0]]}, "distractors: row 0"),
         ({"distractors": [[1.0, 1.0, 1.0]]}, "dimensions 2 and 3"),
-        ({"counts": [0]}, "from 1"),
-        ({"ranks": []}, "from 1"),
-        ({"far": 0.0}, "FAR"),
+        ({"counts": [0]}, "counts: 0; must be a whole number of at least 1"),
+        ({"ranks": []}, "ranks: empty"),
+        ({"far": 0.0}, "far: 0.0; must be a number above 0"),
         ({"noisy": ["x"]}, "needs the name of each of 2"),
         ({"noisy": ["x"], "names": ["a", "b"]}, "named like 'a'"),
         ({"noisy_distractors": ["x"], "distractor_names": ["x"]}, "none is left"),

@@ -1,4 +1,4 @@
-"""The identity bootstrap: weights against rebuilt lists, and coverage of a known truth."""
+"""The bootstrap over identities: weights against resampled lists, and coverage."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.errors import InputError
-from likewise.evaluation.intervals.bootstrap import Interval, bootstrap, draws
-from likewise.evaluation.intervals.paired_difference import paired_difference
+from likewise.evaluation.intervals.bootstrap import Interval, bootstrap, identity_weights
+from likewise.evaluation.intervals.paired_bootstrap import paired_bootstrap
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.intervals.weighted_metrics import WeightedPairs
 from likewise.evaluation.verification.metrics import verification
@@ -43,12 +43,12 @@ def rebuilt(pairs: ScoredPairs, weights: np.ndarray) -> tuple[np.ndarray, np.nda
 
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, 10**6))
-def test_weights_are_the_rebuilt_list(seed: int) -> None:
+def test_weights_equal_the_resampled_list(seed: int) -> None:
     pairs = tied_pairs(seed)
     random = np.random.default_rng(seed)
     weights = random.integers(0, 4, pairs.identities)
     scores, same = rebuilt(pairs, weights)
-    found = WeightedPairs(pairs).weigh(weights)
+    found = WeightedPairs(pairs).replicate(weights)
     if not same.any() or same.all():
         assert found is None
         return
@@ -70,32 +70,32 @@ def test_weights_are_the_rebuilt_list(seed: int) -> None:
 def test_each_identity_once_is_the_experiment_itself(seed: int) -> None:
     pairs = tied_pairs(seed)
     expected = verification(pairs.scores, pairs.same, FARS)
-    found = WeightedPairs(pairs).weigh()
+    found = WeightedPairs(pairs).replicate()
     assert found is not None
     assert found.auc() == pytest.approx(expected.auc)
     assert found.eer() == pytest.approx((expected.eer, expected.eer_threshold))
 
 
-def test_a_pair_may_stand_for_several() -> None:
+def test_a_pair_may_represent_several() -> None:
     pairs = tied_pairs(3)
     twice = ScoredPairs(
         pairs.scores, pairs.same, pairs.left, pairs.right, pairs.identities, np.full(60, 2.0)
     )
-    a, b = WeightedPairs(pairs).weigh(), WeightedPairs(twice).weigh()
+    a, b = WeightedPairs(pairs).replicate(), WeightedPairs(twice).replicate()
     assert a is not None
     assert b is not None
     assert (a.auc(), *a.eer(), *a.tar_at(0.1)) == pytest.approx((b.auc(), *b.eer(), *b.tar_at(0.1)))
 
 
-def test_the_same_seed_draws_the_same_people() -> None:
+def test_the_same_seed_gives_the_same_replicates() -> None:
     pairs = simulated(1)
     first = bootstrap(pairs, (1e-2,), replicates=30, seed=5)
     assert first == bootstrap(pairs, (1e-2,), replicates=30, seed=5)
     assert first != bootstrap(pairs, (1e-2,), replicates=30, seed=6)
-    assert all(weights.sum() == 200 for weights in draws(200, 5, 0))
+    assert all(weights.sum() == 200 for weights in identity_weights(200, 5, 0))
 
 
-def test_pairs_drawn_one_by_one_would_claim_too_much() -> None:
+def test_resampling_pairs_would_give_too_narrow_intervals() -> None:
     """Photos of a person share its luck: the interval over people is wider than that over pairs."""
     pairs = simulated(2)
     found = bootstrap(pairs, (1e-2,), replicates=200).at(1e-2)
@@ -125,17 +125,17 @@ def test_no_false_accept_is_no_proof_of_none() -> None:
 def test_a_far_without_an_interval_is_named_with_those_that_have_one() -> None:
     pairs = simulated(1)
     found = bootstrap(pairs, (0.1, 1e-2), replicates=20)
-    gap = paired_difference(pairs, pairs.scores, (0.1, 1e-2), replicates=20)
+    gap = paired_bootstrap(pairs, pairs.scores, (0.1, 1e-2), replicates=20)
     assert found.at(0.3 - 0.2) == found.at_far[0]  # 0.09999999999999998
     for entries in (found, gap):
         with pytest.raises(InputError, match=r"no interval at 0\.05, only at 0\.1, 0\.01"):
             entries.at(0.05)
 
 
-def test_paired_differences_are_narrow_where_systems_agree() -> None:
+def test_paired_intervals_are_narrow_where_systems_agree() -> None:
     pairs = simulated(3)
     other = pairs.scores + np.random.default_rng(0).normal(size=len(pairs))
-    gap = paired_difference(pairs, other, (1e-2,), replicates=60)
+    gap = paired_bootstrap(pairs, other, (1e-2,), replicates=60)
     alone = bootstrap(pairs, (1e-2,), replicates=60)
     a, b = (verification(s, pairs.same, (1e-2,)) for s in (pairs.scores, other))
     assert gap.auc.value == pytest.approx(a.auc - b.auc)
@@ -149,7 +149,7 @@ def test_paired_differences_are_narrow_where_systems_agree() -> None:
     assert gap.auc.low <= gap.auc.value <= gap.auc.high
 
 
-def test_the_closed_form_is_that_of_many_people() -> None:
+def test_the_closed_form_matches_many_people() -> None:
     measured = [verification(p.scores, p.same, (1e-2,)) for p in map(simulated, range(8))]
     auc, tar = truth()
     assert np.mean([m.auc for m in measured]) == pytest.approx(auc, abs=3e-3)
@@ -157,14 +157,14 @@ def test_the_closed_form_is_that_of_many_people() -> None:
     assert tars.mean() == pytest.approx(tar, abs=0.04)
 
 
-def test_intervals_hold_the_truth_in_a_few_sets() -> None:
+def test_coverage_in_a_few_sets() -> None:
     """The short form of the check below: 40 sets, where 95 % may look like 85 %."""
     for measured in coverage(40, replicates=60):
         assert measured.held >= 0.85
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_coverage_equals_the_level() -> None:
     for measured in coverage(500):
         assert 0.92 <= measured.held <= 0.98
 
@@ -178,8 +178,8 @@ def test_wrong_use() -> None:
     with pytest.raises(InputError, match="at least 5"):
         bootstrap(tied_pairs(0, people=3))
     with pytest.raises(InputError, match="scores for"):
-        paired_difference(pairs, [0.1])
+        paired_bootstrap(pairs, [0.1])
     with pytest.raises(InputError, match="not finite"):
-        paired_difference(pairs, np.full(len(pairs), np.nan))
+        paired_bootstrap(pairs, np.full(len(pairs), np.nan))
     with pytest.raises(InputError, match="its photos are of anna and bob"):
         scored_pairs([0.1, 0.2], [True, False], ["anna", "anna"], ["bob", "bob"])

@@ -1,4 +1,4 @@
-"""The nearest neighbours against sorting the whole matrix of scores, ties and all."""
+"""Nearest neighbors against sorting the whole score matrix, ties included."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from likewise.distances import Cosine, Distance, Dot, Mahalanobis, Minkowski
 from likewise.errors import InputError
-from likewise.evaluation.nearest import neighbors
-from likewise.evaluation.nearest import tiles as score_tiles
+from likewise.evaluation.nearest import neighbors, score_blocks
 from likewise.evaluation.nearest.neighbors import nearest, nearest_others
 from tests.evaluation.grids import VECTORS
 
@@ -34,9 +33,9 @@ def by_sorting(scores: np.ndarray, k: int, own: np.ndarray | None) -> np.ndarray
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_tiles, "GALLERY_ROWS", 5)
-    monkeypatch.setattr(score_tiles, "QUERY_ROWS", 3)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_blocks, "GALLERY_ROWS", 5)
+    monkeypatch.setattr(score_blocks, "QUERY_ROWS", 3)
 
 
 @pytest.mark.parametrize("distance", EXACT, ids=lambda d: d.name)
@@ -52,14 +51,14 @@ def test_against_sorting(
     q, g = np.array(queries, np.float32), np.array(gallery, np.float32)
     scores = distance.score_pairwise(q.astype(np.float64), g.astype(np.float64)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_tiles, "GALLERY_ROWS", 5)
-        patch.setattr(score_tiles, "QUERY_ROWS", 3)
+        patch.setattr(score_blocks, "GALLERY_ROWS", 5)
+        patch.setattr(score_blocks, "QUERY_ROWS", 3)
         found = nearest(q, g, k, distance=distance)
     np.testing.assert_array_equal(found.rows, by_sorting(scores, k, None))
     np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, found.rows, axis=1))
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("distance", ROUNDED, ids=lambda d: d.name)
 def test_rounded_distances_against_sorting(distance: Distance) -> None:
     random = np.random.default_rng(0)
@@ -79,7 +78,7 @@ def test_the_own_row_is_left_out_and_its_duplicates_stay(
     g = np.array(gallery, np.float32)
     own = np.arange(len(g))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_tiles, "GALLERY_ROWS", 5)
+        patch.setattr(score_blocks, "GALLERY_ROWS", 5)
         found = nearest(g, g, k, distance=Minkowski(1), own_rows=own)
     scores = Minkowski(1).score_pairwise(g, g)
     np.testing.assert_array_equal(found.rows, by_sorting(scores, min(k, len(g) - 1), own))
@@ -89,22 +88,22 @@ def test_the_own_row_is_left_out_and_its_duplicates_stay(
 def test_each_pair_scored_once_gives_the_same(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(k)
     g = random.integers(-2, 3, (1_100, 3)).astype(np.float32)
-    monkeypatch.setattr(score_tiles, "MUTUAL_ROWS", 500)
+    monkeypatch.setattr(score_blocks, "SYMMETRIC_ROWS", 500)
     for distance in EXACT:
         found = nearest_others(g, k, distance=distance)
         expected = nearest(g, g, k, distance=distance, own_rows=np.arange(len(g)))
         np.testing.assert_array_equal(found.rows, expected.rows)
         np.testing.assert_array_equal(found.scores, expected.scores)
-    with pytest.raises(InputError, match="k: 1 of 0"):
+    with pytest.raises(InputError, match="only one row"):
         nearest_others(g[:1], 1)
 
 
 @pytest.mark.parametrize("distance", [Cosine(), Dot(), Minkowski(2)], ids=lambda d: d.name)
-def test_equal_rows_score_alike_wherever_they_lie(
+def test_equal_rows_get_equal_scores_at_any_position(
     distance: Distance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(score_tiles, "GALLERY_ROWS", 700)
-    monkeypatch.setattr(score_tiles, "MUTUAL_ROWS", 600)
+    monkeypatch.setattr(score_blocks, "GALLERY_ROWS", 700)
+    monkeypatch.setattr(score_blocks, "SYMMETRIC_ROWS", 600)
     random = np.random.default_rng(0)
     place = random.integers(0, 400, 1_003)  # of each row among 400 vectors
     g = random.normal(size=(400, 64)).astype(np.float32)[place]
@@ -159,14 +158,14 @@ def test_cosines_never_pass_one() -> None:
     assert found.scores.max() <= 1.0
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 def test_a_query_without_an_own_row_sees_all() -> None:
     g = np.arange(12, dtype=np.float32)[:, None]
     found = nearest(g[[4, 4]], g, 1, distance=Minkowski(2), own_rows=[4, -1])
     assert found.rows.tolist() == [[3], [4]]
 
 
-def test_minus_zero_is_zero() -> None:
+def test_minus_zero_equals_zero() -> None:
     found = nearest([[1.0]], [[-0.0], [0.0], [-0.0]], 3, distance=Dot())
     assert found.rows.tolist() == [[0, 1, 2]]
 
@@ -179,7 +178,7 @@ def test_memory_mapped(tmp_path: object) -> None:
     np.testing.assert_array_equal(nearest(g[:5], mapped, 3).rows, nearest(g[:5], g, 3).rows)
 
 
-def test_scores_come_back_from_their_keys() -> None:
+def test_keys_keep_the_scores() -> None:
     import torch
 
     scores = torch.tensor([[-1.5, 0.0, -1e-30, 3e38, 1e-30, -3e38]])
@@ -194,11 +193,11 @@ def test_scores_come_back_from_their_keys() -> None:
         ([[1.0]], [[1.0], [math.nan]], 1, None, "gallery: row 1 is not finite"),
         ([[1.0], [0.0]], [[1.0]], 1, None, "queries: row 1 is zero"),
         ([[1.0]], [[1.0]], 0, None, "at least 1"),
-        ([[1.0]], [[1.0]], 1, [0], "k: 1 of 0 rows"),
+        ([[1.0]], [[1.0]], 1, [0], "only one row"),
         ([[1.0]], [[1.0], [2.0]], 1, [2], "own_rows: must be -1 or a row"),
         ([[1.0]], [[1.0], [2.0]], 1, [0.5], "own_rows: float64"),
-        ([1.0], [[1.0]], 1, None, "are expected"),
-        (["a"], [[1.0]], 1, None, "are expected"),
+        ([1.0], [[1.0]], 1, None, "must be numbers"),
+        (["a"], [[1.0]], 1, None, "must be numbers"),
     ],
 )
 def test_wrong_use(queries: object, gallery: object, k: int, own: object, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Two reports: matched by the names of the pairs, and compared on what both have."""
+"""Two reports: pairs matched by name, and compared on the common ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import likewise
 from likewise.data.embeddings import Embeddings
 from likewise.errors import InputError
 from likewise.evaluation.experiment import Experiment
-from likewise.evaluation.intervals.paired_difference import paired_difference
+from likewise.evaluation.intervals.paired_bootstrap import paired_bootstrap
 from likewise.evaluation.report.comparison import compare_reports, write_comparison
 from likewise.evaluation.report.score_file import read_scores
 from tests.evaluation.test_findings import embedded
@@ -30,7 +30,7 @@ def reports(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "clear", tmp_path / "noisy"
 
 
-def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
+def test_a_score_file_keeps_the_scores(tmp_path: Path) -> None:
     experiment = likewise.evaluate(embedded())
     likewise.write_report(experiment, tmp_path)
     found = read_scores(tmp_path)
@@ -39,20 +39,24 @@ def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
     assert found.pair[0].as_py() == "0.jpg\0001.jpg"
 
 
-def test_the_difference_is_the_paired_one(reports: tuple[Path, Path]) -> None:
+def test_the_difference_is_from_a_paired_bootstrap(reports: tuple[Path, Path]) -> None:
     found = compare_reports(*reports, replicates=60)
     clear = likewise.evaluate(embedded())
     second = read_scores(reports[1]).scores
-    expected = paired_difference(clear.scored_pairs(), second, replicates=60)
+    expected = paired_bootstrap(clear.scored_pairs(), second, replicates=60)
     assert found.difference == expected
     assert found.difference.auc.value == pytest.approx(
         found.measured[0].auc - found.measured[1].auc
     )
     assert found.difference.auc.low > 0
-    assert found.verdict().startswith("clear is better")
+    assert found.verdict().startswith("clear is significantly better")
     back = compare_reports(*reports[::-1], replicates=60)
-    assert back.verdict().startswith("clear is better")
-    assert compare_reports(reports[0], reports[0], replicates=20).verdict().startswith("These")
+    assert back.verdict().startswith("clear is significantly better")
+    assert (
+        compare_reports(reports[0], reports[0], replicates=20)
+        .verdict()
+        .startswith("No significant")
+    )
 
 
 def test_only_shared_pairs_count(reports: tuple[Path, Path], tmp_path: Path) -> None:
@@ -69,7 +73,7 @@ def test_only_shared_pairs_count(reports: tuple[Path, Path], tmp_path: Path) -> 
     assert (found.difference.auc.low, found.difference.auc.high) == (0.0, 0.0)
 
 
-def test_pairs_match_whatever_the_order_of_the_rows_was(tmp_path: Path) -> None:
+def test_pairs_match_in_any_order_of_rows(tmp_path: Path) -> None:
     clear = embedded()
     order = np.random.default_rng(3).permutation(len(clear))
     shuffled = Embeddings(clear.vectors[order], clear.items.take(order))
@@ -81,7 +85,7 @@ def test_pairs_match_whatever_the_order_of_the_rows_was(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.scores[0], found.scores[1], atol=1e-6)
 
 
-def test_a_pair_and_its_reverse_are_one_and_must_agree(tmp_path: Path) -> None:
+def test_a_pair_and_its_reverse_count_once_and_must_agree(tmp_path: Path) -> None:
     experiment = likewise.evaluate(embedded())
 
     def with_first_again(score: float) -> Experiment:
@@ -98,7 +102,7 @@ def test_a_pair_and_its_reverse_are_one_and_must_agree(tmp_path: Path) -> None:
         found = compare_reports(tmp_path / one, tmp_path / other, replicates=20)
         assert found.pairs == len(experiment.scores)
     likewise.write_report(with_first_again(experiment.scores[0] - 0.5), tmp_path / "torn")
-    with pytest.raises(InputError, match=r"torn: '0.jpg' and '1.jpg' are a pair twice, in rows"):
+    with pytest.raises(InputError, match=r"torn: the pair '0.jpg' and '1.jpg' is in rows"):
         compare_reports(tmp_path / "once", tmp_path / "torn")
 
 
@@ -108,7 +112,7 @@ def test_the_page_and_the_json(reports: tuple[Path, Path], tmp_path: Path) -> No
     values = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert [system["report"] for system in values["systems"]] == ["clear", "noisy"]
     assert values["difference"]["auc"]["value"] == found.difference.auc.value
-    assert "clear is better" in page
+    assert "clear is significantly better" in page
     assert page.count("<svg") == 1
     assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page.replace('xlink:href="#', 'x="'))
 

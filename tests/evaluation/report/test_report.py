@@ -1,4 +1,4 @@
-"""The report holds the numbers, the pictures, and nothing from elsewhere."""
+"""The report holds the metrics and the photos, and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_json_and_page_say_the_same(model: Path, photos: Path, tmp_path: Path) -
     assert experiment.settings["embedder"] in page
 
 
-def test_the_page_stands_alone(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_the_page_is_self_contained(model: Path, photos: Path, tmp_path: Path) -> None:
     _, page = write(model, photos, tmp_path)
     assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page.replace('xlink:href="#', 'x="'))
     assert "<script" not in page

@@ -1,4 +1,4 @@
-"""Identification and retrieval over several processes: the numbers of one, bit for bit."""
+"""Identification and retrieval over several processes: bitwise the results of one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from likewise.data.embeddings import Embeddings
 from likewise.distances import Mahalanobis, parse_distance
 from likewise.errors import InputError, LikewiseError
 from likewise.evaluation.experiment import evaluate
-from likewise.evaluation.findings import find_out
+from likewise.evaluation.findings import evaluate_tasks
 from likewise.evaluation.identification import probe_scores
 from likewise.evaluation.identification.closed_set import identification
-from likewise.evaluation.nearest import tiles as score_tiles
+from likewise.evaluation.nearest import score_blocks
 from likewise.evaluation.retrieval import distributed as shared_searches
 from likewise.evaluation.retrieval import metrics as retrieval
 from likewise.evaluation.retrieval.distributed import (
@@ -50,12 +50,12 @@ def together(folder: Path, count: int, step: Callable[[Share], object]) -> list[
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (score_tiles, probe_scores):
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (score_blocks, probe_scores):
         monkeypatch.setattr(module, "GALLERY_ROWS", 24)
-    for module in (score_tiles, shared_searches, retrieval):
+    for module in (score_blocks, shared_searches, retrieval):
         monkeypatch.setattr(module, "QUERY_ROWS", 8)
-    monkeypatch.setattr(score_tiles, "MUTUAL_ROWS", 16)
+    monkeypatch.setattr(score_blocks, "SYMMETRIC_ROWS", 16)
 
 
 def drawn(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -63,10 +63,10 @@ def drawn(name: str) -> tuple[np.ndarray, np.ndarray]:
     return (np.round(vectors) if name == "manhattan" else vectors), labels  # most scores tie
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("count", [2, 3, 7])
 @pytest.mark.parametrize("name", ["cosine", "manhattan", "euclidean"])
-def test_identification_is_that_of_one_process(name: str, count: int, tmp_path: Path) -> None:
+def test_identification_equals_that_of_one_process(name: str, count: int, tmp_path: Path) -> None:
     vectors, labels = drawn(name)
     enrolled = np.arange(len(labels)) % 4 < 2
     enrolled &= labels > 5
@@ -84,11 +84,11 @@ def test_identification_is_that_of_one_process(name: str, count: int, tmp_path: 
     np.testing.assert_array_equal(found.open.det.threshold, alone.open.det.threshold)
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("held", [2**24, 400, 60])
 @pytest.mark.parametrize("count", [2, 3, 7])
 @pytest.mark.parametrize("name", ["cosine", "manhattan", "euclidean"])
-def test_retrieval_is_that_of_one_process(
+def test_retrieval_equals_that_of_one_process(
     name: str, count: int, held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With room for all neighbours the pairs of rows are dealt, else the queries."""
@@ -105,8 +105,8 @@ def test_retrieval_is_that_of_one_process(
     assert found == alone
 
 
-@pytest.mark.usefixtures("small_tiles")
-def test_retrieval_in_a_gallery_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_blocks")
+def test_retrieval_in_a_separate_gallery(tmp_path: Path) -> None:
     vectors, labels = drawn("cosine")
     own = np.where(np.arange(60) % 3 == 0, -1, np.arange(60))
     given = vectors[:60], labels[:60]
@@ -122,7 +122,7 @@ def embedded(count: int = 12, each: int = 4) -> Embeddings:
     return Embeddings(vectors, pa.table({"path": names, "identity": [f"{p:02}" for p in who]}))
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.usefixtures("small_blocks")
 def test_findings_with_searches_of_several_processes(tmp_path: Path) -> None:
     embeddings, tasks = embedded(), ["identification", "retrieval"]
     searches, *others = together(
@@ -130,11 +130,11 @@ def test_findings_with_searches_of_several_processes(tmp_path: Path) -> None:
     )
     assert all(other.identification is None and other.retrieval is None for other in others)
     experiment = evaluate(embeddings)
-    found = find_out(experiment, embeddings, tasks=tasks, seed=4, searches=searches)
-    assert found.to_dict() == find_out(experiment, embeddings, tasks=tasks, seed=4).to_dict()
+    found = evaluate_tasks(experiment, embeddings, tasks=tasks, seed=4, searches=searches)
+    assert found.to_dict() == evaluate_tasks(experiment, embeddings, tasks=tasks, seed=4).to_dict()
 
 
-def test_what_all_see_to_be_impossible_is_told_and_all_go_on(tmp_path: Path) -> None:
+def test_an_impossible_task_is_reported_and_all_processes_continue(tmp_path: Path) -> None:
     embeddings = embedded(6, 1)
     alone = search_together(embeddings, Share())
     found = together(tmp_path, 3, lambda share: search_together(embeddings, share))
@@ -143,7 +143,7 @@ def test_what_all_see_to_be_impossible_is_told_and_all_go_on(tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_wrong_in_one_share_ends_its_process(tmp_path: Path) -> None:
+def test_an_error_in_one_share_ends_its_process(tmp_path: Path) -> None:
     """It does not become a reason, after which the first would wait for this share."""
     embeddings = embedded()
     wrong = Mahalanobis(matrix=np.eye(3, dtype=np.float32))

@@ -70,7 +70,7 @@ def test_against_a_plain_loop(rows: list) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(labelled(1, 6), labelled(2, 12), st.data())
-def test_a_gallery_of_its_own(queries: list, gallery: list, data: st.DataObject) -> None:
+def test_a_separate_gallery(queries: list, gallery: list, data: st.DataObject) -> None:
     (x, labels), (g, among) = apart(queries), apart(gallery)
     own = np.array([data.draw(st.integers(-1, len(g) - 1)) for _ in x])
     expected = by_loop(x @ g.T, labels, among, own)
@@ -136,17 +136,17 @@ def test_singletons_are_left_out_and_counted() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"labels": [0, 0, 0]}, "one class only"),
-        ({"labels": [0, 1, 2]}, "nothing to find"),
+        ({"labels": [0, 0, 0]}, "only one class"),
+        ({"labels": [0, 1, 2]}, "no query has another"),
         ({"labels": [0, 1]}, "labels: .2. labels for 3 rows"),
         ({"ks": [0]}, "ks"),
         ({"ks": []}, "ks"),
         ({"queries": [[1.0], [math.nan], [1.0]]}, "queries: row 1 is not finite"),
         ({"gallery": [[1.0]]}, "gallery_labels: missing"),
-        ({"gallery_labels": [1]}, "belong to a gallery"),
+        ({"gallery_labels": [1]}, "need a gallery"),
         ({"gallery": [[1.0], [1.0]], "gallery_labels": [0, 1], "own_rows": [0, 0, 9]}, "own_rows"),
         ({"gallery": [[1.0], [1.0]], "gallery_labels": [0, 1], "own_rows": [0]}, "own_rows"),
-        ({"gallery": [[1.0], [1.0]], "gallery_labels": [7, 8]}, "nothing to find"),
+        ({"gallery": [[1.0], [1.0]], "gallery_labels": [7, 8]}, "no query has another"),
     ],
 )
 def test_wrong_use(change: dict[str, object], problem: str) -> None:

@@ -1,4 +1,4 @@
-"""All pairs, streamed, against the same listed: exact where all is kept, else within bounds."""
+"""All pairs, streamed, against a list of them: exact if all are kept, else within bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from likewise.errors import InputError
 from likewise.evaluation.intervals.bootstrap import bootstrap
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.intervals.stratified_pairs import pairs_for_bootstrap
-from likewise.evaluation.verification import tiles as pair_tiles
+from likewise.evaluation.verification import pair_blocks
 from likewise.evaluation.verification.all_pairs import AllPairs, verify_all_pairs
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
 
@@ -64,12 +64,12 @@ def test_small_sets_with_ties_are_as_listed(seed: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cosine", "euclidean"])
-def test_tiles_are_put_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_blocks_does_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = people(40, 5, 6)
     expected = listed(vectors, labels, parse_distance(name))
     for rows, columns in ((7, 11), (64, 3), (1000, 1000)):
-        monkeypatch.setattr(pair_tiles, "ROWS", rows)
-        monkeypatch.setattr(pair_tiles, "COLUMNS", columns)
+        monkeypatch.setattr(pair_blocks, "ROWS", rows)
+        monkeypatch.setattr(pair_blocks, "COLUMNS", columns)
         found = verify_all_pairs(vectors, labels, distance=parse_distance(name), fars=FARS)
         same_numbers(found.measured, expected)
         pairs = set(zip(found.genuine_left.tolist(), found.genuine_right.tolist(), strict=True))
@@ -94,10 +94,10 @@ def within_its_bounds(found: AllPairs, expected: Verification) -> None:
 
 @pytest.mark.parametrize("keep", [1, 10, 300, 5000])
 @pytest.mark.parametrize("bins", [16, 2**20])
-def test_what_is_not_kept_is_within_its_bound(
+def test_errors_are_within_their_bounds(
     keep: int, bins: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("histogram", "all_pairs"):
+    for module in ("top_pairs", "all_pairs"):
         monkeypatch.setattr(f"likewise.evaluation.verification.{module}.BINS", bins)
     vectors, labels = people(50, 4, 5)
     found = verify_all_pairs(vectors, labels, fars=FARS, keep=keep)
@@ -127,7 +127,7 @@ def test_ties_at_the_cut_stay_together(seed: int, keep: int) -> None:
     assert len(found.nearest_scores) <= keep
 
 
-def test_a_sample_of_the_pairs_gives_the_intervals_of_all() -> None:
+def test_stratified_pairs_give_the_intervals_of_all_pairs() -> None:
     vectors, labels = people(60, 4, 5)
     pairs = draw_pairs(labels)
     left, right = np.asarray(pairs.left), np.asarray(pairs.right)
@@ -154,7 +154,7 @@ def test_a_sample_of_the_pairs_gives_the_intervals_of_all() -> None:
         ([[1.0, 0.0], [0.0, 1.0]], [0, 1], "no identity has two"),
         ([[1.0, 0.0], [np.nan, 1.0], [1.0, 1.0]], [0, 0, 1], "row 1 is not finite"),
         ([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]], [0, 0, 1], "row 1 is zero"),
-        ([[1.0, 0.0]], [0, 1], "are expected"),
+        ([[1.0, 0.0]], [0, 1], "must be"),
     ],
 )
 def test_wrong_use(vectors: list[list[float]], labels: list[int], problem: str) -> None:

@@ -1,4 +1,4 @@
-"""All pairs over several processes: the numbers of one, bit for bit, ties included."""
+"""All pairs over several processes: bitwise the results of one, ties included."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from likewise.distances import parse_distance
-from likewise.evaluation.verification import tiles as pair_tiles
+from likewise.evaluation.verification import pair_blocks
 from likewise.evaluation.verification.all_pairs import AllPairs, verify_all_pairs
 from likewise.evaluation.verification.distributed import verify_all_pairs_together
 from likewise.shares import Share
@@ -61,8 +61,8 @@ def same_to_the_last_bit(found: AllPairs, alone: AllPairs) -> None:
 def test_several_processes_find_what_one_finds(
     name: str, keep: int, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_tiles, "ROWS", 16)
-    monkeypatch.setattr(pair_tiles, "COLUMNS", 24)
+    monkeypatch.setattr(pair_blocks, "ROWS", 16)
+    monkeypatch.setattr(pair_blocks, "COLUMNS", 24)
     vectors, labels = people(30, 4, 5)
     if name == "manhattan":  # whole numbers: most scores tie
         vectors = np.round(vectors)
@@ -72,7 +72,7 @@ def test_several_processes_find_what_one_finds(
     same_to_the_last_bit(found, alone)
 
 
-def test_more_processes_than_tiles(tmp_path: Path) -> None:
+def test_more_processes_than_blocks(tmp_path: Path) -> None:
     vectors, labels = people(5, 3, 4)
     alone = verify_all_pairs(vectors, labels)
     same_to_the_last_bit(together(tmp_path, 3, vectors, labels), alone)

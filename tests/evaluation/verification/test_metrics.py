@@ -85,13 +85,13 @@ def test_scores_of_two_normal_distributions_give_the_textbook_rates() -> None:
     assert found.at(1e-4).tar is not None
 
 
-def test_a_far_that_cannot_be_measured_is_said_to_be() -> None:
+def test_a_far_that_cannot_be_measured_gives_none() -> None:
     found = verification([0.9, 0.8] + [0.1] * 99, [True, True] + [False] * 99, (1e-2, 1e-1))
     assert found.at(1e-2).tar is None
     assert found.at(1e-1).tar == 1.0
 
 
-def test_an_impostor_on_top_leaves_nothing_at_a_small_far() -> None:
+def test_an_impostor_with_the_highest_score_leaves_no_tar_at_a_small_far() -> None:
     found = verification([0.9, 0.9, 0.5, 0.1], [False, False, True, True], (0.5,))
     entry = found.at(0.5)
     assert (entry.tar, entry.far) == (0.0, 0.0)
@@ -131,7 +131,7 @@ def test_the_best_threshold_against_trying_all(pairs: list[tuple[float, bool]]) 
     )
 
 
-def test_where_scores_say_nothing_accepting_all_or_none_is_best() -> None:
+def test_with_random_scores_accepting_all_or_none_is_best() -> None:
     """Nine in ten are of one kind and the scores are the wrong way round: .9, not .1 to .8."""
     scores = np.tile(np.arange(10) / 10, 2)
     fold = np.repeat([0, 1], 10)
@@ -148,14 +148,14 @@ def test_where_scores_say_nothing_accepting_all_or_none_is_best() -> None:
         ([0.1, 0.2, 0.3, 0.4], [0, 0, 1], "fold: shape"),
     ],
 )
-def test_folds_refuse_what_is_no_number(scores: list[float], fold: list[int], problem: str) -> None:
+def test_wrong_folds(scores: list[float], fold: list[int], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         fold_accuracy(scores, [True, False, True, False], fold)
 
 
 @settings(deadline=None)
 @given(SCORED, st.sampled_from([1.0, 0.5, 0.25, 0.05, 0.013]))
-def test_tar_is_there_at_a_far_that_was_not_asked_for(
+def test_tar_at_a_far_that_was_not_requested(
     pairs: list[tuple[float, bool]], target: float
 ) -> None:
     scores, same = zip(*pairs, strict=True)
@@ -165,7 +165,7 @@ def test_tar_is_there_at_a_far_that_was_not_asked_for(
 
 
 def test_a_far_outside_its_range_has_no_entry() -> None:
-    with pytest.raises(InputError, match="far: must be in"):
+    with pytest.raises(InputError, match="far: 1.5; must be a number above 0"):
         verification([0.1, 0.2], [True, False]).at(1.5)
 
 

@@ -43,17 +43,19 @@ def test_the_detection_cost_against_trying_every_threshold(
 
 @settings(deadline=None)
 @given(SCORED)
-def test_the_det_is_scikit_learns(pairs: list[tuple[float, bool]]) -> None:
+def test_the_det_equals_that_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
     scores, same = zip(*pairs, strict=True)
     found = det(roc(scores, same))
+    fmr = found.false_positive
     fpr, fnr, threshold = det_curve(same, scores)
     for a, b, t in zip(fpr, fnr, threshold, strict=True):
         rows = np.flatnonzero(found.threshold == t)
         if len(rows):
-            assert (found.fmr[rows[0]], found.fnmr[rows[0]]) == pytest.approx((a, b))
-    inside = (found.fmr > 0) & (found.fmr < 1)
-    np.testing.assert_allclose(norm.cdf(found.fmr_deviate[inside]), found.fmr[inside])
-    assert found.fnmr_deviate[0] == math.inf
+            assert (fmr[rows[0]], found.false_negative[rows[0]]) == pytest.approx((a, b))
+    inside = (fmr > 0) & (fmr < 1)
+    fmr_deviate, fnmr_deviate = found.deviates()
+    np.testing.assert_allclose(norm.cdf(fmr_deviate[inside]), fmr[inside])
+    assert fnmr_deviate[0] == math.inf
 
 
 @settings(deadline=None)

@@ -1,1 +1,1 @@
-"""From a score to a probability, and how good that probability is."""
+"""Calibration of scores to probabilities, and its evaluation."""

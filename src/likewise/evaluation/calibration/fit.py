@@ -1,8 +1,8 @@
-"""Fitting what a score means: the probability of the same person, and thresholds at a named FMR.
+"""Calibration: fits the probability of the same person to scores, and thresholds at a given FMR.
 
-The fit is to the log-likelihood ratio, which is the embedder's own; the prior, which is the
-place's, comes in when a probability is asked for. So genuine and impostor pairs weigh the same in
-it, however many there are of each.
+The fit is to the log-likelihood ratio, which depends on the embedder only. The prior, which depends
+on the application, is applied when a probability is computed. So genuine and impostor pairs have
+the same total weight in the fit, whatever their numbers.
 
 Sources: Platt, Probabilistic outputs for support vector machines, 1999 (the logistic map and its
 smoothed targets); Zadrozny and Elkan, Transforming classifier scores into accurate multiclass
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_number
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.pairs import draw_pairs
 from likewise.distances.resolution import all_alike, mean_cosine
@@ -25,7 +26,7 @@ from likewise.errors import InputError, one_of
 from likewise.evaluation.intervals.bootstrap import Intervals, bootstrap
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification
-from likewise.evaluation.verification.roc import checked_scores
+from likewise.evaluation.verification.roc import checked_scores, too_few
 from likewise.models.calibration import METHODS, Calibration
 from likewise.models.operating_point import OperatingPoint
 
@@ -42,27 +43,31 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-LIMIT = 200_000  # pairs of each kind: more do not move a curve of two numbers
+LIMIT = 200_000  # pairs of each kind: more do not change a curve with two parameters
 DEFAULT_FMR = 1e-3
 
 
 class NotRising(InputError):
-    """Same-person pairs do not score higher than others."""
+    """Genuine pairs do not score higher than impostor pairs."""
 
-    def __init__(self, told: str = "same-person pairs do not score higher than others") -> None:
-        super().__init__(f"calibration: {told}, so no rising map from score to probability fits")
+    def __init__(
+        self, reason: str = "genuine pairs do not score higher than impostor pairs"
+    ) -> None:
+        super().__init__(
+            f"calibration: {reason}, so no increasing map from score to probability fits"
+        )
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What calibrating found.
+    """The result of a calibration.
 
     Args:
-        calibration: score to probability; None where scores do not rise with likeness, as of a
-            network that has learned nothing yet.
-        points: the thresholds at every FMR that the pairs can show, largest FMR first.
-        chosen: the one that decides by default; None if not even 1e-1 can be shown.
-        measured: the verification numbers of the same pairs.
+        calibration: from score to probability; None if genuine pairs do not score higher, as with
+            an untrained network.
+        points: the thresholds at every FMR that the pairs can measure, largest FMR first.
+        chosen: the default operating point; None if no FMR can be measured.
+        measured: the verification metrics of the same pairs.
         intervals: their confidence intervals; None with fewer than five identities.
     """
 
@@ -76,12 +81,12 @@ class Calibrated:
 def fit_calibration(scores: ArrayLike, same: ArrayLike, *, method: str = "logistic") -> Calibration:
     """Fit the map from score to log-likelihood ratio.
 
-    ``logistic`` has two numbers, needs few pairs, and goes on beyond the scores that it saw.
-    ``isotonic`` follows any rising shape, needs thousands of pairs, and stays level beyond.
+    ``logistic`` has two parameters, needs few pairs, and extrapolates beyond the scores seen.
+    ``isotonic`` fits any increasing shape, needs thousands of pairs, and is constant beyond them.
 
     Args:
-        scores: [N], higher for more alike.
-        same: bool [N].
+        scores: [N], higher for more similar.
+        same: bool [N], whether the pair shows one person.
         method: ``logistic`` or ``isotonic``.
 
     Raises:
@@ -105,14 +110,14 @@ def fit_calibration(scores: ArrayLike, same: ArrayLike, *, method: str = "logist
 def operating_points(
     measured: Verification, intervals: Intervals | None = None
 ) -> tuple[OperatingPoint, ...]:
-    """A point for each FAR that was asked for and can be measured, largest FAR first."""
+    """An operating point for each FAR that was requested and can be measured, largest first."""
     points = []
     for entry in sorted(measured.tar_at_far, key=lambda entry: -entry.target):
         if entry.threshold is None or entry.tar is None or entry.far is None:
             continue
-        ranges = intervals.at(entry.target) if intervals is not None else None
-        far = ranges.far if ranges is not None else None
-        limit = ranges.threshold if ranges is not None else None
+        at_far = intervals.at(entry.target) if intervals is not None else None
+        far = at_far.far if at_far is not None else None
+        limit = at_far.threshold if at_far is not None else None
         points.append(
             OperatingPoint(
                 threshold=entry.threshold,
@@ -137,13 +142,13 @@ def calibrate_pairs(
     replicates: int = 1000,
     seed: int = 0,
 ) -> Calibrated:
-    """Fit a calibration, and measure thresholds with their intervals, on scored pairs.
+    """Fit a calibration to scored pairs, and measure thresholds with confidence intervals.
 
     Args:
         pairs: with their identities.
         fars: the FMRs to measure; ``fmr`` is added.
-        fmr: which of them decides by default; if too few impostor pairs can show it, the next
-            larger one that can be shown.
+        fmr: of the default operating point; if there are too few impostor pairs for it, the next
+            larger one that can be measured.
         method: see ``fit_calibration``.
         replicates: see ``bootstrap``.
         seed: see ``bootstrap``.
@@ -181,16 +186,19 @@ def calibrate(
     replicates: int = 1000,
     seed: int = 0,
 ) -> Calibrated:
-    """Calibrate an embedder on labelled people that it was not trained on; it keeps the result.
+    """Calibrate an embedder on labelled people that it was not trained on.
+
+    Sets ``calibration``, ``operating_points`` and ``operating_point`` of the embedder; save it to
+    keep them.
 
     Args:
-        embedder: gets ``calibration``, ``operating_points`` and ``operating_point``; save it.
-        embeddings: of the people's photos, made by it, with identities.
-        fmr: see ``calibrate_pairs``; one that the pairs cannot show is refused here.
+        embedder: to calibrate.
+        embeddings: of the people's photos, made by this embedder, with identities.
+        fmr: see ``calibrate_pairs``; here, too few impostor pairs for it are an error.
         method: see ``fit_calibration``.
-        limit: the most pairs of each kind.
+        limit: the most genuine and the most impostor pairs; more are sampled.
         replicates: see ``bootstrap``.
-        seed: draws pairs, where there are more, and the bootstrap.
+        seed: of the sample and the bootstrap.
 
     Raises:
         InputError: another embedder made the embeddings; too few impostor pairs for ``fmr``;
@@ -209,15 +217,14 @@ def calibrate(
     pairs = draw_pairs(embeddings.labels, limit=limit, seed=seed)
     left, right = np.asarray(pairs.left), np.asarray(pairs.right)
     impostor = int((~pairs.same).sum())
-    if not 0 < fmr <= 1:
-        raise InputError(f"fmr: must be in (0, 1]; got {fmr}")
-    if fmr * impostor < 1 - 1e-9:
+    check_number("fmr", fmr, above=0, most=1)
+    if too_few(fmr, impostor):
         raise InputError(
-            f"fmr: {impostor:,} pairs of different people cannot show an FMR of {fmr:g}; "
-            f"at least {round(1 / fmr):,} are needed, so ask for {1 / impostor:.1g} or more"
+            f"fmr: {impostor:,} impostor pairs cannot show an FMR of {fmr:g}, which needs "
+            f"{round(1 / fmr):,} or more; use {1 / impostor:.1g} or more"
         )
     if all_alike(mean_cosine(embeddings.vectors)):
-        raise NotRising("the model answers all photos alike, closer than float32 can tell apart")
+        raise NotRising("the model gives all photos the same embedding within float32 precision")
     scores = pair_scores(embeddings.vectors, left, right)
     labels = embeddings.labels
     found = calibrate_pairs(
@@ -238,14 +245,14 @@ def calibrate(
 def _logistic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     from sklearn.linear_model import LogisticRegression
 
-    # On a scale of its own, so that the solver's tolerance fits any distance's scores.
+    # Standardized, so that the solver's tolerance suits the scores of any distance.
     middle, spread = float(values.mean()), float(values.std())
     if spread == 0:
         raise NotRising
     scaled = (values - middle) / spread
     genuine, impostor = int(truth.sum()), int((~truth).sum())
-    # Platt's targets: as if each kind had one pair more, of the other kind. Every pair is given
-    # both answers, weighed by them, so that scores that part the kinds fully have a finite fit.
+    # Platt's targets: as if each kind had one more pair, with the other answer. Every pair gets
+    # both answers, weighted by its target, so that fully separated scores have a finite fit.
     yes = np.where(truth, (genuine + 1) / (genuine + 2), 1 / (impostor + 2))
     share = np.where(truth, 0.5 / genuine, 0.5 / impostor) * len(values)
     solver = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
@@ -266,7 +273,7 @@ def _isotonic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     from sklearn.isotonic import IsotonicRegression
 
     genuine, impostor = int(truth.sum()), int((~truth).sum())
-    # One pair of each kind more at either end: no score is ever certain, as in Laplace's rule.
+    # One more pair of each kind at either end, so that no score is ever certain (Laplace's rule).
     ends = np.array([values.min(), values.max()])
     scores = np.concatenate([values, ends, ends])
     same = np.concatenate([truth, [True, True, False, False]])

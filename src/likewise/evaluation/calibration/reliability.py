@@ -1,4 +1,4 @@
-"""How good probabilities are: Cllr, what of it is calibration, and the reliability diagram.
+"""The quality of calibrated probabilities: Cllr, its calibration loss, and the reliability diagram.
 
 Sources: Brümmer and du Preez, Application-independent evaluation of speaker detection, 2006
 (Cllr, and its minimum by pool-adjacent-violators); Guo et al., On calibration of modern neural
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.errors import InputError
+from likewise.arguments import check_count, check_number
 from likewise.evaluation.verification.roc import checked_scores
 from likewise.models.calibration import Calibration
 
@@ -23,15 +23,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The pairs whose probability fell between two limits.
+    """The pairs with a probability between two limits.
 
     Args:
         low: the lower limit.
         high: the upper limit.
-        predicted: their mean probability; None where there is no pair.
-        observed: the share of them that show one person; None likewise.
-        genuine: how many of them do.
-        impostor: how many do not.
+        predicted: their mean probability; None if there is no pair.
+        observed: the share of genuine pairs among them; None if there is no pair.
+        genuine: the number of genuine pairs.
+        impostor: the number of impostor pairs.
     """
 
     low: float
@@ -44,14 +44,14 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How well probabilities hold.
+    """The quality of calibrated probabilities.
 
     Args:
-        cllr: the cost of the log-likelihood ratios, in bits: 0 is perfect, 1 is knowing nothing.
-        min_cllr: what it would be with the best rising map of the scores: what the scores
-            themselves lack. The rest, ``cllr - min_cllr``, is the calibration's.
-        prior: of "same", in the diagram.
-        bins: the reliability diagram.
+        cllr: the cost of the log-likelihood ratios in bits: 0 is perfect, 1 is no information.
+        min_cllr: the cost with the best increasing map of the scores, which is the discrimination
+            loss. The rest, ``cllr - min_cllr``, is the calibration loss.
+        prior: the prior probability of a genuine pair, in the diagram.
+        bins: of the reliability diagram.
         expected_error: the mean of ``|observed - predicted|`` over the pairs (ECE).
     """
 
@@ -82,11 +82,11 @@ def cllr(ratios: ArrayLike, same: ArrayLike) -> float:
 
 
 def min_cllr(scores: ArrayLike, same: ArrayLike) -> float:
-    """Cllr after the best rising map of these very scores; it may be infinitely sure.
+    """Cllr after the best increasing map of these scores, which may give infinite ratios.
 
     Args:
-        scores: [N], higher for more alike.
-        same: bool [N].
+        scores: [N], higher for more similar.
+        same: bool [N], whether the pair shows one person.
 
     Raises:
         InputError: see ``checked_scores``.
@@ -95,7 +95,7 @@ def min_cllr(scores: ArrayLike, same: ArrayLike) -> float:
 
     values, truth = checked_scores(scores, same)
     weight = np.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
-    # Ties share one value, as one score can have one meaning only.
+    # Ties get one value, since equal scores must map to equal ratios.
     _, place = np.unique(values, return_inverse=True)
     total = np.bincount(place, weights=weight)
     share = np.bincount(place, weights=weight * truth) / total
@@ -115,14 +115,14 @@ def reliability(
     prior: float = 0.5,
     bins: int = 10,
 ) -> Reliability:
-    """Judge a calibration on pairs that it was not fitted on.
+    """Evaluate a calibration on pairs that it was not fitted on.
 
     Args:
-        calibration: to be judged.
-        scores: [N], higher for more alike.
-        same: bool [N].
-        prior: the pairs are weighed so that this share of them is genuine.
-        bins: of equal width in probability.
+        calibration: to evaluate.
+        scores: [N], higher for more similar.
+        same: bool [N], whether the pair shows one person.
+        prior: pairs are weighted so that this share of them is genuine.
+        bins: their number, of equal width in probability.
 
     Raises:
         InputError: see ``checked_scores``; the prior is not in (0, 1), or there is no bin.
@@ -136,8 +136,8 @@ def reliability(
         (0.105, 0.0, 1)
     """
     values, truth = checked_scores(scores, same)
-    if bins < 1:
-        raise InputError(f"bins: must be at least 1; got {bins}")
+    check_count("bins", bins)
+    check_number("prior", prior, above=0, below=1)
     found = calibration.probabilities(values, prior)
     weight = np.where(truth, prior / truth.sum(), (1 - prior) / (~truth).sum())
     place = np.minimum((found * bins).astype(np.int64), bins - 1)

@@ -1,1 +1,1 @@
-"""Identification: closed set, open set, MegaFace, templates."""
+"""Identification: closed set, open set, MegaFace, and pooled templates."""

@@ -1,4 +1,4 @@
-"""Identification: whose face is it, of all in the gallery? CMC and rank-k, open and closed set."""
+"""Identification: which identity of the gallery is it? Closed set (CMC, rank-k) and open set."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from likewise.distances import Distance
 from likewise.errors import InputError
 from likewise.evaluation.identification.open_set import FPIRS, OpenSet, open_set
 from likewise.evaluation.identification.probe_scores import ProbeScores, probe_scores
+from likewise.evaluation.inputs import check_counts
 
 __all__ = [
     "RANKS",
@@ -28,13 +29,13 @@ RANKS = (1, 5, 10, 20)
 
 @dataclass(frozen=True)
 class ClosedSet:
-    """The numbers of closed-set identification: of mated probes alone.
+    """The results of closed-set identification, over mated probes only.
 
     Args:
-        mated: probes with a mate in the gallery, over which all is averaged.
+        mated: probes with a mate in the gallery.
         left_out: probes without one.
-        rates: the share of mated probes whose mate comes at rank k or before, for each k asked.
-        cmc: float64 [K], the cumulative match characteristic: the same at every rank 1 … K.
+        rates: for each k requested, the share of mated probes whose mate has rank k or better.
+        cmc: float64 [K], the cumulative match characteristic: this share at every rank 1 … K.
     """
 
     mated: int
@@ -54,14 +55,14 @@ class ClosedSet:
 
 @dataclass(frozen=True)
 class Identification:
-    """An identification experiment.
+    """The results of an identification experiment.
 
     Args:
         identities: in the gallery.
         templates: in the gallery.
         closed: rank-k and CMC, over the mated probes.
-        open: TPIR at FPIR; None where every probe has a mate, so that FPIR cannot be measured.
-        scores: what is known of each probe.
+        open: TPIR at FPIR; None if every probe has a mate, so that FPIR cannot be measured.
+        scores: of each probe.
     """
 
     identities: int
@@ -83,28 +84,27 @@ class Identification:
 def closed_set(scored: ProbeScores, ranks: Sequence[int] = RANKS) -> ClosedSet:
     """CMC and rank-k of the probes whose identity is in the gallery.
 
-    The rank of a mate is 1 + the number of other identities that score at least as high: a tie
-    counts against it. A rank beyond the number of identities is reached by every probe.
+    The rank of a mate is 1 + the number of other identities that score at least as high, so a
+    tie counts against the mate. Every probe reaches a rank beyond the number of identities.
 
     Source: Phillips et al., The FERET evaluation methodology, PAMI 2000.
 
     Args:
         scored: from ``probe_scores``.
-        ranks: the k at which the rate is wanted.
+        ranks: the k of the rates.
 
     Raises:
-        InputError: no probe has a mate; a rank is below 1, or beyond what was told.
+        InputError: no probe has a mate; a rank is below 1, or was not recorded.
     """
     mated = int(scored.mated.sum())
     if mated == 0:
         raise InputError(
             "identification: no probe's identity is in the gallery; are the labels of one kind?"
         )
-    if not ranks or min(ranks) < 1:
-        raise InputError(f"ranks: must be 1 or more; got {list(ranks)}")
-    beyond = [k for k in ranks if scored.limit < k < scored.identities]
-    if beyond:
-        raise InputError(f"ranks: {beyond[0]}; ranks up to {scored.limit} were told")
+    check_counts("ranks", ranks)
+    for k in ranks:
+        if scored.limit < k < scored.identities:
+            raise InputError(f"ranks: {k}; the scores record ranks up to {scored.limit}")
     counts = np.bincount(scored.rank[scored.mated], minlength=scored.limit + 2)
     cmc = np.cumsum(counts[1 : scored.limit + 1]) / mated
     rates = {k: float(cmc[k - 1]) if k <= scored.limit else 1.0 for k in ranks}
@@ -122,13 +122,13 @@ def identification(
     max_rank: int = 1,
     distance: Distance | None = None,
 ) -> Identification:
-    """Identify probes in a gallery, closed set and open set, from one pass over it.
+    """Identify probes in a gallery, closed set and open set, in one pass over the gallery.
 
     Args:
         probes: [P, D], finite; for the cosine not zero.
         probe_labels: [P], numbers or names.
         gallery: [N, D], likewise; may be memory-mapped. No photo may be in both.
-        gallery_labels: [N]; an identity may have several templates, and scores as its best does.
+        gallery_labels: [N]; an identity may have several templates, of which the best counts.
         ranks: see ``closed_set``.
         fpirs: see ``open_set``.
         max_rank: see ``open_set``.
@@ -158,7 +158,7 @@ def identified(
     fpirs: Sequence[float] = FPIRS,
     max_rank: int = 1,
 ) -> Identification:
-    """The numbers of probes that have been scored already.
+    """The results for probes that have been scored already.
 
     Args:
         scored: from ``probe_scores``.

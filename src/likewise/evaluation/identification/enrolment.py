@@ -1,4 +1,4 @@
-"""A gallery and probes drawn from labelled photos: who is enrolled, who is unknown."""
+"""A random split of labelled photos into a gallery and probes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_count, check_number
 from likewise.data.labels import checked_labels
 from likewise.errors import InputError
 
@@ -17,11 +18,11 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Enrolment:
-    """Which photos are enrolled, and which search for them; no photo does both.
+    """The photos of the gallery and the probes; no photo is in both.
 
     Args:
         gallery: rows, int64 ascending.
-        probes: rows, int64 ascending; those of identities that are not enrolled among them.
+        probes: rows, int64 ascending, including those of identities that are not enrolled.
     """
 
     gallery: Rows
@@ -31,20 +32,20 @@ class Enrolment:
 def draw_enrolment(
     labels: ArrayLike, *, templates: int = 1, unknown: float = 0.2, seed: int = 0
 ) -> Enrolment:
-    """Draw a gallery from labelled photos; all the other photos are probes.
+    """Draw a gallery from labelled photos; all other photos become probes.
 
-    A share of the identities stays unknown, so that the open set can be measured; among these are
-    the identities with too few photos to be both enrolled and searched for, as far as they reach.
+    A share of the identities is not enrolled, so that open-set identification can be measured.
+    Identities with too few photos for both gallery and probes are chosen for this first.
 
     Args:
         labels: [N], numbers or names.
         templates: photos of an identity in the gallery.
-        unknown: the share of identities that are not enrolled, 0 to 1; at 0 the identities with
-            too few photos are enrolled with what they have, and have no probe.
-        seed: draws who and which.
+        unknown: the share of identities that are not enrolled, from 0 to below 1; at 0 an
+            identity with too few photos is enrolled with all of them, and has no probe.
+        seed: of the random choice of identities and photos.
 
     Raises:
-        InputError: fewer than one template; a share outside 0 … 1; no identity with more photos
+        InputError: ``templates`` or ``unknown`` is out of range; no identity with more photos
             than templates; fewer than two identities to enrol.
 
     Example:
@@ -55,20 +56,17 @@ def draw_enrolment(
     """
     names = checked_labels(labels, "labels")
     if names.ndim != 1:
-        raise InputError(f"labels: shape {list(names.shape)}; [N] is expected")
-    if templates < 1 or not 0 <= unknown < 1:
-        raise InputError(
-            f"templates, unknown: {templates} and {unknown}; "
-            "at least 1, and a share from 0 to below 1, are expected"
-        )
+        raise InputError(f"labels: shape {list(names.shape)}; must be [N]")
+    check_count("templates", templates)
+    check_number("unknown", unknown, least=0, below=1)
     _, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
     if not len(counts) or counts.max() <= templates:
         raise InputError(
             f"labels: no identity has more than {templates} photos; "
-            "none is left to search with: enrol fewer templates"
+            "no photo is left as a probe: enrol fewer templates"
         )
     random = np.random.default_rng(seed)
-    # Identities without a photo to spare come first, in random order: they cannot be probed for.
+    # Identities without a photo for a probe come first, in random order.
     strangers = np.lexsort((random.random(len(counts)), counts > templates))
     strangers = strangers[: round(unknown * len(counts))]
     enrolled = np.setdiff1d(np.arange(len(counts)), strangers)

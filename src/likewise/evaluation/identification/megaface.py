@@ -1,46 +1,50 @@
-"""MegaFace: is a person still found when a million strangers stand beside them?
+"""MegaFace: is a person still identified among a million distractors?
 
 Challenge 1 (Kemelmacher-Shlizerman et al., The MegaFace benchmark, CVPR 2016). Every photo of a
-person searches for every other photo of that person, one at a time: the gallery is the mate and
-the distractors, never two mates at once. The distractors grow from 10 to a million.
+person is a probe for every other photo of that person, one at a time: the gallery is that one mate
+and the distractors, never two mates at once. The number of distractors grows from 10 to a million.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
-from likewise.evaluation.identification.top_scores import TopScores
-from likewise.evaluation.labelled import checked_rows, label_codes, require_same_dimension
-from likewise.evaluation.nearest.neighbors import NearestSoFar
-from likewise.evaluation.nearest.tiles import score_tiles
+from likewise.evaluation.inputs import check_counts, checked_sides, label_codes
+from likewise.evaluation.nearest.neighbors import TopK
+from likewise.evaluation.nearest.score_blocks import score_blocks
+from likewise.evaluation.verification.roc import ROUNDING
 
 __all__ = ["DISTRACTORS", "MegaFace", "MegaFaceCurve", "MegaFacePoint", "megaface"]
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 DISTRACTORS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-MOST_IMPOSTORS = 2**27  # scores kept to find a threshold: 512 MiB
+MOST_IMPOSTORS = 2**27  # impostor scores kept to find a threshold: 512 MiB
 MOST_SEARCHES = 2**26
 
 
 @dataclass(frozen=True)
 class MegaFacePoint:
-    """The numbers at one count of distractors.
+    """The results at one number of distractors.
 
     Args:
         distractors: how many.
         rates: for each rank k, the share of searches in which fewer than k distractors score at
-            least as high as the mate: a tie counts against it.
-        tar: the largest share of mates accepted while FAR, over all pairs of probe and
-            distractor, stays at or below the one asked for; None where FAR cannot be measured.
-        threshold: the score there.
+            least as high as the mate; a tie counts against the mate.
+        tar: the largest share of mates accepted while FAR, over all pairs of a probe and a
+            distractor, stays at or below the requested one; None if FAR cannot be measured.
+        threshold: the score threshold of ``tar``.
     """
 
     distractors: int
@@ -51,12 +55,12 @@ class MegaFacePoint:
 
 @dataclass(frozen=True)
 class MegaFaceCurve:
-    """The protocol on one list of probes and distractors.
+    """The results for one list of probes and distractors.
 
     Args:
-        probes: photos that search; those that are alone in their identity cannot.
+        probes: photos with a mate; photos that are alone in their identity are left out.
         searches: pairs of a probe and a mate.
-        points: one for each count of distractors, ascending.
+        points: one for each number of distractors, ascending.
     """
 
     probes: int
@@ -66,14 +70,14 @@ class MegaFaceCurve:
 
 @dataclass(frozen=True)
 class MegaFace:
-    """The outcome of the protocol.
+    """The results of the protocol.
 
     Args:
         far: the false accept rate of every ``tar``.
         raw: on all photos.
-        cleaned: without the photos that are listed as noisy; None where no list is given. It is
-            never reported alone.
-        noisy_probes: photos left out of ``cleaned``.
+        cleaned: without the photos listed as noisy; None if no list is given. It is never
+            reported without ``raw``.
+        noisy_probes: the number of probes left out of ``cleaned``.
         noisy_distractors: likewise.
     """
 
@@ -105,27 +109,27 @@ def megaface(
 ) -> MegaFace:
     """Run MegaFace's protocol.
 
-    The sets of distractors are nested: each is the start of one random order. One pass over them
-    scores every probe, and keeps of each only the best, and of all together only as many of the
-    highest scores as FAR needs, so memory does not grow with the distractors.
+    The sets of distractors are nested: each is the beginning of one random order. One pass over
+    the distractors keeps only the top k of each probe and the highest of all scores, which
+    determine the threshold at FAR, so memory does not grow with the distractors.
 
     Args:
         probes: [P, D], finite; for the cosine not zero.
-        labels: [P], whose photo each probe is.
+        labels: [P], the identity of each probe.
         distractors: [N, D], likewise, of other people; may be memory-mapped.
-        counts: how many distractors; those above N are left out, and N itself is taken instead.
-        ranks: the k at which the rate is wanted.
-        far: the false accept rate at which TAR is wanted.
+        counts: the numbers of distractors; those above N are replaced by N.
+        ranks: the k of the rates.
+        far: the false accept rate at which TAR is reported.
         names: [P], the probes' names; needed with ``noisy``.
         distractor_names: [N], likewise.
-        noisy: names of probes that show somebody else, or nobody.
-        noisy_distractors: names of distractors that are unfit, as those that show a probe's
-            person. Both lists make ``cleaned``; its sets are the raw ones without these.
+        noisy: names of probes that show another person, or nobody.
+        noisy_distractors: names of unusable distractors, such as photos of a probe's person.
+            ``cleaned`` leaves out the photos of both lists.
         seed: draws the order of the distractors.
         distance: how to score; the cosine if None.
 
     Raises:
-        InputError: shapes or labels that do not fit, a row that is not finite or zero, no
+        InputError: shapes or labels that do not match, a row that is not finite or zero, no
             identity with two probes, a count or rank below 1, noisy names without names or that
             nobody has, a FAR that would need too many scores.
 
@@ -137,33 +141,29 @@ def megaface(
         (4, 0.75, 1.0)
     """
     distance = distance or Cosine()
-    directions = isinstance(distance, Cosine)
-    wanted = checked_rows(probes, "probes", zero_allowed=not directions)
-    others = checked_rows(distractors, "distractors", zero_allowed=not directions)
-    require_same_dimension(wanted, others, "probes, distractors")
+    wanted, others = checked_sides(probes, distractors, ("probes", "distractors"), distance)
     (people,) = label_codes(("labels", labels, len(wanted)))
-    if not counts or min(counts) < 1 or not ranks or min(ranks) < 1 or not 0 < far <= 1:
-        raise InputError(
-            "counts, ranks, far: counts and ranks from 1, a FAR in (0, 1], are expected"
-        )
+    check_counts("counts", counts)
+    check_counts("ranks", ranks)
+    check_number("far", far, above=0, most=1)
     sizes = sorted({min(count, len(others)) for count in counts})
     order = np.random.default_rng(seed).permutation(len(others))[: sizes[-1]]
     bad = _listed("noisy", noisy, names, len(wanted))
     unfit = _listed("noisy_distractors", noisy_distractors, distractor_names, len(others))
-    asked = _Asked(tuple(ranks), far, distance)
-    raw = asked.curve(wanted, people, others, order, sizes)
+    protocol = _Protocol(tuple(ranks), far, distance)
+    raw = protocol.curve(wanted, people, others, order, sizes)
     cleaned = None
     if bad.any() or unfit.any():
         fit = ~unfit[order]
         left = sorted({int(fit[:size].sum()) for size in sizes} - {0})
         if not left:
             raise InputError("noisy_distractors: every distractor is noisy; none is left")
-        cleaned = asked.curve(wanted[~bad], people[~bad], others, order[fit], left)
+        cleaned = protocol.curve(wanted[~bad], people[~bad], others, order[fit], left)
     return MegaFace(far, raw, cleaned, int(bad.sum()), int(unfit.sum()))
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Protocol:
     ranks: tuple[int, ...]
     far: float
     distance: Distance
@@ -171,55 +171,55 @@ class _Asked:
     def curve(
         self, probes: Vectors, people: Rows, others: Vectors, order: Rows, sizes: list[int]
     ) -> MegaFaceCurve:
-        """One pass over the distractors ``order``, with a stop at each of ``sizes``."""
+        """One pass over the distractors in ``order``, with a point at each of ``sizes``."""
         searching, mate = _mates(people)
         if not len(searching):
-            raise InputError("labels: no identity has two probes, so nobody has a mate to find")
+            raise InputError("labels: no identity has two probes, so no probe has a mate")
         photos, place = np.unique(searching, return_inverse=True)
         scores = _paired(probes, searching, mate, self.distance)
         wanted = probes[photos]
-        accepted = [int(self.far * len(photos) * size * (1 + 1e-12)) for size in sizes]
+        accepted = [int(self.far * len(photos) * size * (1 + ROUNDING)) for size in sizes]
         if accepted[-1] >= MOST_IMPOSTORS:
             raise InputError(
-                f"far: {self.far} of {len(photos) * sizes[-1]:,} pairs is more scores than are "
-                "kept; ask for a smaller one, or fewer distractors"
+                f"far: {self.far} of {len(photos) * sizes[-1]:,} pairs is more scores than fit "
+                "in memory; use a smaller FAR or fewer distractors"
             )
-        best = NearestSoFar(len(photos), max(self.ranks))
+        best = TopK(len(photos), max(self.ranks))
         impostors = TopScores(accepted[-1] + 1)
         points = []
         allowed = dict(zip(sizes, accepted, strict=True))
-        for tile in score_tiles(wanted, others, self.distance, order=order, cuts=sizes):
-            impostors.add(tile.scores)
-            best.add(tile)
-            if tile.rows.stop in allowed and tile.queries.stop == len(wanted):
-                size = tile.rows.stop
+        for block in score_blocks(wanted, others, self.distance, order=order, cuts=sizes):
+            impostors.add(block.scores)
+            best.add(block)
+            if block.rows.stop in allowed and block.queries.stop == len(wanted):
+                size = block.rows.stop
                 rates = self._rates(size, scores, best.scores().numpy()[place])
                 points.append(_point(size, rates, scores, impostors, allowed[size]))
         return MegaFaceCurve(len(photos), len(searching), tuple(points))
 
     def _rates(self, size: int, mates: Vectors, best: Vectors) -> dict[int, float]:
-        """Rank k is reached where the k-th best distractor scores below the mate."""
+        """A search reaches rank k if the k-th best distractor scores below the mate."""
         return {k: float(np.mean(mates > best[:, k - 1])) if k <= size else 1.0 for k in self.ranks}
 
 
 def _point(
     size: int, rates: dict[int, float], mates: Vectors, impostors: TopScores, accepted: int
 ) -> MegaFacePoint:
-    if accepted < 1:  # not even one false accept would be so rare
+    if accepted < 1:  # one false accept would exceed the FAR
         return MegaFacePoint(size, rates, None, None)
     threshold = impostors.above(accepted)
     return MegaFacePoint(size, rates, float(np.mean(mates >= threshold)), threshold)
 
 
 def _mates(people: Rows) -> tuple[Rows, Rows]:
-    """Every ordered pair of two photos of one person, as two lists of rows."""
+    """All ordered pairs of two photos of one person, as two arrays of rows."""
     order = np.argsort(people, kind="stable")
     sizes = np.bincount(people)
     searches = int((sizes * (sizes - 1)).sum())
     if searches > MOST_SEARCHES:
         raise InputError(
             f"labels: {searches:,} pairs of a probe and a mate; at most {MOST_SEARCHES:,}: "
-            "take fewer photos of a person"
+            "use fewer photos of each person"
         )
     starts = np.cumsum(sizes) - sizes
     place = np.arange(len(people)) - np.repeat(starts, sizes)
@@ -243,7 +243,7 @@ def _paired(vectors: Vectors, left: Rows, right: Rows, distance: Distance) -> Ve
 def _listed(
     argument: str, wanted: Collection[str], names: Sequence[str] | None, count: int
 ) -> NDArray[np.bool_]:
-    """Which of ``names`` are in the list."""
+    """Which of ``names`` are listed, bool [count]."""
     if not wanted:
         return np.zeros(count, bool)
     if names is None or len(names) != count:
@@ -257,3 +257,44 @@ def _listed(
             f"the photos are named like {names[0]!r}"
         )
     return found
+
+
+class TopScores:
+    """Keeps the ``most`` highest of all scores added.
+
+    Args:
+        most: how many; memory is a few times this, and one block.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.kept = torch.empty(0)
+        self.parts: list[Tensor] = []
+        self.waiting = 0
+        self.least = -math.inf  # lower scores are not among the highest
+
+    def add(self, scores: Tensor) -> None:
+        """Add scores of any shape."""
+        found = scores[scores >= self.least] if self.least > -math.inf else scores.flatten().clone()
+        self.parts.append(found)
+        self.waiting += len(found)
+        if self.waiting > self.most:
+            self._trim()
+
+    def above(self, accepted: int) -> float:
+        """The lowest float32 threshold that at most ``accepted`` of all scores reach.
+
+        Tied scores are accepted or rejected together, so it may be fewer. ``accepted`` is below
+        ``most``.
+        """
+        self._trim()
+        if len(self.kept) <= accepted:
+            return -math.inf
+        rejected = np.float32(self.kept[accepted].item())
+        return float(np.nextafter(rejected, np.float32(np.inf)))
+
+    def _trim(self) -> None:
+        everything = torch.cat([self.kept, *self.parts])
+        self.parts, self.waiting = [], 0
+        self.kept = everything.topk(min(self.most, len(everything))).values
+        self.least = self.kept[-1].item() if len(self.kept) == self.most else -math.inf

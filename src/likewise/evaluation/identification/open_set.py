@@ -1,10 +1,11 @@
-"""Open-set identification: who is it, if it is anybody we know?
+"""Open-set identification: which identity of the gallery is it, if any?
 
 FPIR, the false positive identification rate, is the share of non-mated probes (people who are not
 in the gallery) whose best candidate scores at the threshold or above. TPIR is the share of mated
-probes whose mate does, and is among the first ``max_rank``; FNIR = 1 - TPIR (Grother and Ngan,
-NIST IR 8009, 2014; Klare et al., IJB-A, CVPR 2015). Pairs of different people say nothing here:
-one stranger meets the whole gallery, and is mistaken by the best of it.
+probes whose mate scores at the threshold or above and is among the first ``max_rank`` candidates;
+FNIR = 1 - TPIR (Grother and Ngan, NIST IR 8009, 2014; Klare et al., IJB-A, CVPR 2015). These rates
+do not follow from the FMR of pairs: a non-mated probe is compared with the whole gallery, and its
+highest score counts.
 """
 
 from __future__ import annotations
@@ -16,28 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
 from likewise.evaluation.identification.probe_scores import ProbeScores
+from likewise.evaluation.verification.roc import ROUNDING, Det, too_few
 
-__all__ = ["FPIRS", "Det", "OpenSet", "TpirAtFpir", "open_set"]
+__all__ = ["FPIRS", "OpenSet", "TpirAtFpir", "open_set"]
 
 Floats = NDArray[np.float64]
 FPIRS = (1e-1, 1e-2, 1e-3)
-
-
-@dataclass(frozen=True)
-class Det:
-    """Detection error trade-off: one point for each distinct score, descending.
-
-    Args:
-        threshold: float64 [T]; the first is infinite (nobody is recognised).
-        fpir: [T], rising from 0 to 1.
-        fnir: [T], falling from 1.
-    """
-
-    threshold: Floats
-    fpir: Floats
-    fnir: Floats
 
 
 @dataclass(frozen=True)
@@ -45,10 +33,10 @@ class TpirAtFpir:
     """The most mates that can be found while FPIR stays at or below ``target``.
 
     Args:
-        target: the FPIR asked for.
+        target: the FPIR requested.
         tpir: the largest TPIR among thresholds with FPIR ≤ target; None if it cannot be measured.
-        fpir: the FPIR there, at most ``target``.
-        threshold: the score from which on a candidate is believed.
+        fpir: the FPIR at that threshold, at most ``target``.
+        threshold: the lowest score at which a candidate is accepted.
     """
 
     target: float
@@ -59,14 +47,14 @@ class TpirAtFpir:
 
 @dataclass(frozen=True)
 class OpenSet:
-    """The numbers of open-set identification.
+    """The results of open-set identification.
 
     Args:
         mated: probes whose identity is in the gallery.
         non_mated: probes whose identity is not.
         max_rank: a mate beyond this rank counts as missed, whatever its score.
-        tpir_at_fpir: one entry for each FPIR asked for.
-        det: the whole curve.
+        tpir_at_fpir: one entry for each FPIR requested.
+        det: the whole curve, FNIR against FPIR.
     """
 
     mated: int
@@ -76,7 +64,7 @@ class OpenSet:
     det: Det
 
     def to_dict(self) -> dict[str, Any]:
-        """For the report's JSON; the curve is left to the plots."""
+        """For the report's JSON, without the curve."""
         return {
             "mated_probes": self.mated,
             "non_mated_probes": self.non_mated,
@@ -95,17 +83,17 @@ class OpenSet:
 
 
 def open_set(scored: ProbeScores, *, fpirs: Sequence[float] = FPIRS, max_rank: int = 1) -> OpenSet:
-    """TPIR at the FPIRs asked for, and the DET.
+    """TPIR at the requested FPIRs, and the DET curve.
 
     Args:
         scored: from ``probe_scores``.
-        fpirs: the false positive identification rates at which TPIR is wanted. One below
-            1/non-mated probes cannot be measured: not even one false alarm would be that rare.
-        max_rank: up to which rank the mate must come.
+        fpirs: the false positive identification rates for which TPIR is reported. A rate below
+            1/non-mated probes cannot be measured, since one false alarm would exceed it.
+        max_rank: the largest rank at which a mate counts as found.
 
     Raises:
-        InputError: there is no mated or no non-mated probe; an FPIR is not in (0, 1]; a rank that
-            was not told.
+        InputError: there is no mated or no non-mated probe; an FPIR is not in (0, 1]; a rank
+            that was not recorded.
 
     Example:
         >>> from likewise.evaluation.identification.probe_scores import probe_scores
@@ -118,12 +106,11 @@ def open_set(scored: ProbeScores, *, fpirs: Sequence[float] = FPIRS, max_rank: i
     mated, non_mated = int(scored.mated.sum()), int((~scored.mated).sum())
     if non_mated == 0:
         raise InputError(
-            "open set: every probe has a mate in the gallery; without strangers there is no FPIR"
+            "open set: every probe has a mate in the gallery; FPIR needs non-mated probes"
         )
     if mated == 0:
         raise InputError("open set: no probe has a mate in the gallery; there is no TPIR")
-    if not 1 <= max_rank <= scored.limit:
-        raise InputError(f"max_rank: {max_rank}; ranks 1 to {scored.limit} were told")
+    check_count("max_rank", max_rank, most=scored.limit)
     found = scored.mate[scored.mated & (scored.rank <= max_rank)].astype(np.float64)
     alarms = scored.best_other[~scored.mated].astype(np.float64)
     curve = _det(found, mated, alarms)
@@ -139,24 +126,24 @@ def _det(found: Floats, mated: int, alarms: Floats) -> Det:
     ]
     return Det(
         threshold=np.concatenate([[np.inf], thresholds]),
-        fpir=np.concatenate([[0.0], accepted[1] / len(alarms)]),
-        fnir=np.concatenate([[1.0], (mated - accepted[0]) / mated]),
+        false_positive=np.concatenate([[0.0], accepted[1] / len(alarms)]),
+        false_negative=np.concatenate([[1.0], (mated - accepted[0]) / mated]),
     )
 
 
 def _tpir_at(curve: Det, target: float, non_mated: int) -> TpirAtFpir:
-    if not 0 < target <= 1:
-        raise InputError(f"fpir: must be in (0, 1]; got {target}")
-    if target * non_mated < 1 - 1e-9:
+    check_number("fpir", target, above=0, most=1)
+    if too_few(target, non_mated):
         return TpirAtFpir(target, None, None, None)
-    point = int(np.searchsorted(curve.fpir, target * (1 + 1e-12), side="right")) - 1
-    if point == 0:  # the best score of all is shared by more strangers than may be accepted
-        # The next float32: scores are of this type, and a threshold between two is rounded away.
+    limit = target * (1 + ROUNDING)
+    point = int(np.searchsorted(curve.false_positive, limit, side="right")) - 1
+    if point == 0:  # more non-mated probes share the highest score than may be accepted
+        # The next float32: scores are float32, so that a threshold between two would be rounded.
         above = np.nextafter(np.float32(curve.threshold[1]), np.float32(np.inf))
         return TpirAtFpir(target, 0.0, 0.0, float(above))
     return TpirAtFpir(
         target,
-        float(1 - curve.fnir[point]),
-        float(curve.fpir[point]),
+        float(1 - curve.false_negative[point]),
+        float(curve.false_positive[point]),
         float(curve.threshold[point]),
     )

@@ -1,4 +1,4 @@
-"""What identification needs to know of each probe, from one pass over the gallery."""
+"""The scores of each probe that identification needs, from one pass over the gallery."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from likewise.arguments import check_count
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
-from likewise.evaluation.labelled import checked_rows, label_codes, require_same_dimension
-from likewise.evaluation.nearest.neighbors import NearestSoFar
-from likewise.evaluation.nearest.tiles import GALLERY_ROWS, Tile, score_tiles
+from likewise.evaluation.inputs import checked_sides, label_codes
+from likewise.evaluation.nearest.neighbors import TopK
+from likewise.evaluation.nearest.score_blocks import GALLERY_ROWS, ScoreBlock, score_blocks
 
 __all__ = ["ProbeScores", "ProbeSearch", "probe_scores"]
 
@@ -23,20 +25,20 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """Each probe against each identity of a gallery.
+    """The scores of each probe against the identities of a gallery.
 
-    An identity with several templates scores as the best of them does.
+    The score of an identity is the highest score of its templates.
 
     Args:
         identities: in the gallery.
         templates: in the gallery.
         mated: bool [P], whether the probe's identity is in the gallery.
         mate: float32 [P], the score of the probe's own identity; -inf without a mate.
-        best_other: float32 [P], the best score of any other identity.
+        best_other: float32 [P], the highest score of any other identity.
         rank: int64 [P], 1 + the number of other identities that score at least as high as the
-            mate (so a tie counts against it, whatever the order); ``limit + 1`` for every rank
-            beyond ``limit``, and without a mate.
-        limit: the largest rank that is told.
+            mate, so a tie counts against the mate; ``limit + 1`` for every rank beyond ``limit``
+            and for probes without a mate.
+        limit: the largest rank that is recorded.
     """
 
     identities: int
@@ -57,19 +59,19 @@ def probe_scores(
     limit: int = 20,
     distance: Distance | None = None,
 ) -> ProbeScores:
-    """Score probes against a gallery, in memory that does not grow with P·N.
+    """Score probes against a gallery; memory does not grow with P·N.
 
     Args:
         probes: [P, D], finite; for the cosine not zero.
         probe_labels: [P], numbers or names.
         gallery: [N, D], likewise; may be memory-mapped.
-        gallery_labels: [N], an identity may have several templates.
-        limit: the largest rank to tell.
+        gallery_labels: [N]; an identity may have several templates.
+        limit: the largest rank to record.
         distance: how to score; the cosine if None.
 
     Raises:
-        InputError: shapes or labels that do not fit, a row that is not finite or zero, a gallery
-            of one identity, a limit below 1.
+        InputError: shapes or labels that do not match, a row that is not finite or zero, a
+            gallery with one identity, a limit below 1.
 
     Example:
         >>> from likewise.evaluation.identification.probe_scores import probe_scores
@@ -84,7 +86,7 @@ def probe_scores(
 
 
 class ProbeSearch:
-    """Probes and a gallery, checked and in order: any stretch of the probes can then be scored.
+    """Checked probes and a gallery sorted by identity: scores any stretch of the probes.
 
     The arguments are those of ``probe_scores``.
 
@@ -103,23 +105,18 @@ class ProbeSearch:
         distance: Distance | None,
     ) -> None:
         self.distance = distance or Cosine()
-        directions = isinstance(self.distance, Cosine)
-        self.wanted = checked_rows(probes, "probes", zero_allowed=not directions)
-        self.rows = checked_rows(gallery, "gallery", zero_allowed=not directions)
-        require_same_dimension(self.wanted, self.rows, "probes, gallery")
+        check_count("ranks", limit)
+        names = "probes", "gallery"
+        self.wanted, self.rows = checked_sides(probes, gallery, names, self.distance)
         codes, self.enrolled = label_codes(
             ("probe labels", probe_labels, len(self.wanted)),
             ("gallery labels", gallery_labels, len(self.rows)),
         )
-        if limit < 1:
-            raise InputError(f"ranks: must be at least 1; got {limit}")
-        # Templates of one identity stand side by side, and never in two blocks.
+        # The templates of an identity are adjacent, and always in one block.
         order = np.argsort(self.enrolled, kind="stable")
         identities, self.starts = np.unique(self.enrolled[order], return_index=True)
         if len(identities) < 2:
-            raise InputError(
-                "gallery labels: one identity only; there is nobody to confuse it with"
-            )
+            raise InputError("gallery labels: only one identity; identification needs two or more")
         self.identities = len(identities)
         self.limit = min(limit, len(identities) - 1)
         self.several = len(identities) < len(self.rows)
@@ -131,12 +128,14 @@ class ProbeSearch:
         self.own = np.where(self.mated, place, -1)
 
     def scored(self, some: slice) -> ProbeScores:
-        """``some`` of the probes against the whole gallery."""
+        """Score ``some`` of the probes against the whole gallery."""
         wanted, mated, own = self.wanted[some], self.mated[some], self.own[some]
         mate = np.full(len(wanted), -math.inf, np.float32)
-        others = NearestSoFar(len(wanted), self.limit)
-        for tile in score_tiles(wanted, self.rows, self.distance, order=self.order, cuts=self.cuts):
-            by_identity = _best_of_each(tile, self.starts) if self.several else tile
+        others = TopK(len(wanted), self.limit)
+        for block in score_blocks(
+            wanted, self.rows, self.distance, order=self.order, cuts=self.cuts
+        ):
+            by_identity = _by_identity(block, self.starts) if self.several else block
             mine, span = own[by_identity.queries], by_identity.rows
             inside = np.flatnonzero((mine >= span.start) & (mine < span.stop))
             columns = mine[inside] - span.start
@@ -157,12 +156,12 @@ class ProbeSearch:
 
 
 def _cuts(starts: Codes, count: int) -> list[int]:
-    """Where blocks of the gallery end, so that no identity is in two of them."""
+    """The ends of the gallery's blocks, such that no identity spans two of them."""
     ends = np.append(starts, count)
     if np.diff(ends).max() > GALLERY_ROWS:
         raise InputError(
             f"gallery: an identity with {int(np.diff(ends).max())} templates; at most "
-            f"{GALLERY_ROWS} are compared one by one: pool them first, with pool_templates"
+            f"{GALLERY_ROWS} are possible: pool them first with pool_templates"
         )
     cuts = [0]
     while count - cuts[-1] > GALLERY_ROWS:
@@ -171,9 +170,9 @@ def _cuts(starts: Codes, count: int) -> list[int]:
     return cuts[1:]
 
 
-def _best_of_each(tile: Tile, starts: Codes) -> Tile:
-    """Columns of one identity become one: their best."""
-    first, last = np.searchsorted(starts, [tile.rows.start, tile.rows.stop])
-    inside = starts[first:last] - tile.rows.start
-    best = np.maximum.reduceat(tile.scores.numpy(), inside, axis=1)
-    return Tile(tile.queries, slice(int(first), int(last)), torch.from_numpy(best))
+def _by_identity(block: ScoreBlock[Tensor], starts: Codes) -> ScoreBlock[Tensor]:
+    """Reduce the columns of each identity to one: their maximum."""
+    first, last = np.searchsorted(starts, [block.rows.start, block.rows.stop])
+    inside = starts[first:last] - block.rows.start
+    best = np.maximum.reduceat(block.scores.numpy(), inside, axis=1)
+    return ScoreBlock(block.queries, slice(int(first), int(last)), torch.from_numpy(best))

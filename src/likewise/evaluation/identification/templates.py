@@ -1,4 +1,4 @@
-"""Templates: what is known of a person from several photos and videos, as one vector (IJB)."""
+"""Templates: several photos and videos of a person pooled into one vector (IJB)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from likewise.data.labels import checked_labels
 from likewise.errors import InputError
-from likewise.evaluation.labelled import checked_rows, label_codes
+from likewise.evaluation.inputs import checked_rows, label_codes
 
 __all__ = ["Templates", "pool_templates"]
 
@@ -38,26 +38,26 @@ def pool_templates(
     flipped: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> Templates:
-    """Pool the features of photos and video frames into templates, as IJB-B and IJB-C ask.
+    """Pool the features of photos and video frames into templates, as IJB-B and IJB-C define.
 
     A feature is summed with that of the mirrored photo, and weighted by the face detector's
     score. Frames of one medium (a video) are averaged, so that a long video counts as one photo;
-    media are summed, and the sum is brought to unit length.
+    media are summed, and the sum is normalized to unit length.
 
     Source: Whitelam et al., IARPA Janus Benchmark-B, CVPR workshops 2017; Maze et al., IARPA
     Janus Benchmark-C, 2018; the weights are those of ArcFace's evaluation.
 
     Args:
-        features: [N, D], not normalised: the length of a feature is part of its weight.
-        templates: [N], the template of each, numbers or names. A photo that is in two templates
-            stands here twice.
-        media: [N], the medium of each; numbers need to be distinct only within a template.
+        features: [N, D], not normalized: the length of a feature is part of its weight.
+        templates: [N], the template of each, numbers or names. A photo in two templates is
+            listed twice.
+        media: [N], the medium of each; needs to be unique only within a template.
         flipped: [N, D], the features of the mirrored photos; left out if None.
         weights: [N], at least 0, such as the detector's score; 1 if None.
 
     Raises:
-        InputError: shapes that do not fit, a value that is not finite, a weight below 0, or a
-            template whose sum is zero; names it.
+        InputError: shapes that do not match, a value that is not finite, a weight below 0, or
+            a template whose sum is zero; names it.
 
     Example:
         >>> from likewise.evaluation.identification.templates import pool_templates
@@ -71,12 +71,12 @@ def pool_templates(
     (medium,) = label_codes(("media", media, count))
     weight = _weights(weights, count)
     names = np.unique(checked_labels(templates, "templates"))
-    # Frames of one medium: (template, medium) as one number.
+    # (template, medium) as one number, to count the frames of each medium.
     _, group, frames = np.unique(
         which * (int(medium.max()) + 1) + medium, return_inverse=True, return_counts=True
     )
     share = (weight / frames[group]).astype(np.float32)
-    # One sparse product: a row for each template, an entry for each photo in it.
+    # Sparse: one row for each template, one entry for each photo in it.
     pooling = csr_array((share, (which, np.arange(count))), shape=(len(names), count))
     sums = pooling @ rows
     if flipped is not None:
@@ -108,5 +108,5 @@ def _weights(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:
         raise InputError(f"weights: shape {list(values.shape)} for {count} features")
     wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(wrong):
-        raise InputError(f"weights: entry {int(wrong[0])} is {values[wrong[0]]}; 0 or more")
+        raise InputError(f"weights: entry {int(wrong[0])} is {values[wrong[0]]}; must be 0 or more")
     return values

@@ -1,1 +1,1 @@
-"""Confidence intervals, and the difference between two systems."""
+"""Bootstrap confidence intervals, of one system and of the difference of two."""

@@ -1,7 +1,7 @@
-"""Confidence intervals by drawing identities anew: pairs that share a person are not independent.
+"""Bootstrap confidence intervals over identities, since pairs that share a person are dependent.
 
-One hard face spoils all the pairs that it is in. Pairs drawn one by one would hide that and give
-intervals that are too narrow; so whole identities are drawn, with all that hangs on them.
+One face that is hard to recognize affects all pairs with it. Resampling pairs would ignore this and
+give intervals that are too narrow, so identities are resampled, each with all of its pairs.
 
 Source: Bolle, Ratha and Pankanti, Error analysis of pattern recognition systems: the subsets
 bootstrap, 2004.
@@ -17,10 +17,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.arguments import check_count, check_number
 from likewise.binomial import clopper_pearson
 from likewise.errors import InputError
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
-from likewise.evaluation.intervals.weighted_metrics import Weighed, WeightedPairs
+from likewise.evaluation.intervals.weighted_metrics import WeightedPairs
 from likewise.evaluation.verification.metrics import FARS
 from likewise.evaluation.verification.roc import too_few
 from likewise.progress import progress
@@ -29,27 +30,30 @@ __all__ = [
     "FarInterval",
     "Interval",
     "Intervals",
-    "at_far",
     "bootstrap",
-    "draws",
-    "interval_of",
-    "require_level",
+    "check_bootstrap",
+    "entry_at_far",
+    "identity_weights",
+    "percentile_interval",
+    "replicated_intervals",
+    "widened_to_binomial",
 ]
 
 Entry = TypeVar("Entry")
+Weights = NDArray[np.int64]
 REPLICATES = 1000
 LEVEL = 0.95
-FEWEST = 5  # identities: below, hardly any draw differs from the others in a way that counts
+FEWEST = 5  # identities: with fewer, the replicates hardly differ
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with the range that holds the truth with the level's confidence.
+    """A value with its confidence interval.
 
     Args:
-        value: as measured, on all the pairs.
-        low: the lower end.
-        high: the upper end.
+        value: as measured, on all pairs.
+        low: the lower limit.
+        high: the upper limit.
     """
 
     value: float
@@ -59,13 +63,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class FarInterval:
-    """What is uncertain at one FAR.
+    """The confidence intervals at one FAR; None if there are too few impostor pairs for it.
 
     Args:
-        target: the FAR asked for.
-        tar: the TAR there; None if so few impostor pairs cannot show that FAR.
-        threshold: the score from which on pairs are accepted; None likewise.
-        far: the FAR that this one threshold, as measured, has among other people; None likewise.
+        target: the FAR requested.
+        tar: the TAR.
+        threshold: the lowest score that is accepted.
+        far: the FAR of the measured threshold, among other people.
     """
 
     target: float
@@ -80,13 +84,13 @@ class Intervals:
 
     Args:
         level: the confidence, such as 0.95.
-        replicates: how many times the identities were drawn.
-        identities: how many there are to draw from.
-        seed: drew them.
+        replicates: of the bootstrap.
+        identities: the number of identities that were resampled.
+        seed: of the resampling.
         auc: see ``Verification``.
         eer: see ``Verification``.
         eer_threshold: see ``Verification``.
-        at_far: one entry for each FAR asked for.
+        at_far: one entry for each FAR requested.
     """
 
     level: float
@@ -102,9 +106,9 @@ class Intervals:
         """The entry for this FAR.
 
         Raises:
-            InputError: no interval was made for it; says for which there is one.
+            InputError: there is no interval at it; names those that exist.
         """
-        return at_far({entry.target: entry for entry in self.at_far}, target)
+        return entry_at_far({entry.target: entry for entry in self.at_far}, target)
 
 
 def bootstrap(
@@ -117,19 +121,18 @@ def bootstrap(
 ) -> Intervals:
     """Percentile intervals of AUC, EER, TAR at FAR and the thresholds, over identities.
 
-    They hold the truth about as often as they promise: of 500 simulated sets of 200 people,
-    93.0 % of the 95 % intervals of AUC did, and 95.2 % of those of TAR
-    (``benchmarks/coverage.py``).
+    Their coverage is close to the level: of 500 simulated sets of 200 people, 93.0 % of the 95 %
+    intervals of AUC held the true value, and 95.2 % of those of TAR (``benchmarks/coverage.py``).
 
-    Where an error rate is so low that draws hardly change it, its interval is widened to the
-    exact binomial one: no false accept in n pairs does not mean that there never is one.
+    If an error rate is so low that the replicates hardly differ, its interval is widened to the
+    exact binomial one, since no false accept in n pairs does not prove a rate of 0.
 
     Args:
         pairs: with their scores and identities.
         fars: as given to ``verification``.
-        replicates: 1000 for two digits of the ends; 200 for a quick look.
+        replicates: 1000 for two digits of the limits; 200 for a quick look.
         level: the confidence.
-        seed: draws the identities.
+        seed: of the resampling.
 
     Raises:
         InputError: fewer than five identities; a level or a FAR outside (0, 1).
@@ -152,19 +155,22 @@ def bootstrap(
     if pairs.weight is not None:
         impostor = round(float(pairs.weight[~pairs.same].sum()))
     weighted = WeightedPairs(pairs)
-    measured = weighted.weigh()
+    measured = weighted.replicate()
     assert measured is not None  # scored pairs hold both kinds
     wanted = [far for far in fars if not too_few(far, impostor)]
     thresholds = [measured.tar_at(far)[2] for far in wanted]
 
-    def read(experiment: Weighed) -> list[float]:
-        found = [experiment.auc(), *experiment.eer()]
+    def values(weights: Weights | None) -> list[float] | None:
+        replicate = weighted.replicate(weights)
+        if replicate is None:
+            return None
+        found = [replicate.auc(), *replicate.eer()]
         for far, threshold in zip(wanted, thresholds, strict=True):
-            tar, _, limit = experiment.tar_at(far)
-            found += [tar, limit, experiment.rates(threshold)[0]]
+            tar, _, limit = replicate.tar_at(far)
+            found += [tar, limit, replicate.rates(threshold)[0]]
         return found
 
-    ranges = _ranges(weighted, read, replicates, level, seed)
+    intervals = replicated_intervals(values, pairs.identities, replicates, level, seed)
     genuine = round(float(measured.genuine[-1]))
     at_far = []
     for far in fars:
@@ -172,27 +178,26 @@ def bootstrap(
             at_far.append(FarInterval(far, None, None, None))
             continue
         place = 3 + 3 * wanted.index(far)
-        tar, limit, rate = ranges[place : place + 3]
-        at_far.append(
-            FarInterval(far, widened(tar, genuine, level), limit, widened(rate, impostor, level))
-        )
-    return Intervals(
-        level, replicates, pairs.identities, seed, ranges[0], ranges[1], ranges[2], tuple(at_far)
-    )
+        tar, limit, rate = intervals[place : place + 3]
+        tar = widened_to_binomial(tar, genuine, level)
+        rate = widened_to_binomial(rate, impostor, level)
+        at_far.append(FarInterval(far, tar, limit, rate))
+    auc, eer, threshold = intervals[:3]
+    return Intervals(level, replicates, pairs.identities, seed, auc, eer, threshold, tuple(at_far))
 
 
-def draws(identities: int, replicates: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each identity was drawn, [A], in each of ``replicates`` draws of A from A."""
+def identity_weights(identities: int, replicates: int, seed: int) -> Iterator[Weights]:
+    """For each replicate, how often each of A identities is drawn in A draws, int64 [A]."""
     random = np.random.default_rng(seed)
     for _ in range(replicates):
         yield np.bincount(random.integers(identities, size=identities), minlength=identities)
 
 
-def at_far(entries: Mapping[float, Entry], target: float) -> Entry:
-    """The entry of those made for several FARs that is for this one.
+def entry_at_far(entries: Mapping[float, Entry], target: float) -> Entry:
+    """The entry for the FAR ``target``.
 
     Raises:
-        InputError: there is none; says for which there is one.
+        InputError: there is none; names the FARs that have one.
     """
     for far, entry in entries.items():
         if isclose(far, target):
@@ -201,65 +206,67 @@ def at_far(entries: Mapping[float, Entry], target: float) -> Entry:
     raise InputError(f"far: there is no interval at {target:g}, only at {known}; name it in fars")
 
 
-def interval_of(value: float, found: NDArray[np.float64], level: float) -> Interval:
-    """The percentile interval of replicates [R]; it always holds the measured value."""
-    # The k-th of R replicates stands for k/(R + 1): R finite draws show less than all would.
+def percentile_interval(value: float, found: NDArray[np.float64], level: float) -> Interval:
+    """The percentile interval of R replicates, extended if needed to hold the measured value."""
+    # The k-th of R replicates is the quantile k/(R + 1), which corrects for a finite R.
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="weibull")
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-def widened(rate: Interval, count: int, level: float) -> Interval:
-    """The interval of a rate among ``count`` pairs, or the exact binomial one where it is wider.
-
-    Args:
-        rate: with the interval of the bootstrap.
-        count: of the pairs.
-        level: the confidence.
-    """
+def widened_to_binomial(rate: Interval, count: int, level: float) -> Interval:
+    """The interval of a rate among ``count`` pairs, extended to hold the exact binomial one."""
     low, high = clopper_pearson(rate.value * count, count, level)
     return Interval(rate.value, min(rate.low, low), max(rate.high, high))
 
 
-def require_level(level: float, replicates: int, identities: int) -> None:
-    """Refuse what no interval can be made of.
+def check_bootstrap(level: float, replicates: int, identities: int) -> None:
+    """Check the settings of a bootstrap.
 
     Raises:
         InputError: the level is not in (0, 1), or there are too few replicates or identities.
     """
-    if not 0 < level < 1:
-        raise InputError(f"level: must be in (0, 1), such as 0.95; got {level}")
-    if replicates < 20:
-        raise InputError(f"replicates: at least 20 are needed for an interval; got {replicates}")
+    check_number("level", level, above=0, below=1)
+    check_count("replicates", replicates, least=20)
     if identities < FEWEST:
         raise InputError(
-            f"bootstrap: {identities} identities; at least {FEWEST} are needed to say how much "
-            "the numbers depend on who was photographed"
+            f"bootstrap: {identities} identities; confidence intervals need at least {FEWEST}"
         )
 
 
-def _ranges(
-    weighted: WeightedPairs,
-    read: Callable[[Weighed], list[float]],
+def replicated_intervals(
+    values: Callable[[Weights | None], Sequence[float] | None],
+    identities: int,
     replicates: int,
     level: float,
     seed: int,
 ) -> list[Interval]:
-    """The interval of every number that ``read`` takes from an experiment."""
-    require_level(level, replicates, weighted.identities)
-    measured = weighted.weigh()
-    assert measured is not None
-    values = read(measured)
+    """The percentile interval of each of several values.
+
+    Args:
+        values: computes them for given weights of the identities, as measured if None; returns
+            None if a replicate has no genuine or no impostor pair.
+        identities: their number.
+        replicates: see ``bootstrap``.
+        level: see ``bootstrap``.
+        seed: see ``bootstrap``.
+
+    Raises:
+        InputError: see ``check_bootstrap``; or most replicates have no genuine pair.
+    """
+    check_bootstrap(level, replicates, identities)
+    measured = values(None)
+    assert measured is not None  # scored pairs hold both kinds
     rows = []
-    with progress("drawing identities", replicates, unit="draws") as advance:
-        for weights in draws(weighted.identities, replicates, seed):
-            experiment = weighted.weigh(weights)
-            if experiment is not None:  # with few identities, a draw may lack one kind of pair
-                rows.append(read(experiment))
+    with progress("bootstrap", replicates, unit="replicates") as advance:
+        for weights in identity_weights(identities, replicates, seed):
+            row = values(weights)
+            if row is not None:
+                rows.append(row)
             advance(1)
     if len(rows) < replicates / 2:
         raise InputError(
-            "bootstrap: most draws of the identities leave no genuine pair; "
+            "bootstrap: most replicates have no genuine pair; "
             "more identities with two photos are needed"
         )
     table = np.array(rows)
-    return [interval_of(value, table[:, k], level) for k, value in enumerate(values)]
+    return [percentile_interval(value, table[:, k], level) for k, value in enumerate(measured)]

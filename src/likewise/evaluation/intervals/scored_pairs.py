@@ -1,4 +1,4 @@
-"""Pairs with their scores and the identities behind them: what a bootstrap draws from."""
+"""Pairs with their scores and identities, the input of a bootstrap."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """Pairs of photos: how alike they look, whether they show one person, and whom.
+    """Pairs of photos with their scores, ground truth and identities.
 
     Args:
-        scores: float64 [N], higher for more alike.
-        same: bool [N].
-        left: the identity on one side as a number from 0 to ``identities`` - 1, [N].
-        right: likewise on the other.
-        identities: how many there are.
-        weight: how many pairs each stands for, float64 [N]; None where each stands for itself.
+        scores: float64 [N], higher for more similar.
+        same: bool [N], whether the pair shows one person.
+        left: the identity of the first photo, a number from 0 to ``identities`` - 1, [N].
+        right: the identity of the second photo.
+        identities: their number.
+        weight: how many pairs each one represents, float64 [N]; 1 if None.
     """
 
     scores: Floats
@@ -41,7 +41,7 @@ class ScoredPairs:
         return len(self.scores)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> ScoredPairs:
-        """Some of the pairs; the identities keep their numbers."""
+        """The chosen pairs; identities keep their numbers."""
         weight = None if self.weight is None else self.weight[rows]
         return ScoredPairs(
             self.scores[rows],
@@ -56,17 +56,17 @@ class ScoredPairs:
 def scored_pairs(
     scores: ArrayLike, same: ArrayLike, left: ArrayLike, right: ArrayLike
 ) -> ScoredPairs:
-    """Put scores together with the identities of both sides.
+    """Combine scores with the identities of both photos.
 
     Args:
-        scores: [N], higher for more alike.
-        same: bool [N].
+        scores: [N], higher for more similar.
+        same: bool [N], whether the pair shows one person.
         left: the identity of each pair's first photo, [N], numbers or names.
         right: likewise of the second.
 
     Raises:
-        InputError: see ``checked_scores``; the identities do not fit; a genuine pair has two
-            identities (names it).
+        InputError: see ``checked_scores``; the numbers of identities and scores differ; a genuine
+            pair has two identities (names it).
 
     Example:
         >>> from likewise.evaluation.intervals.scored_pairs import scored_pairs

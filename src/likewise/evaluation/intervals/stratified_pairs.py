@@ -1,8 +1,8 @@
-"""A bootstrap's pairs out of all pairs: those that matter one by one, of the others a sample.
+"""The pairs for a bootstrap of all pairs: the highest impostor pairs, and a sample of the rest.
 
-Small FARs are made of the highest impostor scores: those are all taken. The impostor pairs below
-stand in a seeded sample, each for as many as it was drawn from; it is the same in every draw of
-the identities, so it hardly adds to what the draws show.
+The highest impostor scores determine TAR at small FARs, so all of them are taken. The impostor
+pairs below are represented by a random sample, where each has the weight of the pairs it
+represents. All replicates use the same sample, so it adds little variance.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ def pairs_for_bootstrap(
     limit: int = LIMIT,
     seed: int = 0,
 ) -> ScoredPairs:
-    """The pairs that ``bootstrap`` draws from, where all pairs are too many.
+    """A weighted selection of all pairs for ``bootstrap``, when all pairs are too many.
 
     Args:
-        found: what ``verify_all_pairs`` found.
+        found: the result of ``verify_all_pairs``.
         vectors: as given to it, [N,D].
         labels: as given to it, [N].
         distance: as given to it.
-        limit: the most genuine pairs, the most impostor pairs taken one by one, and the most in
-            the sample.
-        seed: draws the samples.
+        limit: the most genuine pairs, the most top impostor pairs, and the most pairs in the
+            sample of the other impostors.
+        seed: of the samples.
 
     Example:
         >>> import numpy as np
@@ -68,7 +68,7 @@ def pairs_for_bootstrap(
     scores = [found.genuine_scores[chosen]]
     left, right = [found.genuine_left[chosen]], [found.genuine_right[chosen]]
     weight = [np.full(len(chosen), count / len(chosen))]
-    # Where fewer are taken than were kept, the cut rises to the first that is left out.
+    # If there are more than the limit, the cut rises to the first score that is left out.
     nearest, cut = found.nearest_scores, found.exact_above
     if len(nearest) > limit:
         cut = float(nearest[limit])

@@ -1,9 +1,9 @@
-"""Verification numbers when every identity counts a given number of times.
+"""Verification metrics of bootstrap replicates, in which each identity has a weight.
 
 An identity that is drawn w times brings each of its genuine pairs w times, and each impostor pair
-with another identity, drawn v times, w·v times; its copies are not compared with each other, since
-they would look like a person with a perfect double. So a resampled experiment is a set of weights
-on the pairs of the old one, and no list is built again.
+with another identity, drawn v times, w·v times. Copies of an identity are not compared with each
+other, since they would be near-duplicates of a kind that the data does not have. So a replicate is
+a set of weights on the original pairs, which are sorted only once.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.evaluation.verification.roc import ROUNDING
 
-__all__ = ["Weighed", "WeightedPairs"]
+__all__ = ["Replicate", "WeightedPairs"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 
 class WeightedPairs:
-    """Pairs sorted once, to be weighed many times.
+    """Pairs sorted once, for many replicates.
 
     Args:
         pairs: N of them; memory is about 60 bytes a pair.
@@ -34,7 +34,7 @@ class WeightedPairs:
         self.identities = pairs.identities
         self.genuine = _Side.of(pairs.take(np.flatnonzero(pairs.same)))
         self.impostor = _Side.of(pairs.take(np.flatnonzero(~pairs.same)))
-        # How many of the other kind score above each, and as much or more.
+        # For each genuine pair: how many impostor pairs score above it, and as much or more.
         g, i = self.genuine.scores, self.impostor.scores
         self.above = _count_above(i, g)
         self.not_below = _count_above(i, g, ties=True)
@@ -42,29 +42,30 @@ class WeightedPairs:
         self.genuine_at = _count_above(g, self.distinct, ties=True)
         self.impostor_at = _count_above(i, self.distinct, ties=True)
 
-    def weigh(self, weights: NDArray[np.int64] | None = None) -> Weighed | None:
-        """The experiment in which each identity counts so often ([A]; once each if None).
+    def replicate(self, weights: NDArray[np.int64] | None = None) -> Replicate | None:
+        """The replicate with these weights of the identities, [A]; each weighs 1 if None.
 
-        None if no genuine or no impostor pair is left in it.
+        Returns:
+            None if the replicate has no genuine or no impostor pair.
         """
         if weights is None:
             weights = np.ones(self.identities, np.int64)
-        # Floats: whole numbers are exact in them, and nothing is converted pair by pair.
+        # Floats represent whole numbers exactly, and avoid a conversion for every pair.
         times = weights.astype(np.float64)
         genuine = self.genuine.cumulative(times)
         impostor = self.impostor.cumulative(times)
         if genuine[-1] == 0 or impostor[-1] == 0:
             return None
-        return Weighed(self, genuine, impostor)
+        return Replicate(self, genuine, impostor)
 
 
 @dataclass(frozen=True)
-class Weighed:
-    """One resampled experiment.
+class Replicate:
+    """One bootstrap replicate.
 
     Args:
         of: the pairs.
-        genuine: the weight of the first 0, 1, … genuine pairs, best first, [G + 1].
+        genuine: the total weight of the first 0, 1, … genuine pairs, best score first, [G + 1].
         impostor: likewise of the impostor pairs.
     """
 
@@ -73,7 +74,7 @@ class Weighed:
     impostor: Floats
 
     def auc(self) -> float:
-        """The area under the ROC, ties counted half."""
+        """The area under the ROC; ties count half."""
         over = self.impostor[self.of.above] + self.impostor[self.of.not_below]
         lost = float(np.diff(self.genuine) @ over) / 2
         return 1.0 - lost / float(self.genuine[-1] * self.impostor[-1])
@@ -85,7 +86,7 @@ class Weighed:
         over = int(np.searchsorted(self.impostor, allowed, side="right")) - 1
         if over >= len(side.scores):
             return 1.0, 1.0, self._lowest(len(side.scores), len(self.of.genuine.scores))
-        score = side.scores[over]  # this impostor, and those that tie with it, must stay out
+        score = side.scores[over]  # this impostor pair, and those tied with it, must be rejected
         kept = int(side.first[over])
         accepted = int(np.searchsorted(-self.of.genuine.scores, -score, side="left"))
         tar = float(self.genuine[accepted] / self.genuine[-1])
@@ -95,7 +96,7 @@ class Weighed:
         return tar, far, self._lowest(kept, accepted)
 
     def _lowest(self, impostors: int, genuine: int) -> float:
-        """The lowest score with any weight among the first so many of both kinds."""
+        """The lowest score with weight among the first pairs of both kinds."""
         found = []
         for side, mass, count in (
             (self.of.impostor, self.impostor, impostors),
@@ -106,14 +107,14 @@ class Weighed:
         return min(found)
 
     def rates(self, threshold: float) -> tuple[float, float]:
-        """FAR and FNMR from this score on."""
+        """FAR and FNMR at this threshold."""
         g = int(np.searchsorted(-self.of.genuine.scores, -threshold, side="right"))
         i = int(np.searchsorted(-self.of.impostor.scores, -threshold, side="right"))
         far = float(self.impostor[i] / self.impostor[-1])
         return far, 1.0 - float(self.genuine[g] / self.genuine[-1])
 
     def eer(self) -> tuple[float, float]:
-        """The equal error rate and its threshold, as ``equal_error`` reads them."""
+        """The equal error rate and its threshold, as ``equal_error`` defines them."""
         after = bisect_left(range(len(self.of.distinct)), 0.0, key=self._gap)
         far, gap = self._far(after), self._gap(after)
         threshold = float(self.of.distinct[after])
@@ -135,14 +136,14 @@ class Weighed:
 
 @dataclass(frozen=True)
 class _Side:
-    """The genuine pairs, or the impostor pairs, best score first."""
+    """The genuine or the impostor pairs, best score first."""
 
     scores: Floats
     left: Numbers
     right: Numbers
-    two: NDArray[np.bool_] | None  # whether the pair is of two identities; None: all are
+    two: NDArray[np.bool_] | None  # whether a pair has two identities; None if all have
     weight: Floats | None
-    first: Numbers  # where the run of ties begins that each is in
+    first: Numbers  # the position of the first pair with the same score
 
     @staticmethod
     def of(pairs: ScoredPairs) -> _Side:
@@ -173,5 +174,5 @@ class _Side:
 
 
 def _count_above(scores: Floats, of: Floats, *, ties: bool = False) -> Numbers:
-    """How many of ``scores`` (descending) lie above each of ``of``, ties counted if asked."""
+    """For each of ``of``, how many of ``scores`` (descending) are above it, or with ties."""
     return np.searchsorted(-scores, -of, side="right" if ties else "left")

@@ -1,1 +1,1 @@
-"""The exact nearest neighbours, in bounded memory."""
+"""Exact nearest neighbors, in bounded memory."""

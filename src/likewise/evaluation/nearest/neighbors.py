@@ -1,4 +1,9 @@
-"""The exact nearest neighbours of many queries in a large gallery, in bounded memory."""
+"""The exact nearest neighbors of many queries in a large gallery, in bounded memory.
+
+The search package has an exact pass of its own, which returns the top k of four metrics as faiss
+finds them. Here the scores of all pairs stream by, for any distance, since identification needs
+the best score of each identity, and MegaFace needs thresholds over all scores.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +15,25 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from likewise.arguments import check_count
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
-from likewise.evaluation.labelled import checked_rows, require_same_dimension
-from likewise.evaluation.nearest.tiles import Tile, mutual_tiles, score_tiles
+from likewise.evaluation.inputs import checked_own_rows, checked_rows, checked_sides
+from likewise.evaluation.nearest.score_blocks import ScoreBlock, score_blocks, symmetric_blocks
 
-__all__ = ["NearestSoFar", "Neighbors", "nearest", "nearest_others", "others_so_far"]
+__all__ = ["Neighbors", "TopK", "nearest", "nearest_others", "top_others"]
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 LARGEST_ROW = 2**31 - 1  # the lower half of a key
-ROWS = 256  # queries sorted at one time: what is made on the way stays in the cache
-CHUNK = 32  # elements under one maximum
-FEWEST_CHUNKS = 4  # so many times k chunks must a tile have for a look at their maxima to pay
+ROWS = 256  # queries processed at one time, so that temporaries stay in the cache
+CHUNK = 32  # scores that share one maximum
+FEWEST_CHUNKS = 4  # chunk maxima pay off only in blocks with at least this many chunks times k
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """The nearest rows of each query, the most alike first; of equal scores the lower row.
+    """The nearest rows of each query, most similar first; ties are broken by the lower row.
 
     Args:
         rows: int64 [Q, k], rows of the gallery.
@@ -46,25 +52,25 @@ def nearest(
     distance: Distance | None = None,
     own_rows: ArrayLike | None = None,
 ) -> Neighbors:
-    """Find the ``k`` most alike rows of ``gallery`` for each query, comparing with all of them.
+    """Find the ``k`` most similar rows of ``gallery`` for each query, by exact search.
 
-    The matrix of scores is never held: time grows with Q·N, memory with Q·k. Rows that are equal
-    score alike to the bit.
+    Time grows with Q·N, memory with Q·k: the score matrix is never in memory. Equal rows get
+    bitwise equal scores.
 
     Args:
         queries: [Q, D], finite; for the cosine not zero.
         gallery: [N, D], likewise; may be memory-mapped.
-        k: how many.
+        k: how many neighbors.
         distance: how to score; the cosine if None.
-        own_rows: int64 [Q], the row of the gallery that is the query itself and is left out, or
-            -1; left out by its row, not by a distance of 0, so that a duplicate stays.
+        own_rows: int64 [Q], the row of the gallery that is the query itself and is excluded, or
+            -1. It is excluded by its row, not by a distance of 0, so duplicates of it remain.
 
     Returns:
-        Scores and rows [Q, k'], with k' = min(k, N), or min(k, N - 1) where rows are left out.
+        Scores and rows [Q, k'], with k' = min(k, N), or min(k, N - 1) with ``own_rows``.
 
     Raises:
-        InputError: shapes that do not fit, a row that is not finite or zero, k below 1, an own
-            row that the gallery lacks.
+        InputError: shapes that do not match, a row that is not finite or zero, k below 1, an
+            own row that is not in the gallery.
 
     Example:
         >>> from likewise.evaluation.nearest.neighbors import nearest
@@ -73,30 +79,28 @@ def nearest(
         [[1], [2], [1]]
     """
     distance = distance or Cosine()
-    directions = isinstance(distance, Cosine)
-    wanted = checked_rows(queries, "queries", zero_allowed=not directions)
-    rows = checked_rows(gallery, "gallery", zero_allowed=not directions)
-    require_same_dimension(wanted, rows, "queries, gallery")
-    own = _own_rows(own_rows, len(wanted), len(rows))
+    check_count("k", k)
+    wanted, rows = checked_sides(queries, gallery, ("queries", "gallery"), distance)
+    own = None if own_rows is None else checked_own_rows(own_rows, len(wanted), len(rows))
     most = len(rows) if own is None else len(rows) - 1
-    if k < 1 or most == 0:
-        raise InputError(f"k: {k} of {most} rows to choose among; both must be at least 1")
-    found = NearestSoFar(len(wanted), min(k, most))
-    for tile in score_tiles(wanted, rows, distance):
+    if most == 0:
+        raise InputError("gallery: has only one row, the query itself; add more rows")
+    found = TopK(len(wanted), min(k, most))
+    for block in score_blocks(wanted, rows, distance):
         if own is not None:
-            leave_out(tile, own)
-        found.add(tile)
+            _exclude(block, own)
+        found.add(block)
     return found.neighbors()
 
 
 def nearest_others(vectors: ArrayLike, k: int, *, distance: Distance | None = None) -> Neighbors:
-    """Find the ``k`` most alike other rows of each row: half the work of ``nearest``.
+    """Find the ``k`` most similar other rows of each row: half the work of ``nearest``.
 
-    Each pair is scored once, for both of its rows. Memory holds N·k and one square tile.
+    Each pair is scored once, for both of its rows. Memory holds N·k keys and one square block.
 
     Args:
         vectors: [N, D], finite; for the cosine not zero.
-        k: how many.
+        k: how many neighbors.
         distance: how to score; the cosine if None.
 
     Returns:
@@ -112,40 +116,40 @@ def nearest_others(vectors: ArrayLike, k: int, *, distance: Distance | None = No
     """
     distance = distance or Cosine()
     rows = checked_rows(vectors, "vectors", zero_allowed=not isinstance(distance, Cosine))
-    if k < 1 or len(rows) == 1:
-        raise InputError(f"k: {k} of {len(rows) - 1} rows to choose among; both must be at least 1")
-    return others_so_far(rows, min(k, len(rows) - 1), distance).neighbors()
+    check_count("k", k)
+    if len(rows) == 1:
+        raise InputError("vectors: has only one row, so there are no others; add more rows")
+    return top_others(rows, min(k, len(rows) - 1), distance).neighbors()
 
 
-def others_so_far(
-    rows: Vectors, k: int, distance: Distance, *, rank: int = 0, count: int = 1
-) -> NearestSoFar:
-    """What process ``rank`` of ``count`` finds for ``nearest_others``; joined, it is all.
+def top_others(rows: Vectors, k: int, distance: Distance, *, rank: int = 0, count: int = 1) -> TopK:
+    """The part of ``nearest_others`` that one process computes; merge them with ``TopK.merge``.
 
     Args:
         rows: [N, D], checked.
         k: below N.
         distance: how to score.
-        rank: which process this is.
-        count: how many there are.
+        rank: of this process.
+        count: of processes.
     """
-    found = NearestSoFar(len(rows), k)
-    for tile in mutual_tiles(rows, distance, rank=rank, count=count):
-        if tile.queries == tile.rows:
-            tile.scores.fill_diagonal_(-math.inf)
-        found.add(tile)
+    found = TopK(len(rows), k)
+    for block in symmetric_blocks(rows, distance, rank=rank, count=count):
+        if block.queries == block.rows:
+            block.scores.fill_diagonal_(-math.inf)
+        found.add(block)
     return found
 
 
-class NearestSoFar:
-    """The best ``k`` of all tiles seen so far, for each query.
+class TopK:
+    """The ``k`` highest scores and their rows for each query, over all blocks added so far.
 
-    Score and row are kept as one integer, the score in its upper half and the row, counted
-    downwards, in its lower: the larger key is the more alike, or of two that tie the lower row.
+    Score and row are packed into one int64 key: the score in the upper half, the row, counted
+    downwards, in the lower half. So the larger key has the higher score or, in a tie, the lower
+    row.
 
     Args:
         queries: Q.
-        k: how many are kept; as many rows must have been seen before they are read.
+        k: how many to keep; at least as many rows must be added before the result is read.
     """
 
     def __init__(self, queries: int, k: int) -> None:
@@ -153,24 +157,24 @@ class NearestSoFar:
         self.keys = torch.full((queries, k), torch.iinfo(torch.int64).min)
 
     @classmethod
-    def of(cls, keys: Rows) -> NearestSoFar:
-        """What has been kept of some tiles already, its ``keys`` [Q, k]."""
+    def of(cls, keys: Rows) -> TopK:
+        """From the ``keys`` [Q, k] of another one."""
         found = cls(0, keys.shape[1])
         found.keys = torch.from_numpy(keys)
         return found
 
-    def add(self, tile: Tile) -> None:
-        """Take the scores of one tile into account."""
-        keys = self.keys[tile.queries]
+    def add(self, block: ScoreBlock[Tensor]) -> None:
+        """Add the scores of one block."""
+        keys = self.keys[block.queries]
         for start in range(0, len(keys), ROWS):
-            found, scores = keys[start : start + ROWS], tile.scores[start : start + ROWS]
-            candidates = _candidates(scores, tile.rows.start, found)
+            found, scores = keys[start : start + ROWS], block.scores[start : start + ROWS]
+            candidates = _candidates(scores, block.rows.start, found)
             keys[start : start + ROWS] = (
                 torch.cat([found, candidates], dim=1).topk(self.k, dim=1).values
             )
 
-    def join(self, keys: Rows) -> None:
-        """Take into account what another has kept of other tiles, its ``keys`` [Q, k]."""
+    def merge(self, keys: Rows) -> None:
+        """Add the ``keys`` [Q, k] of another one, which was given other blocks."""
         theirs = torch.from_numpy(keys)
         for start in range(0, len(keys), ROWS):
             some = slice(start, start + ROWS)
@@ -178,11 +182,11 @@ class NearestSoFar:
             self.keys[some] = both.topk(self.k, dim=1).values
 
     def neighbors(self) -> Neighbors:
-        """What has been found."""
+        """The rows and scores kept."""
         return Neighbors(self.rows().numpy(), self.scores().numpy())
 
     def rows(self) -> Tensor:
-        """Rows int64 [Q, k], the most alike first."""
+        """Rows int64 [Q, k], most similar first."""
         return LARGEST_ROW - (self.keys & 0xFFFFFFFF)
 
     def scores(self) -> Tensor:
@@ -190,20 +194,20 @@ class NearestSoFar:
         return _flipped((self.keys >> 32).int()).view(torch.float32)
 
 
-def leave_out(tile: Tile, own: Rows) -> None:
-    """Give each query's own row the lowest score there is."""
-    mine = own[tile.queries]
-    inside = np.flatnonzero((mine >= tile.rows.start) & (mine < tile.rows.stop))
-    tile.scores[inside, mine[inside] - tile.rows.start] = -math.inf
+def _exclude(block: ScoreBlock[Tensor], own: Rows) -> None:
+    """Set the score of each query with its own row to -inf."""
+    mine = own[block.queries]
+    inside = np.flatnonzero((mine >= block.rows.start) & (mine < block.rows.stop))
+    block.scores[inside, mine[inside] - block.rows.start] = -math.inf
 
 
 def _candidates(scores: Tensor, first_row: int, found: Tensor) -> Tensor:
-    """Keys of ``scores`` [q, n] among which all are that belong to the best k.
+    """Keys of ``scores`` [q, n] that are sure to include the best k of them.
 
-    Of one tile, these lie in the k chunks with the largest maxima (of chunks that tie, the first
-    ones): any other chunk has k elements ahead of all of its own. Nor do chunks matter that reach
-    none of the k ``found`` so far, [q, k]. So the many scores are looked at once, by a maximum,
-    and few are sorted.
+    The best k of a block lie in the k chunks with the largest maxima (among equal maxima, in the
+    first ones), since k scores precede all scores of any other chunk. Chunks whose maximum is
+    below all of the k keys ``found`` so far, [q, k], are skipped too. So most scores are read only
+    once, for a maximum, and few are sorted.
     """
     k, columns = found.shape[1], scores.shape[1]
     chunks = columns // CHUNK
@@ -224,22 +228,11 @@ def _candidates(scores: Tensor, first_row: int, found: Tensor) -> Tensor:
 
 
 def _keys(scores: Tensor, rows: Tensor) -> Tensor:
-    """One int64 for score and row: see ``NearestSoFar``. Adding 0 turns -0 into 0."""
+    """Score and row as one int64: see ``TopK``. Adding 0 turns -0 into 0."""
     keys = _flipped((scores + 0.0).view(torch.int32)).long()
     return keys.bitwise_left_shift_(32).add_(LARGEST_ROW - rows)
 
 
 def _flipped(bits: Tensor) -> Tensor:
-    """The bits of float32 as int32 in the order of the floats, and back: its own inverse."""
+    """Map the bits of float32 to int32 of the same order; the function is its own inverse."""
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
-
-
-def _own_rows(own_rows: ArrayLike | None, queries: int, gallery: int) -> Rows | None:
-    if own_rows is None:
-        return None
-    own = np.asarray(own_rows)
-    if own.shape != (queries,) or own.dtype.kind not in "iu":
-        raise InputError(f"own_rows: {own.dtype} {list(own.shape)} for {queries} queries")
-    if len(own) and not (own.min() >= -1 and own.max() < gallery):
-        raise InputError(f"own_rows: must be -1 or a row of the {gallery} in the gallery")
-    return own.astype(np.int64)

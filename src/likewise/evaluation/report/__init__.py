@@ -1,1 +1,1 @@
-"""Reports of an evaluation: the page, the scores, and two reports compared."""
+"""The report of an evaluation, and the comparison of two reports."""

@@ -1,4 +1,4 @@
-"""Two reports side by side: is one system better, or were its people easier?"""
+"""Comparison of two reports on their common pairs: is one system significantly better?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from likewise.errors import InputError
 from likewise.evaluation.intervals.bootstrap import REPLICATES, Interval
-from likewise.evaluation.intervals.paired_difference import Difference, paired_difference
+from likewise.evaluation.intervals.paired_bootstrap import Difference, paired_bootstrap
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.report.plots import rocs_plot
 from likewise.evaluation.report.score_file import ScoreFile, read_scores
@@ -26,17 +26,17 @@ __all__ = ["Comparison", "compare_reports", "write_comparison"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems on the pairs that both were judged on.
+    """Two systems on the pairs that both reports have.
 
     Args:
-        names: what the two are called: their folders.
-        measured: the numbers of each, on the shared pairs alone.
-        difference: the first less the second, with intervals over identities.
-        pairs: how many they share.
-        left_out: pairs that only one of them has, of the first and of the second.
-        settings: what each report says about itself.
-        scores: of each, on the shared pairs.
-        same: whether these show one person.
+        names: of the two systems: their folders.
+        measured: the metrics of each, on the shared pairs.
+        difference: the first minus the second, with confidence intervals over identities.
+        pairs: the number of shared pairs.
+        left_out: the number of pairs that only the first report has, and only the second.
+        settings: of each report.
+        scores: of each system, on the shared pairs.
+        same: whether each pair shows one person.
     """
 
     names: tuple[str, str]
@@ -70,62 +70,62 @@ class Comparison:
         }
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """Each number of both, and their difference in words."""
+        """Each metric of both systems, and the difference, as text."""
         first, second = self.measured
         found = [
-            ("AUC", f"{first.auc:.5f}", f"{second.auc:.5f}", _told(self.difference.auc)),
-            ("EER", f"{first.eer:.3%}", f"{second.eer:.3%}", _told(self.difference.eer)),
+            ("AUC", f"{first.auc:.5f}", f"{second.auc:.5f}", _text(self.difference.auc)),
+            ("EER", f"{first.eer:.3%}", f"{second.eer:.3%}", _text(self.difference.eer)),
         ]
         for one, other in zip(first.tar_at_far, second.tar_at_far, strict=True):
             gap = self.difference.at(one.target)
             if one.tar is not None and other.tar is not None and gap is not None:
                 name = f"TAR at FAR {one.target:g}"
-                found.append((name, f"{one.tar:.4f}", f"{other.tar:.4f}", _told(gap)))
+                found.append((name, f"{one.tar:.4f}", f"{other.tar:.4f}", _text(gap)))
         return found
 
     def verdict(self) -> str:
-        """Which is better by the AUC, if that can be said."""
+        """Which system has the better AUC, if the difference is significant."""
         gap = self.difference.auc
         level = f"{self.difference.level:.0%}"
         if gap.low <= 0 <= gap.high:
             return (
-                f"These pairs do not tell which is better: the {level} interval of the difference "
-                f"of the AUCs, {gap.low:+.5f} to {gap.high:+.5f}, holds 0."
+                f"No significant difference: the {level} confidence interval of the difference of "
+                f"the AUCs, {gap.low:+.5f} to {gap.high:+.5f}, includes 0."
             )
         better = self.names[0] if gap.value > 0 else self.names[1]
         return (
-            f"{better} is better, by more than the choice of people explains: the {level} interval "
-            f"of the difference of the AUCs is {gap.low:+.5f} to {gap.high:+.5f}."
+            f"{better} is significantly better: the {level} confidence interval of the difference "
+            f"of the AUCs is {gap.low:+.5f} to {gap.high:+.5f}."
         )
 
 
-def _told(gap: Interval) -> str:
-    sign = "" if gap.low <= 0 <= gap.high else " *"
-    return f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}){sign}"
+def _text(gap: Interval) -> str:
+    mark = "" if gap.low <= 0 <= gap.high else " *"
+    return f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}){mark}"
 
 
 def compare_reports(
     first: Path, second: Path, *, replicates: int = REPLICATES, seed: int = 0
 ) -> Comparison:
-    """Compare two reports' folders on the pairs that both have.
+    """Compare two reports on the pairs that both have.
 
-    The scores of the two may be on different scales: only their order counts.
+    The scores of the two may have different scales: only their order matters.
 
     Args:
         first: a folder that ``write_report`` wrote.
-        second: another.
-        replicates: draws of the identities.
-        seed: draws them.
+        second: another one.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
 
     Raises:
-        InputError: a folder is no report, they share no pairs, they disagree about the truth, or
-            the identities are not known.
+        InputError: a folder is not a report, the reports share no pairs or disagree on the ground
+            truth, or the identities are not known.
     """
     one, other = _each_once(first), _each_once(second)
     place = pc.index_in(one.pair, value_set=other.pair)
     shared = np.flatnonzero(pc.is_valid(place).to_numpy(zero_copy_only=False))
     if not len(shared):
-        raise InputError(f"{first} and {second}: share no pair of photos; evaluate the same data")
+        raise InputError(f"{first} and {second}: share no pair; evaluate both on the same data")
     there = place.take(pa.array(shared)).to_numpy()
     if (one.same[shared] != other.same[there]).any():
         raise InputError(f"{first} and {second}: disagree about which pairs show one person")
@@ -137,7 +137,7 @@ def compare_reports(
             verification(pairs.scores, pairs.same),
             verification(scores, pairs.same),
         ),
-        difference=paired_difference(pairs, scores, replicates=replicates, seed=seed),
+        difference=paired_bootstrap(pairs, scores, replicates=replicates, seed=seed),
         pairs=len(shared),
         left_out=(len(one.scores) - len(shared), len(other.scores) - len(shared)),
         settings=(_settings(first), _settings(second)),
@@ -147,14 +147,14 @@ def compare_reports(
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:
-    """Folders by their names, or by their paths where the names are the same."""
+    """The names of the folders, or their paths if the names are the same."""
     if first.name != second.name:
         return first.name, second.name
     return str(first), str(second)
 
 
 def _each_once(folder: Path) -> ScoreFile:
-    """The scores of a report, each pair once, whichever of its photos is named first."""
+    """The scores of a report, each pair once; the order of its two photos does not matter."""
     found = read_scores(folder)
     distinct = pc.unique(found.pair)
     if len(distinct) == len(found.pair):
@@ -162,20 +162,20 @@ def _each_once(folder: Path) -> ScoreFile:
     which = pc.index_in(found.pair, value_set=distinct).to_numpy()
     _, first = np.unique(which, return_index=True)
     again = first[which]
-    torn = (found.same != found.same[again]) | ~np.isclose(found.scores, found.scores[again])
-    if torn.any():
-        row = int(np.argmax(torn))
+    conflict = (found.same != found.same[again]) | ~np.isclose(found.scores, found.scores[again])
+    if conflict.any():
+        row = int(np.argmax(conflict))
         one, other = found.pair[row].as_py().split("\0")
         raise InputError(
-            f"{folder}: {one!r} and {other!r} are a pair twice, in rows {again[row] + 1} and "
-            f"{row + 1}, with two scores or two answers; it cannot be matched"
+            f"{folder}: the pair {one!r} and {other!r} is in rows {again[row] + 1} and {row + 1} "
+            "with different scores or labels; remove one of the rows"
         )
     return found.take(first)
 
 
 def _pairs(scores: ScoreFile, rows: np.ndarray[Any, Any], folder: Path) -> ScoredPairs:
     if scores.left is None or scores.right is None:
-        raise InputError(f"{folder}: its photos have no identities, which intervals are drawn from")
+        raise InputError(f"{folder}: has no identities, which confidence intervals need")
     left, right = (
         side.to_numpy(zero_copy_only=False)[rows] for side in (scores.left, scores.right)
     )

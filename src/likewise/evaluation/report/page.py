@@ -1,4 +1,4 @@
-"""A report: ``report.json`` for machines, and one HTML page that needs nothing else."""
+"""The report of an evaluation: ``report.json`` and one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ THUMBNAIL = 96
 
 @dataclass(frozen=True)
 class WrongPair:
-    """A pair that the embedder got most wrong, with its pictures as data URIs."""
+    """One of the worst errors: a pair with its thumbnails as data URIs."""
 
     left: str
     right: str
@@ -56,10 +56,10 @@ def write_report(
 
     Args:
         experiment: what was measured.
-        folder: where to.
-        photos: the photos, or the folder that their names start from; without them the worst
-            pairs are named only.
-        findings: what else was measured.
+        folder: to write to.
+        photos: a manifest, or the folder that the photos' names are relative to; if None, the
+            worst pairs have no thumbnails.
+        findings: the results of further tasks.
     """
     folder, more = Path(folder), findings or Findings()
     values = experiment.to_dict() | ({"findings": more.to_dict()} if findings else {})
@@ -81,8 +81,8 @@ def write_report(
         cmc=cmc_plot(more.identification) if more.identification else "",
         reliability=reliability_plot(more.reliability) if more.reliability else "",
         groups=[(report, group_plot(report)) for report in more.groups],
-        missed=_worst(experiment, photos, same=True),
-        confused=_worst(experiment, photos, same=False),
+        genuine=_worst(experiment, photos, same=True),
+        impostor=_worst(experiment, photos, same=False),
         missing=experiment.missing,
         settings=_rows(values["settings"]),
         versions=_rows(values["versions"]),
@@ -93,7 +93,7 @@ def write_report(
 
 
 def _title(settings: Mapping[str, Any]) -> str:
-    """What was evaluated, and with which model, as far as it is known."""
+    """The title, with the data and the model if they are known."""
     data, model = settings.get("data"), settings.get("model")
     title = f"Evaluation of {data}" if data else "Evaluation report"
     return f"{title} with {model}" if model else title
@@ -105,38 +105,39 @@ def _summary(experiment: Experiment, more: Findings) -> list[str]:
         f"Of {measured.genuine:,} pairs of the same person and {measured.impostor:,} pairs of "
         f"different people, a same-person pair scores higher than a different-person pair "
         f"{measured.auc:.2%} of the time.",
-        f"At the threshold where both kinds of error are equally frequent, {measured.eer:.2%} of "
-        "pairs are judged wrongly.",
+        f"At the threshold where both error rates are equal, {measured.eer:.2%} of pairs are "
+        "classified wrongly (equal error rate).",
     ]
     if trained_on := experiment.settings.get("people_in_training"):
         lines.append(
-            f"{trained_on:,} of these people have the names of people that the model was trained "
-            "on: on people it has seen, a model looks better than it is."
+            f"{trained_on:,} of these people have the same names as people in the training data. "
+            "Results on people that a model was trained on are too good."
         )
     if experiment.folds is not None:
         folds = experiment.folds
         lines.append(
             f"Accuracy over {len(folds.accuracies)} folds: {folds.mean:.3%} ± "
-            f"{folds.standard_error:.3%} (standard error), each fold with the threshold that is "
-            "best on the others."
+            f"{folds.standard_error:.3%} (standard error), each fold at the best threshold of the "
+            "other folds."
         )
-    if (sure := experiment.intervals) is not None:
+    if (intervals := experiment.intervals) is not None:
+        auc, eer = intervals.auc, intervals.eer
         lines.append(
-            f"With {sure.level:.0%} confidence, other people of the same kind would give an AUC "
-            f"between {sure.auc.low:.4f} and {sure.auc.high:.4f}, and an equal error rate between "
-            f"{sure.eer.low:.2%} and {sure.eer.high:.2%} ({sure.identities:,} identities)."
+            f"{intervals.level:.0%} confidence intervals over {intervals.identities:,} identities: "
+            f"AUC {auc.low:.4f} to {auc.high:.4f}, equal error rate {eer.low:.2%} to "
+            f"{eer.high:.2%}."
         )
     if more.identification is not None:
         closed = more.identification.closed
         lines.append(
-            f"Searched for among {more.identification.identities:,} people with one photo each, "
-            f"the right one comes first {closed.rates[1]:.2%} of the time."
+            f"Identification in a gallery of {more.identification.identities:,} people with one "
+            f"photo each: the right person is at rank 1 in {closed.rates[1]:.2%} of searches."
         )
     if more.reliability is not None:
         lines.append(
-            f"The probabilities cost {more.reliability.cllr:.3f} bits (Cllr; 0 is perfect, 1 knows "
-            f"nothing), of which {more.reliability.cllr - more.reliability.min_cllr:.3f} are the "
-            "calibration's."
+            f"Cllr of the calibrated probabilities: {more.reliability.cllr:.3f} bits (0 is "
+            "perfect, 1 is no information), of which "
+            f"{more.reliability.cllr - more.reliability.min_cllr:.3f} are calibration loss."
         )
     return [*lines, *(f"Left out: {reason}." for reason in more.left_out)]
 
@@ -144,7 +145,7 @@ def _summary(experiment: Experiment, more: Findings) -> list[str]:
 def _worst(
     experiment: Experiment, photos: Manifest | str | Path | None, *, same: bool
 ) -> list[WrongPair]:
-    """The genuine pairs with the lowest score, or the impostor pairs with the highest."""
+    """The genuine pairs with the lowest scores, or the impostor pairs with the highest."""
     rows = np.flatnonzero(experiment.same == same)
     scores = experiment.scores[rows] if same else -experiment.scores[rows]
     chosen = rows[np.argsort(scores, kind="stable")[:WORST]]
@@ -152,19 +153,19 @@ def _worst(
     for row in chosen.tolist():
         left = experiment.names[experiment.left[row]]
         right = experiment.names[experiment.right[row]]
-        seen, other = (_picture(photos, name) for name in (left, right))
-        pairs.append(WrongPair(seen, other, left, right, float(experiment.scores[row])))
+        images = [_thumbnail(photos, name) for name in (left, right)]
+        pairs.append(WrongPair(images[0], images[1], left, right, float(experiment.scores[row])))
     return pairs
 
 
-def _picture(photos: Manifest | str | Path | None, name: str) -> str:
+def _thumbnail(photos: Manifest | str | Path | None, name: str) -> str:
     if photos is None:
         return ""
     return thumbnail(photos.named(name) if isinstance(photos, Manifest) else Path(photos) / name)
 
 
 def thumbnail(photo: ImageSource, size: int = THUMBNAIL) -> str:
-    """A small JPEG of a photo as a data URI; empty if it cannot be read."""
+    """A small JPEG of a photo as a data URI; empty if the photo is unreadable."""
     try:
         image = decode(photo)
     except BadImage:

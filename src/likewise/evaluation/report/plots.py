@@ -1,4 +1,4 @@
-"""The plots of a report, as SVG to be placed in a page."""
+"""The plots of a report, as SVG for its page."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = [
     "score_plot",
 ]
 
-POINTS = 1000  # of a curve: more than a page shows
-RATES = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8)  # where the axes of a DET are marked
+POINTS = 1000  # of a curve: more than a page can show
+RATES = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8)  # ticks on the axes of a DET
 
 
 def roc_plot(measured: Verification) -> str:
-    """TAR against FAR on a logarithmic axis, with the operating points that were asked for."""
+    """TAR against FAR on a logarithmic axis, with the requested operating points."""
     figure, axes = canvas("false accept rate (FAR)", "true accept rate (TAR)")
     curve = measured.roc.thinned(POINTS)
     smallest = 1 / measured.impostor
@@ -46,7 +46,7 @@ def roc_plot(measured: Verification) -> str:
     for entry in measured.tar_at_far:
         if entry.tar is not None:
             axes.plot(entry.target, entry.tar, "o", color=INK, ms=5)
-            low = entry.tar < 0.15  # the axis leaves no room below
+            low = entry.tar < 0.15  # no space below the point
             axes.annotate(
                 f"{entry.tar:.3f}",
                 (entry.target, entry.tar),
@@ -66,18 +66,18 @@ def roc_plot(measured: Verification) -> str:
 def score_plot(
     measured: Verification, scores: np.ndarray, same: np.ndarray, distance: str = "cosine"
 ) -> str:
-    """How the scores of genuine and impostor pairs are spread, and the threshold of the EER."""
+    """Histograms of genuine and impostor scores, with the threshold of the EER."""
     figure, axes = canvas(f"score ({distance})", "density")
     low, high = float(scores.min()), float(scores.max())
-    room = 0.5 * (low == high)  # all alike still make one bar
-    bins = np.linspace(low - room, high + room, 80).tolist()
+    margin = 0.5 * (low == high)  # so that equal scores still make one bar
+    bins = np.linspace(low - margin, high + margin, 80).tolist()
     for chosen, color, label in (
         (~same, IMPOSTOR, f"different people ({measured.impostor:,})"),
         (same, GENUINE, f"same person ({measured.genuine:,})"),
     ):
         axes.hist(scores[chosen], bins=bins, density=True, color=color, alpha=0.55, label=label)
     axes.axvline(measured.eer_threshold, color=INK, lw=1, ls="--")
-    axes.set_ylim(top=1.16 * axes.get_ylim()[1])  # room for the label above every bar
+    axes.set_ylim(top=1.16 * axes.get_ylim()[1])  # space for the label above all bars
     right = measured.eer_threshold > np.mean(axes.get_xlim())
     axes.annotate(
         f"EER {measured.eer:.2%}",
@@ -110,21 +110,21 @@ def rocs_plot(curves: dict[str, Roc], impostor: int) -> str:
 
 
 def det_plot(measured: Verification) -> str:
-    """FNMR against FMR, both on the scale of the normal deviate: straight lines for bell curves."""
+    """FNMR against FMR on normal deviate scales, where normal distributions give straight lines."""
     from scipy.stats import norm
 
     figure, axes = canvas("false match rate (FMR)", "false non-match rate (FNMR)")
-    found = det(measured.roc.thinned(POINTS))
-    shown = np.isfinite(found.fmr_deviate) & np.isfinite(found.fnmr_deviate)
-    axes.plot(found.fmr_deviate[shown], found.fnmr_deviate[shown], color=GENUINE, lw=2)
-    marks = [rate for rate in RATES if rate >= 0.5 / measured.impostor]
-    ends = norm.ppf([marks[0] / 2, 0.9])
+    fmr, fnmr = det(measured.roc.thinned(POINTS)).deviates()
+    shown = np.isfinite(fmr) & np.isfinite(fnmr)
+    axes.plot(fmr[shown], fnmr[shown], color=GENUINE, lw=2)
+    ticks = [rate for rate in RATES if rate >= 0.5 / measured.impostor]
+    ends = norm.ppf([ticks[0] / 2, 0.9])
     axes.plot(ends, ends, color="#cbd5e1", lw=1, ls="--", label="equal errors")
-    labels = [f"{100 * rate:g}%" for rate in marks]
-    axes.set_yticks(norm.ppf(marks), labels)
-    if marks[0] < 1e-4:
-        labels[1] = ""  # side by side, 0.001% and 0.01% would run into each other
-    axes.set_xticks(norm.ppf(marks), labels)
+    labels = [f"{100 * rate:g}%" for rate in ticks]
+    axes.set_yticks(norm.ppf(ticks), labels)
+    if ticks[0] < 1e-4:
+        labels[1] = ""  # 0.001% and 0.01% would overlap
+    axes.set_xticks(norm.ppf(ticks), labels)
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)
     legend_above(figure)
@@ -132,8 +132,8 @@ def det_plot(measured: Verification) -> str:
 
 
 def cmc_plot(found: Identification) -> str:
-    """The share of mated probes whose mate is among the first k."""
-    figure, axes = canvas("rank", "mates found")
+    """CMC: the share of mated probes whose mate is among the first k, by rank k."""
+    figure, axes = canvas("rank k", "identification rate")
     cmc = found.closed.cmc
     axes.plot(np.arange(1, len(cmc) + 1), cmc, "o-", color=GENUINE, lw=2, ms=4)
     axes.set_ylim(min(0.9, float(cmc[0]) - 0.05), 1.005)
@@ -142,8 +142,8 @@ def cmc_plot(found: Identification) -> str:
 
 
 def reliability_plot(found: Reliability) -> str:
-    """How often pairs show one person, by the probability that was told for them."""
-    figure, axes = canvas("probability told", "share that is one person")
+    """The share of genuine pairs against the predicted probability, in bins."""
+    figure, axes = canvas("predicted probability", "share of genuine pairs")
     axes.plot([0, 1], [0, 1], color="#cbd5e1", lw=1, ls="--", label="perfect")
     points = [
         (entry.predicted, entry.observed)
@@ -158,7 +158,7 @@ def reliability_plot(found: Reliability) -> str:
 
 
 def group_plot(report: GroupReport) -> str:
-    """FMR and FNMR of each group with their intervals, beside those of everybody."""
+    """FMR and FNMR of each group and of all pairs, with confidence intervals."""
     height = 1.2 + 0.36 * (1 + len(report.groups))
     figure, axes = canvas("error rate", "", height)
     names = []

@@ -1,4 +1,4 @@
-"""The scores behind a report, kept beside it: what a later comparison needs."""
+"""The scores of a report, saved next to it for a later comparison."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SCORES = "scores.parquet"
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """Pairs by the names of their photos, with whom they show and how alike they scored.
+    """Pairs by the names of their photos, with identities, ground truth and scores.
 
     Args:
-        pair: what each pair is called, from both names in whatever order they stand, [N].
-        left: the identity on one side, [N]; None where it is not known.
-        right: likewise on the other.
-        same: bool [N].
+        pair: a key of both names, the same in either order, [N].
+        left: the identity of the first photo, [N]; None if not known.
+        right: the identity of the second photo.
+        same: bool [N], whether the pair shows one person.
         scores: float64 [N].
     """
 
@@ -39,7 +39,7 @@ class ScoreFile:
     scores: NDArray[np.float64]
 
     def take(self, rows: NDArray[np.int64]) -> ScoreFile:
-        """Some of the pairs."""
+        """The chosen pairs."""
         left, right = (None if s is None else s.take(rows) for s in (self.left, self.right))
         return ScoreFile(self.pair.take(rows), left, right, self.same[rows], self.scores[rows])
 
@@ -70,11 +70,11 @@ def read_scores(folder: Path) -> ScoreFile:
     """Read what ``write_scores`` wrote into a report's folder.
 
     Raises:
-        InputError: it is missing or damaged, or a score is not finite.
+        InputError: the file is missing or damaged, or a score is not finite.
     """
     path = folder / SCORES
     if not path.exists():
-        raise InputError(f"{folder}: no {SCORES} in it; a report is made with: evaluate --out")
+        raise InputError(f"{folder}: has no {SCORES}; make the report with: evaluate --out")
     try:
         table = pq.read_table(path)
         sides = [table[side].cast(pa.string()).combine_chunks() for side in ("left", "right")]

@@ -1,1 +1,1 @@
-"""Retrieval: are the nearest of the same class?"""
+"""Retrieval metrics, and retrieval by several processes."""

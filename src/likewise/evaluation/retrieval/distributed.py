@@ -1,4 +1,4 @@
-"""Probes and queries searched by several processes, a part each: the numbers of one."""
+"""Identification and retrieval by several processes, with the results of a single one."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from likewise.evaluation.identification.closed_set import RANKS, Identification,
 from likewise.evaluation.identification.enrolment import draw_enrolment
 from likewise.evaluation.identification.open_set import FPIRS
 from likewise.evaluation.identification.probe_scores import ProbeScores, ProbeSearch
-from likewise.evaluation.nearest.neighbors import NearestSoFar
-from likewise.evaluation.nearest.tiles import GALLERY_ROWS, MUTUAL_ROWS, QUERY_ROWS
+from likewise.evaluation.inputs import input_key
+from likewise.evaluation.nearest.neighbors import TopK
+from likewise.evaluation.nearest.score_blocks import GALLERY_ROWS, QUERY_ROWS, SYMMETRIC_ROWS
 from likewise.evaluation.retrieval.metrics import KS, NEIGHBORS_HELD, QuerySearch, Retrieval
-from likewise.evaluation.retrieval.per_query import QueryMarks
-from likewise.evaluation.retrieval.share_key import contents_key
+from likewise.evaluation.retrieval.per_query import QueryMetrics
 from likewise.shares import Share
 
 __all__ = [
     "Searches",
-    "attempted",
     "identification_together",
     "retrieval_together",
     "search_together",
+    "try_task",
 ]
 
 Arrays = Mapping[str, NDArray[Any]]
 OF_EACH_PROBE = ("mated", "mate", "best_other", "rank")
-TILES = [QUERY_ROWS, GALLERY_ROWS, MUTUAL_ROWS, NEIGHBORS_HELD]
+BLOCK_SIZES = [QUERY_ROWS, GALLERY_ROWS, SYMMETRIC_ROWS, NEIGHBORS_HELD]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Searches:
-    """What was searched of labelled embeddings; None where it was not asked for, or cannot be.
+    """Identification and retrieval of labelled embeddings; None if not requested or impossible.
 
     Args:
-        identification: probes searched in a gallery with one photo an identity.
-        retrieval: every photo searched among all the others.
-        left_out: why something that was asked for is missing.
+        identification: probes in a gallery with one photo per identity.
+        retrieval: every photo as a query among all others.
+        left_out: the reasons why a requested task is missing.
     """
 
     identification: Identification | None = None
@@ -60,21 +60,21 @@ def search_together(
     distance: Distance | None = None,
     seed: int = 0,
 ) -> Searches:
-    """Identification and retrieval of labelled embeddings, this process's part here.
+    """Measure identification and retrieval; each process does its share of the search.
 
     Args:
         embeddings: with identities; the same in every process.
-        share: which process this is.
-        tasks: of ``identification`` and ``retrieval``; others are passed over.
+        share: rank and number of processes.
+        tasks: ``identification``, ``retrieval`` or both; other tasks are ignored.
         distance: the cosine if None.
-        seed: draws the gallery.
+        seed: of the random choice of the gallery.
 
     Returns:
-        Empty on all but the first process.
+        The results on rank 0; empty on all other ranks.
 
     Raises:
-        LikewiseError: this process's part cannot be done, or the processes cannot meet. What the
-            embeddings cannot show raises nothing, and is told in ``left_out``.
+        LikewiseError: this process's share failed, or the shares cannot be exchanged. A task that
+            is impossible with these embeddings raises nothing: ``left_out`` gives the reason.
     """
     reasons: list[str] = []
 
@@ -90,14 +90,14 @@ def search_together(
         return retrieval_together(embeddings.vectors, embeddings.labels, share, distance=distance)
 
     return Searches(
-        attempted("identification", identify, reasons) if "identification" in tasks else None,
-        attempted("retrieval", retrieve, reasons) if "retrieval" in tasks else None,
+        try_task("identification", identify, reasons) if "identification" in tasks else None,
+        try_task("retrieval", retrieve, reasons) if "retrieval" in tasks else None,
         tuple(reasons),
     )
 
 
-def attempted(name: str, measure: Callable[[], T], reasons: list[str]) -> T | None:
-    """What is measured; where the input cannot show it None, and the reason is added."""
+def try_task(name: str, measure: Callable[[], T], reasons: list[str]) -> T | None:
+    """The result of ``measure``; None on an ``InputError``, which is added to ``reasons``."""
     try:
         return measure()
     except InputError as error:
@@ -117,17 +117,17 @@ def identification_together(
     max_rank: int = 1,
     distance: Distance | None = None,
 ) -> Identification | None:
-    """Identify probes in a gallery, those of this process's stretch here and the rest elsewhere.
+    """``identification`` by several processes: each scores its share of the probes.
 
-    The stretches are of whole tiles, so each score is the one that a single process would find.
-    Beside ``share`` the arguments, the same in every process, are those of ``identification``.
+    The shares are whole blocks, so that each score is the one that a single process would compute.
+    Apart from ``share``, the arguments are those of ``identification``, the same in every process.
 
     Returns:
-        None on all but the first process.
+        The results on rank 0; None on all other ranks.
 
     Raises:
         InputError: see ``identification``.
-        LikewiseError: this process's stretch cannot be done, or the processes cannot meet.
+        LikewiseError: this process's share failed, or the shares cannot be exchanged.
 
     Example:
         >>> from likewise.evaluation.retrieval.distributed import identification_together
@@ -149,7 +149,7 @@ def identification_together(
 
     def key() -> list[object]:
         arrays = search.wanted, search.rows, search.own, search.enrolled
-        return [*contents_key(search.distance, *arrays), search.limit]
+        return [*input_key(search.distance, *arrays), search.limit]
 
     shares = _gathered(share, "probes", key, work)
     if shares is None:
@@ -180,18 +180,18 @@ def retrieval_together(
     ks: Sequence[int] = KS,
     distance: Distance | None = None,
 ) -> Retrieval | None:
-    """Search queries in a gallery, a part of them here and the rest elsewhere.
+    """``retrieval`` by several processes: each does its share of the search.
 
-    Where the queries are the gallery, each pair of rows is scored once, and the tiles of pairs are
-    dealt; otherwise each process takes a stretch of the queries. Beside ``share`` the arguments,
-    the same in every process, are those of ``retrieval``.
+    If the queries are the gallery, each pair of rows is scored once, and each process takes some
+    of the blocks of pairs; otherwise it takes some of the queries. Apart from ``share``, the
+    arguments are those of ``retrieval``, the same in every process.
 
     Returns:
-        None on all but the first process.
+        The results on rank 0; None on all other ranks.
 
     Raises:
         InputError: see ``retrieval``.
-        LikewiseError: this process's part cannot be done, or the processes cannot meet.
+        LikewiseError: this process's share failed, or the shares cannot be exchanged.
 
     Example:
         >>> from likewise.evaluation.retrieval.distributed import retrieval_together
@@ -206,41 +206,41 @@ def retrieval_together(
 
     def key() -> list[object]:
         arrays = search.wanted, search.rows, search.codes, search.among, search.own
-        return [*contents_key(search.distance, *arrays), list(search.ks)]
+        return [*input_key(search.distance, *arrays), list(search.ks)]
 
-    def dealt() -> Arrays:
-        return {"keys": search.others(share.rank, share.count).keys.numpy()}
+    def some_blocks() -> Arrays:
+        return {"keys": search.top_others(share.rank, share.count).keys.numpy()}
 
-    def stretch() -> Arrays:
-        return vars(search.marks(share))
+    def some_queries() -> Arrays:
+        return vars(search.metrics(share))
 
-    shares = _gathered(share, "queries", key, dealt if search.mutual else stretch)
+    shares = _gathered(share, "queries", key, some_blocks if search.symmetric else some_queries)
     if shares is None:
         return None
-    if not search.mutual:
-        return search.measured(QueryMarks.joined(QueryMarks(**part) for part in shares))
+    if not search.symmetric:
+        return search.means(QueryMetrics.joined(QueryMetrics(**part) for part in shares))
     first, *rest = (part["keys"] for part in shares)
-    found = NearestSoFar.of(first)
+    found = TopK.of(first)
     for keys in rest:
-        found.join(keys)
-    return search.measured(search.marks_among_others(found))
+        found.merge(keys)
+    return search.means(search.metrics_from(found))
 
 
 def _gathered(
     share: Share, name: str, key: Callable[[], list[object]], work: Callable[[], Arrays]
 ) -> list[Arrays] | None:
-    """As ``Share.gather``; what is wrong in one share alone ends its process.
+    """``Share.gather``, where an error in one process's work ends that process.
 
-    What all processes see to be wrong is an ``InputError``, after which all go on alike. If one
-    alone went on, the first would wait for it for ever.
+    Wrong inputs raise ``InputError`` in all processes before this, and all of them go on. If only
+    one process went on after an error here, rank 0 would wait for its share forever.
     """
     if share.count == 1:
         return [work()]
 
-    def alone() -> Arrays:
+    def work_or_end() -> Arrays:
         try:
             return work()
         except InputError as error:
             raise LikewiseError(str(error)) from error
 
-    return share.gather(name, [*key(), TILES], alone)
+    return share.gather(name, [*key(), BLOCK_SIZES], work_or_end)

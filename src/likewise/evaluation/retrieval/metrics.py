@@ -1,7 +1,7 @@
-"""Retrieval: are the nearest of the same class? Recall@k, Precision@k, R-precision, MAP@R, nDCG@k.
+"""Retrieval metrics: Recall@k, Precision@k, R-precision, MAP@R and nDCG@k.
 
-For a query, R is the number of other samples of its class in the gallery, and rel(i) is 1 where
-the i-th nearest is one of them. Equal scores are ranked by row, the lower first.
+For a query, R is the number of other samples of its class in the gallery, and rel(i) is 1 if the
+i-th nearest neighbor is one of them. Ties are ranked by row, the lower first.
 """
 
 from __future__ import annotations
@@ -15,37 +15,43 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
-from likewise.evaluation.labelled import checked_rows, label_codes, require_same_dimension
-from likewise.evaluation.nearest.neighbors import NearestSoFar, nearest, others_so_far
-from likewise.evaluation.nearest.tiles import QUERY_ROWS
-from likewise.evaluation.retrieval.per_query import QueryMarks, marks_of
+from likewise.evaluation.inputs import (
+    check_counts,
+    checked_own_rows,
+    checked_rows,
+    checked_sides,
+    label_codes,
+)
+from likewise.evaluation.nearest.neighbors import TopK, nearest, top_others
+from likewise.evaluation.nearest.score_blocks import QUERY_ROWS
+from likewise.evaluation.retrieval.per_query import QueryMetrics, query_metrics
 from likewise.shares import Share
 
 __all__ = ["KS", "QuerySearch", "Retrieval", "retrieval"]
 
 Codes = NDArray[np.int64]
 KS = (1, 5, 10)
-NEIGHBORS_HELD = 2**24  # 128 MiB of keys: so many neighbours of so many queries at one time
+NEIGHBORS_HELD = 2**24  # queries × neighbors in memory at one time: 128 MiB of keys
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The numbers of a retrieval experiment, each a mean over the queries.
+    """The results of a retrieval experiment; each metric is a mean over the queries.
 
     Args:
-        queries: those that are counted.
+        queries: the number of queries evaluated.
         left_out: queries with no other sample of their class in the gallery (R = 0).
-        gallery: samples searched in.
-        recall: for each k, the share of queries with one of their class among the k nearest
+        gallery: the number of samples in the gallery.
+        recall: for each k, the share of queries with a sample of their class among the k nearest
             (Jégou et al., PAMI 2011; Oh Song et al., CVPR 2016: the field's Recall@k, which is
-            not the share of the R that is found).
-        precision: for each k, the share of the k nearest that are of the class; places beyond the
-            gallery's end count as misses.
+            not the share of the R samples that are found).
+        precision: for each k, the share of the k nearest that are of the class; positions beyond
+            the end of the gallery count as misses.
         r_precision: the share of the R nearest that are of the class.
         map_at_r: the mean of ``1/R Σ_{i≤R} rel(i)·Precision@i`` (Musgrave et al., A metric
             learning reality check, ECCV 2020).
-        ndcg: for each k, ``Σ_{i≤k} rel(i)/log₂(i+1)`` over the most that is possible, which is
-            that sum over i ≤ min(k, R) (Järvelin and Kekäläinen, 2002).
+        ndcg: for each k, ``Σ_{i≤k} rel(i)/log₂(i+1)`` divided by its largest possible value,
+            that of ``rel(i) = 1`` for i ≤ min(k, R) (Järvelin and Kekäläinen, 2002).
     """
 
     queries: int
@@ -80,23 +86,23 @@ def retrieval(
     ks: Sequence[int] = KS,
     distance: Distance | None = None,
 ) -> Retrieval:
-    """Search each query in the gallery, and count what is found of its class.
+    """Measure how well exact search finds the samples of each query's class.
 
-    Exact, and streamed: the matrix of scores is never held.
+    The scores are computed block by block: the score matrix is never in memory.
 
     Args:
         queries: [Q, D], finite; for the cosine not zero.
         labels: [Q], numbers or names.
-        gallery: [N, D], likewise; the queries themselves if None, and then each leaves out its
-            own row (a duplicate of it stays).
+        gallery: [N, D], likewise; if None, the queries themselves, where each query excludes its
+            own row (but not a duplicate of it).
         gallery_labels: [N], with ``gallery``.
         own_rows: int64 [Q], with ``gallery``: the row that is the query itself, or -1.
-        ks: the k of Recall@k, Precision@k and nDCG@k; may exceed the gallery.
+        ks: the k of Recall@k, Precision@k and nDCG@k; may exceed the size of the gallery.
         distance: how to rank; the cosine if None.
 
     Raises:
-        InputError: shapes or labels that do not fit, a row that is not finite or zero, a k below
-            1, a gallery of one class, or no query with another sample of its class.
+        InputError: shapes or labels that do not match, a row that is not finite or zero, a k
+            below 1, a gallery of one class, or no query with another sample of its class.
 
     Example:
         >>> from likewise.evaluation.retrieval.metrics import retrieval
@@ -107,13 +113,13 @@ def retrieval(
     search = QuerySearch(
         queries, labels, gallery, gallery_labels, own_rows=own_rows, ks=ks, distance=distance
     )
-    if search.mutual:
-        return search.measured(search.marks_among_others(search.others()))
-    return search.measured(search.marks())
+    if search.symmetric:
+        return search.means(search.metrics_from(search.top_others()))
+    return search.means(search.metrics())
 
 
 class QuerySearch:
-    """Queries and a gallery, checked: any stretch of the queries can then be searched.
+    """Checked queries and gallery: computes the metrics of all or some of the queries.
 
     The arguments are those of ``retrieval``.
 
@@ -134,72 +140,73 @@ class QuerySearch:
     ) -> None:
         self.ks = tuple(ks)
         self.distance = distance or Cosine()
-        directions = isinstance(self.distance, Cosine)
-        self.wanted = checked_rows(queries, "queries", zero_allowed=not directions)
         if gallery is None:
             if gallery_labels is not None or own_rows is not None:
-                raise InputError("gallery_labels, own_rows: belong to a gallery; give one")
+                raise InputError("gallery_labels, own_rows: need a gallery; pass one")
+            zero_allowed = not isinstance(self.distance, Cosine)
+            self.wanted = checked_rows(queries, "queries", zero_allowed=zero_allowed)
             (self.codes,) = label_codes(("labels", labels, len(self.wanted)))
             self.rows, self.among = self.wanted, self.codes
-            self.own = np.arange(len(self.wanted))
+            own_rows = np.arange(len(self.wanted))
         else:
-            self.rows = checked_rows(gallery, "gallery", zero_allowed=not directions)
-            require_same_dimension(self.wanted, self.rows, "queries, gallery")
+            names = "queries", "gallery"
+            self.wanted, self.rows = checked_sides(queries, gallery, names, self.distance)
             if gallery_labels is None:
                 raise InputError("gallery_labels: missing; the gallery needs the class of each row")
             self.codes, self.among = label_codes(
                 ("labels", labels, len(self.wanted)),
                 ("gallery_labels", gallery_labels, len(self.rows)),
             )
-            self.own = np.full(len(self.wanted), -1) if own_rows is None else np.asarray(own_rows)
+            own_rows = np.full(len(self.wanted), -1) if own_rows is None else own_rows
+        self.own = checked_own_rows(own_rows, len(self.wanted), len(self.rows))
         self.relevant = _relevant(self.codes, self.among, self.own)
         self.counted = np.flatnonzero(self.relevant)
         _check(self.ks, self.among, self.counted)
         self.deepest = max(*self.ks, int(self.relevant.max()))
-        # Each pair of rows is scored once for both, where all that is found can be held.
+        # Symmetric: score each pair of rows once for both, if the neighbors of all fit in memory.
         depth = self._depth(len(self.rows) - 1)
-        self.mutual = gallery is None and len(self.rows) * depth <= NEIGHBORS_HELD
+        self.symmetric = gallery is None and len(self.rows) * depth <= NEIGHBORS_HELD
 
-    def others(self, rank: int = 0, count: int = 1) -> NearestSoFar:
-        """Of a ``mutual`` search what process ``rank`` of ``count`` finds; joined, it is all."""
+    def top_others(self, rank: int = 0, count: int = 1) -> TopK:
+        """The part of a ``symmetric`` search that process ``rank`` of ``count`` computes."""
         depth = self._depth(len(self.rows) - 1)
-        return others_so_far(self.rows, depth, self.distance, rank=rank, count=count)
+        return top_others(self.rows, depth, self.distance, rank=rank, count=count)
 
-    def marks_among_others(self, found: NearestSoFar) -> QueryMarks:
-        """The marks of all queries of a ``mutual`` search."""
+    def metrics_from(self, found: TopK) -> QueryMetrics:
+        """The metrics of all queries, from the neighbors of a ``symmetric`` search."""
         near = found.rows().numpy()[self.counted]
-        return self._marks(self.counted, near)
+        return self._metrics(self.counted, near)
 
-    def marks(self, share: Share = Share()) -> QueryMarks:
-        """The marks of the queries that are this process's; joined, those of all."""
-        parts = [self._marks(self.counted[:0], np.empty((0, 1), np.int64))]
-        # One row fewer is there to rank for those who leave one out.
+    def metrics(self, share: Share = Share()) -> QueryMetrics:
+        """The metrics of this process's share of the queries."""
+        parts = [self._metrics(self.counted[:0], np.empty((0, 1), np.int64))]
+        # A query that excludes its own row has one row fewer to rank.
         for some, most in (
             (self.counted[self.own[self.counted] < 0], len(self.rows)),
             (self.counted[self.own[self.counted] >= 0], len(self.rows) - 1),
         ):
             depth = self._depth(most)
             step = max(1, NEIGHBORS_HELD // max(1, depth))
-            # Whole tiles, so that each is the same whoever computes it.
-            tile = min(step, QUERY_ROWS)
-            step -= step % tile
-            stretch = share.stretch(len(some), tile)
+            # Whole blocks, so that each is bitwise the same whichever process computes it.
+            block = min(step, QUERY_ROWS)
+            step -= step % block
+            stretch = share.stretch(len(some), block)
             for start in range(stretch.start, stretch.stop, step):
                 part = some[start : min(start + step, stretch.stop)]
                 own = self.own[part] if most < len(self.rows) else None
                 found = nearest(
                     self.wanted[part], self.rows, depth, distance=self.distance, own_rows=own
                 )
-                parts.append(self._marks(part, found.rows))
-        return QueryMarks.joined(parts)
+                parts.append(self._metrics(part, found.rows))
+        return QueryMetrics.joined(parts)
 
-    def measured(self, marks: QueryMarks) -> Retrieval:
-        """The means over the queries that are counted, from the marks of all of these."""
+    def means(self, metrics: QueryMetrics) -> Retrieval:
+        """The means, from the metrics of all queries that have R > 0."""
         queries = len(self.counted)
-        # A column by itself, so that it is added up alike however many there are.
+        # Each column contiguous, so that its sum does not depend on the number of columns.
         recall, precision, ndcg = (
             [float(np.ascontiguousarray(column).sum()) for column in values.T]
-            for values in (marks.hits > 0, marks.hits, marks.ndcg)
+            for values in (metrics.hits > 0, metrics.hits, metrics.ndcg)
         )
         return Retrieval(
             queries=queries,
@@ -207,38 +214,33 @@ class QuerySearch:
             gallery=len(self.rows),
             recall={k: total / queries for k, total in zip(self.ks, recall, strict=True)},
             precision={k: total / k / queries for k, total in zip(self.ks, precision, strict=True)},
-            r_precision=float(marks.r_precision.sum()) / queries,
-            map_at_r=float(marks.map_at_r.sum()) / queries,
+            r_precision=float(metrics.r_precision.sum()) / queries,
+            map_at_r=float(metrics.map_at_r.sum()) / queries,
             ndcg={k: total / queries for k, total in zip(self.ks, ndcg, strict=True)},
         )
 
     def _depth(self, most: int) -> int:
         return min(self.deepest, most)
 
-    def _marks(self, some: Codes, near: Codes) -> QueryMarks:
+    def _metrics(self, some: Codes, near: Codes) -> QueryMetrics:
         hits = self.among[near] == self.codes[some, None]
-        return marks_of(some, hits, self.relevant[some], self.ks)
+        return query_metrics(some, hits, self.relevant[some], self.ks)
 
 
 def _relevant(codes: Codes, among: Codes, own: Codes) -> Codes:
-    """R of each query: the samples of its class in the gallery, itself left out."""
+    """R of each query: the number of other samples of its class in the gallery."""
     counts = np.bincount(among, minlength=int(codes.max()) + 1)
-    if own.shape != codes.shape or own.dtype.kind not in "iu":
-        raise InputError(f"own_rows: {own.dtype} {list(own.shape)} for {len(codes)} queries")
-    if own.min() < -1 or own.max() >= len(among):
-        raise InputError(f"own_rows: must be -1 or a row of the {len(among)} in the gallery")
     itself = (own >= 0) & (among[own] == codes)
     relevant: Codes = counts[codes] - itself
     return relevant
 
 
 def _check(ks: Sequence[int], among: Codes, counted: Codes) -> None:
-    if not ks or min(ks) < 1:
-        raise InputError(f"ks: must be 1 or more; got {list(ks)}")
+    check_counts("ks", ks)
     if len(np.unique(among)) < 2:
-        raise InputError("labels: one class only; whatever is found is right")
+        raise InputError("labels: only one class, so that every result is right; add other classes")
     if not len(counted):
         raise InputError(
             "labels: no query has another sample of its class in the gallery; "
-            "there is nothing to find"
+            "add samples of the same classes"
         )

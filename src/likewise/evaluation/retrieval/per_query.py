@@ -1,4 +1,4 @@
-"""What each query of a retrieval is worth by itself, whoever searched for it."""
+"""The retrieval metrics of single queries, whichever process searched them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QueryMarks", "marks_of"]
+__all__ = ["QueryMetrics", "query_metrics"]
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class QueryMarks:
-    """One row for each query; see ``Retrieval`` for the metrics, which are their means.
+class QueryMetrics:
+    """The metrics of each query; ``Retrieval`` defines them, and reports their means.
 
     Args:
-        query: int64 [Q], which it is.
+        query: int64 [Q], the row of each query.
         hits: int64 [Q, K], how many of the k nearest are of its class, for each k.
         ndcg: float64 [Q, K].
         r_precision: float64 [Q].
@@ -33,8 +33,8 @@ class QueryMarks:
     map_at_r: Floats
 
     @classmethod
-    def joined(cls, parts: Iterable[QueryMarks]) -> QueryMarks:
-        """Of all parts, the queries ascending."""
+    def joined(cls, parts: Iterable[QueryMetrics]) -> QueryMetrics:
+        """All parts together, sorted by query."""
         held = list(parts)
         order = np.argsort(np.concatenate([part.query for part in held]))
         return cls(
@@ -42,17 +42,19 @@ class QueryMarks:
         )
 
 
-def marks_of(
+def query_metrics(
     query: Numbers, hits: NDArray[np.bool_], relevant: Numbers, ks: Sequence[int]
-) -> QueryMarks:
-    """Mark queries by which of their nearest are of their class.
+) -> QueryMetrics:
+    """The metrics of queries whose neighbors are known.
 
-    A query's own hits are added up one after the other: the same whichever others stand beside it.
+    The sums of a query do not depend on the other queries, so they are bitwise the same however
+    the queries are divided among processes.
 
     Args:
         query: [Q].
-        hits: [Q, depth], the nearest first; depth reaches the largest R.
-        relevant: R of each, [Q], at least 1.
+        hits: [Q, depth], whether each neighbor is of the query's class, nearest first; depth is
+            at least the largest R.
+        relevant: R of each query, [Q], at least 1.
         ks: K numbers.
     """
     count, depth = hits.shape
@@ -64,11 +66,11 @@ def marks_of(
         who, at = np.nonzero(hits[:, :k])
         best = ideal[np.minimum(np.minimum(k, depth), relevant) - 1]
         ndcg[:, column] = np.bincount(who, weights=discount[at], minlength=count) / best
-    # The hits alone, as (query, place): few, where most of what is near is of other classes.
+    # Only the hits, as (query, position): far fewer than all neighbors.
     who, at = np.nonzero(hits[:, : int(relevant.max(initial=0))])
     within = at < relevant[who]
     who, at = who[within], at[within]
     counts = np.bincount(who, minlength=count)
     order = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
     precision = np.bincount(who, weights=(order + 1) / (at + 1), minlength=count)
-    return QueryMarks(query, found, ndcg, counts / relevant, precision / relevant)
+    return QueryMetrics(query, found, ndcg, counts / relevant, precision / relevant)

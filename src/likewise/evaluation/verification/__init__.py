@@ -1,1 +1,1 @@
-"""Verification: do two photos show the same person?"""
+"""Verification metrics, of listed pairs and of all pairs of a set."""

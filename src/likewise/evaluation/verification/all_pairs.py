@@ -1,21 +1,22 @@
-"""All pairs of a labelled set: a thousand million of them, streamed through bounded memory.
+"""Verification of all pairs of a labelled set, some 10⁹ of them, in bounded memory.
 
-Genuine scores, which are few, are kept. Of the impostor scores the highest are kept, since small
-FARs are made of them, and all are counted in a fine histogram. So every number is exact down to
-the lowest score that was kept, and known within a stated error below it.
+The scores of all genuine pairs are kept, since these are few. Of the impostor scores the highest
+are kept, which determine TAR at small FARs, and all are counted in a fine histogram. So every
+metric is exact down to the lowest score kept, and below it within an error that is reported.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_count
 from likewise.distances import Distance
 from likewise.errors import InputError
-from likewise.evaluation.verification.histogram import BINS, Histogram
 from likewise.evaluation.verification.metrics import (
     FARS,
     P_TARGETS,
@@ -23,39 +24,48 @@ from likewise.evaluation.verification.metrics import (
     d_prime,
     require_finite,
 )
-from likewise.evaluation.verification.pair_stream import PairStream, streamed
+from likewise.evaluation.verification.pair_blocks import PairBlocks
 from likewise.evaluation.verification.roc import Roc, curve_of_counts, equal_error
-from likewise.evaluation.verification.tiles import Tiles
-from likewise.evaluation.verification.top_pairs import Tail
+from likewise.evaluation.verification.top_pairs import BINS, Histogram, TopPairs
+from likewise.progress import progress
 
-__all__ = ["KEPT", "AllPairs", "checked_tiles", "measured_pairs", "verify_all_pairs"]
+__all__ = [
+    "KEPT",
+    "AllPairs",
+    "StreamedPairs",
+    "all_pairs_metrics",
+    "checked_blocks",
+    "empty_histogram",
+    "stream_pairs",
+    "verify_all_pairs",
+]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-GENUINE = 2**26  # genuine pairs kept at most: 1.5 GiB
-KEPT = 2**21  # impostor pairs kept at most
+GENUINE = 2**26  # the most genuine pairs: 1.5 GiB
+KEPT = 2**21  # the most impostor pairs kept
 
 
 @dataclass(frozen=True)
 class AllPairs:
-    """The verification numbers of all pairs, how exact they are, and the pairs that matter most.
+    """The metrics of all pairs, their error bounds, and the pairs that were kept.
 
     Args:
-        measured: the numbers. At and below ``exact_above`` the ROC has one point for each bin of
-            the histogram: each is a true operating point, only others between them are not seen.
-        exact_above: scores above this one were kept one by one; minus infinity if all were, and
-            then everything is exact.
-        auc_error: the AUC is off by at most this.
-        eer_error: the EER is off by at most this.
-        tar_error: for each FAR asked for, how much higher the best TAR may be than the one
-            reported (which is reached); 0 where it is exact, None where there is none.
+        measured: the metrics. At and below ``exact_above`` the ROC has one point for each bin of
+            the histogram; each is a true operating point, but those between them are missing.
+        exact_above: all impostor scores above this one were kept; minus infinity if all were
+            kept, and then everything is exact.
+        auc_error: the largest possible error of the AUC.
+        eer_error: the largest possible error of the EER.
+        tar_error: for each FAR requested, by how much the true TAR may exceed the one reported
+            (which is achieved); 0 if it is exact, None if TAR cannot be measured.
         genuine_scores: of all genuine pairs, float64 [G].
-        genuine_left: the row on one side of each, [G].
-        genuine_right: likewise on the other.
+        genuine_left: the row of the first photo of each, [G].
+        genuine_right: the row of the second photo.
         nearest_scores: of the impostor pairs that score above ``exact_above``, descending [K].
-        nearest_left: the row on one side of each, [K].
-        nearest_right: likewise on the other.
+        nearest_left: the row of the first photo of each, [K].
+        nearest_right: the row of the second photo.
         histogram: of all impostor scores.
     """
 
@@ -84,20 +94,20 @@ def verify_all_pairs(
 ) -> AllPairs:
     """Verify every pair of rows. Time grows with N², memory does not.
 
-    45,000 rows make 10⁹ pairs. Beside the vectors and 24 bytes a genuine pair it takes some
-    450 MiB.
+    45,000 rows make 10⁹ pairs. Apart from the vectors, memory is about 450 MiB and 24 bytes for
+    each genuine pair.
 
     Args:
         vectors: float32 [N,D].
         labels: the identity of each row, [N], numbers or names.
-        distance: scores are higher for more alike whatever it is; the cosine if None.
+        distance: the cosine if None.
         fars: see ``verification``.
         p_targets: see ``verification``.
-        keep: the most impostor pairs that are kept one by one: a FAR below keep/impostors is
-            exact (where many scores tie, a little less is kept).
+        keep: the most impostor pairs to keep: TAR is exact at a FAR below keep/impostors (with
+            many tied scores, a little fewer are kept).
 
     Raises:
-        InputError: a row is not finite, or zero under the cosine (names it); one identity only,
+        InputError: a row is not finite, or zero with the cosine (names it); only one identity,
             or none with two rows; more than 2²⁶ genuine pairs.
 
     Example:
@@ -108,82 +118,153 @@ def verify_all_pairs(
         >>> found.measured.genuine, found.measured.impostor, found.measured.auc, found.auc_error
         (2, 4, 1.0, 0.0)
     """
-    tiles = checked_tiles(vectors, labels, distance, keep)
-    return measured_pairs(tiles, streamed(tiles, keep), fars, p_targets)
+    blocks = checked_blocks(vectors, labels, distance, keep)
+    return all_pairs_metrics(blocks, stream_pairs(blocks, keep), fars, p_targets)
 
 
-def checked_tiles(
+def checked_blocks(
     vectors: NDArray[np.float32], labels: ArrayLike, distance: Distance | None, keep: int
-) -> Tiles:
-    """The tiles of what ``verify_all_pairs`` is given.
+) -> PairBlocks:
+    """The blocks of all pairs, after checking the arguments of ``verify_all_pairs``.
 
     Raises:
-        InputError: see there.
+        InputError: see ``verify_all_pairs``.
     """
-    if keep < 1:
-        raise InputError(f"keep: must be at least 1; got {keep}")
+    check_count("keep", keep)
     names = np.asarray(labels)
     if vectors.ndim != 2 or names.shape != (len(vectors),):
         raise InputError(
-            f"vectors {list(vectors.shape)}, labels {list(names.shape)}: [N,D] and [N] are expected"
+            f"vectors {list(vectors.shape)}, labels {list(names.shape)}: must be [N,D] and [N]"
         )
     require_finite(vectors)
-    tiles = Tiles(vectors, names, distance)
-    if tiles.genuine > GENUINE:
+    blocks = PairBlocks(vectors, names, distance)
+    if blocks.genuine > GENUINE:
         raise InputError(
-            f"evaluation: {tiles.genuine:,} genuine pairs, of which at most {GENUINE:,} can be "
-            "kept; take fewer photos of each person, or a sample of the pairs"
+            f"evaluation: {blocks.genuine:,} genuine pairs, more than the {GENUINE:,} that fit; "
+            "use fewer photos of each person, or a sample of the pairs"
         )
-    return tiles
+    return blocks
 
 
-def measured_pairs(
-    tiles: Tiles, stream: PairStream, fars: Sequence[float], p_targets: Sequence[float]
+@dataclass(frozen=True)
+class StreamedPairs:
+    """What is kept of all pairs: the genuine ones, and a summary of the impostors.
+
+    Args:
+        scores: of the genuine pairs, float64 [G].
+        left: the sorted row of the first photo of each, [G].
+        right: the sorted row of the second photo.
+        top: the highest impostor pairs.
+        histogram: of all impostor scores.
+        sums: of the impostor scores and of their squares, for each block: float64 [B,2].
+    """
+
+    scores: Floats
+    left: Numbers
+    right: Numbers
+    top: TopPairs
+    histogram: Histogram
+    sums: Floats
+
+    def moments(self, impostor: int) -> tuple[float, float]:
+        """The mean and variance of the impostor scores; the order of blocks does not matter."""
+        mean = math.fsum(self.sums[:, 0]) / impostor
+        return mean, max(0.0, math.fsum(self.sums[:, 1]) / impostor - mean**2)
+
+
+def stream_pairs(blocks: PairBlocks, keep: int, *, rank: int = 0, count: int = 1) -> StreamedPairs:
+    """Score the blocks of one process, and keep what ``all_pairs_metrics`` needs.
+
+    Args:
+        blocks: of all pairs.
+        keep: the most impostor pairs to keep.
+        rank: of this process.
+        count: of processes.
+    """
+    histogram, top = empty_histogram(blocks), TopPairs(keep)
+    kept: list[tuple[Floats, Numbers, Numbers]] = []
+    sums: list[tuple[float, float]] = []
+    with progress("comparing", (blocks.genuine + blocks.impostor) // count, "pairs") as advance:
+        for block in blocks.blocks(rank, count):
+            scores, row, column = block.scores, block.queries.start, block.rows.start
+            same, pairs = blocks.masks(block)
+            if pairs is not None:
+                scores[~pairs] = np.nan
+            if same is not None:
+                i, j = np.nonzero(same & ~np.isnan(scores))
+                kept.append((scores[i, j], i + row, j + column))
+                scores[i, j] = np.nan
+            masked = pairs is not None or same is not None
+            impostor = scores[~np.isnan(scores)] if masked else scores.ravel()
+            histogram.add(impostor)
+            top.add(scores, row, column)
+            sums.append((float(impostor.sum()), float(impostor @ impostor)))
+            advance(len(impostor) + (len(i) if same is not None else 0))
+    top.finish()
+    none = np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64)
+    genuine, left, right = (np.concatenate(part) for part in zip(none, *kept, strict=True))
+    return StreamedPairs(genuine, left, right, top, histogram, np.array(sums).reshape(-1, 2))
+
+
+def empty_histogram(blocks: PairBlocks) -> Histogram:
+    """A histogram with a range that covers a sample of the scores; the same in every process."""
+    sample = blocks.sample()
+    low, high = float(sample.min()), float(sample.max())
+    margin = (high - low) / 2  # for scores outside the range of the sample
+    return Histogram(low - margin, high + margin)
+
+
+def all_pairs_metrics(
+    blocks: PairBlocks, stream: StreamedPairs, fars: Sequence[float], p_targets: Sequence[float]
 ) -> AllPairs:
-    """The numbers of all pairs, from what was kept of every tile."""
-    scores, tail = stream.scores, stream.tail
-    apart = d_prime(float(scores.mean()), float(scores.var()), *stream.moments(tiles.impostor))
-    curve, mixed = _curve(scores, tail, stream.histogram)
-    measured = Verification.of_curve(curve, len(scores), tiles.impostor, apart, fars, p_targets)
-    order = tiles.order
+    """The metrics of all pairs, from what was kept of all blocks."""
+    scores, top = stream.scores, stream.top
+    separation = d_prime(
+        float(scores.mean()), float(scores.var()), *stream.moments(blocks.impostor)
+    )
+    curve, mixed = _curve(scores, top, stream.histogram)
+    measured = Verification.of_curve(
+        curve, len(scores), blocks.impostor, separation, fars, p_targets
+    )
+    order = blocks.order
     return AllPairs(
         measured=measured,
-        exact_above=float(tail.cut),
-        auc_error=mixed / (2.0 * len(scores) * tiles.impostor),
-        eer_error=_eer_error(curve, tail.cut),
-        tar_error=tuple(_tar_error(curve, e.threshold, tail.cut) for e in measured.tar_at_far),
+        exact_above=float(top.cut),
+        auc_error=mixed / (2.0 * len(scores) * blocks.impostor),
+        eer_error=_eer_error(curve, top.cut),
+        tar_error=tuple(_tar_error(curve, e.threshold, top.cut) for e in measured.tar_at_far),
         genuine_scores=scores,
         genuine_left=order[stream.left],
         genuine_right=order[stream.right],
-        nearest_scores=tail.scores,
-        nearest_left=order[tail.left],
-        nearest_right=order[tail.right],
+        nearest_scores=top.scores,
+        nearest_left=order[top.left],
+        nearest_right=order[top.right],
         histogram=stream.histogram,
     )
 
 
-def _curve(genuine: Floats, tail: Tail, histogram: Histogram) -> tuple[Roc, float]:
-    """The ROC, and the pairs of a genuine and an impostor pair whose order is not known."""
-    above = genuine > tail.cut
-    exact = np.unique(np.concatenate([genuine[above], tail.scores]))[::-1]
+def _curve(genuine: Floats, top: TopPairs, histogram: Histogram) -> tuple[Roc, float]:
+    """The ROC, and how many times a genuine and an impostor score share a bin."""
+    above = genuine > top.cut
+    exact = np.unique(np.concatenate([genuine[above], top.scores]))[::-1]
     rising = np.sort(genuine[above])
     genuine_exact = len(rising) - np.searchsorted(rising, exact, side="left")
-    impostor_exact = np.searchsorted(-tail.scores, -exact, side="right")
-    # The rest: one point for each bin in which there is something.
-    rest = histogram.counts - np.bincount(histogram.bin_of(tail.scores), minlength=BINS)
+    impostor_exact = np.searchsorted(-top.scores, -exact, side="right")
+    # The rest: one point for each bin that is not empty.
+    rest = histogram.counts - np.bincount(histogram.bin_of(top.scores), minlength=BINS)
     below = np.bincount(histogram.bin_of(genuine[~above]), minlength=BINS)
     bins = np.flatnonzero((rest > 0) | (below > 0))[::-1]
     edges = histogram.edges(bins)
     if len(below) and not above.all():
         edges = np.where(bins == 0, min(histogram.lowest, float(genuine.min())), edges)
     genuine_all = np.concatenate([genuine_exact, above.sum() + np.cumsum(below[bins])])
-    impostor_all = np.concatenate([impostor_exact, len(tail.scores) + np.cumsum(rest[bins])])
+    impostor_all = np.concatenate([impostor_exact, len(top.scores) + np.cumsum(rest[bins])])
     curve = curve_of_counts(np.concatenate([exact, edges]), genuine_all + impostor_all, genuine_all)
     return curve, float(rest.astype(np.float64) @ below)
 
 
 def _eer_error(curve: Roc, cut: float) -> float:
-    """Where the curve crosses below ``cut``: it does so somewhere between two known points."""
+    """How far the EER may be off: below ``cut``, the curve is known only at some points."""
     eer, threshold = equal_error(curve)
     if threshold > cut:
         return 0.0
@@ -195,7 +276,7 @@ def _eer_error(curve: Roc, cut: float) -> float:
 
 
 def _tar_error(curve: Roc, threshold: float | None, cut: float) -> float | None:
-    """The genuine pairs of the next bin, some of which might still have been accepted."""
+    """How much higher TAR may be: the genuine pairs of the next bin, some of which may count."""
     if threshold is None:
         return None
     point = int(np.searchsorted(-curve.threshold, -threshold, side="right")) - 1

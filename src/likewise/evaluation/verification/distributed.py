@@ -1,4 +1,4 @@
-"""All pairs compared by several processes, the tiles dealt among them: the numbers of one."""
+"""Verification of all pairs by several processes, with the results of a single one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances import Distance
-from likewise.evaluation.retrieval.share_key import contents_key
+from likewise.evaluation.inputs import input_key
 from likewise.evaluation.verification.all_pairs import (
     KEPT,
     AllPairs,
-    checked_tiles,
-    measured_pairs,
+    StreamedPairs,
+    all_pairs_metrics,
+    checked_blocks,
+    empty_histogram,
+    stream_pairs,
     verify_all_pairs,
 )
 from likewise.evaluation.verification.metrics import FARS, P_TARGETS
-from likewise.evaluation.verification.pair_stream import PairStream, empty_histogram, streamed
-from likewise.evaluation.verification.tiles import COLUMNS, ROWS, Tiles
-from likewise.evaluation.verification.top_pairs import Tail
+from likewise.evaluation.verification.pair_blocks import COLUMNS, ROWS, PairBlocks
+from likewise.evaluation.verification.top_pairs import TopPairs
 from likewise.shares import Share
 
 __all__ = ["verify_all_pairs_together"]
@@ -36,27 +38,27 @@ def verify_all_pairs_together(
     p_targets: Sequence[float] = P_TARGETS,
     keep: int = KEPT,
 ) -> AllPairs | None:
-    """Verify every pair of rows, those of this process's tiles here and the rest elsewhere.
+    """``verify_all_pairs`` by several processes: each scores its share of the blocks.
 
-    What is found equals what ``verify_all_pairs`` finds alone, to the last bit where a score does
-    not depend on the number of threads: counts are added, sums are rounded once, and of the
-    highest scores each process keeps all that could be among the highest of all.
+    The results are bitwise those of a single process, if scores do not depend on the number of
+    threads: counts are added, sums are rounded once, and each process keeps all scores that may be
+    among the highest of all.
 
     Args:
         vectors: float32 [N,D], the same in every process.
         labels: [N], likewise.
-        share: which process this is.
+        share: rank and number of processes.
         distance: see ``verify_all_pairs``.
         fars: see ``verification``.
         p_targets: see ``verification``.
-        keep: see ``verify_all_pairs``; so many are kept in each process.
+        keep: see ``verify_all_pairs``; each process keeps this many.
 
     Returns:
-        None on all but the first process.
+        The results on rank 0; None on all other ranks.
 
     Raises:
         InputError: see ``verify_all_pairs``.
-        LikewiseError: the processes cannot meet.
+        LikewiseError: the shares cannot be exchanged.
 
     Example:
         >>> import numpy as np
@@ -71,49 +73,52 @@ def verify_all_pairs_together(
         return verify_all_pairs(
             vectors, labels, distance=distance, fars=fars, p_targets=p_targets, keep=keep
         )
-    tiles = checked_tiles(vectors, labels, distance, keep)
+    blocks = checked_blocks(vectors, labels, distance, keep)
 
     def work() -> dict[str, NDArray[Any]]:
-        return _packed(streamed(tiles, keep, rank=share.rank, count=share.count))
+        return _packed(stream_pairs(blocks, keep, rank=share.rank, count=share.count))
 
-    parts = contents_key(tiles.distance, tiles.vectors, tiles.classes, tiles.order)
+    parts = input_key(blocks.distance, blocks.vectors, blocks.classes, blocks.order)
     key = [*parts, keep, ROWS, COLUMNS]
     shares = share.gather("pairs", key, work)
     if shares is None:
         return None
-    return measured_pairs(tiles, _merged(tiles, shares, keep), fars, p_targets)
+    return all_pairs_metrics(blocks, _merged(blocks, shares, keep), fars, p_targets)
 
 
-def _packed(stream: PairStream) -> dict[str, NDArray[Any]]:
-    tail, histogram = stream.tail, stream.histogram
+def _packed(stream: StreamedPairs) -> dict[str, NDArray[Any]]:
+    top, histogram = stream.top, stream.histogram
     bins = np.flatnonzero(histogram.counts)
     return {
         "scores": stream.scores,
         "left": stream.left,
         "right": stream.right,
-        "high_scores": tail.scores,
-        "high_left": tail.left,
-        "high_right": tail.right,
-        "cut_lowest": np.array([tail.cut, histogram.lowest]),
+        "high_scores": top.scores,
+        "high_left": top.left,
+        "high_right": top.right,
+        "cut_lowest": np.array([top.cut, histogram.lowest]),
         "bins": bins,
         "counts": histogram.counts[bins],
         "sums": stream.sums,
     }
 
 
-def _merged(tiles: Tiles, shares: Sequence[Mapping[str, NDArray[Any]]], keep: int) -> PairStream:
+def _merged(
+    blocks: PairBlocks, shares: Sequence[Mapping[str, NDArray[Any]]], keep: int
+) -> StreamedPairs:
     def all_of(name: str) -> NDArray[Any]:
         return np.concatenate([part[name] for part in shares])
 
-    histogram = empty_histogram(tiles)
+    histogram = empty_histogram(blocks)
     for part in shares:
         histogram.counts[part["bins"]] += part["counts"]
     histogram.lowest = min(float(part["cut_lowest"][1]) for part in shares)
     left, right = all_of("left"), all_of("right")
-    order = tiles.order_of(left, right)
+    order = blocks.order_of(left, right)
     high_left, high_right = all_of("high_left"), all_of("high_right")
-    turn = tiles.order_of(high_left, high_right)
+    high_order = blocks.order_of(high_left, high_right)
     cut = max(float(part["cut_lowest"][0]) for part in shares)
-    tail = Tail.of(all_of("high_scores")[turn], high_left[turn], high_right[turn], keep, cut)
+    high = all_of("high_scores")[high_order]
+    top = TopPairs.merged(high, high_left[high_order], high_right[high_order], keep, cut)
     scores = all_of("scores")[order]
-    return PairStream(scores, left[order], right[order], tail, histogram, all_of("sums"))
+    return StreamedPairs(scores, left[order], right[order], top, histogram, all_of("sums"))

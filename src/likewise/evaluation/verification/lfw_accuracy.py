@@ -1,4 +1,4 @@
-"""LFW's protocol: accuracy over folds, each judged by a threshold from the others.
+"""Accuracy by LFW's protocol: each fold is evaluated at the best threshold of the other folds.
 
 "Labeled Faces in the Wild" (Huang et al., 2007), View 2: ten folds of 300 + 300 pairs.
 """
@@ -20,13 +20,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FoldAccuracy:
-    """The share of pairs judged rightly, over folds.
+    """The share of correctly classified pairs, over folds.
 
     Args:
         mean: over the folds.
         standard_error: σ̂/√folds, with ddof = 1.
         accuracies: of each fold.
-        thresholds: of each fold, chosen on the others.
+        thresholds: of each fold, chosen on the other folds.
     """
 
     mean: float
@@ -36,11 +36,12 @@ class FoldAccuracy:
 
 
 def best_threshold(scores: ArrayLike, same: ArrayLike) -> float:
-    """The threshold of the best accuracy: ``score ≥ threshold`` is "same".
+    """The threshold with the highest accuracy; a pair is accepted if ``score ≥ threshold``.
 
-    Candidates are the lowest score (all are the same), the midpoints between adjacent distinct
-    scores, and the next number above the highest score (none is); of several that are best, the
-    highest. (Ties matter: other valid rules move LFW's result by some hundredths of a per cent.)
+    Candidates are the lowest score (accepts all pairs), the midpoints between adjacent distinct
+    scores, and the next number above the highest score (accepts none). Of several best ones the
+    highest is taken. (Other valid rules for ties change LFW's result by a few hundredths of a per
+    cent.)
 
     Raises:
         InputError: a score is not finite, or the shapes differ.
@@ -54,19 +55,19 @@ def best_threshold(scores: ArrayLike, same: ArrayLike) -> float:
     distinct, place = np.unique(values, return_inverse=True)
     genuine = np.bincount(place, weights=truth)
     impostor = np.bincount(place, weights=~truth)
-    # Below candidate i lie the first i distinct scores: right are the impostors there, and the
-    # genuine from there on.
-    right = np.cumsum([0.0, *impostor]) + genuine.sum() - np.cumsum([0.0, *genuine])
-    best = len(right) - 1 - int(np.argmax(right[::-1]))
+    # Candidate i rejects the first i distinct scores: correct are the impostors among these, and
+    # the genuine pairs among the others.
+    correct = np.cumsum([0.0, *impostor]) + genuine.sum() - np.cumsum([0.0, *genuine])
+    best = len(correct) - 1 - int(np.argmax(correct[::-1]))
     middle = (distinct[:-1] + distinct[1:]) / 2
     return float([distinct[0], *middle, np.nextafter(distinct[-1], np.inf)][best])
 
 
 def fold_accuracy(scores: ArrayLike, same: ArrayLike, fold: ArrayLike) -> FoldAccuracy:
-    """Accuracy of each fold at the threshold that is best on all the others.
+    """The accuracy of each fold at the threshold that is best on all other folds.
 
     Args:
-        scores: [N], higher for more alike.
+        scores: [N], higher for more similar.
         same: bool [N].
         fold: int [N], the fold of each pair.
 
@@ -76,10 +77,10 @@ def fold_accuracy(scores: ArrayLike, same: ArrayLike, fold: ArrayLike) -> FoldAc
     values, truth = paired_arrays(scores, same)
     folds = np.asarray(fold)
     if folds.shape != values.shape:
-        raise InputError(f"fold: shape {folds.shape} for {len(values)} pairs; one each is expected")
+        raise InputError(f"fold: shape {folds.shape} for {len(values)} pairs; must be one each")
     numbers = np.unique(folds)
     if len(numbers) < 2:
-        raise InputError("folds: the pairs are in one fold; the protocol needs two or more")
+        raise InputError("folds: all pairs are in one fold; the protocol needs two or more")
     thresholds = [best_threshold(values[folds != n], truth[folds != n]) for n in numbers]
     accuracies = [
         float(np.mean((values[folds == n] >= threshold) == truth[folds == n]))

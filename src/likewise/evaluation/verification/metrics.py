@@ -1,6 +1,6 @@
-"""Verification: do two photos show the same person? The numbers of an experiment.
+"""Verification metrics: do two photos show the same person?
 
-What its curve is, and how each number is read from it, is in ``curve``.
+``roc`` defines the curves, and how each metric is read from them.
 """
 
 from __future__ import annotations
@@ -33,35 +33,35 @@ __all__ = [
     "TarAtFar",
     "Verification",
     "d_prime",
-    "directed",
     "pair_scores",
     "require_finite",
     "roc",
+    "row_norms",
     "verification",
 ]
 
 Floats = NDArray[np.float64]
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 P_TARGETS = (1e-2, 1e-3)
-BLOCK = 2**18  # numbers gathered at one time: they stay in the cache
+BLOCK = 2**18  # numbers gathered at one time, so that they stay in the cache
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The numbers of a verification experiment.
+    """The results of a verification experiment.
 
     Args:
-        genuine: pairs of the same person.
-        impostor: pairs of different people.
-        auc: the area under the ROC: the chance that a genuine pair scores above an impostor one,
-            ties counted half.
-        eer: the equal error rate, where FAR = FRR, between the two nearest thresholds.
-        eer_threshold: the score there.
-        tar_at_far: one entry for each FAR asked for.
+        genuine: the number of pairs of the same person.
+        impostor: the number of pairs of different people.
+        auc: the area under the ROC: the probability that a genuine pair scores above an impostor
+            pair; ties count half.
+        eer: the equal error rate, where FAR = FRR, interpolated between thresholds.
+        eer_threshold: its score threshold.
+        tar_at_far: one entry for each FAR requested.
         roc: the whole curve.
-        d_prime: how many standard deviations the two kinds' mean scores are apart; None where no
-            score differs from the mean of its kind.
-        min_dcf: one entry for each prior asked for.
+        d_prime: the distance between the mean genuine and impostor scores in standard deviations;
+            None if both have no variance.
+        min_dcf: one entry for each prior requested.
     """
 
     genuine: int
@@ -75,7 +75,7 @@ class Verification:
     min_dcf: tuple[MinDcf, ...]
 
     def at(self, target: float) -> TarAtFar:
-        """TAR at this FAR, read from the curve: any FAR will do, asked for before or not.
+        """TAR at any FAR, read from the curve.
 
         Raises:
             InputError: ``target`` is not in (0, 1].
@@ -91,7 +91,7 @@ class Verification:
         fars: Sequence[float],
         p_targets: Sequence[float],
     ) -> Verification:
-        """Every number that is read from a curve."""
+        """All metrics that are read from a curve."""
         eer, eer_threshold = equal_error(curve)
         return Verification(
             genuine=genuine,
@@ -112,14 +112,14 @@ def verification(
     fars: Sequence[float] = FARS,
     p_targets: Sequence[float] = P_TARGETS,
 ) -> Verification:
-    """Measure a verification experiment.
+    """The verification metrics of scored pairs.
 
     Args:
-        scores: [N], higher for more alike.
+        scores: [N], higher for more similar.
         same: bool [N], whether the pair shows one person.
-        fars: the false accept rates at which TAR is wanted. One below 1/impostors cannot be
-            measured: not even one false accept would be that rare.
-        p_targets: the priors of "same" for which the minimum detection cost is wanted.
+        fars: the false accept rates for which TAR is reported. A rate below 1/impostors cannot be
+            measured, since one false accept would exceed it.
+        p_targets: the priors for which the minimum detection cost is reported.
 
     Raises:
         InputError: see ``roc``; or a FAR is not in (0, 1], a prior not in (0, 1).
@@ -131,20 +131,20 @@ def verification(
     """
     values, truth = checked_scores(scores, same)
     genuine, impostor = values[truth], values[~truth]
-    apart = d_prime(
+    separation = d_prime(
         float(genuine.mean()), float(genuine.var()), float(impostor.mean()), float(impostor.var())
     )
     return Verification.of_curve(
-        roc(values, truth), len(genuine), len(impostor), apart, fars, p_targets
+        roc(values, truth), len(genuine), len(impostor), separation, fars, p_targets
     )
 
 
 def d_prime(
     genuine_mean: float, genuine_variance: float, impostor_mean: float, impostor_variance: float
 ) -> float | None:
-    """(μ_g - μ_i) / √((σ_g² + σ_i²)/2): how far apart two heaps of scores lie.
+    """(μ_g - μ_i) / √((σ_g² + σ_i²)/2): the distance between genuine and impostor scores.
 
-    It tells all of two normal distributions of one variance, and less of any others. None where
+    It describes two normal distributions of equal variance fully, and others less well. None if
     both variances are 0.
 
     Source: Daugman, Biometric decision landscapes, 2000.
@@ -159,7 +159,7 @@ def d_prime(
 
 
 def require_finite(vectors: NDArray[np.float32], rows: NDArray[np.int64] | None = None) -> None:
-    """Refuse rows that are not numbers.
+    """Refuse rows with NaN or infinity.
 
     Raises:
         InputError: names the first of ``rows`` (all, if None) that is not finite.
@@ -169,7 +169,7 @@ def require_finite(vectors: NDArray[np.float32], rows: NDArray[np.int64] | None 
     wrong = chosen[~finite[chosen]]
     if len(wrong):
         raise InputError(
-            f"embeddings: row {int(wrong[0])} is not finite, so nothing can be compared with it"
+            f"embeddings: row {int(wrong[0])} is not finite; leave it out, or embed it again"
         )
 
 
@@ -181,17 +181,17 @@ def pair_scores(
 ) -> Floats:
     """The score of each pair of rows, float64 [N], in blocks of bounded memory.
 
-    Cosines that float32 cannot tell apart are equal; see ``distances.resolution``.
+    Scores are higher for more similar, with every distance. Cosines that float32 cannot tell apart
+    are made equal; see ``distances.resolution``.
 
     Args:
         vectors: [M,D].
-        left: the rows on one side, [N].
-        right: those on the other, [N].
-        distance: scores are higher for more alike whatever it is; the cosine if None.
+        left: the row of the first photo of each pair, [N].
+        right: the row of the second photo, [N].
+        distance: the cosine if None.
 
     Raises:
-        InputError: a vector that is used is not finite, or is zero under the cosine, so that it
-            has no direction; names the row.
+        InputError: a vector in use is not finite, or is zero with the cosine; names the row.
 
     Example:
         >>> import numpy as np
@@ -205,14 +205,14 @@ def pair_scores(
     used = np.union1d(left, right)
     require_finite(vectors, used)
     scores = np.empty(len(left), np.float64)
-    plain = distance is None or isinstance(distance, Cosine)
-    lengths = directed(vectors, used) if plain else None
+    cosine = distance is None or isinstance(distance, Cosine)
+    norms = row_norms(vectors, used) if cosine else None
     block = max(1, BLOCK // vectors.shape[1])
     for start in range(0, len(left), block):
         a, b = left[start : start + block], right[start : start + block]
-        if lengths is not None:
+        if norms is not None:
             products = np.einsum("ij,ij->i", vectors[a], vectors[b], dtype=np.float64)
-            found = told_apart(np.clip(products / (lengths[a] * lengths[b]), -1.0, 1.0))
+            found = told_apart(np.clip(products / (norms[a] * norms[b]), -1.0, 1.0))
         else:
             assert distance is not None
             x, y = vectors[a].astype(np.float64), vectors[b].astype(np.float64)
@@ -221,14 +221,14 @@ def pair_scores(
     return scores
 
 
-def directed(vectors: NDArray[np.float32], used: NDArray[np.int64]) -> Floats:
-    """The length of each row [M].
+def row_norms(vectors: NDArray[np.float32], used: NDArray[np.int64]) -> Floats:
+    """The norm of each row [M].
 
     Raises:
-        InputError: one that is used is zero; names it.
+        InputError: one of the rows ``used`` is zero; names it.
     """
-    lengths: Floats = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    zero = used[lengths[used] == 0]
+    norms: Floats = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    zero = used[norms[used] == 0]
     if len(zero):
         raise InputError(f"embeddings: row {int(zero[0])} is zero; the cosine to it is undefined")
-    return lengths
+    return norms

@@ -1,8 +1,8 @@
-"""The curve of a verification experiment, and what is read from it: ROC, DET, EER, TAR, DCF.
+"""The curves of a verification experiment and the metrics read from them: ROC, DET, EER, TAR, DCF.
 
-Scores are higher for more alike; ``score ≥ threshold`` is "same". FAR is the share of impostor
-pairs accepted, TAR the share of genuine pairs accepted. Where every pair is one attempt, as here,
-FAR is the false match rate (FMR) and 1 - TAR the false non-match rate (FNMR) of ISO/IEC 19795-1.
+Scores are higher for more similar; a pair is accepted if ``score ≥ threshold``. FAR is the share of
+impostor pairs accepted, TAR the share of genuine pairs accepted. Here every pair is one attempt,
+so FAR is the false match rate (FMR) and 1 - TAR the false non-match rate (FNMR) of ISO/IEC 19795-1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_number
 from likewise.errors import InputError
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-ROUNDING = 1e-12  # what a rate may pass its target by, and still be it
+ROUNDING = 1e-12  # relative tolerance when a rate is compared with its target
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Roc:
     """The receiver operating characteristic: one point for each distinct score, descending.
 
     Args:
-        threshold: float64 [T]; the first is infinite (nothing accepted).
+        threshold: float64 [T]; the first is infinite (no pair is accepted).
         far: share of impostor pairs accepted, [T], from 0 to 1.
         tar: share of genuine pairs accepted, [T], from 0 to 1.
     """
@@ -50,10 +51,9 @@ class Roc:
     tar: Floats
 
     def thinned(self, points: int = 1000) -> Roc:
-        """At most some ``points`` of the points, chosen for a drawing on a logarithmic FAR axis.
+        """About ``points`` of the curve's points, for a plot with a logarithmic FAR axis.
 
-        Half are spread evenly over log FAR, half over TAR; both ends stay. Every point is one of
-        the curve's own.
+        Half are spread evenly over log FAR, half over TAR; both ends are included.
         """
         if len(self.far) <= points:
             return self
@@ -67,13 +67,13 @@ class Roc:
 
 @dataclass(frozen=True)
 class TarAtFar:
-    """The most genuine pairs that can be accepted while FAR stays at or below ``target``.
+    """The largest TAR with FAR at or below ``target``.
 
     Args:
-        target: the FAR asked for.
+        target: the FAR requested.
         tar: the largest TAR among thresholds with FAR ≤ target; None if it cannot be measured.
-        far: the FAR there, at most ``target``.
-        threshold: the score from which on pairs are accepted.
+        far: the FAR at that threshold, at most ``target``.
+        threshold: the lowest score that is accepted.
     """
 
     target: float
@@ -84,23 +84,25 @@ class TarAtFar:
 
 @dataclass(frozen=True)
 class Det:
-    """The detection error trade-off: the two errors against each other, as normal deviates.
+    """The detection error trade-off: one error rate against the other.
 
     Args:
-        threshold: float64 [T], descending.
-        fmr: false match rate, [T], rising.
-        fnmr: false non-match rate, [T], falling.
-        fmr_deviate: Φ⁻¹(FMR), [T]; minus infinity where it is 0, infinity where it is 1.
-        fnmr_deviate: Φ⁻¹(FNMR), [T], likewise.
+        threshold: float64 [T], descending; the first is infinite (nothing is accepted).
+        false_positive: [T], rising from 0: FMR in verification, FPIR in identification.
+        false_negative: [T], falling from 1: FNMR in verification, FNIR in identification.
 
     Source: Martin et al., The DET curve in assessment of detection task performance, 1997.
     """
 
     threshold: Floats
-    fmr: Floats
-    fnmr: Floats
-    fmr_deviate: Floats
-    fnmr_deviate: Floats
+    false_positive: Floats
+    false_negative: Floats
+
+    def deviates(self) -> tuple[Floats, Floats]:
+        """Φ⁻¹ of both rates, the scales of a DET plot; infinite where a rate is 0 or 1."""
+        from scipy.special import ndtri
+
+        return ndtri(self.false_positive), ndtri(self.false_negative)
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,10 @@ class MinDcf:
     """The smallest detection cost over all thresholds.
 
     Args:
-        p_target: how often the two photos show one person, where the system is used.
-        cost: (C_miss·FNMR·p + C_fa·FMR·(1 - p)) / min(C_miss·p, C_fa·(1 - p)): 1 is as good as
-            always giving the same answer.
-        threshold: the highest at which the cost is reached; infinite where accepting nothing is
-            best.
+        p_target: the prior probability that two photos show one person.
+        cost: (C_miss·FNMR·p + C_fa·FMR·(1 - p)) / min(C_miss·p, C_fa·(1 - p)): 1 is the
+            cost of always giving the same answer.
+        threshold: the highest one with this cost; infinite if accepting nothing is best.
     """
 
     p_target: float
@@ -121,20 +122,21 @@ class MinDcf:
 
 
 def checked_scores(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    """Scores and truth as arrays [N], with both kinds of pairs.
+    """Scores and ground truth as arrays [N], with genuine and impostor pairs.
 
     Raises:
-        InputError: a score is not finite, the shapes differ, or one of the two kinds is missing.
+        InputError: a score is not finite, the shapes differ, or there are no genuine or no
+            impostor pairs.
     """
     values, truth = paired_arrays(scores, same)
     if truth.all() or not truth.any():
         kind = "different-person" if truth.any() else "same-person"
-        raise InputError(f"verification: there are no {kind} pairs, so nothing can be measured")
+        raise InputError(f"verification: there are no {kind} pairs; both kinds are needed")
     return values, truth
 
 
 def paired_arrays(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    """Scores and truth as arrays [N].
+    """Scores and ground truth as arrays [N].
 
     Raises:
         InputError: a score is not finite, or the shapes differ.
@@ -151,29 +153,27 @@ def paired_arrays(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[n
 
 
 def roc(scores: ArrayLike, same: ArrayLike) -> Roc:
-    """The ROC of scores [N] against the truth [N].
-
-    Pairs that tie are accepted together: their order says nothing.
+    """The ROC of scores [N] against the ground truth [N]; tied pairs are accepted together.
 
     Raises:
-        InputError: a score is not finite, the shapes differ, or one of the two kinds is missing.
+        InputError: see ``checked_scores``.
     """
     values, truth = checked_scores(scores, same)
     order = np.argsort(-values, kind="stable")
     values, truth = values[order], truth[order]
-    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # of each run of ties
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # of each group of ties
     return curve_of_counts(values[last], last + 1, np.cumsum(truth, dtype=np.int64)[last])
 
 
 def curve_of_counts(
     threshold: Floats, accepted: NDArray[np.int64], genuine: NDArray[np.int64]
 ) -> Roc:
-    """The ROC of pairs that were counted.
+    """The ROC from counts of pairs.
 
     Args:
         threshold: distinct scores [T], descending.
-        accepted: pairs that score as much or more, [T].
-        genuine: those of them that show one person, [T].
+        accepted: the number of pairs at or above each threshold, [T].
+        genuine: how many of them are genuine, [T].
     """
     impostor = accepted - genuine
     return Roc(
@@ -184,23 +184,22 @@ def curve_of_counts(
 
 
 def area(curve: Roc) -> float:
-    """The chance that a genuine pair scores above an impostor one, ties counted half."""
+    """AUC: the probability that a genuine pair scores above an impostor pair; ties count half."""
     return float((np.diff(curve.far) * (curve.tar[1:] + curve.tar[:-1])).sum() / 2)
 
 
 def too_few(target: float, impostor: int) -> bool:
-    """Whether so many impostor pairs cannot show this FAR: one false accept would exceed it.
+    """Whether there are too few impostor pairs to measure this FAR: one false accept exceeds it.
 
     Raises:
         InputError: ``target`` is not in (0, 1].
     """
-    if not 0 < target <= 1:
-        raise InputError(f"far: must be in (0, 1]; got {target}")
+    check_number("far", target, above=0, most=1)
     return target * impostor < 1 - 1e-9
 
 
 def tar_at(curve: Roc, target: float, impostor: int) -> TarAtFar:
-    """The largest TAR with FAR ≤ ``target``, never that of the nearest FAR.
+    """The largest TAR with FAR ≤ ``target``; a FAR above the target never counts.
 
     Raises:
         InputError: ``target`` is not in (0, 1].
@@ -209,7 +208,7 @@ def tar_at(curve: Roc, target: float, impostor: int) -> TarAtFar:
         return TarAtFar(target, None, None, None)
     # Both rates rise along the curve.
     point = int(np.searchsorted(curve.far, target * (1 + ROUNDING), side="right")) - 1
-    if point == 0:  # the best score of all is an impostor's, shared by more than may be accepted
+    if point == 0:  # more impostor pairs share the highest score than may be accepted
         return TarAtFar(target, 0.0, 0.0, float(np.nextafter(curve.threshold[1], np.inf)))
     return TarAtFar(
         target, float(curve.tar[point]), float(curve.far[point]), float(curve.threshold[point])
@@ -217,10 +216,10 @@ def tar_at(curve: Roc, target: float, impostor: int) -> TarAtFar:
 
 
 def equal_error(curve: Roc) -> tuple[float, float]:
-    """Where FAR meets FRR, on the straight line between the two operating points around it.
+    """The EER, where FAR = FRR, interpolated linearly between the two nearest operating points.
 
     Returns:
-        The rate, and the lower of the two thresholds.
+        The rate, and the lower of their two thresholds.
     """
     gap = curve.far + curve.tar - 1.0  # FAR - FRR: rises from -1 to 1
     after = int(np.searchsorted(gap, 0.0))
@@ -233,20 +232,17 @@ def equal_error(curve: Roc) -> tuple[float, float]:
 
 
 def det(curve: Roc) -> Det:
-    """The DET of a ROC; thin the ROC first where it is to be drawn."""
-    from scipy.special import ndtri
-
-    fnmr = 1.0 - curve.tar
-    return Det(curve.threshold, curve.far, fnmr, ndtri(curve.far), ndtri(fnmr))
+    """The DET of a ROC; for a plot, thin the ROC first."""
+    return Det(curve.threshold, curve.far, 1.0 - curve.tar)
 
 
 def min_dcf(curve: Roc, p_target: float, *, c_miss: float = 1.0, c_fa: float = 1.0) -> MinDcf:
-    """The minimum of the normalised detection cost function.
+    """The minimum of the normalized detection cost function (minDCF).
 
     Args:
         curve: of the experiment.
-        p_target: the prior of "same", in (0, 1).
-        c_miss: the cost of refusing a genuine pair.
+        p_target: the prior probability of a genuine pair, in (0, 1).
+        c_miss: the cost of rejecting a genuine pair.
         c_fa: the cost of accepting an impostor pair.
 
     Raises:
@@ -259,10 +255,9 @@ def min_dcf(curve: Roc, p_target: float, *, c_miss: float = 1.0, c_fa: float = 1
         >>> min_dcf(roc([0.9, 0.5, 0.4, 0.1], [True, False, True, False]), 0.01).cost
         0.5
     """
-    if not 0 < p_target < 1:
-        raise InputError(f"p_target: must be in (0, 1); got {p_target}")
-    if not (c_miss > 0 and c_fa > 0):
-        raise InputError(f"c_miss, c_fa: must be positive; got {c_miss}, {c_fa}")
+    check_number("p_target", p_target, above=0, below=1)
+    check_number("c_miss", c_miss, above=0)
+    check_number("c_fa", c_fa, above=0)
     miss, alarm = c_miss * p_target, c_fa * (1 - p_target)
     costs = (miss * (1.0 - curve.tar) + alarm * curve.far) / min(miss, alarm)
     best = int(np.argmin(costs))

@@ -1,9 +1,11 @@
-"""All pairs of rows as tiles of scores: rows sorted by identity, so that few tiles mix kinds."""
+"""The scores of all pairs of rows in blocks, with rows sorted by identity.
+
+Sorted rows let most blocks hold impostor pairs only, which need no mask.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,38 +14,20 @@ from likewise.data.labels import checked_labels
 from likewise.distances import Cosine, Distance
 from likewise.distances.resolution import told_apart
 from likewise.errors import InputError
-from likewise.evaluation.verification.metrics import directed
+from likewise.evaluation.nearest.score_blocks import ScoreBlock
+from likewise.evaluation.verification.metrics import row_norms
 
-__all__ = ["Tile", "Tiles"]
+__all__ = ["PairBlocks"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
-ROWS, COLUMNS = 512, 4096  # of a tile: 16 MiB of scores
+Masks = NDArray[np.bool_]
+ROWS, COLUMNS = 512, 4096  # of a block: 16 MiB of scores
 SAMPLE = 512
 
 
-@dataclass(frozen=True)
-class Tile:
-    """The scores of some sorted rows against some later ones.
-
-    Args:
-        row: where the rows begin.
-        column: where the columns begin.
-        scores: float64 [n,m].
-        same: bool [n,m], whether a pair is genuine; None where none is.
-        later: bool [n,m], whether the column comes after the row, so that it is a pair; None
-            where all do.
-    """
-
-    row: int
-    column: int
-    scores: Floats
-    same: NDArray[np.bool_] | None
-    later: NDArray[np.bool_] | None
-
-
-class Tiles:
-    """Every pair of rows once.
+class PairBlocks:
+    """All pairs of rows, each once.
 
     Args:
         vectors: [N,D].
@@ -51,7 +35,7 @@ class Tiles:
         distance: the cosine if None.
 
     Raises:
-        InputError: there is no genuine pair, or no impostor pair; a row is zero under the cosine.
+        InputError: there is no genuine pair, or no impostor pair; a row is zero with the cosine.
     """
 
     def __init__(
@@ -63,48 +47,61 @@ class Tiles:
         self.genuine = int((counts * (counts - 1) // 2).sum())
         self.impostor = total - self.genuine
         if self.genuine == 0:
-            raise InputError("evaluation: no identity has two rows, so no two rows are the same")
+            raise InputError("evaluation: no identity has two rows, so there is no genuine pair")
         if self.impostor == 0:
-            raise InputError("evaluation: only one identity, so no two rows are different")
+            raise InputError("evaluation: only one identity, so there is no impostor pair")
         self.order: Numbers = np.argsort(classes, kind="stable")
         self.classes = classes[self.order]
         self.distance = None if isinstance(distance, Cosine) else distance
         self.vectors = vectors
         if self.distance is None:
-            self.lengths = directed(vectors, np.arange(len(vectors)))
+            self.norms = row_norms(vectors, np.arange(len(vectors)))
 
-    def __iter__(self) -> Iterator[Tile]:
-        return self.dealt(0, 1)
+    def blocks(self, rank: int = 0, count: int = 1) -> Iterator[ScoreBlock[Floats]]:
+        """The blocks of process ``rank`` of ``count``: every ``count``-th one.
 
-    def dealt(self, rank: int, count: int) -> Iterator[Tile]:
-        """The tiles that process ``rank`` of ``count`` gets: every ``count``-th of all."""
+        Yields:
+            float64 scores [n,m] of n sorted rows against m sorted rows; see ``masks``.
+        """
         total, number = len(self.vectors), -1
         for row in range(0, total, ROWS):
             end = min(row + ROWS, total)
             rows: Floats | None = None
-            own = int(np.searchsorted(self.classes, self.classes[end - 1], side="right"))
             for column in range(row, total, COLUMNS):
                 number += 1
                 if number % count != rank:
                     continue
                 if rows is None:
                     rows = self._rows(slice(row, end))
-                last = min(column + COLUMNS, total)
-                scores = self._scores(rows, self._rows(slice(column, last)))
-                same = later = None
-                if column < own:
-                    same = self.classes[row:end, None] == self.classes[column:last]
-                if column < end:
-                    later = np.arange(row, end)[:, None] < np.arange(column, last)
-                yield Tile(row, column, scores, same, later)
+                columns = slice(column, min(column + COLUMNS, total))
+                scores = self._scores(rows, self._rows(columns))
+                yield ScoreBlock(slice(row, end), columns, scores)
+
+    def masks(self, block: ScoreBlock[Floats]) -> tuple[Masks | None, Masks | None]:
+        """Which scores of a block are of genuine pairs, and which are of pairs at all, [n,m].
+
+        A row with itself or with an earlier row is no pair, so that each pair is counted once.
+
+        Returns:
+            The two masks; the first is None if no pair is genuine, the second if all are pairs.
+        """
+        rows, columns = block.queries, block.rows
+        genuine = pairs = None
+        if self.classes[columns.start] <= self.classes[rows.stop - 1]:
+            genuine = self.classes[rows, None] == self.classes[columns]
+        if columns.start < rows.stop:
+            pairs = np.arange(rows.start, rows.stop)[:, None] < np.arange(
+                columns.start, columns.stop
+            )
+        return genuine, pairs
 
     def order_of(self, left: Numbers, right: Numbers) -> Numbers:
-        """The order in which one process that takes all tiles comes across these pairs, [P]."""
+        """The order in which a single process would reach these pairs, [P]."""
         band = left // ROWS
         return np.lexsort((right, left, (right - band * ROWS) // COLUMNS, band))
 
     def sample(self) -> Floats:
-        """Scores of some rows with each other, spread over the set; seeded."""
+        """The scores of a random sample of pairs; the seed is fixed."""
         random = np.random.default_rng(0)
         chosen = random.permutation(len(self.vectors))[: 2 * SAMPLE]
         half = len(chosen) // 2
@@ -116,7 +113,7 @@ class Tiles:
     def _of(self, rows: Numbers) -> Floats:
         found: Floats = self.vectors[rows].astype(np.float64)
         if self.distance is None:
-            found /= self.lengths[rows, None]
+            found /= self.norms[rows, None]
         return found
 
     def _scores(self, x: Floats, y: Floats) -> Floats:

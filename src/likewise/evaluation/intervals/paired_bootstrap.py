@@ -1,7 +1,7 @@
-"""Is one system better than another? Both judged on the same pairs, and the same draws of people.
+"""Is one system better than another? A paired bootstrap: same pairs, same resampled identities.
 
-What is hard for both cancels out: the interval of the difference is much narrower than those of
-the two numbers would make one think.
+Variation that affects both systems alike cancels, so the confidence interval of the difference is
+much narrower than the intervals of the two systems suggest.
 """
 
 from __future__ import annotations
@@ -17,31 +17,29 @@ from likewise.evaluation.intervals.bootstrap import (
     LEVEL,
     REPLICATES,
     Interval,
-    at_far,
-    draws,
-    interval_of,
-    require_level,
+    Weights,
+    entry_at_far,
+    replicated_intervals,
 )
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
-from likewise.evaluation.intervals.weighted_metrics import Weighed, WeightedPairs
+from likewise.evaluation.intervals.weighted_metrics import Replicate, WeightedPairs
 from likewise.evaluation.verification.metrics import FARS
 from likewise.evaluation.verification.roc import too_few
-from likewise.progress import progress
 
-__all__ = ["Difference", "paired_difference"]
+__all__ = ["Difference", "paired_bootstrap"]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more the first system has than the second.
+    """The metrics of the first system minus those of the second.
 
     Args:
         level: the confidence of the intervals.
-        replicates: how many times the identities were drawn.
+        replicates: of the bootstrap.
         auc: the difference of the AUCs; above 0, the first is better.
         eer: of the equal error rates; below 0, the first is better.
-        tar_at_far: of the TARs at each FAR asked for, each system at its own threshold; None at
-            one that so few impostor pairs cannot show.
+        tar_at_far: of the TARs at each FAR requested, each system at its own threshold; None at
+            a FAR for which there are too few impostor pairs.
     """
 
     level: float
@@ -54,12 +52,12 @@ class Difference:
         """The difference of the TARs at this FAR.
 
         Raises:
-            InputError: it was not measured there; says where it was.
+            InputError: there is none at it; names the FARs that have one.
         """
-        return at_far(dict(self.tar_at_far), target)
+        return entry_at_far(dict(self.tar_at_far), target)
 
 
-def paired_difference(
+def paired_bootstrap(
     first: ScoredPairs,
     second: ArrayLike,
     fars: Sequence[float] = FARS,
@@ -70,7 +68,8 @@ def paired_difference(
 ) -> Difference:
     """The differences of AUC, EER and TAR at FAR between two systems, with intervals.
 
-    An interval that does not hold 0 says that the difference is more than the choice of people.
+    If an interval excludes 0, the difference is significant: resampling the people does not
+    explain it.
 
     Args:
         first: the pairs with the first system's scores.
@@ -85,13 +84,13 @@ def paired_difference(
 
     Example:
         >>> import numpy as np
-        >>> from likewise.evaluation.intervals.paired_difference import paired_difference
+        >>> from likewise.evaluation.intervals.paired_bootstrap import paired_bootstrap
         >>> from likewise.evaluation.intervals.scored_pairs import scored_pairs
         >>> people = np.repeat(np.arange(20), 3)
         >>> i, j = np.triu_indices(60, 1)
         >>> scores = np.random.default_rng(0).normal(size=len(i)) + (people[i] == people[j])
         >>> pairs = scored_pairs(scores, people[i] == people[j], people[i], people[j])
-        >>> paired_difference(pairs, 2 * scores + 1, replicates=20).auc  # the order is the same
+        >>> paired_bootstrap(pairs, 2 * scores + 1, replicates=20).auc  # the order is the same
         Interval(value=0.0, low=0.0, high=0.0)
     """
     scores = np.asarray(second, np.float64)
@@ -99,34 +98,20 @@ def paired_difference(
         raise InputError(f"second: {scores.shape} scores for {len(first)} pairs")
     if not np.isfinite(scores).all():
         raise InputError(f"second: entry {int(np.argmin(np.isfinite(scores)))} is not finite")
-    require_level(level, replicates, first.identities)
     impostor = int((~first.same).sum())
     wanted = [far for far in fars if not too_few(far, impostor)]
     sides = WeightedPairs(first), WeightedPairs(replace(first, scores=scores))
 
-    def read(experiment: Weighed) -> list[float]:
-        tars = [experiment.tar_at(far)[0] for far in wanted]
-        return [experiment.auc(), experiment.eer()[0], *tars]
+    def metrics(replicate: Replicate) -> list[float]:
+        tars = [replicate.tar_at(far)[0] for far in wanted]
+        return [replicate.auc(), replicate.eer()[0], *tars]
 
-    def gap(weights: np.ndarray[tuple[int, ...], np.dtype[np.int64]] | None) -> list[float] | None:
-        found = [side.weigh(weights) for side in sides]
-        if found[0] is None or found[1] is None:
+    def differences(weights: Weights | None) -> list[float] | None:
+        one, other = (side.replicate(weights) for side in sides)
+        if one is None or other is None:
             return None
-        return [a - b for a, b in zip(read(found[0]), read(found[1]), strict=True)]
+        return [a - b for a, b in zip(metrics(one), metrics(other), strict=True)]
 
-    values = gap(None)
-    assert values is not None  # scored pairs hold both kinds
-    rows = []
-    with progress("drawing identities", replicates, unit="draws") as advance:
-        for weights in draws(first.identities, replicates, seed):
-            rows.append(gap(weights))
-            advance(1)
-    table = np.array([row for row in rows if row is not None])
-    if len(table) < replicates / 2:
-        raise InputError(
-            "bootstrap: most draws of the identities leave no genuine pair; "
-            "more identities with two photos are needed"
-        )
-    ranges = [interval_of(value, table[:, k], level) for k, value in enumerate(values)]
-    at_far = tuple((far, ranges[2 + wanted.index(far)] if far in wanted else None) for far in fars)
-    return Difference(level, replicates, ranges[0], ranges[1], at_far)
+    auc, eer, *tars = replicated_intervals(differences, first.identities, replicates, level, seed)
+    at_far = tuple((far, tars[wanted.index(far)] if far in wanted else None) for far in fars)
+    return Difference(level, replicates, auc, eer, at_far)
