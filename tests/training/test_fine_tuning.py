@@ -14,10 +14,10 @@ import likewise
 from likewise.errors import InputError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.initial_weights import start_of
 from likewise.training.recipe.name_patterns import matching
 from likewise.training.recipe.recipe import Optimizer, Recipe, recipe_with
 from likewise.training.setup.build import network_of, preprocess_of
+from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.step.freezing import Freezing
 from likewise.training.step.layer_rates import layer_rates
 from likewise.training.step.optimizer import build_optimizer
@@ -137,7 +137,7 @@ def test_the_colours_that_weights_are_used_to_come_with_them(photos: Path, tmp_p
     used = likewise.Preprocess(32, 32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), order="bgr")
     Embedder(create_backbone(backbone, height=32, width=32), used, backbone).save(tmp_path / "m")
     recipe = quick_recipe(f"model.weights={tmp_path / 'm'}", "schedule.epochs=1")
-    assert preprocess_of(recipe, start_of(recipe)) == used
+    assert preprocess_of(recipe, read_initial_weights(recipe)) == used
     result = likewise.train(photos, tmp_path / "run", recipe)
     assert likewise.load(result.model).preprocess == used
 

@@ -20,10 +20,10 @@ from likewise.lab.compare.tuning import best_trial
 from likewise.machine import pick_device
 from likewise.progress import progress
 from likewise.storage import write_text
-from likewise.training.initial_weights import start_of
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.recipe.unused_keys import refuse_idle_keys
 from likewise.training.setup.build import loss_of, network_of, preprocess_of
+from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.trainer import Trainer
 
 __all__ = ["Laboratory"]
@@ -111,7 +111,7 @@ class Laboratory:
 
     def _try_out(self) -> None:
         """Make each loss once, and what they share: a mistake should not wait for its turn."""
-        start = start_of(self.recipe)
+        start = read_initial_weights(self.recipe)
         for number, candidate in enumerate(self.candidates):
             choice = candidate.choice(
                 0,

@@ -14,9 +14,9 @@ from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, Plain
 from likewise.errors import InputError
 from likewise.losses import Placement, PrototypeMemory, Shard, create_loss
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.initial_weights import Start, start_of
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.initial_weights import InitialWeights, read_initial_weights
 from likewise.training.step.teacher import Distilling, with_teacher
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-def network_of(recipe: Recipe, start: Start | None = None) -> torch.nn.Module:
+def network_of(recipe: Recipe, start: InitialWeights | None = None) -> torch.nn.Module:
     """The network, its weights drawn anew or taken from ``model.weights``.
 
     Args:
@@ -40,10 +40,10 @@ def network_of(recipe: Recipe, start: Start | None = None) -> torch.nn.Module:
     Raises:
         InputError: an unknown name, or weights that do not fit.
     """
-    start = start or start_of(recipe)
+    start = start or read_initial_weights(recipe)
     module = bare_network_of(recipe)
     if start is not None:
-        start.give_to(module, recipe)
+        start.load_into(module, recipe)
     return module
 
 
@@ -58,14 +58,14 @@ def bare_network_of(recipe: Recipe) -> torch.nn.Module:
     return create_backbone(backbone, height=size.height, width=size.width, channels=size.channels)
 
 
-def preprocess_of(recipe: Recipe, start: Start | None) -> Preprocess:
+def preprocess_of(recipe: Recipe, start: InitialWeights | None) -> Preprocess:
     """From photos to the network's input; what it begins with has a say in it.
 
     Raises:
         InputError: the weights are used to another input.
     """
     wanted = recipe.input.preprocess()
-    return wanted if start is None else start.seen_as(wanted)
+    return wanted if start is None else start.preprocess_for(wanted)
 
 
 def loss_of(

@@ -18,7 +18,6 @@ from likewise.errors import InputError
 from likewise.losses import Shard
 from likewise.losses.registry import needs_pairs
 from likewise.training.distributed.processes import Processes
-from likewise.training.initial_weights import start_of
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.build import (
     bare_network_of,
@@ -28,6 +27,7 @@ from likewise.training.setup.build import (
     preprocess_of,
     seed_everything,
 )
+from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.setup.run_folder import Begun
 
 __all__ = ["Design", "design", "design_for", "split_of"]
@@ -118,7 +118,7 @@ def design(
         )
     _warn_of_single_photos(training, recipe)
     sampler, batch_photos = _plan(training, recipe, processes)
-    start = start_of(recipe) if begun is None else None
+    start = read_initial_weights(recipe) if begun is None else None
     seed_everything(recipe.training.seed)
     return Design(
         training=training,

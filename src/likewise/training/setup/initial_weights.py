@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.models.state_dict import (
     STATE_FILES,
@@ -17,17 +16,17 @@ from likewise.models.state_dict import (
     read_state_dict,
     warn_of_rest,
 )
-from likewise.models.store import load
 from likewise.training.recipe.name_patterns import matching
+from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["Start", "embedder_named", "start_of"]
+__all__ = ["InitialWeights", "read_initial_weights"]
 
 TOLD = 3  # weights that a message names
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialWeights:
     """The weights that a network begins with.
 
     Args:
@@ -42,7 +41,7 @@ class Start:
     backbone: Backbone | None = None
     preprocess: Preprocess | None = None
 
-    def seen_as(self, wanted: Preprocess) -> Preprocess:
+    def preprocess_for(self, wanted: Preprocess) -> Preprocess:
         """``wanted`` with the mean, deviation and colour order that the weights are used to.
 
         Raises:
@@ -60,7 +59,7 @@ class Start:
                 )
         return replace(wanted, mean=used.mean, std=used.std, order=used.order)
 
-    def give_to(self, module: nn.Module, recipe: Recipe) -> None:
+    def load_into(self, module: nn.Module, recipe: Recipe) -> None:
         """Load the weights into the recipe's network, but for ``model.weights_except``.
 
         Raises:
@@ -106,19 +105,7 @@ class Start:
         return text + ", or ".join(remedies)
 
 
-def embedder_named(key: str, source: str) -> Embedder:
-    """The embedder that a key of the recipe names.
-
-    Raises:
-        InputError: there is none; says which key it is.
-    """
-    try:
-        return load(source)
-    except InputError as error:
-        raise InputError(f"{key}: {error}") from None
-
-
-def start_of(recipe: Recipe) -> Start | None:
+def read_initial_weights(recipe: Recipe) -> InitialWeights | None:
     """What ``model.weights`` names; None if the network begins with weights drawn at random.
 
     Nothing of a file is run: it is read as plain weights.
@@ -133,15 +120,15 @@ def start_of(recipe: Recipe) -> Start | None:
         return None
     path = Path(source)
     if path.suffix.lower() in STATE_FILES and not path.is_dir():
-        return Start(source, read_state_dict(path))
-    embedder = embedder_named("model.weights", source)
+        return InitialWeights(source, read_state_dict(path))
+    embedder = load_named("model.weights", source)
     if embedder.backbone is None:
         raise InputError(
             f"model.weights: {source} is an ONNX file: it can be a teacher (distill.teacher), "
             "but not be trained"
         )
     tensors = embedder.module.state_dict()
-    return Start(source, tensors, embedder.backbone, embedder.preprocess)
+    return InitialWeights(source, tensors, embedder.backbone, embedder.preprocess)
 
 
 def _misfit(own: Tensor | None, given: Tensor | None, name: str) -> str:
