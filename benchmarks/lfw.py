@@ -27,7 +27,7 @@ from likewise.data.protocols import read_pairs
 from likewise.evaluation.experiment import Experiment, evaluate
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
-from likewise.models.store import load
+from likewise.models.loading import load
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.run import train
 

@@ -20,7 +20,7 @@ from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
-from likewise.models.store import CONFIG, WEIGHTS
+from likewise.models.saving import CONFIG, WEIGHTS
 
 
 def fresh(seed: int = 0, **options: object) -> Embedder:
@@ -164,7 +164,7 @@ def test_a_hub_id_is_looked_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         raise OSError("no network")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
-    with pytest.raises(LikewiseError, match="not to be had from the hub"):
+    with pytest.raises(LikewiseError, match="cannot be downloaded from the hub"):
         likewise.load("someone/faces")
 
 
@@ -213,7 +213,7 @@ def test_a_network_of_ones_own_comes_back_through_its_module(
     np.testing.assert_array_equal(back.embed(images), embedder.embed(images))
     assert back.fingerprint == embedder.fingerprint
     assert "module=OwnNetwork(…)" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
-    with pytest.raises(InputError, match=r"its author's own, OwnNetwork; load it in Python"):
+    with pytest.raises(InputError, match=r"a class of its own, OwnNetwork; load it in Python"):
         likewise.load(tmp_path / "m")
     with pytest.raises(InputError, match="not the weights of Linear"):
         likewise.load(tmp_path / "m", module=nn.Linear(2, 2))
@@ -221,5 +221,5 @@ def test_a_network_of_ones_own_comes_back_through_its_module(
 
 def test_a_module_is_refused_where_the_model_knows_its_own(tmp_path: Path) -> None:
     fresh().save(tmp_path / "m")
-    with pytest.raises(InputError, match="module: .* knows its own network; leave module out"):
+    with pytest.raises(InputError, match="module: .* names its network itself; leave module out"):
         likewise.load(tmp_path / "m", module=OwnNetwork())

@@ -17,8 +17,8 @@ from likewise.errors import InputError
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx, import_weights
 from likewise.models.registry import Backbone, create_backbone
+from likewise.models.saving import WEIGHTS
 from likewise.models.state_dict import network_part, read_state_dict
-from likewise.models.store import WEIGHTS
 from likewise.training.setup.build import network_of
 from tests.conftest import quick_recipe
 

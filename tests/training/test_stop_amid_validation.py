@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import likewise
-from likewise.models.embedder import Embedder
+from likewise.models import inference
 from likewise.training.measuring import Measuring
 from likewise.training.setup.result import TrainingResult
 from tests.conftest import make_photos, quick_recipe
@@ -22,7 +22,8 @@ from tests.gloo import free_port, together
 from tests.integration.runs import reports, same_end
 
 SETTINGS = ("schedule.epochs=3", "training.ema=0.9", "model.dropout=0.3", "data.val_identities=2")
-FORWARD = Embedder._forward
+FORWARD = inference.forward
+USERS = ("likewise.models.embedder.forward", "likewise.models.inference.forward")
 
 
 def stopped_at(
@@ -31,17 +32,18 @@ def stopped_at(
     """A run that is asked to stop as a validation (from 1) begins; and the batches embedded."""
     begun = embedded = 0
 
-    def forward(self: Embedder, *given: Any) -> Any:
+    def forward(*given: Any, **options: Any) -> Any:
         nonlocal begun, embedded
         begun += 1
         if begun == validation:
             signal.raise_signal(signal.SIGINT)
-        vectors = FORWARD(self, *given)
+        vectors = FORWARD(*given, **options)
         embedded += 1
         return vectors
 
     with monkeypatch.context() as patch:
-        patch.setattr(Embedder, "_forward", forward)
+        for name in USERS:
+            patch.setattr(name, forward)
         return likewise.train(photos, run, quick_recipe(*SETTINGS, *settings)), embedded
 
 
@@ -92,20 +94,22 @@ def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -
     (folder / f"{rank}.pid").write_text(str(os.getpid()))
     begun = 0
 
-    def forward(self: Embedder, *given: Any) -> Any:
+    def forward(*given: Any, **options: Any) -> Any:
         nonlocal begun
         begun += 1
         if begun == 2:
             os.kill(int((folder / "1.pid").read_text()), signal.SIGTERM)
             time.sleep(1.0)
-        return FORWARD(self, *given)
+        return FORWARD(*given, **options)
 
     stopped = []
     for port, name, resume in zip(ports, ("whole", "part", "part"), (0, 0, 1), strict=True):
         os.environ["MASTER_PORT"] = str(port)
-        Embedder._forward = forward if len(stopped) == 1 else FORWARD  # type: ignore[method-assign]  # a spy
         recipe = None if resume else quick_recipe(*SETTINGS, "schedule.epochs=2")
-        run = likewise.train(folder / "photos", folder / name, recipe, resume=bool(resume))
+        with pytest.MonkeyPatch.context() as patch:
+            for user in USERS:
+                patch.setattr(user, forward if len(stopped) == 1 else FORWARD)
+            run = likewise.train(folder / "photos", folder / name, recipe, resume=bool(resume))
         assert run.finished == (run.stopped_by is None)
         stopped.append(run.stopped_by)
     return stopped

@@ -11,9 +11,10 @@ from torch import nn
 from likewise.data.manifest import Manifest
 from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.errors import InputError, LikewiseError
-from likewise.models.embedder import BadWeights, Embedder
+from likewise.models.embedder import Embedder
+from likewise.models.inference import BadWeights
 from likewise.models.registry import Backbone
-from likewise.models.store import CONFIG
+from likewise.models.saving import CONFIG
 from likewise.storage import read_json
 from likewise.training.distributed.processes import Processes
 from likewise.training.setup.result import MODEL

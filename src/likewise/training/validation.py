@@ -17,7 +17,8 @@ from likewise.distances.resolution import mean_cosine
 from likewise.evaluation.calibration.fit import Calibrated, calibrate_pairs
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
-from likewise.models.embedder import BadWeights, Embedder
+from likewise.models.embedder import Embedder
+from likewise.models.inference import BadWeights
 
 __all__ = [
     "ENOUGH",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from likewise.errors import InputError
 from likewise.models.embedder import Embedder
-from likewise.models.store import load
+from likewise.models.loading import load
 
 __all__ = ["load_named"]
 
