@@ -43,14 +43,14 @@ def epochs_of(recipe: Recipe, strangers: Manifest) -> Iterator[tuple[Vectors, Ve
         processes = Processes()
         device = torch.device("cpu")
         parts = prepare(orl_faces(range(1, 21)), recipe, Path(folder), device, processes)
-        trainer, preprocess = parts.trainer, parts.made.preprocess
+        trainer, preprocess = parts.trainer, parts.components.preprocess
         statistics = NormStatistics(parts.dataset(recipe), recipe.training.seed)
         loader = loader_of(parts, recipe, device, processes)
         pixels = torch.stack([preprocess.pixels(photo) for photo in strangers.photos()])
         for _ in range(recipe.schedule.epochs):
             trainer.run_epoch(
                 loader,
-                parts.made.sampler,
+                parts.components.sampler,
                 lambda _: None,
                 StopRequest(),
                 lambda: False,

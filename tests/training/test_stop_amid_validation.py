@@ -15,8 +15,8 @@ import torch
 
 import likewise
 from likewise.models import inference
-from likewise.training.measuring import Measuring
-from likewise.training.setup.result import TrainingResult
+from likewise.training.model_selection import ModelSelection
+from likewise.training.setup.run_folder import TrainingResult
 from tests.conftest import make_photos, quick_recipe
 from tests.gloo import free_port, together
 from tests.integration.runs import reports, same_end
@@ -73,16 +73,16 @@ def test_a_crash_right_after_it_leaves_one_report(
     likewise.train(photos, tmp_path / "whole", quick_recipe(*SETTINGS))
     part = tmp_path / "part"
     stopped_at(2, monkeypatch, photos, part)
-    after = Measuring.after_epoch
+    after = ModelSelection.after_epoch
 
-    def crash(self: Measuring, report: dict[str, float], *given: Any) -> bool:
+    def crash(self: ModelSelection, report: dict[str, float], *given: Any) -> bool:
         after(self, report, *given)
         with (part / "log.jsonl").open("a") as stream:
             stream.write(json.dumps({"step": self.trainer.step_number, "epoch": 2}) + "\n")
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Measuring, "after_epoch", crash)
+        patch.setattr(ModelSelection, "after_epoch", crash)
         with pytest.raises(ZeroDivisionError):
             likewise.train(photos, part, resume=True)
     assert likewise.train(photos, part, resume=True).finished

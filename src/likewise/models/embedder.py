@@ -217,8 +217,8 @@ class Embedder:
                 read += [rows.start + row for row in good]
                 broken += bad
                 advance(len(good) + len(bad))
-        vectors = np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
-        return vectors, read, broken
+        found = np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
+        return found, read, broken
 
     def embeddings_of(
         self,

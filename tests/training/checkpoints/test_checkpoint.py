@@ -13,11 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError
-from likewise.training.checkpoints.optimizer_state import (
-    named_parameters,
-    optimizer_tensors,
-    restore_optimizer,
-)
 from likewise.training.checkpoints.reader import (
     INDEX,
     SHARED,
@@ -25,6 +20,11 @@ from likewise.training.checkpoints.reader import (
     Parts,
     process_file,
     write_index,
+)
+from likewise.training.checkpoints.state import (
+    named_parameters,
+    optimizer_tensors,
+    restore_optimizer,
 )
 from likewise.training.checkpoints.tensor_file import TensorFile, write_tensor_file
 from likewise.training.checkpoints.writer import Checkpoints

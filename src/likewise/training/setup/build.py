@@ -22,9 +22,9 @@ from likewise.training.step.teacher import Distilling, with_teacher
 __all__ = [
     "bare_network_of",
     "batches_of",
+    "describe_start",
     "loss_of",
     "network_of",
-    "origins",
     "preprocess_of",
     "seed_everything",
 ]
@@ -134,7 +134,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def origins(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
+def describe_start(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
     """What a run begins with and learns from besides its photos, a line each, for the log."""
     model, lines = recipe.model, [f"a batch: {_composed(recipe)}"]
     if model.weights is not None:

@@ -6,7 +6,7 @@ from likewise.data.manifest import Manifest
 from likewise.losses import automatic_scale
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe
-from likewise.training.setup.design import split_of
+from likewise.training.setup.components import split_of
 
 __all__ = ["recipe_for"]
 

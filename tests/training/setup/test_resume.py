@@ -52,7 +52,7 @@ def test_the_rates_are_those_of_the_new_length(
         with pytest.raises(SystemExit) as ended:
             main([*given, *more])
         assert ended.value.code == 0
-    line = "goes on to 4 epochs instead of 2: the learning rate is 0.005 from here on, and not 0"
+    line = "continues to 4 epochs instead of 2: the learning rate is now 0.005, not 0"
     assert line in capsys.readouterr().err
     steps = reports(run)[-1]["step"]
     rates = [report["lr"] for report in reports(run)]
@@ -87,9 +87,9 @@ def test_what_is_refused(photos: Path, tmp_path: Path, capsys: pytest.CaptureFix
     text = (run / "recipe.yaml").read_text()
     assert "epochs: 2 " in text
     assert likewise.train(photos, run, resume=True, epochs=2).epochs == 2  # no news
-    with pytest.raises(InputError, match="epochs: 1; the run has 2 behind it"):
+    with pytest.raises(InputError, match="epochs: 1; the run has completed 2"):
         likewise.train(photos, run, resume=True, epochs=1)
-    with pytest.raises(InputError, match="epochs: 0; at least one"):
+    with pytest.raises(InputError, match="epochs: 0; must be a whole number of at least 1"):
         likewise.train(photos, run, resume=True, epochs=0)
     with pytest.raises(SystemExit) as ended:
         main(["train", str(photos), "--out", str(run), "--resume", "--epochs", "3",
