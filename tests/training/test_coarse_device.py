@@ -70,13 +70,12 @@ def test_a_step_and_its_watch_need_no_float64(name: str, coarse: Coarse) -> None
     device = torch.device("cpu")
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
     with coarse:
-        trainer = Trainer(
-            recipe, network_of(recipe).train(), loss, recipe.input.preprocess(), device
-        )
-        trainer.watch = Watch(["a", "b", "c", "d"], 1, 0.0, ALONE, device)
+        watch = Watch(["a", "b", "c", "d"], 1, 0.0, ALONE, device)
+        preprocess = recipe.input.preprocess()
+        trainer = Trainer(recipe, network_of(recipe).train(), loss, preprocess, device, watch=watch)
         for _ in range(2):
             assert trainer.step(pixels, torch.arange(8) // 2, 10)[0].isfinite()
-        trainer.watch.end_epoch(1)
+        watch.end_epoch(1)
 
 
 def test_drawn_pairs_need_no_float64(coarse: Coarse) -> None:

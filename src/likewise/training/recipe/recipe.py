@@ -16,7 +16,7 @@ from likewise.errors import InputError
 from likewise.losses.registry import parameter_names, require_loss
 from likewise.training.recipe.commented import commented
 from likewise.training.recipe.sections import (
-    BatchPlan,
+    BatchSection,
     Data,
     Distill,
     Guards,
@@ -31,7 +31,7 @@ from likewise.training.recipe.sections import (
 )
 
 __all__ = [
-    "BatchPlan",
+    "BatchSection",
     "Data",
     "Distill",
     "Guards",
@@ -60,7 +60,7 @@ class Recipe(Section):
     input: Input = Field(default_factory=Input)
     data: Data = Field(default_factory=Data)
     augment: Augment = Field(default_factory=Augment)
-    batch: BatchPlan = Field(default_factory=BatchPlan)
+    batch: BatchSection = Field(default_factory=BatchSection)
     model: Model = Field(default_factory=Model)
     loss: LossChoice = Field(default_factory=lambda: LossChoice(name="cosface", scale="auto"))
     head: HeadChoice = Field(default_factory=HeadChoice)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from likewise.data.preprocess import Preprocess
 
 __all__ = [
-    "BatchPlan",
+    "BatchSection",
     "Data",
     "Distill",
     "Guards",
@@ -64,7 +64,7 @@ class Data(Section):
     keep_mib: int = Field(2048, ge=0, description="keep decoded photos in memory up to this size")
 
 
-class BatchPlan(Section):
+class BatchSection(Section):
     """What a batch is made of."""
 
     sampler: Literal["auto", "plain", "balanced", "pairs"] = Field(

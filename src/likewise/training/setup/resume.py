@@ -169,9 +169,9 @@ def describe_new_epochs(
 
     Example:
         >>> from likewise.training.setup.resume import describe_new_epochs
-    >>> from likewise.training.recipe.recipe import Schedule
-    >>> describe_new_epochs(Schedule(epochs=20), Schedule(epochs=40), 1e-3, 200, 10)
-    'continues to 40 epochs instead of 20: the learning rate is now 0.000525, not 1e-05'
+        >>> from likewise.training.recipe.recipe import Schedule
+        >>> describe_new_epochs(Schedule(epochs=20), Schedule(epochs=40), 1e-3, 200, 10)
+        'continues to 40 epochs instead of 20: the learning rate is now 0.000525, not 1e-05'
     """
     was, is_now = (lr * lr_factor(schedule, step, steps_per_epoch) for schedule in (before, now))
     text = f"continues to {now.epochs} epochs instead of {before.epochs}: the learning rate "
