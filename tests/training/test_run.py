@@ -278,9 +278,9 @@ def test_a_better_model_is_never_overwritten(
     ("setting", "problem"),
     [
         ("model.name=mobilefacenett", "did you mean 'mobilefacenet'"),
-        ("model.freeze=['bdy.*']", "model.freeze: 'bdy.\\*' fits no weight"),
+        ("model.freeze=['bdy.*']", "model.freeze: 'bdy.\\*' matches no weight"),
         ("model.weights=nowhere", "nowhere: not found"),
-        ("optimizer.lr_scale={bdy: 2}", "optimizer.lr_scale: 'bdy' fits no weight"),
+        ("optimizer.lr_scale={bdy: 2}", "optimizer.lr_scale: 'bdy' matches no weight"),
         ("loss.margin=-1", "margin"),
         ("distill.teacher=nowhere", "nowhere: not found"),
         ("training.precision=fp16", "fp16 needs a GPU"),

@@ -82,6 +82,6 @@ def test_a_run_that_was_begun_with_such_a_key_goes_on(photos: Path, tmp_path: Pa
     likewise.train(photos, tmp_path / "run", quick_recipe("schedule.epochs=1"))
     path = tmp_path / "run" / "recipe.yaml"
     text = path.read_text()
-    assert "weight: 1.0  # multiplies" in text
-    path.write_text(text.replace("weight: 1.0  # multiplies", "weight: 2.0  # multiplies"))
+    assert "weight: 1.0  # weight of" in text
+    path.write_text(text.replace("weight: 1.0  # weight of", "weight: 2.0  # weight of"))
     assert likewise.train(photos, tmp_path / "run", resume=True).finished
