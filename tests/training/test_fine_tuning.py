@@ -106,7 +106,7 @@ def test_a_run_begins_with_insightface_weights(photos: Path, tmp_path: Path) -> 
     after = likewise.load(result.model).module.state_dict()
     torch.testing.assert_close(after["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])
     assert torch.equal(after["layer4.1.bn3.running_var"], state["layer4.1.bn3.running_var"])
-    assert f"begins with the weights of {path}" in (tmp_path / "run" / "train.log").read_text()
+    assert f"starts with the weights of {path}" in (tmp_path / "run" / "train.log").read_text()
 
 
 def test_nothing_in_a_pth_is_run(tmp_path: Path) -> None:
@@ -175,12 +175,14 @@ def test_a_run_goes_on_without_the_weights_that_it_began_with(
     [
         (["model.embedding_dim=16"],
          r'does not fit contrastnet: fc.weight \(\[32, 1024\], not \[16, 1024\]\), .* set '
-         r'model.embedding_dim=32, or draw these anew: model.weights_except=\["fc.\*","features'),
+         r'model.embedding_dim=32, or initialise these at random: model.weights_except='
+         r'\["fc.\*","features'),
         (["input.height=64", "input.width=64"],
-         r"set input.height=32 input.width=32, or draw these anew: model.weights_except="),
+         r"set input.height=32 input.width=32, or initialise these at random: model.weights"),
         (["model.name=iresnet18"], "it is a contrastnet, model.name is iresnet18; set model.name"),
-        (["input.channels=1"], "is used to channels 3, the recipe has 1; set input.channels=3"),
-        (["input.fit=pad"], "is used to fit crop, the recipe has pad; set input.fit=crop"),
+        (["input.channels=1"],
+         "was trained with channels 3, the recipe has 1; set input.channels=3"),
+        (["input.fit=pad"], "was trained with fit crop, the recipe has pad; set input.fit=crop"),
         (['model.weights_except=["fd.*"]'],
          r"model.weights_except: 'fd.\*' matches no weight; the closest are fc.\*"),
         (['model.freeze=["bodi.*"]'],
@@ -190,7 +192,8 @@ def test_a_run_goes_on_without_the_weights_that_it_began_with(
         (['model.freeze=["*"]'], "nothing of the network is left to train"),
         (["optimizer.lr_scale={conv: 2}"], "optimizer.lr_scale: 'conv' matches no weight"),
         (["optimizer.lr_scale={fc.*: 0}"], "lr_scale.*greater than 0"),
-        (["model.weights=null", 'model.weights_except=["fc.*"]'], "nothing without model.weights"),
+        (["model.weights=null", 'model.weights_except=["fc.*"]'],
+         "no effect without model.weights"),
     ],
 )  # fmt: skip
 def test_wrong_use(

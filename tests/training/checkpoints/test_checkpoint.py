@@ -138,10 +138,10 @@ def test_a_damaged_one_is_passed_over(
         assert newest(checkpoints).values["step"] == 1
     (told,) = [record.getMessage() for record in caplog.records]
     assert "step-00000002 is damaged" in told
-    assert "trying the one before" in told
+    assert "trying the previous one" in told
     damage(checkpoints.folder / "step-00000001")
     if damage is not flip_a_number:
-        with pytest.raises(InputError, match="no checkpoint there is whole"):
+        with pytest.raises(InputError, match="all checkpoints are damaged"):
             checkpoints.newest()
 
 

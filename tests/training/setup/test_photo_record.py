@@ -75,14 +75,14 @@ def test_a_record_comes_back_from_its_file(photos: Path, tmp_path: Path) -> None
         assert again.tried == (keep > 0)
         assert again.bad.tolist() == ([6] if keep else [])
         assert again.seen.tolist() == [row for row in range(24) if row != 6]
-        np.testing.assert_array_equal(again.looks, record.looks)
+        np.testing.assert_array_equal(again.thumbnails, record.thumbnails)
         assert len(none.names) == len(none.seen) == 0
 
 
 def test_a_look_is_the_mean_of_sixteen_parts(photos: Path) -> None:
     manifest, preprocess = read_manifest(photos), Preprocess(32, 24)
     found = keep_readable(manifest, preprocess, on_bad_image="skip", keep_bytes=2**30)
-    looks = PhotoRecord.of(manifest, found, preprocess).looks
+    looks = PhotoRecord.of(manifest, found, preprocess).thumbnails
     for row, look in enumerate(looks):
         grey = np.asarray(preprocess.image(manifest.photo(row))).astype(float).mean(2)
         parts = grey.reshape(4, 8, 4, 6).mean((1, 3)).ravel()

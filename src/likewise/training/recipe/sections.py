@@ -140,7 +140,7 @@ class HeadChoice(Section):
     )
     moments: Literal["full", "row"] = Field(
         "full",
-        description="second moments of adamw for class weights: one per weight, or one per row",
+        description="adamw moments of class weights: two per weight, or one per row",
     )
     folder: str | None = Field(None, description="for storage: mmap; null: the folder of the run")
 

@@ -145,7 +145,7 @@ class _Reading:
 
 def _as_begun(manifest: Manifest, found: Readable, before: PhotoRecord, *, tell: bool) -> Readable:
     """``found`` without the photos that were left out when the run started."""
-    for line in before.back(found) if tell else ():
+    for line in before.readable_again(found) if tell else ():
         log.warning("%s; left out, as when the run began", line)
     left_out = {
         row: BadImage(str(manifest.photo(row)), "could not be read when the run began")
