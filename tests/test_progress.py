@@ -88,8 +88,8 @@ def trained(tmp_path: Path) -> Path:
 def test_a_run_says_where_it_stands_and_where_its_log_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likewise.progress.SOON", 0.0)
-    monkeypatch.setattr("likewise.progress.LATE", 0.0)
+    monkeypatch.setattr("likewise.progress.LEAST", 0.0)
+    monkeypatch.setattr("likewise.progress.MOST", 0.0)
     run = trained(tmp_path)
     first, *lines = [
         line for line in capsys.readouterr().err.splitlines() if line.startswith("training")

@@ -1,7 +1,7 @@
 """Likewise: learn, measure and search likeness.
 
-The public surface is what stands here; each name is imported when it is first used, so that
-``import likewise`` itself is quick and loads no torch.
+The public API. Each name is imported when it is first used, so that ``import likewise`` is fast and
+does not load torch.
 """
 
 from __future__ import annotations

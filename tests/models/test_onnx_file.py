@@ -117,17 +117,17 @@ def test_a_file_without_external_data_is_taken_byte_for_byte(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("entries", "problem"),
     [
-        ({"location": "../outside.bin"}, "outside of its own folder"),
-        ({"location": "sub/../../outside.bin"}, "outside of its own folder"),
-        ({"location": "/etc/passwd"}, "outside of its own folder"),
-        ({"location": "C:\\weights.bin"}, "outside of its own folder"),
-        ({"location": "link.bin"}, "outside of its own folder"),
-        ({"location": ""}, "outside of its own folder"),
-        ({"location": "gone.bin"}, "a second file, gone.bin, which is not there"),
+        ({"location": "../outside.bin"}, "outside its own folder"),
+        ({"location": "sub/../../outside.bin"}, "outside its own folder"),
+        ({"location": "/etc/passwd"}, "outside its own folder"),
+        ({"location": "C:\\weights.bin"}, "outside its own folder"),
+        ({"location": "link.bin"}, "outside its own folder"),
+        ({"location": ""}, "outside its own folder"),
+        ({"location": "gone.bin"}, "a second file, gone.bin, which is missing"),
         ({"location": "pointer.bin"}, "pointer.bin: is a pointer of Git LFS"),
-        ({"length": "999999999999"}, "take more than|cut short"),
-        ({"offset": "4000"}, "cut short: net.onnx wants bytes 4,000 to 7,072, it has 3,072"),
-        ({"offset": "-4"}, "cut short"),
+        ({"length": "999999999999"}, "takes more than|truncated"),
+        ({"offset": "4000"}, "truncated: net.onnx needs bytes 4,000 to 7,072, it has 3,072"),
+        ({"offset": "-4"}, "truncated"),
         ({"offset": "many"}, "cannot be read as ONNX"),
     ],
 )
@@ -160,7 +160,7 @@ def test_more_weights_than_a_file_can_hold_are_refused_before_they_are_read(
     path = _made(tmp_path)
     split(path)
     monkeypatch.setattr(onnx_file, "LIMIT", 3000)
-    with pytest.raises(InputError, match="take more than 3,000 bytes"):
+    with pytest.raises(InputError, match="takes more than 3,000 bytes"):
         read_onnx(path)
     monkeypatch.setattr(onnx_file, "LIMIT", 10)
     with pytest.raises(InputError, match="an ONNX file holds up to 10"):
@@ -230,7 +230,7 @@ def test_channels_last_are_fed_so(tmp_path: Path) -> None:
         ([("x", 1, ["n", 192])], ["n", 4], r"its input x is tensor\(float\) \['n', 192\]"),
         ([("x", 2, ["n", 3, 8, 8])], ["n", 4], r"its input x is tensor\(uint8\)"),
         ([("x", 1, [1, 3, 8, 8])], [24, 4],
-         r"does not turn a photo into an embedding .*\[24, 4\] for 1 photos"),
+         r"does not map a photo to an embedding .*\[24, 4\] for 1 photos"),
     ],
     ids=["two inputs", "no image", "bytes", "a detector"],
 )  # fmt: skip

@@ -94,7 +94,7 @@ def test_safetensors_go_where_pth_goes(suffix: str, net: nn.Module, tmp_path: Pa
     torch.testing.assert_close(import_weights(path, CONTRASTNET, SEEN).module(x), net(x))
     torch.testing.assert_close(network_of(quick_recipe(f"model.weights={path}")).eval()(x), net(x))
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(InputError, match="damaged, or no safetensors"):
+    with pytest.raises(InputError, match="damaged, or not a safetensors"):
         read_state_dict(path)
 
 
@@ -103,7 +103,7 @@ def test_weights_cut_short_are_damaged(net: nn.Module, tmp_path: Path) -> None:
     torch.save(net.state_dict(), path)
     for part in (100, 2_000, path.stat().st_size - 10):
         path.write_bytes(path.read_bytes()[:part])
-        with pytest.raises(InputError, match="it is damaged, or no file of torch.save"):
+        with pytest.raises(InputError, match="it is damaged, or not a file of torch.save"):
             read_state_dict(path)
         torch.save(net.state_dict(), path)
 
@@ -124,7 +124,7 @@ def test_what_lies_beside_the_network_is_counted_and_named(
         import_weights(tmp_path / "a.ckpt", CONTRASTNET, SEEN)
     (record,) = caplog.records
     assert record.getMessage().endswith(
-        "left out 2 tensors beside the network: loss.weight, loss.t"
+        "left out 2 tensors that are not part of the network: loss.weight, loss.t"
     )
 
 
@@ -136,7 +136,7 @@ def test_names_of_the_network_itself_are_no_prefix() -> None:
 def test_a_network_that_is_there_twice_is_refused(net: nn.Module, tmp_path: Path) -> None:
     state = dict(net.state_dict())
     torch.save(prefixed("encoder_q.", state) | prefixed("encoder_k.", state), tmp_path / "moco.pth")
-    with pytest.raises(InputError, match=r"under encoder_k. and encoder_q.; save the one"):
+    with pytest.raises(InputError, match=r"under encoder_k. and encoder_q.; save only one"):
         import_weights(tmp_path / "moco.pth", CONTRASTNET, SEEN)
 
 
