@@ -1,4 +1,4 @@
-"""A device without float64, as Apple's GPUs are: nothing of a step may ask for it there."""
+"""A device without float64, such as Apple's GPUs: a training step does not use it there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.conftest import quick_recipe
 
 
 class Coarse(TorchDispatchMode):
-    """Refuses float64 as MPS does, whoever makes it."""
+    """Refuses to create float64 tensors, as MPS does."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -85,7 +85,7 @@ def test_drawn_pairs_need_no_float64(coarse: Coarse) -> None:
     assert (labels[first] == labels[second]).sum() == 10
 
 
-def test_a_metric_given_on_such_a_device_is_taken_apart_off_it(
+def test_a_metric_on_such_a_device_is_decomposed_on_the_cpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The CPU does it, wherever the matrix lies."""

@@ -1,4 +1,4 @@
-"""A stop amid a validation does not wait for its end, and the run ends with the same bits."""
+"""A stop during a validation does not wait for its end, and the run resumes exactly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ USERS = ("likewise.models.embedder.forward", "likewise.models.inference.forward"
 def stopped_at(
     validation: int, monkeypatch: pytest.MonkeyPatch, photos: Path, run: Path, *settings: str
 ) -> tuple[TrainingResult, int]:
-    """A run that is asked to stop as a validation (from 1) begins; and the batches embedded."""
+    """A run with a stop at the start of a validation (from 1), and the number of forward passes."""
     begun = embedded = 0
 
     def forward(*given: Any, **options: Any) -> Any:
@@ -49,7 +49,7 @@ def stopped_at(
 
 @pytest.mark.parametrize("settings", [(), ("data.keep_mib=0",)])
 @pytest.mark.parametrize("validation", [2, 3])
-def test_it_is_given_up_and_done_anew(
+def test_a_stopped_validation_is_repeated(
     validation: int, settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=6)
@@ -65,10 +65,10 @@ def test_it_is_given_up_and_done_anew(
     same_end(tmp_path / "whole", part)
 
 
-def test_a_crash_right_after_it_leaves_one_report(
+def test_a_crash_after_a_validation_leaves_one_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Measured anew and reported, but not yet saved: the next attempt reports it once more."""
+    """Validated and reported, but not yet saved: the next attempt reports it again."""
     photos = make_photos(tmp_path / "photos", people=6)
     likewise.train(photos, tmp_path / "whole", quick_recipe(*SETTINGS))
     part = tmp_path / "part"
@@ -90,7 +90,7 @@ def test_a_crash_right_after_it_leaves_one_report(
 
 
 def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -> list[int | None]:
-    """A whole run, one in which the first process has the other one told to stop, its rest."""
+    """A whole run; one in which rank 0 sends rank 1 a signal to stop; and its continuation."""
     (folder / f"{rank}.pid").write_text(str(os.getpid()))
     begun = 0
 
@@ -115,7 +115,7 @@ def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -
     return stopped
 
 
-def test_any_process_may_be_told_to_stop(tmp_path: Path) -> None:
+def test_any_rank_can_request_the_stop(tmp_path: Path) -> None:
     make_photos(tmp_path / "photos", people=6)
     work = partial(stopped_and_resumed, tmp_path, [free_port() for _ in range(3)])
     assert together(work, 2, tmp_path, met=False) == [[None, 15, None]] * 2

@@ -90,7 +90,7 @@ class Embedder:
         return device_of(self.module)
 
     def to(self, device: str | torch.device) -> Embedder:
-        """Move the weights; ``auto`` takes a GPU where there is one."""
+        """Move the weights; ``auto`` takes a GPU if there is one."""
         self.module.to(pick_device(str(device)))
         return self
 

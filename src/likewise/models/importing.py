@@ -70,12 +70,12 @@ def import_weights(path: str | Path, backbone: Backbone, preprocess: Preprocess)
     expected = module.state_dict()
     state, rest = network_part(found, expected, str(path))
     for name in sorted(expected.keys() | state.keys()):
-        there = tuple(state[name].shape) if name in state else "missing"
+        found_shape = tuple(state[name].shape) if name in state else "missing"
         wanted = tuple(expected[name].shape) if name in expected else "missing"
-        if there != wanted and not name.endswith("num_batches_tracked"):
+        if found_shape != wanted and not name.endswith("num_batches_tracked"):
             raise InputError(
                 f"{path}: not the weights of {backbone.name} with {backbone.embedding_dim} "
-                f"dimensions: {name} is {there} in the file and {wanted} in the network"
+                f"dimensions: {name} is {found_shape} in the file and {wanted} in the network"
             )
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):

@@ -32,7 +32,7 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
         source: the folder that ``Embedder.save`` wrote; a hub id like ``name/model``; or
             ``model.onnx`` next to a ``model.json`` (``likewise models import`` makes a folder of
             an ONNX file that has none).
-        device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU where there is one.
+        device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU if there is one.
         module: the network, if the embedder was saved around a network of your own; its weights
             are loaded into it. Networks of Likewise and timm are built without it.
 

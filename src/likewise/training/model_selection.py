@@ -55,7 +55,7 @@ class ModelSelection:
         processes: of the run.
 
     Attributes:
-        validation: the validation, on rank 0; None without held-out photos.
+        validation: on rank 0; None without held-out photos.
     """
 
     def __init__(
@@ -177,10 +177,10 @@ class ModelSelection:
                     "(mean cosine %.4f). %s", self.trainer.epoch, cosine, IF_COLLAPSED,
                 )  # fmt: skip
             return True
-        told = "the network gives all photos the same embedding within float32 precision"
+        problem = "the network gives all photos the same embedding within float32 precision"
         if last and self.trainer.best.epoch < 0:
-            raise LikewiseError(f"training: {told}, and no epoch gave a model. {IF_COLLAPSED}")
-        log.warning("epoch %d: %s; not saved. %s", self.trainer.epoch, told, IF_COLLAPSED)
+            raise LikewiseError(f"training: {problem}, and no epoch gave a model. {IF_COLLAPSED}")
+        log.warning("epoch %d: %s; not saved. %s", self.trainer.epoch, problem, IF_COLLAPSED)
         return False
 
     def _is_worse_than_saved(self, auc: float) -> bool:

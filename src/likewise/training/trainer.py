@@ -168,8 +168,8 @@ class Trainer:
 
     def _paired(self) -> Tensor | None:
         """Whether the batch has two photos of one person; None if no loss compares photos."""
-        told = [getattr(part, "paired", None) for part in self.loss.modules()]
-        found = [paired for paired in told if isinstance(paired, Tensor)]
+        parts = [getattr(part, "paired", None) for part in self.loss.modules()]
+        found = [paired for paired in parts if isinstance(paired, Tensor)]
         return torch.stack(found).all() if found else None
 
     def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:

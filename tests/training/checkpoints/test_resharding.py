@@ -1,4 +1,4 @@
-"""Two processes save, one goes on, four go on from there: the steps are those of one process."""
+"""A checkpoint of two processes is resumed by one, then by four: the steps are the same."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def work(rank: int, world: int, *, start: int, folder: Path) -> dict[str, list[f
     return {name: steps(name, rank, world, start, folder) for name in CASES}
 
 
-def test_steps_go_on_with_another_number_of_processes(tmp_path: Path) -> None:
+def test_another_world_size_resumes_to_the_same_steps(tmp_path: Path) -> None:
     expected = {
         name: [
             value

@@ -12,11 +12,11 @@ __all__ = ["recipe_for"]
 
 
 def recipe_for(manifest: Manifest) -> Recipe:
-    """The default recipe with all that it leaves to the data decided as ``train`` decides it.
+    """The default recipe with the settings that depend on the data resolved as in ``train``.
 
-    These are the sampler and the scale of the loss, which depends on the number of identities to
-    train on. No photo is read, so photos that turn out to be broken count. What depends on the
-    machine (``training.device``, ``training.precision``) stays open.
+    These are the sampler, and the scale of the loss, which depends on the number of identities. No
+    photo is read: identities whose photos are all broken count too. Settings that depend on the
+    machine (``training.device``, ``training.precision``) stay ``auto``.
 
     Raises:
         InputError: the manifest cannot be trained on: it has fewer than two identities.

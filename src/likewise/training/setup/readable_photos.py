@@ -76,8 +76,8 @@ def read_photos(
     found = together(lambda: reading.read(training, "reading", before))
     mine = {row: bad.reason for row, bad in found.bad.items()}
     elsewhere: dict[int, BadImage] = {}
-    for rank, told in enumerate(processes.gather(list(mine.items()))):
-        for row, reason in told:
+    for rank, unreadable in enumerate(processes.gather(list(mine.items()))):
+        for row, reason in unreadable:
             if row not in mine and row not in elsewhere:
                 name = str(training.photo(row))
                 elsewhere[row] = BadImage(name, f"{reason} (on process {rank})")
@@ -104,8 +104,8 @@ def read_photos(
             changes += before_held.changes(held_out, held, preprocess)
         resumed.refuse(changes)
         return (
-            _as_begun(training, found, before, tell=processes.first),
-            None if held is None else _as_begun(held_out, held, before_held, tell=True),
+            _as_begun(training, found, before, warn=processes.first),
+            None if held is None else _as_begun(held_out, held, before_held, warn=True),
         )
 
     def recorded() -> tuple[PhotoRecord, PhotoRecord] | None:
@@ -143,9 +143,9 @@ class _Reading:
         )
 
 
-def _as_begun(manifest: Manifest, found: Readable, before: PhotoRecord, *, tell: bool) -> Readable:
+def _as_begun(manifest: Manifest, found: Readable, before: PhotoRecord, *, warn: bool) -> Readable:
     """``found`` without the photos that were left out when the run started."""
-    for line in before.readable_again(found) if tell else ():
+    for line in before.readable_again(found) if warn else ():
         log.warning("%s; left out, as when the run began", line)
     left_out = {
         row: BadImage(str(manifest.photo(row)), "could not be read when the run began")

@@ -148,10 +148,11 @@ def require_same_start(processes: Processes, recipe: Recipe, fingerprint: str) -
     Raises:
         InputError: one has another recipe or other photos.
     """
-    told = processes.gather([hashlib.sha256(recipe.to_yaml().encode()).hexdigest(), fingerprint])
-    for rank, other in enumerate(told):
-        for own, first, what in zip(other, told[0], ("recipe", "photos"), strict=True):
-            if own != first:
+    digest = hashlib.sha256(recipe.to_yaml().encode()).hexdigest()
+    starts = processes.gather([digest, fingerprint])
+    for rank, start in enumerate(starts):
+        for other, first, what in zip(start, starts[0], ("recipe", "photos"), strict=True):
+            if other != first:
                 raise InputError(
                     f"process {rank} was started with other {what} than process 0; start all "
                     "with the same command"
