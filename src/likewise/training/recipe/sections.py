@@ -38,9 +38,7 @@ class Input(Section):
     height: int = Field(112, ge=8, le=1024, description="pixels")
     width: int = Field(112, ge=8, le=1024, description="pixels")
     channels: Literal[1, 3] = Field(3, description="3 for colour, 1 for grey")
-    fit: Literal["crop", "pad", "stretch"] = Field(
-        "crop", description="how a photo is fitted to this size"
-    )
+    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how photos are resized")
 
     def preprocess(self) -> Preprocess:
         """The preprocessing, which is saved with the model."""
@@ -64,12 +62,8 @@ class Data(Section):
     on_bad_image: Literal["skip", "refuse"] = Field(
         "skip", description="skip: leave broken photos out; refuse: stop at the first"
     )
-    workers: int | None = Field(
-        None, ge=0, le=64, description="processes that decode photos; null: by the number of cores"
-    )
-    keep_mib: int = Field(
-        2048, ge=0, description="keep the decoded photos in memory if they fit into this size"
-    )
+    workers: int | None = Field(None, ge=0, le=64, description="decoding processes; null: by cores")
+    keep_mib: int = Field(2048, ge=0, description="keep decoded photos in memory up to this size")
 
 
 class BatchSection(Section):
@@ -97,9 +91,7 @@ class Model(Section):
 
     name: str = Field("mobilefacenet", description="one of `likewise models list`")
     embedding_dim: int = Field(128, ge=2, le=8192, description="dimension of the embeddings")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="dropout rate before the last layer"
-    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="before the last layer")
     weights: str | None = Field(
         None,
         description="initial weights: an embedder's folder, a hub id, a .pth, .pt or .safetensors",
@@ -160,9 +152,7 @@ class Optimizer(Section):
 
     name: Literal["adamw", "sgd"] = Field("adamw", description="the algorithm")
     lr: float = Field(1e-3, gt=0, description="peak learning rate of the network")
-    loss_lr: float | None = Field(
-        None, gt=0, description="learning rate of the loss's own weights; null: lr"
-    )
+    loss_lr: float | None = Field(None, gt=0, description="of the loss's own weights; null: lr")
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="learning rate of a stage relative to that of the next; 1: all the same"
     )
@@ -170,9 +160,7 @@ class Optimizer(Section):
         {}, description="factors of the learning rate by patterns of weights, such as {fc.*: 10}"
     )
     momentum: Share = Field(0.9, description="for sgd")
-    weight_decay: float = Field(
-        5e-2, ge=0, description="not applied to biases, normalisation and PReLU slopes"
-    )
+    weight_decay: float = Field(5e-2, ge=0, description="none on biases, norms and PReLU slopes")
     clip: float = Field(5.0, ge=0, description="maximum gradient norm; 0: no clipping")
 
 
@@ -198,27 +186,23 @@ class Schedule(Section):
     name: Literal["cosine", "step", "constant"] = Field(
         "cosine", description="of the learning rate after the warm-up"
     )
-    warmup_epochs: float = Field(
-        1.0, ge=0, description="epochs in which the learning rate rises from 0 to its peak"
-    )
+    warmup_epochs: float = Field(1.0, ge=0, description="the learning rate rises from 0 to lr")
     final: Share = Field(0.01, description="cosine: the final learning rate, as a share of lr")
     milestones: tuple[Share, ...] = Field(
         (0.5, 0.75, 0.9), description="step: when the rate is reduced, as shares of the run"
     )
     factor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1, description="step: the factor of each reduction"
+        0.1, description="step: factor of a reduction"
     )
     margin_warmup_epochs: float = Field(
-        2.0, ge=0, description="epochs in which the margin rises from 0"
+        2.0, ge=0, description="the margin rises from 0 to full size"
     )
 
 
 class Training(Section):
     """The training loop."""
 
-    seed: int = Field(
-        0, ge=0, lt=2**32, description="of the split, the initial weights and the batches"
-    )
+    seed: int = Field(0, ge=0, lt=2**32, description="of the split, the weights and the batches")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
         "auto",
@@ -234,15 +218,9 @@ class Training(Section):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decay of an exponential moving average of the weights; 0: none"
     )
-    patience: int = Field(
-        0, ge=0, description="stop after this many epochs without improvement; 0: never"
-    )
-    checkpoint_minutes: float = Field(
-        5.0, gt=0, description="minutes between checkpoints in an epoch"
-    )
-    keep_checkpoints: int = Field(
-        2, ge=1, description="checkpoints to keep; older ones are removed"
-    )
+    patience: int = Field(0, ge=0, description="stop after this many epochs without gain; 0: never")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="between checkpoints in an epoch")
+    keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
     sync_norm: bool = Field(True, description="synchronise batch normalisation over all processes")
     peer_timeout_s: float = Field(
         300.0,
@@ -263,6 +241,4 @@ class Guards(Section):
     watch: bool = Field(
         True, description="warn of dead classes, people never sampled and a lack of progress"
     )
-    epochs: int = Field(
-        5, ge=1, description="epochs without a correct photo until a class counts as dead"
-    )
+    epochs: int = Field(5, ge=1, description="epochs until a class without hits is dead")
