@@ -1,9 +1,9 @@
-"""Labeled Faces in the Wild: the reference model by its protocol, and a network trained on View 1.
+"""Labeled Faces in the Wild: a reference model by the protocol, and a network trained on View 1.
 
 python -m benchmarks.lfw [--quick] [--json FILE]
 
-The folder of real data is named by LIKEWISE_DATA. ``--quick`` leaves out the training and the
-photos, which take some minutes.
+LIKEWISE_DATA is the folder of real data. ``--quick`` leaves out the training and the photos, which
+take some minutes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from likewise.data.protocols import read_pairs
 from likewise.evaluation.experiment import Experiment, evaluate
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
-from likewise.models.store import load
+from likewise.models.loading import load
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.run import train
 
-# Measured with the reference model by a program of its own; see LFW's rule for ties in
+# Measured with the reference model by another program; see LFW's rule for ties in
 # likewise.evaluation.verification.lfw_accuracy.
 PUBLISHED, PUBLISHED_ERROR = 99.367, 0.105
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -61,20 +61,20 @@ def reference_embeddings(lfw: Path, pairs: Pairs) -> Experiment:
 
 
 def of_pairs(pairs: Pairs, photos: Path) -> Manifest:
-    """The photos that the pairs name, each once."""
+    """The photos of the pairs, each once."""
     names = sorted({f"{name}.jpg" for side in (pairs.left, pairs.right) for name in side})
     table = pa.table({"path": names, "identity": [name.split("/")[0] for name in names]})
     return Manifest(table, photos)
 
 
-def judged(embedder: Embedder, pairs: Pairs, photos: Path) -> Experiment:
-    """Verification of the pairs, from the photos."""
+def verified(embedder: Embedder, pairs: Pairs, photos: Path) -> Experiment:
+    """Verification of the pairs from their photos."""
     embeddings, _ = embedder.embed_manifest(of_pairs(pairs, photos))
     return evaluate(embeddings, pairs)
 
 
 def grey_pixels(pairs: Pairs, photos: Path) -> Experiment:
-    """What a network must beat: 32×32 grey pixels, less the mean of each photo."""
+    """The baseline: 32×32 grey pixels, minus the mean of each photo."""
     manifest, preprocess = of_pairs(pairs, photos), Preprocess(32, 32, 1, mean=(0.5,), std=(0.5,))
     pixels = [preprocess.pixels(file).numpy().ravel() for file in manifest.photos()]
     vectors = np.stack(pixels).astype(np.float32)
@@ -83,26 +83,26 @@ def grey_pixels(pairs: Pairs, photos: Path) -> Experiment:
 
 
 def trained_on_view_1(lfw: Path, folder: Path) -> tuple[Experiment, Experiment]:
-    """A small network trained on the people of DevTrain, judged on ``pairsDevTest.txt``.
+    """A small network trained on the people of DevTrain, evaluated on ``pairsDevTest.txt``.
 
-    View 2 shares people with View 1, so ``pairs.txt`` would be a leak.
+    View 2 shares people with View 1, so ``pairs.txt`` would leak training data.
 
     Returns:
-        The network's result, and that of the pixels.
+        The result of the network, and that of the pixels.
     """
     everyone = read_manifest(lfw / "aligned112")
     chosen = pa.array(people(lfw / "protocol" / "peopleDevTrain.csv"))
     table = everyone.table.filter(pc.is_in(everyone.table["identity"], value_set=chosen))
     result = train(Manifest(table, everyone.root), folder, recipe_with(Recipe(), RECIPE))
     pairs = read_pairs(lfw / "protocol" / "pairsDevTest.txt")
-    network = judged(load(result.model), pairs, everyone.root)
+    network = verified(load(result.model), pairs, everyone.root)
     return network, grey_pixels(pairs, everyone.root)
 
 
 def results(*, quick: bool) -> list[Result]:
     data = os.environ.get("LIKEWISE_DATA")
     if not data:
-        print("lfw: left out; LIKEWISE_DATA names no folder of real data", file=sys.stderr)
+        print("lfw: skipped; LIKEWISE_DATA is not set", file=sys.stderr)
         return []
     lfw = Path(data) / "lfw"
     pairs = read_pairs(lfw / "protocol" / "pairs.txt")
@@ -118,7 +118,7 @@ def results(*, quick: bool) -> list[Result]:
         return found
     model = Path(data) / "models" / "mobilefacenet_ms1m_128.onnx"
     embedder = import_onnx(model, Preprocess(112, 112, **IMAGENET))
-    folds = judged(embedder, pairs, lfw / "aligned112").folds
+    folds = verified(embedder, pairs, lfw / "aligned112").folds
     assert folds is not None
     difference = abs(100 * folds.mean - PUBLISHED)
     found.append(

@@ -1,4 +1,4 @@
-"""How much of the network's own speed is left when it embeds photos.
+"""Throughput of embedding, relative to the forward pass of the network.
 
 python -m benchmarks.models [--quick] [--json FILE]
 """

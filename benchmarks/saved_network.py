@@ -1,12 +1,12 @@
-"""The network that is saved: its normalisation after few steps, and the epoch it is taken from.
+"""The saved network: its batch normalisation statistics after few steps, and the best epoch.
 
-Trains on the AT&T/ORL faces of people 1-20, and looks at people 21-40 after each epoch.
+Trains on the AT&T/ORL faces of people 1-20, and validates on people 21-40 after each epoch.
 
-- ``saved.auc_recomputed``: MobileFaceNet at 56 px after so few steps that running averages are
-  still near what they began with: the AUC with statistics recomputed, and with running ones.
-- ``saved.gap_settled``: ContrastNet, whose averages have settled: the difference of the two.
-- ``saved.chosen_by_N``: the epoch is chosen by the AUC on N of the 20 strangers, 100 times drawn;
-  the AUC of that epoch on the others, less that of the last epoch on them.
+- ``saved.auc_recomputed``: MobileFaceNet at 56 px after so few steps that the running statistics
+  are still near their initial values: the AUC with recomputed and with running statistics.
+- ``saved.gap_settled``: ContrastNet, whose running statistics have converged: the difference.
+- ``saved.chosen_by_N``: the epoch is chosen by the AUC on N of the 20 held-out people, drawn 100
+  times: the AUC of that epoch on the others, minus that of the last epoch.
 
 python -m benchmarks.saved_network [--quick] [--json FILE]
 """
@@ -37,20 +37,20 @@ Vectors = NDArray[np.float32]
 DRAWS = 100
 
 
-def epochs_of(recipe: Recipe, strangers: Manifest) -> Iterator[tuple[Vectors, Vectors]]:
-    """After each epoch: strangers by running averages, and by recomputed ones."""
+def epochs_of(recipe: Recipe, held_out: Manifest) -> Iterator[tuple[Vectors, Vectors]]:
+    """After each epoch: embeddings by running statistics, and by recomputed ones."""
     with tempfile.TemporaryDirectory() as folder:
         processes = Processes()
         device = torch.device("cpu")
         parts = prepare(orl_faces(range(1, 21)), recipe, Path(folder), device, processes)
-        trainer, preprocess = parts.trainer, parts.made.preprocess
+        trainer, preprocess = parts.trainer, parts.components.preprocess
         statistics = NormStatistics(parts.dataset(recipe), recipe.training.seed)
         loader = loader_of(parts, recipe, device, processes)
-        pixels = torch.stack([preprocess.pixels(photo) for photo in strangers.photos()])
+        pixels = torch.stack([preprocess.pixels(photo) for photo in held_out.photos()])
         for _ in range(recipe.schedule.epochs):
             trainer.run_epoch(
                 loader,
-                parts.made.sampler,
+                parts.components.sampler,
                 lambda _: None,
                 StopRequest(),
                 lambda: False,
@@ -70,7 +70,7 @@ def auc(vectors: Vectors, labels: NDArray[np.int64]) -> float:
 
 
 def chosen_by(people: int, epochs: list[Vectors], labels: NDArray[np.int64]) -> float:
-    """The mean gain of the epoch that ``people`` strangers choose over the last one, on others."""
+    """The mean gain of the epoch chosen by ``people`` people over the last one, on the others."""
     random, gains = np.random.default_rng(0), []
     for _ in range(DRAWS):
         inside = np.isin(labels, random.permutation(np.unique(labels))[:people])
@@ -83,11 +83,11 @@ def chosen_by(people: int, epochs: list[Vectors], labels: NDArray[np.int64]) -> 
 
 
 def results(*, quick: bool) -> list[Result]:
-    strangers = orl_faces(range(21, 41))
-    labels = strangers.labels
+    held_out = orl_faces(range(21, 41))
+    labels = held_out.labels
     few = recipe_with(Recipe(), ["input.height=56", "input.width=56", "data.val_identities=0",
                                  f"schedule.epochs={3 if quick else 8}"])  # fmt: skip
-    for running, recomputed in epochs_of(few, strangers):
+    for running, recomputed in epochs_of(few, held_out):
         by_running, by_recomputed = auc(running, labels), auc(recomputed, labels)
         print(f"MobileFaceNet: AUC {by_running:.4f} running, {by_recomputed:.4f} recomputed")
     found = [
@@ -100,7 +100,7 @@ def results(*, quick: bool) -> list[Result]:
         f"schedule.epochs={10 if quick else 40}",
     ])  # fmt: skip
     epochs = []
-    for running, recomputed in epochs_of(many, strangers):
+    for running, recomputed in epochs_of(many, held_out):
         gap = auc(recomputed, labels) - auc(running, labels)
         epochs.append(recomputed)
     found.append(row("saved.gap_settled", gap, "AUC", "", True))

@@ -1,4 +1,4 @@
-"""What stands in the way of writing is named, and the advice fits it."""
+"""Errors of writing name the cause and a remedy that fits it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from likewise.errors import LikewiseError, cannot_write
 from likewise.storage import new_file, output_folder, write_text
 
 
-def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+def test_a_file_instead_of_a_folder_is_named(tmp_path: Path) -> None:
     file = tmp_path / "a.npy"
     file.touch()
     for place, named in ((file, "it"), (file / "x" / "y", str(file))):
@@ -36,7 +36,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EFBIG, True), (errno.EACCES, False),
      (errno.EROFS, False)],
 )  # fmt: skip
-def test_space_is_asked_for_where_it_would_help(number: int, space: bool) -> None:
+def test_free_space_is_advised_only_if_it_helps(number: int, space: bool) -> None:
     line = cannot_write(Path("x"), OSError(number, os.strerror(number)))
     assert line.startswith(f"cannot write x: {os.strerror(number)}; ")
     assert ("free some space" in line) == space

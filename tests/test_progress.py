@@ -1,4 +1,4 @@
-"""Progress: plain lines now and then where there is no terminal, a bar where there is one."""
+"""Progress: a bar on a terminal, lines from time to time elsewhere."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.conftest import make_photos, quick_recipe
 
 
 class Clock:
-    """A clock that a test turns."""
+    """A clock that a test sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
 
 
-def test_lines_come_after_ten_seconds_and_ever_more_seldom(
+def test_lines_come_after_ten_seconds_at_growing_intervals(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
@@ -44,7 +44,7 @@ def test_lines_come_after_ten_seconds_and_ever_more_seldom(
     assert len(told) < 210
 
 
-def test_what_is_short_says_nothing(
+def test_short_work_prints_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
@@ -55,7 +55,7 @@ def test_what_is_short_says_nothing(
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_was_done_before_counts_for_no_speed(
+def test_items_done_before_do_not_count_for_the_rate(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
@@ -68,7 +68,7 @@ def test_what_was_done_before_counts_for_no_speed(
     )
 
 
-def test_other_processes_are_quiet(
+def test_only_rank_0_prints(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
@@ -85,11 +85,11 @@ def trained(tmp_path: Path) -> Path:
     return likewise.train(photos, tmp_path / "run", quick_recipe("data.val_identities=2")).folder
 
 
-def test_a_run_says_where_it_stands_and_where_its_log_is(
+def test_a_run_prints_its_state_and_its_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likewise.progress.SOON", 0.0)
-    monkeypatch.setattr("likewise.progress.LATE", 0.0)
+    monkeypatch.setattr("likewise.progress.LEAST", 0.0)
+    monkeypatch.setattr("likewise.progress.MOST", 0.0)
     run = trained(tmp_path)
     first, *lines = [
         line for line in capsys.readouterr().err.splitlines() if line.startswith("training")
@@ -102,7 +102,7 @@ def test_a_run_says_where_it_stands_and_where_its_log_is(
     assert lines[-1].endswith(" left")
 
 
-def test_on_a_terminal_the_bar_says_the_same(
+def test_the_bar_on_a_terminal_shows_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")

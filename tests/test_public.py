@@ -1,4 +1,4 @@
-"""The public surface: frozen, documented, and every example in it runs."""
+"""The public API: its names are fixed and documented, and every example runs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ MODULES = sorted(
 )
 
 
-def test_the_surface_is_what_was_agreed() -> None:
+def test_the_public_names() -> None:
     assert set(likewise.__all__) == SURFACE
     assert set(dir(likewise)) == SURFACE | {"__version__"}
 
 
 @pytest.mark.parametrize("name", sorted(SURFACE))
-def test_every_public_name_is_there_and_documented(name: str) -> None:
+def test_every_public_name_exists_and_is_documented(name: str) -> None:
     assert inspect.getdoc(getattr(likewise, name))
 
 

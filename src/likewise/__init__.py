@@ -1,7 +1,7 @@
 """Likewise: learn, measure and search likeness.
 
-The public surface is what stands here; each name is imported when it is first used, so that
-``import likewise`` itself is quick and loads no torch.
+The public API. Each name is imported when it is first used, so that ``import likewise`` is fast and
+does not load torch.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from likewise.evaluation.verification.metrics import Verification, verification
     from likewise.losses import create_loss, list_losses
     from likewise.models.embedder import Embedder
+    from likewise.models.loading import load
     from likewise.models.registry import list_backbones
-    from likewise.models.store import load
     from likewise.search.index import Index
     from likewise.training.recipe.recipe import Recipe, load_recipe
     from likewise.training.run import TrainingResult, train
@@ -46,7 +46,7 @@ _HOME = {
     "evaluate": "evaluation.experiment",
     "list_backbones": "models.registry",
     "list_losses": "losses",
-    "load": "models.store",
+    "load": "models.loading",
     "load_recipe": "training.recipe.recipe",
     "read_embeddings": "data.embeddings",
     "read_manifest": "data.manifest",

@@ -1,7 +1,7 @@
 """The errors that Likewise raises on purpose: one clear line each, with an exit code.
 
-``InputError`` says that what was given cannot be right (exit code 2 at the command line);
-``LikewiseError`` says that the work failed (exit code 1). Anything else is a bug.
+``InputError``: an argument or a file is wrong (exit code 2 at the command line);
+``LikewiseError``: the work failed (exit code 1). Any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 
 __all__ = ["InputError", "LikewiseError", "MissingExtra", "cannot_write", "one_of"]
 
-# Space would not help against these.
-PLACES = frozenset(
+# Errors that free space on the disk does not solve.
+NOT_SPACE = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 )
 
@@ -41,10 +41,10 @@ class MissingExtra(LikewiseError, ImportError):
 
 
 def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
-    """Return ``value`` if it is among ``allowed``; otherwise say which is the nearest.
+    """Return ``value`` if it is among ``allowed``.
 
     Raises:
-        InputError: names the argument, the value, the nearest allowed one and all of them.
+        InputError: it is not; names the argument, the value, the closest allowed one and all.
     """
     choices = sorted(allowed)
     if value in choices:
@@ -57,12 +57,12 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
 def cannot_write(
     path: Path, error: OSError | RuntimeError, advice: str = "choose another place with --out"
 ) -> str:
-    """One line on what cannot be written: why, and what would help.
+    """The message for a file or folder that cannot be written: the reason and a remedy.
 
     Args:
         path: of the file or the folder.
-        error: of the system, or of a library that writes its own files.
-        advice: for all; where space may help, freeing some comes first.
+        error: of the system, or of a library that writes files itself.
+        advice: the remedy; freeing some space is added if that may help.
     """
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         file = next((some for some in (path, *path.parents) if some.is_file()), path)
@@ -71,6 +71,6 @@ def cannot_write(
         reason = "it is a folder, not a file"
     else:
         reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["failed"])[0]
-        if getattr(error, "errno", None) not in PLACES:
+        if getattr(error, "errno", None) not in NOT_SPACE:
             advice = f"free some space or {advice}"
     return f"cannot write {path}: {reason}; {advice}"

@@ -1,4 +1,4 @@
-"""What runs the work: the device, its number formats, the threads, the versions."""
+"""The machine: device, number formats, cores, and versions of packages."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["cpu_type", "describe", "finest_float", "pick_device", "usable_cores", "versions"]
 
-# The packages whose version changes numbers or files; a report and `doctor` name them.
+# Packages whose version can change numbers or files, for reports and `doctor`.
 PACKAGES = ("likewise", "torch", "torchvision", "numpy", "pillow", "pyarrow", "faiss-cpu")
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device to work on: ``auto`` takes a GPU where there is one.
+    """The device of this name; ``auto`` is a GPU if there is one, else the CPU.
 
     Raises:
-        InputError: the name is no device, or that device is not here.
+        InputError: the name is not a device, or the device is not available.
     """
     import torch
 
@@ -43,21 +43,21 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def finest_float(device: torch.device) -> torch.dtype:
-    """The finest floating-point format of a device: Apple's GPUs have no float64."""
+    """The floating-point type of the highest precision on a device: Apple's GPUs lack float64."""
     import torch
 
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def usable_cores() -> int:
-    """The cores that this process may use (fewer than the machine's inside a container)."""
+    """The number of cores that this process may use, fewer than all inside a container."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cpu_type() -> str:
-    """The processor's name, e.g. ``AMD EPYC 7763``."""
+    """The name of the processor, for example ``AMD EPYC 7763``."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():
@@ -67,7 +67,7 @@ def cpu_type() -> str:
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """The version of Python and of each of the packages that is installed."""
+    """The version of Python and of each installed package."""
     found = {"python": platform.python_version()}
     for package in packages:
         try:
@@ -78,5 +78,5 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 
 def describe() -> dict[str, Any]:
-    """The machine in a few words, for reports and benchmarks; no host name, no path."""
+    """Processor, cores and system, for reports and benchmarks; without host name and paths."""
     return {"cpu": cpu_type(), "cores": usable_cores(), "system": platform.system()}

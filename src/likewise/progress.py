@@ -1,4 +1,4 @@
-"""The one progress display: how far, how fast, how long still; on stderr, stdout stays clean."""
+"""Progress bars on stderr: work done, rate and time left."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Advance", "duration", "progress"]
 
-SOON, LATE = 10.0, 600.0  # seconds between two lines, at the beginning and at most
+LEAST, MOST = 10.0, 600.0  # seconds between two lines
 
 
 class Advance:
-    """Told what is newly done; call it with the number.
+    """Advances a progress display; call it with the number of items newly done.
 
     Args:
-        what: is being done.
-        total: how many there are to do.
-        unit: what they are.
-        done: how many of them are done already.
-        bar: that moves; None where there is none to be seen.
+        what: the name of the work.
+        total: the number of items.
+        unit: the name of the items.
+        done: the items done already.
+        bar: the progress bar; None without a terminal.
         task: of the bar.
-        lines: whether to print a line now and then instead.
+        lines: whether to print lines from time to time instead of a bar.
     """
 
     def __init__(
@@ -44,56 +44,56 @@ class Advance:
         self.what, self.total, self.unit, self.done = what, total, unit, done
         self.state = ""
         self._bar, self._task, self._lines = bar, task, lines
-        self._began = self._told = time.monotonic()
-        self._done_when_told = done
+        self._began = self._printed_at = time.monotonic()
+        self._done_when_printed = done
 
     def __call__(self, count: int) -> None:
-        """So many more are done."""
+        """Add ``count`` items that are done."""
         self.done += count
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task, count)
         elif self._lines:
-            self._tell_in_time()
+            self._print_if_due()
 
     def show(self, state: str) -> None:
-        """Say in a few words where the work stands, below the bar or in the next line."""
+        """Show the state of the work below the bar, or in the next line."""
         self.state = state
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, state=state)
 
     def say(self, text: str) -> None:
-        """Print a line of its own, above the bar if one moves."""
+        """Print a line, above the bar if there is one."""
         if self._bar is not None or self._lines:
-            print(text, file=sys.stderr, flush=True)  # to the bar, while it has taken its place
+            print(text, file=sys.stderr, flush=True)  # rich redirects stderr while the bar is shown
 
-    def _tell_in_time(self) -> None:
-        """A line after ten seconds, and whenever a tenth of the time so far has gone by again."""
+    def _print_if_due(self) -> None:
+        """Print a line after ten seconds, then whenever the time has grown by a tenth."""
         now = time.monotonic()
-        passed = now - self._told
-        if passed < min(LATE, max(SOON, 0.1 * (now - self._began))):
+        passed = now - self._printed_at
+        if passed < min(MOST, max(LEAST, 0.1 * (now - self._began))):
             return
-        rate = (self.done - self._done_when_told) / passed
+        rate = (self.done - self._done_when_printed) / passed
         left = f", {duration((self.total - self.done) / rate)} left" if rate > 0 else ""
         state = f" {self.state};" if self.state else ""
         self.say(
             f"{self.what}:{state} {self.done:,} of {self.total:,} {self.unit}, "
             f"{rate:,.0f} {self.unit}/s{left}"
         )
-        self._told, self._done_when_told = now, self.done
+        self._printed_at, self._done_when_printed = now, self.done
 
 
 @contextmanager
 def progress(what: str, total: int, unit: str = "images", done: int = 0) -> Iterator[Advance]:
-    """Show a bar while the block runs; call what it yields with the number newly done.
+    """Show the progress of a block; call the yielded object with the number of items newly done.
 
-    On a terminal it moves; elsewhere (a log, a pipe) a plain line tells now and then how far it is:
-    the first after ten seconds. Of processes that ``torchrun`` started, the first one tells.
+    On a terminal it is a bar; elsewhere (a log, a pipe) a line is printed from time to time, the
+    first after ten seconds. Under ``torchrun`` only rank 0 shows it.
 
     Args:
-        what: is being done.
-        total: how many there are to do.
-        unit: what they are.
-        done: how many of them are done already, as the block begins.
+        what: the name of the work.
+        total: the number of items.
+        unit: the name of the items.
+        done: the items done already when the block begins.
 
     Example:
         >>> with progress("reading", total=2) as advance:
@@ -123,7 +123,7 @@ def progress(what: str, total: int, unit: str = "images", done: int = 0) -> Iter
             return Text(f"{speed:,.0f} {unit}/s" if speed else f"– {unit}/s", style="cyan")
 
     class WithState(Progress):
-        """The bar, and below it where the work stands: side by side takes over 80 columns."""
+        """The bar with the state of the work below it: one line would exceed 80 columns."""
 
         def get_renderables(self) -> Iterator[RenderableType]:
             yield from super().get_renderables()
@@ -142,7 +142,7 @@ def progress(what: str, total: int, unit: str = "images", done: int = 0) -> Iter
 
 
 def duration(seconds: float) -> str:
-    """A time in words of two parts at most.
+    """A time as text, with at most two units.
 
     Example:
         >>> from likewise.progress import duration

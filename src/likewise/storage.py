@@ -1,4 +1,4 @@
-"""Files that a crash cannot tear: written under another name, flushed, then renamed."""
+"""Atomic writing of files: under a temporary name, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = [
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on leaving, flush it to disk and rename it.
+    """Yield a temporary path beside ``path``; after the block, flush it to disk and rename it.
 
-    A reader sees the old file or the new one, never a part. If the block fails, the old file
+    A reader sees the old file or the new one, never a part of it. If the block fails, the old file
     stays and the temporary one is removed.
 
     Raises:
@@ -50,12 +50,12 @@ def new_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise LikewiseError(_cannot_write(path, error)) from error
     finally:
-        with suppress(OSError):  # it is gone, or its folder never was one
+        with suppress(OSError):  # it is renamed, or its folder is a file
             temporary.unlink()
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the rename itself durable (where the system lets a folder be opened)."""
+    """Flush the rename to disk, if the system can open a folder."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -67,7 +67,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically; bytes of a file's name that are none are spelt out."""
+    """Write ``text`` as UTF-8, atomically; undecodable bytes of file names are escaped."""
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -78,10 +78,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON can hold it.
+    """Convert a value to JSON types.
 
-    Dates and times become text as ISO 8601 has it, bytes become base64, a number that is not
-    finite becomes null, and what JSON knows nothing of becomes its text.
+    Dates and times become text in ISO 8601, bytes become base64, a number that is not finite
+    becomes null, and a value of any other type becomes its ``str``.
 
     Example:
         >>> from datetime import date
@@ -107,7 +107,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: it is missing or is no JSON; names the file and the place.
+        InputError: it is missing or is not JSON; names the file and the position.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
@@ -124,34 +124,35 @@ def sha256_of(path: Path) -> str:
 
 
 def require_writable(folder: Path) -> None:
-    """See that ``folder`` can be written, or made, before any long work starts.
+    """Check that ``folder`` can be written, or created, before any long work starts.
 
-    Nothing is made: whoever fails later leaves no empty folder. ``new_file`` makes it.
+    The folder is not created, so that work that fails later leaves no empty folder; ``new_file``
+    creates it.
 
     Raises:
-        LikewiseError: it is a file, or it, or what it would lie in, cannot be written.
+        LikewiseError: it is a file, or it or its parent folder cannot be written.
     """
     try:
-        there = folder
-        while not _is_there(there):
-            there = there.parent
-        probe = there / f".{uuid4().hex[:8]}.tmp"
+        existing = folder
+        while not _exists(existing):
+            existing = existing.parent
+        probe = existing / f".{uuid4().hex[:8]}.tmp"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise LikewiseError(_cannot_write(folder, error)) from error
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        path.lstat()  # a link to nowhere is there, too, and is no place for a folder
+        path.lstat()  # also a dangling link, at which no folder can be created
     except FileNotFoundError:
         return False
     return True
 
 
 def output_folder(path: Path) -> Path:
-    """Make ``path`` a folder that can be written, where its first file comes at once.
+    """Create the folder ``path`` and check that it can be written.
 
     Raises:
         LikewiseError: it is a file, or cannot be created or written.

@@ -1,4 +1,4 @@
-"""Warnings at the terminal: one line each, on stderr, above the progress bar if one moves."""
+"""Warnings on the terminal: one line each on stderr, above a progress bar."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["TerminalHandler"]
 
 
 class TerminalHandler(logging.Handler):
-    """To stderr as it is at the moment: while a progress bar moves, it has taken its place.
+    """Prints log records to the current ``sys.stderr``, which a progress bar redirects.
 
-    Of processes that ``torchrun`` started, the first one tells.
+    Under ``torchrun`` only rank 0 prints.
     """
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)  # the rest is for the log of a run
+        super().__init__(logging.WARNING)  # lower levels only go to the log of a run
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
@@ -25,5 +25,5 @@ class TerminalHandler(logging.Handler):
 
     @classmethod
     def is_there(cls) -> bool:
-        """Whether warnings reach the terminal already."""
+        """Whether such a handler is installed."""
         return any(isinstance(handler, cls) for handler in logging.getLogger().handlers)

@@ -106,7 +106,7 @@ def test_training_takes_a_photo_once(photos: Path, tmp_path: Path) -> None:
     manifest = listed(photos, *rows, *(f"./{row}" for row in rows))
     with Processes() as processes:
         parts = prepare(manifest, quick_recipe(), tmp_path, torch.device("cpu"), processes)
-    assert parts.made.training.names == [row.split(",")[0] for row in rows]
+    assert parts.components.training.names == [row.split(",")[0] for row in rows]
 
 
 def test_a_conversion_makes_no_two_files_of_one_photo(photos: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The networks: their published shape and names, and the inputs that they take."""
+"""The networks: published shapes and names, and input sizes."""
 
 from __future__ import annotations
 

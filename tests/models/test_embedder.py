@@ -1,4 +1,4 @@
-"""The embedder: what it computes, and that it survives being saved, damaged and killed."""
+"""The embedder: its computation, saving and loading, damage and crashes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
-from likewise.models.store import CONFIG, WEIGHTS
+from likewise.models.saving import CONFIG, WEIGHTS
 
 
 def fresh(seed: int = 0, **options: object) -> Embedder:
@@ -91,7 +91,7 @@ def test_save_and_load(tmp_path: Path, photos: Path) -> None:
     assert embedder.fingerprint in card
 
 
-def test_a_model_from_before_calibration_loads(tmp_path: Path) -> None:
+def test_a_model_without_calibration_loads(tmp_path: Path) -> None:
     point = OperatingPoint(0.4, 0.001, 0.9, 100, 1000)
     fresh(operating_point=point).save(tmp_path / "m")
     config = json.loads((tmp_path / "m" / CONFIG).read_text())
@@ -110,7 +110,7 @@ def test_a_model_from_before_calibration_loads(tmp_path: Path) -> None:
         likewise.load(tmp_path / "m")
 
 
-def test_a_crash_between_the_files_of_a_save_leaves_a_model(tmp_path: Path) -> None:
+def test_a_crash_while_saving_leaves_a_model(tmp_path: Path) -> None:
     old, new = fresh(0), fresh(1)
     old.save(tmp_path / "old")
     new.save(tmp_path / "new")
@@ -121,7 +121,7 @@ def test_a_crash_between_the_files_of_a_save_leaves_a_model(tmp_path: Path) -> N
     assert likewise.load(tmp_path / "old").fingerprint == new.fingerprint
 
 
-def test_damage_is_noticed(tmp_path: Path) -> None:
+def test_damage_is_detected(tmp_path: Path) -> None:
     fresh().save(tmp_path / "m")
     weights = tmp_path / "m" / WEIGHTS
     content = bytearray(weights.read_bytes())
@@ -164,7 +164,7 @@ def test_a_hub_id_is_looked_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         raise OSError("no network")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
-    with pytest.raises(LikewiseError, match="not to be had from the hub"):
+    with pytest.raises(LikewiseError, match="cannot be downloaded from the hub"):
         likewise.load("someone/faces")
 
 
@@ -175,7 +175,7 @@ def test_fingerprints_tell_weights_and_preprocessing_apart() -> None:
     assert one.fingerprint == fresh().fingerprint
 
 
-def test_weights_that_are_trained_on_have_another_fingerprint(tmp_path: Path) -> None:
+def test_training_changes_the_fingerprint(tmp_path: Path) -> None:
     embedder = fresh()
     before = embedder.fingerprint
     with torch.no_grad():
@@ -184,7 +184,7 @@ def test_weights_that_are_trained_on_have_another_fingerprint(tmp_path: Path) ->
     assert likewise.load(embedder.save(tmp_path / "model")).fingerprint == embedder.fingerprint
 
 
-def test_answers_that_are_not_finite_are_refused(photos: Path) -> None:
+def test_outputs_that_are_not_finite_are_refused(photos: Path) -> None:
     embedder = fresh()
     with torch.no_grad():
         next(embedder.module.parameters()).fill_(float("nan"))
@@ -203,9 +203,7 @@ class OwnNetwork(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_network_of_ones_own_comes_back_through_its_module(
-    dtype: torch.dtype, tmp_path: Path
-) -> None:
+def test_a_custom_network_is_loaded_with_its_module(dtype: torch.dtype, tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), dtype=np.uint8)
     embedder = Embedder(OwnNetwork(dtype), Preprocess(8, 8))
     embedder.save(tmp_path / "m")
@@ -213,13 +211,13 @@ def test_a_network_of_ones_own_comes_back_through_its_module(
     np.testing.assert_array_equal(back.embed(images), embedder.embed(images))
     assert back.fingerprint == embedder.fingerprint
     assert "module=OwnNetwork(…)" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
-    with pytest.raises(InputError, match=r"its author's own, OwnNetwork; load it in Python"):
+    with pytest.raises(InputError, match=r"a class of its own, OwnNetwork; load it in Python"):
         likewise.load(tmp_path / "m")
     with pytest.raises(InputError, match="not the weights of Linear"):
         likewise.load(tmp_path / "m", module=nn.Linear(2, 2))
 
 
-def test_a_module_is_refused_where_the_model_knows_its_own(tmp_path: Path) -> None:
+def test_a_module_that_is_not_needed_is_refused(tmp_path: Path) -> None:
     fresh().save(tmp_path / "m")
-    with pytest.raises(InputError, match="module: .* knows its own network; leave module out"):
+    with pytest.raises(InputError, match="module: .* names its network itself; leave module out"):
         likewise.load(tmp_path / "m", module=OwnNetwork())

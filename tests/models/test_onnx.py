@@ -1,4 +1,4 @@
-"""ONNX files as embedders: made here by hand, and the reference model on LFW."""
+"""ONNX files as embedders: small ones built here, and the reference model on LFW."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def projection(path: Path, batch: int | str, size: int = 8, dimension: int = 4) 
 
 
 @pytest.mark.parametrize("batch", [1, 4, "n"])
-def test_any_fixed_batch_is_fed_rightly(batch: int | str, tmp_path: Path) -> None:
+def test_any_fixed_batch_size_works(batch: int | str, tmp_path: Path) -> None:
     weight = projection(tmp_path / "p.onnx", batch)
     preprocess = Preprocess(mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
     embedder = import_onnx(tmp_path / "p.onnx", preprocess)
@@ -65,7 +65,7 @@ def test_a_file_with_its_json_beside_it(tmp_path: Path) -> None:
         likewise.load(tmp_path / "p.onnx")
 
 
-def test_what_is_no_such_network_is_refused(tmp_path: Path) -> None:
+def test_other_networks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(InputError, match="cannot be read as ONNX"):
         import_onnx(tmp_path / "text.onnx", Preprocess())

@@ -1,4 +1,4 @@
-"""ONNX files with their weights in other files, in half precision, with channels last, and more."""
+"""ONNX files with external data, in half precision, with channels last, and more."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def split(path: Path, *, location: str = "weights.bin", apart: bool = False) -> 
 
 
 def retarget(path: Path, **entries: str) -> None:
-    """Change what a file says of where its weights are."""
+    """Change the location of external data in a file."""
     model = onnx.load(path, load_external_data=False)
     (tensor,) = model.graph.initializer
     told = {entry.key: entry.value for entry in tensor.external_data} | entries
@@ -49,7 +49,7 @@ def ready(images: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["one second file", "a file a tensor"])
-def test_weights_in_a_second_file_come_along(apart: bool, tmp_path: Path) -> None:
+def test_external_data_is_included(apart: bool, tmp_path: Path) -> None:
     weight = split(_made(tmp_path), apart=apart)
     embedder = import_onnx(tmp_path / "theirs" / "net.onnx", Preprocess())
     embedder.save(tmp_path / "model")
@@ -65,7 +65,7 @@ def _made(tmp_path: Path) -> Path:
     return tmp_path / "theirs" / "net.onnx"
 
 
-def test_the_fingerprint_is_of_the_weights_in_the_second_file_too(tmp_path: Path) -> None:
+def test_the_fingerprint_includes_external_data(tmp_path: Path) -> None:
     path = _made(tmp_path)
     split(path)
     one = import_onnx(path, Preprocess()).fingerprint
@@ -76,7 +76,7 @@ def test_the_fingerprint_is_of_the_weights_in_the_second_file_too(tmp_path: Path
     assert import_onnx(path, Preprocess()).fingerprint != one
 
 
-def test_tensors_of_constants_and_inner_graphs_are_read_too(tmp_path: Path) -> None:
+def test_tensors_of_constants_and_subgraphs_are_included(tmp_path: Path) -> None:
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     told = np.arange(4, dtype=np.float32)
     tensor = onnx.numpy_helper.from_array(told, "c")
@@ -109,7 +109,7 @@ def test_tensors_of_constants_and_inner_graphs_are_read_too(tmp_path: Path) -> N
         np.testing.assert_array_equal(onnx.numpy_helper.to_array(held), told)
 
 
-def test_a_file_without_external_data_is_taken_byte_for_byte(tmp_path: Path) -> None:
+def test_a_file_without_external_data_is_unchanged(tmp_path: Path) -> None:
     projection(tmp_path / "p.onnx", 1)
     assert read_onnx(tmp_path / "p.onnx") == (tmp_path / "p.onnx").read_bytes()
 
@@ -117,21 +117,21 @@ def test_a_file_without_external_data_is_taken_byte_for_byte(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("entries", "problem"),
     [
-        ({"location": "../outside.bin"}, "outside of its own folder"),
-        ({"location": "sub/../../outside.bin"}, "outside of its own folder"),
-        ({"location": "/etc/passwd"}, "outside of its own folder"),
-        ({"location": "C:\\weights.bin"}, "outside of its own folder"),
-        ({"location": "link.bin"}, "outside of its own folder"),
-        ({"location": ""}, "outside of its own folder"),
-        ({"location": "gone.bin"}, "a second file, gone.bin, which is not there"),
+        ({"location": "../outside.bin"}, "outside its own folder"),
+        ({"location": "sub/../../outside.bin"}, "outside its own folder"),
+        ({"location": "/etc/passwd"}, "outside its own folder"),
+        ({"location": "C:\\weights.bin"}, "outside its own folder"),
+        ({"location": "link.bin"}, "outside its own folder"),
+        ({"location": ""}, "outside its own folder"),
+        ({"location": "gone.bin"}, "a second file, gone.bin, which is missing"),
         ({"location": "pointer.bin"}, "pointer.bin: is a pointer of Git LFS"),
-        ({"length": "999999999999"}, "take more than|cut short"),
-        ({"offset": "4000"}, "cut short: net.onnx wants bytes 4,000 to 7,072, it has 3,072"),
-        ({"offset": "-4"}, "cut short"),
+        ({"length": "999999999999"}, "takes more than|truncated"),
+        ({"offset": "4000"}, "truncated: net.onnx needs bytes 4,000 to 7,072, it has 3,072"),
+        ({"offset": "-4"}, "truncated"),
         ({"offset": "many"}, "cannot be read as ONNX"),
     ],
 )
-def test_weights_that_cannot_be_had_are_one_line(
+def test_missing_external_data_is_one_line(
     entries: dict[str, str], problem: str, tmp_path: Path
 ) -> None:
     path = _made(tmp_path)
@@ -154,13 +154,13 @@ def test_links_of_a_cache_are_followed(tmp_path: Path) -> None:
     assert read_onnx(tmp_path / "snapshot" / "net.onnx") == read_onnx(path)
 
 
-def test_more_weights_than_a_file_can_hold_are_refused_before_they_are_read(
+def test_too_much_external_data_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _made(tmp_path)
     split(path)
     monkeypatch.setattr(onnx_file, "LIMIT", 3000)
-    with pytest.raises(InputError, match="take more than 3,000 bytes"):
+    with pytest.raises(InputError, match="takes more than 3,000 bytes"):
         read_onnx(path)
     monkeypatch.setattr(onnx_file, "LIMIT", 10)
     with pytest.raises(InputError, match="an ONNX file holds up to 10"):
@@ -192,7 +192,7 @@ def flat_times_w() -> list[Any]:
     ]
 
 
-def test_half_precision_is_fed_and_answered(tmp_path: Path) -> None:
+def test_half_precision(tmp_path: Path) -> None:
     kind = onnx.TensorProto.FLOAT16
     weight = (np.random.default_rng(0).normal(size=(192, 4)) / 14).astype(np.float16)
     path = network(
@@ -205,7 +205,7 @@ def test_half_precision_is_fed_and_answered(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-2)
 
 
-def test_channels_last_are_fed_so(tmp_path: Path) -> None:
+def test_channels_last(tmp_path: Path) -> None:
     kind = onnx.TensorProto.FLOAT
     weight = np.random.default_rng(0).normal(size=(9 * 8 * 3, 4)).astype(np.float32)
     path = network(
@@ -230,11 +230,11 @@ def test_channels_last_are_fed_so(tmp_path: Path) -> None:
         ([("x", 1, ["n", 192])], ["n", 4], r"its input x is tensor\(float\) \['n', 192\]"),
         ([("x", 2, ["n", 3, 8, 8])], ["n", 4], r"its input x is tensor\(uint8\)"),
         ([("x", 1, [1, 3, 8, 8])], [24, 4],
-         r"does not turn a photo into an embedding .*\[24, 4\] for 1 photos"),
+         r"does not map a photo to an embedding .*\[24, 4\] for 1 photos"),
     ],
     ids=["two inputs", "no image", "bytes", "a detector"],
 )  # fmt: skip
-def test_what_is_no_embedder_has_its_own_line(
+def test_networks_that_are_no_embedder_are_refused(
     inputs: list[Any], out: list[Any], problem: str, tmp_path: Path
 ) -> None:
     helper, weight = onnx.helper, np.ones((192, 4), np.float32)

@@ -1,4 +1,4 @@
-"""Embedding by several processes: the rows of one, broken photos named in order."""
+"""Embedding by several processes gives the rows of one, and broken photos in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from likewise.shares import Share
 from tests.conftest import make_photos
 
 
-def test_several_processes_embed_what_one_embeds(model: Path, tmp_path: Path) -> None:
+def test_several_processes_give_the_embeddings_of_one(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=7)
     for broken in ("person00/1.png", "person03/0.png", "person06/3.png"):
         (photos / broken).write_bytes(b"no photo")
@@ -45,7 +45,7 @@ def test_several_processes_embed_what_one_embeds(model: Path, tmp_path: Path) ->
         embed_together(embedder, manifest, Share(0, 3, tmp_path / "shares"), batch_size=4)
 
 
-def test_a_photo_that_changed_is_embedded_anew(model: Path, tmp_path: Path) -> None:
+def test_a_changed_photo_is_embedded_again(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=2)
     embedder = likewise.load(model)
     share = Share(0, 2, tmp_path / "shares")

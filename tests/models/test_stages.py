@@ -1,4 +1,4 @@
-"""Every weight has a stage: counted from the image, none left out, in timm's networks too."""
+"""Every weight has a stage, counted from the image, in networks of timm too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from likewise.models.stages import stages_of
         ("contrastnet", 4, {"body.0.weight": 0, "body.8.bias": 2, "fc.weight": 3}),
     ],
 )
-def test_our_own(name: str, count: int, some: dict[str, int]) -> None:
+def test_networks_of_likewise(name: str, count: int, some: dict[str, int]) -> None:
     module = create_backbone(Backbone(name, 16), height=32, width=32)
     stages = stages_of(module)
     assert stages.keys() == dict(module.named_parameters()).keys()
@@ -44,7 +44,7 @@ def test_networks_of_timm(name: str, count: int, some: dict[str, int]) -> None:
     assert {key: stages[key] for key in some} == some
 
 
-def test_any_other_network_goes_by_its_children() -> None:
+def test_other_networks_have_their_children_as_stages() -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Sequential(nn.Linear(2, 2)))
     assert stages_of(module) == {"0.weight": 0, "0.bias": 0, "2.0.weight": 1, "2.0.bias": 1}
     assert stages_of(nn.ReLU()) == {}

@@ -1,4 +1,4 @@
-"""Weights trained elsewhere: in which checkpoints, under which names, and what is no weights."""
+"""Weights trained elsewhere: kinds of checkpoints, prefixes of names, and files without weights."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from likewise.errors import InputError
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx, import_weights
 from likewise.models.registry import Backbone, create_backbone
+from likewise.models.saving import WEIGHTS
 from likewise.models.state_dict import network_part, read_state_dict
-from likewise.models.store import WEIGHTS
 from likewise.training.setup.build import network_of
 from tests.conftest import quick_recipe
 
@@ -87,23 +87,23 @@ def test_foreign_checkpoints_give_the_network(kind: str, net: nn.Module, tmp_pat
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".SAFETENSORS"])
-def test_safetensors_go_where_pth_goes(suffix: str, net: nn.Module, tmp_path: Path) -> None:
+def test_safetensors_work_like_pth(suffix: str, net: nn.Module, tmp_path: Path) -> None:
     path = tmp_path / f"net{suffix}"
     save_file(prefixed("backbone.", dict(net.state_dict())), path)
     x = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(import_weights(path, CONTRASTNET, SEEN).module(x), net(x))
     torch.testing.assert_close(network_of(quick_recipe(f"model.weights={path}")).eval()(x), net(x))
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(InputError, match="damaged, or no safetensors"):
+    with pytest.raises(InputError, match="damaged, or not a safetensors"):
         read_state_dict(path)
 
 
-def test_weights_cut_short_are_damaged(net: nn.Module, tmp_path: Path) -> None:
+def test_truncated_weights_are_refused(net: nn.Module, tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     torch.save(net.state_dict(), path)
     for part in (100, 2_000, path.stat().st_size - 10):
         path.write_bytes(path.read_bytes()[:part])
-        with pytest.raises(InputError, match="it is damaged, or no file of torch.save"):
+        with pytest.raises(InputError, match="it is damaged, or not a file of torch.save"):
             read_state_dict(path)
         torch.save(net.state_dict(), path)
 
@@ -116,7 +116,7 @@ def test_weights_that_are_not_finite_are_refused_by_name(net: nn.Module, tmp_pat
         import_weights(tmp_path / "nan.pth", CONTRASTNET, SEEN)
 
 
-def test_what_lies_beside_the_network_is_counted_and_named(
+def test_other_tensors_are_counted_and_named(
     net: nn.Module, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.save(lightning(dict(net.state_dict())), tmp_path / "a.ckpt")
@@ -124,19 +124,19 @@ def test_what_lies_beside_the_network_is_counted_and_named(
         import_weights(tmp_path / "a.ckpt", CONTRASTNET, SEEN)
     (record,) = caplog.records
     assert record.getMessage().endswith(
-        "left out 2 tensors beside the network: loss.weight, loss.t"
+        "left out 2 tensors that are not part of the network: loss.weight, loss.t"
     )
 
 
-def test_names_of_the_network_itself_are_no_prefix() -> None:
+def test_names_of_the_network_are_no_prefix() -> None:
     own = {name: torch.zeros(1) for name in ("model.fc.weight", "model.fc.bias", "fc.weight")}
     assert network_part(own, own, "file") == (own, [])
 
 
-def test_a_network_that_is_there_twice_is_refused(net: nn.Module, tmp_path: Path) -> None:
+def test_a_network_under_two_prefixes_is_refused(net: nn.Module, tmp_path: Path) -> None:
     state = dict(net.state_dict())
     torch.save(prefixed("encoder_q.", state) | prefixed("encoder_k.", state), tmp_path / "moco.pth")
-    with pytest.raises(InputError, match=r"under encoder_k. and encoder_q.; save the one"):
+    with pytest.raises(InputError, match=r"under encoder_k. and encoder_q.; save only one"):
         import_weights(tmp_path / "moco.pth", CONTRASTNET, SEEN)
 
 
@@ -150,7 +150,7 @@ NO_WEIGHTS = {
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("kind", NO_WEIGHTS)
-def test_what_is_no_weights_says_what_it_is(kind: str, suffix: str, tmp_path: Path) -> None:
+def test_files_without_weights_are_described(kind: str, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"net{suffix}"
     content, problem = NO_WEIGHTS[kind]
     path.write_bytes(content)
@@ -161,7 +161,7 @@ def test_what_is_no_weights_says_what_it_is(kind: str, suffix: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", NO_WEIGHTS)
-def test_what_is_no_onnx_says_what_it_is(kind: str, tmp_path: Path) -> None:
+def test_files_without_onnx_are_described(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     content, problem = NO_WEIGHTS[kind]
     (tmp_path / "net.onnx").write_bytes(content)
@@ -169,7 +169,7 @@ def test_what_is_no_onnx_says_what_it_is(kind: str, tmp_path: Path) -> None:
         import_onnx(tmp_path / "net.onnx", SEEN)
 
 
-def test_a_model_cloned_without_its_large_files_says_so(net: nn.Module, tmp_path: Path) -> None:
+def test_lfs_pointers_are_described(net: nn.Module, tmp_path: Path) -> None:
     Embedder(net, SEEN, CONTRASTNET).save(tmp_path / "m")
     (tmp_path / "m" / WEIGHTS).write_bytes(LFS)
     with pytest.raises(InputError, match="is a pointer of Git LFS"):
@@ -199,7 +199,7 @@ def endless() -> dict[str, Any]:
     ],
     ids=["whole network", "TorchScript", "text", "numbers", "nothing", "list", "many", "endless"],
 )  # fmt: skip
-def test_other_files_have_their_own_line(write: Any, problem: str, tmp_path: Path) -> None:
+def test_other_files_have_their_own_message(write: Any, problem: str, tmp_path: Path) -> None:
     write(tmp_path / "net.pth")
     with pytest.raises(InputError, match=problem) as caught:
         read_state_dict(tmp_path / "net.pth")
@@ -207,7 +207,7 @@ def test_other_files_have_their_own_line(write: Any, problem: str, tmp_path: Pat
     assert "trust" not in str(caught.value)  # no advice to run what is in the file
 
 
-def test_a_file_of_weights_is_no_model_yet(net: nn.Module, tmp_path: Path) -> None:
+def test_a_file_of_weights_is_not_loaded_as_a_model(net: nn.Module, tmp_path: Path) -> None:
     torch.save(net.state_dict(), tmp_path / "net.pth")
     with pytest.raises(InputError, match=r"likewise models import .*net.pth --out FOLDER"):
         likewise.load(tmp_path / "net.pth")

@@ -1,4 +1,4 @@
-"""Normalisation over processes equals plain normalisation over the whole batch, both ways."""
+"""Synchronised normalisation equals that of the whole batch, forward and backward."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_it_equals_the_whole_batch(tmp_path: Path) -> None:
             torch.testing.assert_close(found, tensor, rtol=1e-9, atol=1e-9, msg=f"{name} {key}")
 
 
-def test_weights_and_names_stay() -> None:
+def test_weights_and_names_are_kept() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Flatten(), nn.BatchNorm1d(4))
     before = copy.deepcopy(network.state_dict())
     weight = network[1].weight
@@ -88,7 +88,7 @@ def test_weights_and_names_stay() -> None:
     assert [type(network[1]), type(network[3])] == [nn.BatchNorm2d, nn.BatchNorm1d]
 
 
-def test_a_norm_with_its_activation_is_exchanged_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_norm_with_activation_is_synchronised(caplog: pytest.LogCaptureFixture) -> None:
     layers = pytest.importorskip("timm.layers")
     plain = layers.BatchNormAct2d(3)
     other = synchronise_norm(copy.deepcopy(plain))
@@ -102,7 +102,7 @@ def test_a_norm_with_its_activation_is_exchanged_too(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_alone_it_is_plain(training: bool) -> None:
+def test_a_single_process_normalises_plainly(training: bool) -> None:
     plain = nn.BatchNorm1d(3).train(training)
     other = synchronise_norm(copy.deepcopy(plain))
     x = torch.randn(6, 3)
@@ -111,7 +111,7 @@ def test_alone_it_is_plain(training: bool) -> None:
 
 @pytest.fixture
 def twins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes that see the same photos, so that each knows what the other has."""
+    """Two processes with the same photos, so that each knows those of the other."""
 
     def gather(shares: list[Tensor], own: Tensor) -> None:
         for share in shares:
@@ -124,7 +124,7 @@ def twins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kept(norm: nn.Module, x: Tensor) -> dict[torch.dtype, int]:
-    """The numbers that a forward pass keeps for the way back, by their format."""
+    """The number of values that a forward pass saves for the backward pass, by type."""
     counts: dict[torch.dtype, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ def kept(norm: nn.Module, x: Tensor) -> dict[torch.dtype, int]:
 
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
-def test_what_is_kept_for_the_way_back_has_the_format_of_the_input(half: torch.dtype) -> None:
+def test_the_backward_pass_saves_the_type_of_the_input(half: torch.dtype) -> None:
     x = torch.randn(8, 3, 16, 16).to(half).requires_grad_()
     found = kept(synchronise_norm(nn.BatchNorm2d(3)), x)
     assert found[half] == x.numel()
@@ -146,7 +146,7 @@ def test_what_is_kept_for_the_way_back_has_the_format_of_the_input(half: torch.d
 
 
 @pytest.mark.usefixtures("twins")
-def test_half_precision_is_that_of_plain_normalisation() -> None:
+def test_half_precision_equals_plain_normalisation() -> None:
     torch.manual_seed(1)
     plain = nn.BatchNorm2d(3)
     for parameter in plain.parameters():
@@ -167,7 +167,7 @@ def test_half_precision_is_that_of_plain_normalisation() -> None:
 
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize("name", ["BatchNorm2d", "BatchNormAct2d"])
-def test_on_a_gpu_it_is_torchs_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_gpu_it_is_that_of_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = {kind: torch_synchronises(torch.device(kind)) for kind in ("cpu", "cuda", "mps")}
     assert kinds == {"cpu": False, "cuda": True, "mps": False}
     build = getattr(nn, name, None) or getattr(pytest.importorskip("timm.layers"), name)

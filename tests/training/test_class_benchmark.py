@@ -1,4 +1,4 @@
-"""The sides of the benchmark of class weights do what they are said to do."""
+"""The sides of the benchmark of class weights compute what they claim."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_side_takes_steps(name: class_sides.Side) -> None:
     step()
 
 
-def test_what_runs_in_processes_of_its_own() -> None:
+def test_sides_in_processes_of_their_own() -> None:
     times, held = json.loads(
         class_scale.measured(
             "[class_scale.times(2000, 8, 1, ('full', 'sampled')), "

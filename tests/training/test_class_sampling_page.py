@@ -1,4 +1,4 @@
-"""The page on very many classes: its examples run, its recipe is one, its tables are printed so."""
+"""The page on very many classes: its examples, its recipe and its tables are correct."""
 
 from __future__ import annotations
 

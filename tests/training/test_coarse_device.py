@@ -1,4 +1,4 @@
-"""A device without float64, as Apple's GPUs are: nothing of a step may ask for it there."""
+"""A device without float64, such as Apple's GPUs: a training step does not use it there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.conftest import quick_recipe
 
 
 class Coarse(TorchDispatchMode):
-    """Refuses float64 as MPS does, whoever makes it."""
+    """Refuses to create float64 tensors, as MPS does."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -70,13 +70,12 @@ def test_a_step_and_its_watch_need_no_float64(name: str, coarse: Coarse) -> None
     device = torch.device("cpu")
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
     with coarse:
-        trainer = Trainer(
-            recipe, network_of(recipe).train(), loss, recipe.input.preprocess(), device
-        )
-        trainer.watch = Watch(["a", "b", "c", "d"], 1, 0.0, ALONE, device)
+        watch = Watch(["a", "b", "c", "d"], 1, 0.0, ALONE, device)
+        preprocess = recipe.input.preprocess()
+        trainer = Trainer(recipe, network_of(recipe).train(), loss, preprocess, device, watch=watch)
         for _ in range(2):
             assert trainer.step(pixels, torch.arange(8) // 2, 10)[0].isfinite()
-        trainer.watch.end_epoch(1)
+        watch.end_epoch(1)
 
 
 def test_drawn_pairs_need_no_float64(coarse: Coarse) -> None:
@@ -86,7 +85,7 @@ def test_drawn_pairs_need_no_float64(coarse: Coarse) -> None:
     assert (labels[first] == labels[second]).sum() == 10
 
 
-def test_a_metric_given_on_such_a_device_is_taken_apart_off_it(
+def test_a_metric_on_such_a_device_is_decomposed_on_the_cpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The CPU does it, wherever the matrix lies."""

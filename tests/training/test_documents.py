@@ -1,4 +1,4 @@
-"""Every example in the pages on training runs, and their recipes are recipes."""
+"""Every example on the pages on training runs, and their recipes load."""
 
 from __future__ import annotations
 

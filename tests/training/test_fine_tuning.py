@@ -1,4 +1,4 @@
-"""Fine-tuning: where a run begins, what stands still, how fast the rest moves; and it resumes."""
+"""Fine-tuning: initial weights, freezing, layer-wise learning rates, and resuming."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import likewise
 from likewise.errors import InputError
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.initial_weights import start_of
 from likewise.training.recipe.name_patterns import matching
 from likewise.training.recipe.recipe import Optimizer, Recipe, recipe_with
 from likewise.training.setup.build import network_of, preprocess_of
+from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.step.freezing import Freezing
 from likewise.training.step.layer_rates import layer_rates
 from likewise.training.step.optimizer import build_optimizer
@@ -29,7 +29,7 @@ State = dict[str, torch.Tensor]
 
 
 def trained(source: Path, photos: Path, out: Path, *settings: str) -> tuple[State, State]:
-    """The weights that a run began with, and those that it came to."""
+    """The initial and the final weights of a run."""
     recipe = quick_recipe(f"model.weights={source}", "optimizer.lr=1e-2", *settings)
     result = likewise.train(photos, out, recipe)
     return likewise.load(source).module.state_dict(), likewise.load(
@@ -42,7 +42,7 @@ def changed(before: State, after: State) -> set[str]:
 
 
 def iresnet_pth(path: Path, dim: int = 16, size: int = 32) -> State:
-    """A file such as InsightFace writes, of a small input."""
+    """A file as InsightFace writes it, for a small input."""
     torch.manual_seed(5)
     module = create_backbone(Backbone("iresnet18", dim), height=size, width=size)
     torch.save({f"module.{name}": t for name, t in module.state_dict().items()}, path)
@@ -55,7 +55,7 @@ def iresnet(path: Path, *settings: str) -> Recipe:
     )
 
 
-def test_frozen_weights_and_their_statistics_stand_still(
+def test_frozen_weights_and_statistics_do_not_change(
     photos: Path, model: Path, tmp_path: Path
 ) -> None:
     before, after = trained(model, photos, tmp_path / "run", 'model.freeze=["body.[0-3].*"]')
@@ -64,7 +64,9 @@ def test_frozen_weights_and_their_statistics_stand_still(
     assert {"body.4.running_mean", "body.4.weight", "body.7.weight", "fc.weight"} <= moved
 
 
-def test_weights_move_along_after_some_epochs(photos: Path, model: Path, tmp_path: Path) -> None:
+def test_frozen_weights_are_trained_after_unfreeze_epoch(
+    photos: Path, model: Path, tmp_path: Path
+) -> None:
     frozen = ('model.freeze=["body.*"]', "model.unfreeze_epoch=2")
     before, after = trained(model, photos, tmp_path / "two", *frozen, "schedule.epochs=2")
     assert not {name for name in changed(before, after) if name.startswith("body")}
@@ -73,7 +75,7 @@ def test_weights_move_along_after_some_epochs(photos: Path, model: Path, tmp_pat
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 5])
-def test_a_run_that_thaws_continues_exactly(
+def test_a_run_that_unfreezes_resumes_exactly(
     stop_at: int, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=6)
@@ -98,7 +100,7 @@ def test_a_run_that_thaws_continues_exactly(
     assert_same_run(tmp_path / "whole", tmp_path / "part")
 
 
-def test_a_run_begins_with_insightface_weights(photos: Path, tmp_path: Path) -> None:
+def test_a_run_starts_with_insightface_weights(photos: Path, tmp_path: Path) -> None:
     path = tmp_path / "backbone.pth"
     state = iresnet_pth(path)
     recipe = iresnet(path, "optimizer.lr=1e-12", "schedule.epochs=1", 'model.freeze=["*bn*"]')
@@ -106,10 +108,10 @@ def test_a_run_begins_with_insightface_weights(photos: Path, tmp_path: Path) -> 
     after = likewise.load(result.model).module.state_dict()
     torch.testing.assert_close(after["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])
     assert torch.equal(after["layer4.1.bn3.running_var"], state["layer4.1.bn3.running_var"])
-    assert f"begins with the weights of {path}" in (tmp_path / "run" / "train.log").read_text()
+    assert f"starts with the weights of {path}" in (tmp_path / "run" / "train.log").read_text()
 
 
-def test_nothing_in_a_pth_is_run(tmp_path: Path) -> None:
+def test_code_in_a_pth_is_not_run(tmp_path: Path) -> None:
     class Harm:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path(tmp_path / "harmed").touch, ())
@@ -120,7 +122,7 @@ def test_nothing_in_a_pth_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "harmed").exists()
 
 
-def test_the_last_layer_can_be_drawn_anew(model: Path, tmp_path: Path) -> None:
+def test_the_last_layer_can_be_initialised_at_random(model: Path, tmp_path: Path) -> None:
     recipe = quick_recipe("model.embedding_dim=16", f"model.weights={model}",
                           'model.weights_except=["fc.*", "features.*"]')  # fmt: skip
     module, start = network_of(recipe), likewise.load(model).module
@@ -132,20 +134,22 @@ def test_the_last_layer_can_be_drawn_anew(model: Path, tmp_path: Path) -> None:
     assert network_of(larger).state_dict()["fc.weight"].shape == (16, 512 * 16)
 
 
-def test_the_colours_that_weights_are_used_to_come_with_them(photos: Path, tmp_path: Path) -> None:
+def test_initial_weights_bring_mean_deviation_and_colour_order(
+    photos: Path, tmp_path: Path
+) -> None:
     backbone = Backbone("contrastnet", 32)
     used = likewise.Preprocess(32, 32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), order="bgr")
     Embedder(create_backbone(backbone, height=32, width=32), used, backbone).save(tmp_path / "m")
     recipe = quick_recipe(f"model.weights={tmp_path / 'm'}", "schedule.epochs=1")
-    assert preprocess_of(recipe, start_of(recipe)) == used
+    assert preprocess_of(recipe, read_initial_weights(recipe)) == used
     result = likewise.train(photos, tmp_path / "run", recipe)
     assert likewise.load(result.model).preprocess == used
 
 
-def test_a_run_goes_on_without_the_weights_that_it_began_with(
+def test_a_run_resumes_without_the_file_of_initial_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its checkpoint holds all of it, the colours that they are used to included."""
+    """The checkpoint has the weights and their mean, deviation and colour order."""
     photos = make_photos(tmp_path / "photos", people=6)
     backbone = Backbone("contrastnet", 32)
     used = likewise.Preprocess(32, 32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), order="bgr")
@@ -175,20 +179,25 @@ def test_a_run_goes_on_without_the_weights_that_it_began_with(
     [
         (["model.embedding_dim=16"],
          r'does not fit contrastnet: fc.weight \(\[32, 1024\], not \[16, 1024\]\), .* set '
-         r'model.embedding_dim=32, or draw these anew: model.weights_except=\["fc.\*","features'),
+         r'model.embedding_dim=32, or initialise these at random: model.weights_except='
+         r'\["fc.\*","features'),
         (["input.height=64", "input.width=64"],
-         r"set input.height=32 input.width=32, or draw these anew: model.weights_except="),
+         r"set input.height=32 input.width=32, or initialise these at random: model.weights"),
         (["model.name=iresnet18"], "it is a contrastnet, model.name is iresnet18; set model.name"),
-        (["input.channels=1"], "is used to channels 3, the recipe has 1; set input.channels=3"),
-        (["input.fit=pad"], "is used to fit crop, the recipe has pad; set input.fit=crop"),
+        (["input.channels=1"],
+         "was trained with channels 3, the recipe has 1; set input.channels=3"),
+        (["input.fit=pad"], "was trained with fit crop, the recipe has pad; set input.fit=crop"),
         (['model.weights_except=["fd.*"]'],
-         r"model.weights_except: 'fd.\*' fits no weight; near it: fc.\*"),
-        (['model.freeze=["bodi.*"]'], r"model.freeze: 'bodi.\*' fits no weight; near it: body.\*"),
-        (['model.freeze=["stem.*"]'], r"fits no weight; there are body.\*, fc.\*, features.\*"),
+         r"model.weights_except: 'fd.\*' matches no weight; the closest are fc.\*"),
+        (['model.freeze=["bodi.*"]'],
+         r"model.freeze: 'bodi.\*' matches no weight; the closest are body.\*"),
+        (['model.freeze=["stem.*"]'],
+         r"matches no weight; the weights are body.\*, fc.\*, features.\*"),
         (['model.freeze=["*"]'], "nothing of the network is left to train"),
-        (["optimizer.lr_scale={conv: 2}"], "optimizer.lr_scale: 'conv' fits no weight"),
+        (["optimizer.lr_scale={conv: 2}"], "optimizer.lr_scale: 'conv' matches no weight"),
         (["optimizer.lr_scale={fc.*: 0}"], "lr_scale.*greater than 0"),
-        (["model.weights=null", 'model.weights_except=["fc.*"]'], "nothing without model.weights"),
+        (["model.weights=null", 'model.weights_except=["fc.*"]'],
+         "no effect without model.weights"),
     ],
 )  # fmt: skip
 def test_wrong_use(
@@ -207,7 +216,7 @@ def test_weights_of_another_network(photos: Path, tmp_path: Path) -> None:
         network_of(iresnet(tmp_path / "gone.pth"))
 
 
-def test_prototype_memory_wants_people_with_several_photos(photos: Path, tmp_path: Path) -> None:
+def test_prototype_memory_needs_people_with_several_photos(photos: Path, tmp_path: Path) -> None:
     loss = "loss.name=prototype_memory"
     for settings in (["batch.sampler=plain"], ["batch.images=1"]):
         with pytest.raises(InputError, match="set batch.sampler=balanced, batch.images=4"):
@@ -237,7 +246,7 @@ def test_learning_rates_fall_towards_the_stem() -> None:
     assert [group["lr"] for group in plain] == [1e-3, 1e-3]
 
 
-def test_a_norm_is_held_with_its_own_weights() -> None:
+def test_a_norm_is_frozen_with_its_own_weights() -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.BatchNorm1d(2, affine=False))
     for patterns, held in (
         (["1.weight"], []), (["1.*"], [1]), (["1.weight", "1.bias"], [1]),
@@ -254,7 +263,7 @@ def test_a_norm_is_held_with_its_own_weights() -> None:
         assert module[1].training == module[1].weight.requires_grad == (epoch == 3)
 
 
-def test_what_never_trained_does_not_thaw() -> None:
+def test_weights_without_gradient_are_not_unfrozen() -> None:
     module = create_backbone(Backbone("iresnet18", 16), height=32, width=32)
     freezing = Freezing(module, ["features.*"], until=1)
     freezing.apply(0)
@@ -263,7 +272,7 @@ def test_what_never_trained_does_not_thaw() -> None:
     assert module.get_parameter("features.bias").requires_grad
 
 
-def test_patterns_go_across_dots_and_keep_the_order() -> None:
+def test_patterns_match_dots_and_keep_the_order() -> None:
     names = ["a.b.weight", "a.c.weight", "d.weight"]
     assert matching("key", ["d.*", "a.*"], names) == names
     assert matching("key", ["a.?.weight"], names) == names[:2]

@@ -1,4 +1,4 @@
-"""The commands on the page on fine-tuning run; its examples do in test_documents."""
+"""The commands on the page on fine-tuning run; test_documents runs its examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs with class weights that are sampled or lie on disk: they finish, and continue exactly."""
+"""Runs with sampled or memory-mapped class weights: they finish, and resume exactly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_stopped_run_continues_exactly(
+def test_a_stopped_run_resumes_exactly(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=6)
@@ -59,7 +59,7 @@ def test_a_stopped_run_continues_exactly(
         (("optimizer.name=sgd", "head.moments=row"), "head.moments: row; sgd keeps no second"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_useless_settings_are_refused(
     settings: tuple[str, ...], problem: str, photos: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=problem) as error:

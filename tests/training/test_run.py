@@ -1,4 +1,4 @@
-"""A run: it learns, it repeats, it stops and continues as if nothing had happened."""
+"""A run: it learns, is reproducible, and resumes exactly after a stop."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ FULL = (
 )
 
 
-def test_what_a_run_leaves(tmp_path: Path) -> None:
+def test_the_files_of_a_run(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=6)
     result = likewise.train(photos, tmp_path / "run", quick_recipe(*FULL))
     assert result.finished
@@ -107,13 +107,13 @@ def test_it_learns_to_tell_people_apart(tmp_path: Path) -> None:
      "optimizer.name=sgd", "schedule.name=step", "batch.sampler=plain", "training.precision=bf16",
      "data.keep_mib=0"],
 )  # fmt: skip
-def test_every_choice_trains(setting: str, photos: Path, tmp_path: Path) -> None:
+def test_every_setting_trains(setting: str, photos: Path, tmp_path: Path) -> None:
     result = likewise.train(photos, tmp_path / "run", quick_recipe(setting, "batch.size=4"))
     assert result.finished
     assert np.isfinite(reports(result.folder)[-1]["train/loss"])
 
 
-def test_the_same_seed_gives_the_same_numbers(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=6)
     for name, more in (("a", ()), ("b", ("data.workers=2",)), ("c", ("data.keep_mib=0",))):
         likewise.train(photos, tmp_path / name, quick_recipe(*FULL, *more))
@@ -123,8 +123,8 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path: Path) -> None:
     assert reports(tmp_path / "a") != reports(tmp_path / "d")
 
 
-def test_an_error_leaves_no_loading_process_behind(photos: Path, tmp_path: Path) -> None:
-    """They leave signals to their parent: at the end of Python it would wait for them for ever."""
+def test_workers_end_after_an_error(photos: Path, tmp_path: Path) -> None:
+    """They ignore signals: at its exit Python would wait for them forever."""
     next(photos.rglob("*.png")).write_bytes(b"broken")
     recipe = quick_recipe("data.workers=2", "data.keep_mib=0", "data.on_bad_image=refuse")
     with pytest.raises(BadImage) as caught:
@@ -134,7 +134,7 @@ def test_an_error_leaves_no_loading_process_behind(photos: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 5])
-def test_a_stopped_run_continues_exactly(
+def test_a_stopped_run_resumes_exactly(
     stop_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=6)
@@ -165,7 +165,7 @@ def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert result.epochs < 30
 
 
-def test_broken_photos_are_counted_or_refused(photos: Path, tmp_path: Path) -> None:
+def test_broken_photos_are_skipped_or_refused(photos: Path, tmp_path: Path) -> None:
     (photos / "anna" / "0.png").write_bytes(b"junk")
     for name, keep in (("kept", "2048"), ("streamed", "0")):
         result = likewise.train(photos, tmp_path / name, quick_recipe(f"data.keep_mib={keep}"))
@@ -189,7 +189,7 @@ def test_the_split_column_decides(tmp_path: Path) -> None:
     assert result.validation is not None
 
 
-def test_training_goes_on_from_an_embedder(photos: Path, model: Path, tmp_path: Path) -> None:
+def test_a_run_starts_from_an_embedder(photos: Path, model: Path, tmp_path: Path) -> None:
     result = likewise.train(
         photos,
         tmp_path / "run",
@@ -233,9 +233,7 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
         likewise.train(one, tmp_path / "alone", quick_recipe())
 
 
-def test_photos_that_are_all_broken_are_not_taken_for_too_few_people(
-    photos: Path, tmp_path: Path
-) -> None:
+def test_only_broken_photos_have_a_message_of_their_own(photos: Path, tmp_path: Path) -> None:
     for photo in photos.glob("*/*.png"):
         photo.write_text("no photo")
     with pytest.raises(
@@ -244,7 +242,7 @@ def test_photos_that_are_all_broken_are_not_taken_for_too_few_people(
         likewise.train(photos, tmp_path / "run", quick_recipe())
 
 
-def test_a_model_without_a_checkpoint_is_not_trained_over(photos: Path, tmp_path: Path) -> None:
+def test_a_model_without_a_checkpoint_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     run = likewise.train(photos, tmp_path / "run", quick_recipe())
     weights = (run.model / "model.safetensors").read_bytes()
     shutil.rmtree(run.folder / "checkpoints")
@@ -256,7 +254,7 @@ def test_a_model_without_a_checkpoint_is_not_trained_over(photos: Path, tmp_path
 def test_a_better_model_is_never_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The checkpoint behind it was lost, and this time the epoch comes out worse."""
+    """The checkpoint of its epoch was lost, and the repeated epoch is worse."""
     photos = make_photos(tmp_path / "photos", people=14, each=2)
     measure, auc = Validation.measure, iter([0.5, 0.9, 0.8, 0.95])
 
@@ -278,9 +276,9 @@ def test_a_better_model_is_never_overwritten(
     ("setting", "problem"),
     [
         ("model.name=mobilefacenett", "did you mean 'mobilefacenet'"),
-        ("model.freeze=['bdy.*']", "model.freeze: 'bdy.\\*' fits no weight"),
+        ("model.freeze=['bdy.*']", "model.freeze: 'bdy.\\*' matches no weight"),
         ("model.weights=nowhere", "nowhere: not found"),
-        ("optimizer.lr_scale={bdy: 2}", "optimizer.lr_scale: 'bdy' fits no weight"),
+        ("optimizer.lr_scale={bdy: 2}", "optimizer.lr_scale: 'bdy' matches no weight"),
         ("loss.margin=-1", "margin"),
         ("distill.teacher=nowhere", "nowhere: not found"),
         ("training.precision=fp16", "fp16 needs a GPU"),
@@ -288,7 +286,7 @@ def test_a_better_model_is_never_overwritten(
         ("data.val_identities=11", "cannot hold out 11"),
     ],
 )
-def test_a_mistake_is_told_before_any_photo_is_read(
+def test_mistakes_are_reported_before_a_photo_is_read(
     setting: str, problem: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(self: Preprocess, source: ImageSource) -> Any:
@@ -299,7 +297,7 @@ def test_a_mistake_is_told_before_any_photo_is_read(
         likewise.train(photos, tmp_path / "run", quick_recipe(setting))
 
 
-def test_a_misspelt_loss_is_told_before_the_photos_are_listed(tmp_path: Path) -> None:
+def test_a_misspelt_loss_is_reported_before_photos_are_listed(tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
     for text, problem in (
         ("loss: {name: softmax + 0.1*centre}", "did you mean 'center'"),
@@ -310,7 +308,7 @@ def test_a_misspelt_loss_is_told_before_the_photos_are_listed(tmp_path: Path) ->
             likewise.load_recipe(file)
 
 
-def test_identities_with_one_photo_train_along(tmp_path: Path) -> None:
+def test_identities_with_one_photo_are_trained_on(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=4)
     make_photos(tmp_path / "more", ("single",), each=1)
     (tmp_path / "more" / "single").rename(photos / "single")
@@ -320,7 +318,7 @@ def test_identities_with_one_photo_train_along(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("people", [2, 3])
-def test_that_nothing_is_validated_is_said(
+def test_a_run_without_validation_warns(
     people: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos = make_photos(tmp_path / "photos", people, each=2)
@@ -329,7 +327,7 @@ def test_that_nothing_is_validated_is_said(
     assert "nobody is held out, so nothing is validated" in caplog.text
 
 
-def test_a_split_without_val_is_said(
+def test_a_split_without_val_warns(
     photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     manifest = likewise.read_manifest(photos)
@@ -339,7 +337,7 @@ def test_a_split_without_val_is_said(
     assert "no row has split = val, so nothing is validated" in caplog.text
 
 
-def test_logging_is_left_as_it_was(photos: Path, tmp_path: Path) -> None:
+def test_logging_is_restored(photos: Path, tmp_path: Path) -> None:
     before = list(logging.getLogger("likewise").handlers)
     likewise.train(photos, tmp_path / "run", quick_recipe())
     assert logging.getLogger("likewise").handlers == before

@@ -1,4 +1,4 @@
-"""A stop amid a validation does not wait for its end, and the run ends with the same bits."""
+"""A stop during a validation does not wait for its end, and the run resumes exactly."""
 
 from __future__ import annotations
 
@@ -14,40 +14,42 @@ import pytest
 import torch
 
 import likewise
-from likewise.models.embedder import Embedder
-from likewise.training.measuring import Measuring
-from likewise.training.setup.result import TrainingResult
+from likewise.models import inference
+from likewise.training.model_selection import ModelSelection
+from likewise.training.setup.run_folder import TrainingResult
 from tests.conftest import make_photos, quick_recipe
 from tests.gloo import free_port, together
 from tests.integration.runs import reports, same_end
 
 SETTINGS = ("schedule.epochs=3", "training.ema=0.9", "model.dropout=0.3", "data.val_identities=2")
-FORWARD = Embedder._forward
+FORWARD = inference.forward
+USERS = ("likewise.models.embedder.forward", "likewise.models.inference.forward")
 
 
 def stopped_at(
     validation: int, monkeypatch: pytest.MonkeyPatch, photos: Path, run: Path, *settings: str
 ) -> tuple[TrainingResult, int]:
-    """A run that is asked to stop as a validation (from 1) begins; and the batches embedded."""
+    """A run with a stop at the start of a validation (from 1), and the number of forward passes."""
     begun = embedded = 0
 
-    def forward(self: Embedder, *given: Any) -> Any:
+    def forward(*given: Any, **options: Any) -> Any:
         nonlocal begun, embedded
         begun += 1
         if begun == validation:
             signal.raise_signal(signal.SIGINT)
-        vectors = FORWARD(self, *given)
+        vectors = FORWARD(*given, **options)
         embedded += 1
         return vectors
 
     with monkeypatch.context() as patch:
-        patch.setattr(Embedder, "_forward", forward)
+        for name in USERS:
+            patch.setattr(name, forward)
         return likewise.train(photos, run, quick_recipe(*SETTINGS, *settings)), embedded
 
 
 @pytest.mark.parametrize("settings", [(), ("data.keep_mib=0",)])
 @pytest.mark.parametrize("validation", [2, 3])
-def test_it_is_given_up_and_done_anew(
+def test_a_stopped_validation_is_repeated(
     validation: int, settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=6)
@@ -63,24 +65,24 @@ def test_it_is_given_up_and_done_anew(
     same_end(tmp_path / "whole", part)
 
 
-def test_a_crash_right_after_it_leaves_one_report(
+def test_a_crash_after_a_validation_leaves_one_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Measured anew and reported, but not yet saved: the next attempt reports it once more."""
+    """Validated and reported, but not yet saved: the next attempt reports it again."""
     photos = make_photos(tmp_path / "photos", people=6)
     likewise.train(photos, tmp_path / "whole", quick_recipe(*SETTINGS))
     part = tmp_path / "part"
     stopped_at(2, monkeypatch, photos, part)
-    after = Measuring.after_epoch
+    after = ModelSelection.after_epoch
 
-    def crash(self: Measuring, report: dict[str, float], *given: Any) -> bool:
+    def crash(self: ModelSelection, report: dict[str, float], *given: Any) -> bool:
         after(self, report, *given)
         with (part / "log.jsonl").open("a") as stream:
             stream.write(json.dumps({"step": self.trainer.step_number, "epoch": 2}) + "\n")
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Measuring, "after_epoch", crash)
+        patch.setattr(ModelSelection, "after_epoch", crash)
         with pytest.raises(ZeroDivisionError):
             likewise.train(photos, part, resume=True)
     assert likewise.train(photos, part, resume=True).finished
@@ -88,30 +90,32 @@ def test_a_crash_right_after_it_leaves_one_report(
 
 
 def stopped_and_resumed(folder: Path, ports: list[int], rank: int, world: int) -> list[int | None]:
-    """A whole run, one in which the first process has the other one told to stop, its rest."""
+    """A whole run; one in which rank 0 sends rank 1 a signal to stop; and its continuation."""
     (folder / f"{rank}.pid").write_text(str(os.getpid()))
     begun = 0
 
-    def forward(self: Embedder, *given: Any) -> Any:
+    def forward(*given: Any, **options: Any) -> Any:
         nonlocal begun
         begun += 1
         if begun == 2:
             os.kill(int((folder / "1.pid").read_text()), signal.SIGTERM)
             time.sleep(1.0)
-        return FORWARD(self, *given)
+        return FORWARD(*given, **options)
 
     stopped = []
     for port, name, resume in zip(ports, ("whole", "part", "part"), (0, 0, 1), strict=True):
         os.environ["MASTER_PORT"] = str(port)
-        Embedder._forward = forward if len(stopped) == 1 else FORWARD  # type: ignore[method-assign]  # a spy
         recipe = None if resume else quick_recipe(*SETTINGS, "schedule.epochs=2")
-        run = likewise.train(folder / "photos", folder / name, recipe, resume=bool(resume))
+        with pytest.MonkeyPatch.context() as patch:
+            for user in USERS:
+                patch.setattr(user, forward if len(stopped) == 1 else FORWARD)
+            run = likewise.train(folder / "photos", folder / name, recipe, resume=bool(resume))
         assert run.finished == (run.stopped_by is None)
         stopped.append(run.stopped_by)
     return stopped
 
 
-def test_any_process_may_be_told_to_stop(tmp_path: Path) -> None:
+def test_any_rank_can_request_the_stop(tmp_path: Path) -> None:
     make_photos(tmp_path / "photos", people=6)
     work = partial(stopped_and_resumed, tmp_path, [free_port() for _ in range(3)])
     assert together(work, 2, tmp_path, met=False) == [[None, 15, None]] * 2

@@ -70,7 +70,7 @@ def calibrate(
     from likewise.cli.source import Side, embeddings_of
     from likewise.errors import InputError
     from likewise.evaluation.calibration.fit import calibrate as fit
-    from likewise.models.store import load
+    from likewise.models.loading import load
 
     if not model.is_dir():
         raise InputError(f"{model}: a calibration is kept in a model's folder, and this is none")

@@ -88,7 +88,7 @@ def inspect(
     from likewise.inspection import InspectSettings, inspect_photos, write_inspection
     from likewise.inspection.record import record
     from likewise.inspection.summary import summary_lines, summary_table
-    from likewise.models.store import load
+    from likewise.models.loading import load
     from likewise.storage import require_writable
 
     settings = InspectSettings(

@@ -44,8 +44,8 @@ def embed(
     from likewise.data.embeddings import write_embeddings
     from likewise.data.manifest import read_manifest
     from likewise.errors import InputError
+    from likewise.models.loading import load
     from likewise.models.shared_embedding import embed_together
-    from likewise.models.store import load
     from likewise.shares import own_share
 
     if out.suffix.lower() != ".parquet":

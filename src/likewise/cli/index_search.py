@@ -58,7 +58,7 @@ def search(
     from likewise.data.embeddings import EXTERNAL, require_same_embedder
     from likewise.distances.resolution import told_apart
     from likewise.errors import InputError
-    from likewise.models.store import load
+    from likewise.models.loading import load
     from likewise.search.interface import open_index
 
     looked_for = photos or []

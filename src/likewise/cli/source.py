@@ -159,8 +159,8 @@ def shared_embeddings_of(
     from likewise.data.manifest import read_manifest
     from likewise.distances.resolution import all_alike, mean_cosine
     from likewise.errors import InputError
+    from likewise.models.loading import load
     from likewise.models.shared_embedding import embed_together
-    from likewise.models.store import load
 
     if data.suffix.lower() == ".npy" or _has_vectors(data):
         found = read_embeddings(data, ids)

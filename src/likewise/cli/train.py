@@ -22,7 +22,7 @@ from likewise.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from likewise.training.setup.result import TrainingResult
+    from likewise.training.setup.run_folder import TrainingResult
 
 __all__ = ["train"]
 

@@ -46,7 +46,7 @@ def verify(
     from likewise.distances import parse_distance
     from likewise.errors import InputError
     from likewise.evaluation.verification.metrics import pair_scores
-    from likewise.models.store import load
+    from likewise.models.loading import load
 
     if not 0 < prior < 1:
         raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")

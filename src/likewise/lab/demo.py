@@ -27,7 +27,7 @@ from likewise.evaluation.report.page import write_report
 from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.lab.baselines import BASELINES
 from likewise.models.embedder import Embedder
-from likewise.models.store import load
+from likewise.models.loading import load
 from likewise.search.index import Index
 from likewise.storage import new_file, write_json
 from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with

@@ -1,1 +1,1 @@
-"""Networks that turn photos into embeddings, and the embedder that is saved and loaded."""
+"""Networks that compute embeddings of photos, and the embedder: inference, saving, loading."""

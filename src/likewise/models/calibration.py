@@ -1,8 +1,8 @@
-"""From a score to a probability: the calibration that travels with an embedder.
+"""Score calibration: the map from a score to a probability, which is saved with an embedder.
 
-A calibration gives the log-likelihood ratio of a score: how much more often it is seen on two
-photos of one person than on photos of two. With a prior, that is a probability. It is fitted in
-``likewise.evaluation.calibration.fit``; here is what is kept, and how it is applied.
+A calibration gives the log-likelihood ratio of a score: ln p(score | same person) minus
+ln p(score | different people). With a prior it gives a probability. It is fitted by
+``likewise.evaluation.calibration.fit``, and stored and applied here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_number
 from likewise.errors import InputError, one_of
 
 __all__ = ["METHODS", "Calibration"]
@@ -24,25 +25,25 @@ METHODS = ("isotonic", "logistic")
 
 @dataclass(frozen=True)
 class Calibration:
-    """A rising map from score to log-likelihood ratio (natural logarithm).
+    """An increasing map from score to log-likelihood ratio (natural logarithm).
 
     Args:
-        method: ``logistic``: slope · score + intercept; ``isotonic``: straight lines between
-            knots, level outside them.
+        method: ``logistic``: slope · score + intercept; ``isotonic``: linear between knots,
+            constant outside them.
         slope: of ``logistic``.
         intercept: of ``logistic``.
-        scores: the knots of ``isotonic``, rising.
-        ratios: the log-likelihood ratio at each.
+        scores: the knots of ``isotonic``, increasing.
+        ratios: the log-likelihood ratio at each knot.
 
     Raises:
-        InputError: an unknown method; numbers that are not finite, do not rise, or are missing.
+        InputError: the method is unknown, or a number is missing, not finite or not increasing.
 
     Example:
         >>> from likewise.models.calibration import Calibration
         >>> calibration = Calibration("logistic", slope=10.0, intercept=-4.0)
         >>> calibration.log_likelihood_ratio(0.4), calibration.probability(0.4)
         (0.0, 0.5)
-        >>> round(calibration.probability(0.4, prior=0.01), 4)  # one in a hundred is the same
+        >>> round(calibration.probability(0.4, prior=0.01), 4)  # one pair in a hundred is genuine
         0.01
     """
 
@@ -59,31 +60,30 @@ class Calibration:
             raise InputError("calibration: a number is not finite")
         if self.method == "logistic":
             if self.slope <= 0:
-                raise InputError(f"calibration: slope {self.slope}; it must be positive")
+                raise InputError(f"calibration: slope {self.slope}; must be a number above 0")
             return
         if len(self.scores) != len(self.ratios) or not self.scores:
             raise InputError(
                 f"calibration: {len(self.scores)} scores and {len(self.ratios)} ratios; "
-                "as many of both are expected, and at least one"
+                "the numbers must be equal and at least 1"
             )
         if np.any(np.diff(self.scores) <= 0) or np.any(np.diff(self.ratios) < 0):
-            raise InputError("calibration: its knots do not rise")
+            raise InputError("calibration: its knots do not increase")
 
     def log_likelihood_ratios(self, scores: ArrayLike) -> Floats:
-        """ln p(score | same) - ln p(score | different) of scores [N]."""
+        """ln p(score | same person) - ln p(score | different people) of scores [N]."""
         values = np.asarray(scores, np.float64)
         if self.method == "logistic":
             return self.slope * values + self.intercept
         return np.interp(values, self.scores, self.ratios)
 
     def log_likelihood_ratio(self, score: float) -> float:
-        """ln p(score | same) - ln p(score | different): 0 where the score says nothing."""
+        """The log-likelihood ratio of one score; 0: both hypotheses are equally likely."""
         return float(self.log_likelihood_ratios([score])[0])
 
     def probabilities(self, scores: ArrayLike, prior: float = 0.5) -> Floats:
         """The probability that each pair shows one person, [N]; see ``probability``."""
-        if not 0 < prior < 1:
-            raise InputError(f"prior: must be in (0, 1); got {prior}")
+        check_number("prior", prior, above=0, below=1)
         odds = self.log_likelihood_ratios(scores) + math.log(prior / (1 - prior))
         return np.exp(-np.logaddexp(0.0, -odds))
 
@@ -92,7 +92,7 @@ class Calibration:
 
         Args:
             score: of the two photos.
-            prior: how often two photos that are compared show one person, in (0, 1).
+            prior: the share of compared pairs that show one person, in (0, 1).
 
         Raises:
             InputError: ``prior`` is not in (0, 1).
@@ -100,7 +100,7 @@ class Calibration:
         return float(self.probabilities([score], prior)[0])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: what the method uses."""
+        """The parameters of the method, as JSON values."""
         if self.method == "logistic":
             return {"method": self.method, "slope": self.slope, "intercept": self.intercept}
         values = asdict(self)
@@ -108,10 +108,10 @@ class Calibration:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Calibration:
-        """The calibration that ``to_dict`` told.
+        """The inverse of ``to_dict``.
 
         Raises:
-            InputError: it is none.
+            InputError: the values are not those of a calibration.
         """
         try:
             if values["method"] == "isotonic":

@@ -1,58 +1,66 @@
-"""The model card that every saved embedder carries: what it is, how good, and how to use it."""
+"""The model card of a saved embedder: what it is, how accurate it is, and how to use it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from likewise.models.embedder import Embedder
+from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["model_card"]
 
 
-def model_card(embedder: Embedder) -> str:
-    """Markdown for ``MODEL_CARD.md``."""
-    preprocess = embedder.preprocess
-    colour = "colour" if preprocess.channels == 3 else "grey"
+def model_card(config: dict[str, Any], dimension: int, identities: Sequence[str] | None) -> str:
+    """The Markdown of ``MODEL_CARD.md``.
+
+    Args:
+        config: the content of ``config.json``.
+        dimension: D of the embeddings.
+        identities: the people the network was trained on, if known.
+    """
+    preprocess, point, calibration = (
+        config[key] for key in ("preprocess", "operating_point", "calibration")
+    )
+    colour = "colour" if preprocess["channels"] == 3 else "grey"
     lines = [
-        f"# {embedder.network}: embeddings of {embedder.dimension} numbers",
+        f"# {config['network']}: embeddings of {dimension} numbers",
         "",
-        f"- Input: {colour} photos, {preprocess.height}×{preprocess.width} pixels; the "
+        f"- Input: {colour} photos, {preprocess['height']}×{preprocess['width']} pixels; the "
         "preprocessing is stored in `config.json` and applied by `embed()`.",
-        f"- Fingerprint: `{embedder.fingerprint}`",
+        f"- Fingerprint: `{config['fingerprint']}`",
     ]
-    if embedder.identities is not None:
-        lines.append(f"- Trained on {len(embedder.identities):,} identities.")
-    point = embedder.operating_point
+    if identities is not None:
+        lines.append(f"- Trained on {len(identities):,} identities.")
     if point is not None:
         lines.append(
-            f"- Two photos with a cosine score of {point.threshold:.4f} or more count as the same "
-            f"person; measured there: TAR {point.tar:.4f} at FAR {point.far:.2g} "
-            f"({point.genuine:,} genuine, {point.impostor:,} impostor pairs)."
+            f"- Two photos with a cosine score of {point['threshold']:.4f} or more count as the "
+            f"same person; measured there: TAR {point['tar']:.4f} at FAR {point['far']:.2g} "
+            f"({point['genuine']:,} genuine, {point['impostor']:,} impostor pairs)."
         )
-    for other in embedder.operating_points:
-        between = ""
-        if other.far_interval is not None:
-            between = " (95 %: {:.2g} to {:.2g})".format(*other.far_interval)
+    for other in config["operating_points"]:
+        interval = ""
+        if other["far_interval"] is not None:
+            interval = " (95 % confidence interval: {:.2g} to {:.2g})".format(
+                *other["far_interval"]
+            )
         lines.append(
-            f"- Threshold {other.threshold:.4f}: FMR {other.far:.2g}{between}, TAR {other.tar:.4f}."
+            f"- Threshold {other['threshold']:.4f}: FMR {other['far']:.2g}{interval}, "
+            f"TAR {other['tar']:.4f}."
         )
-    if embedder.calibration is not None:
+    if calibration is not None:
         lines.append(
-            f"- Scores are calibrated ({embedder.calibration.method}): `likewise verify` gives "
+            f"- Scores are calibrated ({calibration['method']}): `likewise verify` gives "
             "the probability that two photos show one person."
         )
-    for key, value in embedder.about.items():
+    for key, value in config["about"].items():
         lines.append(f"- {key}: {value}")
-    own = embedder.backbone is None and embedder.source_file is None
-    given = f", module={embedder.network}(…)" if own else ""
+    own = config["backbone"] is None and "onnx" not in config
+    module = f", module={config['network']}(…)" if own else ""
     return "\n".join(
         [
             *lines,
             "",
             "```python",
             "import likewise",
-            f'embedder = likewise.load("this folder"{given})',
+            f'embedder = likewise.load("this folder"{module})',
             'embedder.embed(["a.jpg", "b.jpg"])  # float32, unit length',
             "```",
             "",

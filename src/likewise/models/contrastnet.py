@@ -1,11 +1,11 @@
-"""ContrastNet: a small network for few photos, which sees local contrast instead of light.
+"""ContrastNet: a small network for few photos, with local contrast normalisation as first layer.
 
-With some hundred photos a network cannot learn by itself that light does not make a person. So
-the first layer is fixed: the image standardised as a whole, and beside it the image with each
-neighbourhood brought to mean 0 and deviation 1 (local contrast normalisation; Jarrett et al.,
-"What is the best multi-stage architecture for object recognition?", ICCV 2009). Three
-convolutions follow, with anti-aliased halving (Zhang, arXiv 1904.11486), and a linear layer over
-every place of the last map: faces are aligned, so places mean something.
+From some hundred photos a network cannot learn to ignore illumination. So the first layer is fixed:
+the image normalised as a whole, and the image with each neighbourhood normalised to mean 0 and
+deviation 1 (local contrast normalisation; Jarrett et al., "What is the best multi-stage
+architecture for object recognition?", ICCV 2009). Three convolutions follow, with anti-aliased
+downsampling (Zhang, arXiv 1904.11486), and a linear layer over the whole last feature map instead
+of pooling: faces are aligned, so positions carry information.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ __all__ = ["ContrastNet"]
 
 
 class ContrastStem(nn.Module):
-    """[B,C,H,W] → [B,2C,H,W]: standardised by the whole image, and by the neighbourhood."""
+    """[B,C,H,W] → [B,2C,H,W]: normalised over the whole image, and over each neighbourhood."""
 
     def __init__(self, height: int) -> None:
         super().__init__()
         self.window = max(3, (height // 3) | 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Both views of the image, side by side."""
-        x = x.float()  # variances of half-precision pixels are too rough
-        centred = x - self._around(x)
-        deviation = self._around(centred.square()).clamp_min(1e-8).sqrt()
-        # Pixels are on -1…1; the constant keeps flat skin from becoming amplified noise.
+        """The two normalised images, concatenated along the channels."""
+        x = x.float()  # variances in half precision are too inaccurate
+        centred = x - self._local_mean(x)
+        deviation = self._local_mean(centred.square()).clamp_min(1e-8).sqrt()
+        # Pixels are in -1…1; the constant keeps noise in flat regions from being amplified.
         return torch.cat([_standard(x), _standard(centred / (deviation + 0.1))], dim=1)
 
-    def _around(self, x: Tensor) -> Tensor:
-        """The mean of each pixel's neighbourhood, by a separable box."""
-        reach = self.window // 2
-        padded = F.pad(x, (reach,) * 4, mode="replicate")
+    def _local_mean(self, x: Tensor) -> Tensor:
+        """The mean of each pixel's neighbourhood, by a separable box filter."""
+        radius = self.window // 2
+        padded = F.pad(x, (radius,) * 4, mode="replicate")
         rows = F.avg_pool2d(padded, (self.window, 1), stride=1)
         return F.avg_pool2d(rows, (1, self.window), stride=1)
 
@@ -45,8 +45,8 @@ def _standard(x: Tensor) -> Tensor:
     return (x - mean) / (variance.sqrt() + 2e-4)
 
 
-class Halve(nn.Module):
-    """Half the size, after a blur that keeps a shift of the face from changing the features."""
+class BlurPool(nn.Module):
+    """Downsample by two after a blur, so that features are stable under small shifts."""
 
     kernel: Tensor
 
@@ -62,7 +62,7 @@ class Halve(nn.Module):
 
 
 class ContrastNet(nn.Module):
-    """ContrastNet for inputs from 28 pixels on; made for small ones.
+    """ContrastNet, for inputs of at least 28 pixels; meant for small ones.
 
     Args:
         height: of the input, in pixels.
@@ -70,7 +70,7 @@ class ContrastNet(nn.Module):
         channels: of the input.
         embedding_dim: of the output.
         dropout: share of features dropped before the last layer, in training.
-        features: of the first convolution; the next ones have twice and four times as many.
+        features: channels of the first convolution; the next ones have twice and four times that.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class ContrastNet(nn.Module):
         self.body = nn.Sequential(
             *_convolve(2 * channels, features, 7, stride=2),
             *_convolve(features, 2 * features, 3),
-            Halve(2 * features),
+            BlurPool(2 * features),
             *_convolve(2 * features, 4 * features, 3),
-            Halve(4 * features),
+            BlurPool(4 * features),
         )
-        places = -(-height // 8) * -(-width // 8)
+        positions = -(-height // 8) * -(-width // 8)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(4 * features * places, embedding_dim, bias=False)
+        self.fc = nn.Linear(4 * features * positions, embedding_dim, bias=False)
         self.features = nn.BatchNorm1d(embedding_dim, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +19,39 @@ from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
-from likewise.data.reader import read_pixels
 from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
 from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.distances.similarity import unit
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import LikewiseError
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
-from likewise.models.onnx_file import read_onnx
+from likewise.models.fingerprint import fingerprint_of
+from likewise.models.inference import device_of, embed_batches, forward
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
+from likewise.models.saving import write_model
 from likewise.progress import progress
 
-__all__ = ["BadWeights", "Embedder"]
-
-
-class BadWeights(LikewiseError):
-    """A network answers photos with what has no direction: not finite, or zero."""
+__all__ = ["Embedder"]
 
 
 log = logging.getLogger(__name__)
 
 
 class Embedder:
-    """Turns photos into embeddings: vectors that lie close where the photos show the same person.
+    """Turns photos into embeddings: vectors that are close if the photos show the same person.
 
     Args:
         module: float32 [B,C,H,W] → [B,D].
         preprocess: how a photo becomes the module's input.
-        backbone: how to build the module again; None for an ONNX file, or a network of your own,
-            which ``likewise.load`` is then given as ``module``.
-        operating_point: the threshold of "same", where one was measured.
-        operating_points: the thresholds at every FMR that was measured.
-        calibration: what probability a score stands for, where that was fitted.
-        identities: the people it was trained on, in the order of their labels.
-        about: what the model card tells: the data, the recipe, the results.
+        backbone: how to build the module again; None for an ONNX file, or for a network of your
+            own, which has to be given to ``likewise.load`` as ``module``.
+        operating_point: the threshold for "same person", if one was measured.
+        operating_points: the thresholds at each FMR that was measured.
+        calibration: the map from score to probability, if it was fitted.
+        identities: the people the network was trained on, in the order of their labels.
+        about: facts for the model card: the data, the recipe, the results.
 
     Example:
         >>> import likewise
@@ -88,48 +82,36 @@ class Embedder:
         self.about = about or {}
         self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
         self._fingerprint = ""
-        self._fingerprint_of: list[tuple[int, int]] = []  # the state of the weights that it is of
+        self._fingerprint_of: list[tuple[int, int]] = []  # the weights' addresses and versions then
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        parameter = next(self.module.parameters(), None)
-        return torch.device("cpu") if parameter is None else parameter.device
+        """The device of the weights."""
+        return device_of(self.module)
 
     def to(self, device: str | torch.device) -> Embedder:
-        """Move the weights; ``auto`` takes a GPU where there is one."""
+        """Move the weights; ``auto`` takes a GPU if there is one."""
         self.module.to(pick_device(str(device)))
         return self
 
     @property
     def network(self) -> str:
-        """What turns pixels into the embedding: a backbone's name, ``ONNX``, or a class."""
+        """The kind of network: the name of the backbone, ``ONNX``, or the name of its class."""
         if self.backbone is not None:
             return self.backbone.name
         return "ONNX" if self.source_file is not None else type(self.module).__qualname__
 
     @property
     def fingerprint(self) -> str:
-        """A hash of weights and preprocessing: where it is equal, so are the vectors.
-
-        Weights that are trained on have another one.
-        """
+        """A hash of weights and preprocessing: with the same one, vectors can be compared."""
         weights = self.module.state_dict()
         now = [
             (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
             for tensor in weights.values()
         ]
         if not self._fingerprint or now != self._fingerprint_of:
-            digest = hashlib.sha256()
-            if self.source_file is not None:
-                digest.update(read_onnx(self.source_file))
-            for name, tensor in sorted(weights.items()):
-                digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
-                # As bytes: NumPy knows no bfloat16.
-                flat = tensor.detach().cpu().contiguous().reshape(-1)
-                digest.update(flat.view(torch.uint8).numpy().tobytes())
-            digest.update(json.dumps(self.preprocess.to_dict(), sort_keys=True).encode())
-            self._fingerprint, self._fingerprint_of = digest.hexdigest()[:16], now
+            self._fingerprint = fingerprint_of(weights, self.preprocess, self.source_file)
+            self._fingerprint_of = now
         return self._fingerprint
 
     def embed(
@@ -150,20 +132,20 @@ class Embedder:
 
         Raises:
             BadImage: a photo cannot be used; names it and says why.
-            LikewiseError: the network answers with numbers that are not finite.
+            LikewiseError: the output of the network is not finite.
         """
         alone = isinstance(images, str | Path | bytes | StoredPhoto | Image.Image) or (
             isinstance(images, np.ndarray) and images.ndim < 4
         )
         sources: Iterable[ImageSource] = [images] if alone else images  # type: ignore[list-item, assignment]  # narrowed by ``alone``
         parts = []
-        for vectors, _, bad in self._batches(sources, batch_size, normalize, flip):
+        for vectors, _, bad in embed_batches(
+            self.module, self.preprocess, sources, batch_size, flip=flip
+        ):
             if bad:
                 raise bad[0]
-            parts.append(vectors)
-        if not parts:
-            return np.empty((0, self.dimension), np.float32)
-        return np.concatenate(parts)
+            parts.append((unit(vectors) if normalize else vectors).numpy())
+        return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
     def embed_manifest(
         self,
@@ -175,13 +157,13 @@ class Embedder:
     ) -> tuple[Embeddings, list[BadImage]]:
         """The unit-length embeddings of a manifest's photos, with names, and the broken photos.
 
-        A photo that the manifest lists twice is embedded once, see ``without_repeats``.
+        A photo that the manifest lists twice is embedded once; see ``without_repeats``.
 
         Args:
             manifest: the photos.
             batch_size: images at a time.
             flip: add the embedding of the mirrored photo.
-            on_bad_image: ``skip`` leaves a broken photo out, ``refuse`` raises it.
+            on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
@@ -203,18 +185,21 @@ class Embedder:
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
     ) -> tuple[NDArray[np.float32], list[int], list[BadImage]]:
-        """The unit-length vectors of some of a manifest's rows, the rows they are of, the broken.
+        """Embed some rows of a manifest.
 
         Args:
             manifest: the photos.
             rows: which of them.
             batch_size: images at a time.
             flip: add the embedding of the mirrored photo.
-            on_bad_image: ``skip`` leaves a broken photo out, ``refuse`` raises it.
+            on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
+
+        Returns:
+            The unit-length vectors, the row of each, and the broken photos.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
-            InputError: not one of the manifest's photos is there.
+            InputError: none of the manifest's photos exists.
         """
         require_some_photo(manifest)
         parts: list[NDArray[np.float32]] = []
@@ -222,15 +207,18 @@ class Embedder:
         broken: list[BadImage] = []
         some = manifest if rows == slice(0, len(manifest)) else manifest.slice(rows)
         with progress("embedding", len(some)) as advance:
-            for vectors, good, bad in self._batches(some.photos(), batch_size, True, flip):
+            for vectors, good, bad in embed_batches(
+                self.module, self.preprocess, some.photos(), batch_size, flip=flip
+            ):
                 if bad and on_bad_image == "refuse":
                     raise bad[0]
-                parts.append(vectors)
+                if good:
+                    parts.append(unit(vectors).numpy())
                 read += [rows.start + row for row in good]
                 broken += bad
                 advance(len(good) + len(bad))
-        vectors = np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
-        return vectors, read, broken
+        found = np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
+        return found, read, broken
 
     def embeddings_of(
         self,
@@ -239,7 +227,7 @@ class Embedder:
         rows: Sequence[int] | NDArray[np.int64],
         broken: list[BadImage],
     ) -> tuple[Embeddings, list[BadImage]]:
-        """What ``embed_rows`` found, as embeddings with their names, and the broken photos.
+        """The result of ``embed_rows`` as embeddings with names, and the broken photos.
 
         Raises:
             LikewiseError: no photo can be read.
@@ -249,25 +237,28 @@ class Embedder:
         several = "identity" in manifest.table.column_names and len(manifest.identities) > 1
         if several and all_alike(mean_cosine(vectors)):
             log.warning(
-                "%s: the model answers all photos alike, closer than float32 can tell apart: it "
+                "%s: the model gives all photos the same embedding within float32 precision: it "
                 "cannot tell people apart", manifest.root,
             )  # fmt: skip
         items = manifest.take(rows).table if broken else manifest.table
-        if manifest.store is not None:  # its place means something to the store alone
+        if manifest.store is not None:  # a row number of the store, of no use outside it
             items = items.drop_columns(["place"])
         return Embeddings(vectors, items, self.fingerprint), broken
 
     def embed_pixels(
         self, pixels: Tensor, *, batch_size: int = 64, flip: bool = False
     ) -> NDArray[np.float32]:
-        """The unit-length embeddings of pixels that the preprocessing has already made.
+        """The unit-length embeddings of photos that are already preprocessed to pixels.
 
         Args:
             pixels: uint8 [N,C,H,W], as ``preprocess.pixels`` gives them.
             batch_size: images at a time.
             flip: add the embedding of the mirrored image.
         """
-        parts = [unit(self._forward(part, flip)).numpy() for part in pixels.split(batch_size)]
+        parts = [
+            unit(forward(self.module, self.preprocess, part, flip=flip)).numpy()
+            for part in pixels.split(batch_size)
+        ]
         return np.concatenate(parts)
 
     @property
@@ -275,38 +266,9 @@ class Embedder:
         """D, the numbers in an embedding."""
         if self.backbone is not None:
             return self.backbone.embedding_dim
-        blank = torch.zeros(1, 3, self.preprocess.height, self.preprocess.width, dtype=torch.uint8)
-        return int(self._forward(blank[:, : self.preprocess.channels], False).shape[1])
-
-    def _batches(
-        self, sources: Iterable[ImageSource], batch_size: int, normalize: bool, flip: bool
-    ) -> Iterator[tuple[NDArray[np.float32], list[int], list[BadImage]]]:
-        """Decode ahead in threads while the network works.
-
-        Yields the vectors of a batch, which of the sources they are of, and the broken photos.
-        """
-        if batch_size < 1:
-            raise InputError(f"batch_size: must be at least 1; got {batch_size}")
-        outcomes = enumerate(read_pixels(sources, self.preprocess, ahead=2 * batch_size))
-        while batch := list(islice(outcomes, batch_size)):
-            pixels = {row: outcome for row, outcome in batch if isinstance(outcome, Tensor)}
-            bad = [outcome for _, outcome in batch if isinstance(outcome, BadImage)]
-            if not pixels:
-                yield np.empty((0, self.dimension), np.float32), [], bad
-                continue
-            vectors = self._forward(torch.stack(list(pixels.values())), flip)
-            yield (unit(vectors) if normalize else vectors).numpy(), list(pixels), bad
-
-    def _forward(self, pixels: Tensor, flip: bool) -> Tensor:
-        with torch.inference_mode():
-            images = self.preprocess.normalise(pixels.to(self.device))
-            vectors: Tensor = self.module(images)
-            if flip:
-                vectors = vectors + self.module(images.flip(-1))
-            vectors = vectors.float().cpu()
-        if not bool(torch.isfinite(vectors).all()):
-            raise BadWeights("embed: the network's answers are not finite; its weights are bad")
-        return vectors
+        size = (self.preprocess.channels, self.preprocess.height, self.preprocess.width)
+        blank = torch.zeros(1, *size, dtype=torch.uint8)
+        return int(forward(self.module, self.preprocess, blank).shape[1])
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as plain values."""
@@ -325,8 +287,13 @@ class Embedder:
     def save(self, folder: str | Path) -> Path:
         """Write ``config.json``, the weights and ``MODEL_CARD.md`` into ``folder``.
 
-        Whoever loads the folder meanwhile, or after a crash, finds the old model or the new one.
+        The folder holds the old model or the new one at any moment, after a crash too.
         """
-        from likewise.models.store import save
-
-        return save(self, Path(folder))
+        return write_model(
+            Path(folder),
+            self.config(),
+            self.module.state_dict(),
+            dimension=self.dimension,
+            identities=self.identities,
+            onnx=self.source_file,
+        )

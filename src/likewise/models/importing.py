@@ -1,4 +1,4 @@
-"""Bring in networks trained elsewhere: ONNX files, and weights such as InsightFace's."""
+"""Import networks trained elsewhere: ONNX files, and weights such as InsightFace's."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["import_onnx", "import_weights"]
 
 
 def import_onnx(path: str | Path, preprocess: Preprocess) -> Embedder:
-    """Make an embedder of an ONNX file; the sizes that the file fixes override those given.
+    """Make an embedder of an ONNX file; sizes that are fixed in the file override those given.
 
     Args:
-        path: the file; weights in a second file are read from beside it.
-        preprocess: how a photo becomes its input, as whoever trained it says.
+        path: the file; external data is read from the same folder.
+        preprocess: from a photo to the input of the network, as in its training.
 
     Raises:
-        InputError: it is not ONNX, takes another number of channels, or does not turn a photo
-            into an embedding.
+        InputError: the file is not ONNX, takes another number of channels, or does not map a photo
+            to an embedding.
     """
     path = Path(path)
     module = OnnxBackbone(path)
@@ -41,22 +41,22 @@ def import_onnx(path: str | Path, preprocess: Preprocess) -> Embedder:
     embedder = Embedder(module, preprocess)
     embedder.source_file = path
     try:
-        embedder.dimension  # noqa: B018  # runs a blank photo through it
+        embedder.dimension  # noqa: B018  # runs a forward pass on a blank photo
     except LikewiseError as error:
-        raise InputError(f"{path}: does not turn a photo into an embedding ({error})") from None
+        raise InputError(f"{path}: does not map a photo to an embedding ({error})") from None
     return embedder
 
 
 def import_weights(path: str | Path, backbone: Backbone, preprocess: Preprocess) -> Embedder:
     """Make an embedder of weights trained elsewhere, such as InsightFace's ``backbone.pth``.
 
-    Nothing in the file is run: it is read as plain weights. What a checkpoint holds beside the
-    network, such as the classes of its loss, is left out, with a warning that names it.
+    The file is read as plain weights; no code in it is run. Other tensors of a checkpoint, such as
+    class weights, are left out with a warning that names them.
 
     Args:
         path: a state dictionary or a checkpoint of PyTorch, or a ``.safetensors``.
-        backbone: which network the weights are of.
-        preprocess: how a photo becomes its input; InsightFace's is the default one.
+        backbone: the network of the weights.
+        preprocess: from a photo to its input; the default one is that of InsightFace.
 
     Raises:
         InputError: the file cannot be read safely, its weights are of another network, or one is
@@ -70,12 +70,12 @@ def import_weights(path: str | Path, backbone: Backbone, preprocess: Preprocess)
     expected = module.state_dict()
     state, rest = network_part(found, expected, str(path))
     for name in sorted(expected.keys() | state.keys()):
-        there = tuple(state[name].shape) if name in state else "missing"
-        wanted = tuple(expected[name].shape) if name in expected else "not there"
-        if there != wanted and not name.endswith("num_batches_tracked"):
+        found_shape = tuple(state[name].shape) if name in state else "missing"
+        wanted = tuple(expected[name].shape) if name in expected else "missing"
+        if found_shape != wanted and not name.endswith("num_batches_tracked"):
             raise InputError(
                 f"{path}: not the weights of {backbone.name} with {backbone.embedding_dim} "
-                f"dimensions: {name} is {there} in the file and {wanted} in the network"
+                f"dimensions: {name} is {found_shape} in the file and {wanted} in the network"
             )
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):

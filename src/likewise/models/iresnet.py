@@ -2,7 +2,7 @@
 
 The network of "ArcFace" (arXiv 1801.07698, section 3.2): batch normalisation before each
 convolution, PReLU, no pooling at the end. Parameter names are those of InsightFace's
-``arcface_torch``, so that its weights load.
+``arcface_torch``, so that its weights can be loaded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Block(nn.Module):
 
 
 class IResNet(nn.Module):
-    """IResNet for inputs of any size from 28 pixels on; 112×112 is that of the weights to be had.
+    """IResNet, for inputs of at least 28 pixels; published weights are for 112×112.
 
     Args:
         blocks: the blocks of each of the four stages.
@@ -81,7 +81,7 @@ class IResNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(inside * -(-height // 16) * -(-width // 16), embedding_dim)
         self.features = nn.BatchNorm1d(embedding_dim)
-        self.features.weight.requires_grad = False  # the loss normalises; a gain would be lost
+        self.features.weight.requires_grad = False  # the loss normalises: no effect
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, 0.1)

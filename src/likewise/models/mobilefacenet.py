@@ -1,8 +1,9 @@
 """MobileFaceNet, a small network for faces.
 
 "MobileFaceNets" (arXiv 1804.07573): inverted residuals, and in place of pooling a depth-wise
-convolution as large as the last map, so that every place in the face keeps its own weight.
-Widths and parameter names are those of InsightFace's ``arcface_torch``, so that its weights load.
+convolution as large as the last feature map, so that every position of the face has its own weight.
+Widths and parameter names are those of InsightFace's ``arcface_torch``, so that its weights can be
+loaded.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ SIZES = {"mobilefacenet": (2, (1, 4, 6, 2)), "mobilefacenet_large": (4, (2, 8, 1
 
 
 class Layers(nn.Module):
-    """Modules in a row under the name ``layers``, where the published weights have them."""
+    """A sequence of modules under the name ``layers``, as in the published weights."""
 
     def __init__(self, *modules: nn.Module) -> None:
         super().__init__()
         self.layers = nn.Sequential(*modules)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One after the other."""
+        """Apply the modules in order."""
         out: Tensor = self.layers(x)
         return out
 
@@ -45,7 +46,7 @@ def conv(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 
 
 
 class DepthWise(Layers):
-    """Widen, convolve each channel by itself, narrow; with a shortcut if the shape stays."""
+    """An inverted residual: expand, depth-wise convolution, project; with an optional shortcut."""
 
     def __init__(self, inside: int, outside: int, wide: int, *, residual: bool) -> None:
         super().__init__(
@@ -56,18 +57,18 @@ class DepthWise(Layers):
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,C,H,W] → the same shape with a shortcut, else half the size."""
+        """[B,C,H,W] → the same shape with a shortcut, half the size without."""
         out: Tensor = self.layers(x)
         return x + out if self.residual else out
 
 
 def stage(channels: int, count: int, wide: int) -> Layers:
-    """Blocks with shortcuts."""
+    """A sequence of blocks with shortcuts."""
     return Layers(*(DepthWise(channels, channels, wide, residual=True) for _ in range(count)))
 
 
 class MobileFaceNet(nn.Module):
-    """MobileFaceNet for inputs of any size from 28 pixels on.
+    """MobileFaceNet, for inputs of at least 28 pixels.
 
     Args:
         scale: channels as a multiple of 64.

@@ -1,4 +1,4 @@
-"""An ONNX file as a backbone, run by ONNX Runtime on the CPU."""
+"""A backbone in an ONNX file, run by ONNX Runtime on the CPU."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ CHANNELS = (1, 3)  # grey or colour
 
 
 class OnnxBackbone(nn.Module):
-    """A network stored as ONNX: float32 [B,C,H,W] → [B,D], whatever batch its file is fixed to.
+    """A network in an ONNX file: float32 [B,C,H,W] → [B,D], also if its batch size is fixed.
 
-    The file may want its images in float16, or with the channels last [B,H,W,C], as TensorFlow
-    does; they are turned into that.
+    The images are converted if the file takes float16, or channels last [B,H,W,C] as TensorFlow
+    does.
 
     Args:
-        path: the file; it must have one image input and an embedding as its first output.
+        path: the file, with one input for images and the embedding as its first output.
 
     Raises:
         MissingExtra: onnxruntime or onnx is not installed.
-        InputError: it is not ONNX, or not such a network.
+        InputError: the file is not ONNX, or not such a network.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,14 +47,14 @@ class OnnxBackbone(nn.Module):
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # its errors share no class
+        except Exception as error:  # its errors have no common class
             raise InputError(f"{path}: cannot be read as ONNX ({_reason(error)})") from None
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             names = ", ".join(entry.name for entry in inputs) or "none"
             raise InputError(
                 f"{path}: has {len(inputs)} inputs ({names}); an embedder has one, the photos: "
-                "export the part of the network that turns a photo into its embedding"
+                "export the part of the network from the photo to the embedding"
             )
         (photos,) = inputs
         if len(photos.shape) != 4 or photos.type not in NUMBERS:
@@ -64,7 +64,7 @@ class OnnxBackbone(nn.Module):
             )
         self.input_name: str = photos.name
         self._numbers = NUMBERS[photos.type]
-        # A dimension is a number where the file fixes it, else a name.
+        # A dimension is a number if it is fixed in the file, else a name.
         sizes = [size if isinstance(size, int) and size > 0 else None for size in photos.shape]
         self.channels_last = sizes[3] in CHANNELS and sizes[1] not in CHANNELS
         if self.channels_last:
@@ -72,7 +72,7 @@ class OnnxBackbone(nn.Module):
         self.batch, self.channels, self.height, self.width = sizes
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,C,H,W] → [B,D]; a fixed batch is filled up, and what was added is cut off."""
+        """[B,C,H,W] → [B,D]; batches are padded to a fixed batch size."""
         images = x.detach().cpu().numpy()
         if self.channels_last:
             images = images.transpose(0, 2, 3, 1)
@@ -87,17 +87,16 @@ class OnnxBackbone(nn.Module):
             images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
         try:
             out = np.asarray(self._session.run(None, {self.input_name: images})[0])
-        except Exception as error:  # its errors share no class
+        except Exception as error:  # its errors have no common class
             raise LikewiseError(f"ONNX: {_reason(error)}") from None
         if out.shape[:1] != (step,) and not (step == 1 and out.ndim == 1):
             raise LikewiseError(
-                f"ONNX: its first output is {list(out.shape)} for {step} photos; an embedder "
-                "answers with [B,D]"
+                f"ONNX: its first output is {list(out.shape)} for {step} photos; it must be [B,D]"
             )
         vectors: np.ndarray = out.astype(np.float32).reshape(step, -1)
         return vectors[: step - missing]
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what ONNX Runtime says."""
+    """The first line of an error of ONNX Runtime."""
     return (str(error).splitlines() or [type(error).__name__])[0]

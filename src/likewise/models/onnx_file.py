@@ -1,4 +1,4 @@
-"""An ONNX file as a whole: weights that lie in other files are taken in."""
+"""Read an ONNX file together with its external data."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ LIMIT = 2**31 - 1  # bytes: more is no valid protobuf message
 
 
 def read_onnx(path: Path) -> bytes:
-    """The content of an ONNX file; with external data, as a file that holds all of it.
+    """The content of an ONNX file, with external data included.
 
-    An exporter may put the weights into files beside (``net.onnx.data``, or one for each tensor).
-    What is returned needs no other file. A file without external data is returned byte for byte.
+    An exporter may write the weights into further files (``net.onnx.data``, or one for each
+    tensor); the content returned needs none of them. A file without external data is returned
+    unchanged.
 
     Args:
         path: of the ``.onnx`` file.
 
     Raises:
         MissingExtra: onnx is not installed.
-        InputError: it is not ONNX, is above 2 GiB, or its weights are missing, cut short, or
-            outside of its folder.
+        InputError: the file is not ONNX or is above 2 GiB, or its weights are missing, truncated or
+            outside its folder.
     """
     require_weights_file(path)
     size = path.stat().st_size
@@ -56,8 +57,8 @@ def read_onnx(path: Path) -> bytes:
         total += place[2]
         if total > LIMIT:
             raise InputError(
-                f"{path}: its weights take more than {LIMIT:,} bytes with those of the files "
-                "beside it; that is more than one ONNX file can hold"
+                f"{path}: with its external data it takes more than {LIMIT:,} bytes, the limit of "
+                "an ONNX file"
             )
         places.append(place)
     for tensor, (file, offset, length) in zip(outside, places, strict=True):
@@ -71,7 +72,7 @@ def read_onnx(path: Path) -> bytes:
 
 
 def _tensors(message: Any, kind: type) -> Iterator[Any]:
-    """All tensors of a model: initializers, sparse ones, attributes, those of inner graphs."""
+    """All tensors of a model: initializers, sparse tensors, attributes, those of subgraphs."""
     if isinstance(message, kind):
         yield message
         return
@@ -82,35 +83,35 @@ def _tensors(message: Any, kind: type) -> Iterator[Any]:
 
 
 def _place(tensor: Any, path: Path) -> tuple[Path, int, int]:
-    """Where a tensor's bytes are: the file, the first byte, how many."""
-    told = {entry.key: entry.value for entry in tensor.external_data}
-    location = str(told.get("location", ""))  # bytes, where they are no UTF-8
+    """The location of a tensor's external data: file, offset, length."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = str(entries.get("location", ""))  # bytes if it is not UTF-8
     file = path.parent / location
-    # A file of a hub's cache is a link, and what lies beside it is linked to the same folder.
+    # Files in the cache of the hub are links, all into one folder.
     homes = (path.parent.resolve(), path.resolve().parent)
     parts = {*PurePosixPath(location).parts, *PureWindowsPath(location).parts}
     absolute = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor
     inside = any(file.resolve().is_relative_to(home) for home in homes)
     if not location or absolute or ".." in parts or not inside:
         raise InputError(
-            f"{path}: wants the weights of {tensor.name!r} from {location!r}, outside of its own "
-            "folder; such a file is not read"
+            f"{path}: the weights of {tensor.name!r} are in {location!r}, outside its own folder; "
+            "such a file is not read"
         )
     if not file.is_file():
         raise InputError(
-            f"{path}: keeps its weights in a second file, {location}, which is not there; put "
-            "both into one folder"
+            f"{path}: its weights are in a second file, {location}, which is missing; put both "
+            "into one folder"
         )
     require_weights_file(file)
     size = file.stat().st_size
     try:
-        offset = int(told.get("offset", 0))
-        length = int(told.get("length", size - offset))
+        offset = int(entries.get("offset", 0))
+        length = int(entries.get("length", size - offset))
     except ValueError:
-        raise InputError(f"{path}: cannot be read as ONNX (no number in {told})") from None
+        raise InputError(f"{path}: cannot be read as ONNX (no number in {entries})") from None
     if offset < 0 or length < 0 or offset + length > size:
         raise InputError(
-            f"{file}: cut short: {path.name} wants bytes {offset:,} to {offset + length:,}, it "
-            f"has {size:,}; copy it again"
+            f"{file}: truncated: {path.name} needs bytes {offset:,} to {offset + length:,}, it has "
+            f"{size:,}; copy it again"
         )
     return file, offset, length

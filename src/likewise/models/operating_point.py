@@ -1,4 +1,4 @@
-"""From which score on two photos count as the same person, and what that was measured on."""
+"""Operating points: thresholds for "same person", with their error rates."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["OperatingPoint", "at_fmr"]
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold with the errors that it makes.
+    """A threshold with its error rates.
 
     Args:
-        threshold: the score: at or above it is "same".
-        far: the false accept rate (FMR) measured at this threshold.
-        tar: the true accept rate measured at this threshold.
-        genuine: same-person pairs that it was measured on.
-        impostor: different-person pairs likewise.
-        target: the FAR that was asked for; None where that was not kept.
-        far_interval: the 95 % interval of ``far``, among other people; None if not measured.
-        threshold_interval: the 95 % interval of the threshold that reaches the FAR asked for.
+        threshold: scores at or above it mean "same person".
+        far: the false accept rate (FMR) measured at the threshold.
+        tar: the true accept rate measured at the threshold.
+        genuine: the number of genuine pairs in the measurement.
+        impostor: the number of impostor pairs in the measurement.
+        target: the FAR that was asked for; None in models of earlier versions.
+        far_interval: the 95 % confidence interval of ``far`` for new people; None if not measured.
+        threshold_interval: the 95 % confidence interval of the threshold for ``target``.
     """
 
     threshold: float
@@ -37,19 +37,19 @@ class OperatingPoint:
 
     @property
     def fmr(self) -> float:
-        """The FAR that it is called by: the one asked for, or else the one measured."""
+        """The FAR that was asked for, or else the measured one."""
         return self.far if self.target is None else self.target
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """The fields as JSON values."""
         return asdict(self)
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> OperatingPoint:
-        """The point that ``to_dict`` told.
+        """The inverse of ``to_dict``.
 
         Raises:
-            InputError: it is none.
+            InputError: the values are not those of an operating point.
         """
         try:
             pairs = {
@@ -63,10 +63,10 @@ class OperatingPoint:
 
 
 def at_fmr(points: Sequence[OperatingPoint], fmr: float) -> OperatingPoint:
-    """The point that was measured for this FMR.
+    """The operating point for this FMR.
 
     Raises:
-        InputError: none was; says which were.
+        InputError: it was not measured; names those that were.
 
     Example:
         >>> from likewise.models.operating_point import OperatingPoint, at_fmr

@@ -1,4 +1,4 @@
-"""A backbone is a name: Likewise's own networks, and any of timm's."""
+"""The backbones by name: the networks of Likewise, and those of timm."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, LikewiseError
 from likewise.models.contrastnet import ContrastNet
 from likewise.models.iresnet import DEPTHS, IResNet
@@ -26,11 +27,11 @@ OWN |= {name: partial(MobileFaceNet, *size) for name, size in SIZES.items()}
 
 @dataclass(frozen=True)
 class Backbone:
-    """What it takes to build a network again; stored with its weights.
+    """The settings to build a network, saved with its weights.
 
     Args:
         name: one of ``list_backbones()``.
-        embedding_dim: numbers in an embedding.
+        embedding_dim: the dimension of the embeddings.
         dropout: share of features dropped before the last layer, in training.
     """
 
@@ -39,18 +40,16 @@ class Backbone:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 2 <= self.embedding_dim <= 8192:
-            raise InputError(f"embedding_dim: must be 2 to 8192; got {self.embedding_dim}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout: must be in [0, 1); got {self.dropout}")
+        check_count("embedding_dim", self.embedding_dim, least=2, most=8192)
+        check_number("dropout", self.dropout, least=0, below=1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The fields as JSON values."""
         return asdict(self)
 
 
 def list_backbones(pattern: str = "*") -> list[str]:
-    """The names that match, with ``*`` and ``?``; timm's where timm is installed.
+    """The names that match a pattern with ``*`` and ``?``; those of timm if it is installed.
 
     Example:
         >>> from likewise.models.registry import list_backbones
@@ -61,16 +60,16 @@ def list_backbones(pattern: str = "*") -> list[str]:
 
 
 def create_backbone(backbone: Backbone, *, height: int, width: int, channels: int = 3) -> nn.Module:
-    """Build the network, untrained: float32 [B,C,H,W] → [B,D].
+    """Build a network with random weights: float32 [B,C,H,W] → [B,D].
 
     Args:
         backbone: its name and sizes.
         height: of the input, in pixels.
-        width: likewise.
+        width: of the input, in pixels.
         channels: of the input.
 
     Raises:
-        InputError: the name is unknown (names the nearest), or the network cannot take this size.
+        InputError: the name is unknown (names the closest), or the network does not take this size.
     """
     if backbone.name in OWN:
         module = OWN[backbone.name](
@@ -116,7 +115,7 @@ def _timm_names() -> frozenset[str]:
 
 
 def _try_out(module: nn.Module, name: str, shape: tuple[int, int, int]) -> None:
-    """Run one blank image through: a size that a network cannot take should fail here, by name."""
+    """Run a forward pass on a blank image, so that an unsuitable size fails here by name."""
     was_training = module.training
     module.eval()
     try:

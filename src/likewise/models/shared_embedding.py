@@ -1,4 +1,4 @@
-"""Photos embedded by several processes, a stretch each: the same vectors as by one."""
+"""Embed photos with several processes; the vectors are the same as with one."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def embed_together(
     on_bad_image: OnBadImage = "refuse",
     everywhere: bool = False,
 ) -> tuple[Embeddings, list[BadImage]] | None:
-    """Embed a manifest's photos, those of this process's stretch here and the rest elsewhere.
+    """Embed a manifest's photos together with the other processes, each a contiguous part.
 
-    The stretches are of whole batches, so each batch is one that a single process would make.
+    A part consists of whole batches, so that the batches are those of a single process.
 
     Args:
         embedder: the same in every process.
-        manifest: likewise.
-        share: which process this is.
+        manifest: the same in every process.
+        share: the part of this process.
         batch_size: images at a time.
         flip: add the embedding of the mirrored photo.
-        on_bad_image: ``skip`` leaves a broken photo out, ``refuse`` raises it.
-        everywhere: all processes get the embeddings; otherwise only the first does.
+        on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
+        everywhere: all processes get the embeddings; otherwise only rank 0 does.
 
     Returns:
-        As ``Embedder.embed_manifest``; None on all but the first process, unless ``everywhere``.
+        As ``Embedder.embed_manifest``; None on all but rank 0, unless ``everywhere``.
 
     Raises:
-        BadImage: the first broken photo of this stretch, under ``refuse``.
-        LikewiseError: no photo can be read, or the processes cannot meet.
+        BadImage: the first broken photo of this part, under ``refuse``.
+        LikewiseError: no photo can be read, or the processes cannot connect.
 
     Example:
         >>> import likewise
@@ -64,11 +64,11 @@ def embed_together(
             manifest, share.stretch(len(manifest), batch_size), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image,
         )  # fmt: skip
-        told = [[bad.name, bad.reason] for bad in broken]
+        bad_names = [[bad.name, bad.reason] for bad in broken]
         return {
             "vectors": vectors,
             "rows": np.array(rows, np.int64),
-            "broken": np.array(told, np.str_).reshape(-1, 2),
+            "broken": np.array(bad_names, np.str_).reshape(-1, 2),
         }
 
     if share.count == 1:
@@ -84,15 +84,15 @@ def embed_together(
         manifest,
         np.concatenate([part["vectors"] for part in shares]),
         np.concatenate([part["rows"] for part in shares]),
-        [BadImage(*told) for part in shares for told in part["broken"].tolist()],
+        [BadImage(*entry) for part in shares for entry in part["broken"].tolist()],
     )
 
 
 def _state(manifest: Manifest) -> str:
-    """A hash of which photos these are and when each was written, so that none stale is taken."""
+    """A hash of the photos and their modification times, so that no outdated vectors are used."""
     digest = hashlib.sha256(f"{manifest.fingerprint}{_stamp(manifest.root)}".encode())
     for photo in manifest.photos():
-        if not isinstance(photo, Path):  # all are in the store, whose own stamp is in there
+        if not isinstance(photo, Path):  # all are in the store, whose modification time is included
             break
         digest.update(_stamp(photo).encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""How deep a weight lies in its network: what a learning rate by layers goes by."""
+"""The stage of each weight in its network, for layer-wise learning rate decay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from likewise.models.timm_backbone import TimmBackbone
 
 __all__ = ["stages_of"]
 
-# The beginnings of the names of each stage, from the image to the embedding.
+# Patterns of the parameter names of each stage, from the image to the embedding.
 OWN: dict[type[nn.Module], tuple[str, ...]] = {
     IResNet: (
         r"(conv1|bn1|prelu)\.", r"layer1\.", r"layer2\.", r"layer3\.", r"layer4\.",
@@ -29,13 +29,12 @@ OWN: dict[type[nn.Module], tuple[str, ...]] = {
 
 
 def stages_of(module: nn.Module) -> dict[str, int]:
-    """The stage of every parameter by its name: 0 is the stem, the largest the embedding.
+    """The stage of every parameter by its name: from 0, the stem, to the embedding.
 
-    IResNet has a stem, four stages and the output; MobileFaceNet a stem, three halvings and the
-    output; ContrastNet three convolutions and the output. In a timm network the stages are those
-    that timm itself groups it by (blocks of a transformer, stages of a convolutional network),
-    and the output follows. Of any other network each child is a stage, in the order in which the
-    children were made.
+    IResNet has a stem, four stages and the output; MobileFaceNet a stem, three stages that halve
+    the size, and the output; ContrastNet three convolutions and the output. A timm network has the
+    parameter groups of timm (blocks of a transformer, stages of a convolutional network) and the
+    output. In any other network each child module is a stage, in the order of their creation.
 
     Example:
         >>> from likewise.models.registry import Backbone, create_backbone

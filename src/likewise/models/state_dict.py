@@ -1,4 +1,4 @@
-"""Weights trained elsewhere: the state dictionary in a file of PyTorch or safetensors."""
+"""Read weights trained elsewhere: the state dictionary in a file of PyTorch or safetensors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["STATE_FILES", "network_part", "read_state_dict", "warn_of_rest"]
 
 log = logging.getLogger(__name__)
 
-# What such files are called.
+# Extensions of files of weights.
 STATE_FILES = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".safetensors")
-# Where training scripts keep the network's part of a checkpoint, the surest name first.
+# Keys under which training scripts save the network, the most specific first.
 ENTRIES = (
     "state_dict_backbone",  # arcface_torch
     "state_dict",  # Lightning, timm, MoCo
@@ -33,30 +33,30 @@ ENTRIES = (
     "net",
     "network",
 )
-TOLD = 5  # names in a message
+NAMED = 5  # names in a message
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The weights in a file by their names; nothing in the file is run.
+    """Read the weights in a file by their names; no code in the file is run.
 
-    A ``.safetensors``, a state dictionary of ``torch.save``, or a checkpoint that holds one, such
-    as the ``checkpoint_gpu_0.pt`` of arcface_torch.
+    The file is a ``.safetensors``, a state dictionary of ``torch.save``, or a checkpoint with one,
+    such as the ``checkpoint_gpu_0.pt`` of arcface_torch.
 
     Raises:
-        InputError: it is missing, cannot be read as plain weights, or holds something else.
+        InputError: the file is missing, cannot be read as plain weights, or holds something else.
     """
     require_weights_file(path)
     if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of TorchScript: the error says it, too
+            warnings.simplefilter("ignore")  # of TorchScript: the error says so too
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes fail anywhere within it
+    except Exception as error:  # damaged files raise errors of many classes
         raise InputError(f"{path}: cannot be read as plain weights ({_reason(error)})") from None
     state = _network_entry(found)
     if state is None:
-        held = _told(found) if isinstance(found, dict) else type(found).__name__
+        held = _names(found) if isinstance(found, dict) else type(found).__name__
         raise InputError(
             f"{path}: not a state dictionary (names with their tensors), nor a checkpoint with "
             f"one as {' or '.join(ENTRIES)}; it holds {held or 'nothing'}"
@@ -67,20 +67,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def network_part(
     state: dict[str, Tensor], expected: Collection[str], source: str
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Those of the weights that are a network's, by its own names, and the names of the rest.
+    """The weights of a network under its own names, and the names of the other tensors.
 
     Wrappers put a prefix before every name: ``module.`` (DataParallel), ``_orig_mod.`` (compile),
-    ``model.`` or ``backbone.`` (a class around the network). The prefix is the one under which
-    the most of the expected names are found; what lies under another one, such as the classes of
-    a loss, is the rest. Without a prefix there is no rest.
+    ``model.`` or ``backbone.`` (a class around the network). The prefix under which most expected
+    names are found is removed; tensors under another prefix, such as class weights, are the others.
+    Without a prefix all tensors belong to the network.
 
     Args:
         state: weights by their names.
-        expected: the names of the network's own weights.
-        source: where the weights are from, for messages.
+        expected: the names of the network's weights.
+        source: of the weights, for messages.
 
     Raises:
-        InputError: the same network is there under several prefixes.
+        InputError: the network is found under several prefixes.
     """
     wanted = set(expected)
     found = Counter(
@@ -91,35 +91,38 @@ def network_part(
     prefix = best[0] if best else ""
     if prefix and len(best) > 1 and most > len(wanted) / 2:
         raise InputError(
-            f"{source}: holds this network under {' and '.join(sorted(best))}; save the one that "
-            "you want alone"
+            f"{source}: holds this network under {' and '.join(sorted(best))}; save only one of "
+            "them"
         )
     part = {n.removeprefix(prefix): tensor for n, tensor in state.items() if n.startswith(prefix)}
     return part, [name for name in state if not name.startswith(prefix)]
 
 
 def warn_of_rest(source: str, rest: Sequence[str]) -> None:
-    """Count and name what a checkpoint holds beside the network."""
+    """Warn of the tensors of a checkpoint that are not part of the network."""
     if rest:
         log.warning(
-            "%s: left out %d tensors beside the network: %s", source, len(rest), _told(rest)
+            "%s: left out %d tensors that are not part of the network: %s",
+            source,
+            len(rest),
+            _names(rest),
         )
 
 
-def _told(names: Collection[Any]) -> str:
+def _names(names: Collection[Any]) -> str:
     """The first few of some names."""
-    more = ", …" if len(names) > TOLD else ""
-    return ", ".join(map(str, list(names)[:TOLD])) + more
+    more = ", …" if len(names) > NAMED else ""
+    return ", ".join(map(str, list(names)[:NAMED])) + more
 
 
 def _tails(name: str) -> list[str]:
-    """A dotted name, and what is left of it from each of its dots on."""
+    """A dotted name, and its rest after each of its dots."""
     parts = name.split(".")
     return [".".join(parts[start:]) for start in range(len(parts))]
 
 
 def _network_entry(found: Any, depth: int = 3) -> dict[str, Tensor] | None:
-    """The state dictionary that something read is, or holds, at most ``depth`` levels down."""
+    """The state dictionary in a loaded object, at most ``depth`` levels down; None if none."""
     if not isinstance(found, dict) or not found or depth < 0:
         return None
     if all(torch.is_tensor(value) for value in found.values()):
@@ -135,11 +138,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as opened:
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # no mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged, or no safetensors ({error})") from None
+        raise InputError(f"{path}: damaged, or not a safetensors file ({error})") from None
 
 
 def _reason(error: Exception) -> str:
-    """Why torch will not read a file, without its advice to run what is in it."""
+    """Why torch does not read a file, without its advice to run the code in it."""
     text = str(error)
     if "TorchScript" in text:
         return "it is a TorchScript archive; save the weights alone, torch.save(net.state_dict())"
@@ -153,5 +156,5 @@ def _reason(error: Exception) -> str:
         or "Weights only load failed" in text
         or "PytorchStream" in text
     ):
-        return "it is damaged, or no file of torch.save"
+        return "it is damaged, or not a file of torch.save"
     return text.splitlines()[0] if text else type(error).__name__

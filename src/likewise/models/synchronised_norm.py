@@ -1,8 +1,8 @@
-"""Batch normalisation over the batch of all processes, on GPUs and on the CPU.
+"""Synchronised batch normalisation: over the batch of all processes, on GPUs and on the CPU.
 
-On a GPU it is torch's own, with its kernels. That refuses tensors on the CPU, where processes talk
-by gloo: there it is made here. Both are exact: forward and backward equal those of plain batch
-normalisation over the whole batch in one process.
+On a GPU torch's ``SyncBatchNorm`` is used. It refuses tensors on the CPU (gloo), for which this
+module has its own implementation. Both are exact: the forward and the backward pass equal those of
+plain batch normalisation over the whole batch in one process.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ log = logging.getLogger(__name__)
 
 
 class _Synchronised(nn.modules.batchnorm._BatchNorm):
-    """The part that both share: in training, statistics of all processes; else as it was."""
+    """Common base: statistics of all processes in training, plain normalisation in evaluation."""
 
-    # What the forward pass of torch's SyncBatchNorm looks for. To inherit from it would not do:
-    # DistributedDataParallel refuses it on the CPU.
+    # Attributes that the forward pass of torch's SyncBatchNorm uses. Inheriting from it is not
+    # possible: DistributedDataParallel refuses it on the CPU.
     process_group = None
     _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise over the batch of all processes, [b, C] or [b, C, …], each its own b."""
+        """Normalise over the batch of all processes, [b, C] or [b, C, …]; b may differ."""
         statistics = self.training or not self.track_running_stats
         if not (statistics and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(input)
@@ -41,13 +41,13 @@ class _Synchronised(nn.modules.batchnorm._BatchNorm):
             input, self.weight, self.bias, origin(*tensors), self.eps
         )
         if self.training and self.track_running_stats:
-            self._move(mean, variance, count)
+            self._update_running(mean, variance, count)
         result: Tensor = normalised
         return result
 
     @torch.no_grad()
-    def _move(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        """Let the running statistics follow, as ``nn.BatchNorm2d`` does."""
+    def _update_running(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        """Update the running statistics as ``nn.BatchNorm2d`` does."""
         if self.running_mean is None or self.running_var is None:
             return
         share = self.momentum
@@ -75,7 +75,7 @@ class SynchronisedNormAct2d(_Synchronised, nn.BatchNorm2d):
     act: nn.Module
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise over the batch of all processes, then drop and activate."""
+        """Normalise over the batch of all processes, then apply dropout and activation."""
         activated: Tensor = self.act(self.drop(super().forward(input)))
         return activated
 
@@ -88,12 +88,12 @@ SYNCHRONISED: dict[str, type[nn.Module]] = {
 
 
 def synchronise_norm(module: nn.Module) -> nn.Module:
-    """Let every batch normalisation of ``module`` see the batch of all processes, in place.
+    """Synchronise every batch normalisation of ``module`` over all processes, in place.
 
-    The modules stay the same objects, with their weights, buffers, hooks and names: what is saved
-    loads into the plain network. In evaluation nothing changes. Every process must run them in
-    the same order, each with any number of rows, none too; in training all rows together must be
-    two or more for the statistics to mean something.
+    The modules stay the same objects, with their weights, buffers, hooks and names, so that the
+    state dictionary fits the plain network. In evaluation nothing changes. Every process must run
+    the modules in the same order, with any number of rows, also none; in training there must be two
+    rows or more in all.
 
     Example:
         >>> from torch import nn
@@ -101,7 +101,7 @@ def synchronise_norm(module: nn.Module) -> nn.Module:
         >>> type(synchronise_norm(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))[1]).__name__
         'SynchronisedNorm2d'
     """
-    apart = []
+    unsynchronised = []
     for name, part in module.named_modules():
         if not isinstance(part, nn.modules.batchnorm._BatchNorm):
             continue
@@ -109,18 +109,18 @@ def synchronise_norm(module: nn.Module) -> nn.Module:
         if isinstance(part, _Synchronised):
             continue
         if kind.__name__ in SYNCHRONISED:
-            # Their layouts are the same: a new class keeps parameters that an optimiser holds.
+            # Changing the class keeps the parameters that an optimizer refers to.
             part.__class__ = SYNCHRONISED[kind.__name__]  # type: ignore[assignment]  # same state, other forward
             part.__dict__["plain_kind"] = kind
         else:
-            apart.append(f"{name} ({kind.__name__})")
-    if apart:
-        log.warning("normalised within each process, not over all: %s", ", ".join(apart))
+            unsynchronised.append(f"{name} ({kind.__name__})")
+    if unsynchronised:
+        log.warning("normalised within each process, not over all: %s", ", ".join(unsynchronised))
     return module
 
 
 def plain_norm(module: nn.Module) -> nn.Module:
-    """The inverse of ``synchronise_norm``, in place: for a copy that goes its own way."""
+    """The inverse of ``synchronise_norm``, in place: for a copy that one process uses alone."""
     for part in module.modules():
         if isinstance(part, _Synchronised):
             part.__class__ = part.__dict__.pop("plain_kind")
@@ -128,20 +128,20 @@ def plain_norm(module: nn.Module) -> nn.Module:
 
 
 def torch_synchronises(device: torch.device) -> bool:
-    """Whether torch's own ``SyncBatchNorm`` takes tensors on this device."""
+    """Whether torch's ``SyncBatchNorm`` supports tensors on this device."""
     return device.type not in ("cpu", "mps")
 
 
-def _fine(x: Tensor) -> Tensor:
-    """In float32, if it is in a shorter format."""
+def _at_least_float32(x: Tensor) -> Tensor:
+    """The tensor in float32 if it is in half precision."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 class _Normalise(torch.autograd.Function):
-    """``γ·(x - mean)/√(variance + ε) + β`` over all processes; one collective each way.
+    """``γ·(x - mean)/√(variance + ε) + β`` over all processes; one collective in each pass.
 
-    It computes in float32 or finer. What it keeps for the backward pass is the input in the format
-    that it came in, not what was computed from it: under bf16 half the memory.
+    It computes in float32 or float64. For the backward pass it saves the input in its own format:
+    half the memory under bf16.
     """
 
     @staticmethod
@@ -154,11 +154,11 @@ class _Normalise(torch.autograd.Function):
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         ctx.origin = source
-        x = _fine(input)
+        x = _at_least_float32(input)
         axes, shape = _axes(x), _shape(x)
         own = x.new_tensor(float(x.numel() // x.shape[1]))
-        # Sums of squares would cancel where the mean is large: squares about each process's own
-        # mean are gathered, and put together as Chan, Golub and LeVeque (1983) do.
+        # Sums of squares would suffer from cancellation if the mean is large. So squares about the
+        # mean of each process are gathered and combined by Chan, Golub and LeVeque (1983).
         own_mean = x.sum(axes) / own.clamp(min=1)
         own_squares = (x - own_mean.view(shape)).square().sum(axes)
         means, squares, counts = _gathered(torch.cat([own_mean, own_squares, own.view(1)]))
@@ -180,7 +180,7 @@ class _Normalise(torch.autograd.Function):
         ctx: Any, grad: Tensor, *_: Tensor
     ) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:
         input, weight, mean, inverse, count = ctx.saved_tensors
-        x, grad = _fine(input), _fine(grad)
+        x, grad = _at_least_float32(input), _at_least_float32(grad)
         axes, shape = _axes(x), _shape(x)
         normalised = (x - mean.view(shape)) * inverse.view(shape)
         by_bias, by_weight = grad.sum(axes), (grad * normalised).sum(axes)
@@ -191,7 +191,7 @@ class _Normalise(torch.autograd.Function):
         if weight is None:
             return (by_input * inverse.view(shape)).to(input.dtype), None, None, None, None
         by_input = by_input * (inverse * weight.to(x)).view(shape)
-        # As everywhere, the share of this process: the gradients of weights are averaged later.
+        # The gradient of this process only: gradients of weights are averaged over processes later.
         return by_input.to(input.dtype), by_weight.to(weight), by_bias.to(weight), None, None
 
 
@@ -201,12 +201,12 @@ def _axes(x: Tensor) -> list[int]:
 
 
 def _shape(x: Tensor) -> tuple[int, ...]:
-    """The shape in which numbers of the channels [C] fit [b, C, …]."""
+    """The shape in which values per channel [C] broadcast to [b, C, …]."""
     return (1, -1, *(1,) * (x.ndim - 2))
 
 
 def _gathered(own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Means [P, C], squares [P, C] and counts [P, 1] of all processes, from each one's own."""
+    """All-gather means [P, C], squares [P, C] and counts [P, 1] of the P processes."""
     shares = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(shares, own)
     everyone = torch.stack(shares)

@@ -1,4 +1,4 @@
-"""Any of timm's networks as a backbone: its features, then a linear layer and normalisation."""
+"""A network of timm as a backbone, with a linear layer and batch normalisation at its end."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["TimmBackbone"]
 
 
 class TimmBackbone(nn.Module):
-    """A timm model without its classifier, projected to the embedding.
+    """A timm model without its classifier, with a projection to the embedding.
 
     Args:
-        name: as ``timm.list_models()`` has it.
+        name: one of ``timm.list_models()``.
         height: of the input, in pixels.
-        width: likewise.
+        width: of the input, in pixels.
         channels: of the input.
         embedding_dim: of the output.
         dropout: share of features dropped before the projection, in training.
 
     Raises:
         MissingExtra: timm is not installed.
-        InputError: timm cannot build it at this size.
+        InputError: timm cannot build the model for this size.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class TimmBackbone(nn.Module):
 def _trunk(
     create: Callable[..., Any], name: str, channels: int, size: tuple[int, int]
 ) -> nn.Module:
-    """The model without its classifier, untrained: weights of another task are no default."""
+    """The model without its classifier and with random weights."""
     options = {"pretrained": False, "num_classes": 0, "in_chans": channels}
     try:
-        # Transformers are built for one size; convolutional networks do not know the word.
+        # Transformers are built for one size; convolutional networks have no such argument.
         trunk: nn.Module = create(name, img_size=size, **options)
     except TypeError:
         trunk = create(name, **options)

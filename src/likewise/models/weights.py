@@ -1,4 +1,4 @@
-"""Tensors and a JSON header in one safetensors file: nothing is pickled, nothing is torn."""
+"""Tensors and JSON values in one safetensors file, written atomically; nothing is pickled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = "likewise"
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-    """Write tensors and plain values atomically.
+    """Write tensors and JSON values atomically.
 
     Raises:
         LikewiseError: the disk is full or the folder cannot be written; the old file stays.
@@ -29,17 +29,17 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]
     with new_file(path) as temporary:
         try:
             save_file(ready, temporary, {KEY: json.dumps(values)})
-        except SafetensorError as error:  # its own name for what the system reports
+        except SafetensorError as error:  # how the library reports errors of the system
             raise OSError(str(error)) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what ``write_tensors`` wrote.
+    """Read a file that ``write_tensors`` wrote.
 
-    The file is opened once: one that is replaced meanwhile is read as it was.
+    The file is opened once, so that header and tensors belong together if it is being replaced.
 
     Raises:
-        InputError: it is missing, damaged, or not of Likewise.
+        InputError: the file is missing, damaged, or not of Likewise.
     """
     require_weights_file(path)
     try:
@@ -48,4 +48,4 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         header = json.loads(content[8 : 8 + size])
         return load(content), json.loads(header["__metadata__"][KEY])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: damaged, or no safetensors of Likewise ({error})") from None
+        raise InputError(f"{path}: damaged, or not a file of Likewise ({error})") from None

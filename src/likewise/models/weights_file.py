@@ -1,4 +1,4 @@
-"""What lies where weights should: nothing, an empty file, a pointer to them, a web page."""
+"""Check a file of weights before it is read: it may be empty, an LFS pointer or a web page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["require_weights_file"]
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 WEB_PAGE = (b"<!doctype html", b"<html", b"<?xml")
-START = 512  # bytes that tell what a file is
+START = 512  # bytes that identify the kind of file
 
 
 def require_weights_file(path: Path) -> None:
-    """See that a file may hold weights, before a reader of its format complains of its bytes.
+    """Check that a file may hold weights, for a clearer error than that of its format's reader.
 
     Raises:
         InputError: it is missing, a folder, empty, a pointer of Git LFS, or a web page.
@@ -32,11 +32,7 @@ def require_weights_file(path: Path) -> None:
         raise InputError(f"{path}: is empty; download it again")
     if start.startswith(LFS_POINTER):
         raise InputError(
-            f"{path}: is a pointer of Git LFS, not the weights themselves; fetch them with: "
-            "git lfs pull"
+            f"{path}: is a pointer of Git LFS, not the weights; fetch them with: git lfs pull"
         )
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(WEB_PAGE):
-        raise InputError(
-            f"{path}: is a web page, not weights: the download went to a page instead of the "
-            "file; download it again"
-        )
+        raise InputError(f"{path}: is a web page, not weights; download the file itself")

@@ -1,4 +1,4 @@
-"""Stopping well: by Ctrl-C or SIGTERM after the step at hand, or early when nothing improves."""
+"""Stopping a run: by Ctrl-C or SIGTERM after the current step, or early without improvement."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def stop_code(number: int) -> int:
-    """The exit code of a program that a signal stopped, as shells count it: 130, 143."""
+    """The exit code of a program that a signal stopped, as in shells: 130 for Ctrl-C, 143."""
     return 128 + number
 
 
@@ -39,7 +39,7 @@ STOP_CODES = frozenset(stop_code(number) for number in SIGNALS)
 
 
 class StoppedBySignal(SystemExit):
-    """A signal ended the command, which has said so.
+    """A signal ended the command; the message is printed already.
 
     Args:
         number: of the signal.
@@ -53,7 +53,7 @@ class Interrupted(LikewiseError):
     """A signal stopped the work, which can be continued.
 
     Args:
-        message: how.
+        message: how to continue.
         number: of the signal.
     """
 
@@ -63,9 +63,9 @@ class Interrupted(LikewiseError):
 
 
 class StopRequest:
-    """While it is active, the first Ctrl-C or SIGTERM asks to stop; the second Ctrl-C insists.
+    """Within the block, the first Ctrl-C or SIGTERM requests a stop; a second Ctrl-C interrupts.
 
-    A step is never left half done: the loop looks at ``signal`` between steps.
+    The training loop checks ``signal`` between steps, so that no step is interrupted.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class StopRequest:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
-        # Only the main thread may change handlers; in another one, signals are its caller's.
+        # Only the main thread may set signal handlers.
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._request)
@@ -96,12 +96,12 @@ class StopRequest:
 
 @contextmanager
 def early_stop() -> Iterator[None]:
-    """While the block gets ready to train, or is done with it, Ctrl-C and SIGTERM end it at once.
+    """Within the block, Ctrl-C and SIGTERM end the program at once: before and after training.
 
-    In between, :class:`StopRequest` takes its place.
+    During training :class:`StopRequest` handles the signals instead.
 
     Raises:
-        StoppedBySignal: one of them came.
+        StoppedBySignal: a signal arrived.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -120,9 +120,10 @@ def early_stop() -> Iterator[None]:
 
 
 def leave_signals_to_the_parent(_worker: int = 0) -> None:
-    """In a process that loads photos: a signal to the whole group is its parent's to answer.
+    """Ignore signals in a worker process of a data loader; the parent handles them.
 
-    If such a process died of it, its parent would fail instead of saving.
+    Ctrl-C reaches all processes of the group. If a worker died of it, the parent would fail
+    instead of saving a checkpoint.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -130,12 +131,12 @@ def leave_signals_to_the_parent(_worker: int = 0) -> None:
 
 @dataclass
 class Best:
-    """The best validation so far, and for how many epochs it has stood.
+    """The best validation so far.
 
     Args:
         value: the best value (higher is better).
-        epoch: where it was reached.
-        waited: epochs from there to the last validation.
+        epoch: of the best value; -1: no epoch yet.
+        waited: the epochs from the best to the last validation.
     """
 
     value: float = -1.0
@@ -143,13 +144,13 @@ class Best:
     waited: int = 0
 
     def update(self, value: float, epoch: int) -> bool:
-        """Take a new value in; return whether it is the best."""
+        """Compare with a new value; return whether it is the best."""
         if value > self.value:
             self.value, self.epoch, self.waited = value, epoch, 0
             return True
         self.waited = epoch - self.epoch
         return False
 
-    def take(self, value: float, epoch: int) -> None:
-        """Let this epoch stand, whatever came before."""
+    def set(self, value: float, epoch: int) -> None:
+        """Make this epoch the best, whatever the values before."""
         self.value, self.epoch, self.waited = value, epoch, 0

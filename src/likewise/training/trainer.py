@@ -1,4 +1,4 @@
-"""The loop: batches in, weights out, and at any moment a state from which it continues exactly."""
+"""The training loop: it trains epoch by epoch, and its state can be saved after any step."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from likewise.data.images import BadImage
 from likewise.data.photos import Batch
 from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
 from likewise.errors import LikewiseError
 from likewise.losses.classes.shard import class_rows
 from likewise.models.synchronised_norm import plain_norm
-from likewise.training.checkpoints.reader import Checkpoint
-from likewise.training.checkpoints.state import State
-from likewise.training.checkpoints.writer import Checkpoints
+from likewise.training.checkpoints.state import TrainingState
 from likewise.training.distributed.before_step import before_step
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import StepProfile
@@ -39,27 +35,33 @@ from likewise.training.stopping import Best, StopRequest
 __all__ = ["Trainer"]
 
 log = logging.getLogger(__name__)
+PhotoNames = Callable[[Sequence[int]], list[str]]
+
+
+def _row_numbers(rows: Sequence[int]) -> list[str]:
+    return [f"row {row}" for row in rows]
 
 
 class Trainer:
-    """A network, a loss and an optimiser, moved step by step.
+    """Trains a network and its loss.
 
     Args:
-        recipe: everything about the run.
+        recipe: all settings of the run.
         module: the network, float32 [B,C,H,W] → [B,D].
         loss: ``loss(embeddings, labels) -> scalar``; its own weights are trained with the network.
         preprocess: from pixels to the network's input.
-        device: where all of it runs.
-        processes: who train together, each with its share of a batch; alone if None.
+        device: of the network and the loss.
+        processes: that train together, each with its share of a batch; None: a single process.
+        watch: monitors the epochs, if given.
+        profile: measures the phases of a step; None: nothing is measured.
 
     Attributes:
-        gradients: how they are made of a batch.
-        profile: measures the phases of a step; by default it does nothing.
-        watch: what the epochs are watched for, if anything.
-        rows: which photos the batch at hand holds, and ``names`` what they are called.
+        gradients: computes the gradients of a batch.
+        state: the weights, moments and counters, which a checkpoint saves and restores.
+        rows: the rows of the photos in the current batch.
 
     Raises:
-        InputError: a switch that this network, this device or another switch does not allow.
+        InputError: a setting that the network, the device or another setting does not allow.
     """
 
     def __init__(
@@ -70,6 +72,9 @@ class Trainer:
         preprocess: Preprocess,
         device: torch.device,
         processes: Processes | None = None,
+        *,
+        watch: Watch | None = None,
+        profile: StepProfile | None = None,
     ) -> None:
         self.recipe = recipe
         self.processes = processes or Processes()
@@ -82,40 +87,59 @@ class Trainer:
         self.device = device
         self.precision = self.gradients.precision
         self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss, recipe.head)
-        self.average = (
-            WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
-        )
+        ema = recipe.training.ema
+        self.average = WeightAverage(self.module, ema) if ema else None
         self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.agreement)
-        self.watch: Watch | None = None
-        self.profile = StepProfile(0, device, Path())
+        self.watch = watch
+        self.profile = profile or StepProfile(0, device, Path())
         self.rows: Sequence[int] = ()
-        self.before = 0  # photos of the batch at hand that belong to processes before this one
-        self.names: Callable[[Sequence[int]], list[str]] = lambda rows: [f"row {r}" for r in rows]
-        self.step_number = 0
-        self.epoch = 0
-        self.batch = 0  # the next one of this epoch
-        self.total = [0.0, 0.0, 0.0]  # of this epoch: loss · photos, photos right, photos
-        self.best = Best()
-        self.bad: dict[str, BadImage] = {}
+        self._names: PhotoNames = _row_numbers
+        self._before = 0  # photos of the current batch that belong to lower ranks
+        self.state = TrainingState(
+            recipe,
+            self.module,
+            self.loss,
+            self.optimizer,
+            self.precision.scaler,
+            self.guard,
+            self.processes,
+            self.average,
+            watch,
+        )
+
+    @property
+    def step_number(self) -> int:
+        """The number of the next step, from 0."""
+        return self.state.step
+
+    @property
+    def epoch(self) -> int:
+        """The epochs completed."""
+        return self.state.epoch
+
+    @property
+    def best(self) -> Best:
+        """The best validation so far."""
+        return self.state.best
 
     def step(self, pixels: Tensor, labels: Tensor, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
         """One step on uint8 [b,C,H,W] and int64 [b], this process's share of a batch of B.
 
-        A step that comes upon a number that is not finite is not taken; its loss is told as NaN.
+        A step with a number that is not finite is skipped; its loss is returned as NaN.
 
         Returns:
-            The loss, and the photos right [B], of the whole batch.
+            The loss of the whole batch, and whether each photo is classified correctly, [B].
 
         Raises:
-            Stopped: too many such steps came in a row.
+            Stopped: too many steps in a row were skipped.
         """
-        schedule, step = self.recipe.schedule, self.step_number
+        schedule, step = self.recipe.schedule, self.state.step
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_factor(schedule, step, steps_per_epoch)
         set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
         if set_margin is not None:
             set_margin(margin_fraction(schedule, step, steps_per_epoch))
-        self.step_number += 1
+        self.state.step += 1
         labels = labels.to(self.device, non_blocking=True)
         try:
             taken = self.gradients.of(pixels, labels, self.optimizer, self.guard, self.profile)
@@ -127,7 +151,7 @@ class Trainer:
         with self.profile.phase("optimiser"):
             scaler.step(self.optimizer)
             scaler.update()
-            # Under float16 the scaler leaves out a step whose gradient overflows.
+            # Under float16 the scaler skips a step whose gradient overflows.
             if self.average is not None and (
                 not scaler.is_enabled() or bool(taken.norm.isfinite())
             ):
@@ -143,20 +167,20 @@ class Trainer:
         return taken.loss, torch.empty(0) if hits is None else hits
 
     def _paired(self) -> Tensor | None:
-        """Whether the batch had two photos of one person; None if no loss compares photos."""
-        told = [getattr(part, "paired", None) for part in self.loss.modules()]
-        found = [paired for paired in told if isinstance(paired, Tensor)]
+        """Whether the batch has two photos of one person; None if no loss compares photos."""
+        parts = [getattr(part, "paired", None) for part in self.loss.modules()]
+        found = [paired for paired in parts if isinstance(paired, Tensor)]
         return torch.stack(found).all() if found else None
 
     def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:
-        """Of the hits of the whole batch, those of this process's share."""
+        """The hits of this process's share of the batch."""
         if hits is None or self.processes.count == 1:
             return hits
-        return hits[self.before : self.before + len(labels)]
+        return hits[self._before : self._before + len(labels)]
 
     def _bad_photos(self, found: NotFinite) -> list[str]:
-        """The photos of a step that is not finite, of all processes; all, if it is not known."""
-        names = self.names(self.rows)
+        """The names of the photos of a skipped step, of all ranks; of all photos if not known."""
+        names = self._names(self.rows)
         if found.rows is not None:
             names = [names[row] for row in found.rows.nonzero()[:, 0].tolist() if row < len(names)]
             found.rows = None
@@ -170,49 +194,56 @@ class Trainer:
         stop: StopRequest,
         due: Callable[[], bool],
         checkpoint: Callable[[], None],
+        names: PhotoNames = _row_numbers,
     ) -> dict[str, float] | None:
-        """Train to the end of the epoch at hand; None if a stop was asked for, or a profile is had.
+        """Train to the end of the current epoch.
 
         Args:
             loader: this process's share of each batch.
-            sampler: tells it where to begin.
-            advance: is told how many photos of all processes went by.
-            stop: by which a stop is asked for; if it is on any process, all stop after one step.
-            due: whether it is time for a checkpoint; if it is on any process, all save.
-            checkpoint: saves one.
+            sampler: of the loader; it is set to the next batch of the epoch.
+            advance: called with the number of photos that all ranks have processed.
+            stop: requests a stop; if any rank has the request, all stop after the same step.
+            due: whether it is time for a checkpoint; if it is on any rank, all save.
+            checkpoint: saves a checkpoint.
+            names: the names of photos by their rows, for messages.
+
+        Returns:
+            The numbers to report; None if a stop was requested, or the profile is complete.
 
         Raises:
-            LikewiseError: steps are not finite, or no photo of the epoch can be read.
+            LikewiseError: too many steps in a row are not finite, or no photo can be read.
         """
+        state = self.state
+        self._names = names
         self.module.train()
         self.loss.train()
-        self.gradients.freezing.apply(self.epoch)
-        sampler.start_at(self.epoch, self.batch)
+        self.gradients.freezing.apply(state.epoch)
+        sampler.start_at(state.epoch, state.batch)
         pending: list[tuple[Tensor, Tensor, int]] = []
         pace = Pace(self.agreement, self.profile)
         for batch in pace.of(loader):
             self._note_bad(batch)
             word = before_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
             if word.enough:
-                self.rows, self.before = batch.rows, word.before
+                self.rows, self._before = batch.rows, word.before
                 self.gradients.shares = word.shares
                 try:
                     value, hits = self.step(batch.pixels, batch.labels, len(sampler))
                 except Stopped:
-                    self.batch += 1
+                    state.batch += 1
                     self._settle(pending)
-                    checkpoint()  # of the last good step; a resumed run goes on behind the bad ones
+                    checkpoint()  # of the last good step; resuming skips the bad ones
                     raise
                 if not self.guard.in_a_row:
                     pending.append((value, hits, word.photos))
                 self.profile.end_step()
-            self.batch += 1
+            state.batch += 1
             advance((len(batch.labels) + len(batch.bad)) * self.processes.count)
-            # A GPU is asked for numbers only now and then: each question makes it wait.
+            # Reading numbers from a GPU waits for it, so they are read only every 20 steps.
             if self.device.type == "cpu" or len(pending) >= 20:
                 self._settle(pending)
-            if self.batch == len(sampler):
-                continue  # what comes after an epoch saves by itself
+            if state.batch == len(sampler):
+                continue  # the caller saves after the epoch
             alone = self.processes.count == 1
             if word.stop or (alone and stop.signal is not None) or self.profile.enough:
                 self._settle(pending)
@@ -221,64 +252,48 @@ class Trainer:
                 self._settle(pending)
                 checkpoint()
         self._settle(pending)
-        loss, right, count = self.total
-        if count == 0 and self.step_number == 0:
+        loss, right, count = state.sums
+        if count == 0 and state.step == 0:
             raise LikewiseError(
                 "training: no batch had two photos that can be read "
-                f"({len(self.bad)} broken); see train.log"
+                f"({len(state.bad)} broken); see train.log"
             )
-        self.epoch, self.batch, self.total = self.epoch + 1, 0, [0.0, 0.0, 0.0]
+        state.epoch, state.batch, state.sums = state.epoch + 1, 0, [0.0, 0.0, 0.0]
         report = {"train/loss": loss / max(1.0, count)}
         if getattr(self.loss, "hits", None) is not None:
-            # By the nearest class, without the margin.
+            # Of the nearest class, without the margin.
             report["train/accuracy"] = right / max(1.0, count)
         report["lr"] = self.optimizer.param_groups[0]["lr"]
         report["train/skipped_steps"] = float(self.guard.skipped)
         if self.watch is not None:
-            report |= self.watch.end_epoch(self.epoch)
-        left = (self.recipe.schedule.epochs - self.epoch) * len(sampler)
+            report |= self.watch.end_epoch(state.epoch)
+        left = (self.recipe.schedule.epochs - state.epoch) * len(sampler)
         return report | pace.report(left)
 
     def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
-        """Add up what the last steps measured."""
+        """Add the results of the last steps to the sums of the epoch."""
         for value, hits, count in pending:
             new = (float(value) * count, float(hits.sum()), float(count))
-            self.total = [old + more for old, more in zip(self.total, new, strict=True)]
+            self.state.sums = [a + b for a, b in zip(self.state.sums, new, strict=True)]
         pending.clear()
 
     def _note_bad(self, batch: Batch) -> None:
         for bad in batch.bad:
             if self.recipe.data.on_bad_image == "refuse":
                 raise bad
-            if bad.name not in self.bad:
+            if bad.name not in self.state.bad:
                 log.info("left out: %s", bad)
-                self.bad[bad.name] = bad
+                self.state.bad[bad.name] = bad
 
     def network(self) -> nn.Module:
-        """A copy of the network for evaluation, with the averaged weights where there are any."""
+        """A copy of the network for evaluation, with the EMA of the weights if there is one."""
         module = plain_norm(copy.deepcopy(self.module))
-        module.to(memory_format=torch.contiguous_format)  # as it will be loaded
+        module.to(memory_format=torch.contiguous_format)  # the layout of a loaded model
         if self.average is not None:
             module.load_state_dict(self.average.weights)
         return module.eval()
 
     def moved_norms(self) -> list[str]:
-        """The batch normalisations whose running statistics the last epoch has moved, by name."""
-        held = self.gradients.freezing.norms_held(max(0, self.epoch - 1))
+        """The names of the batch norms whose running statistics changed in the last epoch."""
+        held = self.gradients.freezing.norms_held(max(0, self.state.epoch - 1))
         return [name for name, norm in running_norms(self.module) if norm not in held]
-
-    def save(self, checkpoints: Checkpoints, values: dict[str, Any]) -> None:
-        """Begin a checkpoint; ``values`` are the run's own facts.
-
-        Raises:
-            LikewiseError: the one before could not be written: the disk is full.
-        """
-        State(self).save(checkpoints, values)
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Continue from what ``save`` wrote, with any number of processes.
-
-        Raises:
-            InputError: it is of another network or loss.
-        """
-        State(self).restore(checkpoint)

@@ -1,4 +1,4 @@
-"""How the network does on identities that it is not trained on."""
+"""Validation: the accuracy of the network on identities that it is not trained on."""
 
 from __future__ import annotations
 
@@ -17,35 +17,36 @@ from likewise.distances.resolution import mean_cosine
 from likewise.evaluation.calibration.fit import Calibrated, calibrate_pairs
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
-from likewise.models.embedder import BadWeights, Embedder
+from likewise.models.embedder import Embedder
+from likewise.models.inference import BadWeights
 
 __all__ = [
     "ENOUGH",
-    "GaveUp",
+    "Interruption",
     "Validated",
     "Validation",
-    "asking",
     "calibrated",
-    "require_directions",
+    "interruptible",
+    "require_nonzero",
 ]
 
-REPLICATES = 200  # of the bootstrap: a second for the most pairs
-ENOUGH = 10  # people, to choose an epoch by: with fewer the AUC depends on who was drawn
+REPLICATES = 200  # of the bootstrap: about a second for the largest number of pairs
+ENOUGH = 10  # people to choose an epoch by: with fewer the AUC depends on who was drawn
 PAIRS = 200_000  # of each kind: enough for FAR = 1e-4, small enough for every epoch
 
 
-class GaveUp(Exception):
-    """A validation that was stopped before it came to its end."""
+class Interruption(Exception):
+    """A validation was stopped before its end."""
 
 
 @dataclass(frozen=True)
 class Validated:
-    """What one validation measured.
+    """The result of one validation.
 
     Args:
-        verification: the numbers.
-        pairs: what they were measured on.
-        mean_cosine: between different photos: near 1, the network answers all of them alike.
+        verification: the metrics.
+        pairs: the scored pairs that they were computed from.
+        mean_cosine: between different photos; near 1, all photos have nearly the same embedding.
     """
 
     verification: Verification
@@ -54,12 +55,12 @@ class Validated:
 
 
 class Validation:
-    """The held-out photos, and the pairs of them, the same at every epoch.
+    """Verification on pairs of the held-out photos, the same pairs after every epoch.
 
     Args:
         manifest: the photos of held-out identities.
         pixels: their pixels, if they are kept in memory.
-        seed: draws the pairs where there are very many.
+        seed: draws the pairs if there are too many.
     """
 
     def __init__(self, manifest: Manifest, pixels: Tensor | None, seed: int) -> None:
@@ -69,34 +70,36 @@ class Validation:
 
     @property
     def people(self) -> int:
-        """The held-out identities with two photos or more."""
+        """The number of held-out identities with two photos or more."""
         return int((np.bincount(self.manifest.labels) >= 2).sum())
 
     @property
     def can_choose(self) -> bool:
-        """Whether they are enough to tell which epoch is the best."""
+        """Whether there are enough people to choose the best epoch."""
         return self.people >= ENOUGH
 
-    def measure(self, embedder: Embedder, give_up: Callable[[], bool] = lambda: False) -> Validated:
+    def measure(
+        self, embedder: Embedder, interrupt: Callable[[], bool] = lambda: False
+    ) -> Validated:
         """Verification over all pairs of the held-out photos (or a sample of 200,000 a kind).
 
         Args:
-            embedder: what is measured.
-            give_up: asked before each batch of photos, and before the pairs.
+            embedder: to validate.
+            interrupt: called before each batch of photos, and before the pairs.
 
         Raises:
-            GaveUp: it said so.
-            BadWeights: photos are answered with what has no direction.
+            Interruption: ``interrupt`` returned True.
+            BadWeights: an embedding is zero or not finite.
         """
-        with asking(embedder.module, give_up):
+        with interruptible(embedder.module, interrupt):
             if self.pixels is not None:
                 vectors, labels = embedder.embed_pixels(self.pixels), self.manifest.labels
             else:
                 embeddings, _ = embedder.embed_manifest(self.manifest, on_bad_image="skip")
                 vectors, labels = embeddings.vectors, embeddings.labels
-        if give_up():
-            raise GaveUp
-        require_directions(vectors, "held-out photos")
+        if interrupt():
+            raise Interruption
+        require_nonzero(vectors, "held-out photos")
         pairs = draw_pairs(labels, limit=PAIRS, seed=self.seed)
         left, right = np.asarray(pairs.left), np.asarray(pairs.right)
         scores = pair_scores(vectors, left, right)
@@ -107,29 +110,29 @@ class Validation:
         )
 
 
-def require_directions(vectors: NDArray[np.float32], what: str) -> None:
-    """Refuse embeddings [N, D] of which some are zero: a network that has diverged.
+def require_nonzero(vectors: NDArray[np.float32], what: str) -> None:
+    """Check that none of the embeddings [N, D] is zero, as those of a diverged network are.
 
     Raises:
-        BadWeights: says how many are, of ``what``.
+        BadWeights: says how many are zero, of ``what``.
     """
     if zero := int((~vectors.any(axis=1)).sum()):
-        raise BadWeights(f"{zero:,} of {len(vectors):,} {what} are answered with zeros")
+        raise BadWeights(f"{zero:,} of {len(vectors):,} {what} have zero embeddings")
 
 
 @contextmanager
-def asking(module: nn.Module, give_up: Callable[[], bool]) -> Iterator[None]:
-    """Ask before each batch that the network sees, wherever its photos come from.
+def interruptible(module: nn.Module, interrupt: Callable[[], bool]) -> Iterator[None]:
+    """Within the block, call ``interrupt`` before each forward pass of ``module``.
 
     Raises:
-        GaveUp: the answer was yes.
+        Interruption: ``interrupt`` returned True.
     """
 
-    def ask(*_: Any) -> None:
-        if give_up():
-            raise GaveUp
+    def check(*_: Any) -> None:
+        if interrupt():
+            raise Interruption
 
-    hook = module.register_forward_pre_hook(ask)
+    hook = module.register_forward_pre_hook(check)
     try:
         yield
     finally:
@@ -137,8 +140,9 @@ def asking(module: nn.Module, give_up: Callable[[], bool]) -> Iterator[None]:
 
 
 def calibrated(validated: Validated, seed: int) -> Calibrated:
-    """The calibration and the operating points for a network that is kept.
+    """The calibration and the operating points of a validated network.
 
-    The one that decides is at the smallest FMR of 1e-3, 1e-2 and 1e-1 that the pairs can show.
+    The main operating point is at the smallest FMR of 1e-3, 1e-2 and 1e-1 that the number of
+    pairs allows to measure.
     """
     return calibrate_pairs(validated.pairs, replicates=REPLICATES, seed=seed)

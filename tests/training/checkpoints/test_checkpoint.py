@@ -1,4 +1,4 @@
-"""Checkpoints: every bit comes back, damage is passed over, a full disk leaves the one before."""
+"""Checkpoints are read as written, damaged ones are skipped, a full disk keeps the previous."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError
-from likewise.training.checkpoints.optimizer_state import (
-    named_parameters,
-    optimizer_tensors,
-    restore_optimizer,
-)
 from likewise.training.checkpoints.reader import (
     INDEX,
     SHARED,
@@ -25,6 +20,11 @@ from likewise.training.checkpoints.reader import (
     Parts,
     process_file,
     write_index,
+)
+from likewise.training.checkpoints.state import (
+    named_parameters,
+    optimizer_tensors,
+    restore_optimizer,
 )
 from likewise.training.checkpoints.tensor_file import TensorFile, write_tensor_file
 from likewise.training.checkpoints.writer import Checkpoints
@@ -63,7 +63,7 @@ def newest(checkpoints: Checkpoints) -> Checkpoint:
     return found
 
 
-def test_parts_and_values_come_back(checkpoints: Checkpoints) -> None:
+def test_tensors_and_values_are_read_as_written(checkpoints: Checkpoints) -> None:
     assert checkpoints.newest() is None
     save(checkpoints, 7)
     checkpoints.wait()
@@ -84,8 +84,8 @@ def test_parts_and_values_come_back(checkpoints: Checkpoints) -> None:
         found.rows_into("loss/weight", 0, torch.empty(2, 3))
 
 
-def test_what_is_saved_is_what_was_when_it_began(checkpoints: Checkpoints) -> None:
-    """The thread writes while the next steps already move the weights."""
+def test_later_steps_do_not_change_a_checkpoint(checkpoints: Checkpoints) -> None:
+    """The thread writes while the next steps already change the weights."""
     weight = torch.zeros(400, 500)
     checkpoints.save(1, {}, {"network": {"w": weight}}, {}, {})
     weight += 1
@@ -127,7 +127,7 @@ def tear(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncate, flip, remove, flip_a_number, tear])
-def test_a_damaged_one_is_passed_over(
+def test_a_damaged_checkpoint_is_skipped(
     damage: Callable[[Path], None], checkpoints: Checkpoints, caplog: pytest.LogCaptureFixture
 ) -> None:
     for step in (1, 2):
@@ -138,14 +138,14 @@ def test_a_damaged_one_is_passed_over(
         assert newest(checkpoints).values["step"] == 1
     (told,) = [record.getMessage() for record in caplog.records]
     assert "step-00000002 is damaged" in told
-    assert "trying the one before" in told
+    assert "trying the previous one" in told
     damage(checkpoints.folder / "step-00000001")
     if damage is not flip_a_number:
-        with pytest.raises(InputError, match="no checkpoint there is whole"):
+        with pytest.raises(InputError, match="all checkpoints are damaged"):
             checkpoints.newest()
 
 
-def test_what_a_crash_left_is_removed(checkpoints: Checkpoints) -> None:
+def test_the_remains_of_a_crash_are_removed(checkpoints: Checkpoints) -> None:
     save(checkpoints, 1)
     checkpoints.wait()
     half = checkpoints.folder / "step-00000002"
@@ -162,7 +162,7 @@ def test_what_a_crash_left_is_removed(checkpoints: Checkpoints) -> None:
     assert newest(checkpoints).values["step"] == 1
 
 
-def test_a_full_disk_leaves_the_one_before(
+def test_a_full_disk_leaves_the_previous_checkpoint(
     checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(checkpoints, 1)
@@ -183,7 +183,7 @@ def test_a_full_disk_leaves_the_one_before(
     assert newest(checkpoints).values["step"] == 3
 
 
-def test_files_of_others_are_refused(tmp_path: Path) -> None:
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     with pytest.raises(InputError, match="damaged"):
         TensorFile(path)
@@ -208,7 +208,7 @@ def test_files_of_others_are_refused(tmp_path: Path) -> None:
     "tensor",
     [torch.arange(6).view(2, 3).T, torch.tensor(3.5), torch.zeros(0, 4), torch.tensor([True])],
 )
-def test_any_tensor_goes_through_a_file(tensor: Tensor, tmp_path: Path) -> None:
+def test_any_tensor_is_read_as_written(tensor: Tensor, tmp_path: Path) -> None:
     write_tensor_file(tmp_path / "t", {"x": tensor, "other": torch.ones(3).half()}, None)
     back = TensorFile(tmp_path / "t").tensor("x")
     assert torch.equal(back, tensor)
@@ -216,7 +216,7 @@ def test_any_tensor_goes_through_a_file(tensor: Tensor, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
-def test_an_optimiser_continues_exactly(name: str) -> None:
+def test_an_optimizer_resumes_exactly(name: str) -> None:
     def build() -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)
         module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))

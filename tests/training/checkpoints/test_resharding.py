@@ -1,4 +1,4 @@
-"""Two processes save, one goes on, four go on from there: the steps are those of one process."""
+"""A checkpoint of two processes is resumed by one, then by four: the steps are the same."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def steps(name: str, rank: int, world: int, start: int, folder: Path) -> list[fl
                 parameter.zero_()
         checkpoint = checkpoints.newest()
         assert checkpoint is not None
-        trainer.restore(checkpoint)
+        trainer.state.restore(checkpoint)
     assert trainer.step_number == start
     values = []
     for number in range(start, start + 3):
@@ -57,7 +57,7 @@ def steps(name: str, rank: int, world: int, start: int, folder: Path) -> list[fl
         labels = torch.randint(10, (12,), generator=drawn)
         own = slice(12 * rank // world, 12 * (rank + 1) // world)
         values.append(float(trainer.step(pixels[own], labels[own], 5)[0]))
-    trainer.save(checkpoints, {})
+    trainer.state.save(checkpoints, {})
     checkpoints.wait()
     return values
 
@@ -66,7 +66,7 @@ def work(rank: int, world: int, *, start: int, folder: Path) -> dict[str, list[f
     return {name: steps(name, rank, world, start, folder) for name in CASES}
 
 
-def test_steps_go_on_with_another_number_of_processes(tmp_path: Path) -> None:
+def test_another_world_size_resumes_to_the_same_steps(tmp_path: Path) -> None:
     expected = {
         name: [
             value
@@ -102,5 +102,5 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
         loss = loss_of(recipe, Processes())
         trainer = Trainer(recipe, module, loss, recipe.input.preprocess(), torch.device("cpu"))
         with pytest.raises(InputError, match=f"of another recipe .*{problem}") as caught:
-            trainer.restore(checkpoint)
+            trainer.state.restore(checkpoint)
         assert "\n" not in str(caught.value)

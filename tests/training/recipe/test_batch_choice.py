@@ -1,4 +1,4 @@
-"""Batches where the recipe leaves them open: a loss that compares photos gets pairs."""
+"""The sampler, if the recipe leaves it open: a loss that compares photos gets pairs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_loss_chooses_the_sampler(name: str) -> None:
     [["loss.name=contrastive", "loss.miner=adjacent"],
      ["loss.name=softmax + 0.1*contrastive", "loss.contrastive={miner: adjacent}"]],
 )  # fmt: skip
-def test_neighbours_as_pairs_are_laid_side_by_side(settings: list[str]) -> None:
+def test_the_adjacent_miner_gets_pairs(settings: list[str]) -> None:
     assert with_sampler(recipe_with(Recipe(), settings)).batch.sampler == "pairs"
 
 
@@ -51,7 +51,7 @@ def test_neighbours_as_pairs_are_laid_side_by_side(settings: list[str]) -> None:
         (["batch.size=32", "batch.identities=5"], 5, 4),
     ],
 )
-def test_a_batch_size_counts_for_people_with_several_photos(
+def test_a_balanced_batch_has_about_batch_size_photos(
     settings: list[str], people: int, photos: int
 ) -> None:
     recipe = recipe_with(Recipe(), ["loss.name=triplet", *settings])
@@ -62,7 +62,7 @@ def test_a_batch_size_counts_for_people_with_several_photos(
     assert (np.unique(labels, return_counts=True)[1] == photos).all()
 
 
-def test_keys_of_another_sampler_are_refused_by_what_the_loss_chose() -> None:
+def test_keys_of_a_sampler_that_the_loss_does_not_use_are_refused() -> None:
     with pytest.raises(InputError, match="batch.identities=32.*batch.sampler=plain"):
         refuse_idle_keys(recipe_with(Recipe(), ["batch.identities=32"]))
     refuse_idle_keys(recipe_with(Recipe(), ["batch.identities=32", "loss.name=supcon"]))
@@ -70,7 +70,7 @@ def test_keys_of_another_sampler_are_refused_by_what_the_loss_chose() -> None:
         with_sampler(recipe_with(Recipe(), ["loss.name=triplett"]))
 
 
-def test_a_run_says_what_was_chosen_and_goes_on_with_it(tmp_path: Path) -> None:
+def test_a_run_logs_the_sampler_and_resumes_with_it(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=4)
     recipe = quick_recipe(
         "batch.sampler=auto", "loss.name=triplet", "schedule.epochs=1", "batch.images=3"
@@ -82,7 +82,7 @@ def test_a_run_says_what_was_chosen_and_goes_on_with_it(tmp_path: Path) -> None:
     assert likewise.train(photos, tmp_path / "run", recipe, resume=True, epochs=2).finished
 
 
-def test_batches_without_pairs_are_counted_and_told(
+def test_batches_without_pairs_are_counted_and_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=30, each=2)
@@ -100,7 +100,7 @@ def test_batches_without_pairs_are_counted_and_told(
     assert "batch.sampler=balanced" in told[0]
 
 
-def test_a_pair_may_be_one_with_the_memory() -> None:
+def test_a_pair_with_the_memory_counts() -> None:
     loss = likewise.losses.CrossBatchMemory(likewise.losses.SupCon(), embedding_dim=4)
     told = []
     for labels in ([0, 1, 2], [3, 4, 5], [6, 7, 1], [8, 9, 9]):
@@ -110,7 +110,7 @@ def test_a_pair_may_be_one_with_the_memory() -> None:
 
 
 @pytest.mark.parametrize(("loss", "told"), [("triplet", True), ("cosface", False)])
-def test_a_loss_that_compares_photos_is_told_of_people_with_one(
+def test_a_loss_that_compares_photos_warns_of_people_with_one(
     loss: str, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=5, each=1)

@@ -1,4 +1,4 @@
-"""The recipe: every key explained, typos named, and what is saved can be read again."""
+"""The recipe: every key is explained, typing mistakes are named, and files load again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_key_has_a_default_and_an_explanation(key: str, field: Any) -> Non
     assert field.description, key
 
 
-def test_a_recipe_survives_yaml(tmp_path: Path) -> None:
+def test_yaml_loads_to_an_equal_recipe(tmp_path: Path) -> None:
     recipe = recipe_with(Recipe(), ["loss.name=arcface", "loss.margin=0.4", "schedule.epochs=7"])
     (tmp_path / "r.yaml").write_text(recipe.to_yaml())
     assert load_recipe(tmp_path / "r.yaml") == recipe
@@ -48,7 +48,7 @@ def test_setting_keys() -> None:
     assert recipe.loss.parameters() == {"scale": 10.0}
 
 
-def test_another_loss_forgets_the_parameters_of_the_first() -> None:
+def test_another_loss_drops_the_parameters_of_the_first() -> None:
     assert recipe_with(Recipe(), ["loss.name=softmax"]).loss.parameters() == {}
     kept = recipe_with(Recipe(), ["loss.name=arcface", "loss.margin=0.2"])
     assert kept.loss.parameters() == {"margin": 0.2}
@@ -102,5 +102,5 @@ def test_wrong_files(tmp_path: Path) -> None:
 
 
 def test_the_seed_of_a_process_may_be_large() -> None:
-    """Ranks multiply a seed, and numpy takes 32 bits of it."""
+    """The seed is multiplied for each rank, and NumPy takes only 32 bits."""
     seed_everything((2**32 - 1) * 65_537 + 511)

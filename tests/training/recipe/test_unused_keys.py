@@ -1,4 +1,4 @@
-"""Keys that would have no effect are refused, and only where somebody counts on them."""
+"""Keys without effect are refused if the user relies on them."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def test_temperature_belongs_to_similarity() -> None:
         ["optimizer.name=adamw", "optimizer.momentum=0.8"],
     ],
 )
-def test_what_has_an_effect_or_is_chosen_is_not(settings: list[str]) -> None:
+def test_keys_with_an_effect_are_accepted(settings: list[str]) -> None:
     refuse_idle_keys(recipe_with(Recipe(), settings))
 
 
-def test_a_file_and_what_is_set_count_together(tmp_path: Path) -> None:
+def test_file_and_settings_are_checked_together(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("batch: {identities: 32}\n")
     with pytest.raises(InputError, match=r"batch\.identities=32"):
@@ -78,10 +78,10 @@ def test_a_file_and_what_is_set_count_together(tmp_path: Path) -> None:
     refuse_idle_keys(load_recipe(path))
 
 
-def test_a_run_that_was_begun_with_such_a_key_goes_on(photos: Path, tmp_path: Path) -> None:
+def test_a_run_with_such_a_key_resumes(photos: Path, tmp_path: Path) -> None:
     likewise.train(photos, tmp_path / "run", quick_recipe("schedule.epochs=1"))
     path = tmp_path / "run" / "recipe.yaml"
     text = path.read_text()
-    assert "weight: 1.0  # multiplies" in text
-    path.write_text(text.replace("weight: 1.0  # multiplies", "weight: 2.0  # multiplies"))
+    assert "weight: 1.0  # weight of" in text
+    path.write_text(text.replace("weight: 1.0  # weight of", "weight: 2.0  # weight of"))
     assert likewise.train(photos, tmp_path / "run", resume=True).finished

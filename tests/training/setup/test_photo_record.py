@@ -1,4 +1,4 @@
-"""Which photos a run is trained on: the same for all processes, and for every start."""
+"""The photos that a run is trained on are the same on all ranks and when it is resumed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stopped(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Begins a run that is stopped after its second step."""
+    """Starts a run and stops it after its second step."""
 
     def begin(*settings: str) -> Path:
         steps = Trainer.step
@@ -60,7 +60,7 @@ def damage(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:200])
 
 
-def test_a_record_comes_back_from_its_file(photos: Path, tmp_path: Path) -> None:
+def test_a_record_is_read_as_written(photos: Path, tmp_path: Path) -> None:
     damage(photos / "person01" / "2.png")
     manifest, preprocess = read_manifest(photos), Preprocess(32, 32)
     for keep in (2**30, 0):
@@ -75,21 +75,21 @@ def test_a_record_comes_back_from_its_file(photos: Path, tmp_path: Path) -> None
         assert again.tried == (keep > 0)
         assert again.bad.tolist() == ([6] if keep else [])
         assert again.seen.tolist() == [row for row in range(24) if row != 6]
-        np.testing.assert_array_equal(again.looks, record.looks)
+        np.testing.assert_array_equal(again.thumbnails, record.thumbnails)
         assert len(none.names) == len(none.seen) == 0
 
 
-def test_a_look_is_the_mean_of_sixteen_parts(photos: Path) -> None:
+def test_a_thumbnail_has_the_means_of_sixteen_parts(photos: Path) -> None:
     manifest, preprocess = read_manifest(photos), Preprocess(32, 24)
     found = keep_readable(manifest, preprocess, on_bad_image="skip", keep_bytes=2**30)
-    looks = PhotoRecord.of(manifest, found, preprocess).looks
+    looks = PhotoRecord.of(manifest, found, preprocess).thumbnails
     for row, look in enumerate(looks):
         grey = np.asarray(preprocess.image(manifest.photo(row))).astype(float).mean(2)
         parts = grey.reshape(4, 8, 4, 6).mean((1, 3)).ravel()
         assert np.abs(look - parts).max() <= 0.51
 
 
-def test_a_pixel_moved_by_a_level_is_no_change(photos: Path) -> None:
+def test_a_pixel_that_differs_by_a_level_is_no_change(photos: Path) -> None:
     """Versions of a decoder differ by that much; another photo differs by far more."""
     manifest, preprocess = read_manifest(photos), Preprocess(32, 32)
     found = keep_readable(manifest, preprocess, on_bad_image="skip", keep_bytes=2**30)
@@ -102,7 +102,7 @@ def test_a_pixel_moved_by_a_level_is_no_change(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [(), STREAMED])
-def test_swapped_photos_are_named(
+def test_replaced_photos_are_named(
     settings: tuple[str, ...], photos: Path, stopped: Callable[..., Path]
 ) -> None:
     run = stopped(*settings)
@@ -116,7 +116,7 @@ def test_swapped_photos_are_named(
         likewise.train(photos, run, resume=True)
 
 
-def test_photos_that_cannot_be_read_any_more_are_named(
+def test_photos_that_became_unreadable_are_named(
     photos: Path, stopped: Callable[..., Path]
 ) -> None:
     run = stopped("data.val_identities=2")
@@ -129,7 +129,7 @@ def test_photos_that_cannot_be_read_any_more_are_named(
 def test_photos_that_can_be_read_again_stay_left_out(
     photos: Path, tmp_path: Path, stopped: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A whole person comes back: the classes of the run stay what they were."""
+    """All photos of a person can be read again: the classes of the run do not change."""
     kept = tmp_path / "kept"
     shutil.move(photos / "person02", kept)
     (photos / "person02").mkdir()
@@ -145,7 +145,7 @@ def test_photos_that_can_be_read_again_stay_left_out(
     same_end(tmp_path / "whole", run)
 
 
-def test_other_rows_are_named(photos: Path, tmp_path: Path, stopped: Callable[..., Path]) -> None:
+def test_changed_rows_are_named(photos: Path, tmp_path: Path, stopped: Callable[..., Path]) -> None:
     run = stopped()
 
     def refused(data: Path) -> str:
@@ -176,7 +176,7 @@ def test_other_rows_are_named(photos: Path, tmp_path: Path, stopped: Callable[..
     assert "people gone: 1 (person01); people new: 1 (zoe)." in message
 
 
-def test_a_lost_list_is_said_and_no_hindrance(
+def test_a_missing_list_is_a_warning(
     photos: Path, tmp_path: Path, stopped: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     run = stopped("schedule.epochs=4")
@@ -192,14 +192,14 @@ def test_a_lost_list_is_said_and_no_hindrance(
 
 
 def local_copies(folder: Path, rank: int, world: int) -> list[Any]:
-    """Two processes with a copy of the photos each, of which one has broken photos."""
+    """Two processes, each with its copy of the photos, one of which has broken photos."""
     result = likewise.train(folder / f"copy{rank}", folder / "both", quick_recipe())
     bad = sorted(Path(str(bad)).name for bad in result.bad_images)
     return [result.identities, result.images, bad]
 
 
-def test_processes_train_on_the_photos_that_all_can_read(photos: Path, tmp_path: Path) -> None:
-    """A person whom one of them cannot read at all is nobody's, and no label is shifted."""
+def test_processes_train_on_photos_that_all_can_read(photos: Path, tmp_path: Path) -> None:
+    """A person of whom one process can read no photo is left out, and no label is shifted."""
     broken = [photos / "person01" / f"{n}.png" for n in range(4)] + [photos / "person04" / "0.png"]
     for rank in (0, 1):
         shutil.copytree(photos, tmp_path / f"copy{rank}")
@@ -218,7 +218,7 @@ def test_processes_train_on_the_photos_that_all_can_read(photos: Path, tmp_path:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
-def test_a_photo_that_was_only_enlarged_is_the_same(tmp_path: Path) -> None:
+def test_an_enlarged_photo_is_no_change(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=2, each=2)
     manifest, preprocess = read_manifest(photos), Preprocess(32, 32)
     found = keep_readable(manifest, preprocess, on_bad_image="skip", keep_bytes=0)

@@ -228,12 +228,12 @@ def test_an_epoch_that_ends_amid_bad_steps(
         likewise.train(photos, tmp_path / "one", quick_recipe(*wild, "schedule.epochs=1"))
     with pytest.raises(LikewiseError, match="4 such steps in a row"):
         likewise.train(photos, tmp_path / "many", quick_recipe(*wild, "schedule.epochs=9"))
-    assert "warning: epoch 1: not measured" in capsys.readouterr().err
+    assert "warning: epoch 1: not validated" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("fill", "told"),
-    [(0.0, "8 of 8 held-out photos are answered with zeros"), (torch.inf, "are not finite")],
+    [(0.0, "8 of 8 held-out photos have zero embeddings"), (torch.inf, "is not finite")],
 )
 @pytest.mark.parametrize("good", [0, 1])
 def test_a_network_that_has_diverged_ends_the_run_and_is_not_kept(
@@ -274,7 +274,7 @@ def test_a_network_that_answers_zeros_is_not_kept_with_nobody_held_out_either(
         return module
 
     monkeypatch.setattr(Trainer, "network", network)
-    with pytest.raises(Stopped, match="12 of 12 training photos are answered with zeros"):
+    with pytest.raises(Stopped, match="12 of 12 training photos have zero embeddings"):
         likewise.train(photos, tmp_path / "run", quick_recipe())
     assert not (tmp_path / "run" / "model").exists()
 

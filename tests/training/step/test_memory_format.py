@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from likewise.errors import InputError
-from likewise.training.checkpoints.optimizer_state import (
+from likewise.training.checkpoints.state import (
     named_parameters,
     optimizer_tensors,
     restore_optimizer,

@@ -15,7 +15,7 @@ from likewise.data.manifest import read_manifest
 from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 from likewise.distances.resolution import mean_cosine
-from likewise.training.measuring import Measuring
+from likewise.training.model_selection import ModelSelection
 from likewise.training.step.norm_statistics import (
     NormStatistics,
     recompute_statistics,
@@ -112,12 +112,12 @@ def test_few_people_do_not_choose_the_epoch(
 ) -> None:
     """The second epoch is made to look best: ten people may say so, two may not."""
     photos = make_photos(tmp_path / "photos", people=people + 3, each=2)
-    measure = Measuring._is_to_be_kept
+    measure = ModelSelection._is_best
 
-    def kept(self: Measuring, auc: float) -> bool:
+    def kept(self: ModelSelection, auc: float) -> bool:
         return measure(self, 1.0 if self.trainer.epoch == 2 else 0.6)
 
-    monkeypatch.setattr(Measuring, "_is_to_be_kept", kept)
+    monkeypatch.setattr(ModelSelection, "_is_best", kept)
     recipe = quick_recipe(f"data.val_identities={people}", "schedule.epochs=4")
     result = likewise.train(photos, tmp_path / "run", recipe)
     assert likewise.load(result.model).about["Epoch"] == epoch
@@ -129,7 +129,7 @@ def test_a_network_that_answers_all_photos_alike_is_no_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=5)
-    monkeypatch.setattr("likewise.training.measuring.mean_cosine", lambda _: 1.0)
-    with pytest.raises(likewise.LikewiseError, match="answers all photos alike"):
+    monkeypatch.setattr("likewise.training.model_selection.mean_cosine", lambda _: 1.0)
+    with pytest.raises(likewise.LikewiseError, match="gives all photos the same embedding"):
         likewise.train(photos, tmp_path / "run", quick_recipe())
     assert not (tmp_path / "run" / "model").exists()

@@ -104,7 +104,7 @@ def test_the_teacher_is_outside_of_everything(tmp_path: Path) -> None:
     assert saved.values["teacher"] == fingerprint
     assert likewise.load(folder).fingerprint == fingerprint
     told = (run / "train.log").read_text()
-    assert f"learns from {folder} too, by cosine; the teacher sees the same photos at 40×40" in told
+    assert f"distils {folder} by cosine; the teacher gets the same photos at 40×40" in told
 
 
 def test_a_run_with_a_teacher_continues_exactly(
@@ -147,7 +147,7 @@ def test_an_onnx_file_teaches(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos")
     recipe = quick_recipe(f"distill.teacher={folder}", "distill.kind=relational")
     assert likewise.train(photos, tmp_path / "run", recipe).finished
-    with pytest.raises(InputError, match="is an ONNX file: it can be a teacher"):
+    with pytest.raises(InputError, match="is an ONNX file, which cannot be trained"):
         likewise.train(photos, tmp_path / "no", quick_recipe(f"model.weights={folder}"))
 
 

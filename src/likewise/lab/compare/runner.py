@@ -19,10 +19,10 @@ from likewise.lab.compare.time_budget import epochs_within
 from likewise.machine import pick_device
 from likewise.progress import progress
 from likewise.storage import write_text
-from likewise.training.initial_weights import start_of
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.recipe.unused_keys import refuse_idle_keys
 from likewise.training.setup.build import loss_of, network_of, preprocess_of
+from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.trainer import Trainer
 
 __all__ = ["Runner", "best_trial"]
@@ -110,7 +110,7 @@ class Runner:
 
     def _check_settings(self) -> None:
         """Build the trainer, and each loss once, so that mistakes are reported at the start."""
-        start = start_of(self.recipe)
+        start = read_initial_weights(self.recipe)
         for number, candidate in enumerate(self.candidates):
             choice = candidate.choice(
                 0,

@@ -20,7 +20,6 @@ from likewise.lab.compare.record import CurvePoint, Key, Record
 from likewise.machine import pick_device
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
-from likewise.training.initial_weights import start_of
 from likewise.training.recipe.recipe import LossChoice, Recipe
 from likewise.training.setup.build import (
     batches_of,
@@ -29,6 +28,7 @@ from likewise.training.setup.build import (
     preprocess_of,
     seed_everything,
 )
+from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 
@@ -120,7 +120,7 @@ class SingleRun:
         classes = classes.astype(np.int64)
         # The network is built first, so that its initial weights do not depend on the loss.
         seed_everything(self.seed)
-        start, device = start_of(recipe), pick_device(recipe.training.device)
+        start, device = read_initial_weights(recipe), pick_device(recipe.training.device)
         preprocess = preprocess_of(recipe, start)
         trainer = Trainer(
             recipe,

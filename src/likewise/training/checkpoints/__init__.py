@@ -1,1 +1,1 @@
-"""Checkpoints: what they hold, written and read."""
+"""Checkpoints: their files, and the training state that they hold."""

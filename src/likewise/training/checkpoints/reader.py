@@ -1,9 +1,9 @@
-"""A checkpoint: a folder with a file for each process, one for what all share, and a JSON.
+"""Read a checkpoint: a folder with one file for all processes, one for each rank, and an index.
 
-``checkpoints/step-00001234/`` holds ``shared.safetensors`` (network, loss, optimiser, average),
-``process-0-of-2.safetensors`` for each process (its class rows with their moments, its random
-state), and ``checkpoint.json``, which is written last and names every file with its size and
-checksum: a folder without it is none. Nothing is pickled.
+``checkpoints/step-00001234/`` holds ``shared.safetensors`` (network, loss, optimizer, EMA),
+``process-0-of-2.safetensors`` for each rank (its class rows with their moments, its random state),
+and ``checkpoint.json``, which lists every file with its size and checksum. It is written last: a
+folder without it is no checkpoint. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ FORMAT = 1
 
 
 def process_file(rank: int, processes: int) -> str:
-    """The name of a process's own file."""
+    """The name of the file of a rank."""
     return f"process-{rank}-of-{processes}.safetensors"
 
 
 def write_index(
     folder: Path, processes: int, files: dict[str, Written], values: dict[str, Any]
 ) -> None:
-    """Write ``checkpoint.json``, and with it make the checkpoint one.
+    """Write ``checkpoint.json``, which completes the checkpoint.
 
     Raises:
         LikewiseError: the disk is full or the folder cannot be written.
@@ -57,13 +57,13 @@ def _checksum(content: dict[str, Any]) -> str:
 
 @dataclass
 class Checkpoint:
-    """A checkpoint that is read, by any number of processes.
+    """A checkpoint; any number of processes can read it.
 
     Args:
         folder: of the checkpoint.
-        processes: how many wrote it.
-        files: what each file of it holds.
-        values: the run's own facts.
+        processes: the number of processes that wrote it.
+        files: the size and checksum of each file.
+        values: further facts of the run.
     """
 
     folder: Path
@@ -74,16 +74,16 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
-        """Read its JSON, and see that every file is there in its full size.
+        """Read the index, and check that every file exists with its full size.
 
         Raises:
-            InputError: one is missing or damaged.
+            InputError: a file is missing or damaged.
         """
         path = folder / INDEX
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            told = content.pop("sha256")
-            if told != _checksum(content) or content["format"] != FORMAT:
+            checksum = content.pop("sha256")
+            if checksum != _checksum(content) or content["format"] != FORMAT:
                 raise InputError(f"{path}: damaged, or of another version of Likewise")
             files = {
                 str(Path(name).name): Written(*written)
@@ -103,10 +103,10 @@ class Checkpoint:
         return found
 
     def verify(self, share: int = 0, shares: int = 1) -> None:
-        """Compare checksums of every ``shares``-th file, from number ``share`` on.
+        """Compare the checksums of every ``shares``-th file, from file ``share`` on.
 
         Raises:
-            InputError: a file is not what was written.
+            InputError: a file has changed.
         """
         for name in sorted(self.files)[share::shares]:
             try:
@@ -117,11 +117,11 @@ class Checkpoint:
                 raise InputError(f"{self.folder / name}: its content is not what was written")
 
     def shared(self) -> Parts:
-        """The tensors that all processes share, by the part that they belong to."""
+        """The tensors that all ranks share, by part: network, loss, optimizer, …"""
         return _parts(self._file(SHARED))
 
     def own(self, rank: int) -> Parts:
-        """What a process wrote of its own, beside rows of classes."""
+        """The tensors of one rank, by part, without those that are split by rows."""
         file = self._file(process_file(rank, self.processes))
         return _parts(file, without=file.values["rows"])
 
@@ -130,15 +130,15 @@ class Checkpoint:
         return sorted(self._file(process_file(0, self.processes)).values["rows"])
 
     def row_shape(self, name: str) -> tuple[list[int], torch.dtype]:
-        """Shape and type that such a tensor has in whole."""
+        """The shape and type of the whole tensor, which is split by rows."""
         first = self._file(process_file(0, self.processes))
         return [first.values["rows"][name][1], *first.shape(name)[1:]], first.dtype(name)
 
     def rows_into(self, name: str, start: int, target: Tensor) -> None:
-        """Fill ``target`` [n, …] with the rows from ``start`` on, whoever wrote them.
+        """Fill ``target`` [n, …] with the rows from ``start`` on, whichever ranks wrote them.
 
         Raises:
-            InputError: not all of these rows are there, or they have another shape.
+            InputError: rows are missing, or have another shape.
         """
         stop, filled = start + len(target), 0
         for rank in range(self.processes):

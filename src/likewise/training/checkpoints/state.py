@@ -1,111 +1,131 @@
-"""What a trainer consists of at a moment, split into what all processes share and what each has."""
+"""The state of a training: what a checkpoint holds, saved and restored."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from likewise.data.images import BadImage
 from likewise.errors import InputError
 from likewise.losses.classes.shard import class_rows
-from likewise.training.checkpoints.optimizer_state import (
-    named_parameters,
-    optimizer_tensors,
-    restore_optimizer,
-)
 from likewise.training.checkpoints.reader import Checkpoint, Parts
 from likewise.training.checkpoints.writer import Checkpoints
+from likewise.training.distributed.processes import Processes
+from likewise.training.monitoring.watch import Watch
+from likewise.training.recipe.recipe import Recipe
+from likewise.training.step.ema import WeightAverage
+from likewise.training.step.guards import StepGuard
 from likewise.training.step.memory_format import match_layout
 from likewise.training.step.random_state import random_state, restore_random_state
 from likewise.training.step.row_optimizer import RowAdamW, RowSGD
 from likewise.training.step.teacher import same_teacher, teacher_of
 from likewise.training.stopping import Best
 
-if TYPE_CHECKING:
-    from likewise.training.trainer import Trainer
-
-__all__ = ["State"]
+__all__ = ["TrainingState", "named_parameters", "optimizer_tensors", "restore_optimizer"]
 
 
-class State:
-    """Saves and restores a trainer.
+@dataclass
+class TrainingState:
+    """All that a training continues from: weights, moments, random state and counters.
 
     Args:
-        trainer: whose state it is.
+        recipe: of the run.
+        module: the network.
+        loss: with the class weights of this process.
+        optimizer: of both.
+        scaler: of the loss, under float16.
+        guard: counts the skipped steps.
+        processes: that train together.
+        average: the EMA of the weights, if there is one.
+        watch: the monitor of the epochs, if there is one.
+        step: the number of the next step, from 0.
+        epoch: the epochs completed.
+        batch: the next batch of the epoch.
+        sums: of this epoch: loss · photos, correctly classified photos, photos.
+        best: the best validation so far.
+        bad: the photos that could not be read, by name.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.split = class_rows(trainer.loss)
-        self.names = named_parameters(trainer.module, trainer.loss)
+    recipe: Recipe
+    module: nn.Module
+    loss: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    guard: StepGuard
+    processes: Processes
+    average: WeightAverage | None = None
+    watch: Watch | None = None
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    best: Best = field(default_factory=Best)
+    bad: dict[str, BadImage] = field(default_factory=dict)
 
     def save(self, checkpoints: Checkpoints, values: dict[str, Any]) -> None:
-        """Begin a checkpoint; ``values`` are the run's own facts."""
-        trainer = self.trainer
-        shared: Parts = {"network": trainer.module.state_dict(), "loss": {}, "optimizer": {}}
+        """Begin to write a checkpoint; ``values`` are further facts of the run.
+
+        Raises:
+            LikewiseError: the previous checkpoint could not be written: the disk is full.
+        """
+        split, names = class_rows(self.loss), named_parameters(self.module, self.loss)
+        shared: Parts = {"network": self.module.state_dict(), "loss": {}, "optimizer": {}}
         own: Parts = {"loss": {}, "optimizer": {}, "random": random_state()}
         rows: dict[str, tuple[int, int]] = {}
-        for name, tensor in trainer.loss.state_dict().items():
-            part = own if name in self.split else shared
+        for name, tensor in self.loss.state_dict().items():
+            part = own if name in split else shared
             part["loss"][name] = tensor
-            if name in self.split:
-                rows[f"loss/{name}"] = self.split[name]
-        for name, tensor in optimizer_tensors(trainer.optimizer, self.names).items():
-            span = self._span_of(name, tensor)
+            if name in split:
+                rows[f"loss/{name}"] = split[name]
+        for name, tensor in optimizer_tensors(self.optimizer, names).items():
+            span = _rows_of(name, tensor, names, split)
             (shared if span is None else own)["optimizer"][name] = tensor
             if span is not None:
                 rows[f"optimizer/{name}"] = span
-        if trainer.average is not None:
-            shared["average"] = trainer.average.state()
-        if trainer.watch is not None:
-            shared["watch"] = trainer.watch.state()
-        bad = trainer.processes.gather([[b.name, b.reason] for b in trainer.bad.values()])
+        if self.average is not None:
+            shared["average"] = self.average.state()
+        if self.watch is not None:
+            shared["watch"] = self.watch.state()
+        bad = self.processes.gather([[b.name, b.reason] for b in self.bad.values()])
         facts = {
-            "step": trainer.step_number,
-            "epoch": trainer.epoch,
-            "batch": trainer.batch,
-            "total": trainer.total,
-            "teacher": teacher_of(trainer.loss),
-            "skipped": trainer.guard.skipped,
-            "best": [trainer.best.value, trainer.best.epoch, trainer.best.waited],
-            "scaler": trainer.precision.scaler.state_dict(),
+            "step": self.step,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "total": self.sums,
+            "teacher": teacher_of(self.loss),
+            "skipped": self.guard.skipped,
+            "best": [self.best.value, self.best.epoch, self.best.waited],
+            "scaler": self.scaler.state_dict(),
             "bad": list(dict(entry for share in bad for entry in share).items()),
         }
-        checkpoints.save(
-            trainer.step_number,
-            {**values, **facts},
-            shared,
-            own,
-            rows,
-            large=trainer.recipe.head.storage == "mmap",
-        )
+        large = self.recipe.head.storage == "mmap"
+        checkpoints.save(self.step, {**values, **facts}, shared, own, rows, large=large)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Continue from what ``save`` wrote.
+        """Continue from what ``save`` wrote, with any number of processes.
 
         Raises:
-            InputError: it is of another network, loss or teacher.
+            InputError: the checkpoint is of another network, loss or teacher.
         """
-        trainer, values = self.trainer, checkpoint.values
-        same_teacher(trainer.loss, values.get("teacher"))
-        parts = checkpoint.shared()
+        values, parts = checkpoint.values, checkpoint.shared()
+        same_teacher(self.loss, values.get("teacher"))
         try:
-            trainer.module.load_state_dict(parts["network"])
+            self.module.load_state_dict(parts["network"])
             self._restore_loss(checkpoint, parts.get("loss", {}))
             self._restore_optimizer(checkpoint, parts.get("optimizer", {}))
-            if trainer.average is not None:
-                trainer.average.restore(parts["average"])
-            if trainer.watch is not None:
-                trainer.watch.restore(parts["watch"])
-            trainer.guard.skipped = values["skipped"]
-            trainer.step_number = values["step"]
-            trainer.epoch, trainer.batch = values["epoch"], values["batch"]
-            trainer.total = values["total"]
-            trainer.best = Best(*values["best"])
-            trainer.precision.scaler.load_state_dict(values["scaler"])
-            trainer.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
+            if self.average is not None:
+                self.average.restore(parts["average"])
+            if self.watch is not None:
+                self.watch.restore(parts["watch"])
+            self.guard.skipped = values["skipped"]
+            self.step, self.epoch, self.batch = (values[k] for k in ("step", "epoch", "batch"))
+            self.sums, self.best = values["total"], Best(*values["best"])
+            self.scaler.load_state_dict(values["scaler"])
+            self.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
         except (RuntimeError, KeyError) as error:
             reason = str(error).splitlines()[-1].strip(" \t\"'")
             raise InputError(
@@ -113,24 +133,16 @@ class State:
             ) from None
         self._restore_random(checkpoint)
 
-    def _span_of(self, name: str, tensor: Tensor) -> tuple[int, int] | None:
-        """Which rows of which total a tensor of the optimiser holds; None if it is not split."""
-        parameter, _, _ = name.rpartition("/")
-        span = self.split.get(parameter.removeprefix("loss."))
-        if span is None or not parameter.startswith("loss.") or tensor.ndim == 0:
-            return None
-        return span if len(tensor) == len(self.names[parameter]) else None
-
     @torch.no_grad()
     def _restore_loss(self, checkpoint: Checkpoint, whole: dict[str, Tensor]) -> None:
-        loss = self.trainer.loss
-        problems = loss.load_state_dict(whole, strict=False)
-        there = {key[5:] for key in checkpoint.row_names() if key.startswith("loss/")}
-        odd = (set(problems.missing_keys) - self.split.keys()) | set(problems.unexpected_keys)
-        if odd := odd | (there ^ self.split.keys()):
+        split = class_rows(self.loss)
+        problems = self.loss.load_state_dict(whole, strict=False)
+        saved = {key[5:] for key in checkpoint.row_names() if key.startswith("loss/")}
+        odd = (set(problems.missing_keys) - split.keys()) | set(problems.unexpected_keys)
+        if odd := odd | (saved ^ split.keys()):
             raise KeyError(f"of the loss: {', '.join(sorted(odd))}")
-        state = loss.state_dict()
-        for name, (first, total) in self.split.items():
+        state = self.loss.state_dict()
+        for name, (first, total) in split.items():
             key = f"loss/{name}"
             shape, _ = checkpoint.row_shape(key)
             if shape[0] != total:
@@ -138,31 +150,86 @@ class State:
             checkpoint.rows_into(key, first, state[name])
 
     def _restore_optimizer(self, checkpoint: Checkpoint, whole: dict[str, Tensor]) -> None:
-        optimizer, tensors = self.trainer.optimizer, dict(whole)
+        optimizer, tensors = self.optimizer, dict(whole)
+        split, names = class_rows(self.loss), named_parameters(self.module, self.loss)
         if isinstance(optimizer, RowAdamW | RowSGD):
-            optimizer.allocate()  # to be filled where they lie, on disk or not
+            optimizer.allocate()  # the moments are read into the optimizer's own memory or file
         for key in checkpoint.row_names():
             part, _, name = key.partition("/")
             if part != "optimizer":
                 continue
-            parameter = name.rpartition("/")[0]
-            first, _ = self.split[parameter.removeprefix("loss.")]
+            parameter, _, moment = name.rpartition("/")
+            first, _ = split[parameter.removeprefix("loss.")]
             shape, dtype = checkpoint.row_shape(key)
-            own = self.names[parameter]
-            target = optimizer.state.get(own, {}).get(name.rpartition("/")[2])
+            own = names[parameter]
+            target = optimizer.state.get(own, {}).get(moment)
             if not isinstance(target, Tensor) or len(target) != len(own):
                 target = torch.empty(len(own), *shape[1:], dtype=dtype)
             checkpoint.rows_into(key, first, target)
             tensors[name] = target
-        restore_optimizer(optimizer, self.names, tensors)
+        restore_optimizer(optimizer, names, tensors)
         match_layout(optimizer)
 
     def _restore_random(self, checkpoint: Checkpoint) -> None:
-        processes = self.trainer.processes
-        if checkpoint.processes == processes.count:
-            restore_random_state(checkpoint.own(processes.rank)["random"])
-        else:  # there is no state for this many: a new one, the same at each such resume
-            seed = self.trainer.recipe.training.seed
-            torch.manual_seed(
-                ((seed * 1_000_003 + self.trainer.step_number) * 65_537 + processes.rank) % 2**63
-            )
+        rank = self.processes.rank
+        if checkpoint.processes == self.processes.count:
+            restore_random_state(checkpoint.own(rank)["random"])
+        else:  # another world size has no saved random state: seed one that is the same each time
+            seed = self.recipe.training.seed
+            torch.manual_seed(((seed * 1_000_003 + self.step) * 65_537 + rank) % 2**63)
+
+
+def named_parameters(network: nn.Module, loss: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters of both, as ``network.fc.weight`` and ``loss.weight``."""
+    return {
+        f"{part}.{name}": parameter
+        for part, module in (("network", network), ("loss", loss))
+        for name, parameter in module.named_parameters()
+    }
+
+
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, names: Mapping[str, nn.Parameter]
+) -> dict[str, Tensor]:
+    """The optimizer's state of every parameter, as ``network.fc.weight/exp_avg``."""
+    return {
+        f"{name}/{key}": torch.as_tensor(value).detach()
+        for name, parameter in names.items()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if value is not None
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    names: Mapping[str, nn.Parameter],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """The inverse of ``optimizer_tensors``.
+
+    Raises:
+        KeyError: a tensor belongs to no parameter of the optimizer.
+    """
+    listed = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    numbers = {id(parameter): number for number, parameter in enumerate(listed)}
+    state: dict[int, dict[str, Any]] = {}
+    for key, tensor in tensors.items():
+        name, _, value = key.rpartition("/")
+        state.setdefault(numbers[id(names[name])], {})[value] = tensor
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+
+
+def _rows_of(
+    name: str,
+    tensor: Tensor,
+    names: Mapping[str, nn.Parameter],
+    split: Mapping[str, tuple[int, int]],
+) -> tuple[int, int] | None:
+    """The first row of an optimizer's tensor and the rows of all ranks; None if it is not split."""
+    parameter, _, _ = name.rpartition("/")
+    span = split.get(parameter.removeprefix("loss."))
+    if span is None or not parameter.startswith("loss.") or tensor.ndim == 0:
+        return None
+    return span if len(tensor) == len(names[parameter]) else None

@@ -1,4 +1,4 @@
-"""safetensors files written and read piece by piece: memory stays bounded whatever their size."""
+"""safetensors files, written and read in pieces, so that memory is bounded for any size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from likewise.storage import new_file
 __all__ = ["TensorFile", "Written", "write_tensor_file"]
 
 KEY = "likewise"
-PIECE = 2**25  # bytes that are moved at a time
+PIECE = 2**25  # bytes that are copied at a time
 NAMES = {
     torch.float64: "F64",
     torch.float32: "F32",
@@ -36,11 +36,11 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Written:
-    """What a file holds.
+    """The size and checksum of a file.
 
     Args:
-        bytes: its size.
-        sha256: of its content, in hex.
+        bytes: the size.
+        sha256: of the content, in hex.
     """
 
     bytes: int
@@ -50,12 +50,12 @@ class Written:
 def write_tensor_file(path: Path, tensors: Mapping[str, Tensor], values: Any) -> Written:
     """Write tensors and a JSON value as one safetensors file, atomically, 32 MiB at a time.
 
-    Tensors that are memory-mapped go through without a copy of their own.
+    Memory-mapped tensors are not copied as a whole.
 
     Raises:
         LikewiseError: the disk is full or the folder cannot be written; the old file stays.
     """
-    # The widest types first, as safetensors itself does: every tensor is aligned.
+    # The widest types first, as in the safetensors library, so that every tensor is aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {"__metadata__": {KEY: json.dumps(values)}}
     end = 0
@@ -82,7 +82,7 @@ def _content(header: bytes, tensors: list[Tensor]) -> Iterator[bytes | memoryvie
     yield len(header).to_bytes(8, "little")
     yield header
     for tensor in tensors:
-        flat = tensor.detach().reshape(-1)  # a view, where the tensor is contiguous
+        flat = tensor.detach().reshape(-1)  # a view if the tensor is contiguous
         step = PIECE // max(1, tensor.element_size())
         for start in range(0, len(flat), step):
             piece = flat[start : start + step].cpu()
@@ -90,7 +90,7 @@ def _content(header: bytes, tensors: list[Tensor]) -> Iterator[bytes | memoryvie
 
 
 class TensorFile:
-    """A safetensors file of ours, opened to read some of it.
+    """A file that ``write_tensor_file`` wrote, opened to read parts of it.
 
     Args:
         path: of the file.
@@ -100,7 +100,7 @@ class TensorFile:
         names: of its tensors.
 
     Raises:
-        InputError: it is missing, damaged, or not of Likewise.
+        InputError: the file is missing, damaged, or not of Likewise.
     """
 
     def __init__(self, path: Path) -> None:
@@ -111,7 +111,7 @@ class TensorFile:
             self.names: list[str] = list(self._file.keys())
             self.values: Any = json.loads((self._file.metadata() or {})[KEY])
         except (SafetensorError, OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path}: damaged, or no safetensors of Likewise ({error})") from None
+            raise InputError(f"{path}: damaged, or not a file of Likewise ({error})") from None
 
     def tensor(self, name: str) -> Tensor:
         """A whole tensor."""
@@ -119,12 +119,12 @@ class TensorFile:
         return found
 
     def shape(self, name: str) -> list[int]:
-        """Of a tensor."""
+        """The shape of a tensor."""
         shape: list[int] = self._file.get_slice(name).get_shape()
         return shape
 
     def dtype(self, name: str) -> torch.dtype:
-        """Of a tensor."""
+        """The type of a tensor."""
         code = self._file.get_slice(name).get_dtype()
         return next(dtype for dtype, known in NAMES.items() if known == code)
 

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: written in the background, the last few kept, the newest whole read."""
+"""Write the checkpoints of a run in the background, keep the last ones, find the newest."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ __all__ = ["Checkpoints"]
 
 log = logging.getLogger(__name__)
 DONE = ".done"
-PATIENCE = 5.0  # seconds for the files of others, when the run ends before its time
+PATIENCE = 5.0  # seconds to wait for the files of other ranks if the run fails
 Rows = dict[str, tuple[int, int]]
 
 
 class Checkpoints:
     """The folder ``checkpoints`` of a run.
 
-    Saving copies the tensors and returns; a thread writes them. Each process writes its own file
-    and then a small mark; the first one waits for all marks and writes the JSON that makes the
-    folder a checkpoint. So no thread takes part in a collective, and a crash at any moment leaves
-    the checkpoint before as it was.
+    ``save`` copies the tensors and returns; a thread writes them. Each rank writes its own file and
+    then a small marker file; rank 0 waits for all markers and writes the index, which completes the
+    checkpoint. So no thread takes part in a collective, and a crash at any moment leaves the
+    previous checkpoint intact.
 
     Args:
-        folder: where they lie, each in a folder of its own.
-        processes: who writes them.
-        keep: how many to keep; older ones are removed.
+        folder: of the checkpoints, each in a folder of its own.
+        processes: that write them.
+        keep: the number of checkpoints to keep; older ones are removed.
     """
 
     def __init__(self, folder: Path, processes: Processes, keep: int = 2) -> None:
@@ -57,49 +57,49 @@ class Checkpoints:
         self.keep = keep
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
-        self._give_up_at = math.inf  # waiting for the marks of others
+        self._give_up_at = math.inf  # time at which to stop waiting for markers
 
     def present(self) -> list[Path]:
-        """The folders that a checkpoint was finished in, the oldest first."""
+        """The folders of complete checkpoints, the oldest first."""
         return sorted(path.parent for path in self.folder.glob(f"step-*/{INDEX}"))
 
     def clean(self) -> None:
-        """Remove what a crash left: checkpoints that were not finished, temporary files."""
+        """Remove the remains of a crash: incomplete checkpoints and temporary files."""
         if not self.folder.is_dir():
             return
-        whole = self.present()
+        complete = self.present()
         for path in self.folder.iterdir():
-            if path.is_dir() and path not in whole:
+            if path.is_dir() and path not in complete:
                 shutil.rmtree(path, ignore_errors=True)
         for pattern in (".*.tmp", f"*{DONE}"):
             for leftover in self.folder.rglob(pattern):
                 leftover.unlink(missing_ok=True)
 
     def newest(self) -> Checkpoint | None:
-        """The newest one that is whole; a damaged one is passed over with a word. None: none yet.
+        """The newest intact checkpoint; damaged ones are skipped with a warning. None: none yet.
 
         Raises:
-            InputError: there are some, and none is whole.
+            InputError: all checkpoints are damaged.
         """
         found = self.processes.gather([path.name for path in self.present()])[0]
         problem = ""
         for name in reversed(found):
             folder = self.folder / name
             try:
-                # mypy cannot infer a lambda's default, which binds this turn's folder.
-                return self.processes.together(lambda folder=folder: self._whole(folder))  # type: ignore[misc]  # the default is the type
+                # mypy cannot infer the default of the lambda, which binds this folder.
+                return self.processes.together(lambda folder=folder: self._verified(folder))  # type: ignore[misc]  # the default is the type
             except InputError as error:
                 problem = str(error)
                 if self.processes.first:
-                    log.warning("%s is damaged (%s); trying the one before", folder, problem)
+                    log.warning("%s is damaged (%s); trying the previous one", folder, problem)
         if found:
             raise InputError(
-                f"{self.folder}: no checkpoint there is whole (the last problem: {problem}); "
-                "start anew with another --out"
+                f"{self.folder}: all checkpoints are damaged (the oldest: {problem}); start a new "
+                "run with another --out"
             )
         return None
 
-    def _whole(self, folder: Path) -> Checkpoint:
+    def _verified(self, folder: Path) -> Checkpoint:
         checkpoint = Checkpoint.read(folder)
         checkpoint.verify(self.processes.rank, self.processes.count)
         return checkpoint
@@ -114,18 +114,19 @@ class Checkpoints:
         *,
         large: bool = False,
     ) -> None:
-        """Begin a checkpoint; every process calls this after the same step.
+        """Begin to write a checkpoint; every rank calls this after the same step.
 
         Args:
-            step: names it.
-            values: plain facts; those of the first process count.
-            shared: tensors that all processes have alike; those of the first process count.
-            own: tensors of this process, its class rows among them.
-            rows: of those that are rows of a whole, as ``part/name``: the first row, and all.
-            large: write ``own`` before returning, piece by piece, instead of copying it first.
+            step: the number in its name.
+            values: facts as JSON values; those of rank 0 are written.
+            shared: tensors that are the same on all ranks; those of rank 0 are written.
+            own: tensors of this rank, its class rows among them.
+            rows: for each tensor ``part/name`` that is split by rows: the number of its first row,
+                and the rows of all ranks.
+            large: write ``own`` in pieces before returning, instead of copying it first.
 
         Raises:
-            LikewiseError: an earlier one could not be written: the disk is full.
+            LikewiseError: an earlier checkpoint could not be written: the disk is full.
         """
         self.wait()
         folder = self.folder / self._new_name(step)
@@ -152,7 +153,7 @@ class Checkpoints:
             files[mine] = done
             for rank in range(1, count):
                 name = process_file(rank, count)
-                written = self._when_done(folder / (name + DONE))
+                written = self._await_marker(folder / (name + DONE))
                 if written is None:
                     return
                 files[name] = written
@@ -162,15 +163,15 @@ class Checkpoints:
         self._begin(write)
 
     def wait(self) -> None:
-        """Until what was begun is written; every process calls this at the same place.
+        """Wait until the checkpoint is written; every rank calls this at the same place.
 
         Raises:
-            LikewiseError: one of them could not write: the disk is full.
+            LikewiseError: a rank could not write: the disk is full.
         """
         first = self.processes.first
         if not first:
             self._join()
-        if self.processes.any(self.failed):  # then the first waits for a mark that never comes
+        if self.processes.any(self.failed):  # rank 0 would wait for a marker that never comes
             self._give_up_at = 0.0
         if first:
             self._join()
@@ -178,12 +179,12 @@ class Checkpoints:
             self.processes.together(self._check)
         except LikewiseError:
             if first:
-                self.clean()  # the space that the half of it takes
+                self.clean()  # free the space of the incomplete one
             raise
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong in the background; ``wait`` raises it."""
+        """Whether writing failed in the background; ``wait`` raises the error."""
         return self._failure is not None
 
     def _join(self) -> None:
@@ -198,7 +199,7 @@ class Checkpoints:
             raise failure
 
     def abandon(self) -> None:
-        """Finish what was begun, but do not wait long for the others: one of them may be gone."""
+        """Finish writing, but do not wait long for other ranks: one of them may be lost."""
         self._give_up_at = time.monotonic() + PATIENCE
         self._join()
 
@@ -213,27 +214,27 @@ class Checkpoints:
         self._thread.start()
 
     def _new_name(self, step: int) -> str:
-        """A name not yet taken: what is there is never written over."""
+        """A new name: an existing checkpoint is never overwritten."""
         number = 0
         if self.processes.first:
             while (self.folder / _name(step, number) / INDEX).exists():
                 number += 1
         return _name(step, int(self.processes.from_first([number])[0]))
 
-    def _when_done(self, mark: Path) -> Written | None:
-        """What another process wrote, once it has; None if nobody waits for it any more."""
+    def _await_marker(self, marker: Path) -> Written | None:
+        """Wait for the marker of another rank; None after the time to stop waiting."""
         while True:
-            # The mark is renamed into place whole: once it is there, it can be read.
+            # The marker is renamed into place: once it exists, it is complete.
             with suppress(FileNotFoundError):
-                written = Written(*json.loads(mark.read_text(encoding="utf-8")))
-                mark.unlink()
+                written = Written(*json.loads(marker.read_text(encoding="utf-8")))
+                marker.unlink()
                 return written
             if time.monotonic() > self._give_up_at:
                 return None
             time.sleep(0.01)
 
     def _tidy(self, newest: Path) -> None:
-        """Remove the oldest, once there is a newer one; first their JSON, so that none is half."""
+        """Remove the oldest checkpoints; their index first, so that none is incomplete."""
         for folder in self.present()[: -self.keep]:
             if folder != newest:
                 (folder / INDEX).unlink(missing_ok=True)
@@ -253,7 +254,7 @@ def _named(parts: Parts) -> dict[str, Tensor]:
 
 
 def _copied(parts: Parts) -> dict[str, Tensor]:
-    """Copies on the CPU, which later steps do not change."""
+    """Copies on the CPU, which later steps do not modify."""
     return {
         name: torch.empty_like(tensor, device="cpu", memory_format=torch.contiguous_format).copy_(
             tensor

@@ -1,1 +1,1 @@
-"""The recipe: its sections, its file, and what may be asked of it."""
+"""The recipe: the settings of a training run, their file and their checks."""

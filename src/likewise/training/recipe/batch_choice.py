@@ -1,4 +1,4 @@
-"""How batches are composed where the recipe leaves it open: as the loss needs it."""
+"""The sampler that a loss needs, if the recipe leaves it open."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ __all__ = ["with_sampler"]
 
 
 def with_sampler(recipe: Recipe) -> Recipe:
-    """The recipe with ``batch.sampler`` decided.
+    """The recipe with ``batch.sampler: auto`` resolved.
 
-    A loss that compares photos with each other gets people with several photos each, or pairs
-    side by side if that is what its miner wants; any other gets all photos in turn. Where the
-    recipe says ``batch.size`` and not ``batch.identities``, the people of a balanced batch are as
-    many as give about that size.
+    A loss that compares photos with each other gets ``balanced`` batches, or ``pairs`` if its miner
+    is ``adjacent``; any other loss gets ``plain`` batches. If the recipe sets ``batch.size`` and
+    not ``batch.identities``, a balanced batch has as many identities as give about that size.
 
     Raises:
         InputError: an unknown loss.
@@ -23,7 +22,7 @@ def with_sampler(recipe: Recipe) -> Recipe:
         >>> from likewise.training.recipe.recipe import Recipe, recipe_with
         >>> from likewise.training.recipe.batch_choice import with_sampler
         >>> with_sampler(recipe_with(Recipe(), ["loss.name=supcon", "batch.size=32"])).batch
-        BatchPlan(sampler='balanced', size=32, identities=8, images=4, micro=0)
+        BatchSection(sampler='balanced', size=32, identities=8, images=4, micro=0)
     """
     batch, loss = recipe.batch, recipe.loss
     if batch.sampler != "auto":
@@ -40,6 +39,6 @@ def with_sampler(recipe: Recipe) -> Recipe:
 
 
 def _adjacent(parameters: dict[str, object]) -> bool:
-    """Whether a loss, or one of a sum, is told to take rows 2i and 2i+1 as its pairs."""
+    """Whether the miner of the loss, or of a loss in a sum, takes rows 2i and 2i+1 as pairs."""
     inner = [value for value in parameters.values() if isinstance(value, dict)]
     return any(given.get("miner") == "adjacent" for given in (parameters, *inner))

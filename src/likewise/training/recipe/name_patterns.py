@@ -1,4 +1,4 @@
-"""Weights named by patterns, such as ``layer1.*``: what fits none is most likely a slip."""
+"""Weights selected by patterns of names, such as ``layer1.*``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ __all__ = ["matching"]
 
 
 def matching(key: str, patterns: Sequence[str], names: Iterable[str]) -> list[str]:
-    """The names that fit any of the patterns, in their order; ``*`` goes across dots.
+    """The names that match any of the patterns, in their order; ``*`` matches dots too.
 
     Args:
-        key: the recipe's, for the message.
+        key: of the recipe, for the message.
         patterns: with ``*``, ``?`` and ``[…]``.
         names: of weights.
 
     Raises:
-        InputError: a pattern fits no name; says which are near.
+        InputError: a pattern matches no name, which is most likely a typing mistake; names the
+            closest ones.
 
     Example:
         >>> from likewise.training.recipe.name_patterns import matching
@@ -30,7 +31,7 @@ def matching(key: str, patterns: Sequence[str], names: Iterable[str]) -> list[st
     names = list(names)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise InputError(f"{key}: {pattern!r} fits no weight; {_near(pattern, names)}")
+            raise InputError(f"{key}: {pattern!r} matches no weight; {_near(pattern, names)}")
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
@@ -39,6 +40,8 @@ def _near(pattern: str, names: list[str]) -> str:
     wanted = pattern.rstrip("*").rstrip(".")
     near = get_close_matches(wanted, sorted(parts), n=3, cutoff=0.5)
     if near:
-        return "near it: " + ", ".join(name if name in names else f"{name}.*" for name in near)
+        return "the closest are " + ", ".join(
+            name if name in names else f"{name}.*" for name in near
+        )
     tops = dict.fromkeys(name.split(".")[0] + ".*" for name in names if "." in name)
-    return f"there are {', '.join(tops or names)}"
+    return f"the weights are {', '.join(tops or names)}"

@@ -1,4 +1,4 @@
-"""The recipe: one YAML file that says everything about a training run."""
+"""The recipe: all settings of a training run, in one YAML file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from likewise.data.text_file import read_text
 from likewise.data.transforms import Augment
 from likewise.errors import InputError
 from likewise.losses.registry import parameter_names, require_loss
+from likewise.training.recipe.commented import commented
 from likewise.training.recipe.sections import (
-    BatchPlan,
+    BatchSection,
     Data,
     Distill,
     Guards,
@@ -30,7 +31,7 @@ from likewise.training.recipe.sections import (
 )
 
 __all__ = [
-    "BatchPlan",
+    "BatchSection",
     "Data",
     "Distill",
     "Guards",
@@ -48,7 +49,7 @@ __all__ = [
 
 
 class Recipe(Section):
-    """Everything about a training run but the photos themselves.
+    """All settings of a training run.
 
     Example:
         >>> from likewise.training.recipe.recipe import Recipe, recipe_with
@@ -59,7 +60,7 @@ class Recipe(Section):
     input: Input = Field(default_factory=Input)
     data: Data = Field(default_factory=Data)
     augment: Augment = Field(default_factory=Augment)
-    batch: BatchPlan = Field(default_factory=BatchPlan)
+    batch: BatchSection = Field(default_factory=BatchSection)
     model: Model = Field(default_factory=Model)
     loss: LossChoice = Field(default_factory=lambda: LossChoice(name="cosface", scale="auto"))
     head: HeadChoice = Field(default_factory=HeadChoice)
@@ -70,36 +71,16 @@ class Recipe(Section):
     guards: Guards = Field(default_factory=Guards)
 
     def to_yaml(self) -> str:
-        """The recipe with every key resolved and explained."""
-        return "\n".join(_explained(self, "")) + "\n"
-
-
-def _explained(section: BaseModel, indent: str) -> list[str]:
-    """A section's keys as YAML, each with its explanation as a comment."""
-    lines = []
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            lines += [f"{indent}{name}:", *_explained(value, indent + "  ")]
-        else:
-            lines.append(f"{indent}{name}: {_plain(value)}  # {field.description}")
-    for name, value in (section.model_extra or {}).items():
-        lines.append(f"{indent}{name}: {_plain(value)}")
-    return lines
-
-
-def _plain(value: Any) -> str:
-    plain = list(value) if isinstance(value, tuple) else value
-    text: str = yaml.safe_dump(plain, default_flow_style=True, width=1000, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
+        """The recipe as YAML with a comment on every key; see ``commented``."""
+        return commented(self)
 
 
 def load_recipe(path: str | Path) -> Recipe:
-    """Read a recipe; keys left out have their defaults.
+    """Read a recipe; keys that are left out have their defaults.
 
     Raises:
-        InputError: no such file, no YAML, or an unknown key or a wrong value; names the key and
-            the nearest known one.
+        InputError: the file is missing or not YAML, a key is unknown or a value is wrong; names the
+            key and the closest known one.
     """
     try:
         values = yaml.safe_load(read_text(Path(path)))
@@ -113,13 +94,13 @@ def load_recipe(path: str | Path) -> Recipe:
 
 
 def recipe_with(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """A recipe with some keys set, as ``--set section.key=value`` does; values are YAML.
+    """The recipe with some keys set as by ``--set section.key=value``; values are YAML.
 
     Raises:
         InputError: a setting is malformed, or its key or value is wrong.
     """
     full = recipe.model_dump(mode="json")
-    # What nobody has set stays unset, so that it can be told who chose what.
+    # Keys that were not set stay unset: `refuse_idle_keys` has to know which ones were.
     values = recipe.model_dump(mode="json", exclude_unset=True) | {"loss": full["loss"]}
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -136,7 +117,7 @@ def recipe_with(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             place[last] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise InputError(f"--set {setting}: {text!r} is not a value") from None
-    # The parameters of one loss say nothing to another.
+    # Parameters of the previous loss do not apply to another one.
     if any(setting.startswith("loss.name=") for setting in settings):
         given = {s.partition("=")[0].strip().split(".")[1] for s in settings if s[:5] == "loss."}
         values["loss"] = {k: v for k, v in values["loss"].items() if k in given}
@@ -149,13 +130,13 @@ def _parse(values: Mapping[str, Any], where: str) -> Recipe:
         require_loss(recipe.loss.name, recipe.loss.parameters())
     except ValidationError as error:
         problem = error.errors()[0]
-        raise InputError(f"{where}: {_explain(problem['loc'], problem)}") from None
+        raise InputError(f"{where}: {_describe(problem['loc'], problem)}") from None
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return recipe
 
 
-def _explain(place: tuple[int | str, ...], problem: Any) -> str:
+def _describe(place: tuple[int | str, ...], problem: Any) -> str:
     key = ".".join(str(part) for part in place)
     if problem["type"] == "tuple_type":
         return f"{key}: a list is expected, like [{problem['input']}]; got {problem['input']!r}"
@@ -165,13 +146,13 @@ def _explain(place: tuple[int | str, ...], problem: Any) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg'].lower()}; got {problem['input']!r}"
     known = _keys_at(place[:-1])
-    near = _alike(str(place[-1]), known)
+    near = _suggestions(str(place[-1]), known)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"unknown key {key!r}; {hint}known here: {', '.join(known)}"
 
 
-def _alike(name: str, known: list[str]) -> list[str]:
-    """What may be meant: whole keys that end in this name, or the nearest, of the section first."""
+def _suggestions(name: str, known: list[str]) -> list[str]:
+    """Suggested keys: those that end in this name, or the closest ones, of the section first."""
     ends: dict[str, list[str]] = {}
     for key in _all_keys(Recipe):
         ends.setdefault(key.rpartition(".")[2], []).append(key)
@@ -186,7 +167,7 @@ def _alike(name: str, known: list[str]) -> list[str]:
 
 
 def _all_keys(model: type[BaseModel], before: str = "") -> list[str]:
-    """The keys of all sections that hold values."""
+    """The full keys of all values."""
     found = []
     for name, field in model.model_fields.items():
         inner = field.annotation

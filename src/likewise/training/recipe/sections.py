@@ -1,4 +1,4 @@
-"""The sections of a recipe: each key with its default, its bounds and a word on what it does."""
+"""The sections of a recipe: each key with its default, its bounds and an explanation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from likewise.data.preprocess import Preprocess
 
 __all__ = [
-    "BatchPlan",
+    "BatchSection",
     "Data",
     "Distill",
     "Guards",
@@ -27,21 +27,21 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: it knows its keys and no others, and every number is finite."""
+    """A section of a recipe; unknown keys and numbers that are not finite are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Input(Section):
-    """What the network sees of a photo."""
+    """The input of the network."""
 
     height: int = Field(112, ge=8, le=1024, description="pixels")
     width: int = Field(112, ge=8, le=1024, description="pixels")
     channels: Literal[1, 3] = Field(3, description="3 for colour, 1 for grey")
-    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how a photo is fitted")
+    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how photos are resized")
 
     def preprocess(self) -> Preprocess:
-        """The preprocessing that travels with the model."""
+        """The preprocessing, which is saved with the model."""
         half = (0.5,) * self.channels
         return Preprocess(
             self.height,
@@ -54,33 +54,35 @@ class Input(Section):
 
 
 class Data(Section):
-    """Which photos, and how they are read."""
+    """Reading the photos."""
 
     val_identities: int | str = Field(
-        "10%", description="identities held out: a number or a percentage"
+        "10%", description="identities held out for validation: a number or a percentage"
     )
-    on_bad_image: Literal["skip", "refuse"] = Field("skip", description="what a broken photo does")
-    workers: int | None = Field(None, ge=0, le=64, description="decoding processes; None: fitting")
+    on_bad_image: Literal["skip", "refuse"] = Field(
+        "skip", description="skip: leave broken photos out; refuse: stop at the first"
+    )
+    workers: int | None = Field(None, ge=0, le=64, description="decoding processes; null: by cores")
     keep_mib: int = Field(2048, ge=0, description="keep decoded photos in memory up to this size")
 
 
-class BatchPlan(Section):
-    """What a batch is made of."""
+class BatchSection(Section):
+    """How batches are composed."""
 
     sampler: Literal["auto", "plain", "balanced", "pairs"] = Field(
         "auto",
-        description="plain: photos in random order (each once an epoch at most: a last batch that "
-        "is not full is left out); balanced: P identities × K photos; pairs: side by side, half of "
-        "them of one person (for loss.miner: adjacent); auto: balanced or pairs where the loss "
-        "compares photos with each other, else plain",
+        description="plain: photos in random order (an incomplete last batch is left out); "
+        "balanced: P identities × K photos; pairs: adjacent photos form pairs, half of them of one "
+        "person (for loss.miner: adjacent); auto: balanced or pairs if the loss compares photos "
+        "with each other, else plain",
     )
-    size: int = Field(128, ge=2, description="photos a batch (plain, pairs)")
-    identities: int = Field(16, ge=2, description="P (balanced)")
-    images: int = Field(4, ge=1, description="K (balanced)")
+    size: int = Field(128, ge=2, description="photos per batch (plain, pairs)")
+    identities: int = Field(16, ge=2, description="P: identities per batch (balanced)")
+    images: int = Field(4, ge=1, description="K: photos of each identity (balanced)")
     micro: int = Field(
         0,
         ge=0,
-        description="photos that the network sees at a time, by gradient caching; 0: the batch",
+        description="photos per forward pass, by gradient caching; 0: the whole batch",
     )
 
 
@@ -88,25 +90,25 @@ class Model(Section):
     """The network."""
 
     name: str = Field("mobilefacenet", description="one of `likewise models list`")
-    embedding_dim: int = Field(128, ge=2, le=8192, description="numbers in an embedding")
+    embedding_dim: int = Field(128, ge=2, le=8192, description="dimension of the embeddings")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="before the last layer")
     weights: str | None = Field(
         None,
-        description="begin with these: an embedder's folder, a hub id, a .pth, .pt or .safetensors",
+        description="initial weights: an embedder's folder, a hub id, a .pth, .pt or .safetensors",
     )
     weights_except: tuple[str, ...] = Field(
-        (), description="patterns of weights that are drawn anew all the same, such as fc.*"
+        (), description="patterns of weights to initialise at random instead, such as fc.*"
     )
     freeze: tuple[str, ...] = Field(
-        (), description="patterns of weights that stand still, such as layer1.*"
+        (), description="patterns of weights that are not trained, such as layer1.*"
     )
     unfreeze_epoch: int = Field(
-        0, ge=0, description="the epochs after which they move along; 0: never"
+        0, ge=0, description="train the frozen weights after this many epochs; 0: never"
     )
 
 
 class LossChoice(BaseModel):
-    """The loss: its name, and whatever parameters it takes."""
+    """The loss: its name and its parameters."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str = Field(
@@ -114,27 +116,29 @@ class LossChoice(BaseModel):
     )
 
     def parameters(self) -> dict[str, Any]:
-        """What is given besides the name."""
+        """The parameters that are given."""
         return {key: _number(value) for key, value in (self.model_extra or {}).items()}
 
 
 class HeadChoice(Section):
-    """The class weights of the softmax family, where there are very many classes."""
+    """The class weights of the softmax family, for very many classes."""
 
     sample: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="share of the classes that a step compares with, the batch's own included"
+        1.0, description="share of the classes used in a step, those of the batch included"
     )
     storage: Literal["memory", "mmap"] = Field(
-        "memory", description="of class weights and their moments; mmap: on disk, on the CPU only"
+        "memory",
+        description="where class weights and moments are kept; mmap: on disk, on the CPU only",
     )
     moments: Literal["full", "row"] = Field(
-        "full", description="adamw, of class weights: two for each number, or one for each row"
+        "full",
+        description="adamw moments of class weights: two per weight, or one per row",
     )
-    folder: str | None = Field(None, description="of mmap; None: in the run's folder")
+    folder: str | None = Field(None, description="for storage: mmap; null: the folder of the run")
 
 
 def _number(value: Any) -> Any:
-    """YAML 1.1 takes 1e-3 for text; nobody means that."""
+    """A number for text such as 1e-3, which YAML 1.1 does not read as a number."""
     if isinstance(value, dict):
         return {key: _number(inner) for key, inner in value.items()}
     try:
@@ -144,87 +148,97 @@ def _number(value: Any) -> Any:
 
 
 class Optimizer(Section):
-    """How the weights move."""
+    """The optimizer."""
 
     name: Literal["adamw", "sgd"] = Field("adamw", description="the algorithm")
     lr: float = Field(1e-3, gt=0, description="peak learning rate of the network")
-    loss_lr: float | None = Field(None, gt=0, description="of the loss's own weights; None: lr")
+    loss_lr: float | None = Field(None, gt=0, description="of the loss's own weights; null: lr")
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="a stage's learning rate over that of the next deeper one; 1: all alike"
+        1.0, description="learning rate of a stage relative to that of the next; 1: all the same"
     )
     lr_scale: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        {}, description="learning rates by patterns of the network's weights, such as {fc.*: 10}"
+        {}, description="factors of the learning rate by patterns of weights, such as {fc.*: 10}"
     )
-    momentum: Share = Field(0.9, description="of sgd")
+    momentum: Share = Field(0.9, description="for sgd")
     weight_decay: float = Field(5e-2, ge=0, description="none on biases, norms and PReLU slopes")
-    clip: float = Field(5.0, ge=0, description="largest gradient norm; 0 turns clipping off")
+    clip: float = Field(5.0, ge=0, description="maximum gradient norm; 0: no clipping")
 
 
 class Distill(Section):
-    """A teacher, whose embeddings of the same photos the network learns beside its own loss."""
+    """Knowledge distillation: the network also learns from the embeddings of a teacher."""
 
     teacher: str | None = Field(
-        None, description="an embedder's folder, a hub id or an .onnx with its JSON"
+        None, description="an embedder's folder, a hub id or an .onnx with its JSON; null: none"
     )
-    weight: float = Field(1.0, gt=0, description="multiplies what is added to the loss")
+    weight: float = Field(1.0, gt=0, description="weight of the distillation loss")
     kind: Literal["cosine", "l2", "relational", "similarity"] = Field(
-        "cosine", description="what is compared: each embedding, or how those of a batch lie"
+        "cosine",
+        description="what is compared: each embedding (cosine, l2), or the distances and angles "
+        "(relational) or similarities (similarity) within a batch",
     )
-    temperature: float = Field(0.1, gt=0, description="of similarity")
+    temperature: float = Field(0.1, gt=0, description="for kind: similarity")
 
 
 class Schedule(Section):
-    """How long, and how the learning rate and the margin move."""
+    """The number of epochs, and the schedules of learning rate and margin."""
 
     epochs: int = Field(20, ge=1, description="passes over the photos, in whole batches")
-    name: Literal["cosine", "step", "constant"] = Field("cosine", description="after the warm-up")
-    warmup_epochs: float = Field(1.0, ge=0, description="learning rate from 0 to its peak")
-    final: Share = Field(0.01, description="cosine: the last learning rate, as a share of lr")
-    milestones: tuple[Share, ...] = Field(
-        (0.5, 0.75, 0.9), description="step: where it falls, as shares of the run"
+    name: Literal["cosine", "step", "constant"] = Field(
+        "cosine", description="of the learning rate after the warm-up"
     )
-    factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="step: how far it falls")
-    margin_warmup_epochs: float = Field(2.0, ge=0, description="margin from 0 to its full size")
+    warmup_epochs: float = Field(1.0, ge=0, description="the learning rate rises from 0 to lr")
+    final: Share = Field(0.01, description="cosine: the final learning rate, as a share of lr")
+    milestones: tuple[Share, ...] = Field(
+        (0.5, 0.75, 0.9), description="step: when the rate is reduced, as shares of the run"
+    )
+    factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="step: factor of a reduction"
+    )
+    margin_warmup_epochs: float = Field(
+        2.0, ge=0, description="the margin rises from 0 to full size"
+    )
 
 
 class Training(Section):
-    """The loop."""
+    """The training loop."""
 
-    seed: int = Field(0, ge=0, lt=2**32, description="draws the split, the weights, the batches")
+    seed: int = Field(0, ge=0, lt=2**32, description="of the split, the weights and the batches")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
-        "auto", description="of the network; the loss is always float32. auto: bf16 on a GPU"
+        "auto",
+        description="of the network (mixed precision); the loss is in float32. auto: bf16 on a GPU",
     )
     channels_last: bool | None = Field(
-        None, description="the layout of images and kernels; None: where it is the faster one"
+        None, description="memory layout of images and kernels; null: if it is faster"
     )
-    compile: bool = Field(False, description="torch.compile the network; the first step is slow")
+    compile: bool = Field(False, description="use torch.compile; the first step is slow")
     checkpoint_activations: bool = Field(
-        False, description="compute activations twice instead of keeping them: memory for time"
+        False, description="activation checkpointing: less memory, more time"
     )
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="average the weights over steps with this decay; 0 turns it off"
+        0.0, description="decay of an exponential moving average of the weights; 0: none"
     )
     patience: int = Field(0, ge=0, description="stop after this many epochs without gain; 0: never")
     checkpoint_minutes: float = Field(5.0, gt=0, description="between checkpoints in an epoch")
     keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
-    sync_norm: bool = Field(
-        True, description="batch normalisation over all processes' photos, as one would have it"
-    )
+    sync_norm: bool = Field(True, description="synchronise batch normalisation over all processes")
     peer_timeout_s: float = Field(
-        300.0, gt=0, le=604_800, description="a process that is silent for so long counts as lost"
+        300.0,
+        gt=0,
+        le=604_800,
+        description="seconds without an answer until a process counts as lost",
     )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
-    wandb: str | None = Field(None, description="a project of Weights & Biases to report to")
+    wandb: str | None = Field(None, description="project of Weights & Biases to report to")
 
 
 class Guards(Section):
-    """What is not let through, and what is warned of."""
+    """Guards against steps that are not finite, and warnings."""
 
     skip: int = Field(
-        3, ge=0, description="steps in a row that may be skipped as not finite, before it stops"
+        3, ge=0, description="stop after skipping more than this many steps in a row as not finite"
     )
     watch: bool = Field(
-        True, description="warn of dead classes, people never sampled, and nothing learned"
+        True, description="warn of dead classes, people never sampled and a lack of progress"
     )
-    epochs: int = Field(5, ge=1, description="epochs without a hit that make a class dead")
+    epochs: int = Field(5, ge=1, description="epochs until a class without hits is dead")

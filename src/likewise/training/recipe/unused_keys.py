@@ -1,9 +1,9 @@
-"""Keys of a recipe that are set and would have no effect: refused, for somebody counts on them.
+"""Keys of a recipe that are set but have no effect are refused, since the user relies on them.
 
-Two kinds. A part that is not there at all (a teacher, a folder of what is not on disk) makes every
-key about it idle. A choice among equals (the sampler, the schedule, the optimiser) leaves the keys
-of the others idle as well; but who names the choice too has a recipe for several, and switches
-between them. So there only a key whose choice was left at its default is refused.
+There are two kinds. Keys of a feature that is off (a teacher, memory-mapped storage) are always
+refused. Keys of an alternative that is not chosen (a sampler, a schedule, an optimizer) are refused
+only if the choice was left at its default: a recipe that names the choice may keep the keys of the
+other alternatives, to switch between them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["refuse_idle_keys"]
 
 @dataclass(frozen=True)
 class _Need:
-    """What keys depend on.
+    """Keys that have an effect only with certain values of another key.
 
     Args:
-        keys: with their sections; a section stands for all its keys.
-        on: the key that decides.
-        holds: whether its value gives the others an effect.
-        remedy: what to set it to.
-        choice: whether it is one among equals; see above.
+        keys: the dependent keys, with their sections; a section stands for all its keys.
+        on: the key that they depend on.
+        holds: whether its value gives them an effect.
+        remedy: a setting of it that does.
+        choice: whether it chooses among alternatives; see above.
     """
 
     keys: tuple[str, ...]
@@ -83,10 +83,10 @@ _NEEDS = (
 
 
 def refuse_idle_keys(recipe: Recipe) -> None:
-    """See that every key that is set to something has an effect.
+    """Check that every key that is set has an effect.
 
     Raises:
-        InputError: one has none; names it, and what would give it one.
+        InputError: a key has none; names it, and the setting that would give it one.
 
     Example:
         >>> from likewise.training.recipe.recipe import Recipe, recipe_with
@@ -106,17 +106,17 @@ set distill.teacher=MODEL, or leave distill.weight out
             for name, given in _set_below(recipe, key):
                 if name != need.on:
                     raise InputError(
-                        f"{name}={_told(given)}: has no effect with {need.on}={_told(value)}; set "
+                        f"{name}={_text(given)}: has no effect with {need.on}={_text(value)}; set "
                         f"{need.remedy}, or leave {name} out"
                     )
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     return str(list(value) if isinstance(value, tuple) else value)
 
 
 def _at(recipe: Recipe, key: str) -> tuple[BaseModel, str]:
-    """The section that a key lies in, and its name there."""
+    """The section of a key, and its name there."""
     section: BaseModel = recipe
     *sections, last = key.split(".")
     for name in sections:
@@ -125,7 +125,7 @@ def _at(recipe: Recipe, key: str) -> tuple[BaseModel, str]:
 
 
 def _set_below(recipe: Recipe, key: str) -> Iterator[tuple[str, Any]]:
-    """The key, or those of the section that it names, that are not at their defaults."""
+    """The key, or the keys of the section that it names, that differ from their defaults."""
     section, name = _at(recipe, key)
     value = getattr(section, name)
     if isinstance(value, BaseModel):

@@ -1,1 +1,1 @@
-"""What happens before the first step: the folder, the photos, the network, the loss."""
+"""Setup of a run before its first step: the folder, the photos, the network, the loss."""

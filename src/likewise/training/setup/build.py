@@ -1,4 +1,4 @@
-"""What a recipe names, made: the network, the loss, the batches, and where randomness begins."""
+"""Build what a recipe names: the network, the loss and the batches."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, Plain
 from likewise.errors import InputError
 from likewise.losses import Placement, PrototypeMemory, Shard, create_loss
 from likewise.models.registry import Backbone, create_backbone
-from likewise.training.initial_weights import Start, start_of
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.initial_weights import InitialWeights, read_initial_weights
 from likewise.training.step.teacher import Distilling, with_teacher
 
 __all__ = [
     "bare_network_of",
     "batches_of",
+    "describe_start",
     "loss_of",
     "network_of",
-    "origins",
     "preprocess_of",
     "seed_everything",
 ]
 
 
-def network_of(recipe: Recipe, start: Start | None = None) -> torch.nn.Module:
-    """The network, its weights drawn anew or taken from ``model.weights``.
+def network_of(recipe: Recipe, start: InitialWeights | None = None) -> torch.nn.Module:
+    """The network, with random weights or those of ``model.weights``.
 
     Args:
-        recipe: names it.
-        start: what ``model.weights`` names, if it is read already.
+        recipe: of the run.
+        start: the weights of ``model.weights``, if they are read already.
 
     Raises:
         InputError: an unknown name, or weights that do not fit.
     """
-    start = start or start_of(recipe)
+    start = start or read_initial_weights(recipe)
     module = bare_network_of(recipe)
     if start is not None:
-        start.give_to(module, recipe)
+        start.load_into(module, recipe)
     return module
 
 
 def bare_network_of(recipe: Recipe) -> torch.nn.Module:
-    """The network with weights drawn anew, whatever ``model.weights`` says.
+    """The network with random weights, whatever ``model.weights`` is.
 
     Raises:
         InputError: an unknown name, or a size that the network cannot take.
@@ -58,31 +58,31 @@ def bare_network_of(recipe: Recipe) -> torch.nn.Module:
     return create_backbone(backbone, height=size.height, width=size.width, channels=size.channels)
 
 
-def preprocess_of(recipe: Recipe, start: Start | None) -> Preprocess:
-    """From photos to the network's input; what it begins with has a say in it.
+def preprocess_of(recipe: Recipe, start: InitialWeights | None) -> Preprocess:
+    """The preprocessing of the recipe, with mean, deviation and colour order of initial weights.
 
     Raises:
-        InputError: the weights are used to another input.
+        InputError: the initial weights need another input.
     """
     wanted = recipe.input.preprocess()
-    return wanted if start is None else start.seen_as(wanted)
+    return wanted if start is None else start.preprocess_for(wanted)
 
 
 def loss_of(
     recipe: Recipe, num_classes: int, *, shard: Shard | None = None, folder: Path | None = None
 ) -> torch.nn.Module:
-    """The loss for so many classes, with the parameters that the recipe gives it.
+    """The loss of the recipe.
 
     Args:
-        recipe: names the loss, its parameters, and what ``head`` says of its class weights.
+        recipe: names the loss, its parameters, and the settings ``head`` of its class weights.
         num_classes: of all processes.
-        shard: the share of the classes that this process owns; all of them if None.
-        folder: of the run, where memory-mapped class weights lie unless the recipe says otherwise.
+        shard: the classes that this process owns; None: all of them.
+        folder: of the run, for memory-mapped class weights unless the recipe names another.
 
     Raises:
         InputError: an unknown name or parameter, a value that the loss refuses, batches that it
-            cannot learn from, or classes to be sampled where the loss has none.
-        LikewiseError: there is no room for memory-mapped class weights.
+            cannot learn from, or class sampling for a loss without classes.
+        LikewiseError: the disk has no space for memory-mapped class weights.
     """
     loss: torch.nn.Module = create_loss(
         recipe.loss.name,
@@ -95,8 +95,8 @@ def loss_of(
     alone = batch.sampler == "plain" or (batch.sampler == "balanced" and batch.images < 2)
     if alone and any(isinstance(part, PrototypeMemory) for part in loss.modules()):
         raise InputError(
-            "loss.name: prototype_memory makes a class's weights of its photos in the batch, and "
-            "needs two or more: set batch.sampler=balanced, batch.images=4"
+            "loss.name: prototype_memory computes the weights of a class from its photos in the "
+            "batch, and needs two or more: set batch.sampler=balanced, batch.images=4"
         )
     return with_teacher(recipe, loss)
 
@@ -128,26 +128,26 @@ def batches_of(recipe: Recipe, labels: NDArray[np.int64]) -> BatchPlan:
 
 
 def seed_everything(seed: int) -> None:
-    """Let every generator of this process begin at ``seed``."""
+    """Seed the random generators of Python, NumPy and torch."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  # timm and others draw from it
+    np.random.seed(seed % 2**32)  # noqa: NPY002  # timm and others use it
     torch.manual_seed(seed)
 
 
-def origins(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
-    """What a run begins with and learns from besides its photos, a line each, for the log."""
+def describe_start(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
+    """For the log, a line each: batches, initial weights, frozen weights and teacher."""
     model, lines = recipe.model, [f"a batch: {_composed(recipe)}"]
     if model.weights is not None:
-        but = f", but for {', '.join(model.weights_except)}" if model.weights_except else ""
-        lines.append(f"begins with the weights of {model.weights}{but}")
+        but = f", except {', '.join(model.weights_except)}" if model.weights_except else ""
+        lines.append(f"starts with the weights of {model.weights}{but}")
     if model.freeze:
         until = f" for {model.unfreeze_epoch} epochs" if model.unfreeze_epoch else ""
-        lines.append(f"held still{until}: {', '.join(model.freeze)}")
+        lines.append(f"frozen{until}: {', '.join(model.freeze)}")
     if isinstance(loss, Distilling):
-        sees = loss.preprocess
+        size = loss.preprocess
         lines.append(
-            f"learns from {recipe.distill.teacher} too, by {recipe.distill.kind}; the teacher sees "
-            f"the same photos at {sees.height}×{sees.width}"
+            f"distils {recipe.distill.teacher} by {recipe.distill.kind}; the teacher gets the same "
+            f"photos at {size.height}×{size.width}"
         )
     return lines
 

@@ -1,10 +1,10 @@
-"""Which photos a run began with, kept beside its recipe: what a resumed run compares its own with.
+"""A record of the photos that a run started with, for comparison when it is resumed.
 
 ``photos.parquet`` has a row for each photo: its path, its identity, whether it is for training or
-for validation, whether it could be read, and what it looked like: the means of 4 × 4 parts of what
-the network sees, in grey. So a photo that was swapped under its old name is found, and another
-version of a decoder, which moves a pixel by a level, changes nothing. Photos that are read only as
-they are needed have no such look, but for a sample of 512.
+for validation, whether it could be read, and a thumbnail: the mean grey levels of 4 × 4 parts of
+the network's input. The thumbnail shows that a photo was replaced under its old name; another
+version of a decoder, which changes a pixel by a level, makes no difference. If photos are read on
+demand, only a sample of 512 has thumbnails.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ __all__ = ["PHOTOS", "PhotoRecord", "keep_records", "listing_changes", "read_rec
 
 PHOTOS = "photos.parquet"
 SIDE = 4
-ENOUGH = 32  # pixels a side that the means are taken of: all of a larger image would cost time
-NEAR = 4  # levels of 255 by which a part's mean may differ
-SAMPLE = 512  # of photos that are not all read: 1 % of them swapped is seen 99 times of 100
-NAMED = 3  # in a message
+ENOUGH = 32  # pixels a side from which the means are computed: all of a larger image would be slow
+NEAR = 4  # of 255 levels by which the mean of a part may differ
+SAMPLE = 512  # photos: finds 1 % of replaced photos with a probability of 99 %
+NAMED = 3  # photos in a message
 CHUNK = 1024  # photos that are reduced at a time
 TEXT = pa.large_string()
 
 
 @dataclass(frozen=True)
 class PhotoRecord:
-    """The photos of one part of a run.
+    """The photos of one part of a run: training or validation.
 
     Args:
-        names: their paths, [N] strings.
-        people: whom they show, [N] strings.
-        tried: whether all of them were read before the first step.
-        bad: the rows of those that could not be read then, int64.
-        seen: the rows whose look is known, int64 [M].
-        looks: uint8 [M, 16].
+        names: the paths, [N] strings.
+        people: the identities, [N] strings.
+        tried: whether all photos were read before the first step.
+        bad: the rows of the photos that could not be read then, int64.
+        seen: the rows with thumbnails, int64 [M].
+        thumbnails: uint8 [M, 16].
     """
 
     names: pa.ChunkedArray
@@ -60,60 +60,60 @@ class PhotoRecord:
     tried: bool
     bad: NDArray[np.int64]
     seen: NDArray[np.int64]
-    looks: NDArray[np.uint8]
+    thumbnails: NDArray[np.uint8]
 
     @classmethod
     def of(cls, manifest: Manifest, found: Readable, preprocess: Preprocess) -> PhotoRecord:
-        """The record of ``manifest``, of which ``found`` is what can be read."""
+        """The record of ``manifest``; ``found`` are the photos that can be read."""
         if found.pixels is not None:
-            seen, looks = found.rows, _looks(found.pixels)
+            seen, looks = found.rows, _thumbnails(found.pixels)
         else:
-            seen, looks = _sampled(manifest, np.arange(len(manifest)), preprocess)
+            seen, looks = _sampled_thumbnails(manifest, np.arange(len(manifest)), preprocess)
         return cls(
             names=_texts(manifest, "path"),
             people=_texts(manifest, "identity"),
             tried=found.pixels is not None,
             bad=np.array(sorted(found.bad), np.int64),
             seen=seen,
-            looks=looks,
+            thumbnails=looks,
         )
 
     def changes(self, manifest: Manifest, found: Readable, preprocess: Preprocess) -> list[str]:
-        """What is not as it was with photos of the same names: unreadable now, or changed.
+        """The photos that cannot be read now or have changed, as a phrase for each kind.
 
         Args:
             manifest: the same rows, now.
-            found: what of them can be read now.
-            preprocess: what the network sees of them.
+            found: the photos that can be read now.
+            preprocess: from photos to the network's input.
         """
         lost = np.setdiff1d(np.array(sorted(found.bad), np.int64), self.bad)
         if found.pixels is not None:
-            rows, looks = found.rows, _looks(found.pixels)
+            rows, looks = found.rows, _thumbnails(found.pixels)
         else:
-            rows, looks = _sampled(manifest, self.seen, preprocess)
+            rows, looks = _sampled_thumbnails(manifest, self.seen, preprocess)
         both, ours, theirs = np.intersect1d(self.seen, rows, return_indices=True)
-        apart = np.abs(self.looks[ours].astype(np.int64) - looks[theirs]).max(axis=1, initial=0)
+        differences = np.abs(self.thumbnails[ours].astype(np.int64) - looks[theirs])
         return [
-            *_told("cannot be read now", self.names, lost),
-            *_told("changed", self.names, both[apart > NEAR]),
+            *_phrase("cannot be read now", self.names, lost),
+            *_phrase("changed", self.names, both[differences.max(axis=1, initial=0) > NEAR]),
         ]
 
-    def back(self, found: Readable) -> list[str]:
-        """The photos that could not be read then, and can be now."""
+    def readable_again(self, found: Readable) -> list[str]:
+        """The photos that could not be read when the run started, and can be now."""
         if found.pixels is None:
             return []
-        return _told("can be read again", self.names, np.intersect1d(self.bad, found.rows))
+        return _phrase("can be read again", self.names, np.intersect1d(self.bad, found.rows))
 
     def table(self, part: str) -> pa.Table:
         """The record as rows of the file."""
         count = len(self.names)
         readable = np.ones(count, bool)
         readable[self.bad] = False
-        untold = readable & (not self.tried)
+        unknown = readable & (not self.tried)
         known = np.zeros(count, bool)
         known[self.seen] = True
         looks = np.zeros((count, SIDE * SIDE), np.uint8)
-        looks[self.seen] = self.looks
+        looks[self.seen] = self.thumbnails
         valid = np.packbits(known, bitorder="little")
         buffers = [pa.py_buffer(valid), pa.py_buffer(looks)]
         return pa.table(
@@ -121,7 +121,7 @@ class PhotoRecord:
                 "path": self.names,
                 "identity": self.people,
                 "part": pa.repeat(part, count),
-                "read": pa.array(readable, mask=untold),
+                "read": pa.array(readable, mask=unknown),
                 "look": pa.Array.from_buffers(pa.binary(SIDE * SIDE), count, buffers),
             }
         )
@@ -138,15 +138,15 @@ class PhotoRecord:
             tried=not read.null_count,
             bad=np.flatnonzero(pc.invert(read.fill_null(True)).to_numpy()),
             seen=seen,
-            looks=np.frombuffer(b"".join(known), np.uint8).reshape(-1, SIDE * SIDE),
+            thumbnails=np.frombuffer(b"".join(known), np.uint8).reshape(-1, SIDE * SIDE),
         )
 
 
 def keep_records(path: Path, new: tuple[PhotoRecord, PhotoRecord] | None) -> str:
-    """Write the photos to train on and those to measure on, if they are ``new``.
+    """Write the records of training and validation photos, if they are ``new``.
 
     Returns:
-        The SHA-256 of the file, by which a checkpoint knows it.
+        The SHA-256 of the file, which checkpoints refer to.
 
     Raises:
         LikewiseError: the disk is full or the folder cannot be written.
@@ -159,7 +159,7 @@ def keep_records(path: Path, new: tuple[PhotoRecord, PhotoRecord] | None) -> str
 
 
 def read_records(path: Path) -> tuple[PhotoRecord, PhotoRecord]:
-    """The photos for training, and those for validation.
+    """The records of the training photos and of the validation photos.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -177,11 +177,11 @@ def read_records(path: Path) -> tuple[PhotoRecord, PhotoRecord]:
 
 
 def listing_changes(before: Sequence[PhotoRecord], now: Sequence[Manifest]) -> list[str]:
-    """What of the names, the people and the parts is not as it was: a phrase for each kind.
+    """The changes in names, identities and parts: a phrase for each kind.
 
     Args:
-        before: the photos for training, and those for validation, when the run began.
-        now: the same of this start.
+        before: the training and the validation photos when the run started.
+        now: the training and the validation photos now.
     """
     names = [_joined(r.names for r in before), _joined(_texts(m, "path") for m in now)]
     people = [_joined(r.people for r in before), _joined(_texts(m, "identity") for m in now)]
@@ -189,14 +189,14 @@ def listing_changes(before: Sequence[PhotoRecord], now: Sequence[Manifest]) -> l
     if names[0].equals(names[1]) and people[0].equals(people[1]) and counts[0] == counts[1]:
         return []
     old, new = names
-    found = _told("gone", old, _absent(old, new)) + _told("new", new, _absent(new, old))
+    found = _phrase("gone", old, _absent(old, new)) + _phrase("new", new, _absent(new, old))
     place = pc.index_in(new, value_set=old)
     both = np.flatnonzero(place.is_valid().to_numpy())
     then = place.drop_null().to_numpy().astype(np.int64)
     other = pc.not_equal(people[1].take(pa.array(both)), people[0].take(pa.array(then)))
-    found += _told("of another person", new, both[other.to_numpy()])
+    found += _phrase("of another person", new, both[other.to_numpy()])
     moved = (both < counts[1]) != (then < counts[0])
-    found += _told("moved between training and validation", new, both[moved])
+    found += _phrase("moved between training and validation", new, both[moved])
     for what, some, others in (("gone", *people), ("new", *reversed(people))):
         absent = pc.unique(some.filter(pc.invert(pc.is_in(some, value_set=others))))
         if len(absent):
@@ -217,7 +217,7 @@ def _absent(names: pa.ChunkedArray, others: pa.ChunkedArray) -> NDArray[np.int64
     return np.flatnonzero(~pc.is_in(names, value_set=others).to_numpy())
 
 
-def _told(what: str, names: pa.ChunkedArray, rows: NDArray[np.int64]) -> list[str]:
+def _phrase(what: str, names: pa.ChunkedArray, rows: NDArray[np.int64]) -> list[str]:
     if not len(rows):
         return []
     first = names.take(pa.array(rows[:NAMED])).to_pylist()
@@ -229,8 +229,8 @@ def _few(names: Sequence[str], count: int | None = None) -> str:
     return ", ".join(names[:NAMED]) + (", …" if more else "")
 
 
-def _looks(pixels: Tensor) -> NDArray[np.uint8]:
-    """The looks uint8 [N, 16] of pixels uint8 [N,C,H,W]."""
+def _thumbnails(pixels: Tensor) -> NDArray[np.uint8]:
+    """The thumbnails uint8 [N, 16] of pixels uint8 [N,C,H,W]."""
     step = max(1, min(pixels.shape[-2:]) // ENOUGH)
     parts = [
         adaptive_avg_pool2d(
@@ -243,10 +243,10 @@ def _looks(pixels: Tensor) -> NDArray[np.uint8]:
     return looks
 
 
-def _sampled(
+def _sampled_thumbnails(
     manifest: Manifest, rows: NDArray[np.int64], preprocess: Preprocess
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Which of some of these rows can be read, and their looks."""
+    """A sample of the rows: those that can be read, and their thumbnails."""
     some = rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.int64))]
     outcomes = read_pixels((manifest.photo(row) for row in some.tolist()), preprocess)
     pixels = {
@@ -256,4 +256,4 @@ def _sampled(
     }
     if not pixels:
         return np.empty(0, np.int64), np.empty((0, SIDE * SIDE), np.uint8)
-    return np.array(list(pixels), np.int64), _looks(torch.stack(list(pixels.values())))
+    return np.array(list(pixels), np.int64), _thumbnails(torch.stack(list(pixels.values())))

@@ -1,4 +1,4 @@
-"""What a run needs before its first step, in an order in which mistakes are found early."""
+"""Prepare a run: build its components, then read its photos, so that mistakes are found early."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from likewise.data.manifest import Manifest
 from likewise.data.photos import Photos, collate
 from likewise.machine import usable_cores
 from likewise.training.distributed.processes import Processes
+from likewise.training.monitoring.profile import StepProfile
+from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe
-from likewise.training.setup.design import Design, design, design_for, split_of
+from likewise.training.setup.components import (
+    Components,
+    build_components,
+    rebuild_components,
+    split_of,
+)
 from likewise.training.setup.readable_photos import PhotosRead, read_photos
-from likewise.training.setup.run_folder import Begun
+from likewise.training.setup.resume import ResumedRun
 from likewise.training.stopping import leave_signals_to_the_parent
 from likewise.training.trainer import Trainer
 
@@ -23,21 +30,21 @@ __all__ = ["Prepared", "end_loading", "loader_of", "prepare"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """The parts of a run.
+    """A run that is ready to train.
 
     Args:
-        made: what the recipe names, for the photos that are trained on.
-        trainer: of it.
-        photos: as far as they can be read.
+        components: for the photos that can be read.
+        trainer: of the network and the loss.
+        photos: the photos that can be read.
     """
 
-    made: Design
+    components: Components
     trainer: Trainer
     photos: PhotosRead
 
     def dataset(self, recipe: Recipe) -> Photos:
-        """The photos to train on, augmented as the recipe says."""
-        made = self.made
+        """The photos to train on, with the augmentation of the recipe."""
+        made = self.components
         augment = recipe.augment.transform(channels=made.preprocess.channels)
         return Photos(made.training, made.preprocess, augment, self.photos.training.pixels)
 
@@ -48,33 +55,43 @@ def prepare(
     folder: Path,
     device: torch.device,
     processes: Processes,
-    begun: Begun | None = None,
+    resumed: ResumedRun | None = None,
+    profile: StepProfile | None = None,
 ) -> Prepared:
-    """Make everything that can be refused, read the photos, and make anew what fits no more.
+    """Build the components, read the photos, and rebuild what does not fit those left.
 
-    A run that goes on is made for the photos that it had when it began.
+    A resumed run is prepared for the photos that it started with.
 
     Raises:
-        InputError: the photos or the recipe cannot be used, or not by so many processes; or the
-            photos of a run that goes on are not what they were.
+        InputError: the photos or the recipe cannot be used, or not by this number of processes; or
+            the photos of a resumed run have changed.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
     """
 
-    def trainer_of(made: Design) -> Trainer:
-        return Trainer(recipe, made.module, made.loss, made.preprocess, device, processes)
+    def trainer_of(made: Components) -> Trainer:
+        watch = None
+        if recipe.guards.watch:
+            schedule = recipe.schedule
+            warmup = max(schedule.warmup_epochs, schedule.margin_warmup_epochs)
+            people, agreement = made.training.identities, processes.agreement
+            watch = Watch(people, recipe.guards.epochs, warmup, agreement, device)
+        network, loss, preprocess = made.module, made.loss, made.preprocess
+        return Trainer(
+            recipe, network, loss, preprocess, device, processes, watch=watch, profile=profile
+        )
 
     together = processes.together
     training, held_out = together(lambda: split_of(manifest, recipe))
-    if begun is not None:
-        together(lambda: begun.require_same_listing(training, held_out))
-    known = training if begun is None else begun.readable(training)
-    made = together(lambda: design(known, held_out, recipe, folder, processes, begun))
+    if resumed is not None:
+        together(lambda: resumed.require_same_listing(training, held_out))
+    known = training if resumed is None else resumed.readable(training)
+    made = together(lambda: build_components(known, held_out, recipe, folder, processes, resumed))
     trainer = trainer_of(made)
-    photos = read_photos(training, held_out, made.preprocess, recipe, processes, begun)
+    photos = read_photos(training, held_out, made.preprocess, recipe, processes, resumed)
     left = photos.training.manifest
     if len(left) == len(known):
         return Prepared(made, trainer, photos)
-    fitted = together(lambda: design_for(made, left, recipe, folder, processes))
+    fitted = together(lambda: rebuild_components(made, left, recipe, folder, processes))
     same = fitted.module is made.module
     return Prepared(fitted, trainer if same else trainer_of(fitted), photos)
 
@@ -82,33 +99,33 @@ def prepare(
 def loader_of(
     parts: Prepared, recipe: Recipe, device: torch.device, processes: Processes
 ) -> torch.utils.data.DataLoader[object]:
-    """What loads this process's share of each batch, with its share of the cores."""
+    """The loader of this process's share of each batch, with its share of the cores."""
     workers = recipe.data.workers
     if workers is None:
         cores = usable_cores() // processes.local_count
         workers = 0 if cores < 2 else min(8, cores)
     return torch.utils.data.DataLoader(
         parts.dataset(recipe),
-        batch_sampler=parts.made.sampler,
+        batch_sampler=parts.components.sampler,
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=leave_signals_to_the_parent,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
-        # Its own generator: the loader must not move the one that dropout draws from.
+        # Its own generator: the loader must not change the random state of dropout.
         generator=torch.Generator(),
     )
 
 
 def end_loading(loader: torch.utils.data.DataLoader[object]) -> None:
-    """End the processes that load photos.
+    """End the worker processes of the loader.
 
-    If that were left to the end of Python, an error's traceback would keep the loader until then;
-    and there they would get the signal that they leave to their parent, who would wait for ever.
+    Python would end them at exit with a signal that they ignore (see
+    ``leave_signals_to_the_parent``), and wait for them forever.
     """
     iterator = loader._iterator
     if isinstance(iterator, torch.utils.data.dataloader._MultiProcessingDataLoaderIter):
         iterator._shutdown_workers()
         for worker in iterator._workers:
-            if worker.is_alive():  # it hangs, such as on a disk that does not answer
+            if worker.is_alive():  # it hangs, for example on a disk that does not answer
                 worker.kill()

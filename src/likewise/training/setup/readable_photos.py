@@ -1,7 +1,7 @@
-"""Which photos of a run can be read: decided once, by all its processes together.
+"""The photos of a run that can be read: all processes agree on them once, before the first step.
 
-What one of them cannot read, none of them trains on, and a run that goes on keeps to what was
-decided when it began.
+A photo that one process cannot read is left out on all, and a resumed run leaves out the photos
+that were left out when it started.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from likewise.errors import LikewiseError
 from likewise.training.distributed.processes import Processes
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.photo_record import PhotoRecord
-from likewise.training.setup.run_folder import Begun
-from likewise.training.validation import Validation
+from likewise.training.setup.resume import ResumedRun
 
 __all__ = ["PhotosRead", "read_photos"]
 
@@ -27,12 +26,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PhotosRead:
-    """The photos of a run, as far as they can be read.
+    """The photos of a run that can be read.
 
     Args:
-        training: to train on, the same on all processes.
-        held_out: to measure on, on the first process, which alone does so.
-        records: what both were before any was left out, for the runs that go on with this one.
+        training: the photos to train on, the same on all processes.
+        held_out: the photos for validation; None on all processes but rank 0.
+        records: of all photos, to compare with when the run is resumed; None if they are stored
+            already.
     """
 
     training: Readable
@@ -45,13 +45,6 @@ class PhotosRead:
         parts = (self.training, self.held_out)
         return [bad for part in parts if part is not None for bad in part.bad.values()]
 
-    def validation(self, seed: int) -> Validation | None:
-        """What measures, on the process that does; None without a photo held out."""
-        held_out = self.held_out
-        if held_out is None or not len(held_out.manifest):
-            return None
-        return Validation(held_out.manifest, held_out.pixels, seed)
-
 
 def read_photos(
     training: Manifest,
@@ -59,37 +52,37 @@ def read_photos(
     preprocess: Preprocess,
     recipe: Recipe,
     processes: Processes,
-    begun: Begun | None = None,
+    resumed: ResumedRun | None = None,
 ) -> PhotosRead:
-    """Read the photos that fit into memory, and leave out what any process cannot read.
+    """Read the photos if they fit into memory, and leave out those that a process cannot read.
 
     Args:
-        training: the photos to train on, every process with the same ones.
-        held_out: those to measure on; the first process alone reads them.
+        training: the photos to train on, the same on all processes.
+        held_out: the photos for validation; only rank 0 reads them.
         preprocess: from photos to the network's input.
         recipe: of the run.
         processes: of the run.
-        begun: of a run that goes on: it leaves out what it left out when it began.
+        resumed: of a resumed run, which leaves out the photos that it left out at its start.
 
     Raises:
-        InputError: the photos of a run that goes on are not what they were; names them.
+        InputError: the photos of a resumed run have changed; names them.
         LikewiseError: none of the photos to train on can be read.
         BadImage: a broken photo, under ``data.on_bad_image: refuse``.
     """
     together = processes.together
     reading = _Reading(preprocess, recipe, processes)
-    records = None if begun is None else begun.records
+    records = None if resumed is None else resumed.records
     before, before_held = records or (None, None)
     found = together(lambda: reading.read(training, "reading", before))
     mine = {row: bad.reason for row, bad in found.bad.items()}
     elsewhere: dict[int, BadImage] = {}
-    for rank, told in enumerate(processes.gather(list(mine.items()))):
-        for row, reason in told:
+    for rank, unreadable in enumerate(processes.gather(list(mine.items()))):
+        for row, reason in unreadable:
             if row not in mine and row not in elsewhere:
                 name = str(training.photo(row))
                 elsewhere[row] = BadImage(name, f"{reason} (on process {rank})")
     found = found.without(elsewhere)
-    if begun is None and found.bad and not len(found.manifest):
+    if resumed is None and found.bad and not len(found.manifest):
         first = found.bad[min(found.bad)]
         raise LikewiseError(
             f"{training.root}: none of the {len(training):,} photos can be read; the first: {first}"
@@ -101,18 +94,18 @@ def read_photos(
     )
 
     if held is not None and held.bad and not len(held.manifest):
-        log.warning("none of the photos held out can be read, so nothing is validated")
+        log.warning("none of the validation photos can be read, so nothing is validated")
 
     def compared() -> tuple[Readable, Readable | None]:
-        if begun is None or before is None or before_held is None:
+        if resumed is None or before is None or before_held is None:
             return found, held
         changes = before.changes(training, found, preprocess)
         if held is not None:
             changes += before_held.changes(held_out, held, preprocess)
-        begun.refuse(changes)
+        resumed.refuse(changes)
         return (
-            _as_begun(training, found, before, tell=processes.first),
-            None if held is None else _as_begun(held_out, held, before_held, tell=True),
+            _as_begun(training, found, before, warn=processes.first),
+            None if held is None else _as_begun(held_out, held, before_held, warn=True),
         )
 
     def recorded() -> tuple[PhotoRecord, PhotoRecord] | None:
@@ -129,7 +122,7 @@ def read_photos(
 
 @dataclass(frozen=True)
 class _Reading:
-    """How the photos of a run are read before its first step."""
+    """Reads the photos of a run before its first step."""
 
     preprocess: Preprocess
     recipe: Recipe
@@ -137,10 +130,10 @@ class _Reading:
 
     def read(self, manifest: Manifest, what: str, before: PhotoRecord | None) -> Readable:
         data = self.recipe.data
-        # Each process of a machine keeps all photos, as any may be in its share of a batch.
+        # Each process of a machine keeps all photos: any may be in its share of a batch.
         keep = data.keep_mib * 2**20 // self.processes.local_count
         if before is not None and not before.tried:
-            keep = 0  # what the run reads as it needs it, it goes on reading so
+            keep = 0  # the run has read its photos on demand, and continues so
         return keep_readable(
             manifest,
             self.preprocess,
@@ -150,10 +143,10 @@ class _Reading:
         )
 
 
-def _as_begun(manifest: Manifest, found: Readable, before: PhotoRecord, *, tell: bool) -> Readable:
-    """Without the photos that were left out when the run began, whether they can be read or not."""
-    for line in before.back(found) if tell else ():
-        log.warning("%s; left out of this run, as when it began", line)
+def _as_begun(manifest: Manifest, found: Readable, before: PhotoRecord, *, warn: bool) -> Readable:
+    """``found`` without the photos that were left out when the run started."""
+    for line in before.readable_again(found) if warn else ():
+        log.warning("%s; left out, as when the run began", line)
     left_out = {
         row: BadImage(str(manifest.photo(row)), "could not be read when the run began")
         for row in before.bad.tolist()

@@ -1,35 +1,73 @@
-"""How a run begins: a new one in an empty folder, or one that goes on; all processes alike."""
+"""The folder of a run: its files, the recipe that the run follows, its lock, and the result."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from filelock import FileLock, Timeout
 
-from likewise.data.manifest import Manifest
-from likewise.data.preprocess import Preprocess
+from likewise.arguments import check_count
+from likewise.data.images import BadImage
 from likewise.errors import InputError
-from likewise.storage import sha256_of
-from likewise.training.checkpoints.reader import INDEX, Checkpoint
 from likewise.training.distributed.processes import Processes
+from likewise.training.monitoring.profile import Profile
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_idle_keys
-from likewise.training.setup.lengthening import with_epochs
-from likewise.training.setup.photo_record import PHOTOS, PhotoRecord, listing_changes, read_records
-from likewise.training.setup.result import MODEL
 
-__all__ = ["CHECKPOINTS", "RECIPE", "Begun", "agree_on_the_run", "begun_of", "recipe_of"]
-
-log = logging.getLogger(__name__)
+__all__ = [
+    "CHECKPOINTS",
+    "MODEL",
+    "RECIPE",
+    "TrainingResult",
+    "recipe_of",
+    "require_same_start",
+    "run_lock",
+    "with_epochs",
+]
 
 CHECKPOINTS = "checkpoints"
+MODEL = "model"
 RECIPE = "recipe.yaml"
+LOCK_TIMEOUT = 10.0  # seconds: the processes of a killed run take a moment to end
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The result of a run.
+
+    Args:
+        folder: of the run; ``folder/model`` is the best embedder.
+        epochs: the epochs completed.
+        finished: False if the run was stopped and can be continued with ``resume``.
+        validation: the validation AUC of the saved model; None without held-out identities.
+        bad_images: the photos that could not be read.
+        identities: the number of people trained on.
+        images: the number of photos trained on.
+        stopped_by: the signal that stopped any of the processes; None if there was none.
+        profile: the time of each phase of a step, if it was measured.
+        validation_people: held-out people with two photos or more; the AUC of few is uncertain.
+    """
+
+    folder: Path
+    epochs: int
+    finished: bool
+    validation: float | None
+    bad_images: list[BadImage]
+    identities: int
+    images: int
+    stopped_by: int | None = None
+    profile: Profile | None = None
+    validation_people: int = 0
+
+    @property
+    def model(self) -> Path:
+        """The folder of the embedder."""
+        return self.folder / MODEL
 
 
 def recipe_of(
@@ -40,47 +78,59 @@ def recipe_of(
     keep: int | None = None,
     epochs: int | None = None,
 ) -> Recipe:
-    """The recipe that a run in ``folder`` has to follow: its own if it goes on.
+    """The recipe that the run in ``folder`` follows; a resumed run follows its own.
 
     Args:
         folder: of the run.
-        recipe: the one asked for, if any.
-        resume: whether the run goes on.
-        keep: how many checkpoints to keep; None: as the recipe says.
-        epochs: how many to train; None: as the recipe says.
+        recipe: the one given, if any.
+        resume: whether the run is resumed.
+        keep: the number of checkpoints to keep; None: as in the recipe.
+        epochs: the number of epochs to train; None: as in the recipe.
 
     Raises:
-        InputError: a new run where there is one already, or none to go on with, or a model alone,
-            or with another recipe than its own; a key of a new run's recipe has no effect; no
-            checkpoint is to be kept, no epoch trained.
+        InputError: a new run in a folder that holds one, nothing to resume, or a resumed run with
+            another recipe; a key of a new recipe has no effect; ``keep`` or ``epochs`` is below 1.
     """
-    found = _found(folder, recipe, resume)
+    found = _resumed_recipe(folder, recipe) if resume else _new_recipe(folder, recipe)
     if epochs is not None:
         found = with_epochs(found, epochs)
     if keep is None:
         return found
-    if keep < 1:
-        raise InputError(f"keep: {keep}; at least one checkpoint is kept")
-    training = found.training.model_copy(update={"keep_checkpoints": keep})
-    return found.model_copy(update={"training": training})
+    update = {"keep_checkpoints": check_count("keep", keep)}
+    return found.model_copy(update={"training": found.training.model_copy(update=update)})
 
 
-def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
-    begun = any((folder / CHECKPOINTS).glob("step-*/*.json"))
-    if not resume:
-        if begun or (folder / MODEL).exists():
-            raise InputError(
-                f"{folder}: already holds a run; continue it with --resume, "
-                "or choose another place with --out"
-            )
-        chosen = recipe or Recipe()
-        refuse_idle_keys(chosen)
-        return with_sampler(chosen)
+def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with another number of epochs.
+
+    Raises:
+        InputError: ``epochs`` is below 1.
+    """
+    update = {"epochs": check_count("epochs", epochs)}
+    return recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update=update)})
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return any((folder / CHECKPOINTS).glob("step-*/*.json"))
+
+
+def _new_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
+    if _has_checkpoint(folder) or (folder / MODEL).exists():
+        raise InputError(
+            f"{folder}: already holds a run; continue it with --resume, "
+            "or choose another place with --out"
+        )
+    chosen = recipe or Recipe()
+    refuse_idle_keys(chosen)
+    return with_sampler(chosen)
+
+
+def _resumed_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
     if not (folder / RECIPE).exists():
         raise InputError(f"{folder}: no run to resume (no {RECIPE} in it)")
-    if (folder / MODEL).exists() and not begun:
+    if (folder / MODEL).exists() and not _has_checkpoint(folder):
         raise InputError(
-            f"{folder}: holds a model but no checkpoint to go on from; begin a new run with its "
+            f"{folder}: holds a model but no checkpoint to continue from; start a new run with its "
             f"weights: --set model.weights={folder / MODEL} and another --out"
         )
     own = load_recipe(folder / RECIPE)
@@ -92,98 +142,42 @@ def _found(folder: Path, recipe: Recipe | None, resume: bool) -> Recipe:
     return own
 
 
-def agree_on_the_run(processes: Processes, recipe: Recipe, fingerprint: str) -> None:
-    """See that all processes were started alike.
+def require_same_start(processes: Processes, recipe: Recipe, fingerprint: str) -> None:
+    """Check that all processes were started with the same recipe and the same photos.
 
     Raises:
         InputError: one has another recipe or other photos.
     """
-    told = processes.gather([hashlib.sha256(recipe.to_yaml().encode()).hexdigest(), fingerprint])
-    for rank, other in enumerate(told):
-        for own, first, what in zip(other, told[0], ("recipe", "photos"), strict=True):
-            if own != first:
+    digest = hashlib.sha256(recipe.to_yaml().encode()).hexdigest()
+    starts = processes.gather([digest, fingerprint])
+    for rank, start in enumerate(starts):
+        for other, first, what in zip(start, starts[0], ("recipe", "photos"), strict=True):
+            if other != first:
                 raise InputError(
                     f"process {rank} was started with other {what} than process 0; start all "
                     "with the same command"
                 )
 
 
-@dataclass(frozen=True)
-class Begun:
-    """What a run that goes on began with.
-
-    Args:
-        folder: of the run.
-        preprocess: from photos to the network's input.
-        records: the photos to train on, and those to measure on; None if that is not known.
-    """
-
-    folder: Path
-    preprocess: Preprocess
-    records: tuple[PhotoRecord, PhotoRecord] | None
-
-    def require_same_listing(self, training: Manifest, held_out: Manifest) -> None:
-        """See that these are the photos that the run began with, by name and person.
-
-        Raises:
-            InputError: they are not; names what is gone, what is new and what is another's.
-        """
-        if self.records is not None:
-            self.refuse(listing_changes(self.records, [training, held_out]))
-
-    def readable(self, training: Manifest) -> Manifest:
-        """Those of the photos to train on that could be read when the run began."""
-        if self.records is None or not len(self.records[0].bad):
-            return training
-        return training.take(np.setdiff1d(np.arange(len(training)), self.records[0].bad))
-
-    def refuse(self, changes: Sequence[str]) -> None:
-        """Raise what changed about the photos, if anything did.
-
-        Raises:
-            InputError: something did.
-        """
-        if changes:
-            raise InputError(
-                f"{self.folder}: the photos are not those that the run began with: "
-                f"{'; '.join(changes)}. Put them back, or begin a new run with the weights of this "
-                f"one: --set model.weights={self.folder / MODEL} and another --out"
-            )
-
-
-def begun_of(folder: Path, *, tell: bool = True) -> Begun | None:
-    """What the run in ``folder`` began with, as its newest checkpoint has it.
-
-    Args:
-        folder: of the run.
-        tell: warn if its list of photos is missing.
-
-    Returns:
-        None without a checkpoint, or if an older version of Likewise wrote it, which did not say.
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder; it is released when the process ends, however it ends.
 
     Raises:
-        InputError: the list of photos is another run's, or damaged.
+        InputError: another process trains in the folder.
     """
-    for path in sorted((folder / CHECKPOINTS).glob(f"step-*/{INDEX}"), reverse=True):
-        try:
-            values = Checkpoint.read(path.parent).values
-        except InputError:
-            continue  # told when it is restored
-        if "preprocess" not in values:
-            return None
-        records = _records(folder, values, tell=tell)
-        return Begun(folder, Preprocess.from_dict(values["preprocess"]), records)
-    return None
-
-
-def _records(
-    folder: Path, values: dict[str, Any], *, tell: bool
-) -> tuple[PhotoRecord, PhotoRecord] | None:
-    path = folder / PHOTOS
-    if not path.exists():
-        if tell:
-            log.warning("%s is missing: whether the photos are those of the run is not known", path)
-        return None
-    if sha256_of(path) != values.get("photos"):
-        raise InputError(f"{path}: damaged, or of another run; put it back, or remove it")
-    return read_records(path)
+    lock = FileLock(folder / ".lock", timeout=LOCK_TIMEOUT, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{folder}: another process trains there; wait for it, stop it, or choose another "
+            "place with --out"
+        ) from None
+    except (OSError, NotImplementedError):  # the file system has no locks
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()

@@ -13,7 +13,7 @@ from likewise.losses import Distillation
 from likewise.losses.wrappers.gather import gather
 from likewise.losses.wrappers.sum import Anchors, Wrapper, apply
 from likewise.models.embedder import Embedder
-from likewise.training.initial_weights import embedder_named
+from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
 
 __all__ = ["Distilling", "same_teacher", "teacher_of", "with_teacher"]
@@ -86,7 +86,7 @@ def with_teacher(recipe: Recipe, loss: nn.Module) -> nn.Module:
     choice = recipe.distill
     if choice.teacher is None:
         return loss
-    teacher = embedder_named("distill.teacher", choice.teacher)
+    teacher = load_named("distill.teacher", choice.teacher)
     distillation = Distillation(
         choice.kind,
         student_dim=recipe.model.embedding_dim,

@@ -1,4 +1,4 @@
-"""A run goes on to more epochs, or to fewer, than it was begun with."""
+"""A run is resumed with more or fewer epochs than it started with."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def recipe_file(path: Path, *settings: str) -> Path:
     return path
 
 
-def test_where_the_past_is_the_same_so_is_the_end(photos: Path, tmp_path: Path) -> None:
-    """With a constant rate, two epochs and one more are three."""
+def test_more_epochs_equal_a_longer_run(photos: Path, tmp_path: Path) -> None:
+    """With a constant learning rate, two epochs and one more equal three."""
     constant = (*SETTINGS, "schedule.name=constant")
     likewise.train(photos, tmp_path / "three", quick_recipe(*constant, "schedule.epochs=3"))
     likewise.train(photos, tmp_path / "more", quick_recipe(*constant, "schedule.epochs=2"))
@@ -41,7 +41,7 @@ def test_where_the_past_is_the_same_so_is_the_end(photos: Path, tmp_path: Path) 
     assert texts[0] == texts[1]
 
 
-def test_the_rates_are_those_of_the_new_length(
+def test_learning_rates_follow_the_new_schedule(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
@@ -52,7 +52,7 @@ def test_the_rates_are_those_of_the_new_length(
         with pytest.raises(SystemExit) as ended:
             main([*given, *more])
         assert ended.value.code == 0
-    line = "goes on to 4 epochs instead of 2: the learning rate is 0.005 from here on, and not 0"
+    line = "continues to 4 epochs instead of 2: the learning rate is now 0.005, not 0"
     assert line in capsys.readouterr().err
     steps = reports(run)[-1]["step"]
     rates = [report["lr"] for report in reports(run)]
@@ -63,7 +63,7 @@ def test_the_rates_are_those_of_the_new_length(
         )
 
 
-def test_a_stopped_one_may_end_earlier_and_keeps_its_length(
+def test_a_stopped_run_can_be_shortened(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, steps = tmp_path / "run", Trainer.step
@@ -81,15 +81,15 @@ def test_a_stopped_one_may_end_earlier_and_keeps_its_length(
     assert likewise.train(photos, run, resume=True).epochs == 2
 
 
-def test_what_is_refused(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_use(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     likewise.train(photos, run, quick_recipe(*SETTINGS, "schedule.epochs=9"), epochs=2)
     text = (run / "recipe.yaml").read_text()
     assert "epochs: 2 " in text
     assert likewise.train(photos, run, resume=True, epochs=2).epochs == 2  # no news
-    with pytest.raises(InputError, match="epochs: 1; the run has 2 behind it"):
+    with pytest.raises(InputError, match="epochs: 1; the run has completed 2"):
         likewise.train(photos, run, resume=True, epochs=1)
-    with pytest.raises(InputError, match="epochs: 0; at least one"):
+    with pytest.raises(InputError, match="epochs: 0; must be a whole number of at least 1"):
         likewise.train(photos, run, resume=True, epochs=0)
     with pytest.raises(SystemExit) as ended:
         main(["train", str(photos), "--out", str(run), "--resume", "--epochs", "3",
@@ -99,7 +99,7 @@ def test_what_is_refused(photos: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert (run / "recipe.yaml").read_text() == text
 
 
-def test_patience_that_is_over_stays_over(tmp_path: Path) -> None:
+def test_a_run_ended_by_patience_is_not_resumed(tmp_path: Path) -> None:
     photos, run = make_photos(tmp_path / "photos", people=13, each=2), tmp_path / "run"
     recipe = quick_recipe("data.val_identities=10", "schedule.epochs=9", "training.patience=1",
                           "optimizer.lr=1e-9", "augment.flip=0")  # fmt: skip

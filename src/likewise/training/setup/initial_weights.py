@@ -1,4 +1,4 @@
-"""Where a network begins: the weights of another, as far as they fit."""
+"""The initial weights of a network, from another one that is trained already."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.models.state_dict import (
     STATE_FILES,
@@ -17,24 +16,24 @@ from likewise.models.state_dict import (
     read_state_dict,
     warn_of_rest,
 )
-from likewise.models.store import load
 from likewise.training.recipe.name_patterns import matching
+from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["Start", "embedder_named", "start_of"]
+__all__ = ["InitialWeights", "read_initial_weights"]
 
-TOLD = 3  # weights that a message names
+NAMED = 3  # weights in a message
 
 
 @dataclass(frozen=True)
-class Start:
-    """The weights that a network begins with.
+class InitialWeights:
+    """The initial weights of a network.
 
     Args:
         source: an embedder's folder, a hub id, or a file of weights.
-        tensors: its weights by their names.
-        backbone: what it is; None where the file does not say.
-        preprocess: what it is used to see; None likewise.
+        tensors: the weights by their names.
+        backbone: of the source; None if it is a file of weights.
+        preprocess: of the source; None if it is a file of weights.
     """
 
     source: str
@@ -42,11 +41,11 @@ class Start:
     backbone: Backbone | None = None
     preprocess: Preprocess | None = None
 
-    def seen_as(self, wanted: Preprocess) -> Preprocess:
-        """``wanted`` with the mean, deviation and colour order that the weights are used to.
+    def preprocess_for(self, wanted: Preprocess) -> Preprocess:
+        """``wanted`` with the mean, deviation and colour order that the weights were trained with.
 
         Raises:
-            InputError: they are used to another number of channels, or to photos fitted otherwise.
+            InputError: they were trained with another number of channels or another fit.
         """
         used = self.preprocess
         if used is None:
@@ -55,17 +54,17 @@ class Start:
             ours, theirs = getattr(wanted, key), getattr(used, key)
             if ours != theirs:
                 raise InputError(
-                    f"model.weights: {self.source} is used to {key} {theirs}, the recipe has "
+                    f"model.weights: {self.source} was trained with {key} {theirs}, the recipe has "
                     f"{ours}; set input.{key}={theirs}"
                 )
         return replace(wanted, mean=used.mean, std=used.std, order=used.order)
 
-    def give_to(self, module: nn.Module, recipe: Recipe) -> None:
-        """Load the weights into the recipe's network, but for ``model.weights_except``.
+    def load_into(self, module: nn.Module, recipe: Recipe) -> None:
+        """Load the weights into the recipe's network, except those of ``model.weights_except``.
 
         Raises:
-            InputError: it is of another kind, a weight does not fit (names the first ones, and
-                what would leave them out), or a pattern fits none.
+            InputError: the weights are of another network, some do not fit (names the first ones
+                and the setting that leaves them out), or a pattern matches none.
         """
         model, kind = recipe.model, self.backbone and self.backbone.name
         if kind not in (None, model.name):
@@ -76,23 +75,23 @@ class Start:
         own = module.state_dict()
         tensors, rest = network_part(self.tensors, own, self.source)
         names = {**own, **tensors}
-        left = set(matching("model.weights_except", model.weights_except, names))
+        excluded = set(matching("model.weights_except", model.weights_except, names))
         misfits = {
             name: misfit
             for name in names
-            if name not in left and (misfit := _misfit(own.get(name), tensors.get(name), name))
+            if name not in excluded and (misfit := _misfit(own.get(name), tensors.get(name), name))
         }
         if misfits:
             raise InputError(self._complaint(misfits, len(own), recipe))
         warn_of_rest(self.source, rest)
-        taken = {name: t for name, t in tensors.items() if name in own and name not in left}
+        taken = {name: t for name, t in tensors.items() if name in own and name not in excluded}
         module.load_state_dict(taken, strict=False)
 
     def _complaint(self, misfits: dict[str, str], count: int, recipe: Recipe) -> str:
-        """Which weights do not fit, and all that could be done about it."""
-        told = ", ".join(f"{name} ({misfit})" for name, misfit in list(misfits.items())[:TOLD])
-        more = f" and {len(misfits) - TOLD} more" if len(misfits) > TOLD else ""
-        text = f"model.weights: {self.source} does not fit {recipe.model.name}: {told}{more}; "
+        """The message: which weights do not fit, and the settings that help."""
+        named = ", ".join(f"{name} ({misfit})" for name, misfit in list(misfits.items())[:NAMED])
+        more = f" and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
+        text = f"model.weights: {self.source} does not fit {recipe.model.name}: {named}{more}; "
         if len(misfits) > count / 2:
             return text + "these are the weights of another network: set model.name"
         remedies = []
@@ -102,26 +101,14 @@ class Start:
         if used and (used.height, used.width) != (size.height, size.width):
             remedies.append(f"set input.height={used.height} input.width={used.width}")
         out = ",".join(dict.fromkeys(f'"{name.rpartition(".")[0]}.*"' for name in misfits))
-        remedies.append(f"draw these anew: model.weights_except=[{out}]")
+        remedies.append(f"initialise these at random: model.weights_except=[{out}]")
         return text + ", or ".join(remedies)
 
 
-def embedder_named(key: str, source: str) -> Embedder:
-    """The embedder that a key of the recipe names.
+def read_initial_weights(recipe: Recipe) -> InitialWeights | None:
+    """Read the weights that ``model.weights`` names; None if the network starts at random.
 
-    Raises:
-        InputError: there is none; says which key it is.
-    """
-    try:
-        return load(source)
-    except InputError as error:
-        raise InputError(f"{key}: {error}") from None
-
-
-def start_of(recipe: Recipe) -> Start | None:
-    """What ``model.weights`` names; None if the network begins with weights drawn at random.
-
-    Nothing of a file is run: it is read as plain weights.
+    A file is read as plain weights; no code in it is run.
 
     Raises:
         InputError: there is no such embedder or file, or it cannot be trained.
@@ -129,25 +116,25 @@ def start_of(recipe: Recipe) -> Start | None:
     source = recipe.model.weights
     if source is None:
         if recipe.model.weights_except:
-            raise InputError("model.weights_except: says nothing without model.weights")
+            raise InputError("model.weights_except: has no effect without model.weights")
         return None
     path = Path(source)
     if path.suffix.lower() in STATE_FILES and not path.is_dir():
-        return Start(source, read_state_dict(path))
-    embedder = embedder_named("model.weights", source)
+        return InitialWeights(source, read_state_dict(path))
+    embedder = load_named("model.weights", source)
     if embedder.backbone is None:
         raise InputError(
-            f"model.weights: {source} is an ONNX file: it can be a teacher (distill.teacher), "
-            "but not be trained"
+            f"model.weights: {source} is an ONNX file, which cannot be trained; it can be a "
+            "teacher: distill.teacher"
         )
     tensors = embedder.module.state_dict()
-    return Start(source, tensors, embedder.backbone, embedder.preprocess)
+    return InitialWeights(source, tensors, embedder.backbone, embedder.preprocess)
 
 
 def _misfit(own: Tensor | None, given: Tensor | None, name: str) -> str:
-    """What is wrong between a weight of the network and one that is given; "" if nothing."""
+    """Why a given weight does not fit that of the network; "" if it does."""
     if name.endswith("num_batches_tracked"):
-        return ""  # older files have none, and nothing reads it
+        return ""  # older files lack it, and it is not used
     if given is None:
         return "missing"
     if own is None:

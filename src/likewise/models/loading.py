@@ -1,8 +1,4 @@
-"""Embedders on disk: ``config.json``, ``model.safetensors`` or ``model.onnx``, ``MODEL_CARD.md``.
-
-The weights are written last but one, with a copy of the configuration in their header: whenever a
-crash comes, that one file is whole and tells how it is used.
-"""
+"""Load an embedder: from a folder, from the hub, or from an ONNX file with its JSON."""
 
 from __future__ import annotations
 
@@ -15,43 +11,18 @@ from torch import nn
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
 from likewise.models.calibration import Calibration
-from likewise.models.card import model_card
 from likewise.models.embedder import Embedder
 from likewise.models.onnx_backbone import OnnxBackbone
-from likewise.models.onnx_file import read_onnx
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
+from likewise.models.saving import CONFIG, IDENTITIES, MODEL_CARD, WEIGHTS
 from likewise.models.state_dict import STATE_FILES
-from likewise.models.weights import read_tensors, write_tensors
-from likewise.storage import new_file, read_json, write_json, write_text
+from likewise.models.weights import read_tensors
+from likewise.storage import read_json
 
-__all__ = ["CONFIG", "load", "save"]
+__all__ = ["load"]
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-IDENTITIES = "identities.json"
-HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", "MODEL_CARD.md"]
-
-
-def save(embedder: Embedder, folder: Path) -> Path:
-    """Write an embedder; see ``Embedder.save``.
-
-    Raises:
-        LikewiseError: the folder cannot be written or the disk is full; what was there stays.
-    """
-    config = embedder.config()
-    if embedder.identities is not None:
-        write_json(folder / IDENTITIES, embedder.identities)
-    if embedder.source_file is not None:
-        # Named by its content, so that the old configuration keeps its own file until replaced.
-        config["onnx"] = f"model-{embedder.fingerprint}.onnx"
-        with new_file(folder / config["onnx"]) as temporary:
-            temporary.write_bytes(read_onnx(embedder.source_file))
-    else:
-        write_tensors(folder / WEIGHTS, embedder.module.state_dict(), config)
-    write_json(folder / CONFIG, config)
-    write_text(folder / "MODEL_CARD.md", model_card(embedder))
-    return folder
+HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", MODEL_CARD]
 
 
 def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = None) -> Embedder:
@@ -61,13 +32,13 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
         source: the folder that ``Embedder.save`` wrote; a hub id like ``name/model``; or
             ``model.onnx`` next to a ``model.json`` (``likewise models import`` makes a folder of
             an ONNX file that has none).
-        device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU where there is one.
-        module: for an embedder around a network of your own: that network, into which the weights
-            are loaded. Likewise builds its own networks, and those of timm, by itself.
+        device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU if there is one.
+        module: the network, if the embedder was saved around a network of your own; its weights
+            are loaded into it. Networks of Likewise and timm are built without it.
 
     Raises:
-        InputError: it is missing, is no embedder, its weights are not those that its
-            configuration names, or a network of your own is wanted, or was given, in vain.
+        InputError: the source is missing or is no embedder, its weights do not belong to its
+            configuration, or ``module`` is missing or not needed.
 
     Example:
         >>> import likewise
@@ -78,13 +49,13 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
     if path.is_dir():
         embedder = _load_folder(path, module)
     elif path.suffix.lower() == ".onnx" and path.exists():
-        _no_module(module, path)
+        _require_no_module(module, path)
         embedder = _load_onnx(path, path.with_suffix(".json"))
     elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         embedder = _load_folder(_from_hub(str(source)), module)
     elif path.exists() and path.suffix.lower() in STATE_FILES:
         raise InputError(
-            f"{source}: is a file of weights, which does not say of which network; make a model's "
+            f"{source}: is a file of weights, which does not name its network; make a model's "
             f"folder of it: likewise models import {source} --out FOLDER --backbone NAME"
         )
     else:
@@ -96,18 +67,18 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
 def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
     config = _config_of(folder)
     if config.get("onnx"):
-        _no_module(own, folder)
+        _require_no_module(own, folder)
         return _load_onnx(folder / Path(str(config["onnx"])).name, folder / CONFIG)
     tensors, embedded = read_tensors(folder / WEIGHTS)
     if embedded.get("fingerprint") != config.get("fingerprint"):
-        config = embedded  # a crash came between the two files: the weights know best
+        config = embedded  # a crash came between writing the two files: believe the weights
     try:
         preprocess = Preprocess.from_dict(config["preprocess"])
         backbone = Backbone(**config["backbone"]) if config["backbone"] else None
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
     if backbone is not None:
-        _no_module(own, folder)
+        _require_no_module(own, folder)
         module = create_backbone(
             backbone,
             height=preprocess.height,
@@ -119,8 +90,8 @@ def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
         module, kind = own, type(own).__name__
     else:
         raise InputError(
-            f"{folder}: its network is one of its author's own, {config.get('network')}; load it "
-            "in Python, with the network: likewise.load(folder, module=…)"
+            f"{folder}: its network is a class of its own, {config.get('network')}; "
+            "load it in Python and give the network: likewise.load(folder, module=…)"
         )
     try:
         module.load_state_dict(tensors)
@@ -133,9 +104,9 @@ def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
     return _verified(embedder, config, folder / WEIGHTS)
 
 
-def _no_module(own: nn.Module | None, source: Path) -> None:
+def _require_no_module(own: nn.Module | None, source: Path) -> None:
     if own is not None:
-        raise InputError(f"module: {source} knows its own network; leave module out")
+        raise InputError(f"module: {source} names its network itself; leave module out")
 
 
 def _load_onnx(path: Path, config_path: Path) -> Embedder:
@@ -143,8 +114,8 @@ def _load_onnx(path: Path, config_path: Path) -> Embedder:
         raise InputError(f"{path}: no such file")
     if not config_path.exists():
         raise InputError(
-            f"{path}: no {config_path.name} beside it says how its input is made; write it with: "
-            f"likewise models import {path} --out FOLDER"
+            f"{path}: {config_path.name}, which describes the preprocessing, is missing beside it; "
+            f"write it with: likewise models import {path} --out FOLDER"
         )
     config = read_json(config_path)
     if not isinstance(config, dict) or not isinstance(config.get("preprocess"), dict):
@@ -171,9 +142,9 @@ def _config_of(folder: Path) -> dict[str, Any]:
 def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:
     point, points = config.get("operating_point"), config.get("operating_points")
     embedder.operating_point = OperatingPoint.from_dict(point) if point else None
-    # A model from before there were several has the one.
-    told = points or ([point] if point else [])
-    embedder.operating_points = tuple(OperatingPoint.from_dict(values) for values in told)
+    # Models of earlier versions have only the one.
+    points = points or ([point] if point else [])
+    embedder.operating_points = tuple(OperatingPoint.from_dict(values) for values in points)
     calibration = config.get("calibration")
     embedder.calibration = Calibration.from_dict(calibration) if calibration else None
     embedder.about = config.get("about") or {}
@@ -184,8 +155,8 @@ def _verified(embedder: Embedder, config: dict[str, Any], path: Path) -> Embedde
     expected = config.get("fingerprint")
     if expected and embedder.fingerprint != expected:
         raise InputError(
-            f"{path}: damaged, or its preprocessing was edited: its fingerprint is "
-            f"{embedder.fingerprint}, {CONFIG} says {expected}"
+            f"{path}: damaged, or its preprocessing was edited: the fingerprint is "
+            f"{embedder.fingerprint}, {CONFIG} has {expected}"
         )
     return embedder
 
@@ -198,6 +169,6 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise LikewiseError(
-            f"{name}: no such folder here, and not to be had from the hub "
+            f"{name}: no such folder, and it cannot be downloaded from the hub "
             f"({str(error).splitlines()[0]})"
         ) from None

@@ -1,4 +1,4 @@
-"""What comes after an epoch: the network is measured on held-out people, and the model is kept."""
+"""Model selection: after an epoch, validate the network and save it if it is the best so far."""
 
 from __future__ import annotations
 
@@ -8,117 +8,124 @@ from typing import Any
 
 from torch import nn
 
-from likewise.data.manifest import Manifest
 from likewise.distances.resolution import all_alike, mean_cosine
 from likewise.errors import InputError, LikewiseError
-from likewise.models.embedder import BadWeights, Embedder
+from likewise.models.embedder import Embedder
+from likewise.models.inference import BadWeights
 from likewise.models.registry import Backbone
-from likewise.models.store import CONFIG
+from likewise.models.saving import CONFIG
 from likewise.storage import read_json
 from likewise.training.distributed.processes import Processes
-from likewise.training.setup.result import MODEL
+from likewise.training.setup.readable_photos import PhotosRead
+from likewise.training.setup.run_folder import MODEL
 from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
-from likewise.training.stopping import Best, StopRequest
+from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 from likewise.training.validation import (
     ENOUGH,
-    GaveUp,
+    Interruption,
     Validated,
     Validation,
-    asking,
     calibrated,
-    require_directions,
+    interruptible,
+    require_nonzero,
 )
 
-__all__ = ["Measuring"]
+__all__ = ["ModelSelection"]
 
 log = logging.getLogger(__name__)
-ALIKE = 0.99  # mean cosine between embeddings of different photos
-AUC = "Validation AUC"  # in the model's configuration, in full
-IF_ALIKE = (
+COLLAPSED = 0.99  # mean cosine between embeddings of different photos
+AUC = "Validation AUC"  # key in the model's configuration, with all digits
+IF_COLLAPSED = (
     "Try a lower optimizer.lr, more steps (smaller batches, or more epochs), easier triplets "
     "(loss.mining), or a loss with class weights first"
 )
 
 
-class Measuring:
-    """Measures after each epoch, and writes the best model; the first process does, all hear of it.
+class ModelSelection:
+    """Validates after each epoch and saves the best model, on rank 0; the other ranks wait.
 
     Args:
-        trainer: whose network it is.
-        training: the photos that it is trained on.
-        validation: the held-out ones, on the first process; None without any.
-        statistics: recomputes those of the network's batch normalisations before it is measured.
-        fingerprint: of all photos.
+        trainer: of the network.
+        photos: for training and validation.
+        statistics: recomputes the statistics of batch normalisation before the validation.
+        fingerprint: of the manifest.
         folder: of the run.
         processes: of the run.
+
+    Attributes:
+        validation: on rank 0; None without held-out photos.
     """
 
     def __init__(
         self,
         trainer: Trainer,
-        training: Manifest,
-        validation: Validation | None,
+        photos: PhotosRead,
         statistics: NormStatistics,
         fingerprint: str,
         folder: Path,
         processes: Processes,
     ) -> None:
         self.trainer, self.recipe = trainer, trainer.recipe
-        self.training, self.validation, self.statistics = training, validation, statistics
+        self.training, self.statistics = photos.training.manifest, statistics
         self.fingerprint, self.folder, self.processes = fingerprint, folder, processes
-        self._told_alike = self._told_too_few = False
+        held_out = photos.held_out
+        self.validation: Validation | None = None
+        if held_out is not None and len(held_out.manifest):
+            seed = self.recipe.training.seed
+            self.validation = Validation(held_out.manifest, held_out.pixels, seed)
+        self._warned_of_collapse = self._warned_of_few = False
 
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:
-        """Measure, and add what came out to the report.
+        """Validate, and add the numbers to the report.
 
         Returns:
-            Whether that was done; if not, some process was asked to stop amid it, and all is as if
-            it had not begun.
+            False if a process was asked to stop meanwhile: then nothing has changed, and the
+            validation has to be repeated.
         """
         best = self.trainer.best
         done = True
         with self.processes.first_alone(lambda: stop.signal is not None) as mine:
             if mine:
                 try:
-                    self._measure(report, stop)
-                except GaveUp:
+                    self._validate(report, stop)
+                except Interruption:
                     done = False
-                    log.info("epoch %d: stopped before it was measured", self.trainer.epoch)
+                    log.info("epoch %d: stopped during the validation", self.trainer.epoch)
                 except BadWeights as error:
                     raise self._diverged(error) from error
-        told = [best.value, best.epoch, best.waited, done]
-        value, epoch, waited, done_there = self.processes.from_first(told)
-        self.trainer.best = Best(value, int(epoch), int(waited))
-        return bool(done_there)
+        own = [best.value, best.epoch, best.waited, done]
+        best.value, epoch, waited, done_on_rank_0 = self.processes.from_first(own)
+        best.epoch, best.waited = int(epoch), int(waited)
+        return bool(done_on_rank_0)
 
-    def _measure(self, report: dict[str, float], stop: StopRequest) -> None:
-        """Measure, and keep the network if it is to be the model."""
+    def _validate(self, report: dict[str, float], stop: StopRequest) -> None:
+        """Validate the network, and save it if it is the best so far."""
         trainer, every = self.trainer, self.recipe.training.validate_every
         last = trainer.epoch == self.recipe.schedule.epochs
         if not last and (self.validation is None or trainer.epoch % every):
             return
 
-        def give_up() -> bool:
+        def interrupt() -> bool:
             return stop.signal is not None or self.processes.others_ask()
 
         module = trainer.network()
-        with asking(module, give_up):
+        with interruptible(module, interrupt):
             self.statistics.recompute(module, trainer.moved_norms())
         embedder = self._embedder(module, None)
         measured: Validated | None = None
         try:
             if self.validation is not None:
-                measured = self.validation.measure(embedder, give_up)
+                measured = self.validation.measure(embedder, interrupt)
                 cosine = measured.mean_cosine
             else:
-                with asking(module, give_up):
+                with interruptible(module, interrupt):
                     vectors = embedder.embed_pixels(self.statistics.sample)
-                require_directions(vectors, "training photos")
+                require_nonzero(vectors, "training photos")
                 cosine = mean_cosine(vectors)
         except LikewiseError as error:
-            self._not_measured(error, last=last)
+            self._without_validation(error, last=last)
             return
         if measured is None:
             if self._usable(cosine, last=last):
@@ -129,69 +136,66 @@ class Measuring:
         report["val/mean_cosine"] = cosine
         if not self._usable(cosine, last=last):
             return
-        kept = self._is_to_be_kept(numbers.auc)
+        kept = self._is_best(numbers.auc)
         log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (kept)" if kept else "")
         if kept:
             self._save(self._embedder(module, measured))
 
-    def _is_to_be_kept(self, auc: float) -> bool:
-        """Whether it is the best so far; with too few people to choose by, the last one stands."""
+    def _is_best(self, auc: float) -> bool:
+        """Whether this epoch is the best so far; with too few held-out people the last one is."""
         trainer, validation = self.trainer, self.validation
         if validation is None or validation.can_choose:
-            return trainer.best.update(auc, trainer.epoch) and not self._is_worse(auc)
-        if not self._told_too_few:
-            self._told_too_few = True
-            told = (
+            return trainer.best.update(auc, trainer.epoch) and not self._is_worse_than_saved(auc)
+        if not self._warned_of_few:
+            self._warned_of_few = True
+            text = (
                 f"{validation.people} people are held out, too few to choose the best epoch by "
-                f"(from {ENOUGH} on): the last one is kept"
+                f"(at least {ENOUGH} are needed): the last one is kept"
             )
             if self.recipe.training.patience:
-                log.warning("%s, and training.patience has no effect", told)
+                log.warning("%s, and training.patience has no effect", text)
             else:
-                log.info("%s", told)
-        trainer.best.take(auc, trainer.epoch)
+                log.info("%s", text)
+        trainer.best.set(auc, trainer.epoch)
         return True
 
     def _usable(self, cosine: float, *, last: bool) -> bool:
-        """Whether the network, as it would be saved, tells photos apart at all; warns if hardly.
+        """Whether the network can tell photos apart at all; warns if it hardly can.
 
         Args:
-            cosine: the mean between its embeddings of different photos.
+            cosine: the mean cosine between embeddings of different photos.
             last: whether this is the last epoch.
 
         Raises:
-            LikewiseError: it does not, and neither did an epoch before it.
+            LikewiseError: it cannot, and no earlier epoch gave a model.
         """
         if not all_alike(cosine):
-            if cosine > ALIKE and self.recipe.guards.watch and not self._told_alike:
-                self._told_alike = True
+            if cosine > COLLAPSED and self.recipe.guards.watch and not self._warned_of_collapse:
+                self._warned_of_collapse = True
                 log.warning(
-                    "epoch %d: the network, as it would be saved, answers all photos nearly alike "
-                    "(mean cosine %.4f). %s", self.trainer.epoch, cosine, IF_ALIKE,
+                    "epoch %d: the network gives all photos nearly the same embedding "
+                    "(mean cosine %.4f). %s", self.trainer.epoch, cosine, IF_COLLAPSED,
                 )  # fmt: skip
             return True
-        told = (
-            "the network, as it would be saved, answers all photos alike: their cosines are "
-            "closer to 1 than float32 can tell apart"
-        )
+        problem = "the network gives all photos the same embedding within float32 precision"
         if last and self.trainer.best.epoch < 0:
-            raise LikewiseError(f"training: {told}, and no epoch gave a model. {IF_ALIKE}")
-        log.warning("epoch %d: %s; not kept. %s", self.trainer.epoch, told, IF_ALIKE)
+            raise LikewiseError(f"training: {problem}, and no epoch gave a model. {IF_COLLAPSED}")
+        log.warning("epoch %d: %s; not saved. %s", self.trainer.epoch, problem, IF_COLLAPSED)
         return False
 
-    def _is_worse(self, auc: float) -> bool:
-        """Whether the model that is there is better: of epochs whose checkpoint was lost."""
+    def _is_worse_than_saved(self, auc: float) -> bool:
+        """Whether the saved model is better: it can be of an epoch whose checkpoint was lost."""
         try:
-            there = read_json(self.folder / MODEL / CONFIG)["about"][AUC]
-        except (InputError, KeyError, TypeError):  # none, or from before it was written down
+            saved = read_json(self.folder / MODEL / CONFIG)["about"][AUC]
+        except (InputError, KeyError, TypeError):  # no model, or of a version without this key
             return False
-        if there <= auc:
+        if saved <= auc:
             return False
-        log.info("the model that is there has AUC %.4f and stays", there)
+        log.info("the saved model has AUC %.4f and is kept", saved)
         return True
 
     def _diverged(self, error: BadWeights) -> Stopped:
-        """The weights went astray though every step was finite."""
+        """The error for weights that have diverged although every step was finite."""
         best = self.trainer.best.epoch
         kept = f"The model of epoch {best} is kept" if best >= 0 else "No epoch gave a model"
         return Stopped(
@@ -199,8 +203,8 @@ class Measuring:
             f"{kept}. {REMEDY}"
         )
 
-    def _not_measured(self, error: LikewiseError, *, last: bool) -> None:
-        """Amid steps that are not finite those of the next epoch decide; a last one has none."""
+    def _without_validation(self, error: LikewiseError, *, last: bool) -> None:
+        """Continue after a failed validation if steps were skipped: the next epoch may recover."""
         trainer, bad = self.trainer, self.trainer.guard.in_a_row
         if not bad:
             raise error
@@ -209,7 +213,7 @@ class Measuring:
                 f"training: it ended with {bad} steps in a row that were not finite, and no epoch "
                 f"gave a model. {REMEDY}"
             ) from error
-        log.warning("epoch %d: not measured (%s)", trainer.epoch, error)
+        log.warning("epoch %d: not validated (%s)", trainer.epoch, error)
 
     def _save(self, embedder: Embedder) -> None:
         embedder.save(self.folder / MODEL)

@@ -1,4 +1,7 @@
-"""What a recipe names, made for the photos at hand; what can be refused is, before one is read."""
+"""The components of a run: split, batches, network and loss, built before any photo is read.
+
+So a recipe or a manifest that cannot be used is refused at once.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ from likewise.errors import InputError
 from likewise.losses import Shard
 from likewise.losses.registry import needs_pairs
 from likewise.training.distributed.processes import Processes
-from likewise.training.initial_weights import start_of
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.build import (
     bare_network_of,
@@ -28,25 +30,26 @@ from likewise.training.setup.build import (
     preprocess_of,
     seed_everything,
 )
-from likewise.training.setup.run_folder import Begun
+from likewise.training.setup.initial_weights import read_initial_weights
+from likewise.training.setup.resume import ResumedRun
 
-__all__ = ["Design", "design", "design_for", "split_of"]
+__all__ = ["Components", "build_components", "rebuild_components", "split_of"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Design:
-    """What the recipe names, made for these photos.
+class Components:
+    """The components of a run.
 
     Args:
         training: the photos to train on.
-        held_out: those to measure on.
-        sampler: this process's share of each batch.
-        batch_photos: of a whole batch.
+        held_out: the photos for validation.
+        sampler: draws this process's share of each batch.
+        batch_photos: the number of photos in a whole batch.
         preprocess: from photos to the network's input.
         module: the network.
-        loss: with this process's classes.
+        loss: with the class weights of this process.
     """
 
     training: Manifest
@@ -59,16 +62,16 @@ class Design:
 
 
 def split_of(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
-    """What is trained on and what is held out: by the column ``split``, else drawn by the seed.
+    """The photos for training and for validation, by the column ``split`` or drawn by the seed.
 
     Raises:
-        InputError: there are too few identities, or none is to be trained on.
+        InputError: there are too few identities, or none for training.
     """
     manifest = without_repeats(manifest)
     if len(manifest.identities) < 2:
         raise InputError(
-            f"{manifest.root}: only one identity ({manifest.identities[0]}); a recogniser learns "
-            "from the differences between people: at least 2 are needed"
+            f"{manifest.root}: only one identity ({manifest.identities[0]}); at least 2 are "
+            "needed, since a network learns from the differences between people"
         )
     if "split" not in manifest.table.column_names:
         return hold_out(manifest, recipe.data.val_identities, recipe.training.seed)
@@ -83,33 +86,33 @@ def split_of(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
     return training, held_out
 
 
-def design(
+def build_components(
     training: Manifest,
     held_out: Manifest,
     recipe: Recipe,
     folder: Path,
     processes: Processes,
-    begun: Begun | None = None,
-) -> Design:
-    """Make what the recipe names, and draw the weights; no photo is read.
+    resumed: ResumedRun | None = None,
+) -> Components:
+    """Build the components; no photo is read.
 
     Args:
         training: the photos to train on.
-        held_out: those to measure on.
+        held_out: the photos for validation.
         recipe: of the run.
         folder: of the run.
         processes: of the run.
-        begun: what a run that goes on began with: its own preprocessing, and no other weights are
-            read, since those of its checkpoint come in their place.
+        resumed: of a resumed run, whose preprocessing is kept; ``model.weights`` is not read, since
+            the weights come from the checkpoint.
 
     Raises:
-        InputError: the photos or the recipe cannot be used, or not by so many processes.
+        InputError: the photos or the recipe cannot be used, or not by this number of processes.
     """
     classes = len(training.identities) if len(training) else 0
     if classes < 2:
         raise InputError(
-            f"{training.root}: {classes} identity to train on; a recogniser "
-            "learns from the differences between people: at least 2 are needed"
+            f"{training.root}: {classes} identity to train on; at least 2 are needed, since a "
+            "network learns from the differences between people"
         )
     if classes < processes.count:
         raise InputError(
@@ -117,47 +120,47 @@ def design(
             "or more of its own: start fewer"
         )
     _warn_of_single_photos(training, recipe)
-    sampler, batch_photos = _plan(training, recipe, processes)
-    start = start_of(recipe) if begun is None else None
+    sampler, batch_photos = _batches(training, recipe, processes)
+    start = read_initial_weights(recipe) if resumed is None else None
     seed_everything(recipe.training.seed)
-    return Design(
+    return Components(
         training=training,
         held_out=held_out,
         sampler=sampler,
         batch_photos=batch_photos,
-        preprocess=preprocess_of(recipe, start) if begun is None else begun.preprocess,
-        module=bare_network_of(recipe) if begun is not None else network_of(recipe, start),
+        preprocess=preprocess_of(recipe, start) if resumed is None else resumed.preprocess,
+        module=bare_network_of(recipe) if resumed is not None else network_of(recipe, start),
         loss=loss_of(recipe, classes, shard=Shard(processes.rank, processes.count), folder=folder),
     )
 
 
-def design_for(
-    made: Design, training: Manifest, recipe: Recipe, folder: Path, processes: Processes
-) -> Design:
-    """The same for these of its photos: all anew if a person is missing, else the batches alone.
+def rebuild_components(
+    components: Components, training: Manifest, recipe: Recipe, folder: Path, processes: Processes
+) -> Components:
+    """The components for some of the photos: only the batches change if all people remain.
 
     Raises:
-        InputError: too few are left.
+        InputError: too few photos are left.
     """
-    if len(training) and training.identities == made.training.identities:
-        sampler, batch_photos = _plan(training, recipe, processes)
-        return replace(made, training=training, sampler=sampler, batch_photos=batch_photos)
-    return design(training, made.held_out, recipe, folder, processes)
+    if len(training) and training.identities == components.training.identities:
+        sampler, batch_photos = _batches(training, recipe, processes)
+        return replace(components, training=training, sampler=sampler, batch_photos=batch_photos)
+    return build_components(training, components.held_out, recipe, folder, processes)
 
 
 def _warn_of_single_photos(training: Manifest, recipe: Recipe) -> None:
-    """Warn where a loss that compares photos has no two of most people."""
+    """Warn if the loss compares photos and most people have a single one."""
     counts = np.bincount(training.labels)
     alone = int((counts == 1).sum())
     if needs_pairs(recipe.loss.name) and 2 * alone > len(counts):
         log.warning(
             "%s: %d of %d people have one photo: their pairs are two augmented copies of it, which "
             "do not teach what two photos of a person share. A loss with class weights, such as "
-            "cosface, may suit them better", training.root, alone, len(counts),
+            "cosface, may be better for them", training.root, alone, len(counts),
         )  # fmt: skip
 
 
-def _plan(training: Manifest, recipe: Recipe, processes: Processes) -> tuple[EpochSampler, int]:
+def _batches(training: Manifest, recipe: Recipe, processes: Processes) -> tuple[EpochSampler, int]:
     plan = batches_of(recipe, training.labels)
     batch_photos = len(next(plan.batches(0)))
     if batch_photos < processes.count:

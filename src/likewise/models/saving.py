@@ -1,0 +1,60 @@
+"""Write an embedder's folder: ``config.json``, the weights or the ONNX file, ``MODEL_CARD.md``.
+
+The weights are written before ``config.json``, with a copy of it in their header. So after a crash
+between the two the weights alone are enough to load the model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from likewise.models.card import model_card
+from likewise.models.onnx_file import read_onnx
+from likewise.models.weights import write_tensors
+from likewise.storage import new_file, write_json, write_text
+
+__all__ = ["CONFIG", "IDENTITIES", "MODEL_CARD", "WEIGHTS", "write_model"]
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+IDENTITIES = "identities.json"
+MODEL_CARD = "MODEL_CARD.md"
+
+
+def write_model(
+    folder: Path,
+    config: dict[str, Any],
+    weights: dict[str, Tensor],
+    *,
+    dimension: int,
+    identities: list[str] | None = None,
+    onnx: Path | None = None,
+) -> Path:
+    """Write the files of an embedder.
+
+    Args:
+        folder: where to write them.
+        config: ``Embedder.config()``.
+        weights: the state dictionary of the network.
+        dimension: D of its embeddings.
+        identities: the people it was trained on, in the order of their labels.
+        onnx: the ONNX file of the network, which is copied in place of the weights.
+
+    Raises:
+        LikewiseError: the folder cannot be written or the disk is full; existing files stay.
+    """
+    if identities is not None:
+        write_json(folder / IDENTITIES, identities)
+    if onnx is not None:
+        # Named by its content: until the new configuration is written, the old one has its file.
+        config = {**config, "onnx": f"model-{config['fingerprint']}.onnx"}
+        with new_file(folder / config["onnx"]) as temporary:
+            temporary.write_bytes(read_onnx(onnx))
+    else:
+        write_tensors(folder / WEIGHTS, weights, config)
+    write_json(folder / CONFIG, config)
+    write_text(folder / MODEL_CARD, model_card(config, dimension, identities))
+    return folder
