@@ -33,9 +33,10 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
 from likewise.data.images import decode
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
 from likewise.data.photos import Photos, collate
 from likewise.data.preprocess import Preprocess
@@ -47,7 +48,7 @@ from likewise.machine import usable_cores
 SIZE, BATCH, PER_PERSON = 112, 64, 100
 OPEN = """
 import time
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 start = time.perf_counter()
 manifest = read_manifest({path!r})
 print(time.perf_counter() - start)

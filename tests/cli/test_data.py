@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from tests.cli.test_commands import answer, run
 from tests.conftest import make_photos
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 import likewise
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.pairs import Pairs
 from likewise.data.protocols.verification_bin import pack_pairs
 from tests.cli.test_commands import answer, run

@@ -12,8 +12,8 @@ import pytest
 import likewise
 from likewise.data.columns import beside, with_metadata_apart
 from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from likewise.search.index import Index
 from tests.data.formats.record_sets import said

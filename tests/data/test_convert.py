@@ -18,13 +18,14 @@ import pytest
 
 from likewise.data import convert as module
 from likewise.data.conversion_journal import JOURNAL
-from likewise.data.convert import WRITERS, convert
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.convert import convert
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError
 from tests.conftest import make_photos
 
-FORMATS = sorted(WRITERS)
+FORMATS = ["folder", "parquet", "recordio", "tar"]
 NAMED = [name for name in FORMATS if name != "recordio"]  # whose files hold names
 
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likewise.data.embeddings import Embeddings, read_embeddings
+from likewise.data.formats import read_manifest
 from likewise.data.labels import checked_labels, clean_label, identity_column, text_column
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from likewise.evaluation.groups import group_errors
 from likewise.evaluation.identification.closed_set import identification

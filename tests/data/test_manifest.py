@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
 
@@ -121,5 +122,5 @@ def test_missing_empty_and_loose(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lie loose"):
         read_manifest(tmp_path)
     (tmp_path / "list.xlsx").touch()
-    with pytest.raises(InputError, match="of no known format"):
+    with pytest.raises(InputError, match="unknown format"):
         read_manifest(tmp_path / "list.xlsx")

@@ -9,7 +9,8 @@ import pytest
 
 import likewise
 from likewise.data.convert import convert
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.inspection.census import take_census
 from likewise.training.run import train

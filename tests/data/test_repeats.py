@@ -10,8 +10,9 @@ import torch
 
 import likewise
 from likewise.data.convert import convert
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.repeats import without_repeats
 from likewise.errors import InputError
 from likewise.evaluation.experiment import evaluate

@@ -44,7 +44,7 @@ def clean(
 
     Example: likewise data clean photos/ --from report --drop broken,duplicates --out clean.csv
     """
-    from likewise.data.manifest import read_manifest
+    from likewise.data.formats import read_manifest
     from likewise.inspection.clean import CleanRules, clean_manifest, read_inspection, write_clean
 
     manifest = read_manifest(data, root)

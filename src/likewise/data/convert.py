@@ -3,66 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.data.containers.photo_file import read_photo_file
 from likewise.data.conversion_journal import DIGESTS, Journal
+from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage, decode
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
-from likewise.data.store import StoredPhoto
+from likewise.data.store import photo_bytes
+from likewise.data.writers import WriterFormat, writer_format
 from likewise.data.writers.growing_file import GrowingFile
-from likewise.data.writers.writer import PhotoWriter
-from likewise.errors import InputError, LikewiseError, one_of
+from likewise.errors import InputError, LikewiseError
 from likewise.progress import progress
 
-__all__ = ["WRITERS", "Conversion", "WriterFormat", "convert"]
+__all__ = ["Conversion", "convert"]
 
 # What a crash costs at most. Counted, not timed, so that a resumed run ends in the same files.
 CHECKPOINT_PHOTOS = 20_000
 CHECKPOINT_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class WriterFormat:
-    """A format that can be written.
-
-    Args:
-        name: what a person calls it.
-        module: where its writer is; imported when it is used.
-        writer: the class, made with ``(out, state)``.
-        grouped: whether an identity's photos must come one after another.
-    """
-
-    name: str
-    module: str
-    writer: str
-    grouped: bool = False
-
-    def open(self, out: Path, state: dict[str, Any] | None) -> PhotoWriter:
-        """Begin anew in ``out``, or go on from ``state``."""
-        made: Callable[[Path, dict[str, Any] | None], Any]
-        made = getattr(import_module(f"likewise.data.writers.{self.module}"), self.writer)
-        return cast(PhotoWriter, made(out, state))
-
-
-WRITERS: dict[str, WriterFormat] = {
-    format.name: format
-    for format in (
-        WriterFormat("folder", "folder", "FolderWriter"),
-        WriterFormat("tar", "tar", "TarShardWriter"),
-        WriterFormat("parquet", "parquet", "ParquetWriter"),
-        WriterFormat("recordio", "record_set", "RecordSetWriter", grouped=True),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -112,7 +75,7 @@ def convert(
     Args:
         source: anything that ``read_manifest`` reads.
         out: a folder that does not exist, or is empty.
-        to: a name of ``WRITERS``.
+        to: a name of ``likewise.data.writers.list_writers()``.
         root: where the paths of a table start from.
         resume: continue what was begun in ``out``; if nothing was, begin.
         verify: read the output again, and compare the SHA-256 of every photo, and which photos
@@ -129,7 +92,7 @@ def convert(
         >>> convert(photos, out, "tar").photos
         12
     """
-    format = WRITERS[one_of("to", to, WRITERS)]
+    format = writer_format(to)
     out = Path(out)
     manifest = without_repeats(read_manifest(source, root))
     require_some_photo(manifest)
@@ -181,7 +144,7 @@ def _require_same(journal: Journal, format: str, manifest: Manifest, out: Path) 
 def _write(
     manifest: Manifest, order: NDArray[np.int64], format: WriterFormat, journal: Journal, out: Path
 ) -> None:
-    writer = format.open(out, journal.writer)
+    writer = format.writer(out, journal.writer)
     digests = GrowingFile(out / DIGESTS, 32 * journal.photos)
 
     def checkpoint() -> None:
@@ -195,7 +158,7 @@ def _write(
         for row in order[journal.photos :].tolist():
             photo = manifest.photo(row)
             name = _relative(manifest.table["path"][row].as_py(), manifest.root)
-            data = photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
+            data = photo_bytes(photo)
             writer.write(name, str(manifest.table["identity"][row].as_py()), data)
             digest = hashlib.sha256(data).digest()
             digests.write(digest)
@@ -238,7 +201,7 @@ def _verify(manifest: Manifest, order: NDArray[np.int64], out: Path, digests: Pa
         for row in range(len(found)):
             photo = found.photo(row)
             try:
-                data = photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
+                data = photo_bytes(photo)
             except InputError as error:
                 raise LikewiseError(f"{out}: the output cannot be read: {error}") from None
             read[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)

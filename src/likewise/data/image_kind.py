@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["EXTENSIONS", "START_BYTES", "kind_of"]
+from pathlib import PurePosixPath
+
+__all__ = ["EXTENSIONS", "START_BYTES", "kind_of", "suffix_of"]
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".webp"}
@@ -51,3 +53,16 @@ def kind_of(start: bytes) -> str | None:
             return ".avif"
         return ".heic" if any(brand in brands for brand in HEIF) else None
     return next((ending for first, ending in STARTS if start.startswith(first)), None)
+
+
+def suffix_of(name: str, data: bytes) -> str:
+    """The ending of ``name`` if it is a photo's; else by the bytes, ``.jpg`` if they say nothing.
+
+    Example:
+        >>> suffix_of("anna/1.JPG", b""), suffix_of("000123", b"GIF89a")
+        ('.jpg', '.gif')
+    """
+    own = PurePosixPath(name).suffix.lower()
+    if own in EXTENSIONS:
+        return own
+    return kind_of(data[:START_BYTES]) or ".jpg"

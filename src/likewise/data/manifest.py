@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from likewise.data.labels import text_column, with_identities
+from likewise.data.labels import text_column
 from likewise.data.paths import inside
 from likewise.data.store import PhotoStore, StoredPhoto
 from likewise.errors import InputError
 
-__all__ = ["Manifest", "read_manifest"]
+__all__ = ["SPLITS", "Manifest"]
 
 SPLITS = frozenset({"train", "val", "test"})
 
@@ -136,37 +136,3 @@ class Manifest:
                 )
                 digest.update(memoryview(ended.buffers()[2] or b""))
         return digest.hexdigest()[:16]
-
-
-def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifest:
-    """Read labelled photos of any known format as a manifest, without unpacking them.
-
-    Args:
-        source: a folder with one sub-folder an identity, a CSV/TSV/Parquet/Arrow table, or any
-            other of ``likewise.data.formats.FORMATS``.
-        root: where a table's paths start from; by default the table's own folder.
-
-    An identity is read in one spelling, see ``likewise.data.labels``; where that changes some, a
-    line of the log says so.
-
-    Raises:
-        InputError: it is missing, of no known kind, or holds no photo; a row is named where one
-            is at fault.
-
-    Example:
-        >>> from likewise.data.manifest import read_manifest
-        >>> manifest = read_manifest(photos)
-        >>> manifest.identities
-        ['anna', 'bob', 'carl']
-    """
-    from likewise.data.formats import FORMATS, format_of
-
-    path = Path(source)
-    if not path.exists():
-        raise InputError(f"{path}: no such folder or file")
-    format = format_of(path)
-    if format is None:
-        known = "; ".join(format.looks_like for format in FORMATS)
-        raise InputError(f"{path}: of no known format; there are: {known}")
-    found = format.read(path, Path(root) if root is not None else None)
-    return replace(found, table=with_identities(found.table, path))

@@ -9,7 +9,25 @@ import pyarrow.compute as pc
 
 from likewise.errors import InputError
 
-__all__ = ["first_outside", "inside", "leaves"]
+__all__ = ["SYSTEM", "first_outside", "inside", "is_hidden", "leaves"]
+
+# What network storage, Windows, macOS and Linux put into folders; none of it is a person's.
+SYSTEM = frozenset(
+    {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
+    | {"@tmp", "@sharebin", "@sharesnap", "recycler", "~snapshot", "found.000"}
+    | {"network trash folder", "temporary items"}
+    | {"system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or the operating system's own.
+
+    Example:
+        >>> is_hidden(".git"), is_hidden("@eaDir"), is_hidden("anna")
+        (True, True, False)
+    """
+    return name.startswith((".", "__MACOSX")) or name.casefold() in SYSTEM
 
 
 def leaves(name: str, root: Path) -> bool:

@@ -77,7 +77,7 @@ def train_val_test(
         InputError: a share cannot be read, or there are too few identities for them.
 
     Example:
-        >>> from likewise.data.manifest import read_manifest
+        >>> from likewise.data.formats import read_manifest
         >>> from likewise.data.splits import train_val_test
         >>> divided = train_val_test(read_manifest(photos), val=0, test=0)
         >>> len(divided.split("train"))

@@ -9,7 +9,14 @@ from typing import Protocol
 
 from likewise.errors import InputError
 
-__all__ = ["MAX_PHOTO_BYTES", "ByteFile", "PhotoStore", "StoredPhoto"]
+__all__ = [
+    "MAX_PHOTO_BYTES",
+    "ByteFile",
+    "PhotoStore",
+    "StoredPhoto",
+    "photo_bytes",
+    "read_photo_file",
+]
 
 MAX_PHOTO_BYTES = 256 * 2**20
 """The most bytes that one encoded photo may take: a length above it is damage, not a photo."""
@@ -55,6 +62,31 @@ class StoredPhoto:
 
     def __str__(self) -> str:
         return self.name
+
+
+def read_photo_file(path: Path) -> bytes:
+    """The photo as it is on the disk.
+
+    Raises:
+        InputError: it is missing, no plain file, cannot be read, or is too large for a photo.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        if path.stat().st_size > MAX_PHOTO_BYTES:
+            raise InputError(f"{path}: more than {MAX_PHOTO_BYTES:,} bytes are no photo")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def photo_bytes(photo: Path | StoredPhoto) -> bytes:
+    """The encoded photo, whether it is a file of its own or in a store.
+
+    Raises:
+        InputError: see ``read_photo_file`` and ``StoredPhoto.read``.
+    """
+    return photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
 
 
 class ByteFile:

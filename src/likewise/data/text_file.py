@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from likewise.errors import InputError
@@ -15,6 +16,7 @@ __all__ = [
     "no_text",
     "read_lines",
     "read_text",
+    "small_number",
 ]
 
 MAX_TEXT_BYTES = 128 * 2**20  # two million pairs; LFW's list has 155 thousand bytes
@@ -27,6 +29,7 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def marked_encoding(start: bytes) -> str | None:
@@ -95,3 +98,9 @@ def lines_of(text: str) -> list[str]:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def small_number(text: str) -> int | None:
+    """A number of up to nine digits, or None; Python's ``int`` takes much more than that."""
+    bare = text.strip()  # which takes more for blanks than int does
+    return int(bare) if _NUMBER.fullmatch(bare) else None

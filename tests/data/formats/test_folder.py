@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from likewise.data.formats import read_manifest
 from likewise.data.formats.photo_filter import PhotoFilter
 from likewise.data.images import decode
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from tests.conftest import draw_person
 

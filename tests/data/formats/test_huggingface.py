@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.errors import InputError
 from tests.data.formats.samples import PHOTOS, write_huggingface
 from tests.data.formats.test_tar_shards import contents

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.errors import InputError
 
 Paths = list[str]

@@ -14,10 +14,10 @@ import pytest
 
 from likewise.data.containers.image_record import pack
 from likewise.data.containers.recordio import encode_record
+from likewise.data.formats import read_manifest
 from likewise.data.formats.insightface import key_names
 from likewise.data.formats.table import write_table
 from likewise.data.images import decode
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from tests.data.formats.record_sets import flat, said, with_ranges, write_set
 

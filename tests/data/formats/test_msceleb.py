@@ -1,4 +1,4 @@
-"""MS-Celeb-1M's text file: read against a plain split, written, and damaged."""
+"""MS-Celeb-1M's text file: read against a plain split, and damaged."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likewise.data.formats import msceleb
+from likewise.data.formats import msceleb, read_manifest
 from likewise.data.formats.msceleb import MsCelebStore
 from likewise.data.formats.table import write_table
 from likewise.data.images import BadImage, decode
-from likewise.data.manifest import read_manifest
 from likewise.data.store import ByteFile
-from likewise.data.writers.msceleb import MsCelebWriter
 from likewise.errors import InputError
 from tests.conftest import draw_person
 from tests.data.formats.record_sets import said
@@ -193,42 +191,3 @@ def test_a_line_without_end_takes_no_memory(
         MsCelebStore(ByteFile(path)).read(100)
     assert tracemalloc.get_traced_memory()[1] < 2**24
     tracemalloc.stop()
-
-
-PHOTOS = [("a/1.jpg", "a", b"one"), ("b/x é.png", "b", b""), ("b/7-FaceId-2.jpg", "b", b"\0" * 99)]
-
-
-@pytest.mark.parametrize("stop", range(4))
-def test_written_and_continued(tmp_path: Path, stop: int) -> None:
-    writer = MsCelebWriter(tmp_path / "out.tsv")
-    for photo in PHOTOS[:stop]:
-        writer.write(*photo)
-    state = writer.state()
-    for photo in PHOTOS[stop : stop + 1]:
-        writer.write(*photo)
-    del writer
-    writer = MsCelebWriter(tmp_path / "out.tsv", state)
-    for photo in PHOTOS[stop:]:
-        writer.write(*photo)
-    writer.finish()
-    assert said(read_manifest(tmp_path / "out.tsv")) == [
-        ("a/1-Row-1.jpg", "a", b"one"),
-        ("b/2-Row-2.jpg", "b", b""),
-        ("b/7-FaceId-2.jpg", "b", b"\0" * 99),
-    ]
-    # Once more through the same format, nothing changes but the column that held the name.
-    again = MsCelebWriter(tmp_path / "again.tsv")
-    for photo in said(read_manifest(tmp_path / "out.tsv")):
-        again.write(*photo)
-    again.finish()
-    assert said(read_manifest(tmp_path / "again.tsv")) == said(read_manifest(tmp_path / "out.tsv"))
-    assert b"\tb/x \xc3\xa9.png\t" in (tmp_path / "out.tsv").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("name", "identity"),
-    [("", "a"), ("a", ""), ("a\tb", "a"), ("a", "a\n"), ("a", "../a"), ("a", "/a")],
-)
-def test_names_that_do_not_fit_are_refused(tmp_path: Path, name: str, identity: str) -> None:
-    with pytest.raises(InputError, match="with a TAB|leads out"):
-        MsCelebWriter(tmp_path / "out.tsv").write(name, identity, b"x")

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from likewise.data.formats import format_of
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import format_of, read_manifest
 from likewise.data.writers.parquet import GROUP_BYTES, ParquetWriter
 from likewise.errors import InputError
 from tests.data.formats.samples import PHOTOS, write_parquet

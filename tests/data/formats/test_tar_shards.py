@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likewise.data.formats import tar_shards
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest, tar_shards
+from likewise.data.manifest import Manifest
 from likewise.data.store import StoredPhoto
 from likewise.data.writers.tar import TarShardWriter
 from likewise.errors import InputError

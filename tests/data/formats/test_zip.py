@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from likewise.data.containers.zip_directory import read_zip_directory
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.errors import InputError
 from tests.data.protocols.hostile import SEEDS, damaged, fuzz, survives
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from likewise.data.formats import read_manifest
 from likewise.data.images import decode
-from likewise.data.manifest import read_manifest
 from likewise.data.protocols.omniglot import read_one_shot_runs
 from likewise.errors import InputError
 from tests.data.protocols.hostile import SEEDS, cut_short_everywhere, damaged, fuzz, survives

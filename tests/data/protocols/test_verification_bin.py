@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.pairs import Pairs
 from likewise.data.protocols import read_pairs
 from likewise.data.protocols.verification_bin import pack_pairs, read_bin, write_bin

@@ -11,10 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.data.containers.open_files import OpenFiles
-from likewise.data.containers.photo_file import read_photo_file
 from likewise.data.labels import is_text
 from likewise.data.paths import inside
-from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
+from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, read_photo_file
 from likewise.errors import InputError
 
 __all__ = ["ArrowStore", "PhotoBuffers", "photo_buffers"]

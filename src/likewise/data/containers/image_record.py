@@ -18,6 +18,7 @@ from likewise.data.store import ByteFile
 from likewise.errors import InputError
 
 __all__ = [
+    "EXACT",
     "IMAGE_AT",
     "ImageRecord",
     "RecordLabels",
@@ -27,6 +28,7 @@ __all__ = [
     "unpack",
 ]
 
+EXACT = 2**24  # labels and keys are stored as float32, which is exact for integers up to here
 _HEADER = struct.Struct("<IfQQ")
 IMAGE_AT = _HEADER.size  # where the image begins, unless labels stand before it
 # A record that is one part, as far as its second label.

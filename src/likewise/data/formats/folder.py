@@ -10,9 +10,11 @@ from pathlib import Path
 
 from likewise.data.formats.identity_level import IdentityLevel
 from likewise.data.formats.labelled_paths import labelled_paths
-from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
+from likewise.data.formats.photo_filter import PhotoFilter
+from likewise.data.formats.registry import register_format
 from likewise.data.image_kind import START_BYTES
 from likewise.data.manifest import Manifest
+from likewise.data.paths import is_hidden
 from likewise.data.writers.folder import LIST
 from likewise.errors import InputError
 
@@ -21,6 +23,9 @@ __all__ = ["read"]
 NO_UTF8 = "with a name that is no UTF-8"
 
 
+@register_format(
+    "folder", "a folder with one sub-folder per identity", recognises=Path.is_dir, priority=0
+)
 def read(folder: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
     """Read ``folder/IDENTITY/…/photo.jpg``; see ``identity_level`` for folders above these.
 

@@ -24,6 +24,7 @@ from likewise.data.formats.image_columns import (
     plain_texts,
     with_metadata,
 )
+from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.labels import is_text
 from likewise.data.manifest import Manifest
@@ -51,6 +52,9 @@ def recognises(path: Path) -> bool:
     )
 
 
+@register_format(
+    "huggingface", "a Hugging Face dataset saved to disk", recognises=recognises, priority=80
+)
 def read(path: Path, root: Path | None = None) -> Manifest:
     """Read whom the photos show, and their names; the photos stay where they are.
 

@@ -23,21 +23,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from likewise.data.containers.image_record import RecordStore, record_labels
+from likewise.data.containers.image_record import EXACT, RecordStore, record_labels
 from likewise.data.containers.record_index import RecordIndex, read_index
 from likewise.data.containers.record_list import read_identities, read_list
+from likewise.data.formats.registry import register_format
 from likewise.data.manifest import Manifest
 from likewise.data.store import ByteFile
 from likewise.errors import InputError
 
-__all__ = ["EXACT", "key_names", "read"]
+__all__ = ["key_names", "read"]
 
 log = logging.getLogger(__name__)
 
-EXACT = 2**24  # float32, which labels and keys are written in, holds every whole number up to here
 ROWS = 2**20  # names made at a time
 
 
+def recognises(path: Path) -> bool:
+    """Whether this is a ``.rec`` file, or a folder that holds ``train.rec``."""
+    return (path / "train.rec").is_file() or (path.suffix.lower() == ".rec" and path.is_file())
+
+
+@register_format(
+    "recordio", "a .rec, or a folder with train.rec", recognises=recognises, priority=90
+)
 def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
     """Read a ``.rec`` file, or the folder that holds a ``train.rec``, with what stands beside it.
 

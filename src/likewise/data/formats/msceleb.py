@@ -16,9 +16,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from likewise.data.containers.base64_columns import decoded_floats
+from likewise.data.formats.registry import register_format
+from likewise.data.labels import clean_label
 from likewise.data.manifest import Manifest
 from likewise.data.paths import first_outside
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
+from likewise.data.text_file import lines_of, marked_encoding
 from likewise.errors import InputError
 
 __all__ = ["COLUMNS", "MsCelebStore", "read"]
@@ -75,6 +78,23 @@ def _too_long() -> str:
     return f"a line of more than {LINE:,} bytes holds no photo"
 
 
+def recognises(path: Path) -> bool:
+    """Whether this is a ``.tsv`` whose first line has seven columns and is no manifest's header."""
+    if path.suffix.lower() != ".tsv" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:  # six of the columns are short
+            start = stream.read(2**16)
+    except OSError:
+        return False
+    encoding = marked_encoding(start) or "utf-8"
+    fields = next(iter(lines_of(start.decode(encoding, "replace"))), "").split("\t")
+    return len(fields) == 7 and not {"path", "identity"} <= set(map(clean_label, fields))
+
+
+@register_format(
+    "msceleb", "a .tsv of seven columns without header", recognises=recognises, priority=90
+)
 def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
     """Read such a file in one pass: the MID is the identity, the bytes of the photos stay there.
 

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from likewise.data.columns import refuse_repeated
-from likewise.data.containers.photo_file import read_photo_file
 from likewise.data.formats.image_columns import (
     PhotoColumns,
     class_names,
@@ -24,11 +23,11 @@ from likewise.data.formats.image_columns import (
     plain_texts,
     with_metadata,
 )
-from likewise.data.formats.photo_filter import is_hidden
+from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.manifest import Manifest
-from likewise.data.paths import inside
-from likewise.data.store import MAX_PHOTO_BYTES
+from likewise.data.paths import inside, is_hidden
+from likewise.data.store import MAX_PHOTO_BYTES, read_photo_file
 from likewise.errors import InputError
 
 __all__ = ["ParquetStore", "read", "recognises"]
@@ -55,6 +54,12 @@ def recognises(path: Path) -> bool:
         return True
 
 
+@register_format(
+    "parquet",
+    "a .parquet, or a folder of them, that holds the photos",
+    recognises=recognises,
+    priority=70,
+)
 def read(path: Path, root: Path | None = None) -> Manifest:
     """Read whom the photos show, and their names; the photos stay where they are.
 

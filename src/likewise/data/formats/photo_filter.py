@@ -7,20 +7,14 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from likewise.data.image_kind import EXTENSIONS, kind_of
+from likewise.data.paths import SYSTEM, is_hidden
 
-__all__ = ["PhotoFilter", "is_hidden"]
+__all__ = ["PhotoFilter"]
 
 _log = logging.getLogger(__name__)
 
 SHOWN = 6  # reasons that a line names
 LONGEST = 200  # characters of a name that it shows
-# What network storage, Windows, macOS and Linux put into folders; none of it is a person's.
-SYSTEM = frozenset(
-    {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
-    | {"@tmp", "@sharebin", "@sharesnap", "recycler", "~snapshot", "found.000"}
-    | {"network trash folder", "temporary items"}
-    | {"system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"}
-)
 # They hold no photos and stand in every folder of their system: not worth a word.
 UNTOLD = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 UNTOLD_STARTS = ("._", ".likewise", "__macosx")
@@ -35,16 +29,6 @@ NO_PHOTOS = frozenset(
     | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"}
     | {".psd", ".ai", ".eps", ".svg", ".xcf", ".ico", ".lnk", ".url", ".tmp", ".part"}
 )
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or the operating system's own.
-
-    Example:
-        >>> is_hidden(".git"), is_hidden("@eaDir"), is_hidden("anna")
-        (True, True, False)
-    """
-    return name.startswith((".", "__MACOSX")) or name.casefold() in SYSTEM
 
 
 class PhotoFilter:

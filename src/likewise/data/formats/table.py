@@ -16,8 +16,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from likewise.data.columns import refuse_repeated, with_metadata_apart
+from likewise.data.formats.registry import (
+    format_of,
+    has_suffix,
+    read_manifest,
+    register_format,
+)
 from likewise.data.labels import clean_label, text_column
-from likewise.data.manifest import SPLITS, Manifest, read_manifest
+from likewise.data.manifest import SPLITS, Manifest
 from likewise.data.paths import first_outside
 from likewise.data.text_file import lines_of, marked_encoding, no_text, read_text
 from likewise.errors import InputError
@@ -31,6 +37,12 @@ HEADER = 2**16  # bytes in which the first line is looked for
 SEPARATOR = re.compile(r"\"?sep=(.)\"?")  # a line of Excel's own, before the header
 
 
+@register_format(
+    "table",
+    "a .csv, .tsv, .parquet or .arrow table",
+    recognises=has_suffix(".csv", ".tsv", ".parquet", ".arrow"),
+    priority=50,
+)
 def read(path: Path, root: Path | None = None) -> Manifest:
     """Read the columns ``path``, ``identity`` (and ``split``, and any metadata) of a table.
 
@@ -169,8 +181,6 @@ def _first_line(error: Exception) -> str:
 
 def _holds_photos_in_files_of_its_own(folder: Path) -> bool:
     """Whether a folder is a set of larger files (tar shards, a RecordIO set) and no plain one."""
-    from likewise.data.formats import format_of
-
     format = format_of(folder)
     return format is not None and format.name != "folder"
 

@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 from likewise.data.containers.open_files import OpenFiles
 from likewise.data.containers.tar_headers import BLOCK, Member, file_size, members
 from likewise.data.formats.identity_level import IdentityLevel, identity_level
-from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
+from likewise.data.formats.photo_filter import PhotoFilter
+from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.image_kind import EXTENSIONS, START_BYTES
 from likewise.data.manifest import Manifest
-from likewise.data.paths import leaves
+from likewise.data.paths import is_hidden, leaves
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
 from likewise.errors import InputError
 
@@ -74,6 +75,7 @@ def recognises(path: Path) -> bool:
     return any(e.suffix == ".tar" for e in visible) and not any(e.is_dir() for e in visible)
 
 
+@register_format("tar", "a .tar, or a folder of them", recognises=recognises, priority=60)
 def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
     """Index the photos of one archive, or of all ``*.tar`` of a folder, in one pass over headers.
 

@@ -10,13 +10,21 @@ import pyarrow as pa
 
 from likewise.data.containers.zip_directory import read_zip_directory
 from likewise.data.formats.labelled_paths import labelled_paths
-from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
+from likewise.data.formats.photo_filter import PhotoFilter
+from likewise.data.formats.registry import has_suffix, register_format
 from likewise.data.image_kind import START_BYTES
 from likewise.data.manifest import Manifest
+from likewise.data.paths import is_hidden
 
 __all__ = ["read"]
 
 
+@register_format(
+    "zip",
+    "a .zip with one folder per identity",
+    recognises=has_suffix(".zip"),
+    priority=50,
+)
 def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it holds its photos
     """Read ``IDENTITY/…/photo.jpg`` from an archive; see ``identity_level`` for folders above.
 

@@ -12,8 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from likewise.data.pairs import Pairs
-from likewise.data.protocols.lines import small_number
-from likewise.data.text_file import read_lines
+from likewise.data.text_file import read_lines, small_number
 from likewise.errors import InputError, one_of
 
 __all__ = ["read_cfp"]

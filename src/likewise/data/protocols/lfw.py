@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.data.pairs import Pairs
-from likewise.data.protocols.lines import small_number
-from likewise.data.text_file import read_lines
+from likewise.data.text_file import read_lines, small_number
 from likewise.errors import InputError
 
 __all__ = ["People", "read_lfw_csv", "read_lfw_text", "read_people"]

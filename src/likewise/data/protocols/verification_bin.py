@@ -20,7 +20,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.pairs import Pairs, match_names
 from likewise.data.protocols.pickle_values import Pixels, Stored
 from likewise.data.protocols.pickle_walk import walk_pickle
-from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, StoredPhoto
+from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, photo_bytes
 from likewise.errors import InputError
 from likewise.storage import new_file
 
@@ -192,18 +192,9 @@ def pack_pairs(path: str | Path, pairs: Pairs, photos: Manifest) -> None:
 
     def images() -> Iterator[bytes]:
         for row in np.stack([left, right], axis=1).ravel().tolist():
-            yield _encoded(photos.photo(row))
+            yield photo_bytes(photos.photo(row))
 
     write_bin(path, images(), found.same[order])
-
-
-def _encoded(photo: Path | StoredPhoto) -> bytes:
-    if isinstance(photo, StoredPhoto):
-        return photo.read()
-    file = ByteFile(photo)
-    if file.size > MAX_PHOTO_BYTES:
-        raise InputError(f"{photo}: {file.size:,} bytes; at most {MAX_PHOTO_BYTES:,} are read")
-    return file.read(0, file.size)
 
 
 def _image(path: Path, number: int, image: Any) -> Stored:

@@ -10,6 +10,7 @@ from typing import Any
 
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.data.writers.growing_file import GrowingFile
+from likewise.data.writers.registry import register_writer
 from likewise.data.writers.safe_names import photo_path
 from likewise.errors import InputError, LikewiseError
 
@@ -18,6 +19,7 @@ __all__ = ["FolderWriter"]
 LIST = ".likewise-written"
 
 
+@register_writer("folder")
 class FolderWriter:
     """Writes ``IDENTITY/photo.jpg``, each under its own name (see ``safe_names.photo_path``).
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from likewise.data.store import MAX_PHOTO_BYTES
+from likewise.data.writers.registry import register_writer
 from likewise.errors import InputError
 from likewise.storage import new_file
 
@@ -26,6 +27,7 @@ SCHEMA = pa.schema(
 )
 
 
+@register_writer("parquet")
 class ParquetWriter:
     """Writes ``part-00000.parquet`` …: ``image`` as ``{bytes, path}``, and ``identity``.
 
@@ -38,7 +40,7 @@ class ParquetWriter:
         state: None, or where to go on.
 
     Example:
-        >>> from likewise.data.manifest import read_manifest
+        >>> from likewise.data.formats import read_manifest
         >>> writer = ParquetWriter(out)
         >>> writer.write("anna/1.png", "anna", b"the photo")
         >>> writer.finish()

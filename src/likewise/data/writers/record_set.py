@@ -17,14 +17,14 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from likewise.data.containers.image_record import IMAGE_AT, pack
+from likewise.data.containers.image_record import EXACT, IMAGE_AT, pack
 from likewise.data.containers.record_index import read_tab_table
 from likewise.data.containers.recordio import encode_record
-from likewise.data.formats.insightface import EXACT
 from likewise.data.images import readable_formats
 from likewise.data.paths import leaves
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.data.writers.growing_file import GrowingFile
+from likewise.data.writers.registry import register_writer
 from likewise.errors import InputError
 from likewise.storage import write_text
 
@@ -34,6 +34,7 @@ _LIST = {"index": pa.int64(), "label": pa.int64(), "path": pa.string()}
 _IDENTITIES = {"label": pa.int64(), "identity": pa.string()}
 
 
+@register_writer("recordio", grouped=True)
 class RecordSetWriter:
     """A training set in RecordIO, written photo by photo (a ``PhotoWriter``).
 

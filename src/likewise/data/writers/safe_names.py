@@ -7,9 +7,8 @@ import os
 import re
 from pathlib import PurePosixPath
 
-from likewise.data.formats.photo_filter import is_hidden
-from likewise.data.image_kind import EXTENSIONS
-from likewise.data.writers.suffix import suffix_of
+from likewise.data.image_kind import EXTENSIONS, suffix_of
+from likewise.data.paths import is_hidden
 
 __all__ = ["photo_path", "safe_part"]
 

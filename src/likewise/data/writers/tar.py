@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from likewise.data.containers.tar_headers import BLOCK
+from likewise.data.image_kind import suffix_of
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.data.writers.growing_file import GrowingFile, flush_to_disk
-from likewise.data.writers.suffix import suffix_of
+from likewise.data.writers.registry import register_writer
 from likewise.errors import InputError
 
 __all__ = ["TarShardWriter"]
@@ -19,6 +20,7 @@ SHARD_BYTES = 512 * 2**20
 IDENTITIES = "identities.jsonl"
 
 
+@register_writer("tar")
 class TarShardWriter:
     """Writes ``shard-000000.tar`` …: per photo ``KEY.jpg``, ``KEY.cls`` and ``KEY.json``.
 
@@ -33,7 +35,7 @@ class TarShardWriter:
         shard_bytes: what a shard may hold, above a single photo.
 
     Example:
-        >>> from likewise.data.manifest import read_manifest
+        >>> from likewise.data.formats import read_manifest
         >>> writer = TarShardWriter(out)
         >>> writer.write("anna/1.png", "anna", b"the photo")
         >>> writer.finish()
