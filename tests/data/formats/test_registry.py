@@ -54,7 +54,7 @@ class BlobWriter:
         (self.out / LIST).write_text(json.dumps(self.rows))
 
 
-def read_blob(path: Path, root: Path | None = None) -> likewise.Manifest:  # noqa: ARG001
+def read_blob(path: Path, root: Path | None = None) -> likewise.Manifest:
     names, identities, ends = zip(*json.loads((path / LIST).read_text()), strict=True)
     columns = {"path": names, "identity": identities, "place": range(len(names))}
     store = BlobStore(path / PHOTOS, list(ends))

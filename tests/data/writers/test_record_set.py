@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from likewise.data.writers import PhotoWriter
 
 from likewise.data.formats import insightface, read_manifest
 from likewise.data.formats.table import write_table
+from likewise.data.writers import PhotoWriter
 from likewise.data.writers import record_set as record_set_writer
 from likewise.data.writers.record_set import RecordSetWriter
 from likewise.errors import InputError
