@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
@@ -16,7 +17,10 @@ from likewise.data.paths import inside
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, read_photo_file
 from likewise.errors import InputError
 
-__all__ = ["ArrowStore", "PhotoBuffers", "photo_buffers"]
+__all__ = ["ArrowStore", "PhotoBuffers", "photo_buffers", "refuse_compressed"]
+
+# Positions of fields in the flatbuffer tables of Message.fbs, Arrow's format of messages.
+MESSAGE_HEADER, DICTIONARY_DATA, BATCH_COMPRESSION = 2, 1, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,27 @@ def photo_buffers(path: Path, file: int, image: pa.Array, whole: pa.Buffer) -> P
     )
 
 
+def refuse_compressed(path: Path, stream: pa.Buffer) -> None:
+    """Refuse a stream with compressed batches, which Arrow would decompress to any size.
+
+    Args:
+        path: the file, for messages.
+        stream: its bytes.
+
+    Raises:
+        InputError: a batch is compressed.
+    """
+    for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(stream)):
+        if message.type not in ("record batch", "dictionary"):
+            continue
+        metadata = message.metadata.to_pybytes()  # its structure has been verified by Arrow
+        batch = _target(metadata, _field(metadata, _target(metadata, 0), MESSAGE_HEADER))
+        if message.type == "dictionary":
+            batch = _target(metadata, _field(metadata, batch, DICTIONARY_DATA))
+        if _field(metadata, batch, BATCH_COMPRESSION):
+            raise InputError(f"{path}: its columns are compressed; save it uncompressed")
+
+
 class ArrowStore:
     """The photos of a set of Arrow files; ``place`` is the row, counted through all of them.
 
@@ -166,3 +191,17 @@ def _value(file: ByteFile, texts: Texts, row: int, where: str) -> bytes | None:
     if not 0 <= start <= end <= texts.size or end - start > MAX_PHOTO_BYTES:
         raise InputError(f"{where}: damaged: a photo from byte {start} to {end} of {texts.size}")
     return file.read(texts.data + start, end - start) if end > start else b""
+
+
+def _target(data: bytes, position: int) -> int:
+    """The position that the offset at ``position`` of a flatbuffer refers to."""
+    return position + int(struct.unpack_from("<I", data, position)[0])
+
+
+def _field(data: bytes, table: int, number: int) -> int:
+    """The position of a field of a flatbuffer table; 0 if the field is absent."""
+    vtable = table - struct.unpack_from("<i", data, table)[0]
+    entry = 4 + 2 * number
+    present = entry < struct.unpack_from("<H", data, vtable)[0]
+    offset: int = struct.unpack_from("<H", data, vtable + entry)[0] if present else 0
+    return table + offset if offset else 0

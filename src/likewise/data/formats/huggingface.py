@@ -14,8 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.data.columns import refuse_repeated
-from likewise.data.containers.arrow_messages import refuse_compressed
-from likewise.data.containers.arrow_store import ArrowStore, PhotoBuffers, photo_buffers
+from likewise.data.containers.arrow_store import (
+    ArrowStore,
+    PhotoBuffers,
+    photo_buffers,
+    refuse_compressed,
+)
 from likewise.data.formats.image_columns import (
     class_names,
     identity_texts,
