@@ -112,7 +112,7 @@ def _label_files(path: Path, directory: ZipDirectory) -> list[tuple[int, str]]:
         and "__MACOSX" not in PurePosixPath(name).parts
     ]
     for row in rows:
-        if directory.sizes[row] > MAX_LABELS_BYTES:
+        if directory.members["size"][row] > MAX_LABELS_BYTES:
             raise InputError(f"{path}: {directory.names[row]!r} is too long for a list of trials")
     store = directory.store(np.array(rows, np.int64))
     found: list[tuple[int, str]] = []
