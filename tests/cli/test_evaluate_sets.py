@@ -51,7 +51,7 @@ def test_what_a_bin_set_cannot_do(
 ) -> None:
     code, _, err = run(capsys, "train", bin_set, "--out", tmp_path / "run")
     assert code == 2
-    assert "does not say whom its photos show" in err
+    assert "its photos have no identities" in err
     bin_set.write_bytes(b"\x80\x02cos\nsystem\nU\x02lsR.")
     code, _, err = run(capsys, "evaluate", bin_set, "--model", model)
     assert code == 2

@@ -228,7 +228,7 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
     journal = json.loads((tmp_path / "done" / JOURNAL).read_text())
     for spoiled in ([], {}, {**journal, "photos": "many"}, {**journal, "more": 1}):
         (tmp_path / "done" / JOURNAL).write_text(json.dumps(spoiled))
-        with pytest.raises(InputError, match="no journal"):
+        with pytest.raises(InputError, match="damaged; start the conversion again"):
             convert(photos, tmp_path / "done", "tar", resume=True)
 
 

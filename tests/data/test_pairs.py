@@ -120,7 +120,7 @@ def test_a_small_sample_of_many_pairs_takes_little_memory() -> None:
 
 
 def test_a_limit_below_one_is_refused() -> None:
-    with pytest.raises(InputError, match="limit: must be 1 or more; got 0"):
+    with pytest.raises(InputError, match="limit: 0; must be a whole number of at least 1"):
         draw_pairs(LABELS, limit=0)
 
 

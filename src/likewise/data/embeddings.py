@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from likewise.data.columns import refuse_repeated, with_metadata_apart
+from likewise.data.columns import refuse_repeated, rename_reserved_columns
 from likewise.data.labels import text_column, with_identities
 from likewise.data.text_file import read_lines
 from likewise.data.vectors import is_list, vectors_in
@@ -81,7 +81,7 @@ class Embeddings:
 
 def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
     """Names and identities that are there and are text, metadata under names that are free."""
-    items = with_metadata_apart(items, where, ("vector",))
+    items = rename_reserved_columns(items, where, ("vector",))
     if "path" not in items.column_names:
         raise InputError(f"{where}: no column path; it has: {', '.join(items.column_names)}")
     names = text_column(items["path"], where, "path")

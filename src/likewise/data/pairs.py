@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.arguments import check_count
 from likewise.errors import InputError
 
 __all__ = ["Pairs", "draw_pairs", "match_names"]
@@ -139,8 +140,7 @@ def draw_pairs(labels: NDArray[np.int64], *, limit: int = 1_000_000, seed: int =
     Raises:
         InputError: no identity has two photos, there is only one identity, or the limit is below 1.
     """
-    if limit < 1:
-        raise InputError(f"limit: must be 1 or more; got {limit}")
+    check_count("limit", limit)
     order = np.argsort(labels, kind="stable")
     _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
     genuine_total = int((counts * (counts - 1) // 2).sum())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from likewise.arguments import check_count, check_number
 from likewise.data.images import ImageSource, decode
 from likewise.errors import InputError, one_of
 
@@ -45,15 +46,14 @@ class Preprocess:
         one_of("order", self.order, ("rgb", "bgr"))
         if self.channels not in (1, 3):
             raise InputError(f"channels: must be 1 (grey) or 3 (colour); got {self.channels}")
-        if not (8 <= self.height <= 1024 and 8 <= self.width <= 1024):
-            raise InputError(f"size: 8 to 1024 pixels a side; got {self.height}×{self.width}")
+        check_count("height", self.height, least=8, most=1024)
+        check_count("width", self.width, least=8, most=1024)
         for name in ("mean", "std"):
             values = tuple(float(v) for v in getattr(self, name))
             if len(values) != self.channels:
                 raise InputError(f"{name}: {len(values)} values for {self.channels} channels")
             object.__setattr__(self, name, values)
-        if min(self.std) <= 0:
-            raise InputError(f"std: must be above 0; got {self.std}")
+        check_number("std", min(self.std), above=0)
 
     def image(self, source: ImageSource) -> Image.Image:
         """The photo, decoded, upright and of the network's size.

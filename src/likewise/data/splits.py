@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from likewise.arguments import check_count
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
@@ -119,8 +120,7 @@ def cross_validation(manifest: Manifest, folds: int, *, seed: int = 0) -> list[M
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
-    if folds < 2:
-        raise InputError(f"folds: {folds} is too few; 2 or more")
+    check_count("folds", folds, least=2)
     if len(eligible) < 2 * folds:
         raise InputError(
             f"folds: {folds} of {len(eligible)} identities with two photos or more: each fold "

@@ -145,7 +145,7 @@ def test_a_set_says_not_whom_it_shows(tmp_path: Path) -> None:
     assert manifest.names == ["000000.jpg", "000001.jpg", "000002.jpg", "000003.jpg"]
     assert Image.open(io.BytesIO(manifest.photo(2).read())).size == (16, 16)
     for ask in (lambda: manifest.identities, lambda: manifest.labels):
-        with pytest.raises(InputError, match="does not say whom its photos show"):
+        with pytest.raises(InputError, match="its photos have no identities"):
             ask()
     write_bin(tmp_path / "other.bin", [*IMAGES[:3], b"another"], SAME)
     assert manifest.fingerprint != read_manifest(tmp_path / "other.bin").fingerprint

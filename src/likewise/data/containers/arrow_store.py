@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from likewise.data.containers.open_files import OpenFiles
 from likewise.data.labels import is_text
-from likewise.data.paths import inside
+from likewise.data.paths import path_inside
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, read_photo_file
 from likewise.errors import InputError
 
@@ -172,7 +172,7 @@ class ArrowStore:
                 return found
             name = _value(file, batch.path, row, where) if batch.path else None
             if name:
-                return read_photo_file(inside(self.root, name.decode("utf-8", "replace")))
+                return read_photo_file(path_inside(self.root, name.decode("utf-8", "replace")))
         raise InputError(f"{where}: no photo")
 
     def __reduce__(self) -> tuple[type[ArrowStore], tuple[list[Path], list[PhotoBuffers], Path]]:

@@ -152,7 +152,7 @@ class ZipStore:
     def _content_offset(self, place: int) -> int:
         start = int(self.members[place]["offset"])
         header = _LOCAL.unpack(self.file.read(start, _LOCAL.size))
-        if header[0] != zipfile.stringFileHeader:
+        if header[0] != b"PK\x03\x04":
             raise self._damaged(place, "no member begins there")
         return start + _LOCAL.size + int(header[9]) + int(header[10])
 

@@ -32,7 +32,7 @@ from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.labels import is_text
 from likewise.data.manifest import Manifest
-from likewise.data.paths import inside
+from likewise.data.paths import path_inside
 from likewise.errors import InputError
 from likewise.storage import read_json
 
@@ -104,7 +104,7 @@ def _datasets(path: Path) -> list[tuple[Path, str | None]]:
             f"{listing}: the split {unknown[0]!r} is none of train, validation and test; give the "
             "folder of one split instead"
         )
-    return [(inside(path, name), SPLITS[name]) for name in splits]
+    return [(path_inside(path, name), SPLITS[name]) for name in splits]
 
 
 def _entry(path: Path, key: str) -> Any:
@@ -129,7 +129,7 @@ def _dataset(
         raise InputError(f"{folder}: its rows are chosen by an index; save it flattened")
     tables = []
     for name in names:
-        file = inside(folder, str(name))
+        file = path_inside(folder, str(name))
         try:
             tables.append(_columns(file, len(files), info, buffers))
         except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError) as error:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from likewise.data.columns import OWN, beside
+from likewise.data.columns import RESERVED, metadata_names
 from likewise.data.labels import is_text, text_column
 from likewise.errors import InputError
 
@@ -134,9 +134,9 @@ def with_metadata(
         table: all columns that were read.
         columns: which of them ours were made of.
     """
-    used = {columns.image, columns.identity, columns.path, *own} - set(OWN)
+    used = {columns.image, columns.identity, columns.path, *own} - set(RESERVED)
     rest = [name for name in table.column_names if name not in used]
-    names = beside(rest, OWN)
+    names = metadata_names(rest, RESERVED)
     return pa.table({**own, **{names[name]: table[name] for name in rest}})
 
 

@@ -26,7 +26,7 @@ from likewise.data.formats.image_columns import (
 from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.manifest import Manifest
-from likewise.data.paths import inside, is_hidden
+from likewise.data.paths import is_hidden, path_inside
 from likewise.data.store import MAX_PHOTO_BYTES, read_photo_file
 from likewise.errors import InputError
 
@@ -140,7 +140,7 @@ class ParquetStore:
             value = images[row - first].as_py()
         if isinstance(value, dict):
             if value["bytes"] is None and value.get("path"):
-                return read_photo_file(inside(self.root, value["path"]))
+                return read_photo_file(path_inside(self.root, value["path"]))
             value = value["bytes"]
         if value is None:
             raise InputError(f"{path}: row {row + 1}: no photo")

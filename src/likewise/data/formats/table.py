@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from likewise.data.columns import refuse_repeated, with_metadata_apart
+from likewise.data.columns import refuse_repeated, rename_reserved_columns
 from likewise.data.formats.registry import (
     format_of,
     has_suffix,
@@ -56,7 +56,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         InputError: the file cannot be read, a column is missing, a value is empty, a split is
             unknown, or a path leads out of ``root``; the first such row is named.
     """
-    table = with_metadata_apart(_columns(path), path)
+    table = rename_reserved_columns(_columns(path), path)
     missing = [name for name in ("path", "identity") if name not in table.column_names]
     if missing:
         raise InputError(

@@ -21,7 +21,7 @@ from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.image_kind import EXTENSIONS, START_BYTES
 from likewise.data.manifest import Manifest
-from likewise.data.paths import is_hidden, leaves
+from likewise.data.paths import escapes_root, is_hidden
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
 from likewise.errors import InputError
 
@@ -146,7 +146,7 @@ def _index(shard: Path, number: int, photos: PhotoFilter) -> Iterator[pa.Table]:
     with shard.open("rb", buffering=2**15) as stream:
         for member in members(stream, size, shard):
             name = member.name.removeprefix("./")
-            if name.startswith("/") or leaves(name, shard):
+            if name.startswith("/") or escapes_root(name, shard):
                 raise InputError(
                     f"{shard}: {name!r} leads out of the archive; pack it again with plain names"
                 )
@@ -203,7 +203,7 @@ def _listen(sample: _Sample, ending: str, content: bytes, where: str) -> None:
         if isinstance(identity, str | int):
             sample.said["json"] = str(identity)
         if isinstance(name, str) and name:
-            if name.startswith("/") or leaves(name, Path()):
+            if name.startswith("/") or escapes_root(name, Path()):
                 raise InputError(f"{where}: the name {name!r} leads out of the archive")
             sample.said["name"] = name
 

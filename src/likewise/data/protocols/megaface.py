@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.embeddings import Embeddings
-from likewise.data.paths import inside
+from likewise.data.paths import path_inside
 from likewise.data.store import ByteFile
 from likewise.data.text_file import read_lines, read_text
 from likewise.errors import InputError
@@ -168,7 +168,7 @@ def read_features(listed: MegaFaceList, folder: str | Path, suffix: str = ".bin"
         raise InputError(f"{root}: the list has no photos")
     vectors: NDArray[np.float32] | None = None
     for row, name in enumerate(listed.paths):
-        file = inside(root, f"{name}{suffix}")
+        file = path_inside(root, f"{name}{suffix}")
         feature = read_matrix(file)
         if 1 not in feature.shape or feature.size > MAX_DIMENSION:
             raise InputError(f"{file}: {feature.shape[0]}×{feature.shape[1]} is no one feature")

@@ -21,7 +21,7 @@ from likewise.data.containers.image_record import EXACT, IMAGE_AT, pack
 from likewise.data.containers.record_index import read_tab_table
 from likewise.data.containers.recordio import encode_record
 from likewise.data.images import readable_formats
-from likewise.data.paths import leaves
+from likewise.data.paths import escapes_root
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.data.writers.growing_file import GrowingFile
 from likewise.data.writers.registry import register_writer
@@ -86,7 +86,7 @@ class RecordSetWriter:
         for text in (name, identity):
             if not text or any(mark in text for mark in "\t\n\r\0"):
                 raise InputError(f"{text!r}: a name in a .lst has no TAB, line end or zero byte")
-        if leaves(name, self._property.parent.absolute()):
+        if escapes_root(name, self._property.parent.absolute()):
             raise InputError(f"{name!r}: the path leads out of the set")
         if len(data) > MAX_PHOTO_BYTES - IMAGE_AT:
             raise InputError(f"{name}: {len(data):,} bytes; at most {MAX_PHOTO_BYTES:,} fit")

@@ -8,13 +8,13 @@ from torch.nn import functional as F
 
 from likewise.data.preprocess import Preprocess
 
-__all__ = ["refit"]
+__all__ = ["resize_to"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow turns colour into grey
 GREY = 128.0
 
 
-def refit(pixels: Tensor, wanted: Preprocess) -> Tensor:
+def resize_to(pixels: Tensor, wanted: Preprocess) -> Tensor:
     """Pixels uint8 [B,C,H,W] (RGB or grey) in the size and channels of another preprocessing.
 
     They are resized with anti-aliasing and fitted as ``wanted`` says: cut, padded with grey, or
@@ -23,9 +23,9 @@ def refit(pixels: Tensor, wanted: Preprocess) -> Tensor:
     Example:
         >>> import torch
         >>> from likewise.data.preprocess import Preprocess
-        >>> from likewise.data.refit import refit
+        >>> from likewise.data.resize import resize_to
         >>> grey = torch.zeros(2, 1, 32, 28, dtype=torch.uint8)
-        >>> refit(grey, Preprocess(112, 112)).shape
+        >>> resize_to(grey, Preprocess(112, 112)).shape
         torch.Size([2, 3, 112, 112])
     """
     if pixels.shape[1] == 1 and wanted.channels == 3:
