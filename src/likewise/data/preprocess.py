@@ -26,11 +26,11 @@ class Preprocess:
         height: pixels.
         width: pixels.
         channels: 3 for colour, 1 for grey.
-        mean: one for each channel, on the scale 0…1.
-        std: likewise.
-        fit: ``crop`` keeps the proportions and cuts the longer side's ends, ``pad`` keeps them
-            and adds grey, ``stretch`` does not keep them.
-        order: ``rgb``, or ``bgr`` for networks trained on OpenCV's order.
+        mean: one value per channel, on the scale 0…1.
+        std: one value per channel, on the scale 0…1.
+        fit: ``crop`` keeps the aspect ratio and cuts the longer side, ``pad`` keeps it and adds
+            grey, ``stretch`` changes it.
+        order: ``rgb``, or ``bgr`` for networks trained on OpenCV's channel order.
     """
 
     height: int = 112
@@ -56,12 +56,12 @@ class Preprocess:
         check_number("std", min(self.std), above=0)
 
     def image(self, source: ImageSource) -> Image.Image:
-        """The photo, decoded, upright and of the network's size.
+        """The photo, decoded, upright and resized to the network's input.
 
         Raises:
-            BadImage: it cannot be used; names it and says why.
+            BadImage: it cannot be decoded; gives its name and the reason.
         """
-        # Twice the size, so that the last reduction is still a smooth one.
+        # Decoded at twice the size or more, so that the final resize still anti-aliases.
         image = decode(source, channels=self.channels, least=2 * max(self.width, self.height))
         size = (self.width, self.height)
         if image.size == size:
@@ -74,12 +74,12 @@ class Preprocess:
         return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
 
     def pixels(self, source: ImageSource) -> torch.Tensor:
-        """The photo as uint8 [C,H,W]; four times less to move and to keep than floats."""
+        """The photo as uint8 [C,H,W], a quarter of the memory of float32."""
         array = np.array(self.image(source)).reshape(self.height, self.width, self.channels)
         return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
-        """A batch of pixels, uint8 [B,C,H,W] as RGB, as the network's float32 input."""
+        """The float32 input of the network from a batch of pixels, uint8 [B,C,H,W] in RGB order."""
         if self.order == "bgr":
             pixels = pixels.flip(1)
         mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""From the pixels made for one network to those that another one expects."""
+"""Resize a batch of pixels for a network with another input size or other channels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from likewise.data.preprocess import Preprocess
 
 __all__ = ["resize_to"]
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow turns colour into grey
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as in Pillow's conversion to grey
 GREY = 128.0
 
 
 def resize_to(pixels: Tensor, wanted: Preprocess) -> Tensor:
-    """Pixels uint8 [B,C,H,W] (RGB or grey) in the size and channels of another preprocessing.
+    """Convert pixels uint8 [B,C,H,W] (RGB or grey) to the size and channels of a preprocessing.
 
-    They are resized with anti-aliasing and fitted as ``wanted`` says: cut, padded with grey, or
-    stretched. What a small picture never held is not brought back: it is only drawn larger.
+    They are resized bilinearly with anti-aliasing, and cropped, padded with grey or stretched as
+    ``wanted.fit`` says.
 
     Example:
         >>> import torch
@@ -44,7 +44,7 @@ def _fitted(x: Tensor, wanted: Preprocess) -> Tensor:
     size = (wanted.height, wanted.width)
     if wanted.fit == "stretch":
         return _resized(x, size)
-    if wanted.fit == "crop":  # the largest part of the wanted proportions, from the middle
+    if wanted.fit == "crop":  # the largest centred part with the wanted aspect ratio
         part = min(height / size[0], width / size[1])
         h, w = (max(1, round(part * side)) for side in size)
         top, left = round((height - h) / 2), round((width - w) / 2)
