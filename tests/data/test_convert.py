@@ -212,7 +212,7 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
     other = make_photos(tmp_path / "other", people=2)
     cases = [
         (photos, "done", "tar", False, "continue with --resume"),
-        (photos, "done", "parquet", True, "begun as tar"),
+        (photos, "done", "parquet", True, "started with --to tar"),
         (other, "done", "tar", True, "from other photos"),
         (photos, "full", "tar", False, "no conversion"),
         (photos, "full", "tar", True, "no conversion"),
