@@ -120,7 +120,7 @@ def test_other_parquet_stays_what_it_is(tmp_path: Path) -> None:
         ({"image": [b"a"]}, "no column identity or label"),
         ({"image": [b"a"], "label": pa.array([None], pa.int64())}, "row 1: label is empty"),
         ({"image": [b"a"], "identity": [""]}, "row 1: identity is empty"),
-        ({"image": [b"a"], "identity": [1.5]}, "identity: holds double; text or whole"),
+        ({"image": [b"a"], "identity": [1.5]}, "identity: holds double; must hold text"),
         ({"image": pa.array([], pa.binary()), "identity": pa.array([], pa.string())}, "no photos"),
     ],
 )
