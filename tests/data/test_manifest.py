@@ -119,7 +119,7 @@ def test_missing_empty_and_loose(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no photos"):
         read_manifest(tmp_path)
     (tmp_path / "a.jpg").touch()
-    with pytest.raises(InputError, match="lie loose"):
+    with pytest.raises(InputError, match="lie directly"):
         read_manifest(tmp_path)
     (tmp_path / "list.xlsx").touch()
     with pytest.raises(InputError, match="unknown format"):

@@ -101,7 +101,7 @@ def test_ranges_that_do_not_fit_give_way_to_the_images_headers(
     records[0] = (0, pack(b"", (5, 5 + len(ranges)), 0))
     manifest = read_manifest(write_set(tmp_path, records))
     assert manifest.table["identity"].to_pylist() == ["3", "3", "8", "8"]
-    assert "do not share out" in caplog.text
+    assert "do not partition" in caplog.text
 
 
 def test_an_identity_without_images_is_passed_over(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_names_of_keys() -> None:
         ("train.idx", "0\t0\n1\t40\n1\t84\n", "train.idx: key 1 is repeated"),
         ("train.idx", "0\t0\n1\t40\n2\t40\n", "keys 1 and 2 begin at the same byte"),
         ("train.idx", "0\t0\n1\t44\n", "train.rec: byte 44 does not begin a record"),
-        ("train.idx", "0\t0\n1\t40\n", "says that there are 3 images .* the index has 1"),
+        ("train.idx", "0\t0\n1\t40\n", "states 3 images .* the index has 1"),
         ("property", "", "property: must be classes,height,width"),
         ("property", "3,112\n", "property: must be"),
         ("property", "3,112,-1\n", "property: must be"),

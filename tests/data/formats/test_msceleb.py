@@ -128,13 +128,13 @@ GOOD = line()
         (GOOD + line(rank=1)[:40], "row 2: .* of 7 columns"),
         (GOOD + line(rank=1).replace(b"http", b"ht\0p"), "row 2: holds the control character 0"),
         (GOOD + line(rank=1)[:-1] + b"\r\n", "row 2: holds the control character 13"),
-        (GOOD + line(rank="one"), "row 2: the rank is no whole number: 'one'"),
-        (GOOD + line(rank=-1), "row 2: the rank is no whole number: '-1'"),
-        (GOOD + line(rank=10**12), "row 2: the rank is no whole number"),
+        (GOOD + line(rank="one"), "row 2: the rank is not a whole number: 'one'"),
+        (GOOD + line(rank=-1), "row 2: the rank is not a whole number: '-1'"),
+        (GOOD + line(rank=10**12), "row 2: the rank is not a whole number"),
         (GOOD + line(rank=""), "row 2: the rank is empty"),
         (GOOD + line(mid=""), "row 2: the MID is empty"),
         (GOOD + line(face_id=""), "row 2: the face id is empty"),
-        (GOOD + line(rank=1).replace(b"m.01", b"m.\xff1"), "row 2: the MID is no UTF-8"),
+        (GOOD + line(rank=1).replace(b"m.01", b"m.\xff1"), "row 2: the MID is not UTF-8"),
         (GOOD + line(rank=1).replace(b"AAAAPg", b"AAA*Pg"), "row 2: the face rectangle is no"),
         (GOOD + line(rank=1).replace(b"==\t", b"\t"), "row 2: the face rectangle is no"),
         (GOOD + line(rank=1).replace(b"==\t", b"=A\t"), "row 2: the face rectangle is no"),
@@ -156,9 +156,9 @@ def test_a_bad_row_is_named(tmp_path: Path, content: bytes, problem: str) -> Non
 def test_face_data_that_are_no_base64_are_that_photos_fault(tmp_path: Path, damage: bytes) -> None:
     content = GOOD.replace(b"SlBFRw==", damage) + line(rank=1)
     manifest = read_manifest(write(tmp_path / "faces.tsv", content))
-    with pytest.raises(InputError, match=r"faces.tsv: byte \d+: the face data are no base64"):
+    with pytest.raises(InputError, match=r"faces.tsv: byte \d+: the face data are not base64"):
         manifest.photo(0).read()
-    with pytest.raises(BadImage, match=r"faces.tsv: m.01_0r7/0-FaceId-0.jpg: .*no base64"):
+    with pytest.raises(BadImage, match=r"faces.tsv: m.01_0r7/0-FaceId-0.jpg: .*not base64"):
         decode(manifest.photo(0))
     assert manifest.photo(1).read() == b"JPEG"
 
@@ -185,7 +185,7 @@ def test_a_line_without_end_takes_no_memory(
     path = write(tmp_path / "faces.tsv", GOOD[:-1])
     os.truncate(path, 2**30)
     tracemalloc.start()
-    with pytest.raises(InputError, match="a line of more than 1,048,576 bytes holds no photo"):
+    with pytest.raises(InputError, match="a line of more than 1,048,576 bytes; too long"):
         read_manifest(path)
     with pytest.raises(InputError, match="a line of more than"):
         MsCelebStore(ByteFile(path)).read(100)

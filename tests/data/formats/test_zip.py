@@ -153,7 +153,7 @@ def patched(content: bytes, name: str, place: int, form: str, value: int) -> byt
         (b"", "no zip archive, or damaged or cut short"),
         (b"PK\x05\x06" + bytes(18), "no photos"),
         (zipped({"readme.txt": b"x"}), "no photos"),
-        (zipped({"1.jpg": b"x"}), "the photos lie loose"),
+        (zipped({"1.jpg": b"x"}), "the photos lie directly"),
         (zipped(MEMBERS, external_attr=(stat.S_IFLNK | 0o777) << 16), "'set/anna/1.png' is a link"),
         (zipped(MEMBERS, zipfile.ZIP_BZIP2), "is compressed by bzip2"),
         (patched(zipped(MEMBERS), "set/bob/1.jpg", 8, "<H", 1), "'set/bob/1.jpg' is encrypted"),

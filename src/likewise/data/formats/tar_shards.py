@@ -95,7 +95,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
     ]  # a table of columns, not a list of rows
     table = pa.concat_tables(pieces) if pieces else None
     if table is None or table.num_rows == 0:
-        left = photos.told() or f"looked for {', '.join(sorted(EXTENSIONS))}"
+        left = photos.summary() or f"looked for {', '.join(sorted(EXTENSIONS))}"
         raise InputError(f"{path}: no photos in it; {left}")
     table = _with_identities(table, photos)
     stems = pa.array([shard.stem for shard in shards])
@@ -236,5 +236,5 @@ def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
     if level.split is not None:
         sides = pa.array([level.side(folder) for folder in folders], pa.string())
         table = table.append_column("split", sides.take(place.combine_chunks()))
-    photos.warn(level.told)
+    photos.warn(level.note)
     return table
