@@ -99,7 +99,7 @@ def test_paths_of_any_type_are_text_or_refused_by_row(tmp_path: Path) -> None:
 
 def test_a_list_column_is_no_csv(tmp_path: Path) -> None:
     table = pa.table({"path": ["a"], "identity": ["b"], "box": [[1, 2]]})
-    with pytest.raises(InputError, match=r"m.csv: a column is no text for a CSV .* write .parquet"):
+    with pytest.raises(InputError, match=r"m.csv: a CSV cannot hold a column .* write .parquet"):
         write_table(Manifest(table, tmp_path), tmp_path / "m.csv")
     write_table(Manifest(table, tmp_path), tmp_path / "m.parquet")
     assert read_manifest(tmp_path / "m.parquet").table["box"].to_pylist() == [[1, 2]]

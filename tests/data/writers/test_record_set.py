@@ -126,7 +126,7 @@ def test_photos_of_one_identity_must_follow_each_other(tmp_path: Path) -> None:
     writer = RecordSetWriter(tmp_path)
     writer.write("a/1.jpg", "a", b"x")
     writer.write("b/1.jpg", "b", b"x")
-    with pytest.raises(InputError, match="a/2.jpg: photos of 'a' were written before"):
+    with pytest.raises(InputError, match="a/2.jpg: the photos of 'a' are not consecutive"):
         writer.write("a/2.jpg", "a", b"x")
     writer.write("b/2.jpg", "b", b"x")  # what was refused left nothing behind
     writer.finish()

@@ -1,4 +1,4 @@
-"""InsightFace's ``.bin`` validation set, read as a manifest without identities."""
+"""Read InsightFace's ``.bin`` validation set as a manifest without identities."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["read"]
     recognises=has_suffix(".bin"),
     priority=50,
 )
-def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it holds its photos
+def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # holds its photos
     """The photos of a set of pairs; ``likewise.read_pairs`` reads the pairs.
 
     Raises:
-        InputError: it is damaged, or asks for code.
+        InputError: it is damaged, or its pickle would run code.
     """
     return read_bin(path).photos
