@@ -1,19 +1,21 @@
-"""Reading photos: decoding and augmenting against torchvision, and manifests of ten million rows.
+"""Reading photos: decoding and augmentation against torchvision, and manifests of ten million rows.
 
 python -m benchmarks.data [--quick] [--json FILE]
 
-- ``data.decode_vs_torchvision``: images/s of our loader (decoded from 250×250 JPEGs, cropped to
-  112, augmented as a recipe's defaults say) over torchvision's ImageFolder in the same
-  ``DataLoader``, with the same number of workers and the very same augmentation;
-- ``data.decode_vs_bare_loop``: the same over a plain loop of PIL and torchvision in one process;
-- ``data.large_vs_torchvision``: as the first, from 1000×1000 JPEGs, as a phone takes them;
-- ``data.workers_N``, ``data.threads``: images/s of other settings over those of as many workers as
-  cores. ``threads`` decodes without augmentation, as evaluation does;
-- ``data.open_10m_s``, ``data.open_10m_gib``: a fresh process opens a manifest of 10 M records, with
-  its labels and fingerprint; seconds of the opening alone, peak memory of it all;
-- ``data.sampler_10m_vs_10k``, ``data.lookup_10m_vs_10k``: a batch of 16 × 4 photos drawn from 10 M
-  records, and its photos looked up, over the same from 10 k;
-- ``data.epoch_start_vs_shuffle``: the first batch of an epoch over 10 M records, over one shuffle.
+- ``data.decode_vs_torchvision``: images/s of Likewise's loader (250×250 JPEGs decoded, cropped to
+  112, augmented with a recipe's defaults), divided by those of torchvision's ImageFolder with the
+  same ``DataLoader``, number of workers and augmentation;
+- ``data.decode_vs_bare_loop``: the same, divided by a plain loop of PIL and torchvision;
+- ``data.large_vs_torchvision``: as the first, from 1000×1000 JPEGs;
+- ``data.workers_N``, ``data.threads``: images/s with other numbers of workers, divided by those
+  with one worker per core. ``threads`` decodes without augmentation, as evaluation does;
+- ``data.open_10m_s``, ``data.open_10m_gib``: a fresh process opens a manifest of 10 M records:
+  seconds to open it, and peak memory including labels and fingerprint;
+- ``data.sampler_10m_vs_10k``, ``data.lookup_10m_vs_10k``: time to sample a batch of 16 × 4 photos
+  from 10 M records, and to look up its photos, divided by the time for 10 k records;
+- ``data.sampler_10m_batches_per_lookup``: time to look up a batch, divided by that to sample it;
+- ``data.epoch_start_vs_shuffle``: time to the first batch of an epoch over 10 M records, divided by
+  that of a shuffle.
 """
 
 from __future__ import annotations
@@ -33,9 +35,10 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
 from likewise.data.images import decode
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
 from likewise.data.photos import Photos, collate
 from likewise.data.preprocess import Preprocess
@@ -47,7 +50,7 @@ from likewise.machine import usable_cores
 SIZE, BATCH, PER_PERSON = 112, 64, 100
 OPEN = """
 import time
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 start = time.perf_counter()
 manifest = read_manifest({path!r})
 print(time.perf_counter() - start)
@@ -69,7 +72,7 @@ def make_photos(folder: Path, count: int, side: int) -> Path:
 
 
 def loaders(folder: Path, workers: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """One epoch of ours, and one of torchvision's."""
+    """One epoch of Likewise's loader, and one of torchvision's."""
     manifest, augment = read_manifest(folder), Augment().transform(channels=3)
     options = {"num_workers": workers, "persistent_workers": workers > 0}
     sampler = EpochSampler(PlainBatches(manifest.labels, BATCH, 0), 0)
@@ -86,7 +89,7 @@ def loaders(folder: Path, workers: int) -> tuple[Callable[[], object], Callable[
 
 
 def bare_loop(folder: Path) -> Callable[[], object]:
-    """PIL and torchvision, one photo after the other."""
+    """PIL and torchvision, one photo after another."""
     files, augment = sorted(folder.rglob("*.jpg")), Augment().transform(channels=3)
     steps = v2.Compose([v2.Resize(SIZE), v2.CenterCrop(SIZE), v2.PILToTensor(), augment])
     count = len(files) // BATCH * BATCH
@@ -132,7 +135,7 @@ def bar(name: str, value: float, least: float) -> Result:
 
 
 def make_manifest(path: Path, count: int) -> Path:
-    """A manifest of ``count`` photos, 100 a person, as a memory-mapped table."""
+    """A manifest of ``count`` photos, 100 per identity, as an Arrow file."""
     numbers = np.arange(count)
     people = pc.cast(pa.array(np.arange(max(2, count // PER_PERSON)) + 10**6), pa.string())
     whose = pa.array((numbers % len(people)).astype(np.int32))
@@ -146,7 +149,7 @@ def make_manifest(path: Path, count: int) -> Path:
 
 
 def scale(count: int, rounds: int) -> list[Result]:
-    """What stays the same, and what does not, as a manifest grows."""
+    """How the costs grow from 10 k to ``count`` records."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = (

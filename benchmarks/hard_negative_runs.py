@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
 from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.data.preprocess import Preprocess

@@ -25,8 +25,9 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.measure import Result, arguments, report, row
+from likewise.data.formats import read_manifest
 from likewise.data.images import decode
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.distances import Distance
 from likewise.evaluation.nearest.neighbors import nearest
 from likewise.lab.compare.intervals import mean_difference

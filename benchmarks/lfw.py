@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 
 from benchmarks.measure import Result, arguments, report, row
 from likewise.data.embeddings import Embeddings, read_embeddings
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.pairs import Pairs
 from likewise.data.preprocess import Preprocess
 from likewise.data.protocols import read_pairs

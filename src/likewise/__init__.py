@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
-    from likewise.data.manifest import Manifest, read_manifest
+    from likewise.data.formats import read_manifest
+    from likewise.data.manifest import Manifest
     from likewise.data.pairs import Pairs
     from likewise.data.preprocess import Preprocess
     from likewise.data.protocols import read_pairs
@@ -49,7 +50,7 @@ _HOME = {
     "load": "models.loading",
     "load_recipe": "training.recipe.recipe",
     "read_embeddings": "data.embeddings",
-    "read_manifest": "data.manifest",
+    "read_manifest": "data.formats",
     "read_pairs": "data.protocols",
     "train": "training.run",
     "verification": "evaluation.verification.metrics",

@@ -146,7 +146,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["train", photos, "--out", out, "--set", "los.margin=1"], "did you mean 'loss'"),
         (["train", photos, "--out", out, "--set", "epochs=3"], "did you mean 'schedule.epochs'"),
         (["train", photos, "--out", out, "--set", "loss.margn=1"], "margin"),
-        (["train", listed, "--out", out], "of 12 photos none is there"),
+        (["train", listed, "--out", out], "none of the 12 photos exists"),
         (["embed", listed, "--model", model, "--out", tmp_path / "e.parquet"], "with --root"),
         (["data", "inspect", listed, "--out", out], "with --root"),
         (["data", "convert", listed, out, "--to", "tar"], "with --root"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from tests.cli.test_commands import answer, run
 from tests.conftest import make_photos
 
@@ -95,7 +95,7 @@ def test_wrong_use_and_failures(
         (["convert", photos, file / "x", "--to", "tar"], 1, "cannot write"),
         (["split", photos, "--out", out], 2, "2 must remain"),
         (["split", photos, "--out", out, "--val", "x"], 2, "like 10%"),
-        (["split", photos, "--out", out, "--folds", 1], 2, "2 or more"),
+        (["split", photos, "--out", out, "--folds", 1], 2, "of at least 2"),
         (["split", photos, "--out", out, "--folds", 2], 2, "each fold needs 2"),
         (["split", photos, "--out", out, "--folds", 2, "--val", 1], 2, "takes the place of"),
         (["split", photos, "--out", file / "x", "--val", 0, "--test", 0], 1, "cannot write"),

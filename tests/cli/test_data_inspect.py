@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from tests.cli.test_commands import answer, run
 from tests.inspection.planted import make_pictures, people, photos_of, picture
 

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import likewise
-from likewise.data.columns import beside, with_metadata_apart
+from likewise.data.columns import metadata_names, rename_reserved_columns
 from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from likewise.search.index import Index
 from tests.data.formats.record_sets import said
@@ -22,8 +22,8 @@ VECTORS = np.eye(2, dtype=np.float32)
 
 
 def test_a_free_name_is_found_beside_any() -> None:
-    assert beside(["id", "age"], []) == {"id": "id", "age": "age"}
-    assert beside(["score", "item_score"], ["score"]) == {
+    assert metadata_names(["id", "age"], []) == {"id": "id", "age": "age"}
+    assert metadata_names(["score", "item_score"], ["score"]) == {
         "score": "item_item_score", "item_score": "item_score",
     }  # fmt: skip
 
@@ -72,7 +72,7 @@ def test_two_columns_of_one_name_are_refused(ending: str, tmp_path: Path) -> Non
     else:
         pq.write_table(pa.table([["a.jpg"], ["anna"], [1], [2]], names=names), path)
     with pytest.raises(
-        InputError, match=rf"m.{ending}: 2 columns are called 'age'; rename all but"
+        InputError, match=rf"m.{ending}: 2 columns are called 'age'; rename or remove"
     ):
         read_manifest(path)
 
@@ -96,7 +96,7 @@ def test_views_of_text_as_polars_writes_them(ending: str, tmp_path: Path) -> Non
         table["path"].cast(pa.large_string())
     except pa.ArrowNotImplementedError:
         with pytest.raises(InputError, match="column path: .* a newer pyarrow can"):
-            with_metadata_apart(table, path)
+            rename_reserved_columns(table, path)
         return
     if ending == "parquet":
         pq.write_table(table, path)

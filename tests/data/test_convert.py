@@ -18,13 +18,14 @@ import pytest
 
 from likewise.data import convert as module
 from likewise.data.conversion_journal import JOURNAL
-from likewise.data.convert import WRITERS, convert
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.convert import convert
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.store import StoredPhoto
 from likewise.errors import InputError, LikewiseError
 from tests.conftest import make_photos
 
-FORMATS = sorted(WRITERS)
+FORMATS = ["folder", "parquet", "recordio", "tar"]
 NAMED = [name for name in FORMATS if name != "recordio"]  # whose files hold names
 
 
@@ -211,7 +212,7 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
     other = make_photos(tmp_path / "other", people=2)
     cases = [
         (photos, "done", "tar", False, "continue with --resume"),
-        (photos, "done", "parquet", True, "begun as tar"),
+        (photos, "done", "parquet", True, "started with --to tar"),
         (other, "done", "tar", True, "from other photos"),
         (photos, "full", "tar", False, "no conversion"),
         (photos, "full", "tar", True, "no conversion"),
@@ -227,7 +228,7 @@ def test_wrong_use(photos: Path, tmp_path: Path) -> None:
     journal = json.loads((tmp_path / "done" / JOURNAL).read_text())
     for spoiled in ([], {}, {**journal, "photos": "many"}, {**journal, "more": 1}):
         (tmp_path / "done" / JOURNAL).write_text(json.dumps(spoiled))
-        with pytest.raises(InputError, match="no journal"):
+        with pytest.raises(InputError, match="damaged; start the conversion again"):
             convert(photos, tmp_path / "done", "tar", resume=True)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from likewise.cli.app import main
-from likewise.data.formats import FORMATS
+from likewise.data.formats import list_formats
 from tests.conftest import make_photos
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data" / "formats.md").read_text(encoding="utf-8")
@@ -39,6 +39,8 @@ def test_the_commands_run(tmp_path: Path, model: Path, monkeypatch: pytest.Monke
 
 
 def test_every_format_stands_on_the_page() -> None:
-    for format in FORMATS:
-        for ending in re.findall(r"\.[a-z]+", format.looks_like):
+    for format in list_formats():
+        if format.priority > 90:  # of another test
+            continue
+        for ending in re.findall(r"\.[a-z]+", format.description):
             assert f"`{ending}" in PAGE or f"{ending}`" in PAGE, (format.name, ending)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likewise.data.embeddings import Embeddings, read_embeddings
+from likewise.data.formats import read_manifest
 from likewise.data.labels import checked_labels, clean_label, identity_column, text_column
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from likewise.evaluation.groups import group_errors
 from likewise.evaluation.identification.closed_set import identification
@@ -55,8 +55,8 @@ def test_a_column_gets_one_spelling_and_says_so(
         [pa.array(texts).dictionary_encode()] if kind == "dictionary" else [pa.array(texts, kind)]
     )
     assert identity_column(column, "m.csv", "identity").to_pylist() == ["Zoë Ek"] * 6 + ["Bo"] * 2
-    assert "m.csv: identity: 5 names are read in another spelling" in caplog.text
-    assert "'Zoë Ek' for ' Zoë Ek\\t'" in caplog.text
+    assert "m.csv: identity: 5 names are normalised" in caplog.text
+    assert "'Zoë Ek', was ' Zoë Ek\\t'" in caplog.text
     plain = column.filter(pa.array([name in ("Zoë Ek", "Bo") for name in texts]))
     assert identity_column(plain, "m.csv", "identity") is plain
 
@@ -67,9 +67,9 @@ def test_a_column_gets_one_spelling_and_says_so(
         (pa.array(["a", None, ""]), "row 2: identity is empty"),
         (pa.array(["a", "b", " \u00a0"]), "row 3: identity is empty"),
         (pa.array(["a", None]).dictionary_encode(), "row 2: identity is empty"),
-        (pa.array([None, None]), r"row 1: identity is empty \(and so are all 2 rows\)"),
+        (pa.array([None, None]), r"row 1: identity is empty \(as in all 2 rows\)"),
         (pa.array([7, None]), "row 2: identity is empty"),
-        (pa.array([1.0, 2.0]), "column identity: holds double; text or whole numbers"),
+        (pa.array([1.0, 2.0]), "column identity: holds double; must hold text"),
         (pa.array([True]), "column identity: holds bool"),
         (pa.array([b"\xff"]), "column identity: holds binary"),
         (pa.array([["a"]]), "column identity: holds list"),
@@ -98,8 +98,8 @@ def test_whole_numbers_are_names() -> None:
         (pd.Series(["a", np.nan]), "row 1 has no value"),
         (np.array(["2020-01-01", "NaT"], "M8[D]"), "row 1 has no value"),
         (np.array(["a", 1], object), "names and numbers are mixed"),
-        (np.array(["a", ("b",)], object), "row 1: tuple is no label"),
-        (np.array([1j]), "complex128 are no labels"),
+        (np.array(["a", ("b",)], object), "row 1: tuple; labels must be"),
+        (np.array([1j]), "complex128; labels must be"),
     ],
 )
 def test_labels_from_a_program_pass_the_same_gate(labels: Any, problem: str) -> None:
@@ -162,7 +162,7 @@ def test_folders_whose_names_look_alike_are_one_person(
         (tmp_path / name / f"{number}.jpg").touch()
     manifest = read_manifest(tmp_path)
     assert manifest.identities == ["Bo", "Zoë"]
-    assert "1 name is read in another spelling" in caplog.text
+    assert "1 name is normalised" in caplog.text
     # The file system knows its files by the names that they have.
     assert all(Path(str(photo)).exists() for photo in manifest.photos())
 

@@ -9,7 +9,8 @@ import pytest
 
 import likewise
 from likewise.data.convert import convert
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.inspection.census import take_census
 from likewise.training.run import train
@@ -35,7 +36,7 @@ def table(folder: Path, separator: str = "/") -> Path:
 def test_no_photo_where_the_table_says(use: str, photos: Path, model: Path, tmp_path: Path) -> None:
     listed = table(tmp_path)
     first = tmp_path / "anna" / "0.png"
-    with pytest.raises(InputError, match="of 12 photos none is there; the first would be") as found:
+    with pytest.raises(InputError, match="none of the 12 photos exists; the first one") as found:
         USES[use](read_manifest(listed), tmp_path / "out", model)
     assert str(first) in str(found.value)
     assert str(found.value).endswith("name the folder that the paths start from with --root")
@@ -44,7 +45,7 @@ def test_no_photo_where_the_table_says(use: str, photos: Path, model: Path, tmp_
 
 def test_backslashes_are_named(photos: Path, tmp_path: Path) -> None:
     listed = table(tmp_path, "\\")
-    with pytest.raises(InputError, match="separated by backslashes: write the paths with /"):
+    with pytest.raises(InputError, match="its paths have backslashes: write / between"):
         convert(listed, tmp_path / "out", "tar", root=photos)
 
 

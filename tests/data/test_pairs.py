@@ -120,7 +120,7 @@ def test_a_small_sample_of_many_pairs_takes_little_memory() -> None:
 
 
 def test_a_limit_below_one_is_refused() -> None:
-    with pytest.raises(InputError, match="limit: must be 1 or more; got 0"):
+    with pytest.raises(InputError, match="limit: 0; must be a whole number of at least 1"):
         draw_pairs(LABELS, limit=0)
 
 
@@ -155,9 +155,9 @@ def test_no_pairs_and_no_photos_are_a_line() -> None:
 
 def test_a_name_that_means_two_photos_is_refused() -> None:
     photos = ["a/img1.jpg", "a/img1.png", "a/img2.jpg"]
-    with pytest.raises(InputError, match=r"'a/img1' means 'a/img1.jpg' and 'a/img1.png'"):
+    with pytest.raises(InputError, match=r"'a/img1' matches 'a/img1.jpg' and 'a/img1.png'"):
         match_names(named(("a/img1", "a/img2")), photos)
-    with pytest.raises(InputError, match=r"'a/img1.bmp' means"):
+    with pytest.raises(InputError, match=r"'a/img1.bmp' matches"):
         match_names(named(("a/img1.bmp", "a/img2")), photos)
     found, _ = match_names(named(("a/img1.png", "a/img2"), ("a/img1.jpg", "a/img2")), photos)
     assert (found.left.tolist(), found.right.tolist()) == ([1, 0], [2, 2])
@@ -165,7 +165,7 @@ def test_a_name_that_means_two_photos_is_refused() -> None:
 
 def test_a_name_of_two_rows_is_refused_where_it_is_asked_for() -> None:
     photos = ["a/1.jpg", "a/2.jpg", "a/1.jpg"]
-    with pytest.raises(InputError, match=r"'a/1.jpg' means the photos of rows 1 and 3"):
+    with pytest.raises(InputError, match=r"'a/1.jpg' matches the photos of rows 1 and 3"):
         match_names(named(("a/2.jpg", "a/1.jpg")), photos)
     found, _ = match_names(named(("b/1.jpg", "b/2.jpg")), ["b/1.jpg", "b/2.jpg", "a", "a"])
     assert found.left.tolist() == [0]

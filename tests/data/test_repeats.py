@@ -10,8 +10,9 @@ import torch
 
 import likewise
 from likewise.data.convert import convert
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.repeats import without_repeats
 from likewise.errors import InputError
 from likewise.evaluation.experiment import evaluate
@@ -41,8 +42,8 @@ def test_whatever_leads_to_one_file_is_one_photo(
     # By the operating system's own word on which file it is.
     files = {(p.stat().st_dev, p.stat().st_ino) for p in manifest.photos()}
     assert len(kept) == len(files)
-    assert "7 photos are listed again in another row and left out" in caplog.text
-    assert "'./anna/0.png' in row 2, as in row 1" in caplog.text
+    assert "left out 7 rows that repeat an earlier photo" in caplog.text
+    assert "'./anna/0.png' in row 2, the same photo as row 1" in caplog.text
 
 
 def test_a_set_without_repeats_is_left_as_it_is(photos: Path) -> None:
@@ -79,9 +80,9 @@ def test_a_name_that_two_records_have_chooses_neither(photos: Path, tmp_path: Pa
     ("columns", "rows", "problem"),
     [
         ("path,identity", ("anna/0.png,anna", "bob/0.png,bob", "./anna/0.png,bob"),
-         "'./anna/0.png' in row 3 is the photo of row 1, and its identity is 'bob' here"),
+         "'./anna/0.png' in row 3 is the same photo as row 1, but its identity is 'bob' in row 3"),
         ("path,identity,split", ("anna/0.png,anna,train", "anna/0.png,anna,test"),
-         "in row 2 is the photo of row 1, and its split is 'test' here and 'train' there"),
+         "in row 2 is the same photo as row 1, but its split is 'test' in row 2"),
     ],
 )  # fmt: skip
 def test_a_photo_of_two_people_or_sides_is_refused(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.protocols import read_pairs
 from likewise.data.text_file import read_lines
 from likewise.errors import InputError

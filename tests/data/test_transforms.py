@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 from likewise.data.transforms import Augment

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.inspection.census import SIDE, take_census
 from tests.conftest import draw_person, make_photos
 

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.inspection import inspect_photos
 from likewise.inspection.clean import CleanRules, clean_manifest, write_clean

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ImageEnhance
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.inspection.census import Census, take_census
 from likewise.inspection.copy_thresholds import copied, thresholds_from_copies
 from likewise.inspection.duplicates import (

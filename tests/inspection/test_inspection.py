@@ -13,7 +13,8 @@ import torch
 
 import likewise
 from likewise.data.embeddings import Embeddings
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.inspection import InspectSettings, inspect_photos, write_inspection
 from likewise.inspection.clean import CleanRules, clean_manifest

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import nn
 
 import likewise
+from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage
-from likewise.data.manifest import read_manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder

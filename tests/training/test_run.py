@@ -17,9 +17,9 @@ import torch
 from safetensors.torch import load_file
 
 import likewise
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
 from likewise.data.images import BadImage, ImageSource
-from likewise.data.manifest import read_manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
 from likewise.training.checkpoints.writer import Checkpoints

@@ -25,7 +25,7 @@ def make_bin(
 
     Example: likewise data bin aligned/ --pairs pairs.txt --out lfw.bin
     """
-    from likewise.data.manifest import read_manifest
+    from likewise.data.formats import read_manifest
     from likewise.data.protocols import read_pairs
     from likewise.data.protocols.verification_bin import pack_pairs
     from likewise.errors import InputError

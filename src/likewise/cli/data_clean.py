@@ -44,7 +44,7 @@ def clean(
 
     Example: likewise data clean photos/ --from report --drop broken,duplicates --out clean.csv
     """
-    from likewise.data.manifest import read_manifest
+    from likewise.data.formats import read_manifest
     from likewise.inspection.clean import CleanRules, clean_manifest, write_clean
     from likewise.inspection.record import read_inspection
 

@@ -83,7 +83,7 @@ def inspect(
     Example: likewise data inspect photos/ --model runs/photos/model --against test/ --out report
     """
     from likewise.data.embeddings import read_embeddings
-    from likewise.data.manifest import read_manifest
+    from likewise.data.formats import read_manifest
     from likewise.errors import InputError
     from likewise.inspection import InspectSettings, inspect_photos, write_inspection
     from likewise.inspection.record import record

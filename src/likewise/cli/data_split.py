@@ -37,8 +37,8 @@ def split(
 
     Example: likewise data split photos/ --out splits --val 10% --test 10%
     """
+    from likewise.data.formats import read_manifest
     from likewise.data.formats.table import write_table
-    from likewise.data.manifest import read_manifest
     from likewise.data.repeats import without_repeats
     from likewise.data.splits import cross_validation, train_val_test, without_places
     from likewise.errors import InputError

@@ -42,7 +42,7 @@ def embed(
     Example: likewise embed photos/ --model runs/photos/model --out photos.parquet
     """
     from likewise.data.embeddings import write_embeddings
-    from likewise.data.manifest import read_manifest
+    from likewise.data.formats import read_manifest
     from likewise.errors import InputError
     from likewise.models.loading import load
     from likewise.models.shared_embedding import embed_together

@@ -162,9 +162,9 @@ def warn_of_strangers(point: OperatingPoint, count: int) -> None:
 
 def _beside(item: dict[str, object]) -> dict[str, object]:
     """An item under names that leave the answer's own alone."""
-    from likewise.data.columns import beside
+    from likewise.data.columns import metadata_names
 
-    names = beside(item, ANSWER)
+    names = metadata_names(item, ANSWER)
     return {names[name]: value for name, value in item.items()}
 
 

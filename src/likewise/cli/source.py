@@ -156,7 +156,7 @@ def shared_embeddings_of(
         InputError: see ``embeddings_of``.
     """
     from likewise.data.embeddings import read_embeddings, require_same_embedder
-    from likewise.data.manifest import read_manifest
+    from likewise.data.formats import read_manifest
     from likewise.distances.resolution import all_alike, mean_cosine
     from likewise.errors import InputError
     from likewise.models.loading import load

@@ -138,7 +138,7 @@ def _train(
     root: Path | None,
     as_json: bool,
 ) -> None:
-    from likewise.data.manifest import read_manifest
+    from likewise.data.formats import read_manifest
     from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
     from likewise.training.stopping import StoppedBySignal

@@ -1,7 +1,7 @@
-"""The rule of column names: each once, and metadata never under a name that is our own.
+"""Rules for column names: each name once, and no metadata under a reserved name.
 
-A column of metadata that bears one of our names comes with ``item_`` before it, wherever it would
-stand beside ours: in a manifest, in a file of embeddings, in the answers of a search.
+A metadata column with a reserved name gets the prefix ``item_`` in manifests, files of embeddings
+and search results.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import pyarrow as pa
 
 from likewise.errors import InputError
 
-__all__ = ["OWN", "beside", "refuse_repeated", "with_metadata_apart"]
+__all__ = ["RESERVED", "metadata_names", "refuse_repeated", "rename_reserved_columns"]
 
 log = logging.getLogger(__name__)
 
-# Of a manifest: where a stored photo is, and what will be made of it.
-OWN = ("place", "vector")
+# Reserved in a manifest: the place of a photo in its store, and its embedding.
+RESERVED = ("place", "vector")
 
 
 def refuse_repeated(names: Iterable[str], where: str | Path) -> None:
-    """Refuse a table in which a column's name stands twice: none of the two could be asked for.
+    """Refuse a table in which two columns have the same name.
 
     Raises:
         InputError: names the column.
@@ -32,54 +32,55 @@ def refuse_repeated(names: Iterable[str], where: str | Path) -> None:
     for name, times in Counter(names).items():
         if times > 1:
             raise InputError(
-                f"{where}: {times} columns are called {name!r}; rename all but one, or leave them "
-                "out"
+                f"{where}: {times} columns are called {name!r}; rename or remove all but one"
             )
 
 
-def beside(names: Iterable[str], own: Collection[str]) -> dict[str, str]:
-    """What each column of metadata is called where it stands beside columns of our own.
+def metadata_names(names: Iterable[str], reserved: Collection[str]) -> dict[str, str]:
+    """The name of each metadata column in a table that also has the reserved columns.
 
     Example:
-        >>> beside(["age", "score"], ["id", "score"])
+        >>> metadata_names(["age", "score"], ["id", "score"])
         {'age': 'age', 'score': 'item_score'}
     """
     given = list(names)
-    taken = {*own, *(name for name in given if name not in own)}
+    taken = {*reserved, *(name for name in given if name not in reserved)}
     found: dict[str, str] = {}
     for name in given:
         free = name
-        while name in own and free in taken:
+        while name in reserved and free in taken:
             free = f"item_{free}"
         taken.add(free)
         found[name] = free
     return found
 
 
-def with_metadata_apart(table: pa.Table, where: str | Path, own: Collection[str] = OWN) -> pa.Table:
-    """A table as it came in, its metadata under names that are free; a change is logged.
+def rename_reserved_columns(
+    table: pa.Table, where: str | Path, reserved: Collection[str] = RESERVED
+) -> pa.Table:
+    """A table with its reserved column names replaced by free ones; logs each change.
 
     Args:
         table: as it was read.
         where: the file or the argument, for messages.
-        own: the names that are kept.
+        reserved: the reserved names.
 
     Raises:
-        InputError: a name stands twice.
+        InputError: two columns have the same name.
     """
     refuse_repeated(table.column_names, where)
-    names = beside(table.column_names, own)
+    names = metadata_names(table.column_names, reserved)
     for old, new in names.items():
         if old != new:
             log.warning(
-                "%s: the column %r is read as %r, for %r is a name of Likewise's own",
+                "%s: the column %r is read as %r, because Likewise reserves the name %r",
                 where, old, new, old,
             )  # fmt: skip
     return _without_views(table.rename_columns(list(names.values())), where)
 
 
 def _without_views(table: pa.Table, where: str | Path) -> pa.Table:
-    """Text as Arrow's older type has it: of views, as Polars writes them, no rows can be taken."""
+    """Cast text views, which Polars writes, to plain text: Arrow cannot ``take`` rows of views."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
     for place, field in enumerate(table.schema):
         if field.type not in plain:

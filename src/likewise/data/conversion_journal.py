@@ -1,4 +1,4 @@
-"""How far a conversion has come, kept beside its output so that a crash costs little."""
+"""The checkpoint of a conversion, kept beside its output so that a crash loses little work."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["DIGESTS", "JOURNAL", "Journal"]
 
 JOURNAL = ".likewise-convert.json"
 DIGESTS = ".likewise-convert.sha256"
-NAMED = 10  # broken photos that are named; all are counted
+NAMED = 10  # broken photos listed by name; all are counted
 
 
 @dataclass
 class Journal:
-    """A conversion's state; what it says is on the disk.
+    """The state of a conversion; every photo it counts has been flushed to disk.
 
     Args:
-        format: what is written.
-        fingerprint: of the source's names and identities.
-        total: its photos.
-        check: whether each is decoded too.
-        photos: how many are written.
-        size: how many bytes these have.
-        sha256: of all of them: ``sha256(before + sha256(photo))``, photo by photo, in hex.
-        broken: how many could not be decoded.
-        named: the first of these, with the reasons.
-        writer: where the writer is.
+        format: the format written.
+        fingerprint: of the source manifest.
+        total: photos in the source.
+        check: whether every photo is decoded too.
+        photos: photos written so far.
+        size: their bytes.
+        sha256: their checksum in hex: ``sha256(previous + sha256(photo))``, photo by photo.
+        broken: how many of them could not be decoded.
+        named: the first broken photos, with the reasons.
+        writer: the state of the writer.
         verified: whether the output was read again and compared.
         finished: whether the output is complete.
     """
@@ -62,15 +62,15 @@ class Journal:
             self.named.append({"path": name, "reason": reason})
 
     def save(self, out: Path) -> None:
-        """Write it, atomically."""
+        """Write the journal atomically."""
         write_json(out / JOURNAL, asdict(self))
 
     @classmethod
     def load(cls, out: Path) -> Journal | None:
-        """The journal of a folder, or None if none was begun there.
+        """The journal in a folder, or None if no conversion was started there.
 
         Raises:
-            InputError: the folder holds something else, or the journal is damaged.
+            InputError: the folder holds other files, or the journal is damaged.
         """
         if not out.exists():
             return None
@@ -81,7 +81,7 @@ class Journal:
         path = out / JOURNAL
         if not path.exists():
             if any(out.iterdir()):
-                raise InputError(f"{out}: exists and is no conversion; choose another folder")
+                raise InputError(f"{out}: not empty and no conversion; choose another folder")
             return None
         value = read_json(path)
         blank = asdict(cls("", "", 0, False, writer={}))
@@ -89,5 +89,5 @@ class Journal:
         if not known or any(
             not isinstance(value[key], type(blank[key])) and value[key] is not None for key in blank
         ):
-            raise InputError(f"{path}: no journal of a conversion; begin anew in another folder")
+            raise InputError(f"{path}: damaged; start the conversion again in another folder")
         return cls(**value)

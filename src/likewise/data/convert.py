@@ -1,84 +1,47 @@
-"""Labelled photos from one format into another, byte by byte the same, and safe from crashes."""
+"""Convert labelled photos to another format, bytes unchanged, resumable after a crash."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.data.containers.photo_file import read_photo_file
 from likewise.data.conversion_journal import DIGESTS, Journal
+from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage, decode
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
-from likewise.data.store import StoredPhoto
+from likewise.data.store import photo_bytes
+from likewise.data.writers import WriterFormat, writer_format
 from likewise.data.writers.growing_file import GrowingFile
-from likewise.data.writers.writer import PhotoWriter
-from likewise.errors import InputError, LikewiseError, one_of
+from likewise.errors import InputError, LikewiseError
 from likewise.progress import progress
 
-__all__ = ["WRITERS", "Conversion", "WriterFormat", "convert"]
+__all__ = ["Conversion", "convert"]
 
-# What a crash costs at most. Counted, not timed, so that a resumed run ends in the same files.
+# The most work that a crash loses. Counted, not timed, so that a resumed run gives the same files.
 CHECKPOINT_PHOTOS = 20_000
 CHECKPOINT_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class WriterFormat:
-    """A format that can be written.
-
-    Args:
-        name: what a person calls it.
-        module: where its writer is; imported when it is used.
-        writer: the class, made with ``(out, state)``.
-        grouped: whether an identity's photos must come one after another.
-    """
-
-    name: str
-    module: str
-    writer: str
-    grouped: bool = False
-
-    def open(self, out: Path, state: dict[str, Any] | None) -> PhotoWriter:
-        """Begin anew in ``out``, or go on from ``state``."""
-        made: Callable[[Path, dict[str, Any] | None], Any]
-        made = getattr(import_module(f"likewise.data.writers.{self.module}"), self.writer)
-        return cast(PhotoWriter, made(out, state))
-
-
-WRITERS: dict[str, WriterFormat] = {
-    format.name: format
-    for format in (
-        WriterFormat("folder", "folder", "FolderWriter"),
-        WriterFormat("tar", "tar", "TarShardWriter"),
-        WriterFormat("parquet", "parquet", "ParquetWriter"),
-        WriterFormat("recordio", "record_set", "RecordSetWriter", grouped=True),
-    )
-}
-
-
-@dataclass(frozen=True)
 class Conversion:
-    """What a conversion did.
+    """The result of a conversion.
 
     Args:
-        out: the output's folder.
-        format: of it.
-        photos: written in all.
-        identities: of these.
-        bytes: of these.
-        sha256: a checksum over all of them, in order.
-        resumed_from: the photos that an earlier run had written.
+        out: the output folder.
+        format: the output format.
+        photos: photos written in total.
+        identities: their identities.
+        bytes: their bytes.
+        sha256: their checksum, in order.
+        resumed_from: photos that an earlier run had written.
         verified: whether the output was read again and compared.
-        broken: how many cannot be decoded; None if that was not checked.
+        broken: photos that cannot be decoded; None if this was not checked.
         named: the first of these, with the reasons.
     """
 
@@ -104,32 +67,32 @@ def convert(
     verify: bool = True,
     check: bool = False,
 ) -> Conversion:
-    """Write the photos of ``source`` in another format, as they are, with names and identities.
+    """Write the photos of ``source`` in another format, unchanged, with names and identities.
 
-    Other columns of a manifest are not carried over. A conversion that was stopped, even by
-    ``kill -9`` or a power cut, is continued by ``resume`` and ends in the same files.
+    Other metadata is not kept. A conversion that was stopped, even by ``kill -9`` or a power cut,
+    can be resumed and gives the same files.
 
     Args:
         source: anything that ``read_manifest`` reads.
         out: a folder that does not exist, or is empty.
-        to: a name of ``WRITERS``.
-        root: where the paths of a table start from.
-        resume: continue what was begun in ``out``; if nothing was, begin.
-        verify: read the output again, and compare the SHA-256 of every photo, and which photos
-            share an identity, with the source's.
-        check: decode every photo too, and count the broken ones; they are written all the same.
+        to: a name of ``likewise.data.writers.list_writers()``.
+        root: the folder that the paths of a table start from.
+        resume: continue the conversion in ``out``, if one was started there.
+        verify: read the output again, and compare the SHA-256 of every photo and the grouping
+            into identities with the source.
+        check: decode every photo and count the broken ones, which are written too.
 
     Raises:
-        InputError: the source cannot be read, ``out`` holds something, or its conversion is of
+        InputError: the source cannot be read, ``out`` is not empty, or holds a conversion of
             another source or format.
-        LikewiseError: the disk is full, or the output is not what was written.
+        LikewiseError: the disk is full, or the output differs from the source.
 
     Example:
         >>> from likewise.data.convert import convert
         >>> convert(photos, out, "tar").photos
         12
     """
-    format = WRITERS[one_of("to", to, WRITERS)]
+    format = writer_format(to)
     out = Path(out)
     manifest = without_repeats(read_manifest(source, root))
     require_some_photo(manifest)
@@ -170,18 +133,18 @@ def convert(
 
 def _require_same(journal: Journal, format: str, manifest: Manifest, out: Path) -> None:
     if journal.format != format:
-        raise InputError(f"{out}: was begun as {journal.format}; resume it with --to that")
+        raise InputError(f"{out}: was started with --to {journal.format}; resume with the same")
     if (journal.fingerprint, journal.total) != (manifest.fingerprint, len(manifest)):
         raise InputError(
-            f"{out}: was begun from other photos (other names or identities); resume with the "
-            "same source, or begin anew in another folder"
+            f"{out}: was started from other photos (other names or identities); resume with the "
+            "same source, or start again in another folder"
         )
 
 
 def _write(
     manifest: Manifest, order: NDArray[np.int64], format: WriterFormat, journal: Journal, out: Path
 ) -> None:
-    writer = format.open(out, journal.writer)
+    writer = format.writer(out, journal.writer)
     digests = GrowingFile(out / DIGESTS, 32 * journal.photos)
 
     def checkpoint() -> None:
@@ -195,7 +158,7 @@ def _write(
         for row in order[journal.photos :].tolist():
             photo = manifest.photo(row)
             name = _relative(manifest.table["path"][row].as_py(), manifest.root)
-            data = photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
+            data = photo_bytes(photo)
             writer.write(name, str(manifest.table["identity"][row].as_py()), data)
             digest = hashlib.sha256(data).digest()
             digests.write(digest)
@@ -218,7 +181,7 @@ def _write(
 
 
 def _relative(name: str, root: Path) -> str:
-    """A name without the folder of the photos; a table may name it in full."""
+    """A name relative to the root; a table may hold absolute paths."""
     path = PurePosixPath(name)
     if path.is_absolute():
         return path.relative_to(root.absolute()).as_posix()
@@ -226,25 +189,25 @@ def _relative(name: str, root: Path) -> str:
 
 
 def _verify(manifest: Manifest, order: NDArray[np.int64], out: Path, digests: Path) -> None:
-    """Read the output as anyone would, and compare it with what was read from the source."""
+    """Read the output through ``read_manifest`` and compare it with the source."""
     try:
         found = read_manifest(out)
     except InputError as error:
         raise LikewiseError(f"{out}: the output cannot be read: {error}") from None
     if len(found) != len(order):
-        raise LikewiseError(f"{out}: has {len(found):,} photos of {len(order):,}; convert again")
+        raise LikewiseError(f"{out}: holds {len(found):,} of {len(order):,} photos; convert again")
     read = np.empty((len(order), 32), np.uint8)
     with progress("verifying", len(order)) as advance:
         for row in range(len(found)):
             photo = found.photo(row)
             try:
-                data = photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
+                data = photo_bytes(photo)
             except InputError as error:
                 raise LikewiseError(f"{out}: the output cannot be read: {error}") from None
             read[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
             advance(1)
     written = np.fromfile(digests, np.uint8).reshape(-1, 32)
-    strange = _first_strange(read, written)
+    strange = _first_difference(read, written)
     if strange is not None:
         name = found.table["path"][strange].as_py()
         raise LikewiseError(f"{out}: {name}: is not what was written; the disk may be failing")
@@ -254,8 +217,8 @@ def _verify(manifest: Manifest, order: NDArray[np.int64], out: Path, digests: Pa
         raise LikewiseError(f"{out}: photos have changed their identity; convert again")
 
 
-def _first_strange(read: NDArray[np.uint8], written: NDArray[np.uint8]) -> int | None:
-    """The first row that was not written, or not as often; the order may differ."""
+def _first_difference(read: NDArray[np.uint8], written: NDArray[np.uint8]) -> int | None:
+    """The first row whose digest was not written, or less often; the order may differ."""
     if np.array_equal(read, written):
         return None
     words = [digests.view(np.uint64) for digests in (read, written)]
@@ -268,9 +231,7 @@ def _first_strange(read: NDArray[np.uint8], written: NDArray[np.uint8]) -> int |
 
 
 def _by_identity(digests: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """A number for each identity's set of photos, sorted: what the identities are called, and
-    their order, is the format's own.
-    """
+    """A sorted checksum per identity, so that formats may rename and reorder identities."""
     sums = np.zeros(int(labels.max(initial=-1)) + 1, np.uint64)
     np.add.at(sums, labels, digests.view(np.uint64)[:, 0])
     return np.sort(sums)

@@ -1,4 +1,4 @@
-"""Embeddings on disk: a Parquet file with ids, identities and metadata, or a plain ``.npy``."""
+"""Embeddings on disk: a Parquet file with names, identities and metadata, or a ``.npy``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from likewise.data.columns import refuse_repeated, with_metadata_apart
+from likewise.data.columns import refuse_repeated, rename_reserved_columns
 from likewise.data.labels import text_column, with_identities
 from likewise.data.text_file import read_lines
 from likewise.data.vectors import is_list, vectors_in
@@ -22,25 +22,27 @@ from likewise.storage import new_file
 
 __all__ = ["EXTERNAL", "Embeddings", "read_embeddings", "require_same_embedder", "write_embeddings"]
 
-EXTERNAL = "external"  # the fingerprint of vectors that no Likewise embedder made
+EXTERNAL = "external"  # the fingerprint of vectors made outside of Likewise
 ROW_GROUP = 16_384
 KEY = b"likewise"
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Vectors with the photos that they were made of.
+    """Embedding vectors with the names, identities and metadata of their photos.
+
+    A metadata column ``vector`` is renamed to ``item_vector``; identity names are normalised, see
+    ``likewise.data.labels``.
 
     Args:
         vectors: float32 [N,D].
         items: N rows with the column ``path`` (the photo's name), usually ``identity``, and any
             metadata.
-        fingerprint: which embedder made them, or ``external``.
+        fingerprint: identifies the embedder that made the vectors, or ``external``.
 
     Raises:
-        InputError: the counts differ, a column's name stands twice, a row has no name or no
-            identity, where there is a column of them. A column ``vector`` becomes
-            ``item_vector``, and identities get the spelling of ``likewise.data.labels``.
+        InputError: the numbers of vectors and items differ, two columns have the same name, or a
+            row has an empty name or identity.
     """
 
     vectors: NDArray[np.float32]
@@ -50,7 +52,7 @@ class Embeddings:
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != self.items.num_rows:
             raise InputError(
-                f"embeddings: {list(self.vectors.shape)} numbers for {self.items.num_rows} names"
+                f"embeddings: vectors {list(self.vectors.shape)} for {self.items.num_rows} items"
             )
         object.__setattr__(self, "items", _checked_items(self.items, "embeddings"))
 
@@ -65,14 +67,14 @@ class Embeddings:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The label of each row: the place of its identity among the sorted ones.
+        """The label of each row: the index of its identity in the sorted identities.
 
         Raises:
-            InputError: the file holds no identities.
+            InputError: there are no identities.
         """
         if "identity" not in self.items.column_names:
             raise InputError(
-                "embeddings: no column identity, so genuine pairs are not known; beside a .npy "
+                "embeddings: no column identity, so genuine pairs are unknown; for a .npy "
                 "every name must be PERSON/photo"
             )
         _, labels = np.unique(self.items["identity"].to_pylist(), return_inverse=True)
@@ -80,8 +82,8 @@ class Embeddings:
 
 
 def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
-    """Names and identities that are there and are text, metadata under names that are free."""
-    items = with_metadata_apart(items, where, ("vector",))
+    """Check that names and identities are non-empty text, and rename reserved columns."""
+    items = rename_reserved_columns(items, where, ("vector",))
     if "path" not in items.column_names:
         raise InputError(f"{where}: no column path; it has: {', '.join(items.column_names)}")
     names = text_column(items["path"], where, "path")
@@ -90,7 +92,7 @@ def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
 
 
 def write_embeddings(embeddings: Embeddings, path: str | Path) -> None:
-    """Write a Parquet file in row groups; ``vector`` is a fixed-size list of float32."""
+    """Write a Parquet file; its column ``vector`` is a fixed-size list of float32."""
     path = Path(path)
     count, dimension = embeddings.vectors.shape
     flat = pa.array(np.ascontiguousarray(embeddings.vectors, np.float32).reshape(-1))
@@ -103,16 +105,16 @@ def write_embeddings(embeddings: Embeddings, path: str | Path) -> None:
 
 
 def read_embeddings(path: str | Path, names: str | Path | None = None) -> Embeddings:
-    """Read a ``.parquet`` written by Likewise, or a ``.npy`` [N,D] with its names.
+    """Read a ``.parquet`` written by Likewise, or a ``.npy`` [N,D] with a file of names.
 
     Args:
         path: the file.
-        names: for ``.npy``, a text file with one photo's name a line; a name ``PERSON/photo``
-            gives the identity too.
+        names: for ``.npy``, a text file with the name of one photo per line; names of the form
+            ``PERSON/photo`` also give the identities.
 
     Raises:
-        InputError: the file cannot be read, the counts differ, a name comes twice, or a row is not
-            finite.
+        InputError: the file cannot be read, the numbers of rows and names differ, a name is
+            repeated, or a row is not finite.
     """
     path, names = Path(path), None if names is None else Path(names)
     if not path.exists():
@@ -134,7 +136,7 @@ def read_embeddings(path: str | Path, names: str | Path | None = None) -> Embedd
 
 def _read_npy(path: Path, names: Path | None) -> Embeddings:
     if names is None:
-        raise InputError(f"{path}: a .npy file needs its names: --ids FILE, one name a line")
+        raise InputError(f"{path}: a .npy file needs its names: --ids FILE, one name per line")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -168,7 +170,7 @@ def _read_parquet(path: Path) -> Embeddings:
 
 
 def _named_once(items: pa.Table, where: Path) -> pa.Table:
-    """The items of a file, no two of them under one name, ``a.jpg`` and ``./a.jpg`` being one."""
+    """Checked items with unique names; ``a.jpg`` and ``./a.jpg`` count as the same name."""
     items = _checked_items(items, where)
     names = items["path"].cast(pa.string())
     plain = names
@@ -187,7 +189,7 @@ def _named_once(items: pa.Table, where: Path) -> pa.Table:
 
 
 def require_same_embedder(left: str, right: str, what: str) -> None:
-    """Refuse to compare vectors of two embedders: their numbers mean different things.
+    """Refuse to compare vectors of different embedders.
 
     Raises:
         InputError: the fingerprints differ; names both.
@@ -195,5 +197,5 @@ def require_same_embedder(left: str, right: str, what: str) -> None:
     if left != right:
         raise InputError(
             f"{what}: made by another embedder ({right}) than the one in use ({left}); "
-            "embed and build again with the one you want"
+            "embed and build again with one embedder"
         )

@@ -1,8 +1,10 @@
-"""Which files are images: by the ending of the name, or by what the first bytes are."""
+"""Which files are images, judged by the suffix of the name or by the first bytes."""
 
 from __future__ import annotations
 
-__all__ = ["EXTENSIONS", "START_BYTES", "kind_of"]
+from pathlib import PurePosixPath
+
+__all__ = ["EXTENSIONS", "START_BYTES", "kind_of", "suffix_of"]
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".webp"}
@@ -10,7 +12,7 @@ EXTENSIONS = frozenset(
     | {".jp2", ".j2k", ".jpx", ".avif", ".heic", ".heif", ".hif"}
 )
 START_BYTES = 64
-"""How many of a file's first bytes ``kind_of`` looks at."""
+"""The number of leading bytes that ``kind_of`` needs."""
 
 STARTS = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -25,15 +27,15 @@ STARTS = (
     (b"\xff\x4f\xff\x51", ".j2k"),
 )
 NETPBM = {b"1": ".pbm", b"2": ".pgm", b"3": ".ppm", b"4": ".pbm", b"5": ".pgm", b"6": ".ppm"}
-BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # the lengths that one may have
+BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # the possible lengths
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def kind_of(start: bytes) -> str | None:
-    """The ending of the kind of image that a file's first bytes say it is; None if of none.
+    """The suffix of the image format that a file's first bytes belong to; None if of none.
 
     Args:
-        start: the first ``START_BYTES``, or all of a shorter file.
+        start: the first ``START_BYTES`` of the file, or all of a shorter one.
 
     Example:
         >>> kind_of(b"GIF89a"), kind_of(b"BMW, Benz and others")
@@ -51,3 +53,16 @@ def kind_of(start: bytes) -> str | None:
             return ".avif"
         return ".heic" if any(brand in brands for brand in HEIF) else None
     return next((ending for first, ending in STARTS if start.startswith(first)), None)
+
+
+def suffix_of(name: str, data: bytes) -> str:
+    """The suffix of ``name`` if it is an image's; else that of the content, ``.jpg`` if unknown.
+
+    Example:
+        >>> suffix_of("anna/1.JPG", b""), suffix_of("000123", b"GIF89a")
+        ('.jpg', '.gif')
+    """
+    own = PurePosixPath(name).suffix.lower()
+    if own in EXTENSIONS:
+        return own
+    return kind_of(data[:START_BYTES]) or ".jpg"

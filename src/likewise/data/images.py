@@ -1,4 +1,4 @@
-"""Decode any photo into plain 8-bit pixels, or say in one line why it cannot be."""
+"""Decode any photo into 8-bit pixels, or give the reason in one line why it cannot be decoded."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from likewise.errors import InputError, LikewiseError, MissingExtra
 
 __all__ = ["BadImage", "ImageSource", "decode", "readable_formats", "why_unknown"]
 
-# Decoders that read pixels and nothing else; PostScript and other formats that run code stay out.
+# Formats that hold pixels only; PostScript and other formats that run code are left out.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF", "DIB")
-# What wider integers may hold: cameras of 12 bits write them into 16, and some programs into 32.
+# Bits actually used by wider integers: 12-bit cameras store 16, and some programs store 32.
 DEPTHS = (8, 12, 16, 24, 32)
-BITS_PER_SAMPLE, SAMPLE_FORMAT, UNSIGNED = 258, 339, 1  # tags of TIFF, and a value of the second
-MAX_PIXELS = 100_000_000  # 300 MB of RGB: above any phone's photo, below a decompression bomb
+BITS_PER_SAMPLE, SAMPLE_FORMAT, UNSIGNED = 258, 339, 1  # two TIFF tags, a value of the second
+MAX_PIXELS = 100_000_000  # 300 MB of RGB: more than any phone's photo; a bomb is larger
 MIN_SIDE = 8
 
 ImageSource = str | Path | bytes | StoredPhoto | Image.Image | NDArray[np.uint8]
 
 
 class BadImage(LikewiseError):
-    """An image that cannot be used: its name and the reason."""
+    """An image that cannot be decoded or used: its name and the reason."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -44,10 +44,10 @@ class BadImage(LikewiseError):
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats that are read here.
+    """Pillow's names of the supported formats.
 
-    JPEG 2000 and AVIF are among them where Pillow was built with them, HEIC where the extra
-    ``heic`` is installed.
+    JPEG 2000 and AVIF are supported if Pillow was built with them, HEIC if the extra ``heic`` is
+    installed.
     """
     found = list(FORMATS)
     if features.check("jpg_2000"):
@@ -65,20 +65,21 @@ def readable_formats() -> tuple[str, ...]:
 def decode(
     source: ImageSource, *, channels: Literal[1, 3] = 3, least: int | None = None
 ) -> Image.Image:
-    """Open ``source`` upright, in 8 bits, as RGB (``channels=3``) or grey (``channels=1``).
+    """Decode ``source`` upright, in 8 bits, as RGB (``channels=3``) or grey (``channels=1``).
 
-    What it is, is told by its content, not by its name. Photos are turned as their EXIF says; CMYK,
-    palettes and transparency (over white) are converted; of an animation the first frame is taken.
-    Wider pixels are scaled to 8 bits: white is the largest number of 8, 12, 16, 24 or 32 bits, the
-    first of these that holds every pixel, as files do not tell how much of their range a camera
-    used; of 12 bits where a TIFF says so; of floats, 1 if none is above it.
+    The format is detected from the content, not from the name. Photos are rotated by their EXIF
+    orientation; CMYK and palettes are converted; transparent pixels become white; of an animation
+    the first frame is used. Integers of more than 8 bits are scaled down: white is the maximum of
+    8, 12, 16, 24 or 32 bits, the smallest of these that holds every pixel, because files do not
+    state which range the camera used; 12 bits if a TIFF says so. White of floats is 1, or their
+    maximum if it is above 1.
 
     Args:
         source: a path, the encoded bytes, a photo in a store, a PIL image, or uint8 pixels [H,W],
             [H,W,1] or [H,W,3] (RGB).
         channels: 3 for colour, 1 for grey.
-        least: that many pixels a side are enough: a large JPEG is decoded at a half, a quarter or
-            an eighth of its size, several times as fast, as long as both sides keep them.
+        least: the fewest pixels needed per side: a large JPEG is decoded at a half, a quarter or
+            an eighth of its size, several times faster, if both sides keep at least so many.
 
     Raises:
         BadImage: it is missing, not an image, truncated, smaller than 8 pixels on a side, or
@@ -91,7 +92,7 @@ def decode(
         _check_size(source, name)
         return _convert(source, channels, name, ours=False)
     try:
-        # A size warning of PIL's own would only repeat the check below.
+        # Pillow's own size warning would only repeat the check below.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(_opened(source, name), formats=readable_formats()) as image:
@@ -108,8 +109,8 @@ def decode(
     except Image.DecompressionBombError:
         raise BadImage(name, f"more than {MAX_PIXELS:,} pixels") from None
     except MemoryError:
-        raise BadImage(name, "too little memory to decode it") from None
-    except Exception as error:  # PIL's decoders raise nearly anything on hostile bytes
+        raise BadImage(name, "not enough memory to decode it") from None
+    except Exception as error:  # Pillow's decoders raise nearly anything on hostile bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadImage(name, f"cannot be decoded ({reason})") from None
 
@@ -134,7 +135,7 @@ def _opened(source: str | Path | bytes | StoredPhoto, name: str) -> Path | io.By
 
 
 def why_unknown(source: str | Path | bytes | StoredPhoto) -> str:
-    """What stands in the way of reading a file that Pillow does not know."""
+    """The reason why Pillow cannot identify a file."""
     if isinstance(source, StoredPhoto):
         source = source.read()
     if isinstance(source, bytes):
@@ -178,7 +179,7 @@ def _check_size(image: Image.Image, name: str) -> None:
 def _convert(
     image: Image.Image, channels: Literal[1, 3], name: str, *, ours: bool = True
 ) -> Image.Image:
-    """Load and turn an image, in place if it is ``ours``."""
+    """Load and rotate an image; in place if it is ``ours``."""
     try:
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
@@ -205,7 +206,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     """Scale integers of more than 8 bits, and floats, to 8 bits; see ``decode``."""
     stored = np.asarray(image)
     if image.mode == "I" and _tag(image, SAMPLE_FORMAT) == UNSIGNED:
-        stored = stored.view(np.uint32)  # Pillow has no mode of its own for these
+        stored = stored.view(np.uint32)  # Pillow has no mode for unsigned 32-bit integers
     pixels = np.nan_to_num(stored.astype(np.float64), posinf=0.0, neginf=0.0)
     most = float(pixels.max(initial=0.0))
     if image.mode == "F" and most <= 1.0:
@@ -218,6 +219,6 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _tag(image: Image.Image, number: int) -> int | None:
-    """What a TIFF's tag says of its first band; None if it is no TIFF, or does not say."""
+    """The value of a TIFF tag for the first band; None if it is no TIFF or lacks the tag."""
     values = getattr(image, "tag_v2", {}).get(number)
     return values[0] if isinstance(values, tuple) and values else None

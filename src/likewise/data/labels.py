@@ -1,8 +1,8 @@
-"""The gate of names of people, groups and classes: none is missing, and one name has one spelling.
+"""Validate and normalise the names of identities, groups and classes.
 
-Blanks and marks without width are taken off the ends of a name, a no-break blank becomes a plain
-one, and letters are composed (Unicode's NFC): what looks alike on paper is one name. The names of
-files are not touched, for the file system knows them as they are.
+No name may be missing, and names that look the same become the same: white space and zero-width
+characters are stripped from both ends, no-break spaces become plain spaces, and letters are
+composed (Unicode NFC). File names are never changed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 NO_BREAK = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ")
-# Of no width, and no blanks to Unicode: joiners, and the marks of direction that come with a copy
-# from Windows' file properties.
+# Zero-width characters that Unicode does not count as white space: joiners, and the direction
+# marks that text copied from Windows' file properties contains.
 UNSEEN = "".join(
     map(
         chr,
@@ -43,11 +43,11 @@ UNSEEN = "".join(
 BLANKS = UNSEEN + "".join(
     map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)])
 ) + "\u2028\u2029\u202f\u205f\u3000"  # fmt: skip
-ROWS = 65_536  # looked at in one step
+ROWS = 65_536  # processed at a time
 
 
 def clean_label(name: str) -> str:
-    """A name in the one spelling that it is known by; empty if it holds nothing but blanks.
+    """The normalised form of a name; empty if the name is blank.
 
     Example:
         >>> clean_label(" Zoe\\u0308\\u00a0Ek\\n") == "Zo\\u00eb Ek"
@@ -57,22 +57,22 @@ def clean_label(name: str) -> str:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text, shared by rows or not."""
+    """Whether a column of this type holds text, dictionary-encoded or not."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
 
 
 def text_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa.ChunkedArray:
-    """A column of text, none of it missing; integers become text.
+    """A column as text without missing values; integers become text.
 
     Args:
         column: as it was read.
         where: the file or the argument, for messages.
-        name: of the column.
+        name: the name of the column.
 
     Raises:
-        InputError: it holds something else than text or integers, or a value is missing or has
-            nothing but blanks; the first such row is named, counted from 1.
+        InputError: it holds neither text nor integers, or a value is missing or blank; names the
+            first such row, counted from 1.
     """
     if pa.types.is_null(column.type):
         if len(column):
@@ -82,7 +82,7 @@ def text_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa.Chu
         inner = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if not pa.types.is_integer(inner):
             raise InputError(
-                f"{where}: column {name}: holds {column.type}; text or whole numbers are expected"
+                f"{where}: column {name}: holds {column.type}; must hold text or whole numbers"
             )
         column = column.cast(inner).cast(pa.string())
     if column.null_count == 0 and not any(map(_any_blank, _held(column))):
@@ -93,14 +93,14 @@ def text_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa.Chu
         if _any_blank(text):
             raise _missing(where, name, row + pc.index(_blank(text), True).as_py())
         row += len(piece)
-    return column  # a dictionary may hold what no row has
+    return column  # only an unused value of the dictionary is blank
 
 
 def identity_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa.ChunkedArray:
-    """A column of names of people or groups, each in the spelling of ``clean_label``.
+    """A column of names of identities or groups, each normalised by ``clean_label``.
 
-    Where a spelling is changed, one line of the log says how many and shows one. A column that
-    needs no change comes back as it is, without a copy.
+    If names change, one warning gives their number and an example. A column that needs no change
+    is returned as it is, without a copy.
 
     Raises:
         InputError: see ``text_column``.
@@ -116,11 +116,12 @@ def identity_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa
         return column
     plain = column.cast(pa.string())
     place = pc.index_in(plain, value_set=pa.array(changed, pa.string()))
-    # A dictionary may hold what no row has.
+    # A dictionary may hold values that no row uses.
     used = set(pc.unique(place).to_pylist()) - {None}
     if not used:
         return column
-    _say(where, name, {old: new for n, (old, new) in enumerate(changed.items()) if n in used})
+    in_rows = {old: new for n, (old, new) in enumerate(changed.items()) if n in used}
+    _log_changes(where, name, in_rows)
     better = pa.chunked_array(
         [pa.array(changed.values(), pa.string()).take(p) for p in place.chunks]
     )
@@ -128,7 +129,7 @@ def identity_column(column: pa.ChunkedArray, where: str | Path, name: str) -> pa
 
 
 def with_identities(table: pa.Table, where: str | Path) -> pa.Table:
-    """A table whose column ``identity``, if it has one, is as ``identity_column`` gives it.
+    """A table with its column ``identity``, if any, checked and normalised by ``identity_column``.
 
     Raises:
         InputError: see ``text_column``.
@@ -143,11 +144,11 @@ def with_identities(table: pa.Table, where: str | Path) -> pa.Table:
 
 
 def checked_labels(labels: ArrayLike, what: str) -> NDArray[Any]:
-    """Labels of any shape as they come from a program: numbers, or names as in ``clean_label``.
+    """Labels as an array of their shape: numbers as they are, or names normalised.
 
     Raises:
-        InputError: one is missing (None, not a number, or nothing but blanks) or is no label, or
-            names and numbers are mixed; the first such row is named, counted from 0.
+        InputError: a label is missing (None, NaN or blank), is neither a number nor a name, or
+            names and numbers are mixed; names the first such row, counted from 0.
     """
     array = np.asarray(labels)
     kind = array.dtype.kind
@@ -166,28 +167,27 @@ def checked_labels(labels: ArrayLike, what: str) -> NDArray[Any]:
             _refuse_at((np.array(after) == "")[codes].reshape(array.shape), what)
         changed = {old: new for old, new in zip(before, after, strict=True) if old != new}
         if changed:
-            _say(what, "", changed)
+            _log_changes(what, "", changed)
             array = np.array(after)[codes].reshape(array.shape)
     elif kind not in "biuSU":
-        raise InputError(f"{what}: {array.dtype} are no labels; numbers or names are expected")
+        raise InputError(f"{what}: {array.dtype}; labels must be numbers or names")
     return array
 
 
 def _of_objects(array: NDArray[Any], what: str) -> NDArray[Any]:
-    """Python's objects as one type."""
+    """Convert an array of Python objects to one type."""
     values = array.reshape(-1).tolist()
     for row, value in enumerate(values):
-        missing = value is None or type(value).__name__ in ("NAType", "NaTType")  # of pandas
+        missing = value is None or type(value).__name__ in ("NAType", "NaTType")  # from pandas
         if not missing and not isinstance(value, (str, int, float, np.generic)):
             raise InputError(
-                f"{what}: row {row}: {type(value).__name__} is no label; numbers or names are "
-                "expected"
+                f"{what}: row {row}: {type(value).__name__}; labels must be numbers or names"
             )
-        if missing or value != value:  # as nothing but NaN is
+        if missing or value != value:  # only NaN differs from itself
             raise _no_value(what, row)
     texts = sum(isinstance(value, str) for value in values)
     if 0 < texts < len(values):
-        raise InputError(f"{what}: names and numbers are mixed; one kind is expected")
+        raise InputError(f"{what}: names and numbers are mixed; use one kind")
     return np.array(values, np.str_ if texts else None).reshape(array.shape)
 
 
@@ -197,19 +197,19 @@ def _refuse_at(missing: NDArray[np.bool_], what: str) -> None:
 
 
 def _no_value(what: str, row: int) -> InputError:
-    return InputError(f"{what}: row {row} has no value; leave it out, or fill it in")
+    return InputError(f"{what}: row {row} has no value; fill it in, or remove the row")
 
 
 def _missing(where: str | Path, name: str, row: int, rows: int = 1) -> InputError:
-    more = f" (and so are all {rows:,} rows)" if rows > 1 else ""
+    more = f" (as in all {rows:,} rows)" if rows > 1 else ""
     return InputError(f"{where}: row {row + 1}: {name} is empty{more}")
 
 
-def _say(where: str | Path, name: str, changed: Mapping[str, str]) -> None:
+def _log_changes(where: str | Path, name: str, changed: Mapping[str, str]) -> None:
     before, after = next(iter(changed.items()))
     log.warning(
-        "%s: %s%s read in another spelling (blanks at the ends taken off, no-break blanks made "
-        "plain, Unicode NFC), such as %r for %r",
+        "%s: %s%s normalised (white space at the ends stripped, no-break spaces replaced, Unicode "
+        "NFC); for example %r, was %r",
         where,
         f"{name}: " if name else "",
         f"{len(changed):,} names are" if len(changed) > 1 else "1 name is",
@@ -219,14 +219,14 @@ def _say(where: str | Path, name: str, changed: Mapping[str, str]) -> None:
 
 
 def _pieces(column: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """The column in pieces, so that little is made of it at a time."""
+    """The column in short pieces, which bounds the memory for temporaries."""
     for chunk in column.chunks:
         for start in range(0, len(chunk), ROWS):
             yield chunk.slice(start, ROWS)
 
 
 def _held(column: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """All texts of a column in pieces; of a dictionary the few values that all rows share."""
+    """The distinct stored texts of a column in pieces: of a dictionary, its values."""
     if not pa.types.is_dictionary(column.type):
         yield from _pieces(column)
         return
@@ -249,6 +249,6 @@ def _any_blank(texts: pa.Array) -> bool:
 
 
 def _surely_clean(texts: pa.Array) -> bool:
-    """Whether these are ASCII without blanks at the ends, told without a Python object each."""
+    """Whether all are ASCII without white space at the ends; no Python object is made per text."""
     plain = pc.and_(pc.string_is_ascii(texts), pc.equal(pc.utf8_trim(texts, BLANKS), texts))
     return pc.all(plain).as_py() is not False

@@ -1,4 +1,4 @@
-"""The manifest: a table ``path | identity | split | …`` over which everything else is defined."""
+"""The manifest: a table ``path | identity | split | …`` of labelled photos."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from likewise.data.labels import text_column, with_identities
-from likewise.data.paths import inside
+from likewise.data.labels import text_column
+from likewise.data.paths import path_inside
 from likewise.data.store import PhotoStore, StoredPhoto
 from likewise.errors import InputError
 
-__all__ = ["Manifest", "read_manifest"]
+__all__ = ["SPLITS", "Manifest"]
 
 SPLITS = frozenset({"train", "val", "test"})
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Photos and whom they show: an Arrow table and the folder that its paths start from.
+    """Photos and their identities: an Arrow table and the folder that its paths start from.
 
-    The table may be memory-mapped and hold ten million rows: nothing here makes a Python object
-    a row, but for ``names``.
+    The table may be memory-mapped and have ten million rows: only ``names`` makes a Python object
+    per row.
 
     Args:
-        table: the columns ``path`` (relative to ``root``; what a photo is called in every output),
-            ``identity`` (absent where it is not known, as in a set of pairs), optionally
-            ``split`` (train, val or test), and any metadata.
+        table: the columns ``path`` (relative to ``root``; the name of the photo in every output),
+            ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (train,
+            val or test), and any metadata.
         root: the folder of the photos, or the file that holds them.
-        store: what reads the photos, each from the column ``place``; None if each is a file.
+        store: reads the photo at each ``place`` (a column); None if each photo is a file.
     """
 
     table: pa.Table
@@ -50,20 +50,20 @@ class Manifest:
         """The distinct identities, sorted: label ``j`` is ``identities[j]``.
 
         Raises:
-            InputError: the photos come without identities.
+            InputError: the photos have no identities.
         """
         if "identity" not in self.table.column_names:
             raise InputError(
-                f"{self.root}: does not say whom its photos show, so nothing can be learnt from "
-                "it; its pairs can be verified: likewise evaluate"
+                f"{self.root}: its photos have no identities, so no model can be trained on "
+                "them; its pairs can be verified: likewise evaluate"
             )
         column = text_column(self.table["identity"], self.root, "identity")
         return sorted(pc.unique(column).to_pylist())
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """The label of each row, shape [N]: the place of its identity in ``identities``."""
-        identities = self.identities  # first, to say it where there are none
+        """The label of each row, int64 [N]: the index of its identity in ``identities``."""
+        identities = self.identities  # first, because it raises if there are none
         column = self.table["identity"]
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
@@ -73,12 +73,12 @@ class Manifest:
 
     @property
     def names(self) -> list[str]:
-        """The path of each row, relative to ``root``: what a photo is called in every output."""
+        """The path of each row, relative to ``root``: the name of the photo in every output."""
         names: list[str] = self.table["path"].to_pylist()
         return names
 
     def photo(self, row: int) -> Path | StoredPhoto:
-        """The photo of a row, to be decoded.
+        """The photo of a row, not yet decoded.
 
         Raises:
             InputError: its path leads out of ``root``.
@@ -87,17 +87,17 @@ class Manifest:
         if self.store is not None:
             place = int(self.table["place"][row].as_py())
             return StoredPhoto(f"{self.root}: {name}", self.store, place)
-        return inside(self.root, name)
+        return path_inside(self.root, name)
 
     def photos(self) -> Iterator[Path | StoredPhoto]:
-        """The photos, row by row."""
+        """All photos in the order of the rows."""
         return (self.photo(row) for row in range(len(self)))
 
     def named(self, name: str) -> Path | StoredPhoto:
-        """The photo whose ``path`` this is.
+        """The photo with this ``path``.
 
         Raises:
-            InputError: there is none, or it leads out of ``root``.
+            InputError: there is no such photo, or its path leads out of ``root``.
         """
         row = pc.index(self.table["path"], name).as_py()
         if row < 0:
@@ -105,68 +105,34 @@ class Manifest:
         return self.photo(row)
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Manifest:
-        """These rows alone, in this order."""
+        """A manifest of these rows, in this order."""
         return replace(self, table=self.table.take(pa.array(rows, pa.int64())))
 
     def slice(self, rows: slice) -> Manifest:
-        """A stretch of rows, without a copy."""
+        """A manifest of consecutive rows, without a copy."""
         start, end, _ = rows.indices(len(self))
         return replace(self, table=self.table.slice(start, max(0, end - start)))
 
     def split(self, name: str) -> Manifest:
-        """The rows whose ``split`` is ``name`` (none where there is no such column)."""
+        """The rows whose ``split`` is ``name``; none if there is no column ``split``."""
         if "split" not in self.table.column_names:
             return replace(self, table=self.table.slice(0, 0))
         return replace(self, table=self.table.filter(pc.equal(self.table["split"], name)))
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the paths and identities: which set of photos a result was measured on.
+        """A hash of the paths and identities; it tells on which photos a result was measured.
 
-        Without identities all columns are hashed: the names of a set of pairs are but numbers.
+        Without identities all columns are hashed: the names in a set of pairs are only numbers.
         """
         digest = hashlib.sha256()
         labelled = "identity" in self.table.column_names
         for column in ("path", "identity") if labelled else self.table.column_names:
             for batch in self.table.select([column]).to_batches(max_chunksize=65_536):
                 text = batch.column(0).cast(pa.large_string())
-                # The array's own bytes: each value, ended by a zero byte.
+                # Each value followed by a zero byte, hashed as one buffer.
                 ended = pc.binary_join_element_wise(
                     text, *(pa.scalar(t, text.type) for t in ("", "\0"))
                 )
                 digest.update(memoryview(ended.buffers()[2] or b""))
         return digest.hexdigest()[:16]
-
-
-def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifest:
-    """Read labelled photos of any known format as a manifest, without unpacking them.
-
-    Args:
-        source: a folder with one sub-folder an identity, a CSV/TSV/Parquet/Arrow table, or any
-            other of ``likewise.data.formats.FORMATS``.
-        root: where a table's paths start from; by default the table's own folder.
-
-    An identity is read in one spelling, see ``likewise.data.labels``; where that changes some, a
-    line of the log says so.
-
-    Raises:
-        InputError: it is missing, of no known kind, or holds no photo; a row is named where one
-            is at fault.
-
-    Example:
-        >>> from likewise.data.manifest import read_manifest
-        >>> manifest = read_manifest(photos)
-        >>> manifest.identities
-        ['anna', 'bob', 'carl']
-    """
-    from likewise.data.formats import FORMATS, format_of
-
-    path = Path(source)
-    if not path.exists():
-        raise InputError(f"{path}: no such folder or file")
-    format = format_of(path)
-    if format is None:
-        known = "; ".join(format.looks_like for format in FORMATS)
-        raise InputError(f"{path}: of no known format; there are: {known}")
-    found = format.read(path, Path(root) if root is not None else None)
-    return replace(found, table=with_identities(found.table, path))

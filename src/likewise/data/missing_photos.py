@@ -1,4 +1,4 @@
-"""A set whose photos are nowhere: one line on why, before each of them is reported as broken."""
+"""One clear error if none of a manifest's files exists, instead of one per photo."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from likewise.errors import InputError
 
 __all__ = ["require_some_photo"]
 
-SAMPLE = 64  # rows that are looked at first; one that is there is enough
+SAMPLE = 64  # rows checked first; one existing file is enough
 
 
 def require_some_photo(manifest: Manifest) -> None:
-    """See that the files of a manifest are where its paths lead, as far as one of them shows it.
+    """Check that at least one file of a manifest exists.
 
     Raises:
-        InputError: not one is there; names the first, and what is likely to be wrong.
+        InputError: none exists; names the first one and the likely cause.
     """
     count = len(manifest)
     if manifest.store is not None or not count:
@@ -30,9 +30,9 @@ def require_some_photo(manifest: Manifest) -> None:
     first = manifest.names[0]
     advice = "name the folder that the paths start from with --root"
     if "\\" in first and "/" not in first:
-        advice = "its folders are separated by backslashes: write the paths with / between folders"
+        advice = "its paths have backslashes: write / between folders"
     raise InputError(
-        f"{manifest.root}: of {count:,} photos none is there; the first would be "
+        f"{manifest.root}: none of the {count:,} photos exists; the first one would be "
         f"{manifest.photo(0)}; {advice}"
     )
 

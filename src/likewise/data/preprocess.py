@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from likewise.arguments import check_count, check_number
 from likewise.data.images import ImageSource, decode
 from likewise.errors import InputError, one_of
 
@@ -25,11 +26,11 @@ class Preprocess:
         height: pixels.
         width: pixels.
         channels: 3 for colour, 1 for grey.
-        mean: one for each channel, on the scale 0…1.
-        std: likewise.
-        fit: ``crop`` keeps the proportions and cuts the longer side's ends, ``pad`` keeps them
-            and adds grey, ``stretch`` does not keep them.
-        order: ``rgb``, or ``bgr`` for networks trained on OpenCV's order.
+        mean: one value per channel, on the scale 0…1.
+        std: one value per channel, on the scale 0…1.
+        fit: ``crop`` keeps the aspect ratio and cuts the longer side, ``pad`` keeps it and adds
+            grey, ``stretch`` changes it.
+        order: ``rgb``, or ``bgr`` for networks trained on OpenCV's channel order.
     """
 
     height: int = 112
@@ -45,23 +46,22 @@ class Preprocess:
         one_of("order", self.order, ("rgb", "bgr"))
         if self.channels not in (1, 3):
             raise InputError(f"channels: must be 1 (grey) or 3 (colour); got {self.channels}")
-        if not (8 <= self.height <= 1024 and 8 <= self.width <= 1024):
-            raise InputError(f"size: 8 to 1024 pixels a side; got {self.height}×{self.width}")
+        check_count("height", self.height, least=8, most=1024)
+        check_count("width", self.width, least=8, most=1024)
         for name in ("mean", "std"):
             values = tuple(float(v) for v in getattr(self, name))
             if len(values) != self.channels:
                 raise InputError(f"{name}: {len(values)} values for {self.channels} channels")
             object.__setattr__(self, name, values)
-        if min(self.std) <= 0:
-            raise InputError(f"std: must be above 0; got {self.std}")
+        check_number("std", min(self.std), above=0)
 
     def image(self, source: ImageSource) -> Image.Image:
-        """The photo, decoded, upright and of the network's size.
+        """The photo, decoded, upright and resized to the network's input.
 
         Raises:
-            BadImage: it cannot be used; names it and says why.
+            BadImage: it cannot be decoded; gives its name and the reason.
         """
-        # Twice the size, so that the last reduction is still a smooth one.
+        # Decoded at twice the size or more, so that the final resize still anti-aliases.
         image = decode(source, channels=self.channels, least=2 * max(self.width, self.height))
         size = (self.width, self.height)
         if image.size == size:
@@ -74,12 +74,12 @@ class Preprocess:
         return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
 
     def pixels(self, source: ImageSource) -> torch.Tensor:
-        """The photo as uint8 [C,H,W]; four times less to move and to keep than floats."""
+        """The photo as uint8 [C,H,W], a quarter of the memory of float32."""
         array = np.array(self.image(source)).reshape(self.height, self.width, self.channels)
         return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
-        """A batch of pixels, uint8 [B,C,H,W] as RGB, as the network's float32 input."""
+        """The float32 input of the network from a batch of pixels, uint8 [B,C,H,W] in RGB order."""
         if self.order == "bgr":
             pixels = pixels.flip(1)
         mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""Read many photos in threads, in order, with bounded memory."""
+"""Read many photos by threads, in order and in bounded memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ T = TypeVar("T")
 def read_ahead(
     sources: Iterable[S], read: Callable[[S], T], *, ahead: int = 128
 ) -> Iterator[T | BadImage]:
-    """Yield what ``read`` makes of each source, or why it cannot be read, in the order given.
+    """Yield ``read(source)`` for each source, in order; a ``BadImage`` is yielded, not raised.
 
-    Threads, not processes: Pillow's decoders let go of the interpreter while they work.
+    Threads suffice, because Pillow's decoders release the GIL.
 
     Args:
-        sources: whatever ``read`` takes.
-        read: may raise ``BadImage``, which is yielded in its place.
-        ahead: how many may be read before they are asked for.
+        sources: arguments of ``read``.
+        read: may raise ``BadImage``.
+        ahead: how many sources are read in advance.
     """
 
     def attempt(source: S) -> T | BadImage:
@@ -54,11 +54,11 @@ def read_ahead(
 def read_pixels(
     sources: Iterable[ImageSource], preprocess: Preprocess, *, ahead: int = 128
 ) -> Iterator[Tensor | BadImage]:
-    """Yield uint8 [C,H,W] of each source, or why it cannot be read, in the order given.
+    """Yield the pixels of each source, uint8 [C,H,W], or its ``BadImage``, in order.
 
     Args:
         sources: paths, encoded bytes, photos in a store, PIL images or arrays.
-        preprocess: how they become pixels.
-        ahead: how many may be decoded before they are asked for.
+        preprocess: crops and resizes them.
+        ahead: how many sources are decoded in advance.
     """
     return read_ahead(sources, preprocess.pixels, ahead=ahead)

@@ -1,4 +1,4 @@
-"""The same photo listed more than once: it is no two photos, and no pair with itself."""
+"""Photos listed more than once in a manifest: only the first row is kept."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["repeated_rows", "without_repeats"]
 
 log = logging.getLogger(__name__)
 
-ROWS = 65_536  # names held as Python's texts at a time
+ROWS = 65_536  # names converted to Python strings at a time
 
 
 def without_repeats(manifest: Manifest) -> Manifest:
-    """Each photo once: of rows that name the same photo, the first stays.
+    """The manifest with each photo once: of several rows of the same photo, the first is kept.
 
-    Two rows are of one photo if their paths lead to one file (``a.jpg``, ``./a.jpg``, a link to
-    it), or if they are at one place in a store. How many are left out is logged, with the first.
+    Two rows are the same photo if their paths lead to the same file (``a.jpg``, ``./a.jpg``, a
+    link to it), or if they have the same place in a store. A warning gives the number of removed
+    rows and the first of them.
 
     Raises:
-        InputError: rows of one photo say that it shows two people, or put it on two sides of a
-            split; names the rows.
+        InputError: rows of the same photo differ in identity or split; names the rows.
     """
     first = repeated_rows(manifest)
     rows = np.arange(len(first))
@@ -40,10 +40,11 @@ def without_repeats(manifest: Manifest) -> Manifest:
             _refuse_two(manifest, name, again, first[again])
     row = int(again[0])
     log.warning(
-        "manifest of %s: %s again in another row and left out; the first is %r in row %d, as in "
-        "row %d",
+        "manifest of %s: left out %s; the first is %r in row %d, the same photo as row %d",
         manifest.root,
-        "1 photo is listed" if len(again) == 1 else f"{len(again):,} photos are listed",
+        "1 row that repeats an earlier photo"
+        if len(again) == 1
+        else f"{len(again):,} rows that repeat an earlier photo",
         manifest.table["path"][row].as_py(),
         row + 1,
         first[row] + 1,
@@ -52,7 +53,7 @@ def without_repeats(manifest: Manifest) -> Manifest:
 
 
 def repeated_rows(manifest: Manifest) -> NDArray[np.int64]:
-    """For each row the first row of the same photo, itself where there is none before it, [N]."""
+    """For each row, the first row of the same photo (itself if there is no earlier one), [N]."""
     keys = manifest.table["place"] if manifest.store is not None else _files(manifest)
     if pc.count_distinct(keys).as_py() == len(keys):
         return np.arange(len(keys))
@@ -63,24 +64,24 @@ def repeated_rows(manifest: Manifest) -> NDArray[np.int64]:
 
 
 def _files(manifest: Manifest) -> pa.ChunkedArray:
-    """The file that each path leads to, below the root where it lies there.
+    """The file that each path leads to, relative to the root if it lies inside.
 
-    Folders are resolved once each, and a file only if it is a link: a look at its entry is little
-    beside reading the photo, which whoever asks is about to do.
+    Each folder is resolved once, and a file only if it is a link: one ``lstat`` per photo costs
+    little compared with reading the photo afterwards.
     """
     root = str(manifest.root)
     true_root = os.path.realpath(root)
     folders: dict[str, str] = {}
 
     def below(path: str) -> str:
-        """Where a path leads, as seen from the root."""
+        """The resolved path, relative to the root."""
         return os.path.relpath(os.path.realpath(path), true_root).replace(os.sep, "/")
 
     def resolved(name: str) -> str:
         folder, _, file = name.rpartition("/")
         path = name if name.startswith("/") else f"{root}/{name}"
-        # A Path for each of many photos would take three times as long.
-        if file in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114  # no Path each
+        # Creating a Path per photo would take three times as long.
+        if file in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114  # see above
             return below(path)
         if folder not in folders:
             folders[folder] = below(path.removesuffix(file))
@@ -105,7 +106,7 @@ def _refuse_two(
         row, before = int(again[at]), int(first[at])
         raise InputError(
             f"manifest of {manifest.root}: {manifest.table['path'][row].as_py()!r} in row "
-            f"{row + 1} is the photo of row {before + 1}, and its {name} is "
-            f"{column[row].as_py()!r} here and {column[before].as_py()!r} there; correct one of "
-            "the two, or leave both out"
+            f"{row + 1} is the same photo as row {before + 1}, but its {name} is "
+            f"{column[row].as_py()!r} in row {row + 1} and {column[before].as_py()!r} in row "
+            f"{before + 1}; correct one row, or remove both"
         )

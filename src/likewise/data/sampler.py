@@ -1,7 +1,7 @@
-"""Which photos make a batch: plain shuffling, P identities × K photos, or balanced pairs.
+"""Batch sampling: plain shuffling, P identities × K photos, or balanced pairs.
 
-A plan is a pure function of the epoch and the place in it, drawn as it is needed: a run continues
-anywhere at once, and an epoch over ten million photos begins after one shuffle.
+A plan is a pure function of the epoch and the batch number, evaluated lazily: a run can resume at
+any batch, and an epoch over ten million photos starts after one shuffle.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from likewise.errors import InputError
 
 __all__ = ["BalancedBatches", "BatchPlan", "EpochSampler", "PairBatches", "PlainBatches"]
 
-# One photo to fetch: its row, and the seed of its augmentation.
+# A photo to load: its row, and the seed of its augmentation.
 Draw = tuple[int, int]
 Rows = NDArray[np.int64]
 
 
 class BatchPlan(Protocol):
-    """The batches of an epoch as a pure function of its number: what makes resuming exact."""
+    """The batches of an epoch as a pure function of its number, so that resuming is exact."""
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """The number of batches per epoch."""
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
         """The rows of each batch of ``epoch``, from batch ``start`` on."""
 
 
 class PlainBatches:
-    """The photos in random order, none twice an epoch; the last, incomplete batch is left out.
+    """All photos in random order, once per epoch; the last, incomplete batch is dropped.
 
     Args:
         labels: the label of each row, shape [N].
-        batch_size: photos a batch.
-        seed: draws the order.
+        batch_size: photos per batch.
+        seed: determines the order.
     """
 
     def __init__(self, labels: Rows, batch_size: int, seed: int) -> None:
-        # Fewer photos than a batch holds make one smaller batch, not an empty epoch.
+        # A set smaller than a batch gives one small batch, not an empty epoch.
         self.total = len(labels)
         self.batch_size = min(batch_size, self.total)
         self.seed = seed
@@ -58,16 +58,16 @@ class PlainBatches:
 
 
 class BalancedBatches:
-    """P identities × K photos a batch, so that every anchor has positives.
+    """P identities × K photos per batch, so that every anchor has positives.
 
-    Identities come in shuffled rounds (none returns before all had their turn); an identity with
-    fewer than K photos repeats some. An epoch is as many whole batches as the photos fill.
+    Identities come in shuffled rounds, each once per round; an identity with fewer than K photos
+    repeats some of them. An epoch has as many full batches as the photos fill.
 
     Args:
         labels: the label of each row, shape [N].
-        identities: P, the identities a batch.
-        images: K, the photos of each.
-        seed: draws both.
+        identities: P, the identities per batch.
+        images: K, the photos per identity.
+        seed: determines both.
 
     Raises:
         InputError: there are fewer than two identities.
@@ -86,16 +86,16 @@ class BalancedBatches:
         return self.count
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
-        """The rows of each batch, those of an identity side by side, shape [P·K]."""
+        """The rows of each batch, those of an identity adjacent, shape [P·K]."""
         turns = islice(self._turns(epoch), start, self.count)
         for number, identities in enumerate(turns, start):
             random = np.random.default_rng([self.seed, epoch, number])
             yield np.concatenate([self._photos(identity, random) for identity in identities])
 
     def _turns(self, epoch: int) -> Iterator[Rows]:
-        """The identities of each batch; a round that begins within a batch repeats none of it."""
+        """The identities of each batch; a batch that spans two rounds repeats no identity."""
         random = np.random.default_rng([self.seed, epoch])
-        begun = np.empty(0, np.int64)  # those already in the batch being filled
+        begun = np.empty(0, np.int64)  # identities left over from the previous round
         while True:
             order = random.permutation(len(self.groups))
             if len(begun):
@@ -114,16 +114,16 @@ class BalancedBatches:
 
 
 class PairBatches:
-    """Pairs of photos side by side, half of them of one person, half of two.
+    """Adjacent pairs of photos, half of them genuine and half impostor, for siamese losses.
 
-    What the siamese losses are fed with: rows 2i and 2i+1 of a batch are a pair
-    (``miner: adjacent``). Same pairs are uniform over all same pairs of the data, different ones
-    over all different pairs. An epoch is as many whole batches as the photos fill.
+    Rows 2i and 2i+1 of a batch are a pair (``miner: adjacent``). Genuine pairs are drawn uniformly
+    from all genuine pairs of the data, impostor pairs from all impostor pairs. An epoch has as many
+    full batches as the photos fill.
 
     Args:
         labels: the label of each row, shape [N].
-        batch_size: photos a batch, two for each pair.
-        seed: draws the pairs.
+        batch_size: photos per batch, two per pair.
+        seed: determines the pairs.
 
     Raises:
         InputError: no identity has two photos, or there is only one identity.
@@ -139,7 +139,7 @@ class PairBatches:
         self.pairs = max(1, batch_size // 2)
         self.count = max(1, len(labels) // (2 * self.pairs))
         self.seed = seed
-        # An identity by its number of same pairs, and of pairs with all others.
+        # Cumulative counts over identities: of their genuine pairs, and of their impostor pairs.
         self.same = np.cumsum(sizes * (sizes - 1))
         self.different = np.cumsum(sizes * (len(labels) - sizes))
 
@@ -168,7 +168,7 @@ class PairBatches:
 
 
 class _Groups:
-    """The rows of each identity, as slices of one array: no list of a hundred thousand arrays."""
+    """The rows of each identity as slices of one array, which is compact for many identities."""
 
     def __init__(self, labels: Rows) -> None:
         self.order = np.argsort(labels, kind="stable")
@@ -184,25 +184,25 @@ class _Groups:
 
 
 def _identities(ends: Rows, count: int, random: np.random.Generator) -> Rows:
-    """``count`` identities, each with a chance in proportion to its share of ``ends``."""
+    """``count`` identities, drawn with the probabilities whose cumulative weights are ``ends``."""
     return np.searchsorted(ends, random.integers(ends[-1], size=count), side="right")
 
 
 class EpochSampler:
-    """A batch sampler for ``torch.utils.data.DataLoader`` that can start anywhere in an epoch.
+    """A batch sampler for ``torch.utils.data.DataLoader`` that can start at any batch of an epoch.
 
-    Its whole state is the epoch and the batch. Each draw carries the seed of its own augmentation,
-    made from the run's seed, the epoch and the place in it: the pixels do not depend on which
-    worker prepares them, on a restart, or on the number of processes.
+    Its whole state is the epoch and the batch number. Each photo gets the seed of its augmentation,
+    derived from the run's seed, the epoch and its position: the pixels do not depend on the worker
+    process, on a restart, or on the world size.
 
     Args:
         plan: the batches of each epoch.
         seed: the run's seed.
-        rank: which process this is.
-        processes: how many share each batch; each takes one stretch of it.
+        rank: the rank of this process.
+        processes: the world size; each rank gets a contiguous part of every batch.
 
     Raises:
-        InputError: there are more processes than photos in a batch.
+        InputError: a batch has fewer photos than there are ranks.
     """
 
     def __init__(self, plan: BatchPlan, seed: int, *, rank: int = 0, processes: int = 1) -> None:
@@ -212,7 +212,7 @@ class EpochSampler:
         self.start_at(0, 0)
 
     def start_at(self, epoch: int, batch: int) -> None:
-        """Let the next iteration begin at this batch of this epoch."""
+        """Start the next iteration at this batch of this epoch."""
         self.epoch, self.batch = epoch, batch
 
     def __len__(self) -> int:

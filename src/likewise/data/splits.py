@@ -1,4 +1,4 @@
-"""Splits in which no identity stands on two sides."""
+"""Train/validation/test splits and folds with disjoint identities."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from likewise.arguments import check_count
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
@@ -20,29 +21,29 @@ log = logging.getLogger(__name__)
 def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest, Manifest]:
     """Split into (train, held out) with disjoint identities, drawn by ``seed``.
 
-    A recogniser is judged on people it has never seen; photos of one person on both sides would
-    make it look better than it is. Identities with a single photo stay in training, where they
-    serve as negatives: held out, they could form no genuine pair.
+    Photos of one person on both sides would be leakage and overestimate the accuracy. Identities
+    with a single photo stay in training, where they serve as negatives: held out, they could form
+    no genuine pair.
 
     Args:
         manifest: the photos.
         share: the identities to hold out: a number (``20``) or a percentage (``"10%"``) of those
-            with two photos or more; at least 2 are held out, unless it is 0, and at least 2 are
-            left. A percentage of too few identities for that holds out nobody, with a warning.
+            with two photos or more; 0 holds out none, else at least 2 are held out and at least 2
+            remain. If a percentage cannot satisfy this, nobody is held out, with a warning.
         seed: the same seed draws the same identities.
 
     Raises:
-        InputError: the share cannot be read, or there are fewer identities than the number.
+        InputError: the share is invalid, or there are fewer identities than the number.
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
     wanted = _at_least_two("val_identities", share, len(eligible))
     if (
         wanted == 2 and str(share).strip().endswith("%") and (len(eligible) < 2 or len(counts) < 4)
-    ):  # the share of a set that nobody has counted yet
+    ):  # a percentage may be a default, so it is no error on a small set
         log.warning(
-            "nobody is held out, so nothing is validated: val_identities=%s needs 4 people or "
-            "more, 2 of them with two photos or more; here are %d, %d of them with two or more",
+            "nobody is held out, so nothing is validated: val_identities=%s needs 4 identities or "
+            "more, 2 of them with two photos or more; there are %d, %d of them with two or more",
             share, len(counts), len(eligible),
         )  # fmt: skip
         wanted = 0
@@ -62,22 +63,22 @@ def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest,
 def train_val_test(
     manifest: Manifest, *, val: str | int = "10%", test: str | int = "10%", seed: int = 0
 ) -> Manifest:
-    """Mark every photo train, val or test in the column ``split``; no identity is on two sides.
+    """Assign every photo to train, val or test in the column ``split``, by identity.
 
-    As in ``hold_out``, identities with a single photo are for training.
+    As in ``hold_out``, identities with a single photo go to training.
 
     Args:
-        manifest: the photos; a column ``split`` that they have is replaced.
+        manifest: the photos; an existing column ``split`` is replaced.
         val: the identities for validation: a number, or a percentage of those with two photos or
             more; at least 2, or 0 for none.
-        test: the same for the test.
+        test: the identities for the test, likewise.
         seed: the same seed draws the same identities.
 
     Raises:
-        InputError: a share cannot be read, or there are too few identities for them.
+        InputError: a share is invalid, or there are too few identities.
 
     Example:
-        >>> from likewise.data.manifest import read_manifest
+        >>> from likewise.data.formats import read_manifest
         >>> from likewise.data.splits import train_val_test
         >>> divided = train_val_test(read_manifest(photos), val=0, test=0)
         >>> len(divided.split("train"))
@@ -102,25 +103,24 @@ def train_val_test(
 
 
 def cross_validation(manifest: Manifest, folds: int, *, seed: int = 0) -> list[Manifest]:
-    """All photos once a fold: those of the fold's identities are val, the rest train.
+    """One manifest of all photos per fold: the fold's identities are val, the others train.
 
-    Every identity is in val once. The folds are equal in identities to within one, and so are
-    the identities with two photos or more, which alone form genuine pairs. The column ``fold``
-    says in which fold, from 1 on, a photo is in val; it is the same in all of them.
+    Every identity is in val once. The folds have equal numbers of identities to within one, and
+    equal numbers of identities with two photos or more, which alone form genuine pairs. The column
+    ``fold`` gives the fold, from 1 on, in which a photo is in val.
 
     Args:
-        manifest: the photos; columns ``split`` and ``fold`` that they have are replaced.
-        folds: how many, 2 or more.
+        manifest: the photos; existing columns ``split`` and ``fold`` are replaced.
+        folds: the number of folds, 2 or more.
         seed: the same seed draws the same folds.
 
     Raises:
         InputError: there are fewer than two folds, or fewer than two identities with two photos
-            for each.
+            per fold.
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
-    if folds < 2:
-        raise InputError(f"folds: {folds} is too few; 2 or more")
+    check_count("folds", folds, least=2)
     if len(eligible) < 2 * folds:
         raise InputError(
             f"folds: {folds} of {len(eligible)} identities with two photos or more: each fold "
@@ -142,7 +142,7 @@ def cross_validation(manifest: Manifest, folds: int, *, seed: int = 0) -> list[M
 
 
 def without_places(manifest: Manifest) -> Manifest:
-    """Without the column of a store's places: as a table that is read with the store as root."""
+    """The manifest without the column ``place``: as a table that is read with the store as root."""
     if manifest.store is None:
         return manifest
     return replace(manifest, table=manifest.table.drop_columns(["place"]))
@@ -162,7 +162,7 @@ def _with_columns(manifest: Manifest, **columns: pa.Array) -> Manifest:
 
 
 def _at_least_two(name: str, share: str | int, total: int) -> int:
-    """The identities that a share takes; one of few is rounded up to 2, not down to none."""
+    """The number of identities in a share: 0 if the share is 0, else at least 2."""
     text = str(share).strip()
     try:
         value = float(text[:-1]) / 100 * total if text.endswith("%") else float(int(text))

@@ -1,4 +1,4 @@
-"""Where photos are: each a file of its own, or a record inside a larger file."""
+"""Access to photo bytes: a photo is a file of its own, or a record inside a larger file."""
 
 from __future__ import annotations
 
@@ -9,36 +9,43 @@ from typing import Protocol
 
 from likewise.errors import InputError
 
-__all__ = ["MAX_PHOTO_BYTES", "ByteFile", "PhotoStore", "StoredPhoto"]
+__all__ = [
+    "MAX_PHOTO_BYTES",
+    "ByteFile",
+    "PhotoStore",
+    "StoredPhoto",
+    "photo_bytes",
+    "read_photo_file",
+]
 
 MAX_PHOTO_BYTES = 256 * 2**20
-"""The most bytes that one encoded photo may take: a length above it is damage, not a photo."""
+"""The largest encoded photo that is read; a length above it means that the file is damaged."""
 
 
 class PhotoStore(Protocol):
-    """One or several files that hold many photos, read at random without being unpacked.
+    """Random access to the photos inside one or several large files, without unpacking them.
 
-    A store is told the ``place`` of a photo, one int64 whose meaning is the store's own (an
-    offset, a row), kept in the manifest's column ``place``. It may be pickled to the worker
-    processes that decode, so it opens its files when they are first read.
+    The ``place`` of a photo is an int64 whose meaning only the store knows (an offset, a row); it
+    is kept in the manifest's column ``place``. A store is pickled to the worker processes that
+    decode, so it opens its files at the first read.
     """
 
     def read(self, place: int) -> bytes:
         """The encoded photo at ``place``, as it was stored.
 
         Raises:
-            InputError: the file is damaged there; names the file and the place.
+            InputError: the file is damaged; names the file and the place.
         """
 
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A photo inside a store: its name, and how to get its bytes when they are wanted.
+    """A photo inside a store; its bytes are read on request.
 
     Args:
-        name: what the photo is called in every output.
-        store: the files that hold it.
-        place: where in them.
+        name: the name of the photo in every output.
+        store: reads it.
+        place: its place in the store.
     """
 
     name: str
@@ -49,7 +56,7 @@ class StoredPhoto:
         """The encoded photo.
 
         Raises:
-            InputError: the store is damaged there.
+            InputError: the store is damaged at its place.
         """
         return self.store.read(self.place)
 
@@ -57,18 +64,39 @@ class StoredPhoto:
         return self.name
 
 
-class ByteFile:
-    """A file read at random places, by many threads and processes at once.
-
-    Reads are ``pread``: no shared position, so nothing to lock; and where a memory map would kill
-    the process when the file is cut short under it, this gives an error that names the byte. The
-    pages come from the same cache.
-
-    Args:
-        path: the file.
+def read_photo_file(path: Path) -> bytes:
+    """The content of a photo's own file.
 
     Raises:
-        InputError: on reading: it is missing, or ends before the bytes asked for.
+        InputError: the file is missing, not regular, unreadable, or too large for a photo.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        if path.stat().st_size > MAX_PHOTO_BYTES:
+            raise InputError(f"{path}: more than {MAX_PHOTO_BYTES:,} bytes; too large for a photo")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def photo_bytes(photo: Path | StoredPhoto) -> bytes:
+    """The encoded photo, whether it is a file of its own or in a store.
+
+    Raises:
+        InputError: see ``read_photo_file`` and ``StoredPhoto.read``.
+    """
+    return photo.read() if isinstance(photo, StoredPhoto) else read_photo_file(photo)
+
+
+class ByteFile:
+    """Random access to a file, by many threads and processes at once.
+
+    It reads by ``pread``, which needs no shared position and no lock. A memory map would kill the
+    process if the file were truncated meanwhile; here that is an error that names the byte.
+
+    Args:
+        path: the file; opened at the first read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,14 +107,14 @@ class ByteFile:
         """``size`` bytes from ``offset`` on.
 
         Raises:
-            InputError: the file cannot be read, or is shorter than that.
+            InputError: the file is missing, cannot be read, or ends before these bytes.
         """
         if self._handle < 0:
             self._open()
         if offset < 0 or size < 0 or offset + size > self.size:
             raise InputError(
                 f"{self.path}: {size} bytes at {offset} lie outside its {self.size} bytes; "
-                "the file is cut short, or its index is of another one"
+                "the file is cut short, or its index belongs to another file"
             )
         try:
             found = os.pread(self._handle, size, offset)
@@ -101,7 +129,7 @@ class ByteFile:
 
     @property
     def size(self) -> int:
-        """The file's bytes, when it was opened."""
+        """The size of the file in bytes when it was opened."""
         if self._handle < 0:
             self._open()
         return self._size

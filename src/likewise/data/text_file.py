@@ -1,8 +1,9 @@
-"""Text files as people's programs write them: UTF-8 or UTF-16, with any line end, read whole."""
+"""Read text files in UTF-8, UTF-16 or UTF-32, with any line ends."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from likewise.errors import InputError
@@ -15,11 +16,12 @@ __all__ = [
     "no_text",
     "read_lines",
     "read_text",
+    "small_number",
 ]
 
 MAX_TEXT_BYTES = 128 * 2**20  # two million pairs; LFW's list has 155 thousand bytes
 
-# UTF-32's mark for little-endian begins as that of UTF-16 does, so it comes first.
+# UTF-32 comes first: its little-endian mark begins with that of UTF-16.
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -27,18 +29,19 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def marked_encoding(start: bytes) -> str | None:
-    """The encoding that a text's byte order mark names; None without a mark."""
+    """The encoding given by a byte order mark at the start; None without a mark."""
     return next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
 
 
 def decoded(content: bytes, where: str | Path) -> str:
-    """Bytes as text, without the mark at its start.
+    """Decode bytes as text, without a byte order mark.
 
     Raises:
-        InputError: they are neither UTF-8 nor what their mark says.
+        InputError: they are neither UTF-8 nor in the encoding of their byte order mark.
 
     Example:
         >>> decoded("Zoë".encode("utf-16"), "people.txt")
@@ -51,19 +54,19 @@ def decoded(content: bytes, where: str | Path) -> str:
 
 
 def no_text(where: str | Path) -> InputError:
-    """What to say of bytes that are no text."""
+    """The error for bytes that are not text."""
     return InputError(f"{where}: is no text file in UTF-8 or UTF-16; save it as UTF-8")
 
 
 def read_text(path: Path, limit: int | None = None) -> str:
-    """The text of a file: UTF-8, with or without a mark, or UTF-16 or UTF-32 with one.
+    """The text of a file: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
 
     Args:
         path: the file.
-        limit: the most bytes it may have; ``MAX_TEXT_BYTES`` if None.
+        limit: the largest allowed size in bytes; ``MAX_TEXT_BYTES`` if None.
 
     Raises:
-        InputError: it cannot be read, is no text, or is longer than ``limit``.
+        InputError: it cannot be read, is not text, or is larger than ``limit``.
     """
     most = MAX_TEXT_BYTES if limit is None else limit
     try:
@@ -79,7 +82,7 @@ def read_text(path: Path, limit: int | None = None) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, as ``lines_of`` parts them.
+    """The lines of a text file, split by ``lines_of``.
 
     Raises:
         InputError: see ``read_text``.
@@ -88,10 +91,15 @@ def read_lines(path: Path) -> list[str]:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, without their ends.
+    """Split a text into lines, without their ends.
 
-    A line ends at ``\\n``, ``\\r\\n`` or ``\\r``, and nowhere else: a form feed or U+2028 within a
-    name is part of it.
+    Only ``\\n``, ``\\r\\n`` and ``\\r`` end a line: a form feed or U+2028 may be part of a name.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def small_number(text: str) -> int | None:
+    """A whole number of up to nine digits, or None; Python's ``int`` accepts far more forms."""
+    bare = text.strip()  # strips more kinds of white space than int does
+    return int(bare) if _NUMBER.fullmatch(bare) else None

@@ -1,4 +1,4 @@
-"""Augmentation in training: what a photo of the same person might also have looked like."""
+"""Data augmentation for training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 
 __all__ = ["Augment", "Blur", "Color", "Crop", "Erase", "Geometry", "Light"]
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
@@ -20,80 +20,86 @@ class _Section(BaseModel):
 
 
 class Geometry(_Section):
-    """Another view: turns, shifts, zooms, tilts and bends; the photo's border is drawn out."""
+    """Rotation, shift, zoom, perspective and elastic deformation; the border is replicated."""
 
-    p: Share = Field(0.5, description="share of photos that are moved")
-    degrees: float = Field(5.0, ge=0, le=180, description="largest turn, in degrees")
-    translate: Share = Field(0.04, description="largest shift, as a share of the side")
-    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(0.08, description="largest zoom, as a share")
+    p: Fraction = Field(0.5, description="probability that a photo is transformed")
+    degrees: float = Field(5.0, ge=0, le=180, description="largest rotation, in degrees")
+    translate: Fraction = Field(0.04, description="largest shift, as a fraction of the side")
+    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.08, description="largest zoom, as a fraction"
+    )
     aspect: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="largest change of the proportions, as a share"
+        0.0, description="largest change of the aspect ratio, as a fraction"
     )
     perspective: Annotated[float, Field(ge=0, lt=0.5)] = Field(
-        0.0, description="largest tilt: how much larger one side becomes than the other"
+        0.0, description="largest perspective tilt: relative enlargement of one side"
     )
     elastic: Annotated[float, Field(ge=0, lt=0.5)] = Field(
-        0.0, description="typical bend, as a share of half the side"
+        0.0, description="typical elastic displacement, as a fraction of half the side"
     )
 
 
 class Crop(_Section):
-    """A random window of the photo, stretched to its full size."""
+    """A random crop, resized to the full size."""
 
-    p: Share = Field(0.0, description="share of photos that are cropped")
-    area: Annotated[float, Field(gt=0, le=1)] = Field(0.8, description="smallest area kept")
+    p: Fraction = Field(0.0, description="probability that a photo is cropped")
+    area: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.8, description="smallest fraction of the area kept"
+    )
     ratio: Annotated[float, Field(ge=1, le=2)] = Field(
-        1.1, description="largest change of the proportions"
+        1.1, description="largest change of the aspect ratio"
     )
 
 
 class Color(_Section):
-    """Other light: brightness, contrast, saturation and hue (the last two for colour only)."""
+    """Color jitter: brightness, contrast, saturation and hue (the last two for colour only)."""
 
-    p: Share = Field(0.5, description="share of photos whose light changes")
-    brightness: Share = Field(0.2, description="largest change, as a share")
-    contrast: Share = Field(0.2, description="largest change, as a share")
-    saturation: Share = Field(0.1, description="largest change, as a share")
-    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(0.0, description="largest turn of the hue")
-    grey: Share = Field(0.0, description="share of photos that lose their colour")
+    p: Fraction = Field(0.5, description="probability that a photo's colors change")
+    brightness: Fraction = Field(0.2, description="largest change, as a fraction")
+    contrast: Fraction = Field(0.2, description="largest change, as a fraction")
+    saturation: Fraction = Field(0.1, description="largest change, as a fraction")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(0.0, description="largest shift of the hue")
+    grey: Fraction = Field(0.0, description="probability that a photo is converted to grey")
 
 
 class Light(_Section):
-    """Another lamp: the curve of brightness, and shade that falls smoothly across the photo."""
+    """Lighting: random gamma, and a shade that varies smoothly across the photo."""
 
-    p: Share = Field(0.0, description="share of photos lit anew")
+    p: Fraction = Field(0.0, description="probability that a photo is relit")
     gamma: Annotated[float, Field(ge=0, le=2)] = Field(
-        0.3, description="largest change of the exponent, as a logarithm"
+        0.3, description="largest absolute logarithm of the gamma exponent"
     )
     shade: Annotated[float, Field(ge=0, le=2)] = Field(
-        0.4, description="typical depth of the shade, as a logarithm"
+        0.4, description="typical logarithm of the shade's factor"
     )
 
 
 class Blur(_Section):
-    """Out of focus."""
+    """Gaussian blur."""
 
-    p: Share = Field(0.0, description="share of photos that are blurred")
-    sigma: Annotated[float, Field(gt=0, le=10)] = Field(0.8, description="largest, in pixels")
+    p: Fraction = Field(0.0, description="probability that a photo is blurred")
+    sigma: Annotated[float, Field(gt=0, le=10)] = Field(
+        0.8, description="largest standard deviation, in pixels"
+    )
 
 
 class Erase(_Section):
-    """A random rectangle of noise-free grey, as a hand, a scarf or a frame would hide a part."""
+    """Random erasing: a grey rectangle hides a part, as a hand or a scarf would."""
 
-    p: Share = Field(0.0, description="share of photos of which a part is hidden")
-    smallest: Share = Field(0.02, description="smallest area hidden")
-    largest: Share = Field(0.15, description="largest area hidden")
+    p: Fraction = Field(0.0, description="probability that a part of a photo is erased")
+    smallest: Fraction = Field(0.02, description="smallest fraction of the area erased")
+    largest: Fraction = Field(0.15, description="largest fraction of the area erased")
 
 
 class Augment(_Section):
-    """The augmentation of a recipe, in the order in which it is applied.
+    """The augmentation of a recipe; the steps are applied in the order of the keys.
 
     Example:
         >>> from likewise.data.transforms import Augment
         >>> transform = Augment(flip=0.5).transform(channels=3)
     """
 
-    flip: Share = Field(0.5, description="share of photos that are mirrored")
+    flip: Fraction = Field(0.5, description="probability of a horizontal flip")
     crop: Crop = Field(default_factory=Crop)
     geometry: Geometry = Field(default_factory=Geometry)
     color: Color = Field(default_factory=Color)
@@ -102,7 +108,7 @@ class Augment(_Section):
     erase: Erase = Field(default_factory=Erase)
 
     def transform(self, *, channels: int) -> v2.Transform:
-        """The torchvision transform of uint8 [C,H,W] to the same; random by torch's generator."""
+        """The torchvision transform of uint8 [C,H,W]; it draws from torch's global generator."""
         steps: list[torch.nn.Module] = []
         if self.flip:
             steps.append(v2.RandomHorizontalFlip(self.flip))
@@ -132,7 +138,7 @@ class Augment(_Section):
 
 
 class _SameSizeCrop(torch.nn.Module):
-    """``RandomResizedCrop`` to the size that came in, which torchvision wants to know before."""
+    """``RandomResizedCrop`` to the input's own size, whatever it is."""
 
     def __init__(self, crop: Crop) -> None:
         super().__init__()
@@ -140,7 +146,7 @@ class _SameSizeCrop(torch.nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         size = (image.shape[-2], image.shape[-1])
-        # The window's own proportions are those of the photo, give or take ``ratio``.
+        # The crop has the photo's aspect ratio, changed by at most ``ratio``.
         shape = size[1] / size[0]
         window = v2.RandomResizedCrop(
             size,
@@ -157,13 +163,13 @@ def _uniform(largest: float) -> float:
 
 
 def _smooth_field(channels: int, cells: int, size: tuple[int, int]) -> torch.Tensor:
-    """A random field [1,C,H,W] of unit size that changes slowly: noise on a coarse grid."""
+    """A smooth random field [1,C,H,W] of about unit variance: noise on a coarse grid, upsampled."""
     coarse = torch.randn(1, channels, cells, cells)
     return F.interpolate(coarse, size, mode="bicubic", align_corners=True)
 
 
 class _Move(torch.nn.Module):
-    """All of ``Geometry`` in one resampling: torchvision's own steps would blur at each."""
+    """All of ``Geometry`` in one resampling; several steps would blur several times."""
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__()
@@ -176,7 +182,7 @@ class _Move(torch.nn.Module):
             math.exp(_uniform(g.zoom)),
             math.exp(_uniform(g.aspect)),
         )
-        # In the sampler's coordinates both sides are 2 long, so that a turn must know the shape.
+        # grid_sample's coordinates span 2 along both sides, so a rotation needs the aspect ratio.
         cos, sin, shape = zoom * math.cos(turn), zoom * math.sin(turn), height / width
         matrix = torch.tensor(
             [
@@ -197,7 +203,7 @@ class _Move(torch.nn.Module):
 
 
 class _Relight(torch.nn.Module):
-    """``Light``: a power of the brightness, and a slowly changing factor."""
+    """``Light``: a gamma curve times a smooth field."""
 
     def __init__(self, light: Light) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Vectors in a column of a table: lists of numbers, of whatever kind a program writes them."""
+"""Read vectors from a table column that holds lists of numbers of any type."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["is_list", "vectors_in"]
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds lists, of one length or of any."""
+    """Whether a column of this type holds lists, of fixed or variable length."""
     lists = pa.types.is_fixed_size_list, pa.types.is_list, pa.types.is_large_list
     return any(of_kind(kind) for of_kind in lists)
 
 
 def vectors_in(column: pa.ChunkedArray, what: str, *, first: int = 0) -> NDArray[np.float32]:
-    """The vectors of a column of lists of floats or integers: float32 [N,D].
+    """The vectors in a column of lists of floats or integers, float32 [N,D].
 
     Args:
-        column: of lists, each as long as the first.
-        what: what the column is called, for messages.
+        column: lists of equal length.
+        what: the name of the column, for messages.
         first: the number of the first row, for messages.
 
     Raises:
-        InputError: no lists of numbers, an empty place, or lists of different lengths; names the
-            row.
+        InputError: it holds no lists of numbers, a missing value, or lists of different lengths;
+            names the row.
     """
     found = column.combine_chunks()
-    if isinstance(found, pa.ChunkedArray):  # of an empty column, or of more than 2 GiB
+    if isinstance(found, pa.ChunkedArray):  # an empty column, or more than 2 GiB
         found = pa.concat_arrays(found.chunks) if found.num_chunks else pa.array([], found.type)
     if not is_list(found.type):
         raise InputError(f"{what}: holds {found.type}, not lists of numbers")
@@ -47,9 +47,9 @@ def vectors_in(column: pa.ChunkedArray, what: str, *, first: int = 0) -> NDArray
         )
     flat = found.flatten()
     if flat.null_count or not (pa.types.is_floating(flat.type) or pa.types.is_integer(flat.type)):
-        raise InputError(f"{what}: holds {flat.type} with empty places, or no numbers")
+        raise InputError(f"{what}: holds {flat.type} or missing values; must hold numbers only")
     numbers = flat.to_numpy(zero_copy_only=False)
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, which callers refuse
         rows: NDArray[np.float32] = numbers.reshape(len(found), dimension).astype(
             np.float32, copy=False
         )

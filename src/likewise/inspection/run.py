@@ -60,7 +60,7 @@ def inspect_photos(
             different models.
 
     Example:
-        >>> from likewise.data.manifest import read_manifest
+        >>> from likewise.data.formats import read_manifest
         >>> from likewise.inspection import inspect_photos
         >>> found = inspect_photos(read_manifest(photos))
         >>> len(found.census), len(found.census.broken), found.labels is None

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.data.columns import beside, refuse_repeated
+from likewise.data.columns import metadata_names, refuse_repeated
 from likewise.data.vectors import vectors_in
 from likewise.errors import InputError
 from likewise.search.contents.input_checks import as_array, integer_ids
@@ -93,7 +93,7 @@ class Tables(ABC):
         # By column and row, not through Python objects: answers may be millions.
         described = self._items_of(ids.reshape(-1))
         if described is not None:
-            for name, told in beside(described.column_names, columns).items():
+            for name, told in metadata_names(described.column_names, columns).items():
                 columns[told] = described[name]
         return pa.table(columns)
 

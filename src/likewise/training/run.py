@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.progress import progress
 from likewise.storage import output_folder, require_writable, write_text

@@ -13,7 +13,7 @@ import pytest
 
 from likewise.data.containers.image_record import RecordStore, pack, record_labels
 from likewise.data.containers.recordio import MAGIC, encode_record, read_record, record_offsets
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.store import ByteFile
 from likewise.errors import InputError
 from tests.data.formats.record_sets import said, with_ranges, write_set

@@ -86,7 +86,7 @@ def test_a_record_too_short_is_refused(tmp_path: Path, record: bytes, problem: s
 def test_a_label_that_is_no_number_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.rec"
     path.write_bytes(encode_record(pack(b"", 1, 0)) + encode_record(pack(b"", float("nan"), 1)))
-    with pytest.raises(InputError, match="byte 32: the label is no number"):
+    with pytest.raises(InputError, match="byte 32: the label is not finite"):
         record_labels(ByteFile(path), np.array([0, 32]))
 
 

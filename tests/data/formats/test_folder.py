@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from likewise.data.formats import read_manifest
 from likewise.data.formats.photo_filter import PhotoFilter
 from likewise.data.images import decode
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from tests.conftest import draw_person
 
@@ -100,7 +100,7 @@ def test_what_is_left_out_is_counted_and_named_in_one_line(
         "of the system (8, such as #recycle)",
         ".pdf files (2, such as anna/notes.pdf)",
         ".cr2 files (1, bob/raw.cr2)",
-        "files without an ending (1, bob/readme)",
+        "files without a suffix (1, bob/readme)",
         "hidden (1, bob/.thumb.jpg)",
     ):
         assert part in told, told
@@ -114,7 +114,7 @@ def test_photos_beside_the_folders_and_folders_without_photos_are_told(
     put(people, "cover.jpg")
     put(people, "dora/cv.pdf", b"text")
     assert len(read_manifest(people)) == 2
-    assert "photos beside the people's folders (1, cover.jpg)" in caplog.text
+    assert "photos outside the identities' folders (1, cover.jpg)" in caplog.text
     assert "folders without photos (1, dora)" in caplog.text
 
 
@@ -138,7 +138,7 @@ def test_linked_folders_are_followed_and_never_twice(
     manifest = read_manifest(people)
     assert manifest.names == ["anna/1.jpg", "anna/more/1.jpg", "bob/1.jpg"]
     assert "links to folders that are read anyway" in caplog.text
-    assert "links to nowhere, pipes or devices (2, such as bob/gone)" in caplog.text
+    assert "broken links, pipes or devices (2, such as bob/gone)" in caplog.text
 
 
 def test_a_pipe_called_photo_does_not_hang(people: Path) -> None:
@@ -157,7 +157,7 @@ def test_names_that_are_no_utf8_are_left_out_by_name(
         with open(os.path.join(raw, name), "wb") as stream:  # noqa: PTH118, PTH123  # bytes
             stream.write(photo())
     assert read_manifest(people).names == ["anna/1.jpg", "bob/1.jpg"]
-    assert "with a name that is no UTF-8 (2, such as anna/caf\\xe9.jpg)" in caplog.text
+    assert "with a name that is not UTF-8 (2, such as anna/caf\\xe9.jpg)" in caplog.text
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root opens everything")
@@ -199,7 +199,7 @@ def test_known_endings_are_not_opened() -> None:
     photos = PhotoFilter(Path("set"))
     assert photos.takes("anna/1.JPG", never)
     assert not photos.takes("anna/1.json", never)
-    assert photos.told() == "left out: .json files (1, anna/1.json)"
+    assert photos.summary() == "left out: .json files (1, anna/1.json)"
 
 
 def test_omniglot_unpacked_is_as_in_its_archive(tmp_path: Path) -> None:

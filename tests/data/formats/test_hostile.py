@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.store import StoredPhoto
 from likewise.errors import InputError
 from tests.data.formats.samples import damaged, write_huggingface, write_parquet, write_tar

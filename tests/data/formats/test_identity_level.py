@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.errors import InputError
 
 Paths = list[str]
@@ -62,7 +62,7 @@ def test_that_one_folder_inside_of_each_names_nobody_is_said(
 ) -> None:
     manifest = read_manifest(made(["men/bob/1.jpg", "women/anna/1.jpg"], tmp_path))
     assert manifest.identities == ["men", "women"]
-    assert "a folder inside a person's, such as men/bob, names nobody" in caplog.text
+    assert "folders inside identities, such as men/bob, are ignored" in caplog.text
 
 
 @every_container
@@ -73,7 +73,7 @@ def test_folders_that_wrap_everything_name_nobody(
     manifest = read_manifest(made([f"{wrapping}/{path}" for path in PLAIN], tmp_path))
     assert manifest.names == PLAIN
     assert manifest.identities == ["anna", "bob"]
-    assert f"people are the folders like {wrapping}/anna" in caplog.text
+    assert f"the identities are folders such as {wrapping}/anna" in caplog.text
     if made is folder_of:
         assert [photo.is_file() for photo in manifest.photos()] == [True] * 3
 
@@ -87,7 +87,7 @@ def test_train_and_val_folders_are_the_column_split(
     assert manifest.identities == ["anna", "bob", "eve"]
     assert manifest.split("train").names == paths[:2]
     assert manifest.split("val").names == paths[2:]
-    assert "train, validation are taken for the column split" in caplog.text
+    assert "train, validation become the column split" in caplog.text
 
 
 @every_container
@@ -106,7 +106,7 @@ def test_groups_of_people_are_part_of_the_identity(
     manifest = read_manifest(made(GROUPED, tmp_path))
     assert manifest.names == GROUPED
     assert manifest.identities == ["men/bob", "men/carl", "women/anna", "women/dora"]
-    assert "people are the folders like men/bob" in caplog.text
+    assert "the identities are folders such as men/bob" in caplog.text
 
 
 @every_container
@@ -122,11 +122,11 @@ def test_groups_within_splits(made: Made, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "problem"),
     [
-        (["train/1.jpg", "val/1.jpg"], "the photos lie loose in train, val"),
+        (["train/1.jpg", "val/1.jpg"], "the photos lie directly in train, val"),
         (["anna/1.jpg", "men/bob/1.jpg", "men/carl/1.jpg"],
          r"anna holds photos, but men holds folders of photos \(bob, carl\)"),
         (["anna/2004/1.jpg", "anna/2005/1.jpg", "bob/2004/1.jpg", "bob/2006/1.jpg"],
-         "2 folders hold 4 folders of photos: whether anna or anna/2004 names a person"),
+         "2 folders hold 4 folders of photos: it is ambiguous"),
         (["a/a1/1.jpg", "a/a2/1.jpg", "b/b1/1.jpg", "c/c1/1.jpg"],
          "3 folders hold 4 folders of photos"),
     ],

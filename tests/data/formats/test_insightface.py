@@ -14,10 +14,10 @@ import pytest
 
 from likewise.data.containers.image_record import pack
 from likewise.data.containers.recordio import encode_record
+from likewise.data.formats import read_manifest
 from likewise.data.formats.insightface import key_names
 from likewise.data.formats.table import write_table
 from likewise.data.images import decode
-from likewise.data.manifest import read_manifest
 from likewise.errors import InputError
 from tests.data.formats.record_sets import flat, said, with_ranges, write_set
 
@@ -101,7 +101,7 @@ def test_ranges_that_do_not_fit_give_way_to_the_images_headers(
     records[0] = (0, pack(b"", (5, 5 + len(ranges)), 0))
     manifest = read_manifest(write_set(tmp_path, records))
     assert manifest.table["identity"].to_pylist() == ["3", "3", "8", "8"]
-    assert "do not share out" in caplog.text
+    assert "do not partition" in caplog.text
 
 
 def test_an_identity_without_images_is_passed_over(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_list_of_paths_on_another_machine_is_passed_over(
     path = write_set(tmp_path, with_ranges([4]))
     path.with_suffix(".lst").write_text("1\t/raid/faces/a/1.jpg\t0\n")
     assert read_manifest(path).names == ["00000001.jpg"]
-    assert "passed over" in caplog.text
+    assert "is ignored" in caplog.text
 
 
 def test_identities_have_their_names_back(tmp_path: Path) -> None:
@@ -182,16 +182,20 @@ def test_names_of_keys() -> None:
         ("train.idx", "0\t0\n1\t-4\n", "train.idx: key 1: no record .* at -4"),
         ("train.idx", "0\t0\n1\t2\n", "train.idx: key 1: no record .* at 2;"),
         ("train.idx", "0\t0\n1\t9223372036854775807\n", "key 1: no record"),
-        ("train.idx", "0\t0\n1\t9223372036854775808\n", "train.idx: key and offset expected"),
-        ("train.idx", "0\t0\n1\t1e3\n", "train.idx: key and offset expected"),
-        ("train.idx", "0\t0\n1\n", "train.idx: key and offset expected"),
+        (
+            "train.idx",
+            "0\t0\n1\t9223372036854775808\n",
+            "train.idx: must have the columns key, offset",
+        ),
+        ("train.idx", "0\t0\n1\t1e3\n", "train.idx: must have the columns key, offset"),
+        ("train.idx", "0\t0\n1\n", "train.idx: must have the columns key, offset"),
         ("train.idx", "0\t0\n1\t\n", "train.idx: "),
-        ("train.idx", "0\t0\n1\t40\t\n", "train.idx: key and offset expected"),
-        ("train.idx", "\0\xff\n", "train.idx: key and offset expected"),
-        ("train.idx", "0\t0\n1\t40\n1\t84\n", "train.idx: key 1 stands twice"),
+        ("train.idx", "0\t0\n1\t40\t\n", "train.idx: must have the columns key, offset"),
+        ("train.idx", "\0\xff\n", "train.idx: must have the columns key, offset"),
+        ("train.idx", "0\t0\n1\t40\n1\t84\n", "train.idx: key 1 is repeated"),
         ("train.idx", "0\t0\n1\t40\n2\t40\n", "keys 1 and 2 begin at the same byte"),
         ("train.idx", "0\t0\n1\t44\n", "train.rec: byte 44 does not begin a record"),
-        ("train.idx", "0\t0\n1\t40\n", "says that there are 3 images .* the index has 1"),
+        ("train.idx", "0\t0\n1\t40\n", "states 3 images .* the index has 1"),
         ("property", "", "property: must be classes,height,width"),
         ("property", "3,112\n", "property: must be"),
         ("property", "3,112,-1\n", "property: must be"),
@@ -199,15 +203,19 @@ def test_names_of_keys() -> None:
         ("train.lst", "1\t0\n", "train.lst: 2 columns"),
         ("train.lst", "1\t0\ta\n2\tx\tb\n", "train.lst: "),
         ("train.lst", "1\t0\ta\n2\t0\tb\n", "train.lst: no line for key 3"),
-        ("train.lst", "1\t0\ta\n1\t0\tb\n3\t0\tc\n", "train.lst: index '1' stands twice"),
-        ("train.lst", "1\t0\ta\n2\tnan\tb\n3\t0\tc\n", "train.lst: line 2: the label is no number"),
+        ("train.lst", "1\t0\ta\n1\t0\tb\n3\t0\tc\n", "train.lst: index '1' is repeated"),
+        (
+            "train.lst",
+            "1\t0\ta\n2\tnan\tb\n3\t0\tc\n",
+            "train.lst: line 2: the label is not finite",
+        ),
         ("train.lst", "1\ta\t0\n1\tb\t0\n", "train.lst: 2 lines for 3 images"),
         ("train.lst", "\t" * 5000, "train.lst: 5001 columns"),
         ("train.lst", "1\t0\t\xff\n", "train.lst: "),
         ("train.identities.tsv", "0\ta\n", "identities.tsv: no name for label 1"),
-        ("train.identities.tsv", "0\ta\n2\tb\n", "identities.tsv: line 2: label 1 is expected"),
+        ("train.identities.tsv", "0\ta\n2\tb\n", "identities.tsv: line 2: the label must be 1"),
         ("train.identities.tsv", "0\ta\n1\t\n", "identities.tsv: "),
-        ("train.identities.tsv", "0\ta\n1\ta\n", "identities.tsv: identity 'a' stands twice"),
+        ("train.identities.tsv", "0\ta\n1\ta\n", "identities.tsv: identity 'a' is repeated"),
         ("train.identities.tsv", "", "identities.tsv: no name for label 0"),
     ],
 )

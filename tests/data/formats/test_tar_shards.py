@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likewise.data.formats import tar_shards
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest, tar_shards
+from likewise.data.manifest import Manifest
 from likewise.data.store import StoredPhoto
 from likewise.data.writers.tar import TarShardWriter
 from likewise.errors import InputError
@@ -137,7 +137,7 @@ def test_links_and_devices_are_passed_over_with_a_word(
     (tmp_path / "a.tar").write_bytes(stream.getvalue())
     with caplog.at_level(logging.WARNING):
         assert read_manifest(tmp_path / "a.tar").names == ["anna/real.jpg"]
-    assert "4 members passed over, such as 'anna/0.jpg' (a link)" in caplog.text
+    assert "4 members left out, such as 'anna/0.jpg' (a link)" in caplog.text
 
 
 def lying(size: bytes) -> bytes:
@@ -159,7 +159,7 @@ def lying(size: bytes) -> bytes:
         (tar_of([("0.jpg", b""), ("0.json", b'{"identity": "\\ud800"}')]), "not valid json"),
         (tar_of([("0.jpg", b""), ("0.json", b"[" * 100_000)]), "not valid json"),
         (tar_of([("0.jpg", b""), ("0.cls", b"\xff")]), "not valid cls"),
-        (tar_of([("0.jpg", b"")]), "nothing says whom"),
+        (tar_of([("0.jpg", b"")]), "has no identity"),
         (tar_of([("anna/notes.md", b"")]), "no photos"),
         (tar_of([]), "no photos"),
         (b"", "cut short"),

@@ -60,7 +60,7 @@ def test_the_folder_says_which(cfp: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert read_pairs(cfp / "Protocol" / "Split" / "FP").left == read_cfp(cfp, "FP").left
     monkeypatch.chdir(cfp / "Protocol" / "Split")
     assert read_pairs(Path("FF")).right == read_cfp(cfp, "FF").right
-    with pytest.raises(InputError, match="say which pairs: FF or FP"):
+    with pytest.raises(InputError, match="choose FF or FP"):
         read_pairs(cfp)
     with pytest.raises(InputError, match="kind: unknown value 'PP'"):
         read_cfp(cfp, "PP")
@@ -70,7 +70,7 @@ def test_the_folder_says_which(cfp: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ("file", "content", "problem"),
     [
         ("Pair_list_P.txt", "1\n", "Pair_list_P.txt: line 1: expected a number and a path"),
-        ("Pair_list_P.txt", "1 a\n1 b\n", "line 2: a second photo 1"),
+        ("Pair_list_P.txt", "1 a\n1 b\n", "line 2: photo 1 is repeated"),
         ("Pair_list_F.txt", "", "same.txt: line 1: the list of photos has no number 1"),
         ("Split/FP/02/diff.txt", "1,1\n1\n", "02/diff.txt: line 2: expected two numbers"),
         ("Split/FP/02/diff.txt", "1,9\n", "line 1: the list of photos has no number 9"),

@@ -57,8 +57,8 @@ def test_templates_media_and_images(ijbc: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "problem"),
     [
-        ("face_tid_mid", TEMPLATES + "4.jpg 1 1\n", "3 images, where ijbc_face_tid_mid.txt has 4"),
-        ("face_tid_mid", TEMPLATES.replace("2.jpg", "5.jpg"), "row 2: image '2.jpg', where"),
+        ("face_tid_mid", TEMPLATES + "4.jpg 1 1\n", "3 images, but ijbc_face_tid_mid.txt has 4"),
+        ("face_tid_mid", TEMPLATES.replace("2.jpg", "5.jpg"), "row 2: image '2.jpg', but"),
         ("face_tid_mid", "", "cannot be read"),
         ("face_tid_mid", "1.jpg 1\n", "Row #1: Expected 3 columns, got 2"),
         ("face_tid_mid", "1.jpg 1 9999999999\n", "Row #1: CSV conversion error to int32"),

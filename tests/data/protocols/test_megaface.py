@@ -104,9 +104,9 @@ def test_noise_is_left_out(tmp_path: Path) -> None:
         (b"", "not valid JSON"),
         (b"[]", "expected"),
         (b'{"path": "a"}', "expected"),
-        (b'{"path": ["a", null]}', "path: entry 1 is no text"),
+        (b'{"path": ["a", null]}', "path: entry 1 is not text"),
         (b'{"path": ["a"], "id": ["a", "b"]}', "id: expected a list as long as path, 1"),
-        (b'{"path": ["a"], "id": [true]}', "id: entry 0 is no text"),
+        (b'{"path": ["a"], "id": [true]}', "id: entry 0 is not text"),
         (b'{"path": ["\xff"]}', "is no text file"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"path": [' + b"9" * 10_000 + b"]}", "not valid JSON"),
@@ -130,8 +130,8 @@ def test_features_of_a_list(tmp_path: Path) -> None:
     write_matrix(tmp_path / "a/2.jpg_net.bin", vectors[:1])  # one row: still one feature
     assert read_features(listed, tmp_path, "_net.bin").vectors.shape == (3, 5)
     for bad, problem in (
-        (vectors[0, :4], r"2\.jpg_net\.bin: 4 numbers, where the first has 5"),
-        (vectors[:2], "2×5 is no one feature"),
+        (vectors[0, :4], r"2\.jpg_net\.bin: 4 numbers, but the first has 5"),
+        (vectors[:2], "2×5 is not one feature"),
         (np.full(5, np.nan), r"2\.jpg_net\.bin: a number is not finite"),
     ):
         write_matrix(tmp_path / "a/2.jpg_net.bin", bad)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from likewise.data.formats import read_manifest
 from likewise.data.images import decode
-from likewise.data.manifest import read_manifest
 from likewise.data.protocols.omniglot import read_one_shot_runs
 from likewise.errors import InputError
 from tests.data.protocols.hostile import SEEDS, cut_short_everywhere, damaged, fuzz, survives
@@ -102,7 +102,7 @@ def test_small_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "problem"),
     [
-        (b"one\n", "run02/class_labels.txt: line 1: expected a test image and a training image"),
+        (b"one\n", "run02/class_labels.txt': line 1: expected a test image and a training image"),
         (b"test/item01.png training/class09.png", "line 1: 'training/class09.png' is not among"),
         (b"test/item09.png training/class01.png", "line 1: 'test/item09.png' is not among"),
         (b"test/item01.png test/item01.png", "line 1: 'test/item01.png' is not among"),

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.pairs import Pairs
 from likewise.data.protocols import read_pairs
 from likewise.data.protocols.verification_bin import pack_pairs, read_bin, write_bin
@@ -130,7 +130,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "set.bin"
     for images, same, problem in (
         ([b"x"], [True], "1 for 1 pairs"),
-        ([b"x", b""], [True], "number 1 is no encoded photo"),
+        ([b"x", b""], [True], "number 1: must be bytes of a photo"),
         ([], [], "expected"),
         ([b"x", b"y"], [2], "expected"),
     ):
@@ -145,7 +145,7 @@ def test_a_set_says_not_whom_it_shows(tmp_path: Path) -> None:
     assert manifest.names == ["000000.jpg", "000001.jpg", "000002.jpg", "000003.jpg"]
     assert Image.open(io.BytesIO(manifest.photo(2).read())).size == (16, 16)
     for ask in (lambda: manifest.identities, lambda: manifest.labels):
-        with pytest.raises(InputError, match="does not say whom its photos show"):
+        with pytest.raises(InputError, match="its photos have no identities"):
             ask()
     write_bin(tmp_path / "other.bin", [*IMAGES[:3], b"another"], SAME)
     assert manifest.fingerprint != read_manifest(tmp_path / "other.bin").fingerprint
@@ -206,20 +206,20 @@ HEAD = b"\x80\x04"
         (HEAD + b"U\x01aQ.", "opcode BINPERSID"),
         (HEAD + b"\xfe.", "unknown opcode 0xfe"),
         (b"\x80\x09N.", "protocol 9"),
-        (HEAD + b"]B\xff\xff\xff\x7fabc", "promises 2147483647 bytes, but 3 are left"),
-        (HEAD + b"\x8e" + b"\xff" * 8 + b"abc", "promises 18446744073709551615 bytes"),
-        (HEAD + b"\x96" + b"\xff" * 7 + b"\x7fabc", "promises"),
-        (b"\x80\x02T\xff\xff\xff\xffabc", "promises -1 bytes"),
+        (HEAD + b"]B\xff\xff\xff\x7fabc", "claims 2147483647 bytes, but 3 are left"),
+        (HEAD + b"\x8e" + b"\xff" * 8 + b"abc", "claims 18446744073709551615 bytes"),
+        (HEAD + b"\x96" + b"\xff" * 7 + b"\x7fabc", "claims"),
+        (b"\x80\x02T\xff\xff\xff\xffabc", "claims -1 bytes"),
         (HEAD + b"\x95" + b"\xff" * 8 + b"N.", "a frame of"),
         (HEAD + b"\x8a\xff" + b"\x01" * 255 + b".", "more than 64 bits"),
         (HEAD + b"\x8b\x00\x00\x00\x7f", "opcode LONG4"),
-        (HEAD + b"j\xff\xff\xff\xff.", "recalls a value 4294967295"),
+        (HEAD + b"j\xff\xff\xff\xff.", "refers to a value 4294967295"),
         (HEAD + b"r\xff\xff\xff\xff.", "empty stack"),
-        (HEAD + b"NN.", "work undone"),
-        (HEAD + b"(N.", "work undone"),
+        (HEAD + b"NN.", "ends too early"),
+        (HEAD + b"(N.", "ends too early"),
         (HEAD + b"t.", "no mark"),
         (HEAD + b"N(Ne.", "expected a list"),
-        (HEAD + b"N.", "no two lists"),
+        (HEAD + b"N.", "not hold two lists"),
         (HEAD + b"]]\x86.", "0 images for 0 pairs"),
         (HEAD + b"](C\x01aC\x01be](\x88\x88e\x86.", "2 images for 2 pairs"),
         (HEAD + b"](C\x01aC\x01be](K\x02e\x86.", "pair 0: expected True or False"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.writers.folder import FolderWriter
 from likewise.data.writers.safe_names import MAX_BYTES, photo_path, safe_part
 from likewise.errors import InputError, LikewiseError

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likewise.data.formats import insightface
+from likewise.data.formats import insightface, read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import read_manifest
+from likewise.data.writers import PhotoWriter
 from likewise.data.writers import record_set as record_set_writer
 from likewise.data.writers.record_set import RecordSetWriter
-from likewise.data.writers.writer import PhotoWriter
 from likewise.errors import InputError
 from tests.data.formats.record_sets import said
 
@@ -127,7 +126,7 @@ def test_photos_of_one_identity_must_follow_each_other(tmp_path: Path) -> None:
     writer = RecordSetWriter(tmp_path)
     writer.write("a/1.jpg", "a", b"x")
     writer.write("b/1.jpg", "b", b"x")
-    with pytest.raises(InputError, match="a/2.jpg: photos of 'a' were written before"):
+    with pytest.raises(InputError, match="a/2.jpg: the photos of 'a' are not consecutive"):
         writer.write("a/2.jpg", "a", b"x")
     writer.write("b/2.jpg", "b", b"x")  # what was refused left nothing behind
     writer.finish()

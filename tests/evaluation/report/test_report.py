@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import likewise
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from tests.conftest import make_photos
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.lab.compare.comparison import Comparison, compare
 from likewise.lab.compare.conditions import comparison_recipe
 from likewise.training.recipe.recipe import Recipe, recipe_with

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from likewise.data.formats import read_manifest
 from likewise.data.images import ImageSource
-from likewise.data.manifest import read_manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
 from likewise.lab.compare import comparison, single_run

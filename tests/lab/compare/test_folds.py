@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.sampler import BalancedBatches, EpochSampler
 from likewise.errors import InputError
 from likewise.lab.compare.folds import make_folds

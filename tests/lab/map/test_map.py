@@ -14,7 +14,7 @@ pytest.importorskip("plotly")
 
 from likewise.cli.app import main
 from likewise.data.embeddings import Embeddings, write_embeddings
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.errors import InputError, MissingExtra
 from likewise.lab.map.layout import lay_out
 from likewise.lab.map.page import write_map

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 import likewise
+from likewise.data.formats import read_manifest
 from likewise.data.formats.table import write_table
-from likewise.data.manifest import read_manifest
 from likewise.data.photos import keep_readable
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 import likewise
-from likewise.data.manifest import read_manifest
+from likewise.data.formats import read_manifest
 from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 from likewise.distances.resolution import mean_cosine

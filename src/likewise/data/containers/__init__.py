@@ -1,1 +1,1 @@
-"""Files that hold many photos, read at random: RecordIO, tar, zip, Arrow."""
+"""Random access to the photos inside large files: RecordIO, tar, zip, Arrow."""

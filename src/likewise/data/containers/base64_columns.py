@@ -1,4 +1,4 @@
-"""Base64 of a fixed length, decoded for a whole column at once."""
+"""Decode a column of base64 texts of a fixed length, vectorised."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _DIGIT[np.frombuffer(_ALPHABET, np.uint8)] = np.arange(64)
 def decoded_floats(
     texts: pa.LargeBinaryArray, count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The ``count`` little-endian float32 that each text is the base64 of.
+    """Decode base64 texts of ``count`` little-endian float32 each.
 
     Args:
         texts: N texts.
-        count: how many numbers each holds.
+        count: the numbers per text.
 
     Returns:
-        float32 [N, count]; and bool [N], which texts are none (their numbers mean nothing).
+        float32 [N, count]; and bool [N], True for invalid texts, whose numbers are arbitrary.
     """
     size = 4 * count
     width = (size + 2) // 3 * 4
@@ -42,6 +42,6 @@ def decoded_floats(
     groups = bits[..., 0] << 18 | bits[..., 1] << 12 | bits[..., 2] << 6 | bits[..., 3]
     found = np.stack([groups >> 16, groups >> 8, groups], axis=-1).astype(np.uint8)
     found = found.reshape(-1, width // 4 * 3)
-    wrong |= found[:, size:].any(axis=1)  # strict: the bits that the padding leaves over are zero
+    wrong |= found[:, size:].any(axis=1)  # strict: unused bits must be zero
     floats = np.ascontiguousarray(found[:, :size]).view("<f4")
     return floats, wrong

@@ -1,7 +1,7 @@
 """MXNet's image record: a header of 24 bytes, labels, and the encoded image.
 
-Little-endian: ``uint32 flag, float32 label, uint64 id, uint64 id2``. With flag 0 the label is the
-one in the header; with flag n > 0 there are n float32 labels behind it, before the image.
+The header is little-endian ``uint32 flag, float32 label, uint64 id, uint64 id2``. Flag 0: its label
+is the only one. Flag n > 0: n float32 labels follow the header, before the image.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from likewise.data.store import ByteFile
 from likewise.errors import InputError
 
 __all__ = [
+    "EXACT",
     "IMAGE_AT",
     "ImageRecord",
     "RecordLabels",
@@ -27,9 +28,10 @@ __all__ = [
     "unpack",
 ]
 
+EXACT = 2**24  # labels and keys are stored as float32, which is exact for integers up to here
 _HEADER = struct.Struct("<IfQQ")
-IMAGE_AT = _HEADER.size  # where the image begins, unless labels stand before it
-# A record that is one part, as far as its second label.
+IMAGE_AT = _HEADER.size  # the offset of the image if no labels precede it
+# The beginning of a record of one part, up to its second label.
 _BEGINNING = np.dtype(
     [
         ("magic", "<u4"),
@@ -46,13 +48,13 @@ _BEGINNING = np.dtype(
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """An image record, taken apart.
+    """A parsed image record.
 
     Args:
-        flag: 0, or the number of labels behind the header.
+        flag: 0, or the number of labels after the header.
         labels: float32 [1] with flag 0, else float32 [flag].
-        id: the image's number; in a set with an index usually its key there.
-        id2: a second one, mostly 0.
+        id: the image's number; usually its key in the index.
+        id2: a second number, usually 0.
         image: the encoded image.
     """
 
@@ -64,7 +66,7 @@ class ImageRecord:
 
 
 def pack(image: bytes, label: float | Sequence[float], id: int, id2: int = 0) -> bytes:
-    """The record of an image: flag 0 with one label, flag n with a sequence of n."""
+    """Encode an image record: flag 0 for one label, flag n for a sequence of n labels."""
     if isinstance(label, int | float):
         return _HEADER.pack(0, label, id, id2) + image
     labels = np.asarray(label, "<f4")
@@ -72,7 +74,7 @@ def pack(image: bytes, label: float | Sequence[float], id: int, id2: int = 0) ->
 
 
 def unpack(record: bytes, name: str = "image record") -> ImageRecord:
-    """Take a record apart.
+    """Parse a record.
 
     Raises:
         InputError: it is shorter than its header and labels; the message begins with ``name``.
@@ -95,7 +97,7 @@ def unpack(record: bytes, name: str = "image record") -> ImageRecord:
 
 
 class RecordStore:
-    """The images of a ``.rec`` file; the place of one is the offset of its record.
+    """The images of a ``.rec`` file; ``place`` is the offset of a record.
 
     Args:
         file: the ``.rec``.
@@ -108,7 +110,7 @@ class RecordStore:
         """The encoded image of the record at ``place``.
 
         Raises:
-            InputError: the file is damaged there.
+            InputError: the record is damaged.
         """
         return _read(self.file, place).image
 
@@ -119,13 +121,13 @@ def _read(file: ByteFile, offset: int) -> ImageRecord:
 
 @dataclass(frozen=True)
 class RecordLabels:
-    """What the headers of N records say; each array is [N].
+    """The headers of N records, as arrays [N].
 
     Args:
         flag: uint32.
         id: uint64.
         labels: float32 [N, 2]: the first two labels (the second 0 where there is none).
-        empty: bool: whether no image follows.
+        empty: bool: True if the record holds no image.
     """
 
     flag: NDArray[np.uint32]
@@ -142,9 +144,8 @@ def record_labels(file: ByteFile, offsets: NDArray[np.int64]) -> RecordLabels:
         offsets: int64 [N], where records begin, in any order.
 
     Raises:
-        InputError: no image record begins at one of them, or a first label is no number; names the
-            file
-            and the byte.
+        InputError: there is no image record at an offset, or a first label is not finite; names
+            the file and the byte.
     """
     order = None if np.all(offsets[:-1] < offsets[1:]) else np.argsort(offsets, kind="stable")
     ascending = offsets if order is None else offsets[order]
@@ -154,12 +155,12 @@ def record_labels(file: ByteFile, offsets: NDArray[np.int64]) -> RecordLabels:
         np.empty(N, np.bool_),
     )  # fmt: skip
     for rows, found in record_beginnings(file, ascending, _BEGINNING.itemsize):
-        _take_apart(file, ascending[rows], found.view(_BEGINNING)[:, 0],
+        _parse(file, ascending[rows], found.view(_BEGINNING)[:, 0],
                     said, rows if order is None else order[rows])  # fmt: skip
     return said
 
 
-def _take_apart(
+def _parse(
     file: ByteFile,
     offsets: NDArray[np.int64],
     head: NDArray[np.void],
@@ -168,8 +169,8 @@ def _take_apart(
 ) -> None:
     cflag, length = head["packed"] >> 29, (head["packed"] & (1 << 29) - 1).astype(np.int64)
     flag = head["flag"].astype(np.int64)
-    # A record of several parts whose first ends within the header has to be put together; one
-    # that cannot be right is read alone too, for the error that says why.
+    # Read one by one: records of several parts whose first part ends within the header, and damaged
+    # records, for their error messages.
     wrong = (head["magic"] != MAGIC) | (cflag > 1) | (offsets + 8 + length > file.size)
     short = np.where(cflag == 0, length < IMAGE_AT + 4 * flag, length < IMAGE_AT + 8)
     labels = np.stack([head["label"], np.zeros(len(head), np.float32)], axis=1)
@@ -183,5 +184,5 @@ def _take_apart(
     strange = ~np.isfinite(labels[:, 0])
     if strange.any():
         at = offsets[int(np.argmax(strange))]
-        raise InputError(f"{file.path}: byte {at}: the label is no number; the file is damaged")
+        raise InputError(f"{file.path}: byte {at}: the label is not finite; the file is damaged")
     said.flag[rows], said.id[rows], said.labels[rows], said.empty[rows] = flag, id, labels, empty

@@ -1,4 +1,4 @@
-"""Many files of which only some are open at once, for stores of thousands of them."""
+"""A bounded pool of open files, for stores of thousands of files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from likewise.data.store import ByteFile
 
 __all__ = ["OpenFiles"]
 
-MAX_OPEN = 64  # a process has 1,024 handles, often fewer, and a store is not alone
+MAX_OPEN = 64  # a process may have only 1,024 file handles, shared by several stores
 
 
 class OpenFiles:
-    """Files by their number, opened when they are asked for; threads may share it.
+    """Files by index, opened on access; safe for threads.
 
     Args:
         paths: the files.
@@ -28,7 +28,7 @@ class OpenFiles:
         with self._lock:
             found = self._open.get(number)
             if found is None:
-                if len(self._open) >= MAX_OPEN:  # the oldest; readers at work keep theirs open
+                if len(self._open) >= MAX_OPEN:  # drop the oldest; readers in progress keep it open
                     del self._open[next(iter(self._open))]
                 found = self._open[number] = ByteFile(self.paths[number])
             return found

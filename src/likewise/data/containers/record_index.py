@@ -1,4 +1,4 @@
-"""The index beside a ``.rec`` file: which key begins at which byte, ``key<TAB>offset`` a line."""
+"""The index beside a ``.rec`` file: lines ``key<TAB>offset``."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["RecordIndex", "read_index", "read_tab_table"]
 
 log = logging.getLogger(__name__)
 
-SAMPLE = 64  # records looked at to tell whether an index is of this file
+SAMPLE = 64  # records read to check that an index belongs to its file
 
 
 @dataclass(frozen=True)
 class RecordIndex:
-    """The keys of records, ascending and distinct, and where each begins.
+    """The keys and offsets of N records.
 
     Args:
-        keys: int64 [N].
+        keys: int64 [N], ascending and distinct.
         offsets: int64 [N].
     """
 
@@ -39,28 +39,28 @@ class RecordIndex:
         return len(self.keys)
 
     def between(self, first: int, end: int) -> RecordIndex:
-        """The records whose keys are ``first`` … ``end - 1``."""
+        """The records with keys ``first`` … ``end - 1``."""
         rows = slice(*np.searchsorted(self.keys, (first, end)).tolist())
         return RecordIndex(self.keys[rows], self.offsets[rows])
 
     def only(self, rows: NDArray[np.bool_]) -> RecordIndex:
-        """The records marked in ``rows``, bool [N]."""
+        """The records selected by ``rows``, bool [N]."""
         return RecordIndex(self.keys[rows], self.offsets[rows])
 
 
 def read_index(file: ByteFile) -> RecordIndex:
-    """The index of a ``.rec``, from the ``.idx`` beside it; where there is none, from a scan.
+    """The index of a ``.rec`` from the ``.idx`` beside it, or from a scan if there is none.
 
-    A scan finds the records, and takes the ids in their headers as keys if those are distinct,
-    else their places in the file, as MXNet's own ``rec2idx`` does.
+    A scan uses the ids in the records' headers as keys if they are distinct, else the records'
+    positions in the file, as MXNet's ``rec2idx`` does.
 
     Raises:
-        InputError: a line is no pair of whole numbers, a key or an offset stands twice, or an
-            offset is none of this file's records; names the file and the key.
+        InputError: a line is not a pair of whole numbers, a key or an offset is repeated, or no
+            record begins at an offset; names the file and the key.
     """
     path = file.path.with_suffix(".idx")
     if not path.is_file():
-        return _rebuilt(file, path)
+        return _scan(file, path)
     table = read_tab_table(path, {"key": pa.int64(), "offset": pa.int64()})
     keys: NDArray[np.int64] = table["key"].to_numpy()
     offsets: NDArray[np.int64] = table["offset"].to_numpy()
@@ -69,16 +69,16 @@ def read_index(file: ByteFile) -> RecordIndex:
         row = int(np.argmax(outside))
         raise InputError(
             f"{path}: key {keys[row]}: no record of {file.path.name} ({file.size} bytes) can begin "
-            f"at {offsets[row]}; the index is of another file, or that file is cut short"
+            f"at {offsets[row]}; the index belongs to another file, or that file is cut short"
         )
     if np.any(keys[1:] <= keys[:-1]):
         order = np.argsort(keys, kind="stable")
         keys, offsets = keys[order], offsets[order]
     twice = np.flatnonzero(keys[1:] == keys[:-1])
     if len(twice):
-        raise InputError(f"{path}: key {keys[twice[0]]} stands twice")
+        raise InputError(f"{path}: key {keys[twice[0]]} is repeated")
     _refuse_shared_offset(path, keys, offsets)
-    _look_at_some(file, offsets)
+    _check_sample(file, offsets)
     return RecordIndex(keys, offsets)
 
 
@@ -92,15 +92,15 @@ def _refuse_shared_offset(path: Path, keys: NDArray[np.int64], offsets: NDArray[
         raise InputError(f"{path}: keys {one} and {other} begin at the same byte")
 
 
-def _look_at_some(file: ByteFile, offsets: NDArray[np.int64]) -> None:
-    """Read a few records, the last among them: an index of another file fails at once."""
+def _check_sample(file: ByteFile, offsets: NDArray[np.int64]) -> None:
+    """Read a few records, including the last, to detect an index of another file."""
     if len(offsets):
         rows = np.unique(np.linspace(0, len(offsets) - 1, SAMPLE).astype(np.int64))
         for offset in {*offsets[rows].tolist(), int(offsets.max())}:
             read_record(file, offset)
 
 
-def _rebuilt(file: ByteFile, path: Path) -> RecordIndex:
+def _scan(file: ByteFile, path: Path) -> RecordIndex:
     offsets = record_offsets(file)
     log.warning("%s is missing; %s was scanned to find its records", path, file.path.name)
     ids = record_labels(file, offsets).id
@@ -111,11 +111,10 @@ def _rebuilt(file: ByteFile, path: Path) -> RecordIndex:
 
 
 def read_tab_table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
-    """A text file of TAB-separated columns without header, none of its values missing.
+    """Read a text file of TAB-separated columns without a header or missing values.
 
     Raises:
-        InputError: it cannot be read, or a line does not hold these columns; names the line where
-            it is known.
+        InputError: it cannot be read, or a line does not have these columns.
     """
     if path.stat().st_size == 0:
         return pa.schema(columns.items()).empty_table()
@@ -128,7 +127,7 @@ def read_tab_table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
         )
     except (pa.ArrowException, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{path}: {' and '.join(columns)} expected ({reason})") from None
+        raise InputError(f"{path}: must have the columns {', '.join(columns)} ({reason})") from None
     if any(table[name].null_count for name in columns):
-        raise InputError(f"{path}: a value is missing; {' and '.join(columns)} are expected")
+        raise InputError(f"{path}: a value is missing; must have the columns {', '.join(columns)}")
     return table

@@ -1,9 +1,9 @@
-"""What stands beside a ``.rec`` file and names its images: a ``.lst``, and names of identities.
+"""The text files beside a ``.rec`` that name its images (``.lst``) and its identities.
 
-A ``.lst`` has one line an image, its fields separated by TABs, in either of two orders: MXNet's
-``index label… path``, where the index is the image's key; or InsightFace's ``aligned path label``,
-where the lines are in the order of the keys. ``NAME.identities.tsv``, which Likewise writes,
-gives each label the name of its identity: lines ``label<TAB>name``, the labels 0, 1, 2 …
+A ``.lst`` has one line per image, with TAB-separated fields in one of two orders: MXNet's ``index
+label… path``, where the index is the image's key; or InsightFace's ``aligned path label``, where
+the lines are in the order of the keys. ``NAME.identities.tsv``, written by Likewise, names the
+identity of each label: lines ``label<TAB>name`` with the labels 0, 1, 2 …
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ __all__ = ["RecordList", "read_identities", "read_list"]
 
 log = logging.getLogger(__name__)
 
-LINE = 64 * 2**10  # the bytes in which the columns of a first line are counted
-COLUMNS = 1024  # more than any set has labels
+LINE = 64 * 2**10  # the longest first line that is examined, in bytes
+COLUMNS = 1024  # more labels than any set has
 
 
 @dataclass(frozen=True)
 class RecordList:
-    """The images that a ``.lst`` names.
+    """The N images of a ``.lst``.
 
     Args:
         path: the list.
-        keys: int64 [N], the key of each image; None where only their order tells.
+        keys: int64 [N], the key of each image; None if the list gives only their order.
         names: their paths.
         labels: float32 [N].
     """
@@ -46,16 +46,16 @@ class RecordList:
     labels: NDArray[np.float32]
 
     def of(self, keys: NDArray[np.int64]) -> RecordList:
-        """The rows of these keys (ascending), in their order.
+        """The rows of these ascending keys, in their order.
 
         Raises:
-            InputError: one has no row; names it.
+            InputError: a key has no row; names it.
         """
         if self.keys is None:
             if len(keys) != len(self.labels):
                 raise InputError(
                     f"{self.path}: {len(self.labels)} lines for {len(keys)} images; "
-                    "is it of another set? move it away to do without"
+                    "does it belong to another set? remove it to read the .rec without it"
                 )
             return self
         if np.array_equal(self.keys, keys):
@@ -67,25 +67,25 @@ class RecordList:
         if missing.any():
             raise InputError(
                 f"{self.path}: no line for key {keys[int(np.argmax(missing))]}; "
-                "is it of another set? move it away to do without"
+                "does it belong to another set? remove it to read the .rec without it"
             )
         return RecordList(self.path, keys, self.names.take(pa.array(found)), self.labels[found])
 
 
 def read_list(path: Path) -> RecordList | None:
-    """Read a ``.lst``; None if there is none, or if its paths name no photos of the set.
+    """Read a ``.lst``; None if there is none, or if it is ignored.
 
-    InsightFace's lists often keep the absolute paths of the machine that made the set: such a
-    list is passed over, which is logged.
+    InsightFace's lists often hold absolute paths of the machine that made the set; such a list is
+    ignored with a warning.
 
     Raises:
-        InputError: it is of neither form, or names a key twice; says where.
+        InputError: it has neither form, or repeats a key; names the line or the key.
     """
     if not path.is_file() or path.stat().st_size == 0:
         return None
     first = _first_line(path)
     if len(first) < 3 or len(first) > COLUMNS:
-        raise InputError(f"{path}: {len(first)} columns in the first line; 3 or more are expected")
+        raise InputError(f"{path}: {len(first)} columns in the first line; must be 3 or more")
     rest = {f"column {n}": pa.string() for n in range(4, len(first) + 1)}
     if _is_number(first[2]) and not _is_number(first[1]):
         kinds = {"aligned": pa.int64(), "path": pa.string(), "label": pa.float32()} | rest
@@ -95,16 +95,16 @@ def read_list(path: Path) -> RecordList | None:
     table = read_tab_table(path, kinds)
     keys = table["index"].to_numpy() if "index" in kinds else None
     if keys is not None:
-        _refuse_twice(path, "index", table["index"])
+        _refuse_repeated(path, "index", table["index"])
     outside = first_outside(table["path"], path.parent.absolute())
     if outside is not None:
         name = table["path"][outside].as_py()
-        log.warning("%s is passed over: %r is no path inside the set", path, name[:100])
+        log.warning("%s is ignored: the path %r is outside the set", path, name[:100])
         return None
     labels: NDArray[np.float32] = table["label"].to_numpy()
     strange = ~np.isfinite(labels)
     if strange.any():
-        raise InputError(f"{path}: line {int(np.argmax(strange)) + 1}: the label is no number")
+        raise InputError(f"{path}: line {int(np.argmax(strange)) + 1}: the label is not finite")
     return RecordList(path, keys, table["path"], labels)
 
 
@@ -112,7 +112,7 @@ def read_identities(path: Path) -> pa.Array | None:
     """The name of each label 0, 1, 2 …, or None if there is no such file.
 
     Raises:
-        InputError: a label is out of order, or a name is empty or stands twice; names the line.
+        InputError: a label is out of order, or a name is empty or repeated; names it.
     """
     if not path.is_file():
         return None
@@ -120,20 +120,20 @@ def read_identities(path: Path) -> pa.Array | None:
     wrong = table["label"].to_numpy() != np.arange(len(table))
     if wrong.any():
         line = int(np.argmax(wrong))
-        raise InputError(f"{path}: line {line + 1}: label {line} is expected")
+        raise InputError(f"{path}: line {line + 1}: the label must be {line}")
     empty = pc.index(table["identity"], "").as_py()
     if empty >= 0:
         raise InputError(f"{path}: line {empty + 1}: the identity is empty")
-    _refuse_twice(path, "identity", table["identity"])
+    _refuse_repeated(path, "identity", table["identity"])
     return table["identity"].combine_chunks()
 
 
-def _refuse_twice(path: Path, what: str, column: pa.ChunkedArray) -> None:
+def _refuse_repeated(path: Path, what: str, column: pa.ChunkedArray) -> None:
     if pc.count_distinct(column).as_py() == len(column):
         return
     counts = pc.value_counts(column)
     value = counts.filter(pc.greater(counts.field(1), 1)).field(0)[0].as_py()
-    raise InputError(f"{path}: {what} {str(value)[:100]!r} stands twice")
+    raise InputError(f"{path}: {what} {str(value)[:100]!r} is repeated")
 
 
 def _first_line(path: Path) -> list[str]:

@@ -1,13 +1,13 @@
-"""RecordIO, the container of MXNet's ``.rec`` files, read at an offset, scanned, and written.
+"""RecordIO, the container of MXNet's ``.rec`` files: read at an offset, scanned, and written.
 
-A file is a row of parts, each at a multiple of 4 bytes, all numbers little-endian::
+A file is a sequence of parts, each aligned to 4 bytes, all numbers little-endian::
 
     uint32 magic = 0xced7230a | uint32 (cflag << 29 | length) | length bytes | zeros to 4
 
-``cflag`` 0 is a whole record; 1, 2 and 3 are the first, a middle and the last part of one. The
-writer splits a payload wherever the magic stands at a multiple of 4 in it, and drops it there;
-the reader puts it back between the parts. So a magic at a multiple of 4 always begins a part,
-which is what lets a whole file be scanned at the speed of a comparison.
+``cflag`` 0 is a whole record; 1, 2 and 3 are its first, a middle and its last part. The writer
+splits a payload wherever it contains the magic at a multiple of 4, and omits the magic; the reader
+inserts it between the parts. So a magic at a multiple of 4 always begins a part, and a file can be
+scanned for records by one vectorised comparison.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ __all__ = ["MAGIC", "encode_record", "read_record", "record_beginnings", "record
 
 MAGIC = 0xCED7230A
 BLOCK = 8 * 2**20  # bytes read at a time; a multiple of 4
-GAP = 128 * 2**10  # records further apart than this are read one by one
+GAP = 128 * 2**10  # records further apart than this are read separately
 _MARK = MAGIC.to_bytes(4, "little")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 
 
 def encode_record(payload: bytes) -> bytes:
-    """The bytes that MXNet writes for ``payload``: one part, or several where it holds the magic.
+    """Encode a payload as MXNet does: one part, or several if it contains the magic.
 
     Raises:
-        InputError: it is longer than any photo.
+        InputError: it is larger than any photo.
     """
     if len(payload) > MAX_PHOTO_BYTES:
         raise InputError(f"a record of {len(payload):,} bytes; at most {MAX_PHOTO_BYTES:,} fit")
@@ -60,8 +60,8 @@ def read_record(file: ByteFile, offset: int) -> bytes:
     """The payload of the record that begins at ``offset``.
 
     Raises:
-        InputError: no record begins there, its parts do not fit together, or it reaches past the
-            end of the file; names the file and the byte.
+        InputError: no record begins there, its parts are inconsistent, or it extends past the end
+            of the file; names the file and the byte.
     """
     parts: list[bytes] = []
     size = 0
@@ -71,13 +71,13 @@ def read_record(file: ByteFile, offset: int) -> bytes:
             what = "the next part of a record" if parts else "a record"
             raise InputError(
                 f"{file.path}: byte {offset} does not begin {what}: the file is damaged, or its "
-                "index is of another one"
+                "index belongs to another file"
             )
         packed = int.from_bytes(head[4:], "little")
         cflag, length = packed >> 29, packed & (1 << 29) - 1
         if cflag not in ((_MIDDLE, _LAST) if parts else (_WHOLE, _FIRST)):
             raise InputError(
-                f"{file.path}: byte {offset}: a part of kind {cflag} stands where "
+                f"{file.path}: byte {offset}: a part of kind {cflag}, where "
                 f"{'one of kind 2 or 3' if parts else 'a record'} must begin"
             )
         size += length + 4 * bool(parts)
@@ -93,14 +93,13 @@ def read_record(file: ByteFile, offset: int) -> bytes:
 
 
 def record_offsets(file: ByteFile) -> NDArray[np.int64]:
-    """Where each record of a file begins, int64 [N], from a scan of the whole file.
+    """The offset of each record of a file, int64 [N], from a scan of the whole file.
 
     Raises:
-        InputError: the records do not follow each other without a gap up to the file's end;
-            names the file and the byte.
+        InputError: the records do not fill the file without gaps; names the file and the byte.
     """
     kept: list[NDArray[np.int64]] = []
-    end, cflag = 0, _WHOLE  # where the part before ends, and its kind
+    end, cflag = 0, _WHOLE  # the end and the kind of the previous part
     for place in range(0, file.size, BLOCK):
         heads, packed = _heads_in(file, place)
         if not len(heads):
@@ -108,7 +107,7 @@ def record_offsets(file: ByteFile) -> NDArray[np.int64]:
         flags, lengths = (packed >> 29), (packed & (1 << 29) - 1).astype(np.int64)
         ends = heads + 8 + lengths + -lengths % 4
         before = np.concatenate(([end], ends[:-1]))
-        _refuse(file, before, heads != before, "no record begins where the one before it ends")
+        _refuse(file, before, heads != before, "no record begins where the previous one ends")
         inside = np.isin(np.concatenate(([cflag], flags[:-1])), (_FIRST, _MIDDLE))
         fits = np.where(inside, (flags == _MIDDLE) | (flags == _LAST), flags <= _FIRST)
         _refuse(file, heads, ~fits, "the parts of a record do not follow each other")
@@ -125,8 +124,8 @@ def record_offsets(file: ByteFile) -> NDArray[np.int64]:
 
 
 def _heads_in(file: ByteFile, place: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The parts that begin in the block at ``place``: their offsets, and their second words."""
-    size = min(BLOCK + 4, file.size - place)  # the word after the block's last may be wanted
+    """The parts that begin in the block at ``place``: their offsets and their second words."""
+    size = min(BLOCK + 4, file.size - place)  # including the word after the block's last
     words = np.frombuffer(file.read(place, size // 4 * 4), "<u4")
     found = np.flatnonzero(words[: BLOCK // 4] == MAGIC)
     if len(found) and found[-1] + 1 == len(words):
@@ -142,17 +141,17 @@ def _refuse(file: ByteFile, at: NDArray[np.int64], wrong: NDArray[np.bool_], rea
 def record_beginnings(
     file: ByteFile, offsets: NDArray[np.int64], width: int
 ) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
-    """The first ``width`` bytes from each offset on, in one pass and bounded memory.
+    """The ``width`` bytes from each offset on, in one pass and bounded memory.
 
     Args:
         file: the file.
         offsets: int64 [N], ascending, each at least 8 bytes before the file's end.
-        width: how many bytes; where the file ends before, zeros stand for the rest.
+        width: how many bytes; padded with zeros beyond the end of the file.
 
     Yields:
-        slice, uint8 [n, width]: some rows of ``offsets``, and their bytes.
+        slice, uint8 [n, width]: consecutive rows of ``offsets``, and their bytes.
     """
-    # A run is read at once: it ends before a gap that is not worth reading.
+    # Records are read in runs, which end where the gap to the next record exceeds GAP.
     ends = np.append(np.flatnonzero(np.diff(offsets) > GAP) + 1, len(offsets))
     row = 0
     while row < len(offsets):

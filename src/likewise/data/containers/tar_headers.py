@@ -1,6 +1,6 @@
-"""The headers of a tar archive, one 512-byte block after another, taken as hostile.
+"""Read the headers of an untrusted tar archive; nothing is unpacked.
 
-POSIX.1-1988 (ustar), POSIX.1-2001 (pax) and GNU long names; nothing is ever unpacked.
+POSIX.1-1988 (ustar), POSIX.1-2001 (pax) and GNU long names are supported.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from likewise.errors import InputError
 __all__ = ["BLOCK", "Member", "file_size", "members"]
 
 BLOCK = 512
-MAX_EXTENSION = 2**20  # a long name or a pax header; above it, it is no name
-FILES = b"0\0" + b"7"  # regular, regular of old, contiguous
+MAX_EXTENSION = 2**20  # the largest long name or pax header, in bytes
+FILES = b"0\0" + b"7"  # regular, regular in old archives, contiguous
 EMPTY = bytes(BLOCK)
 
 
@@ -25,10 +25,10 @@ class Member:
     """A member of an archive.
 
     Args:
-        name: as it stands there.
-        offset: the byte at which its content starts.
-        size: of the content, in bytes.
-        skipped: why it can be no photo (a link, a device), or None.
+        name: its name in the archive.
+        offset: the offset of its content.
+        size: the size of its content in bytes.
+        skipped: why it cannot be a photo (a link, a device), or None.
     """
 
     name: str
@@ -38,17 +38,17 @@ class Member:
 
 
 def members(stream: BinaryIO, size: int, path: Path) -> Iterator[Member]:
-    """The members of an archive, in one pass over its headers; folders are left out.
+    """The members of an archive except folders, in one pass over its headers.
 
-    After a member, the stream may stand anywhere.
+    The caller may move the stream between two members.
 
     Args:
         stream: the archive.
-        size: its bytes.
+        size: its size in bytes.
         path: its name, for messages.
 
     Raises:
-        InputError: it is no archive, is cut short, or a header is damaged; names the byte.
+        InputError: it is no tar archive, is cut short, or a header is damaged; names the byte.
     """
     at = 0
     long_name: str | None = None
@@ -64,7 +64,7 @@ def members(stream: BinaryIO, size: int, path: Path) -> Iterator[Member]:
         kind, start = header[156:157], at + BLOCK
         if kind in b"xgLK":
             if length > MAX_EXTENSION:
-                raise InputError(f"{path}: byte {at}: a name of {length:,} bytes is damage")
+                raise InputError(f"{path}: byte {at}: a name of {length:,} bytes: damaged")
             content = stream.read(length)
             if len(content) < length:
                 raise InputError(f"{path}: cut short in the header at byte {at}")
@@ -91,14 +91,14 @@ def members(stream: BinaryIO, size: int, path: Path) -> Iterator[Member]:
 
 
 def file_size(header: bytes, path: Path, at: int) -> int:
-    """The size that a header gives, once its checksum holds.
+    """The size given in a header, after a check of its checksum.
 
     Raises:
-        InputError: the checksum is wrong, or the size is no number.
+        InputError: the checksum is wrong, or the size is not a number.
     """
     told = _number(header[148:156])
-    plain = sum(header) - sum(header[148:156]) + 256  # its own place counts as eight spaces
-    # Some archivers of old added the bytes up as signed ones.
+    plain = sum(header) - sum(header[148:156]) + 256  # its own field counts as eight spaces
+    # Some old archivers summed signed bytes.
     if told != plain and told != plain - 256 * sum(
         byte > 127 for byte in header[:148] + header[156:]
     ):
@@ -134,7 +134,7 @@ def _text(raw: bytes) -> str:
 
 
 def _pax_records(content: bytes, path: Path, at: int) -> dict[str, str]:
-    """``LENGTH KEY=VALUE\\n`` again and again; the length counts all of it."""
+    """Parse lines ``LENGTH KEY=VALUE\\n``; the length is that of the whole line."""
     found: dict[str, str] = {}
     while content.strip(b"\0"):
         digits, _, _ = content[:20].partition(b" ")

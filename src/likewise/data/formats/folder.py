@@ -1,4 +1,4 @@
-"""A folder with one sub-folder an identity, read as a manifest."""
+"""Read a folder with one sub-folder per identity as a manifest."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ from pathlib import Path
 
 from likewise.data.formats.identity_level import IdentityLevel
 from likewise.data.formats.labelled_paths import labelled_paths
-from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
+from likewise.data.formats.photo_filter import PhotoFilter
+from likewise.data.formats.registry import register_format
 from likewise.data.image_kind import START_BYTES
 from likewise.data.manifest import Manifest
+from likewise.data.paths import is_hidden
 from likewise.data.writers.folder import LIST
 from likewise.errors import InputError
 
 __all__ = ["read"]
 
-NO_UTF8 = "with a name that is no UTF-8"
+NO_UTF8 = "with a name that is not UTF-8"
 
 
-def read(folder: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
-    """Read ``folder/IDENTITY/…/photo.jpg``; see ``identity_level`` for folders above these.
+@register_format(
+    "folder", "a folder with one sub-folder per identity", recognises=Path.is_dir, priority=0
+)
+def read(folder: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # the folder is the root
+    """Read ``folder/IDENTITY/…/photo.jpg``; see ``identity_level`` for deeper folder trees.
 
-    What ``PhotoFilter`` takes for no photo is left out, and so are hidden files and folders, those
-    of the operating system, names that are no UTF-8, and what cannot be opened; all of it is told
-    in one line. A link to a folder outside is followed, but no folder is read twice. The order is
-    that of the names, whatever the file system's own. In a folder that Likewise wrote, the first
-    sub-folder is the identity, whatever lies in it.
+    Files that are not photos (see ``PhotoFilter``), hidden and system files, names that are not
+    UTF-8, and what cannot be opened are left out, with one warning. Links to folders outside are
+    followed, but no folder is read twice. Rows are sorted by name. In a folder written by Likewise,
+    the first sub-folder is always the identity.
 
     Raises:
-        InputError: there is no photo, the photos lie loose instead of in sub-folders, or it is not
-            clear which folders name people.
+        InputError: there is no photo, the photos are not in sub-folders, or it is ambiguous which
+            folders are identities.
     """
     photos = PhotoFilter(folder)
     paths: list[str] = []
@@ -46,7 +50,7 @@ def read(folder: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  #
 
 
 class _Walk:
-    """The photos below a folder, in the order of the names."""
+    """Iterates over the photos below a folder, sorted by name."""
 
     def __init__(self, top: Path, photos: PhotoFilter) -> None:
         self.top, self.filter = top, photos
@@ -54,8 +58,8 @@ class _Walk:
         self._entered: set[tuple[int, int]] = set()
 
     def photos(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """The folders on the way to each photo, and its name."""
-        # A stack, not recursion: a disk may hold deeper folders than Python calls.
+        """The parent folders of each photo, and its name."""
+        # A stack, not recursion: folders may be nested deeper than Python's call limit.
         stack = [_Open((), iter(self._entries(self.top, "")))]
         while stack:
             here = stack[-1]
@@ -65,7 +69,7 @@ class _Walk:
                 if here.photos or not stack:
                     for name in here.empty:
                         self.filter.leave_out("folders without photos", name)
-                else:  # the outermost is told
+                else:  # only the outermost empty folder is reported
                     stack[-1].empty.append("/".join(here.names))
                 if stack:
                     stack[-1].photos += here.photos
@@ -108,7 +112,7 @@ class _Walk:
         try:
             status = Path(entry.path).stat()
         except OSError:
-            return False  # told when it is opened
+            return False  # reported when it is opened
         return (status.st_dev, status.st_ino) in self._entered
 
     def _is_photo(self, entry: os.DirEntry[str], name: str) -> bool:
@@ -119,13 +123,13 @@ class _Walk:
         elif is_hidden(entry.name):
             self.filter.leave_out_hidden(name)
         else:
-            self.filter.leave_out("links to nowhere, pipes or devices", name)
+            self.filter.leave_out("broken links, pipes or devices", name)
         return False
 
 
 @dataclass
 class _Open:
-    """A folder that is being read: its path as names, what is to come, and what was found."""
+    """A folder being read: its path as names, the remaining entries, and what was found."""
 
     names: tuple[str, ...]
     entries: Iterator[os.DirEntry[str]]
@@ -134,10 +138,10 @@ class _Open:
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    """``folder`` or ``file``, of what a link leads to; empty if neither."""
+    """``folder`` or ``file``, following links; empty if neither."""
     try:
         return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
-    except OSError:  # a link that leads to itself
+    except OSError:  # a circular link
         return ""
 
 
@@ -150,7 +154,7 @@ def _is_utf8(name: str) -> bool:
 
 
 def _start(path: str) -> bytes:
-    """The first bytes of a file; none if it cannot be opened."""
+    """The first bytes of a file; empty if it cannot be opened."""
     try:
         with Path(path).open("rb") as stream:
             return stream.read(START_BYTES)

@@ -1,7 +1,7 @@
-"""A Hugging Face dataset as ``save_to_disk`` leaves it, read in place without its package.
+"""Read a Hugging Face dataset saved by ``save_to_disk`` in place, without the package ``datasets``.
 
-A folder with ``state.json``, ``dataset_info.json`` and Arrow stream files, or one with
-``dataset_dict.json`` and such a folder for each split.
+It is a folder with ``state.json``, ``dataset_info.json`` and Arrow stream files, or one with
+``dataset_dict.json`` and such a folder per split.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.data.columns import refuse_repeated
-from likewise.data.containers.arrow_messages import refuse_compressed
-from likewise.data.containers.arrow_store import ArrowStore, PhotoBuffers, photo_buffers
+from likewise.data.containers.arrow_store import (
+    ArrowStore,
+    PhotoBuffers,
+    photo_buffers,
+    refuse_compressed,
+)
 from likewise.data.formats.image_columns import (
     class_names,
     identity_texts,
@@ -24,10 +28,11 @@ from likewise.data.formats.image_columns import (
     plain_texts,
     with_metadata,
 )
+from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.labels import is_text
 from likewise.data.manifest import Manifest
-from likewise.data.paths import inside
+from likewise.data.paths import path_inside
 from likewise.errors import InputError
 from likewise.storage import read_json
 
@@ -41,30 +46,33 @@ SPLITS = {
     "dev": "val",
     "test": "test",
 }
-ENDED = b"\xff\xff\xff\xff\0\0\0\0"  # the end mark of an Arrow stream
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def recognises(path: Path) -> bool:
-    """Whether this is the folder of a dataset, or of a dict of them."""
+    """Whether this is the folder of a dataset or of a DatasetDict."""
     return (path / "dataset_dict.json").is_file() or (
         (path / "state.json").is_file() and (path / "dataset_info.json").is_file()
     )
 
 
+@register_format(
+    "huggingface", "a Hugging Face dataset saved to disk", recognises=recognises, priority=80
+)
 def read(path: Path, root: Path | None = None) -> Manifest:
-    """Read whom the photos show, and their names; the photos stay where they are.
+    """Read names and identities; the photos stay in the Arrow files.
 
     The column ``image`` (or ``img``) holds ``{bytes, path}`` or the bytes; a photo without bytes
     is the file ``path``. ``identity`` (or ``label``) is text or the number of a ClassLabel. The
-    splits of a dict become the column ``split``.
+    splits of a DatasetDict become the column ``split``.
 
     Args:
         path: the dataset's folder.
-        root: where photos without bytes are; by default the folder itself.
+        root: the folder of photos without bytes; by default the dataset's folder.
 
     Raises:
-        InputError: a file is missing, damaged or cut short; a name leads out of the folder; a
-            split is none of train, validation and test; or nothing says whom the photos show.
+        InputError: a file is missing, damaged or cut short; a path leads out of the folder; a
+            split is not train, validation or test; or there are no identities.
     """
     files: list[Path] = []
     buffers: list[PhotoBuffers] = []
@@ -83,20 +91,20 @@ def read(path: Path, root: Path | None = None) -> Manifest:
 
 
 def _datasets(path: Path) -> list[tuple[Path, str | None]]:
-    """The folder of each split, and what Likewise calls the split."""
+    """The folder of each split, and the name of the split in the manifest."""
     listing = path / "dataset_dict.json"
     if not listing.is_file():
         return [(path, None)]
     splits = _entry(listing, "splits")
     if not isinstance(splits, list) or not all(isinstance(name, str) for name in splits):
-        raise InputError(f"{listing}: no list of splits")
+        raise InputError(f"{listing}: has no list of splits")
     unknown = [name for name in splits if name not in SPLITS]
     if unknown:
         raise InputError(
-            f"{listing}: the split {unknown[0]!r} is none of train, validation and test; give the "
-            "folder of one split instead"
+            f"{listing}: the split {unknown[0]!r} is not train, validation or test; give "
+            "the folder of one split instead"
         )
-    return [(inside(path, name), SPLITS[name]) for name in splits]
+    return [(path_inside(path, name), SPLITS[name]) for name in splits]
 
 
 def _entry(path: Path, key: str) -> Any:
@@ -110,7 +118,7 @@ def _entry(path: Path, key: str) -> Any:
 def _dataset(
     folder: Path, split: str | None, files: list[Path], buffers: list[PhotoBuffers]
 ) -> list[pa.Table]:
-    """One dataset's columns but the photos, whose places are added to ``files``, ``buffers``."""
+    """The columns of a dataset; appends its files and its photos' offsets to the two lists."""
     listed = _entry(folder / "state.json", "_data_files")
     info = folder / "dataset_info.json"
     listed = listed if isinstance(listed, list) else []
@@ -118,10 +126,10 @@ def _dataset(
     if not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{folder / 'state.json'}: names no data files")
     if _entry(folder / "state.json", "_indices_data_files"):
-        raise InputError(f"{folder}: its rows are chosen by an index; save it flattened")
+        raise InputError(f"{folder}: it has an indices mapping; save it after flatten_indices()")
     tables = []
     for name in names:
-        file = inside(folder, str(name))
+        file = path_inside(folder, str(name))
         try:
             tables.append(_columns(file, len(files), info, buffers))
         except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError) as error:
@@ -150,7 +158,7 @@ def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -
     kept: list[pa.Table] = []
     names: list[pa.Array] = []
     for batch in reader:
-        batch.validate()  # lengths, before anything is sliced by them
+        batch.validate()  # checks lengths before they are used for slicing
         image = batch.column(columns.image)
         buffers.append(photo_buffers(file, number, image, whole))
         names.append(_names(file, batch, columns.path, image))
@@ -160,8 +168,8 @@ def _columns(file: Path, number: int, info: Path, buffers: list[PhotoBuffers]) -
         rest = batch.select(plain)
         rest.validate(full=True)
         kept.append(pa.Table.from_batches([rest]))
-    if whole[-len(ENDED) :].to_pybytes() != ENDED:
-        raise InputError(f"{file}: cut short: the end mark is missing")
+    if whole[-len(END_OF_STREAM) :].to_pybytes() != END_OF_STREAM:
+        raise InputError(f"{file}: cut short: the end-of-stream marker is missing")
     if not kept:
         return pa.table({"path": pa.array([], pa.string()), "identity": pa.array([], pa.string())})
     table = pa.concat_tables(kept)

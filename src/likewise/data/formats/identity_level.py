@@ -1,4 +1,4 @@
-"""Which folders name the people, where folders lie in folders."""
+"""Find the level of a folder tree whose folders are the identities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPLITS = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 HINT = (
-    "name the people by a table instead: a CSV with the columns path and identity, and --root "
+    "give the identities in a table instead: a CSV with the columns path and identity, and --root "
     "with this folder"
 )
 
@@ -25,30 +25,29 @@ Folder = tuple[str, ...]
 
 @dataclass(frozen=True)
 class IdentityLevel:
-    """Where a photo's path says whom it shows.
+    """The folders of a photo's path that form its identity and its split.
 
     Args:
-        wrapping: how many folders at the front hold everything; they name nobody.
-        split: the place of the folder that names the side (train, val, test), or None.
-        first: the place of the first folder of the identity, not counting that of the side.
-        last: that of the last one, likewise; what lies deeper is the person's own.
-        told: what a reader should know of it, in words; empty if the first folder names the
-            person.
+        wrapping: the number of leading folders that contain all photos; they are ignored.
+        split: the position of the folder that names the split (train, val, test), or None.
+        first: the position of the first folder of the identity, not counting the split folder.
+        last: the position of its last folder, likewise; deeper folders are ignored.
+        note: a remark for the user; empty if the first folder is the identity.
     """
 
     wrapping: int = 0
     split: int | None = None
     first: int = 0
     last: int = 0
-    told: str = ""
+    note: str = ""
 
     def identity(self, folder: Folder) -> str | None:
-        """Whom the photos in a folder show; None if they lie loose above the people."""
+        """The identity of the photos in a folder; None if it is above the level of identities."""
         own = folder if self.split is None else _without(folder, self.split)
         return "/".join(own[self.first : self.last + 1]) if len(own) > self.last else None
 
     def side(self, folder: Folder) -> str | None:
-        """The side on which a folder lies: train, val or test; None without such folders."""
+        """The split of a folder: train, val or test; None if there are no split folders."""
         return None if self.split is None else SPLITS[folder[self.split].lower()]
 
 
@@ -57,27 +56,27 @@ def _without(folder: Folder, place: int) -> Folder:
 
 
 def identity_level(folders: Iterable[Folder], where: str) -> IdentityLevel:
-    """Find the level whose folders name the people, by which folders hold photos.
+    """Find the level of the identities from the folders that contain photos.
 
-    The first level whose folders all hold photos names the people. Above it there may be folders
-    that wrap everything, folders called train, val and test, and folders that group the people
+    It is the first level on which every folder contains photos. Above it there may be folders that
+    contain everything, folders named train, val and test, and folders that group the identities
     (``men``, ``women``), whose names become part of the identity.
 
     Args:
-        folders: those in which a photo lies, each as the names on the way to it.
-        where: what is read, for messages.
+        folders: the folders that directly contain photos, each as a tuple of names.
+        where: the source, for messages.
 
     Raises:
-        InputError: on one level some folders hold photos and others hold folders of them, or it
-            is not clear which of two levels names the people; says which folders.
+        InputError: on one level some folders contain photos and others contain folders of photos,
+            or it is ambiguous which of two levels is the identities; names the folders.
     """
     holding = set(folders)
     level, wrapping, first = 0, 0, 0
     split: int | None = None
-    told: list[str] = []
+    notes: list[str] = []
     while True:
         here = {folder[: level + 1] for folder in holding if len(folder) > level}
-        below: defaultdict[Folder, set[Folder]] = defaultdict(set)  # the folders with photos
+        below: defaultdict[Folder, set[Folder]] = defaultdict(set)  # folders with photos
         for folder in holding:
             if len(folder) > level + 1:
                 below[folder[: level + 1]].add(folder)
@@ -86,21 +85,21 @@ def identity_level(folders: Iterable[Folder], where: str) -> IdentityLevel:
         if split is None and len(here) > 1 and all(name.lower() in SPLITS for name in names):
             if not below:
                 raise InputError(
-                    f"{where}: the photos lie loose in {_list(names)}; put each person's photos "
-                    "into a folder of its own in there"
+                    f"{where}: the photos lie directly in {_list(names)}; put the photos of each "
+                    "identity into a folder of its own in there"
                 )
             split = level
             holding = {_without(folder, level) for folder in holding}
-            told.append(f"{_list(names)} are taken for the column split")
-            continue  # the sides are looked at as one
+            notes.append(f"{_list(names)} become the column split")
+            continue  # the splits are merged for the search
         if len(here) == 1 and (here == nested or len(_inner(next(iter(here)), below)) > 1):
-            # It holds people; photos beside two folders or more are no person's.
+            # It contains the identities; photos beside two or more folders belong to none.
             first += 1
             wrapping += split is None
         elif all(len(below[folder]) == 1 for folder in nested):
-            if nested and nested == here:  # the folder inside might as well name the person
+            if nested and nested == here:  # the inner folder might be the identity instead
                 inside = min(min(deep) for deep in below.values())
-                told.append(f"a folder inside a person's, such as {'/'.join(inside)}, names nobody")
+                notes.append(f"folders inside identities, such as {'/'.join(inside)}, are ignored")
             break
         elif nested != here:
             raise InputError(_mixed(where, here - nested, nested, below))
@@ -109,8 +108,8 @@ def identity_level(folders: Iterable[Folder], where: str) -> IdentityLevel:
         level += 1
     if level and holding:
         person = min(folder for folder in holding if len(folder) > level)[: level + 1]
-        told.append(f"people are the folders like {'/'.join(person)}")
-    return IdentityLevel(wrapping, split, first, level, "; ".join(told))
+        notes.append(f"the identities are folders such as {'/'.join(person)}")
+    return IdentityLevel(wrapping, split, first, level, "; ".join(notes))
 
 
 def _inner(folder: Folder, below: dict[Folder, set[Folder]]) -> set[str]:
@@ -124,15 +123,15 @@ def _mixed(
     other = min(nested, key=lambda folder: (-len(below[folder]), folder))
     return (
         f"{where}: {'/'.join(min(direct))} holds photos, but {'/'.join(other)} holds folders of "
-        f"photos ({_list(_inner(other, below))}): which of them name people is not clear; put "
-        f"every person's folder on one level, or {HINT}"
+        f"photos ({_list(_inner(other, below))}): it is ambiguous which folders are identities; "
+        f"put the folders of all identities on one level, or {HINT}"
     )
 
 
 def _require_groups(where: str, here: set[Folder], below: dict[Folder, set[Folder]]) -> None:
-    """Refuse folders of folders that may as well be people with albums as groups of people.
+    """Refuse folders that may be identities with albums instead of groups of identities.
 
-    Groups are few and hold many, and no name is in two of them.
+    Groups are few, contain many identities each, and no name occurs in two groups.
     """
     inner = [name for folder in here for name in _inner(folder, below)]
     if len(set(inner)) == len(inner) and len(here) ** 2 <= len(inner):
@@ -140,9 +139,9 @@ def _require_groups(where: str, here: set[Folder], below: dict[Folder, set[Folde
     first = min(here)
     album = "/".join((*first, min(_inner(first, below))))
     raise InputError(
-        f"{where}: {len(here):,} folders hold {len(inner):,} folders of photos: whether "
-        f"{'/'.join(first)} or {album} names a person is not clear; put each person's photos into "
-        f"one folder, or {HINT}"
+        f"{where}: {len(here):,} folders hold {len(inner):,} folders of photos: it is ambiguous "
+        f"whether {'/'.join(first)} or {album} is an identity; put the photos of each identity "
+        f"into one folder, or {HINT}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Tables that carry photos inside, as Parquet files and Hugging Face datasets do: the columns."""
+"""The columns of tables that contain photos: Parquet files and Hugging Face datasets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from likewise.data.columns import OWN, beside
+from likewise.data.columns import RESERVED, metadata_names
 from likewise.data.labels import is_text, text_column
 from likewise.errors import InputError
 
@@ -32,13 +32,13 @@ MAX_TEXT = 4096
 
 @dataclass(frozen=True)
 class PhotoColumns:
-    """Which columns hold what.
+    """The names of the columns of a table with photos.
 
     Args:
         image: the photos: binary, or a struct of ``bytes`` and ``path``.
-        nested: whether it is the struct.
-        identity: whom they show: text, or the number of a class.
-        path: the photos' names, or None.
+        nested: whether ``image`` is a struct.
+        identity: the identities: text, or class numbers.
+        path: the names of the photos, or None.
     """
 
     image: str
@@ -48,15 +48,15 @@ class PhotoColumns:
 
     @property
     def names(self) -> str | None:
-        """The column of names as Parquet spells it; None if there is none."""
+        """The column of names in Parquet's notation; None if there is none."""
         return self.path or (f"{self.image}.path" if self.nested else None)
 
 
 def photo_columns(schema: pa.Schema) -> PhotoColumns | None:
-    """The columns of a table that holds photos; None if it holds none.
+    """The columns of a table with photos; None if it has no photos.
 
     Raises:
-        InputError: it holds photos, but nothing says whom they show.
+        InputError: it has photos but no identities.
     """
     found = [name for name in IMAGES if schema.get_field_index(name) >= 0]
     found = [name for name in found if _is_image(schema.field(name).type)]
@@ -65,7 +65,7 @@ def photo_columns(schema: pa.Schema) -> PhotoColumns | None:
     identity = [name for name in IDENTITIES if schema.get_field_index(name) >= 0]
     if not identity:
         raise InputError(
-            f"there are photos in the column {found[0]}, but no column identity or label; it has: "
+            f"has photos in the column {found[0]}, but no column identity or label; it has: "
             f"{', '.join(schema.names)}"
         )
     path = "path" if "path" in schema.names and is_text(schema.field("path").type) else None
@@ -74,11 +74,11 @@ def photo_columns(schema: pa.Schema) -> PhotoColumns | None:
 
 
 def class_names(metadata: bytes | str | None, column: str) -> list[str] | None:
-    """The names of a ClassLabel's numbers, as Hugging Face notes them.
+    """The class names of a Hugging Face ClassLabel column; None if there are none.
 
     Args:
         metadata: the schema's ``huggingface`` entry, or the text of a ``dataset_info.json``.
-        column: the column of numbers.
+        column: the column of class numbers.
     """
     try:
         value: Any = json.loads(metadata or "{}")
@@ -92,10 +92,10 @@ def class_names(metadata: bytes | str | None, column: str) -> list[str] | None:
 def identity_texts(
     column: pa.ChunkedArray, classes: Sequence[str] | None, where: Path, name: str
 ) -> pa.ChunkedArray:
-    """Identities as text: a class's name for its number, or the number as it is.
+    """Identities as text: class numbers become class names if there are any.
 
     Raises:
-        InputError: one is missing, empty, or the number of no class.
+        InputError: one is missing, empty, or not a valid class number.
     """
     if classes is not None and pa.types.is_integer(column.type):
         outside = pc.or_(pc.less(column, 0), pc.greater_equal(column, len(classes)))
@@ -112,10 +112,10 @@ def identity_texts(
 
 
 def plain_texts(column: pa.ChunkedArray, where: Path) -> pa.ChunkedArray:
-    """Text (or integers) with each value written out.
+    """A column as plain text, not dictionary-encoded.
 
     Raises:
-        InputError: a text that rows may share is so long that written out they would fill memory.
+        InputError: a dictionary value is so long that decoding could exhaust memory.
     """
     for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
         longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
@@ -127,21 +127,21 @@ def plain_texts(column: pa.ChunkedArray, where: Path) -> pa.ChunkedArray:
 def with_metadata(
     own: Mapping[str, pa.ChunkedArray | pa.Array], table: pa.Table, columns: PhotoColumns
 ) -> pa.Table:
-    """Our own columns, and behind them what else a table says of its photos.
+    """The columns of a manifest, followed by the other columns of a table as metadata.
 
     Args:
-        own: the columns of a manifest.
+        own: the columns of the manifest.
         table: all columns that were read.
-        columns: which of them ours were made of.
+        columns: the columns that ``own`` was made from.
     """
-    used = {columns.image, columns.identity, columns.path, *own} - set(OWN)
+    used = {columns.image, columns.identity, columns.path, *own} - set(RESERVED)
     rest = [name for name in table.column_names if name not in used]
-    names = beside(rest, OWN)
+    names = metadata_names(rest, RESERVED)
     return pa.table({**own, **{names[name]: table[name] for name in rest}})
 
 
 def is_plain(kind: pa.DataType) -> bool:
-    """Whether a column of this type is small enough to be kept as metadata."""
+    """Whether a column of this type is kept as metadata: numbers or text."""
     return bool(pa.types.is_primitive(kind) or is_text(kind))
 
 

@@ -1,16 +1,16 @@
-"""A training set in MXNet's RecordIO, such as InsightFace's, read as a manifest in place.
+"""Read a training set in MXNet's RecordIO, such as InsightFace's, as a manifest in place.
 
-``NAME.rec`` holds the images, ``NAME.idx`` says where (see ``record_index``), ``NAME.lst`` may
-name them and ``NAME.identities.tsv`` their identities (see ``record_list``), and ``property`` holds
-``classes,height,width``. The records say which of them are images, in either of two forms:
+``NAME.rec`` holds the images, ``NAME.idx`` their offsets (see ``record_index``); ``NAME.lst`` may
+name them and ``NAME.identities.tsv`` their identities (see ``record_list``); ``property`` holds
+``classes,height,width``. There are two forms of sets:
 
 - Record 0 has flag 2, no image, and the labels (a, b): the images have the keys 1 … a-1, and the
   identities the keys a … b-1. An identity's record has flag 2, no image, and the labels
   (first, last + 1), the keys of its images.
 - Otherwise every record is an image.
 
-An image's identity is its label: of a ``.lst`` if that names its key, as in MXNet's own readers;
-else the one in its header, which in the first form is read once an identity.
+An image's identity is its label: from the ``.lst`` if that has its key, as in MXNet's readers; else
+from its header, which in the first form is read once per identity.
 """
 
 from __future__ import annotations
@@ -23,35 +23,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from likewise.data.containers.image_record import RecordStore, record_labels
+from likewise.data.containers.image_record import EXACT, RecordStore, record_labels
 from likewise.data.containers.record_index import RecordIndex, read_index
 from likewise.data.containers.record_list import read_identities, read_list
+from likewise.data.formats.registry import register_format
 from likewise.data.manifest import Manifest
 from likewise.data.store import ByteFile
 from likewise.errors import InputError
 
-__all__ = ["EXACT", "key_names", "read"]
+__all__ = ["key_names", "read"]
 
 log = logging.getLogger(__name__)
 
-EXACT = 2**24  # float32, which labels and keys are written in, holds every whole number up to here
-ROWS = 2**20  # names made at a time
+ROWS = 2**20  # names created at a time
 
 
-def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
-    """Read a ``.rec`` file, or the folder that holds a ``train.rec``, with what stands beside it.
+def recognises(path: Path) -> bool:
+    """Whether this is a ``.rec`` file, or a folder that holds ``train.rec``."""
+    return (path / "train.rec").is_file() or (path.suffix.lower() == ".rec" and path.is_file())
 
-    A photo is called as the ``.lst`` says, else by its key, ``00000001.jpg`` (whatever its
-    encoding: the name is a name). Its identity is the name that the identities' file gives its
-    label, else the label as text: ``7``, not ``7.0``; the first label where there are several.
+
+@register_format(
+    "recordio", "a .rec, or a folder with train.rec", recognises=recognises, priority=90
+)
+def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # holds its photos
+    """Read a ``.rec`` file, or the ``train.rec`` of a folder, with the files beside it.
+
+    The name of a photo is its path in the ``.lst``, else its key, as ``00000001.jpg`` (whatever its
+    encoding). Its identity is the name of its label in the identities file, else the label as text:
+    ``7``, not ``7.0``; the first label if there are several.
 
     Raises:
-        InputError: a file is damaged, or not of this set; names the file and the place.
+        InputError: a file is damaged or belongs to another set; names the file and the place.
     """
     file = ByteFile(path / "train.rec" if path.is_dir() else path)
     index = read_index(file)
     if not len(index):
-        raise InputError(f"{file.path}: holds no photo")
+        raise InputError(f"{file.path}: holds no photos")
     _check_property(file.path.with_name("property"))
     images, identities = _split(file, index)
     listed = read_list(file.path.with_suffix(".lst"))
@@ -78,7 +86,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
 
 
 def key_names(keys: NDArray[np.int64]) -> pa.ChunkedArray:
-    """What photos without a name are called: their key in eight digits or more, and ``.jpg``."""
+    """Names for photos without one: the key in eight digits or more, and ``.jpg``."""
     texts = [
         pc.binary_join_element_wise(
             pc.utf8_lpad(pa.array(keys[row : row + ROWS]).cast(pa.string()), 8, "0"), ".jpg", ""
@@ -89,7 +97,7 @@ def key_names(keys: NDArray[np.int64]) -> pa.ChunkedArray:
 
 
 def _split(file: ByteFile, index: RecordIndex) -> tuple[RecordIndex, RecordIndex | None]:
-    """The images' part of the index and the identities'; None if all may be images."""
+    """The index of the images, and that of the identities; None if all records may be images."""
     if index.keys[0] != 0:
         return index, None
     first = record_labels(file, index.offsets[:1])
@@ -98,17 +106,19 @@ def _split(file: ByteFile, index: RecordIndex) -> tuple[RecordIndex, RecordIndex
     a, b = first.labels[0].tolist()
     if not (a.is_integer() and b.is_integer() and 1 <= a <= b):
         raise InputError(
-            f"{file.path}: record 0: ({a:g}, {b:g}) are no first key of the identities and the "
-            "key after them; the file is damaged"
+            f"{file.path}: record 0: ({a:g}, {b:g}) must be the first key of the identities and "
+            "the key after the last; the file is damaged"
         )
     if b > EXACT:
-        log.warning("%s: keys above 2^24 are rounded in it; every header is read", file.path)
+        log.warning(
+            "%s: has keys above 2^24, which float32 rounds; reading every header instead", file.path
+        )
         return index.between(1, 2**63 - 1), None
     images, identities = index.between(1, int(a)), index.between(int(a), int(b))
     if len(images) != a - 1 or len(identities) != b - a:
         raise InputError(
-            f"{file.path}: record 0 says that there are {a - 1:.0f} images and {b - a:.0f} "
-            f"identities; the index has {len(images)} and {len(identities)} of their keys"
+            f"{file.path}: record 0 states {a - 1:.0f} images and {b - a:.0f} identities; the "
+            f"index has {len(images)} and {len(identities)} of their keys"
         )
     return images, identities
 
@@ -116,17 +126,18 @@ def _split(file: ByteFile, index: RecordIndex) -> tuple[RecordIndex, RecordIndex
 def _labels_of_ranges(
     file: ByteFile, images: RecordIndex, identities: RecordIndex | None
 ) -> NDArray[np.float32] | None:
-    """The label of each image, read once an identity; None if the ranges do not hold each once."""
+    """The label of each image, read once per identity; None if the ranges do not partition them."""
     if identities is None or not len(identities):
         return None
     said = record_labels(file, identities.offsets)
     ranges = said.labels[np.argsort(said.labels[:, 0], kind="stable")]
-    ranges = ranges[ranges[:, 0] != ranges[:, 1]]  # an identity may have lost all its images
+    ranges = ranges[ranges[:, 0] != ranges[:, 1]]  # an identity may have no images left
     edges = np.append(ranges[:, 0], np.float32(len(images) + 1))
     fits = (said.flag == 2).all() and (edges % 1 == 0).all() and edges[0] == 1
     if not fits or (ranges[:, 1] != edges[1:]).any() or (edges[1:] <= edges[:-1]).any():
         log.warning(
-            "%s: its identities do not share out its images; every header is read", file.path
+            "%s: the ranges of its identities do not partition its images; reading every header",
+            file.path,
         )
         return None
     starts = edges.astype(np.int64)
@@ -142,7 +153,7 @@ def _identities(path: Path, labels: NDArray[np.float32]) -> pa.Array:
         if unknown.any():
             raise InputError(
                 f"{path.with_suffix('.identities.tsv')}: no name for label "
-                f"{_text(labels[int(np.argmax(unknown))])}; is it of another set?"
+                f"{_text(labels[int(np.argmax(unknown))])}; does it belong to another set?"
             )
         return pa.DictionaryArray.from_arrays(pa.array(labels.astype(np.int32)), texts)
     encoded = pa.array(labels + np.float32(0)).dictionary_encode()  # -0 and 0 are one label
@@ -155,7 +166,7 @@ def _text(label: np.float32) -> str:
 
 
 def _check_property(path: Path) -> None:
-    """Refuse a ``property`` that is not ``classes,height,width``; there may be none."""
+    """Refuse a ``property`` file that is not ``classes,height,width``; it may be absent."""
     if not path.is_file():
         return
     with path.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Paths of photos as the columns of a manifest: whom each shows, as the folders on its way say."""
+"""From paths of photos to the columns of a manifest: identities and splits from folder names."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["LabelledPaths", "labelled_paths"]
 
 @dataclass(frozen=True)
 class LabelledPaths:
-    """The photos that lie in a person's folder.
+    """The photos that have an identity.
 
     Args:
-        rows: which of the paths given these are.
-        wrapping: the folders at the front that hold everything; they are cut off the paths.
-        table: ``path``, ``identity``, ``split`` where folders say it, and Omniglot's own columns.
+        rows: their indices in the given paths.
+        wrapping: the leading folders that contain all photos, removed from the paths.
+        table: ``path``, ``identity``, ``split`` if folders name it, and Omniglot's metadata.
     """
 
     rows: list[int]
@@ -36,21 +36,21 @@ def labelled_paths(
     photos: PhotoFilter,
     level: IdentityLevel | None = None,
 ) -> LabelledPaths:
-    """Read whom photos show off their paths, and tell what a reader should know of it.
+    """Derive identities from the paths of photos; a warning describes what was ignored.
 
     Args:
-        paths: of each photo, with ``/`` between folders.
-        folders: the same without the file, as a tuple of names.
-        photos: what chose them; those that lie loose are left out there.
-        level: where the identity stands; None: found by what the folders hold. Omniglot's
-            drawings, known by their names, have ``ALPHABET/character01`` in any case.
+        paths: the path of each photo, with ``/`` between folders.
+        folders: its folders, as a tuple of names.
+        photos: the filter that chose the photos; it counts photos without an identity.
+        level: the level of the identities; None to find it by ``identity_level``. Omniglot's
+            drawings, recognised by their names, always have ``ALPHABET/character01``.
 
     Raises:
-        InputError: there is no photo, or all lie loose, or it is not clear which folders name
-            people.
+        InputError: there is no photo, none has an identity, or it is ambiguous which folders are
+            identities.
     """
     if not paths:
-        left = photos.told()
+        left = photos.summary()
         raise InputError(
             f"{photos.where}: no photos in it; "
             + (left or f"looked for {', '.join(sorted(EXTENSIONS))}")
@@ -66,12 +66,12 @@ def labelled_paths(
     rows = [row for row, folder in enumerate(folders) if identities[folder] is not None]
     if not rows:
         raise InputError(
-            f"{photos.where}: the photos lie loose in it; put each identity's photos into a "
+            f"{photos.where}: the photos lie directly in it; put each identity's photos into a "
             "sub-folder of its own, or give a CSV with the columns path and identity"
         )
     if len(rows) < len(paths):
         for row in sorted(set(range(len(paths))) - set(rows)):
-            photos.leave_out("photos beside the people's folders", paths[row])
+            photos.leave_out("photos outside the identities' folders", paths[row])
     columns = {
         "path": [paths[row].split("/", level.wrapping)[-1] for row in rows],
         "identity": [identities[folders[row]] for row in rows],
@@ -80,12 +80,12 @@ def labelled_paths(
         columns["split"] = [level.side(folders[row]) for row in rows]
     for name, values in (omniglot or {}).items():
         columns[name] = [values[row] for row in rows]
-    photos.warn(level.told)
+    photos.warn(level.note)
     return LabelledPaths(rows, folders[rows[0]][: level.wrapping], pa.table(columns))
 
 
 def _shared(folders: list[tuple[str, ...]], leaving: int) -> int:
-    """How many folders at the front all photos share, leaving so many to the deepest."""
+    """The number of leading folders that all photos share, but for the ``leaving`` deepest."""
     shared = 0
     for column in zip(*folders, strict=False):
         if len(set(column)) > 1:

@@ -1,4 +1,4 @@
-"""MS-Celeb-1M's text file: a photo a line, in seven columns separated by TABs, without header.
+"""Read MS-Celeb-1M's text file: one photo per line, seven TAB-separated columns, no header.
 
 The columns: Freebase MID, rank in the image search, image URL, page URL, face id, face rectangle
 (base64 of four float32: x1 y1 x2 y2, from 0 to 1), face data (base64 of a JPEG).
@@ -16,9 +16,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from likewise.data.containers.base64_columns import decoded_floats
+from likewise.data.formats.registry import register_format
+from likewise.data.labels import clean_label
 from likewise.data.manifest import Manifest
 from likewise.data.paths import first_outside
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
+from likewise.data.text_file import lines_of, marked_encoding
 from likewise.errors import InputError
 
 __all__ = ["COLUMNS", "MsCelebStore", "read"]
@@ -26,13 +29,13 @@ __all__ = ["COLUMNS", "MsCelebStore", "read"]
 COLUMNS = 7
 MID, RANK, IMAGE_URL, PAGE_URL, FACE_ID, RECTANGLE, DATA = range(COLUMNS)
 
-BLOCK = 4 * 2**20  # bytes read at a time: what fits into a processor's cache
-LINE = MAX_PHOTO_BYTES // 3 * 4 + 2**20  # the most that a line may take
-STEP = 64 * 2**10  # read at a time of one line: most photos fit
+BLOCK = 4 * 2**20  # bytes read at a time; fits into the CPU's cache
+LINE = MAX_PHOTO_BYTES // 3 * 4 + 2**20  # the longest line, in bytes
+STEP = 64 * 2**10  # bytes read first of a line; most photos fit
 
 
 class MsCelebStore:
-    """The photos of such a file; the place of one is the offset of its last column.
+    """The photos of an MS-Celeb-1M file; ``place`` is the offset of a line's last column.
 
     Args:
         file: the ``.tsv``.
@@ -45,13 +48,13 @@ class MsCelebStore:
         """The JPEG whose base64 begins at ``place``.
 
         Raises:
-            InputError: that is no base64 up to the end of its line.
+            InputError: the text up to the end of the line is not base64.
         """
         text = self._line(place)
         try:
             return binascii.a2b_base64(text, strict_mode=True)
         except binascii.Error as error:
-            reason = f"byte {place}: the face data are no base64 ({error})"
+            reason = f"byte {place}: the face data are not base64 ({error})"
             raise InputError(f"{self.file.path}: {reason}") from None
 
     def _line(self, place: int) -> bytes:
@@ -72,19 +75,36 @@ class MsCelebStore:
 
 
 def _too_long() -> str:
-    return f"a line of more than {LINE:,} bytes holds no photo"
+    return f"a line of more than {LINE:,} bytes; too long for a photo"
 
 
-def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
-    """Read such a file in one pass: the MID is the identity, the bytes of the photos stay there.
+def recognises(path: Path) -> bool:
+    """Whether this is a ``.tsv`` whose first line has seven columns and is no manifest's header."""
+    if path.suffix.lower() != ".tsv" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:  # six of the columns are short
+            start = stream.read(2**16)
+    except OSError:
+        return False
+    encoding = marked_encoding(start) or "utf-8"
+    fields = next(iter(lines_of(start.decode(encoding, "replace"))), "").split("\t")
+    return len(fields) == 7 and not {"path", "identity"} <= set(map(clean_label, fields))
 
-    A photo is called ``MID/RANK-FACEID.jpg``, as the cleaned lists of the field do. The table has
-    the columns ``rank`` (int32), ``face_id`` and the rectangle's ``x1``, ``y1``, ``x2``, ``y2``
-    (float32) too; the URLs are left in the file.
+
+@register_format(
+    "msceleb", "a .tsv of seven columns without header", recognises=recognises, priority=90
+)
+def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # holds its photos
+    """Read the file in one pass; the photos themselves are not read. The MID is the identity.
+
+    The name of a photo is ``MID/RANK-FACEID.jpg``, as in the published cleaned lists. Metadata are
+    ``rank`` (int32), ``face_id``, and the rectangle's ``x1``, ``y1``, ``x2``, ``y2`` (float32); the
+    URLs are not read.
 
     Raises:
-        InputError: a row has not seven columns, holds a zero byte, or a value that cannot be read,
-            or two rows have the same name; names the row.
+        InputError: a row does not have seven columns, holds a control character or an invalid
+            value, or two rows have the same name; names the row.
     """
     file = ByteFile(path)
     rows, batches = 0, []
@@ -92,7 +112,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
         batches.append(_batch(file, block, marks, place, rows))
         rows += len(marks) // COLUMNS
     if not batches:
-        raise InputError(f"{path}: holds no photo")
+        raise InputError(f"{path}: holds no photos")
     table = pa.Table.from_batches(batches).unify_dictionaries()
     names = table["path"]
     outside = first_outside(names, path.parent.absolute())
@@ -114,13 +134,13 @@ def _refuse_twice(path: Path, names: pa.ChunkedArray) -> None:
 
 
 def _blocks(file: ByteFile) -> Iterator[tuple[bytes, NDArray[np.int64], int]]:
-    """Whole lines: their bytes, where each of their columns ends, and their offset in the file."""
+    """Blocks of whole lines: their bytes, the ends of their columns, their offset in the file."""
     place = rows = 0
     size = BLOCK
     while place < file.size:
         block = file.read(place, min(size, file.size - place))
         if place + len(block) == file.size and not block.endswith(b"\n"):
-            block += b"\n"  # the last line may go without
+            block += b"\n"  # the last line may lack it
         end = block.rfind(b"\n") + 1
         if not end:
             if len(block) > LINE:
@@ -136,7 +156,7 @@ def _blocks(file: ByteFile) -> Iterator[tuple[bytes, NDArray[np.int64], int]]:
 
 
 def _check_columns(file: ByteFile, marks: NDArray[np.uint8], rows: int) -> None:
-    """Refuse lines that have not seven columns, or hold a control character: ``marks`` are all."""
+    """Refuse lines without seven columns or with control characters; ``marks`` are all of these."""
     wanted = np.full(COLUMNS, ord("\t"), np.uint8)
     wanted[-1] = ord("\n")
     whole = len(marks) // COLUMNS * COLUMNS
@@ -157,9 +177,9 @@ def _check_columns(file: ByteFile, marks: NDArray[np.uint8], rows: int) -> None:
 def _batch(
     file: ByteFile, block: bytes, marks: NDArray[np.int64], place: int, rows: int
 ) -> pa.RecordBatch:
-    """The table's rows of some whole lines."""
-    # Texts and the marks between them, by turns, over the block's own bytes: nothing is copied
-    # until a column is taken.
+    """The table rows of a block of whole lines."""
+    # An array over the block's bytes whose values alternate between fields and separators, so
+    # that only the columns taken from it are copied.
     edges = np.zeros(2 * len(marks) + 1, np.int64)
     edges[1::2], edges[2::2] = marks, marks + 1
     pieces = pa.Array.from_buffers(
@@ -178,7 +198,7 @@ def _batch(
             return found.cast(pa.string())
         except pa.ArrowInvalid:
             row = next(n for n, value in enumerate(found.to_pylist()) if not _is_utf8(value))
-            raise InputError(f"{file.path}: row {rows + row + 1}: {what} is no UTF-8") from None
+            raise InputError(f"{file.path}: row {rows + row + 1}: {what} is not UTF-8") from None
 
     mid, face_id = text(MID, "the MID"), text(FACE_ID, "the face id")
     rank = text(RANK, "the rank")
@@ -186,13 +206,13 @@ def _batch(
     wrong = pc.index(number, False).as_py()
     if wrong >= 0:
         raise InputError(
-            f"{file.path}: row {rows + wrong + 1}: the rank is no whole number: "
+            f"{file.path}: row {rows + wrong + 1}: the rank is not a whole number: "
             f"{rank[wrong].as_py()[:40]!r}"
         )
     rectangles, strange = decoded_floats(column(RECTANGLE), 4)
     if strange.any():
         raise InputError(
-            f"{file.path}: row {rows + int(np.argmax(strange)) + 1}: the face rectangle is no "
+            f"{file.path}: row {rows + int(np.argmax(strange)) + 1}: the face rectangle is not "
             "base64 of four float32"
         )
     names = pc.binary_join_element_wise(

@@ -1,4 +1,4 @@
-"""Parquet files with the photos inside, as the Hugging Face hub keeps them, read in place."""
+"""Read Parquet files that contain the photos, as on the Hugging Face hub, in place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from likewise.data.columns import refuse_repeated
-from likewise.data.containers.photo_file import read_photo_file
 from likewise.data.formats.image_columns import (
     PhotoColumns,
     class_names,
@@ -24,30 +23,30 @@ from likewise.data.formats.image_columns import (
     plain_texts,
     with_metadata,
 )
-from likewise.data.formats.photo_filter import is_hidden
+from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.manifest import Manifest
-from likewise.data.paths import inside
-from likewise.data.store import MAX_PHOTO_BYTES
+from likewise.data.paths import is_hidden, path_inside
+from likewise.data.store import MAX_PHOTO_BYTES, read_photo_file
 from likewise.errors import InputError
 
 __all__ = ["ParquetStore", "read", "recognises"]
 
 PART_SHIFT = 40
-MAX_GROUP = 2**30  # bytes of a row group that is decoded for one photo
-MAX_OPEN = 16  # parts that a thread keeps open, with their footers
-BATCH = 16  # decoded at a time: few bytes of a file may stand for many of memory
+MAX_GROUP = 2**30  # the largest row group decoded for one photo, in bytes
+MAX_OPEN = 16  # parts kept open per thread
+BATCH = 16  # rows decoded at a time, because hostile files decompress to many bytes
 HUGGINGFACE = b"huggingface"
 
 
 def recognises(path: Path) -> bool:
-    """Whether this is a Parquet file, or a folder of them, with photos inside."""
+    """Whether this is a Parquet file, or a folder of them, that contains photos."""
     parts = _parts(path)
     if not parts:
         return False
     try:
         schema = pq.read_schema(parts[0])
-    except Exception:  # what is wrong with it is said by whoever reads it
+    except Exception:  # the reader reports what is wrong
         return path.is_dir()
     try:
         return photo_columns(schema) is not None
@@ -55,20 +54,27 @@ def recognises(path: Path) -> bool:
         return True
 
 
+@register_format(
+    "parquet",
+    "a .parquet, or a folder of them, that holds the photos",
+    recognises=recognises,
+    priority=70,
+)
 def read(path: Path, root: Path | None = None) -> Manifest:
-    """Read whom the photos show, and their names; the photos stay where they are.
+    """Read names and identities; the photos stay in the Parquet files.
 
     The column ``image`` (or ``img``) holds the bytes, or a struct ``{bytes, path}``; a photo
     without bytes is the file ``path``. ``identity`` (or ``label``) is text or the number of a
-    Hugging Face ClassLabel. Names come from ``path`` (of the table, or of the struct), behind the
-    row's number where two photos share one. Other columns are metadata.
+    Hugging Face ClassLabel. Names come from ``path`` (of the table or the struct), prefixed with
+    the row number if names are not unique. Other columns are metadata.
 
     Args:
         path: a file, or a folder of parts.
-        root: where photos without bytes are; by default beside the file.
+        root: the folder of photos without bytes; by default that of the file.
 
     Raises:
-        InputError: a part cannot be read, or differs from the first; a row has no identity.
+        InputError: a part cannot be read or has other columns than the first; a row has no
+            identity.
     """
     parts = _parts(path)
     files = [_opened(part) for part in parts]
@@ -104,13 +110,13 @@ def read(path: Path, root: Path | None = None) -> Manifest:
 class ParquetStore:
     """The photos of a set of Parquet files; ``place`` is ``part << 40 | row``.
 
-    A photo costs the decoding of its row group, of which each thread keeps the last: in order it
-    costs once, at random every time. What Likewise writes has row groups of 1 MiB, for that.
+    Reading a photo decodes its row group, and each thread caches the last one: sequential access
+    decodes each group once, random access once per photo. Likewise writes row groups of 1 MiB.
 
     Args:
-        parts: the files, in the order of their numbers.
-        columns: which of their columns hold what.
-        root: where photos without bytes are.
+        parts: the files; ``place`` refers to them by index.
+        columns: the names of their columns.
+        root: the folder of photos without bytes.
     """
 
     def __init__(self, parts: list[Path], columns: PhotoColumns, root: Path) -> None:
@@ -123,8 +129,8 @@ class ParquetStore:
         """The photo of a row.
 
         Raises:
-            InputError: there is no such row, its row group is damaged or too large to be decoded
-                for one photo, or its file leads out of the root.
+            InputError: there is no such row, its row group is damaged or too large to decode, or
+                its path leads out of the root.
         """
         part, row = place >> PART_SHIFT, place % (1 << PART_SHIFT)
         if not 0 <= part < len(self.parts):
@@ -135,29 +141,29 @@ class ParquetStore:
             value = images[row - first].as_py()
         if isinstance(value, dict):
             if value["bytes"] is None and value.get("path"):
-                return read_photo_file(inside(self.root, value["path"]))
+                return read_photo_file(path_inside(self.root, value["path"]))
             value = value["bytes"]
         if value is None:
             raise InputError(f"{path}: row {row + 1}: no photo")
         if len(value) > MAX_PHOTO_BYTES:
-            raise InputError(f"{path}: row {row + 1}: {len(value):,} bytes are no photo")
+            raise InputError(f"{path}: row {row + 1}: {len(value):,} bytes; too large for a photo")
         return bytes(value)
 
     def _group(self, part: int, row: int) -> tuple[int, pa.ChunkedArray]:
-        """The row group of a row: its first row, and its photos."""
+        """The row group that contains a row: its first row, and its photos."""
         file, starts = self._part(part)
         if row >= starts[-1]:
-            raise InputError(f"{self.parts[part]}: it has no row {row + 1}")
+            raise InputError(f"{self.parts[part]}: has no row {row + 1}")
         group = bisect_right(starts, row) - 1
         kept = self._of_thread
         if getattr(kept, "group", None) != (part, group):
-            kept.group, kept.images = None, None  # not two of them at once
+            kept.group, kept.images = None, None  # free it before the next one is decoded
             kept.images = _decoded(self.parts[part], file, group, self.columns.image)
             kept.group = (part, group)
         return starts[group], kept.images
 
     def _part(self, part: int) -> tuple[pq.ParquetFile, list[int]]:
-        """An open part and the first row of each of its row groups; each thread has its own."""
+        """An open part (per thread) and the first row of each of its row groups."""
         if not hasattr(self._of_thread, "open"):
             self._of_thread.open = {}
         parts: dict[int, tuple[pq.ParquetFile, list[int]]] = self._of_thread.open
@@ -187,7 +193,7 @@ def _parts(path: Path) -> list[Path]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """What pyarrow raises on a damaged file, as one line."""
+    """Turn what pyarrow raises on a damaged file into an ``InputError`` of one line."""
     try:
         yield
     except InputError:
@@ -200,14 +206,14 @@ def _reading(path: Path) -> Iterator[None]:
 def _opened(path: Path) -> pq.ParquetFile:
     with _reading(path):
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        file.schema_arrow  # noqa: B018  # a damaged one fails here, not later
+        file.schema_arrow  # noqa: B018  # raises here if it is damaged
         if file.metadata.num_rows > (size := path.stat().st_size):
             raise InputError(f"{path}: claims {file.metadata.num_rows:,} photos in {size:,} bytes")
         return file
 
 
 def _starts(file: pq.ParquetFile) -> list[int]:
-    """The first row of each row group, and the number of all rows."""
+    """The first row of each row group, and the total number of rows."""
     counts = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
     return [0, *np.cumsum(counts, dtype=np.int64).tolist()]
 
@@ -222,8 +228,8 @@ def _decoded(path: Path, file: pq.ParquetFile, group: int, column: str) -> pa.Ch
         )
         if size > MAX_GROUP:
             raise InputError(
-                f"{path}: a row group of {size / 2**30:.1f} GiB cannot be read at random; write "
-                "it again with row groups of 64 MiB or less"
+                f"{path}: a row group of {size / 2**30:.1f} GiB is too large for random access; "
+                "rewrite it with row groups of 64 MiB or less"
             )
         pieces, size = [], 0
         for batch in file.iter_batches(
@@ -232,11 +238,13 @@ def _decoded(path: Path, file: pq.ParquetFile, group: int, column: str) -> pa.Ch
             batch.validate(full=True)
             size += batch.nbytes
             if size > MAX_GROUP:
-                raise InputError(f"{path}: row group {group} swells beyond {MAX_GROUP:,} bytes")
+                raise InputError(
+                    f"{path}: row group {group} exceeds {MAX_GROUP:,} bytes when decoded"
+                )
             pieces.append(batch.column(0))
         images = pa.chunked_array(pieces, file.schema_arrow.field(column).type)
         if len(images) != told.num_rows:
-            raise InputError(f"{path}: row group {group} has {len(images)} rows, not as it says")
+            raise InputError(f"{path}: row group {group} has {len(images)} of {told.num_rows} rows")
         return images
 
 
@@ -247,7 +255,7 @@ def _described(
     classes: list[str] | None,
     number: int,
 ) -> pa.Table:
-    """The columns of a part but for the photos themselves."""
+    """The columns of a part except the photos themselves."""
     with _reading(path):
         fields = file.schema_arrow
         wanted = [f.name for f in fields if f.name != columns.image and is_plain(f.type)]

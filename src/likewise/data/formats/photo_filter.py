@@ -1,4 +1,4 @@
-"""Which files of a folder or an archive are photos, and what was left out."""
+"""Decide which files of a folder or archive are photos, and report those left out."""
 
 from __future__ import annotations
 
@@ -7,24 +7,18 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from likewise.data.image_kind import EXTENSIONS, kind_of
+from likewise.data.paths import SYSTEM, is_hidden
 
-__all__ = ["PhotoFilter", "is_hidden"]
+__all__ = ["PhotoFilter"]
 
 _log = logging.getLogger(__name__)
 
-SHOWN = 6  # reasons that a line names
-LONGEST = 200  # characters of a name that it shows
-# What network storage, Windows, macOS and Linux put into folders; none of it is a person's.
-SYSTEM = frozenset(
-    {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
-    | {"@tmp", "@sharebin", "@sharesnap", "recycler", "~snapshot", "found.000"}
-    | {"network trash folder", "temporary items"}
-    | {"system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"}
-)
-# They hold no photos and stand in every folder of their system: not worth a word.
+SHOWN = 6  # reasons listed in a message
+LONGEST = 200  # characters of a name shown
+# Never reported: they hold no photos and occur in every folder of their system.
 UNTOLD = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 UNTOLD_STARTS = ("._", ".likewise", "__macosx")
-# Endings that need no look inside. Raw photos are among them: cameras' own, and not read.
+# Suffixes of files that are not opened. Raw photos are among them: they are not supported.
 NO_PHOTOS = frozenset(
     {".txt", ".md", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".htm", ".html", ".log", ".rtf"}
     | {".json", ".jsonl", ".csv", ".tsv", ".xml", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".xmp"}
@@ -37,21 +31,11 @@ NO_PHOTOS = frozenset(
 )
 
 
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or the operating system's own.
-
-    Example:
-        >>> is_hidden(".git"), is_hidden("@eaDir"), is_hidden("anna")
-        (True, True, False)
-    """
-    return name.startswith((".", "__MACOSX")) or name.casefold() in SYSTEM
-
-
 class PhotoFilter:
-    """Tells photos from other files, and counts by reason what it leaves out.
+    """Decides whether files are photos, and counts by reason what is left out.
 
-    A file is a photo if its name has a photo's ending. With an ending that is known to be no
-    photo's it is none; with any other, or none, its first bytes decide.
+    A file with an image suffix is a photo, and one with a suffix of ``NO_PHOTOS`` is not. With any
+    other suffix or none, its first bytes decide.
 
     Args:
         where: the folder or archive, for messages.
@@ -62,11 +46,11 @@ class PhotoFilter:
         self._left: dict[str, tuple[int, str]] = {}
 
     def takes(self, name: str, start: Callable[[], bytes]) -> bool:
-        """Whether this is a photo; if not, it is counted.
+        """Whether a file is a photo; counts it if not.
 
         Args:
-            name: of the file, with the folders that it lies in.
-            start: gives its first bytes, if they are wanted.
+            name: the path of the file.
+            start: returns its first bytes; called only if they are needed.
         """
         file = name.rpartition("/")[2]
         if is_hidden(file):
@@ -77,7 +61,7 @@ class PhotoFilter:
             return True
         if ending not in NO_PHOTOS and kind_of(start()) is not None:
             return True
-        self.leave_out(f"{ending} files" if ending else "files without an ending", name)
+        self.leave_out(f"{ending} files" if ending else "files without a suffix", name)
         return False
 
     def leave_out_hidden(self, name: str) -> None:
@@ -88,12 +72,12 @@ class PhotoFilter:
         self.leave_out("of the system" if file in SYSTEM else "hidden", name)
 
     def leave_out(self, reason: str, name: str) -> None:
-        """Count a file or folder that is left out for this reason."""
+        """Count a file or folder left out for this reason."""
         count, first = self._left.get(reason, (0, name))
         self._left[reason] = (count + 1, first)
 
-    def told(self) -> str:
-        """What was left out, in one line; empty if nothing was."""
+    def summary(self) -> str:
+        """One line on what was left out; empty if nothing was."""
         if not self._left:
             return ""
         most = sorted(self._left.items(), key=lambda item: -item[1][0])
@@ -105,14 +89,14 @@ class PhotoFilter:
         return "left out: " + ", ".join(parts + ([f"{rest:,} more"] if rest else []))
 
     def warn(self, before: str = "") -> None:
-        """Tell in one line what was left out, if anything was, behind ``before``."""
-        told = "; ".join(part for part in (before, self.told()) if part)
+        """Log ``before`` and ``summary()`` as one warning, if either is not empty."""
+        told = "; ".join(part for part in (before, self.summary()) if part)
         if told:
             _log.warning("%s: %s", _printable(str(self.where)), told)
 
 
 def _printable(name: str) -> str:
-    """A name in one line: bytes that are no UTF-8, line ends and the like are spelt out."""
+    """A name in one line, with control characters and non-UTF-8 bytes escaped."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return plain if len(plain) <= LONGEST else "…" + plain[-LONGEST:]

@@ -1,6 +1,6 @@
-"""A CSV, TSV, Parquet or Arrow table, read and written as a manifest.
+"""Read and write a CSV, TSV, Parquet or Arrow table as a manifest.
 
-Ten million rows open at once as ``.arrow`` (an Arrow IPC file): it is memory-mapped, not parsed.
+An ``.arrow`` file (Arrow IPC) is memory-mapped, not parsed: ten million rows open in a second.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from likewise.data.columns import refuse_repeated, with_metadata_apart
+from likewise.data.columns import refuse_repeated, rename_reserved_columns
+from likewise.data.formats.registry import (
+    format_of,
+    has_suffix,
+    read_manifest,
+    register_format,
+)
 from likewise.data.labels import clean_label, text_column
-from likewise.data.manifest import SPLITS, Manifest, read_manifest
+from likewise.data.manifest import SPLITS, Manifest
 from likewise.data.paths import first_outside
 from likewise.data.text_file import lines_of, marked_encoding, no_text, read_text
 from likewise.errors import InputError
@@ -27,24 +33,29 @@ __all__ = ["read", "write_table"]
 
 TEXT = ("path", "identity", "split")
 ROWS = 65_536  # written at a time
-HEADER = 2**16  # bytes in which the first line is looked for
-SEPARATOR = re.compile(r"\"?sep=(.)\"?")  # a line of Excel's own, before the header
+HEADER = 2**16  # bytes examined for the header line
+SEPARATOR = re.compile(r"\"?sep=(.)\"?")  # a line that Excel accepts before the header
 
 
+@register_format(
+    "table",
+    "a .csv, .tsv, .parquet or .arrow table",
+    recognises=has_suffix(".csv", ".tsv", ".parquet", ".arrow"),
+    priority=50,
+)
 def read(path: Path, root: Path | None = None) -> Manifest:
     """Read the columns ``path``, ``identity`` (and ``split``, and any metadata) of a table.
 
     Args:
         path: the table.
-        root: the folder that its paths start from, by default its own; or any file or folder of
-            photos that Likewise reads, whose photos the paths name (a table that chooses among
-            the records of a ``.rec``, say).
+        root: the folder that its paths start from, by default the table's own; or any source in
+            another format (a ``.rec``, say), from which the table then selects photos by name.
 
     Raises:
         InputError: the file cannot be read, a column is missing, a value is empty, a split is
-            unknown, or a path leads out of ``root``; the first such row is named.
+            unknown, or a path leads out of ``root``; names the first such row.
     """
-    table = with_metadata_apart(_columns(path), path)
+    table = rename_reserved_columns(_columns(path), path)
     missing = [name for name in ("path", "identity") if name not in table.column_names]
     if missing:
         raise InputError(
@@ -56,7 +67,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
     for name in TEXT:
         if name in table.column_names:
             column = text_column(table[name], path, name)
-            if name == "path":  # each is its own; what looks at paths takes plain text
+            if name == "path":  # unique, so a dictionary would not help; plain text from here on
                 column = column.cast(pa.string())
             table = table.set_column(table.column_names.index(name), name, column)
     if "split" in table.column_names:
@@ -65,7 +76,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         if wrong >= 0:
             raise InputError(f"{path}: row {wrong + 1}: split must be train, val or test")
     folder = path.parent if root is None else root
-    if not folder.is_dir() or _holds_photos_in_files_of_its_own(folder):
+    if not folder.is_dir() or _is_container(folder):
         return _chosen_from(read_manifest(folder), table, path)
     outside = first_outside(table["path"], folder)
     if outside is not None:
@@ -77,7 +88,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
 
 
 def write_table(manifest: Manifest, path: Path) -> None:
-    """Write a manifest as CSV, Parquet or Arrow, by the name's ending."""
+    """Write a manifest as CSV, Parquet or Arrow, chosen by the suffix."""
     suffix = path.suffix.lower()
     if suffix not in {".csv", ".parquet", ".arrow"}:
         raise InputError(f"{path}: a manifest is written as .csv, .parquet or .arrow")
@@ -87,7 +98,7 @@ def write_table(manifest: Manifest, path: Path) -> None:
                 pyarrow.csv.write_csv(_without_dictionaries(manifest.table), temporary)
             except pa.ArrowException as error:
                 raise InputError(
-                    f"{path}: a column is no text for a CSV ({_first_line(error)}); write .parquet"
+                    f"{path}: a CSV cannot hold a column ({_first_line(error)}); write .parquet"
                 ) from None
         elif suffix == ".parquet":
             pq.write_table(manifest.table, temporary)
@@ -97,7 +108,7 @@ def write_table(manifest: Manifest, path: Path) -> None:
 
 
 def _without_dictionaries(table: pa.Table) -> pa.Table:
-    """The table with every value written out, as CSV has it."""
+    """The table with dictionary-encoded columns decoded, for CSV."""
     for place, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             plain = table[place].cast(field.type.value_type)
@@ -123,7 +134,7 @@ def _columns(path: Path) -> pa.Table:
 
 
 def _text_columns(path: Path) -> pa.Table:
-    """The columns of a CSV, in the encoding that its mark names, whatever separates them."""
+    """The columns of a CSV in any supported encoding, with any common separator."""
     with path.open("rb") as stream:
         start = stream.read(HEADER)
     source: Path | pa.BufferReader = path
@@ -132,33 +143,33 @@ def _text_columns(path: Path) -> pa.Table:
         source = pa.BufferReader(text.encode())
     else:
         text = start.decode("utf-8-sig", "replace")
-    # Lines of nothing before the header are passed over, as Arrow does.
+    # Empty lines before the header are skipped, as Arrow does.
     lines = list(filter(None, lines_of(text)))
     header = lines[0] if lines else ""
-    comma = _comma(header, "\t" if path.suffix.lower() == ".tsv" else ",")
+    delimiter = _delimiter(header, "\t" if path.suffix.lower() == ".tsv" else ",")
     skipped = 0
     if excel := SEPARATOR.fullmatch(header):
-        comma, skipped = excel[1], 1
+        delimiter, skipped = excel[1], 1
         header = lines[1] if len(lines) > 1 else ""
-    names = next(csv.reader([header], delimiter=comma), [])
+    names = next(csv.reader([header], delimiter=delimiter), [])
     # Identities such as 007 or 1e5 are names, not numbers.
     as_text = {name: pa.string() for name in names if clean_label(name) in TEXT}
     table = pyarrow.csv.read_csv(
         source,
         read_options=pyarrow.csv.ReadOptions(skip_rows=skipped),
         convert_options=pyarrow.csv.ConvertOptions(column_types=as_text),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=comma),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
     )
     try:
         return table.rename_columns([clean_label(name) for name in table.column_names])
-    except UnicodeDecodeError:  # Arrow looks at the encoding of the values alone
+    except UnicodeDecodeError:  # Arrow checks the encoding of the values only
         raise no_text(path) from None
 
 
-def _comma(header: str, usual: str) -> str:
-    """The separator: the usual one, or the one in the header where that has none of it.
+def _delimiter(header: str, usual: str) -> str:
+    """The usual delimiter, or another one if the header does not contain the usual one.
 
-    Excel writes semicolons where a comma ends a number's whole part, and tabs into "Unicode text".
+    Excel writes semicolons where the comma is the decimal separator, and tabs in "Unicode text".
     """
     return next((mark for mark in (usual, ",", "\t", ";") if mark in header), usual)
 
@@ -167,16 +178,14 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _holds_photos_in_files_of_its_own(folder: Path) -> bool:
-    """Whether a folder is a set of larger files (tar shards, a RecordIO set) and no plain one."""
-    from likewise.data.formats import format_of
-
+def _is_container(folder: Path) -> bool:
+    """Whether a folder is in a format with files of many photos (tar shards, RecordIO)."""
     format = format_of(folder)
     return format is not None and format.name != "folder"
 
 
 def _chosen_from(source: Manifest, table: pa.Table, path: Path) -> Manifest:
-    """The photos of ``source`` that a table names, under the identities that the table gives."""
+    """The photos of ``source`` selected by a table, with the table's identities and metadata."""
     _refuse_ambiguous(source.table["path"], table["path"], path)
     rows = pc.index_in(table["path"], value_set=source.table["path"])
     unknown = pc.index(pc.is_null(rows), True).as_py()
@@ -190,7 +199,7 @@ def _chosen_from(source: Manifest, table: pa.Table, path: Path) -> Manifest:
 
 
 def _refuse_ambiguous(names: pa.ChunkedArray, wanted: pa.ChunkedArray, path: Path) -> None:
-    """Refuse to choose by a name that two photos of the source have."""
+    """Refuse names that two photos of the source share."""
     if pc.count_distinct(names).as_py() == len(names):
         return
     counts = pc.value_counts(names)

@@ -1,4 +1,4 @@
-"""WebDataset tar shards, and plain archives of identity folders, read in place."""
+"""Read WebDataset tar shards, and tar archives of identity folders, in place."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ import pyarrow.compute as pc
 from likewise.data.containers.open_files import OpenFiles
 from likewise.data.containers.tar_headers import BLOCK, Member, file_size, members
 from likewise.data.formats.identity_level import IdentityLevel, identity_level
-from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
+from likewise.data.formats.photo_filter import PhotoFilter
+from likewise.data.formats.registry import register_format
 from likewise.data.formats.unique_names import unique_names
 from likewise.data.image_kind import EXTENSIONS, START_BYTES
 from likewise.data.manifest import Manifest
-from likewise.data.paths import leaves
+from likewise.data.paths import escapes_root, is_hidden
 from likewise.data.store import MAX_PHOTO_BYTES, ByteFile
 from likewise.errors import InputError
 
 __all__ = ["TarStore", "read", "recognises"]
 
 MAX_SIDECAR = 2**20
-MAX_LABEL = 256  # a longer .txt is a caption, not whom the photo shows
+MAX_LABEL = 256  # a longer .txt is a caption, not an identity
 SHARD_SHIFT = 40
 ROWS = 65_536
 FOLDER = "^(?P<folder>.*)/"
@@ -40,7 +41,7 @@ class TarStore:
     """The photos of a set of archives; ``place`` is ``shard << 40 | header block``.
 
     Args:
-        paths: the archives, in the order of their numbers.
+        paths: the archives; ``place`` refers to them by index.
     """
 
     def __init__(self, paths: list[Path]) -> None:
@@ -48,7 +49,7 @@ class TarStore:
         self._files = OpenFiles(paths)
 
     def read(self, place: int) -> bytes:
-        """The photo whose header stands at ``place``.
+        """The photo whose header is at ``place``.
 
         Raises:
             InputError: there is no such place, or the archive has changed since it was indexed.
@@ -59,7 +60,7 @@ class TarStore:
         file = self._files[shard]
         size = file_size(file.read(at, BLOCK), file.path, at)
         if size > MAX_PHOTO_BYTES:
-            raise InputError(f"{file.path}: byte {at}: {size:,} bytes are too many for a photo")
+            raise InputError(f"{file.path}: byte {at}: {size:,} bytes; too large for a photo")
         return file.read(at + BLOCK, size)
 
     def __reduce__(self) -> tuple[type[TarStore], tuple[list[Path]]]:
@@ -74,26 +75,27 @@ def recognises(path: Path) -> bool:
     return any(e.suffix == ".tar" for e in visible) and not any(e.is_dir() for e in visible)
 
 
-def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it is its own root
-    """Index the photos of one archive, or of all ``*.tar`` of a folder, in one pass over headers.
+@register_format("tar", "a .tar, or a folder of them", recognises=recognises, priority=60)
+def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # holds its photos
+    """Index the photos of one archive, or of all ``*.tar`` of a folder, from the headers alone.
 
-    Whom a photo shows is said by ``identity`` in ``KEY.json``, or by ``KEY.cls``, or by a short
-    ``KEY.txt``, or by the folder that it lies in (where no photo has any of these, see
-    ``identity_level`` for folders above). Links, devices and sparse files are passed over with a
-    warning; so are hidden files, and what ``PhotoFilter`` takes for no photo.
+    The identity of a photo is ``identity`` in ``KEY.json``, else ``KEY.cls``, else a short
+    ``KEY.txt``, else its folder (if no photo has any of these, see ``identity_level``). Links,
+    devices, sparse and hidden files, and files that are not photos (see ``PhotoFilter``), are
+    left out with a warning.
 
     Raises:
         InputError: an archive is damaged or cut short, a name leads out of it, a photo is too
-            large or says nowhere whom it shows, or there is none.
+            large or has no identity, or there is no photo.
     """
     shards = [path] if path.is_file() else sorted(path.glob("*.tar"))
     photos = PhotoFilter(path)
     pieces = [
         piece for number, shard in enumerate(shards) for piece in _index(shard, number, photos)
-    ]  # a table of columns, not a list of rows
+    ]  # tables, because rows of Python objects take too much memory
     table = pa.concat_tables(pieces) if pieces else None
     if table is None or table.num_rows == 0:
-        left = photos.told() or f"looked for {', '.join(sorted(EXTENSIONS))}"
+        left = photos.summary() or f"looked for {', '.join(sorted(EXTENSIONS))}"
         raise InputError(f"{path}: no photos in it; {left}")
     table = _with_identities(table, photos)
     stems = pa.array([shard.stem for shard in shards])
@@ -104,7 +106,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # i
 
 @dataclass
 class _Rows:
-    """Columns that grow; turned to Arrow before they are many."""
+    """Growing columns, converted to an Arrow table every ``ROWS`` rows."""
 
     names: list[str] = field(default_factory=list)
     identities: list[str | None] = field(default_factory=list)
@@ -122,16 +124,16 @@ class _Rows:
 
 @dataclass
 class _Sample:
-    """The members that share a key, one after another."""
+    """Consecutive members with the same key."""
 
     key: str = ""
     photos: list[Member] = field(default_factory=list)
-    said: dict[str, str] = field(default_factory=dict)
+    sidecars: dict[str, str] = field(default_factory=dict)
 
     def add_to(self, rows: _Rows, shard: int) -> None:
-        identity = self.said.get("json") or self.said.get("cls") or self.said.get("txt")
+        identity = self.sidecars.get("json") or self.sidecars.get("cls") or self.sidecars.get("txt")
         for photo in self.photos:
-            own = self.said.get("name") if len(self.photos) == 1 else None
+            own = self.sidecars.get("name") if len(self.photos) == 1 else None
             rows.names.append(own or photo.name)
             rows.identities.append(identity)
             rows.places.append(shard << SHARD_SHIFT | photo.offset // BLOCK - 1)
@@ -144,7 +146,7 @@ def _index(shard: Path, number: int, photos: PhotoFilter) -> Iterator[pa.Table]:
     with shard.open("rb", buffering=2**15) as stream:
         for member in members(stream, size, shard):
             name = member.name.removeprefix("./")
-            if name.startswith("/") or leaves(name, shard):
+            if name.startswith("/") or escapes_root(name, shard):
                 raise InputError(
                     f"{shard}: {name!r} leads out of the archive; pack it again with plain names"
                 )
@@ -168,14 +170,14 @@ def _index(shard: Path, number: int, photos: PhotoFilter) -> Iterator[pa.Table]:
             if ending in SIDECARS:
                 if member.size <= MAX_SIDECAR:
                     content = _content(stream, member, member.size)
-                    _listen(sample, ending, content, f"{shard}: {name!r}")
+                    _read_sidecar(sample, ending, content, f"{shard}: {name!r}")
             elif photos.takes(name, partial(_content, stream, member, START_BYTES)):
                 if member.size > MAX_PHOTO_BYTES:
-                    raise InputError(f"{shard}: {name!r}: {member.size:,} bytes are no photo")
+                    raise InputError(f"{shard}: {name!r}: {member.size:,} bytes; too large")
                 sample.photos.append(Member(name, member.offset, member.size, None))
     sample.add_to(rows, number)
     if skipped:
-        _log.warning("%s: %d members passed over, such as %s", shard, len(skipped), skipped[0])
+        _log.warning("%s: %d members left out, such as %s", shard, len(skipped), skipped[0])
     yield rows.table()
 
 
@@ -185,29 +187,29 @@ def _content(stream: BinaryIO, member: Member, most: int) -> bytes:
     return stream.read(min(most, member.size))
 
 
-def _listen(sample: _Sample, ending: str, content: bytes, where: str) -> None:
-    """Note what a sidecar says of its photo."""
+def _read_sidecar(sample: _Sample, ending: str, content: bytes, where: str) -> None:
+    """Add the identity and name given by a sidecar to its sample."""
     try:
         text = content.decode()
         value = json.loads(text) if ending == "json" else text.strip()
-        json.dumps(value, ensure_ascii=False).encode()  # JSON can spell what is no Unicode
+        json.dumps(value, ensure_ascii=False).encode()  # JSON can contain lone surrogates
     except (ValueError, RecursionError):
-        raise InputError(f"{where}: not valid {ending}; what it says cannot be read") from None
+        raise InputError(f"{where}: not valid {ending}") from None
     if ending != "json":
         if len(value) <= MAX_LABEL and "\n" not in value:
-            sample.said[ending] = value
+            sample.sidecars[ending] = value
     elif isinstance(value, dict):
         name, identity = value.get("name"), value.get("identity")
         if isinstance(identity, str | int):
-            sample.said["json"] = str(identity)
+            sample.sidecars["json"] = str(identity)
         if isinstance(name, str) and name:
-            if name.startswith("/") or leaves(name, Path()):
+            if name.startswith("/") or escapes_root(name, Path()):
                 raise InputError(f"{where}: the name {name!r} leads out of the archive")
-            sample.said["name"] = name
+            sample.sidecars["name"] = name
 
 
 def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
-    """What the sidecars say, or else the folders of each photo."""
+    """Fill in the identities from the sidecars, else from the folders."""
     said, names = table["identity"], table["path"]
     if said.null_count == 0:
         photos.warn()
@@ -225,8 +227,8 @@ def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
     row = pc.index(pc.is_null(whole), True).as_py()
     if row >= 0:
         raise InputError(
-            f"{photos.where}: {names[row].as_py()!r}: nothing says whom it shows; give it a .cls "
-            "or .json beside it, or a folder named after the person"
+            f"{photos.where}: {names[row].as_py()!r}: has no identity; put a .cls or .json beside "
+            "it, or put it into a folder named after its identity"
         )
     wrapping = "".join(f"{name}/" for name in folders[0][: level.wrapping])
     names = pc.utf8_slice_codeunits(names, len(wrapping))
@@ -234,5 +236,5 @@ def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
     if level.split is not None:
         sides = pa.array([level.side(folder) for folder in folders], pa.string())
         table = table.append_column("split", sides.take(place.combine_chunks()))
-    photos.warn(level.told)
+    photos.warn(level.note)
     return table

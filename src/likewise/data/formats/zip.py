@@ -1,4 +1,4 @@
-"""A zip archive with one folder an identity, read as a manifest without being unpacked."""
+"""Read a zip archive with one folder per identity as a manifest in place."""
 
 from __future__ import annotations
 
@@ -10,26 +10,34 @@ import pyarrow as pa
 
 from likewise.data.containers.zip_directory import read_zip_directory
 from likewise.data.formats.labelled_paths import labelled_paths
-from likewise.data.formats.photo_filter import PhotoFilter, is_hidden
+from likewise.data.formats.photo_filter import PhotoFilter
+from likewise.data.formats.registry import has_suffix, register_format
 from likewise.data.image_kind import START_BYTES
 from likewise.data.manifest import Manifest
+from likewise.data.paths import is_hidden
 
 __all__ = ["read"]
 
 
-def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # it holds its photos
-    """Read ``IDENTITY/…/photo.jpg`` from an archive; see ``identity_level`` for folders above.
+@register_format(
+    "zip",
+    "a .zip with one folder per identity",
+    recognises=has_suffix(".zip"),
+    priority=50,
+)
+def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # holds its photos
+    """Read ``IDENTITY/…/photo.jpg`` from an archive; see ``identity_level`` for deeper trees.
 
-    Folders that wrap all of it are left out of the names, so that ``set/anna/1.jpg`` is
-    ``anna/1.jpg``. Omniglot's archives, known by their names, give ``ALPHABET/character01`` as
-    identity and the columns alphabet, character and drawer. What ``PhotoFilter`` takes for no
-    photo, hidden files and folders, those of operating systems, and photos beside the people's
-    folders are left out, which is told in one line; the order is that of the names.
+    Leading folders that contain everything are removed from the names: ``set/anna/1.jpg`` becomes
+    ``anna/1.jpg``. Omniglot's archives, recognised by their names, give ``ALPHABET/character01`` as
+    identity and the metadata alphabet, character and drawer. Files that are not photos (see
+    ``PhotoFilter``), hidden and system files, and photos outside the identities' folders are left
+    out, with one warning. Rows are sorted by name.
 
     Raises:
         InputError: it is no zip archive or is damaged; a member is a link, encrypted, too large
-            or leads out of it; there is no photo, the photos lie loose, or it is not clear which
-            folders name people.
+            or leads out of it; there is no photo, the photos are not in folders, or it is
+            ambiguous which folders are identities.
     """
     directory = read_zip_directory(path)
     photos = PhotoFilter(path)

@@ -1,4 +1,4 @@
-"""Protocols of evaluation: the lists and sets by which the field compares, one a file."""
+"""Readers of evaluation protocols, one module each: LFW, CFP, MegaFace, IJB, Omniglot, ``.bin``."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ __all__ = ["names_its_pairs", "read_pairs"]
 
 
 def read_pairs(path: str | Path, *more: str | Path) -> Pairs:
-    """Read the pairs to verify, from any list or set that is known by its look.
+    """Read verification pairs; the format is detected.
 
-    LFW's ``pairs.txt`` and ``pairsDev….txt`` and their CSV forms; CFP's folder ``Split/FF`` or
-    ``Split/FP``; InsightFace's ``.bin`` sets; a CSV ``left,right,same[,fold]``.
+    Supported are LFW's ``pairs.txt`` and ``pairsDev….txt`` and their CSV forms, CFP's folders
+    ``Split/FF`` and ``Split/FP``, InsightFace's ``.bin`` sets, and a CSV
+    ``left,right,same[,fold]``.
 
     Args:
         path: the list.
-        more: lists to be joined to it (``matchpairsDevTest.csv`` and
-            ``mismatchpairsDevTest.csv``); all of them then are one fold.
+        more: further lists to append (``matchpairsDevTest.csv`` and
+            ``mismatchpairsDevTest.csv``); all pairs are then in one fold.
 
     Raises:
-        InputError: a file is missing, or a line is not understood; names the file and the line.
+        InputError: a file is missing, or a line is invalid; names the file and the line.
 
     Example:
         >>> import likewise
@@ -50,7 +51,7 @@ def read_pairs(path: str | Path, *more: str | Path) -> Pairs:
 
 
 def names_its_pairs(data: Path) -> bool:
-    """Whether labelled photos are a set of pairs, so that ``read_pairs`` reads it too."""
+    """Whether a source of photos is a ``.bin`` set, so that ``read_pairs`` can read its pairs."""
     return data.suffix.lower() == ".bin" and data.is_file()
 
 

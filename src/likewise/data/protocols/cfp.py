@@ -1,8 +1,8 @@
-"""CFP's protocol: frontal against frontal, and frontal against profile, in ten folds.
+"""The protocol of CFP: frontal-frontal and frontal-profile pairs in ten folds.
 
 "Frontal to Profile Face Verification in the Wild" (Sengupta et al., 2016). The folder
 ``Protocol`` holds ``Pair_list_F.txt`` and ``Pair_list_P.txt`` (number and path of each photo) and
-``Split/FF|FP/01…10/same.txt|diff.txt`` (two numbers a line).
+``Split/FF|FP/01…10/same.txt|diff.txt`` (two numbers per line).
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from likewise.data.pairs import Pairs
-from likewise.data.protocols.lines import small_number
-from likewise.data.text_file import read_lines
+from likewise.data.text_file import read_lines, small_number
 from likewise.errors import InputError, one_of
 
 __all__ = ["read_cfp"]
@@ -22,24 +21,24 @@ LISTS = {"FF": ("F", "F"), "FP": ("F", "P")}
 
 
 def read_cfp(folder: Path, kind: str | None = None) -> Pairs:
-    """Read the pairs of CFP, with their folds.
+    """Read the pairs of CFP with their folds.
 
-    Photos are named from the folder ``Images`` on: ``001/frontal/01.jpg``.
+    Names of photos are relative to the folder ``Images``: ``001/frontal/01.jpg``.
 
     Args:
         folder: CFP's own folder, its ``Protocol``, or one ``Protocol/Split/FF`` or ``FP``.
-        kind: ``FF`` or ``FP``; needed unless the folder says it.
+        kind: ``FF`` or ``FP``; required unless given by the folder.
 
     Raises:
-        InputError: a file is missing, a line is not understood (file and line are named), or a
-            pair names a photo that the list lacks.
+        InputError: a file is missing, a line is invalid, or a pair has a photo that is not in the
+            list; names the file and the line.
     """
     if folder.name in LISTS and kind in (None, folder.name):
         kind, protocol = folder.name, folder.absolute().parent.parent
     else:
         protocol = folder / "Protocol" if (folder / "Protocol").is_dir() else folder
     if kind is None:
-        raise InputError(f"{folder}: say which pairs: FF or FP, the folder Protocol/Split/FP, say")
+        raise InputError(f"{folder}: choose FF or FP by giving the folder Protocol/Split/FF or FP")
     one_of("kind", kind, LISTS)
     left_list, right_list = LISTS[kind]
     photos = {name: _photos(protocol / f"Pair_list_{name}.txt") for name in {left_list, right_list}}
@@ -74,13 +73,13 @@ def _photos(path: Path) -> dict[int, str]:
         if number is None or len(fields) != 2:
             raise InputError(f"{path}: line {line}: expected a number and a path")
         if number in found:
-            raise InputError(f"{path}: line {line}: a second photo {number}")
-        found[number] = _from_images_on(fields[1].strip())
+            raise InputError(f"{path}: line {line}: photo {number} is repeated")
+        found[number] = _below_images(fields[1].strip())
     return found
 
 
-def _from_images_on(path: str) -> str:
-    """``../Data/Images/001/frontal/01.jpg`` is ``001/frontal/01.jpg``."""
+def _below_images(path: str) -> str:
+    """``../Data/Images/001/frontal/01.jpg`` becomes ``001/frontal/01.jpg``."""
     parts = PurePosixPath(path).parts
     if "Images" in parts:
         parts = parts[parts.index("Images") + 1 :]

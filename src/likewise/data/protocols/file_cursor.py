@@ -1,4 +1,4 @@
-"""A file read from its start to its end, never past it, and only where something is wanted."""
+"""A forward-only cursor in a file, which refuses to move past the end."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from likewise.errors import InputError
 
 __all__ = ["LINE_LIMIT", "FileCursor"]
 
-LINE_LIMIT = 256  # bytes of a line; what stands in lines here is names
+LINE_LIMIT = 256  # bytes; lines here are only names
 
 
 class FileCursor:
-    """A place in a file that moves on; nothing beyond the file's end is ever asked for.
+    """A position in a file that moves forward only, reading through a small buffer.
 
     Args:
         path: the file.
         window: bytes read at a time.
 
     Raises:
-        InputError: on any move: the file is missing, or ends before what was asked for.
+        InputError: in any method: the file is missing, or ends too early.
     """
 
     def __init__(self, path: Path, window: int = 65_536) -> None:
@@ -31,19 +31,19 @@ class FileCursor:
         self._from = 0
 
     def fail(self, reason: str) -> InputError:
-        """The error to raise: it names the file and the place."""
+        """An error to raise, with the file and the position."""
         return InputError(f"{self.file.path}: byte {self.place}: {reason}")
 
     def skip(self, size: int) -> int:
-        """Where the next ``size`` bytes stand; the cursor goes past them."""
+        """Move past the next ``size`` bytes without reading them; returns their offset."""
         start, left = self.place, self.file.size - self.place
         if not 0 <= size <= left:
-            raise self.fail(f"promises {size} bytes, but {left} are left: it is cut short")
+            raise self.fail(f"claims {size} bytes, but {left} are left: it is cut short")
         self.place += size
         return start
 
     def take(self, size: int) -> bytes:
-        """The next few bytes."""
+        """Read the next ``size`` bytes, which should be few."""
         start = self.skip(size)
         if not self._from <= start <= start + size <= self._from + len(self._held):
             self._from = start
@@ -52,7 +52,7 @@ class FileCursor:
         return self._held[start - self._from :][:size]
 
     def line(self) -> str:
-        """The text up to the end of a line, of at most ``LINE_LIMIT`` bytes."""
+        """Read up to the end of the line, at most ``LINE_LIMIT`` bytes."""
         found = bytearray()
         while (byte := self.take(1)) != b"\n":
             found += byte

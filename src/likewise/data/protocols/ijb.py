@@ -1,7 +1,7 @@
-"""IJB-B and IJB-C as the field evaluates them: images, templates, media and pairs of templates.
+"""The protocols of IJB-B and IJB-C: images, media, templates and pairs of templates.
 
-"IARPA Janus Benchmark-B" (Whitelam et al., 2017) and "-C" (Maze et al., 2018), in the text files
-that InsightFace gave them. Fifteen million pairs are parsed by Arrow; no Python object a row.
+"IARPA Janus Benchmark-B" (Whitelam et al., 2017) and "-C" (Maze et al., 2018), in the text
+files published by InsightFace. Arrow parses them, because there are fifteen million pairs.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _LANDMARKS = {"path": pa.string(), **dict.fromkeys((*POINTS, "score"), pa.float3
 
 @dataclass(frozen=True)
 class Ijb:
-    """The protocol: templates are made of media, media of images.
+    """The protocol: a template consists of media, and a medium of images.
 
     Args:
-        images: path, template and media (int32), the five points x1 … y5 in pixels and the
-            detector's score (float32), a row an image of a template.
-        pairs: left and right (templates, int32), same (bool), a row a comparison.
+        images: path, template and media (int32), the five landmarks x1 … y5 in pixels and the
+            detector's score (float32); one row per image of a template.
+        pairs: left and right (templates, int32), same (bool); one row per comparison.
     """
 
     images: pa.Table
@@ -52,8 +52,8 @@ def read_ijb(folder: str | Path) -> Ijb:
     """Read the three files of IJB-B or IJB-C from their folder (or its ``meta``).
 
     Raises:
-        InputError: a file is missing or there are several, a row is not understood, the lists of
-            images differ, or a pair names a template without images; names file and row.
+        InputError: a file is missing or there are several, a row is invalid, the lists of images
+            differ, or a pair has a template without images; names the file and the row.
     """
     root = Path(folder)
     root = root / "meta" if (root / "meta").is_dir() else root
@@ -64,12 +64,12 @@ def read_ijb(folder: str | Path) -> Ijb:
     images, points = read_templates(images_file), read_landmarks(points_file)
     if len(images) != len(points):
         raise InputError(
-            f"{points_file}: {len(points)} images, where {images_file.name} has {len(images)}"
+            f"{points_file}: {len(points)} images, but {images_file.name} has {len(images)}"
         )
     row = pc.index(pc.equal(images["path"], points["path"]), False).as_py()
     if row >= 0:
         raise InputError(
-            f"{points_file}: row {row + 1}: image {points['path'][row].as_py()!r}, where "
+            f"{points_file}: row {row + 1}: image {points['path'][row].as_py()!r}, but "
             f"{images_file.name} has {images['path'][row].as_py()!r}"
         )
     for name in (*POINTS, "score"):
@@ -85,10 +85,10 @@ def read_ijb(folder: str | Path) -> Ijb:
 
 
 def read_templates(path: str | Path) -> pa.Table:
-    """Read ``…_face_tid_mid.txt``: path (text), template and media (int32), a row an image.
+    """Read ``…_face_tid_mid.txt``: path (text), template and media (int32), per image.
 
     Raises:
-        InputError: it cannot be read, or a row is not understood; names the row.
+        InputError: it cannot be read, or a row is invalid; names the row.
     """
     return pa.Table.from_batches(_batches(Path(path), _TEMPLATES))
 
@@ -97,7 +97,7 @@ def read_landmarks(path: str | Path) -> pa.Table:
     """Read ``…_name_5pts_score.txt``: path (text), x1, y1 … y5 and score (float32).
 
     Raises:
-        InputError: it cannot be read, or a row is not understood or not finite; names the row.
+        InputError: it cannot be read, or a row is invalid or not finite; names the row.
     """
     path = Path(path)
     table = pa.Table.from_batches(_batches(path, _LANDMARKS))
@@ -112,13 +112,13 @@ def read_template_pairs(path: str | Path) -> pa.Table:
     """Read ``…_template_pair_label.txt``: left and right (templates, int32), same (bool).
 
     Raises:
-        InputError: it cannot be read, or a row is not understood; names the row.
+        InputError: it cannot be read, or a row is invalid; names the row.
     """
     return pa.Table.from_batches(template_pair_batches(path))
 
 
 def template_pair_batches(path: str | Path) -> Iterator[pa.RecordBatch]:
-    """The same, some hundred thousand rows at a time, for lists that no memory should hold.
+    """Read the same file in batches of about a hundred thousand rows, in bounded memory.
 
     Raises:
         InputError: see ``read_template_pairs``.
@@ -147,7 +147,7 @@ def _only(folder: Path, ending: str) -> Path:
 
 
 def _batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """The rows of a table separated by single spaces, without a header."""
+    """The rows of a text table with single spaces between columns and no header."""
     try:
         reader = pyarrow.csv.open_csv(
             path,

@@ -1,7 +1,7 @@
-"""LFW's lists of pairs and of people, as text and as the CSV that Kaggle's copy carries.
+"""LFW's lists of pairs and of people, as text or as CSV (Kaggle's copy).
 
-"Labeled Faces in the Wild" (Huang et al., 2007). A photo is named ``NAME/NAME_0001``, without an
-ending, so that the list fits aligned copies in any format.
+"Labeled Faces in the Wild" (Huang et al., 2007). A photo is named ``NAME/NAME_0001`` without a
+suffix, so that the list fits aligned copies in any image format.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.data.pairs import Pairs
-from likewise.data.protocols.lines import small_number
-from likewise.data.text_file import read_lines
+from likewise.data.text_file import read_lines, small_number
 from likewise.errors import InputError
 
 __all__ = ["People", "read_lfw_csv", "read_lfw_text", "read_people"]
@@ -24,12 +23,12 @@ __all__ = ["People", "read_lfw_csv", "read_lfw_text", "read_people"]
 
 @dataclass(frozen=True)
 class People:
-    """The people of a set, in folds.
+    """N people in folds.
 
     Args:
-        names: of each person.
-        images: int64 [N], how many photos there are of each.
-        fold: int64 [N], the fold of each (all 0 where the list has none).
+        names: the name of each person.
+        images: int64 [N], the number of photos of each.
+        fold: int64 [N], the fold of each; all 0 if the list has no folds.
     """
 
     names: list[str]
@@ -44,8 +43,8 @@ def read_lfw_text(path: Path, lines: list[str]) -> Pairs:
     """Read the lines of ``pairs.txt`` or ``pairsDevTrain.txt``, ``pairsDevTest.txt``.
 
     Raises:
-        InputError: a line is not understood (it is named), or the counts are not what the first
-            line promises.
+        InputError: a line is invalid (it is named), or the number of pairs differs from the
+            first line.
     """
     folds, each = _counts(path, lines)
     rows: list[_Row] = []
@@ -55,7 +54,7 @@ def read_lfw_text(path: Path, lines: list[str]) -> Pairs:
             rows.append(_pair(path, number, fields))
     if len(rows) != folds * 2 * each:
         raise InputError(
-            f"{path}: line 1 promises {folds * 2 * each} pairs, the file has {len(rows)}"
+            f"{path}: line 1 states {folds * 2 * each} pairs, the file has {len(rows)}"
         )
     return _pairs(rows, np.repeat(np.arange(folds, dtype=np.int64), 2 * each))
 
@@ -63,12 +62,12 @@ def read_lfw_text(path: Path, lines: list[str]) -> Pairs:
 def read_lfw_csv(path: Path, lines: list[str]) -> Pairs:
     """Read the lines of ``pairs.csv``, ``matchpairsDev….csv`` or ``mismatchpairsDev….csv``.
 
-    A row has three fields for one person (name, number, number) and four for two. A fold ends at
-    a blank row, or where pairs of one person follow pairs of two, as in LFW's own order.
+    A genuine pair has three fields (name, number, number), an impostor pair four. A fold ends at a
+    blank row, or where a genuine pair follows an impostor pair, as in LFW's order.
 
     Raises:
-        InputError: a row is not understood (its line is named), there is none, or the folds are
-            not equally long.
+        InputError: a row is invalid (its line is named), there is none, or the folds differ in
+            length.
     """
     rows: list[_Row] = []
     fold: list[int] = []
@@ -91,18 +90,18 @@ def read_lfw_csv(path: Path, lines: list[str]) -> Pairs:
     if (sizes != sizes[0]).any():
         odd = int(np.argmax(sizes != sizes[0])) + 1
         raise InputError(
-            f"{path}: fold 1 has {sizes[0]} pairs, fold {odd} has {sizes[odd - 1]}; a list in an "
-            "order of its own is a .csv with the columns left, right, same, fold"
+            f"{path}: fold 1 has {sizes[0]} pairs, fold {odd} has {sizes[odd - 1]}; for "
+            "another order, use a .csv with the columns left, right, same, fold"
         )
     return _pairs(rows, folds)
 
 
 def read_people(path: Path) -> People:
-    """Read ``people.txt``, ``peopleDevTrain.txt`` …, or the same as CSV.
+    """Read ``people.txt``, ``peopleDevTrain.txt`` …, or their CSV forms.
 
     Raises:
-        InputError: the file is missing, a line is not understood (it is named), or the counts are
-            not what the file promises.
+        InputError: the file is missing, a line is invalid (it is named), or the number of people
+            differs from the stated one.
 
     Example:
         >>> from pathlib import Path
@@ -120,7 +119,7 @@ _Row = tuple[str, str, bool]
 
 
 def _counts(path: Path, lines: list[str]) -> tuple[int, int]:
-    """The folds, and how many pairs of each kind a fold has."""
+    """The number of folds, and the number of genuine (and impostor) pairs per fold."""
     header = [small_number(field) for field in lines[0].split()] if lines else []
     match header:
         case [int(each)]:
@@ -129,7 +128,7 @@ def _counts(path: Path, lines: list[str]) -> tuple[int, int]:
             return folds, each
     raise InputError(
         f"{path}: line 1: expected LFW's counts (like 10<TAB>300); "
-        "a list of your own is a .csv with the columns left, right, same"
+        "for your own list, use a .csv with the columns left, right, same"
     )
 
 
@@ -153,7 +152,7 @@ def _pairs(rows: list[_Row], fold: NDArray[np.int64]) -> Pairs:
 
 
 def _csv_rows(path: Path, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """The rows after the header, each with its line, without the empty fields at its end."""
+    """The rows after the header, each with its line number, without trailing empty fields."""
     reader = csv.reader(lines)
     try:
         next(reader, None)
@@ -189,7 +188,7 @@ def _people_csv(path: Path, lines: list[str]) -> People:
 
 
 def _people_text(path: Path, lines: list[str]) -> People:
-    """``people.txt``: the folds, then each fold's count and people; a list of View 1: one fold."""
+    """``people.txt``: the number of folds, then per fold its count and people; View 1: one fold."""
     first = small_number(lines[0]) if lines else None
     if first is None:
         raise InputError(f"{path}: line 1: expected a count")
@@ -204,7 +203,7 @@ def _people_text(path: Path, lines: list[str]) -> People:
             raise InputError(f"{path}: line {at + 1}: expected the count of fold {current + 1}")
         if at + 1 + count > len(lines):
             raise InputError(
-                f"{path}: line {at + 1} promises {count} people, {len(lines) - at - 1} lines follow"
+                f"{path}: line {at + 1} states {count} people, {len(lines) - at - 1} lines follow"
             )
         for number in range(at + 2, at + 2 + count):
             name, photos = _person(path, number, lines[number - 1].split())
@@ -213,7 +212,7 @@ def _people_text(path: Path, lines: list[str]) -> People:
             fold.append(current)
         at += 1 + count
     if any(line.strip() for line in lines[at:]):
-        raise InputError(f"{path}: line {at + 1}: more lines than the counts promise")
+        raise InputError(f"{path}: line {at + 1}: more lines than the counts state")
     if not names:
         raise InputError(f"{path}: the list has no people")
     return People(names, np.array(images, np.int64), np.array(fold, np.int64))

@@ -1,7 +1,7 @@
-"""MegaFace: its lists, its lists of noise, and the feature matrices of its devkit.
+"""MegaFace: its lists, its noise lists, and the feature matrices of its devkit.
 
 "The MegaFace Benchmark: 1 Million Faces for Recognition at Scale" (Kemelmacher-Shlizerman et al.,
-2016). A feature is an OpenCV matrix: int32 rows, columns, bytes a row, type; then the numbers.
+2016). A feature is an OpenCV matrix: int32 rows, columns, bytes per row, type; then the numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.embeddings import Embeddings
-from likewise.data.paths import inside
+from likewise.data.paths import path_inside
 from likewise.data.store import ByteFile
 from likewise.data.text_file import read_lines, read_text
 from likewise.errors import InputError
@@ -41,11 +41,11 @@ _HEADER = struct.Struct("<4i")
 
 @dataclass(frozen=True)
 class MegaFaceList:
-    """Photos, as the devkit lists them.
+    """A list of photos in the devkit's form.
 
     Args:
-        paths: of each photo, from the folder of photos or of features on.
-        ids: whom each shows; None for distractors, of whom it is not known.
+        paths: the path of each photo, relative to the folder of photos or of features.
+        ids: the identity of each photo; None for distractors.
     """
 
     paths: list[str]
@@ -55,7 +55,7 @@ class MegaFaceList:
         return len(self.paths)
 
     def without(self, noise: frozenset[str]) -> MegaFaceList:
-        """The list without the photos that are noise, known by their path or their file's name."""
+        """The list without the photos whose path or file name is in ``noise``."""
         kept = [
             row
             for row, path in enumerate(self.paths)
@@ -69,7 +69,7 @@ def read_list(path: str | Path) -> MegaFaceList:
     """Read a list of the devkit: JSON ``{"path": [...], "id": [...]}``.
 
     Raises:
-        InputError: it is missing, no JSON, or no such list; the entry at fault is named.
+        InputError: it is missing, not JSON, or not such a list; names the invalid entry.
     """
     path = Path(path)
     try:
@@ -90,18 +90,18 @@ def read_list(path: str | Path) -> MegaFaceList:
 
 
 def write_list(listed: MegaFaceList, path: str | Path) -> None:
-    """Write a list for the devkit."""
+    """Write a list in the devkit's form."""
     content: dict[str, list[str]] = {} if listed.ids is None else {"id": listed.ids}
     write_text(Path(path), json.dumps({**content, "path": listed.paths}))
 
 
 def read_noise(path: str | Path) -> frozenset[str]:
-    """The photos that a list of noise names, one a line; lines that begin with ``#`` are remarks.
+    """Read a list of noisy photos, one per line; lines that begin with ``#`` are comments.
 
-    Where a line has several columns by TAB, the second is the path.
+    If a line has several TAB-separated columns, the second is the path.
 
     Raises:
-        InputError: it cannot be read, or is no text.
+        InputError: it cannot be read, or is not text.
     """
     found: set[str] = set()
     for line in read_lines(Path(path)):
@@ -113,10 +113,10 @@ def read_noise(path: str | Path) -> frozenset[str]:
 
 
 def read_matrix(path: str | Path) -> NDArray[np.float32]:
-    """Read a matrix of the devkit, float32 [rows, columns]; of a feature, [D, 1].
+    """Read a matrix of the devkit, float32 [rows, columns]; a feature is [D, 1].
 
     Raises:
-        InputError: it cannot be read, is of another type, or is not as long as its header says.
+        InputError: it cannot be read, has another type, or its size differs from its header.
     """
     file = ByteFile(Path(path))
     if file.size < _HEADER.size:
@@ -136,7 +136,7 @@ def read_matrix(path: str | Path) -> NDArray[np.float32]:
 
 
 def write_matrix(path: str | Path, matrix: ArrayLike) -> None:
-    """Write a feature [D] (as D rows of one number, as the devkit does) or a matrix.
+    """Write a feature [D], as D rows of one number like the devkit, or a matrix.
 
     Raises:
         InputError: it is empty, or has more than two axes.
@@ -152,31 +152,31 @@ def write_matrix(path: str | Path, matrix: ArrayLike) -> None:
 
 
 def read_features(listed: MegaFaceList, folder: str | Path, suffix: str = ".bin") -> Embeddings:
-    """Read the features of a list's photos, each from a file of its own.
+    """Read the features of the photos in a list, one file per photo.
 
     Args:
         listed: the photos.
-        folder: where the features are.
-        suffix: what the devkit adds to a photo's path, such as ``_arcface.bin``.
+        folder: the folder of the features.
+        suffix: appended to the path of a photo, such as ``_arcface.bin``.
 
     Raises:
         InputError: a path leads out of the folder, a file is missing or damaged, a number is not
-            finite, or two features are not equally long; names the file.
+            finite, or features differ in length; names the file.
     """
     root = Path(folder)
     if not len(listed):
         raise InputError(f"{root}: the list has no photos")
     vectors: NDArray[np.float32] | None = None
     for row, name in enumerate(listed.paths):
-        file = inside(root, f"{name}{suffix}")
+        file = path_inside(root, f"{name}{suffix}")
         feature = read_matrix(file)
         if 1 not in feature.shape or feature.size > MAX_DIMENSION:
-            raise InputError(f"{file}: {feature.shape[0]}×{feature.shape[1]} is no one feature")
+            raise InputError(f"{file}: {feature.shape[0]}×{feature.shape[1]} is not one feature")
         if vectors is None:
-            vectors = _room(root, len(listed), feature.size)
+            vectors = _allocate(root, len(listed), feature.size)
         if feature.size != vectors.shape[1]:
             raise InputError(
-                f"{file}: {feature.size} numbers, where the first has {vectors.shape[1]}"
+                f"{file}: {feature.size} numbers, but the first has {vectors.shape[1]}"
             )
         if not np.isfinite(feature).all():
             raise InputError(f"{file}: a number is not finite")
@@ -188,15 +188,15 @@ def read_features(listed: MegaFaceList, folder: str | Path, suffix: str = ".bin"
     return Embeddings(vectors, pa.table(columns))
 
 
-def _room(root: Path, rows: int, dimension: int) -> NDArray[np.float32]:
+def _allocate(root: Path, rows: int, dimension: int) -> NDArray[np.float32]:
     try:
         return np.empty((rows, dimension), np.float32)
     except MemoryError:
-        raise InputError(f"{root}: {rows}×{dimension} numbers do not fit the memory") from None
+        raise InputError(f"{root}: {rows}×{dimension} numbers do not fit into memory") from None
 
 
 def _texts(path: Path, key: str, values: list[Any]) -> list[str]:
     for number, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise InputError(f"{path}: {key}: entry {number} is no text")
+            raise InputError(f"{path}: {key}: entry {number} is not text")
     return [str(value) for value in values]

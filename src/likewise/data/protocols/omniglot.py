@@ -31,13 +31,13 @@ _DRAWING = re.compile(r"[0-9]{1,6}_([0-9]{1,4})\.png")
 
 @dataclass(frozen=True)
 class OneShotRun:
-    """One run of trials: which of the training images shows the test image's character?
+    """One run of trials: find the training image with the test image's character.
 
     Args:
-        name: the run's, ``run01``.
+        name: the name of the run, ``run01``.
         tests: int64 [T], the test images, as rows of the manifest.
-        training: int64 [C], the training images, one a character, likewise.
-        answers: int64 [T], the place in ``training`` of the right one.
+        training: int64 [C], the training images, one per character, as rows of the manifest.
+        answers: int64 [T], the index in ``training`` of the correct image.
     """
 
     name: str
@@ -51,8 +51,8 @@ class OneShotRuns:
     """The runs and their images.
 
     Args:
-        images: of all runs; named ``run01/test/item01.png``, the identity ``run01/class08``.
-        runs: in the order of their names.
+        images: the images of all runs, named ``run01/test/item01.png``; identity ``run01/class08``.
+        runs: the runs, sorted by name.
     """
 
     images: Manifest
@@ -60,7 +60,7 @@ class OneShotRuns:
 
 
 def drawings(paths: Iterable[tuple[str, ...]]) -> dict[str, list[Any]] | None:
-    """Alphabet, character and drawer of each path, if all are named as Omniglot's drawings are."""
+    """Alphabet, character and drawer of each path; None unless all are named as in Omniglot."""
     found: dict[str, list[Any]] = {"alphabet": [], "character": [], "drawer": []}
     for path in paths:
         drawing = _DRAWING.fullmatch(path[-1])
@@ -76,8 +76,8 @@ def read_one_shot_runs(path: str | Path) -> OneShotRuns:
     """Read the runs of ``one_shot_runs.zip`` (``runNN/class_labels.txt`` and its images).
 
     Raises:
-        InputError: it is no such archive; a line of a list is not understood, or names an image
-            that is not there (list and line are named).
+        InputError: it is no such archive, or a line of a list is invalid or names a missing
+            image; names the list and the line.
     """
     path = Path(path)
     directory = read_zip_directory(path)
@@ -112,7 +112,7 @@ def _label_files(path: Path, directory: ZipDirectory) -> list[tuple[int, str]]:
         and "__MACOSX" not in PurePosixPath(name).parts
     ]
     for row in rows:
-        if directory.sizes[row] > MAX_LABELS_BYTES:
+        if directory.members["size"][row] > MAX_LABELS_BYTES:
             raise InputError(f"{path}: {directory.names[row]!r} is too long for a list of trials")
     store = directory.store(np.array(rows, np.int64))
     found: list[tuple[int, str]] = []
@@ -123,7 +123,7 @@ def _label_files(path: Path, directory: ZipDirectory) -> list[tuple[int, str]]:
 
 
 class _Run:
-    """One run, as members of the archive."""
+    """One run, its images given as members of the archive."""
 
     def __init__(self, path: Path, directory: ZipDirectory, row: int, labels: str) -> None:
         self.directory = directory
@@ -148,7 +148,7 @@ class _Run:
             if not text.strip():
                 continue
             fields = text.split()
-            where = f"{path}: {list_name}: line {line}"
+            where = f"{path}: {str(list_name)!r}: line {line}"
             if len(fields) != 2:
                 raise InputError(f"{where}: expected a test image and a training image")
             test, shown = (inside.get("/".join(PurePosixPath(f).parts[-2:])) for f in fields)
@@ -157,7 +157,7 @@ class _Run:
                 raise InputError(f"{where}: {absent!r} is not among the run's images")
             self.trials.append((test, shown))
         if not self.trials:
-            raise InputError(f"{path}: {list_name}: the list has no trials")
+            raise InputError(f"{path}: {str(list_name)!r}: the list has no trials")
 
     def short(self, member: int) -> str:
         return f"{self.name}/{self.directory.names[member].removeprefix(self._prefix)}"

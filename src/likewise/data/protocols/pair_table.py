@@ -1,4 +1,4 @@
-"""A list of pairs of one's own: a CSV with the columns left, right, same and, if wanted, fold."""
+"""The user's own list of pairs: a CSV with the columns left, right, same and optionally fold."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def read_pair_table(path: Path, lines: list[str]) -> Pairs:
     """Read the lines of a CSV ``left,right,same[,fold]``.
 
     Raises:
-        InputError: a column is missing, a row is not understood (its line is named), or there
-            is no row.
+        InputError: a column is missing, a row is invalid (its line is named), or there is no row.
     """
     reader = csv.DictReader(lines)
     left, right, same, fold = [], [], [], []

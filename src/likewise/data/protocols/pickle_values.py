@@ -1,4 +1,4 @@
-"""What an image in a pickle is, as far as it is looked at: where its bytes stand in the file."""
+"""References to image bytes inside a pickle file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["Pixels", "Stored"]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Bytes or text that stand in the file.
+    """Bytes or text in the file, not read.
 
     Args:
-        offset: where.
-        size: how many bytes.
-        coding: ``bytes`` as they are, ``text`` for UTF-8, ``latin1`` for bytes that were written
-            as UTF-8 text, each a character.
-        short: the content itself, where it is short.
+        offset: their offset in the file.
+        size: their number of bytes.
+        coding: ``bytes``, ``text`` for UTF-8, or ``latin1`` for bytes that were written as UTF-8
+            text, one character per byte.
+        short: the content itself, if it is short.
     """
 
     offset: int
@@ -28,7 +28,7 @@ class Stored:
 
 @dataclass(slots=True)
 class Pixels:
-    """A uint8 NumPy array: its shape and its bytes, once the pickle has told them."""
+    """A uint8 NumPy array; its shape and bytes are set when the pickle gives them."""
 
     shape: tuple[Any, ...] = ()
     data: Stored | None = None

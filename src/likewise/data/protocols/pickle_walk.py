@@ -1,8 +1,8 @@
-"""A pickle walked through without being run: plain values come out, anything else is refused.
+"""Parse a pickle without executing it: plain values are returned, anything else is refused.
 
-Python's own unpickler calls what the file names. Nothing is called here: the few opcodes that
-lists of images are written with are followed on a stack of inert values, and the bytes of an
-image are not even read, only found: a value of them is where they stand in the file.
+Python's unpickler calls any function that the file names. This parser calls nothing: it interprets
+the few opcodes that lists of images consist of on a stack of inert values. The bytes of images are
+not read, only located in the file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from likewise.data.protocols.pickle_values import Pixels, Stored
 
 __all__ = ["walk_pickle"]
 
-MAX_STEPS = 4_000_000  # opcodes; a set of 100,000 pairs has a fifth of them, in its longest form
-SHORT = 64  # texts up to this are kept: the names of codecs, modules and types
+MAX_STEPS = 4_000_000  # opcodes; 100,000 pairs need a fifth of them in the longest encoding
+SHORT = 64  # texts up to this size are read: names of codecs, modules and types
 
 RECONSTRUCT = {f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")}
 FROM_BUFFER = {f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")}
@@ -34,7 +34,7 @@ class _Name:
 
 
 class _Uint8:
-    """The data type that an array may have."""
+    """The only data type that an array may have."""
 
 
 UINT8 = _Uint8()
@@ -42,14 +42,14 @@ WANTED = {list: "a list", tuple: "a tuple", Stored: "text", _Name: "something to
 
 
 def walk_pickle(path: Path) -> Any:
-    """The value that a pickle of protocol 2 to 5 describes; no code of it runs.
+    """The value of a pickle of protocol 2 to 5; none of its code runs.
 
     Returns:
         Lists, tuples, integers, booleans, None, ``Stored`` bytes and texts, ``Pixels``.
 
     Raises:
-        InputError: it is damaged, or asks for anything but ``_codecs.encode`` to Latin-1 and
-            NumPy's reconstruction of uint8 arrays; names the byte, and what it asks for.
+        InputError: it is damaged, or calls anything but ``_codecs.encode`` to Latin-1 and NumPy's
+            reconstruction of uint8 arrays; names the byte and the call.
     """
     return _Walk(path).value()
 
@@ -70,7 +70,7 @@ class _Walk:
             code = cursor.take(1)[0]
             if code == 0x2E:  # STOP
                 if self.marked or len(self.stack) != 1:
-                    raise cursor.fail("the pickle ends with its work undone: it is damaged")
+                    raise cursor.fail("the pickle ends too early: it is damaged")
                 return self.stack[0]
             step = STEPS.get(code)
             if step is None:
@@ -81,7 +81,7 @@ class _Walk:
         raise cursor.fail(f"more than {MAX_STEPS:,} steps: no set of images is so large")
 
     def _meaning(self, code: int) -> str:
-        if code == 0x69:  # INST names what it calls, as GLOBAL does
+        if code == 0x69:  # INST names a callable, as GLOBAL does
             return _shown(f"{self.cursor.line()}.{self.cursor.line()}")
         return f"opcode {OPCODES[code]}" if code in OPCODES else f"unknown opcode 0x{code:02x}"
 
@@ -171,7 +171,7 @@ class _Walk:
 
     def get(self, key: int) -> None:
         if key not in self.memo:
-            raise self.cursor.fail(f"recalls a value {key} that was never kept: it is damaged")
+            raise self.cursor.fail(f"refers to a value {key} that was never stored: it is damaged")
         self.stack.append(self.memo[key])
 
     def admit(self, module: str, name: str) -> None:
@@ -186,7 +186,7 @@ class _Walk:
 
     def _short_text(self, text: Stored) -> str:
         if text.coding != "text" or text.size > LINE_LIMIT:
-            raise self.cursor.fail("a name that is no short text: refused")
+            raise self.cursor.fail("a name that is not a short text: refused")
         content = text.short or self.cursor.file.read(text.offset, text.size)
         return content.decode("utf-8", "replace")
 
@@ -195,7 +195,7 @@ class _Walk:
         self.stack.append(self._inert(called.full, given))
 
     def _inert(self, called: str, given: tuple[Any, ...]) -> Any:
-        """What a call would make, as a value that is only looked at."""
+        """The result of an allowed call, as an inert value."""
         if called == "_codecs.encode":
             match given:
                 case (Stored(coding="text") as text, Stored(short=b"latin1" | b"latin-1")):
@@ -218,16 +218,16 @@ class _Walk:
         raise self.cursor.fail(f"pickle calls {called} with other than an image: refused")
 
     def build(self) -> None:
-        """The state of an array (version, shape, type, order, bytes), or of its type."""
+        """Set the state of an array (version, shape, type, order, bytes) or of its type."""
         state, target = self.pop(tuple), self.pop()
         self.stack.append(target)
         match target, state:
             case Pixels(data=None), (int(), tuple() as shape, _Uint8(), _, Stored() as data):
                 target.shape, target.data = shape, data
-            case _Uint8(), _:  # its byte order: a byte has none
+            case _Uint8(), _:  # its byte order, irrelevant for bytes
                 pass
             case _:
-                raise self.cursor.fail("sets a state that is no uint8 array's: refused")
+                raise self.cursor.fail("sets a state that is not a uint8 array's: refused")
 
 
 def _shown(name: str) -> str:

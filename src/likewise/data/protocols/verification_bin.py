@@ -1,7 +1,7 @@
 """InsightFace's ``.bin`` validation sets (LFW, CFP-FP, AgeDB-30 …), read in place and written.
 
 A set is a pickle of ``(images, same)``: 2N encoded photos and N booleans; pair k is the photos 2k
-and 2k+1. It is not unpickled: its images are found where they stand (see ``pickle_walk``).
+and 2k+1. It is not unpickled: its images are located in the file (see ``pickle_walk``).
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from likewise.data.manifest import Manifest
 from likewise.data.pairs import Pairs, match_names
 from likewise.data.protocols.pickle_values import Pixels, Stored
 from likewise.data.protocols.pickle_walk import walk_pickle
-from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, StoredPhoto
+from likewise.data.store import MAX_PHOTO_BYTES, ByteFile, photo_bytes
 from likewise.errors import InputError
 from likewise.storage import new_file
 
 __all__ = ["BinStore", "VerificationSet", "pack_pairs", "read_bin", "write_bin"]
 
 FOLDS = 10
-BATCH = 1000  # images, or answers, appended at a time: the reader's stack stays small
+BATCH = 1000  # images or answers appended per opcode, so that the reader's stack stays small
 
 
 @dataclass(frozen=True)
 class VerificationSet:
-    """Photos and the pairs of them to verify.
+    """Photos and verification pairs.
 
     Args:
-        photos: 2N of them, named ``000000.jpg`` on; whom they show is not known.
-        pairs: N pairs by those names, in ten folds as InsightFace counts them: one after the
-            other, as equal as may be (one fold, where there are fewer than ten pairs).
+        photos: 2N photos named ``000000.jpg``, ``000001.jpg`` …, without identities.
+        pairs: N pairs by name, in ten consecutive folds of equal size, as in InsightFace's
+            evaluation (one fold if there are fewer than ten pairs).
     """
 
     photos: Manifest
@@ -45,13 +45,13 @@ class VerificationSet:
 
 
 class BinStore:
-    """The images of a ``.bin`` set, each by its row.
+    """The images of a ``.bin`` set; ``place`` is the row.
 
     Args:
         path: the file.
-        offsets: int64 [2N], where each image's bytes stand.
-        sizes: int64 [2N], how many they are.
-        as_text: bool [2N], whether they were written as text, each a Latin-1 character.
+        offsets: int64 [2N], the offset of each image.
+        sizes: int64 [2N], its size in bytes.
+        as_text: bool [2N], whether it was written as text, one Latin-1 character per byte.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BinStore:
         """The encoded image of a row.
 
         Raises:
-            InputError: the file is cut short, or the image's text is no Latin-1.
+            InputError: the file is cut short, or the image's text is not Latin-1.
         """
         found = self.file.read(int(self.offsets[place]), int(self.sizes[place]))
         if not self.as_text[place]:
@@ -79,19 +79,19 @@ class BinStore:
             raise InputError(f"{self.file.path}: image {place}: its text is damaged") from None
 
     def photo_bytes(self, place: int) -> int:
-        """The bytes of a row's image; of text, its characters are counted."""
+        """The size of a row's image in bytes; for text, the number of characters."""
         size = int(self.sizes[place])
         if not self.as_text[place]:
             return size
         text = np.frombuffer(self.file.read(int(self.offsets[place]), size), np.uint8)
-        return int(np.count_nonzero((text & 0xC0) != 0x80))  # all but UTF-8's continuing bytes
+        return int(np.count_nonzero((text & 0xC0) != 0x80))  # all but UTF-8's continuation bytes
 
 
 def read_bin(path: str | Path) -> VerificationSet:
-    """Read a ``.bin`` validation set in place; nothing in it is run.
+    """Read a ``.bin`` validation set in place; none of its code runs.
 
     Raises:
-        InputError: it is damaged, asks for code, or is no pair of images and answers.
+        InputError: it is damaged, would run code, or is not a pair (images, same).
 
     Example:
         >>> from likewise.data.protocols.verification_bin import read_bin, write_bin
@@ -106,7 +106,7 @@ def read_bin(path: str | Path) -> VerificationSet:
         case (list() | tuple() as images, list() | tuple() as answers):
             pass
         case _:
-            raise InputError(f"{path}: holds no two lists (images, same): no validation set")
+            raise InputError(f"{path}: does not hold two lists (images, same): no validation set")
     if not answers or len(images) != 2 * len(answers):
         raise InputError(
             f"{path}: {len(images)} images for {len(answers)} pairs; a pair has two images"
@@ -122,7 +122,7 @@ def read_bin(path: str | Path) -> VerificationSet:
         np.array([image.coding == "latin1" for image in found], np.bool_),
     )
     names = [f"{row:06d}.jpg" for row in range(len(found))]
-    # Without identities the sizes tell one set's fingerprint from another's.
+    # Without identities, the sizes make the fingerprints of sets differ.
     photo_bytes = np.array([store.photo_bytes(row) for row in range(len(found))], np.int64)
     columns = {"path": names, "bytes": photo_bytes, "place": np.arange(len(found))}
     same = np.array(answers, dtype=np.bool_)
@@ -133,16 +133,16 @@ def read_bin(path: str | Path) -> VerificationSet:
 def write_bin(path: str | Path, images: Iterable[bytes], same: ArrayLike) -> None:
     """Write a ``.bin`` validation set: a pickle of protocol 4 with plain bytes.
 
-    The images are written as they come, so a set larger than the memory can be written.
+    The images are streamed, so a set larger than memory can be written.
 
     Args:
         path: the file.
         images: 2N encoded photos; pair k is the photos 2k and 2k+1. InsightFace expects them
             aligned, 112×112.
-        same: bool [N], whether pair k shows one person.
+        same: bool [N], whether pair k is genuine.
 
     Raises:
-        InputError: there are not two images a pair, or an image is empty or too large.
+        InputError: there are not two images per pair, or an image is empty or too large.
     """
     path = Path(path)
     answers = np.asarray(same)
@@ -153,7 +153,7 @@ def write_bin(path: str | Path, images: Iterable[bytes], same: ArrayLike) -> Non
         stream.write(b"\x80\x04]")
         for count, image in enumerate(images, start=1):
             if not isinstance(image, bytes) or not 0 < len(image) <= MAX_PHOTO_BYTES:
-                raise InputError(f"images: number {count - 1} is no encoded photo, as bytes")
+                raise InputError(f"images: number {count - 1}: must be bytes of a photo")
             if (count - 1) % BATCH == 0:
                 stream.write(b"e(" if count > 1 else b"(")
             stream.write(b"B" + struct.pack("<I", len(image)))
@@ -168,18 +168,18 @@ def write_bin(path: str | Path, images: Iterable[bytes], same: ArrayLike) -> Non
 
 
 def pack_pairs(path: str | Path, pairs: Pairs, photos: Manifest) -> None:
-    """Write a list of pairs and their photos as a ``.bin`` set, fold after fold.
+    """Write pairs and their photos as a ``.bin`` set, sorted by fold.
 
-    The photos' own bytes are written: align them first. A ``.bin`` keeps no names and no folds;
-    its readers take ten equal ones, so the pairs are put in the order of their folds.
+    The photos are written unchanged: align them first. A ``.bin`` holds neither names nor folds;
+    its readers assume ten consecutive folds of equal size.
 
     Args:
         path: the file.
-        pairs: which photos, by name (``read_pairs``).
-        photos: where they are.
+        pairs: the pairs, by name (``read_pairs``).
+        photos: the photos.
 
     Raises:
-        InputError: a photo is missing; the first such is named.
+        InputError: photos are missing; names the first.
     """
     found, missing = match_names(pairs, photos.names)
     if missing:
@@ -192,18 +192,9 @@ def pack_pairs(path: str | Path, pairs: Pairs, photos: Manifest) -> None:
 
     def images() -> Iterator[bytes]:
         for row in np.stack([left, right], axis=1).ravel().tolist():
-            yield _encoded(photos.photo(row))
+            yield photo_bytes(photos.photo(row))
 
     write_bin(path, images(), found.same[order])
-
-
-def _encoded(photo: Path | StoredPhoto) -> bytes:
-    if isinstance(photo, StoredPhoto):
-        return photo.read()
-    file = ByteFile(photo)
-    if file.size > MAX_PHOTO_BYTES:
-        raise InputError(f"{photo}: {file.size:,} bytes; at most {MAX_PHOTO_BYTES:,} are read")
-    return file.read(0, file.size)
 
 
 def _image(path: Path, number: int, image: Any) -> Stored:
@@ -219,7 +210,7 @@ def _image(path: Path, number: int, image: Any) -> Stored:
         image = data
     if not isinstance(image, Stored) or image.coding == "text":
         raise InputError(f"{path}: image {number}: expected bytes or a uint8 array")
-    if not 0 < image.size <= 2 * MAX_PHOTO_BYTES:  # as text a byte may take two
+    if not 0 < image.size <= 2 * MAX_PHOTO_BYTES:  # a byte may take two as text
         raise InputError(f"{path}: image {number}: {image.size:,} bytes are no photo")
     return image
 

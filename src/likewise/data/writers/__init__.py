@@ -1,1 +1,11 @@
-"""Labelled photos written in a format, one format a file."""
+"""Writers of labelled photos: one module per format, each registered beside its definition."""
+
+from likewise.data.writers.registry import (
+    PhotoWriter,
+    WriterFormat,
+    list_writers,
+    register_writer,
+    writer_format,
+)
+
+__all__ = ["PhotoWriter", "WriterFormat", "list_writers", "register_writer", "writer_format"]

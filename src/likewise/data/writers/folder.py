@@ -1,4 +1,4 @@
-"""A folder with one sub-folder an identity, written file by file."""
+"""Write a folder with one sub-folder per identity."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.data.writers.growing_file import GrowingFile
+from likewise.data.writers.registry import register_writer
 from likewise.data.writers.safe_names import photo_path
 from likewise.errors import InputError, LikewiseError
 
@@ -18,16 +19,17 @@ __all__ = ["FolderWriter"]
 LIST = ".likewise-written"
 
 
+@register_writer("folder")
 class FolderWriter:
-    """Writes ``IDENTITY/photo.jpg``, each under its own name (see ``safe_names.photo_path``).
+    """Writes ``IDENTITY/photo.jpg`` files (see ``safe_names.photo_path``), each atomically.
 
-    A file is there whole or not at all. The hidden list ``.likewise-written`` names the files in
-    the order in which they came. On a disk that does not tell ``Anna`` from ``anna``, two such
-    identities are refused, as are two photos of one name anywhere.
+    The hidden file ``.likewise-written`` lists the files in the order of writing. Two photos with
+    the same path are refused; on a case-insensitive disk, so are two identities that differ only
+    in case.
 
     Args:
         out: the folder.
-        state: None, or where to go on.
+        state: None, or a value of ``state()`` to continue from.
 
     Example:
         >>> writer = FolderWriter(out)
@@ -59,7 +61,8 @@ class FolderWriter:
         """Add a photo.
 
         Raises:
-            InputError: another photo has its name, or the disk cannot tell two identities apart.
+            InputError: another photo has its name, or two identities differ only in case on a
+                case-insensitive disk.
             LikewiseError: the disk is full, or cannot hold the name.
         """
         if len(data) > MAX_PHOTO_BYTES:
@@ -76,10 +79,10 @@ class FolderWriter:
                 self._folder = path.parent
             if os.path.lexists(path) and self._is_listed(relative.as_posix()):
                 raise InputError(f"{name}: two photos of {identity!r} have this name; rename one")
-            # Listed before it is there: what a crash leaves behind is known.
+            # Listed before it exists, so that files left by a crash are known.
             self._list.write(json.dumps(relative.as_posix(), ensure_ascii=False).encode() + b"\n")
             self._list.push()
-            # Not flushed one by one, as new_file does: state() flushes them all at once.
+            # Not flushed one by one as by new_file: state() flushes all at once.
             self._partial.write_bytes(data)
             self._partial.replace(path)
         except OSError as error:
@@ -87,7 +90,7 @@ class FolderWriter:
             raise LikewiseError(f"cannot write {path} ({reason})") from None
 
     def state(self) -> dict[str, Any]:
-        """Where the writer is; what was written is on the disk."""
+        """The position of the writer, after everything is flushed to disk."""
         if hasattr(os, "sync"):
             os.sync()
         return {"list_bytes": self._list.flush()}
@@ -98,7 +101,7 @@ class FolderWriter:
         self._list.complete()
 
     def _is_listed(self, relative: str) -> bool:
-        """Whether it was written (rather than left by a crash); asked where a file stands."""
+        """Whether an existing file was written in this conversion, rather than left by a crash."""
         with self._list.partial.open(encoding="utf-8") as lines:
             return any(json.loads(line).casefold() == relative.casefold() for line in lines)
 
@@ -107,13 +110,13 @@ class FolderWriter:
         other = self._identities.setdefault(folder.casefold(), folder)
         if other != folder:
             raise InputError(
-                f"{self.out}: this disk does not tell the identities {other!r} and {folder!r} "
-                "apart; rename one, or convert to tar"
+                f"{self.out}: this disk ignores case, so the identities {other!r} and {folder!r} "
+                "collide; rename one, or convert to tar"
             )
 
 
 def _folds_case(folder: Path) -> bool:
-    """Whether the disk takes ``a`` and ``A`` for the same name."""
+    """Whether the disk ignores the case of names."""
     probe = folder / ".likewise-case.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A file that grows, survives a crash up to its last flush, and gets its name when complete."""
+"""A file that can be continued after a crash, and gets its final name when complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["GrowingFile", "flush_to_disk"]
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until a file's content, or a folder's names, are on the disk.
+    """Flush a file's content, or a folder's entries, to disk.
 
     Raises:
         LikewiseError: the disk failed, or is full.
@@ -28,17 +28,16 @@ def flush_to_disk(path: Path) -> None:
 
 
 class GrowingFile:
-    """A file written front to back under a hidden name beside its own.
+    """An append-only file under a hidden name until it is complete.
 
-    ``storage.new_file`` loses what a crash leaves unfinished; this one can go on from any size
-    that was flushed.
+    Unlike ``storage.new_file``, it can continue after a crash from any size that was flushed.
 
     Args:
-        path: its name when it is complete.
-        size: the bytes to keep of what a crash left, under either name; 0 begins anew.
+        path: its final name.
+        size: the bytes to keep of an earlier file, under either name; 0 starts a new file.
 
     Raises:
-        InputError: fewer bytes are left than that.
+        InputError: the earlier file has fewer bytes.
         LikewiseError: it cannot be written.
     """
 
@@ -47,13 +46,13 @@ class GrowingFile:
         self.partial = self.partial_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if size and path.exists():  # completed after the state that is gone back to
+            if size and path.exists():  # completed after the state that is restored
                 path.replace(self.partial)
             self.partial.touch()
             self._stream: BinaryIO = self.partial.open("r+b")
             if os.fstat(self._stream.fileno()).st_size < size:
                 self._stream.close()
-                raise InputError(f"{path}: fewer than {size} bytes are left of it; begin anew")
+                raise InputError(f"{path}: fewer than {size} bytes are left of it; start again")
             self._stream.truncate(size)
             self._stream.seek(size)
         except OSError as error:
@@ -62,7 +61,7 @@ class GrowingFile:
 
     @staticmethod
     def partial_of(path: Path) -> Path:
-        """The name until it is complete."""
+        """The hidden name of a file until it is complete."""
         return path.with_name(f".{path.name.removeprefix('.')[:200]}.part")
 
     def write(self, data: bytes) -> None:
@@ -78,7 +77,7 @@ class GrowingFile:
         self.size += len(data)
 
     def overwrite(self, data: bytes, offset: int) -> None:
-        """Put bytes in the place of what was written at ``offset``.
+        """Overwrite bytes at ``offset``.
 
         Raises:
             LikewiseError: the disk is full.
@@ -91,7 +90,7 @@ class GrowingFile:
             raise _cannot_write(self.path, error) from None
 
     def push(self) -> None:
-        """Give it to the system: a killed process loses none of it, a power cut may.
+        """Hand all bytes to the operating system: they survive a kill, not a power cut.
 
         Raises:
             LikewiseError: the disk is full.
@@ -102,7 +101,7 @@ class GrowingFile:
             raise _cannot_write(self.path, error) from None
 
     def flush(self) -> int:
-        """Wait until all of it is on the disk; returns its bytes.
+        """Flush all bytes to disk; returns the size.
 
         Raises:
             LikewiseError: the disk is full.
@@ -115,7 +114,7 @@ class GrowingFile:
         return self.size
 
     def complete(self) -> None:
-        """Flush it, and give it its name.
+        """Flush the file and give it its final name.
 
         Raises:
             LikewiseError: the disk is full.

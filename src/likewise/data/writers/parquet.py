@@ -1,4 +1,4 @@
-"""Parquet files with the photos inside, written part by part; the Hugging Face hub reads them."""
+"""Write Parquet files that contain the photos, readable by the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from likewise.data.store import MAX_PHOTO_BYTES
+from likewise.data.writers.registry import register_writer
 from likewise.errors import InputError
 from likewise.storage import new_file
 
 __all__ = ["ParquetWriter"]
 
-GROUP_BYTES = 2**20  # a photo read at random costs one row group
+GROUP_BYTES = 2**20  # small, because random access to a photo decodes its row group
 PART_BYTES = 512 * 2**20
 FEATURES = {"image": {"_type": "Image"}, "identity": {"dtype": "string", "_type": "Value"}}
 SCHEMA = pa.schema(
@@ -26,19 +27,20 @@ SCHEMA = pa.schema(
 )
 
 
+@register_writer("parquet")
 class ParquetWriter:
     """Writes ``part-00000.parquet`` …: ``image`` as ``{bytes, path}``, and ``identity``.
 
     The path is the photo's name. Row groups hold 1 MiB of photos, or one larger photo, with
-    checksums. A Parquet file is readable only as a whole, so ``state`` ends the part: parts are
-    as large as what is written between two calls of it, at most 512 MiB and a photo.
+    checksums. An incomplete Parquet file is unreadable, so ``state`` ends the current part: a part
+    holds the photos between two calls of ``state``, at most 512 MiB and one photo.
 
     Args:
         out: the folder.
-        state: None, or where to go on.
+        state: None, or a value of ``state()`` to continue from.
 
     Example:
-        >>> from likewise.data.manifest import read_manifest
+        >>> from likewise.data.formats import read_manifest
         >>> writer = ParquetWriter(out)
         >>> writer.write("anna/1.png", "anna", b"the photo")
         >>> writer.finish()
@@ -72,7 +74,7 @@ class ParquetWriter:
             self._end_part()
 
     def state(self) -> dict[str, Any]:
-        """Where the writer is; what was written is on the disk, and the part is ended."""
+        """The position of the writer, after the current part is completed and flushed."""
         self._end_part()
         return {"parts": self._part}
 
@@ -88,7 +90,7 @@ class ParquetWriter:
                 pq.ParquetWriter(
                     temporary,
                     SCHEMA,
-                    compression="none",  # photos are compressed already
+                    compression="none",  # photos are already compressed
                     use_dictionary=["identity"],
                     write_statistics=["identity"],
                     write_page_checksum=True,
@@ -97,7 +99,7 @@ class ParquetWriter:
         try:
             self._writer.write_table(pa.Table.from_pylist(self._rows, SCHEMA))
         except OSError:
-            self._open.__exit__(*sys.exc_info())  # removes the part, and says why
+            self._open.__exit__(*sys.exc_info())  # removes the part and reports the error
             raise
         self._part_bytes += self._rows_bytes
         self._rows, self._rows_bytes = [], 0

@@ -1,9 +1,9 @@
-"""Writes a training set as InsightFace does: ``train.rec``, ``train.idx`` and ``property``.
+"""Write a training set as InsightFace does: ``train.rec``, ``train.idx`` and ``property``.
 
-Beside them ``train.lst`` keeps the photos' names and ``train.identities.tsv`` the identities', so
-that nothing is lost by passing through numbers (see ``record_list``). The form is the first of
-those that ``insightface`` describes: photos one identity after another, then a record for each
-identity. Record 0, which says how many there are, is written last, in the place kept for it.
+``train.lst`` holds the names of photos and ``train.identities.tsv`` those of identities (see
+``record_list``), because the records hold only numbers. The form is the first one described in
+``formats.insightface``: photos sorted by identity, then one record per identity. Record 0, with the
+counts, is written last into the space reserved for it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from likewise.data.containers.image_record import IMAGE_AT, pack
+from likewise.data.containers.image_record import EXACT, IMAGE_AT, pack
 from likewise.data.containers.record_index import read_tab_table
 from likewise.data.containers.recordio import encode_record
-from likewise.data.formats.insightface import EXACT
 from likewise.data.images import readable_formats
-from likewise.data.paths import leaves
+from likewise.data.paths import escapes_root
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.data.writers.growing_file import GrowingFile
+from likewise.data.writers.registry import register_writer
 from likewise.errors import InputError
 from likewise.storage import write_text
 
@@ -34,18 +34,17 @@ _LIST = {"index": pa.int64(), "label": pa.int64(), "path": pa.string()}
 _IDENTITIES = {"label": pa.int64(), "identity": pa.string()}
 
 
+@register_writer("recordio", grouped=True)
 class RecordSetWriter:
-    """A training set in RecordIO, written photo by photo (a ``PhotoWriter``).
-
-    The photos' bytes are kept as they are. The first photo's size goes into ``property``.
+    """Writes a training set in RecordIO; the size of the first photo goes into ``property``.
 
     Args:
         out: the folder of ``train.rec``, or the ``.rec`` file itself.
-        state: None begins anew, what ``state()`` gave continues.
+        state: None, or a value of ``state()`` to continue from.
 
     Raises:
-        InputError: what is to be continued is not there.
-        LikewiseError: here or in any method: the disk is full, or cannot be written.
+        InputError: the files to continue are missing.
+        LikewiseError: here or in any method: the disk is full or cannot be written.
     """
 
     def __init__(self, out: Path, state: dict[str, Any] | None = None) -> None:
@@ -56,11 +55,11 @@ class RecordSetWriter:
         self._idx = GrowingFile(path.with_suffix(".idx"), at.get("idx", 0))
         self._lst = GrowingFile(path.with_suffix(".lst"), at.get("lst", 0))
         self._tsv = GrowingFile(path.with_suffix(".identities.tsv"), at.get("identities", 0))
-        self._identities: dict[str, int] = {}  # the label of each
-        self._firsts: list[int] = []  # the key of each one's first photo
-        self._key = 0  # of the record to come
+        self._identities: dict[str, int] = {}  # identity → label
+        self._firsts: list[int] = []  # the key of each identity's first photo
+        self._key = 0  # of the next record
         self._size: list[int] = [0, 0]  # height, width
-        self._end = 0  # of the .rec
+        self._end = 0  # of the .rec, in bytes
         if state is None:
             self._record(self._header(1, 1))
         else:
@@ -78,22 +77,21 @@ class RecordSetWriter:
         """Add a photo.
 
         Raises:
-            InputError: its identity has ended before (the photos of one must follow each other),
-                a name does not fit into a line or leads out of the set, the photo is larger than
-                any, or there are more photos than keys.
+            InputError: the photos of its identity are not consecutive, a name does not fit into a
+                line or leads out of the set, or there are too large or too many photos.
         """
         for text in (name, identity):
             if not text or any(mark in text for mark in "\t\n\r\0"):
                 raise InputError(f"{text!r}: a name in a .lst has no TAB, line end or zero byte")
-        if leaves(name, self._property.parent.absolute()):
+        if escapes_root(name, self._property.parent.absolute()):
             raise InputError(f"{name!r}: the path leads out of the set")
         if len(data) > MAX_PHOTO_BYTES - IMAGE_AT:
             raise InputError(f"{name}: {len(data):,} bytes; at most {MAX_PHOTO_BYTES:,} fit")
         label = self._identities.get(identity, len(self._identities))
         if label + 1 < len(self._identities):
             raise InputError(
-                f"{name}: photos of {identity!r} were written before, and others since; a .rec "
-                "holds the photos of one identity after another: sort them by identity"
+                f"{name}: the photos of {identity!r} are not consecutive; a .rec holds the photos "
+                "of one identity after another: sort them by identity"
             )
         if self._key + 1 + max(label + 1, len(self._identities)) > EXACT:
             raise InputError(
@@ -111,7 +109,7 @@ class RecordSetWriter:
         self._record(record)
 
     def state(self) -> dict[str, Any]:
-        """Where writing stands; everything written so far is on disk."""
+        """The position of the writer, after everything is flushed to disk."""
         return {
             "rec": self._rec.flush(),
             "idx": self._idx.flush(),
@@ -122,7 +120,7 @@ class RecordSetWriter:
         }
 
     def finish(self) -> None:
-        """Write the identities' records and record 0, and give the files their names."""
+        """Write the records of identities and record 0, and give the files their final names."""
         a, count = self._key, len(self._firsts)
         for first, end in pairwise((*self._firsts, a)):
             self._record(encode_record(pack(b"", (first, end), self._key)))
@@ -145,9 +143,9 @@ class RecordSetWriter:
 
 
 def _height_and_width(data: bytes) -> list[int]:
-    """Of an encoded photo, from its header alone; zeros where there is none."""
+    """The size of an encoded photo, from its header; zeros if it is no photo."""
     try:
         with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
             return [image.height, image.width]
-    except Exception:  # PIL raises nearly anything on hostile bytes; here they are only stored
+    except Exception:  # Pillow raises nearly anything on hostile bytes
         return [0, 0]

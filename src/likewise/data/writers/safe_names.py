@@ -1,4 +1,4 @@
-"""Names that a file system can hold, and that the folder reader sees, for any name at all."""
+"""Map any name to one that file systems can hold and the folder reader does not skip."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import os
 import re
 from pathlib import PurePosixPath
 
-from likewise.data.formats.photo_filter import is_hidden
-from likewise.data.image_kind import EXTENSIONS
-from likewise.data.writers.suffix import suffix_of
+from likewise.data.image_kind import EXTENSIONS, suffix_of
+from likewise.data.paths import is_hidden
 
 __all__ = ["photo_path", "safe_part"]
 
@@ -20,16 +19,15 @@ DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def safe_part(name: str, *, windows: bool = os.name == "nt") -> str:
-    """A name of a file or folder as it is, or a safe form of it.
+    """A name for a file or folder: unchanged if possible, else a safe form.
 
-    In the safe form what cannot stand in a name is ``_``, a long name is cut, and ``~`` with eight
-    digits of the name's SHA-256 stands before the ending, so that no two names become one. It is
-    used for what the system cannot hold, and for names that a reader of folders passes over
-    (``is_hidden``).
+    The safe form replaces forbidden characters by ``_``, truncates long names, and inserts ``~``
+    and eight digits of the name's SHA-256 before the suffix, so that names stay distinct. Hidden
+    names (``is_hidden``), which the folder reader skips, are replaced too.
 
     Args:
         name: any text.
-        windows: whether it must hold on Windows too.
+        windows: whether it must be valid on Windows.
 
     Example:
         >>> safe_part("Zoë.jpg"), safe_part("/m/0abc")
@@ -50,7 +48,7 @@ def safe_part(name: str, *, windows: bool = os.name == "nt") -> str:
 
 
 def photo_path(name: str, identity: str, data: bytes) -> PurePosixPath:
-    """Where a photo goes: ``IDENTITY/…``, its own name behind that, with a photo's ending.
+    """The relative path of a photo: ``IDENTITY/NAME``, with an image suffix.
 
     Example:
         >>> str(photo_path("anna/2004/1.png", "anna", b""))

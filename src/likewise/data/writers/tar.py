@@ -1,4 +1,4 @@
-"""WebDataset tar shards, written: a crash loses nothing, and equal photos give equal bytes."""
+"""Write WebDataset tar shards, deterministically and resumable after a crash."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from likewise.data.containers.tar_headers import BLOCK
+from likewise.data.image_kind import suffix_of
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.data.writers.growing_file import GrowingFile, flush_to_disk
-from likewise.data.writers.suffix import suffix_of
+from likewise.data.writers.registry import register_writer
 from likewise.errors import InputError
 
 __all__ = ["TarShardWriter"]
@@ -19,21 +20,21 @@ SHARD_BYTES = 512 * 2**20
 IDENTITIES = "identities.jsonl"
 
 
+@register_writer("tar")
 class TarShardWriter:
-    """Writes ``shard-000000.tar`` …: per photo ``KEY.jpg``, ``KEY.cls`` and ``KEY.json``.
+    """Writes ``shard-000000.tar`` …: ``KEY.jpg``, ``KEY.cls`` and ``KEY.json`` per photo.
 
-    ``.cls`` holds the number of the identity, in the order in which they first come (listed in
+    ``.cls`` holds the number of the identity in the order of first occurrence (listed in
     ``identities.jsonl``), as WebDataset's readers expect; ``.json`` holds name and identity.
-    Headers say nothing of time or user: the same photos give the same bytes. A shard has its name
-    once it is complete.
+    Headers contain no times or users, so the same photos give the same bytes.
 
     Args:
         out: the folder.
-        state: None, or where to go on.
-        shard_bytes: what a shard may hold, above a single photo.
+        state: None, or a value of ``state()`` to continue from.
+        shard_bytes: the largest size of a shard, unless a single photo is larger.
 
     Example:
-        >>> from likewise.data.manifest import read_manifest
+        >>> from likewise.data.formats import read_manifest
         >>> writer = TarShardWriter(out)
         >>> writer.write("anna/1.png", "anna", b"the photo")
         >>> writer.finish()
@@ -88,7 +89,7 @@ class TarShardWriter:
         self._photos += 1
 
     def state(self) -> dict[str, Any]:
-        """Where the writer is; what was written is on the disk."""
+        """The position of the writer, after everything is flushed to disk."""
         flush_to_disk(self.out)
         return {
             "shard": self._shard,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from likewise.data.manifest import Manifest, read_manifest
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
 from likewise.data.repeats import without_repeats
 from likewise.errors import InputError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from likewise.data.refit import refit
+from likewise.data.resize import resize_to
 from likewise.errors import InputError
 from likewise.losses import Distillation
 from likewise.losses.wrappers.gather import gather
@@ -58,7 +58,7 @@ class Distilling(Wrapper):
         (network,) = self._teacher
         network.to(pixels.device)
         parts = [
-            network(self.preprocess.normalise(refit(piece, self.preprocess))).float()
+            network(self.preprocess.normalise(resize_to(piece, self.preprocess))).float()
             for piece in pixels.split(PIECE)
         ]
         return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""From the pixels made for one network to those that another one expects."""
+"""Resize a batch of pixels for a network with another input size or other channels."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from torch.nn import functional as F
 
 from likewise.data.preprocess import Preprocess
 
-__all__ = ["refit"]
+__all__ = ["resize_to"]
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow turns colour into grey
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as in Pillow's conversion to grey
 GREY = 128.0
 
 
-def refit(pixels: Tensor, wanted: Preprocess) -> Tensor:
-    """Pixels uint8 [B,C,H,W] (RGB or grey) in the size and channels of another preprocessing.
+def resize_to(pixels: Tensor, wanted: Preprocess) -> Tensor:
+    """Convert pixels uint8 [B,C,H,W] (RGB or grey) to the size and channels of a preprocessing.
 
-    They are resized with anti-aliasing and fitted as ``wanted`` says: cut, padded with grey, or
-    stretched. What a small picture never held is not brought back: it is only drawn larger.
+    They are resized bilinearly with anti-aliasing, and cropped, padded with grey or stretched as
+    ``wanted.fit`` says.
 
     Example:
         >>> import torch
         >>> from likewise.data.preprocess import Preprocess
-        >>> from likewise.data.refit import refit
+        >>> from likewise.data.resize import resize_to
         >>> grey = torch.zeros(2, 1, 32, 28, dtype=torch.uint8)
-        >>> refit(grey, Preprocess(112, 112)).shape
+        >>> resize_to(grey, Preprocess(112, 112)).shape
         torch.Size([2, 3, 112, 112])
     """
     if pixels.shape[1] == 1 and wanted.channels == 3:
@@ -44,7 +44,7 @@ def _fitted(x: Tensor, wanted: Preprocess) -> Tensor:
     size = (wanted.height, wanted.width)
     if wanted.fit == "stretch":
         return _resized(x, size)
-    if wanted.fit == "crop":  # the largest part of the wanted proportions, from the middle
+    if wanted.fit == "crop":  # the largest centred part with the wanted aspect ratio
         part = min(height / size[0], width / size[1])
         h, w = (max(1, round(part * side)) for side in size)
         top, left = round((height - h) / 2), round((width - w) / 2)

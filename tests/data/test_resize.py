@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageFilter, ImageOps
 
 from likewise.data.preprocess import Preprocess
-from likewise.data.refit import refit
+from likewise.data.resize import resize_to
 from tests.conftest import draw_person
 
 
@@ -35,7 +35,7 @@ def test_it_fits_as_pillow_does(size: tuple[int, int], fit: str) -> None:
         ),
         "stretch": lambda: image.resize((width, height), Image.Resampling.BILINEAR),
     }[fit]()
-    got = refit(as_pixels(image), wanted(height, width, fit=fit))
+    got = resize_to(as_pixels(image), wanted(height, width, fit=fit))
     assert got.dtype == torch.uint8
     assert got.shape == (1, 3, height, width)
     difference = (got.float() - as_pixels(by_pillow).float()).abs()
@@ -44,13 +44,13 @@ def test_it_fits_as_pillow_does(size: tuple[int, int], fit: str) -> None:
 
 def test_colour_and_grey() -> None:
     image = draw_person(1, 0, size=24)
-    grey = refit(as_pixels(image), wanted(24, 24, channels=1))
+    grey = resize_to(as_pixels(image), wanted(24, 24, channels=1))
     assert (grey.int() - as_pixels(image.convert("L")).int()).abs().max() <= 1
-    back = refit(grey, wanted(24, 24))
+    back = resize_to(grey, wanted(24, 24))
     assert back.shape == (1, 3, 24, 24)
     assert (back == grey).all()
 
 
 def test_the_same_size_is_the_same_picture() -> None:
     pixels = as_pixels(draw_person(2, 0))
-    assert refit(pixels, wanted(40, 40)) is pixels
+    assert resize_to(pixels, wanted(40, 40)) is pixels
