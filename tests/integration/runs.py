@@ -84,11 +84,14 @@ class Run:
 
     def children(self) -> list[int]:
         """The process ids of those that it started, in the order of their ranks."""
-        task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        threads = Path(f"/proc/{self.process.pid}/task")  # a child is listed with its thread
         try:
-            return [int(pid) for pid in task.read_text().split()]
+            found = [
+                int(p) for t in threads.iterdir() for p in (t / "children").read_text().split()
+            ]
         except OSError:
             return []
+        return sorted(found)
 
 
 def newest_step(out: Path) -> int:

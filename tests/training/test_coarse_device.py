@@ -17,7 +17,7 @@ from likewise.losses.pairs import batch_all as batch_all_module
 from likewise.machine import finest_float
 from likewise.mining import Curriculum, balanced_pairs
 from likewise.mining import pairs as pairs_module
-from likewise.training.distributed.agreement import ALONE
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring import watch as watch_module
 from likewise.training.monitoring.watch import Watch
 from likewise.training.setup.build import network_of
@@ -73,7 +73,7 @@ def test_a_step_and_its_watch_need_no_float64(name: str, coarse: Coarse) -> None
         trainer = Trainer(
             recipe, network_of(recipe).train(), loss, recipe.input.preprocess(), device
         )
-        trainer.watch = Watch(["a", "b", "c", "d"], 1, 0.0, ALONE, device)
+        trainer.watch = Watch(["a", "b", "c", "d"], 1, 0.0, Processes(), device)
         for _ in range(2):
             assert trainer.step(pixels, torch.arange(8) // 2, 10)[0].isfinite()
         trainer.watch.end_epoch(1)

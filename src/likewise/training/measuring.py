@@ -79,7 +79,7 @@ class Measuring:
         """
         best = self.trainer.best
         done = True
-        with self.processes.first_alone(lambda: stop.signal is not None) as mine:
+        with self.processes.rank_zero_only(lambda: stop.signal is not None) as mine:
             if mine:
                 try:
                     self._measure(report, stop)
@@ -89,7 +89,7 @@ class Measuring:
                 except BadWeights as error:
                     raise self._diverged(error) from error
         told = [best.value, best.epoch, best.waited, done]
-        value, epoch, waited, done_there = self.processes.from_first(told)
+        value, epoch, waited, done_there = self.processes.broadcast(told)
         self.trainer.best = Best(value, int(epoch), int(waited))
         return bool(done_there)
 
@@ -101,7 +101,7 @@ class Measuring:
             return
 
         def give_up() -> bool:
-            return stop.signal is not None or self.processes.others_ask()
+            return stop.signal is not None or self.processes.stop_requested()
 
         module = trainer.network()
         with asking(module, give_up):

@@ -97,7 +97,7 @@ def train(
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: require_writable(folder))
         run = _Run(manifest, folder, chosen, resume, processes)
-        trace = folder / TRACE.format("" if processes.first else f"-{processes.rank}")
+        trace = folder / TRACE.format("" if processes.is_rank_zero else f"-{processes.rank}")
         run.trainer.profile = StepProfile(profile, run.trainer.device, trace)
         return run.complete()
 
@@ -118,7 +118,7 @@ class _Run:
         agree_on_the_run(processes, recipe, self.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
         self.begun = processes.together(
-            lambda: begun_of(folder, tell=processes.first) if resume else None
+            lambda: begun_of(folder, tell=processes.is_rank_zero) if resume else None
         )
         parts = prepare(manifest, recipe, folder, device, processes, self.begun)
         self.trainer, made, photos = parts.trainer, parts.made, parts.photos
@@ -154,7 +154,7 @@ class _Run:
                 self.training.identities,
                 recipe.guards.epochs,
                 max(recipe.schedule.warmup_epochs, recipe.schedule.margin_warmup_epochs),
-                trainer.agreement,
+                trainer.processes,
                 trainer.device,
             )
 
@@ -172,16 +172,16 @@ class _Run:
                 self.checkpoints.wait()
                 raise
             self.checkpoints.wait()
-            signals = self.processes.gather(int(stop.signal or 0))
+            signals = self.processes.all_gather_object(int(stop.signal or 0))
         return self._result(finished=finished, stopped_by=max(signals) or None)
 
     def _lock(self, stack: ExitStack) -> None:
-        if self.processes.first:
+        if self.processes.is_rank_zero:
             stack.enter_context(run_lock(output_folder(self.folder)))
 
     def _begin(self) -> None:
         """Write the recipe, or go on from the newest checkpoint."""
-        with self.processes.first_alone() as mine:
+        with self.processes.rank_zero_only() as mine:
             if mine:
                 self.checkpoints.clean()
                 if not self.resume:
@@ -190,7 +190,7 @@ class _Run:
         if not self.resume:
             return
         checkpoint = self.checkpoints.newest()
-        if checkpoint is None and self.processes.first:
+        if checkpoint is None and self.processes.is_rank_zero:
             log.warning("%s: no checkpoint yet; the run begins at its start", self.folder)
         if checkpoint is not None:
             self._restore(checkpoint)
@@ -211,7 +211,7 @@ class _Run:
         if own.schedule.epochs == now.epochs:
             return
         self.processes.together(lambda: check_length(self.recipe, trainer.epoch, trainer.best))
-        with self.processes.first_alone() as mine:
+        with self.processes.rank_zero_only() as mine:
             if mine:
                 write_text(self.folder / RECIPE, with_epochs(own, now.epochs).to_yaml())
         peak, step = self.recipe.optimizer.lr, trainer.step_number
@@ -226,7 +226,7 @@ class _Run:
             trainer.step_number - (self.unmeasured is not None),
             wandb=self.recipe.training.wandb,
             config=self.recipe.model_dump(mode="json"),
-            quiet=not self.processes.first,
+            quiet=not self.processes.is_rank_zero,
         )
         total = epochs * len(self.sampler) * self.batch_photos
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
@@ -293,7 +293,7 @@ class _Run:
         if self.checkpoints.failed:
             return True
         waited = time.monotonic() - self._saved_at
-        return self.processes.first and waited > 60 * self.recipe.training.checkpoint_minutes
+        return self.processes.is_rank_zero and waited > 60 * self.recipe.training.checkpoint_minutes
 
     def _more_to_train(self) -> bool:
         patience, trainer = self.recipe.training.patience, self.trainer

@@ -22,8 +22,8 @@ from likewise.models.synchronised_norm import plain_norm
 from likewise.training.checkpoints.reader import Checkpoint
 from likewise.training.checkpoints.state import State
 from likewise.training.checkpoints.writer import Checkpoints
-from likewise.training.distributed.before_step import before_step
 from likewise.training.distributed.processes import Processes
+from likewise.training.distributed.step_sync import sync_step
 from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.throughput import Pace
 from likewise.training.monitoring.watch import Watch
@@ -73,7 +73,6 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.processes = processes or Processes()
-        self.agreement = self.processes.agreement
         self.gradients = Gradients(
             recipe, module, loss, preprocess, device, self.processes, class_rows(loss).keys()
         )
@@ -85,7 +84,7 @@ class Trainer:
         self.average = (
             WeightAverage(self.module, recipe.training.ema) if recipe.training.ema else None
         )
-        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.agreement)
+        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.processes)
         self.watch: Watch | None = None
         self.profile = StepProfile(0, device, Path())
         self.rows: Sequence[int] = ()
@@ -118,9 +117,11 @@ class Trainer:
         self.step_number += 1
         labels = labels.to(self.device, non_blocking=True)
         try:
-            taken = self.gradients.of(pixels, labels, self.optimizer, self.guard, self.profile)
+            result = self.gradients.compute(
+                pixels, labels, self.optimizer, self.guard, self.profile
+            )
         except NotFinite as found:
-            again = partial(self.gradients.embed_plainly, pixels)
+            again = partial(self.gradients.embed_uncompiled, pixels)
             self.guard.skip(found, step, self._bad_photos(found), again)
             return torch.full((), torch.nan), torch.empty(0)
         scaler = self.precision.scaler
@@ -129,18 +130,18 @@ class Trainer:
             scaler.update()
             # Under float16 the scaler leaves out a step whose gradient overflows.
             if self.average is not None and (
-                not scaler.is_enabled() or bool(taken.norm.isfinite())
+                not scaler.is_enabled() or bool(result.norm.isfinite())
             ):
                 self.average.update(self.module)
-        self.guard.passed()
-        self.guard.scale(scaler)
+        self.guard.accept()
+        self.guard.check_scale(scaler)
         hits: Tensor | None = getattr(self.loss, "hits", None)
         if self.watch is not None:
             compared: int | None = getattr(self.loss, "compared", None)
             self.watch.step(
-                taken.embeddings, labels, self._own(hits, labels), compared, self._paired()
+                result.embeddings, labels, self._own(hits, labels), compared, self._paired()
             )
-        return taken.loss, torch.empty(0) if hits is None else hits
+        return result.loss, torch.empty(0) if hits is None else hits
 
     def _paired(self) -> Tensor | None:
         """Whether the batch had two photos of one person; None if no loss compares photos."""
@@ -160,7 +161,7 @@ class Trainer:
         if found.rows is not None:
             names = [names[row] for row in found.rows.nonzero()[:, 0].tolist() if row < len(names)]
             found.rows = None
-        return [name for share in self.processes.gather(names) for name in share]
+        return [name for share in self.processes.all_gather_object(names) for name in share]
 
     def run_epoch(
         self,
@@ -189,13 +190,13 @@ class Trainer:
         self.gradients.freezing.apply(self.epoch)
         sampler.start_at(self.epoch, self.batch)
         pending: list[tuple[Tensor, Tensor, int]] = []
-        pace = Pace(self.agreement, self.profile)
+        pace = Pace(self.processes, self.profile)
         for batch in pace.of(loader):
             self._note_bad(batch)
-            word = before_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
-            if word.enough:
-                self.rows, self.before = batch.rows, word.before
-                self.gradients.shares = word.shares
+            sync = sync_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
+            if sync.enough:
+                self.rows, self.before = batch.rows, sync.offset
+                self.gradients.shares = sync.shares
                 try:
                     value, hits = self.step(batch.pixels, batch.labels, len(sampler))
                 except Stopped:
@@ -204,7 +205,7 @@ class Trainer:
                     checkpoint()  # of the last good step; a resumed run goes on behind the bad ones
                     raise
                 if not self.guard.in_a_row:
-                    pending.append((value, hits, word.photos))
+                    pending.append((value, hits, sync.photos))
                 self.profile.end_step()
             self.batch += 1
             advance((len(batch.labels) + len(batch.bad)) * self.processes.count)
@@ -214,10 +215,10 @@ class Trainer:
             if self.batch == len(sampler):
                 continue  # what comes after an epoch saves by itself
             alone = self.processes.count == 1
-            if word.stop or (alone and stop.signal is not None) or self.profile.enough:
+            if sync.stop or (alone and stop.signal is not None) or self.profile.enough:
                 self._settle(pending)
                 return None
-            if word.save or (alone and due()):
+            if sync.save or (alone and due()):
                 self._settle(pending)
                 checkpoint()
         self._settle(pending)
@@ -264,7 +265,7 @@ class Trainer:
 
     def moved_norms(self) -> list[str]:
         """The batch normalisations whose running statistics the last epoch has moved, by name."""
-        held = self.gradients.freezing.norms_held(max(0, self.epoch - 1))
+        held = self.gradients.freezing.frozen_norms(max(0, self.epoch - 1))
         return [name for name, norm in running_norms(self.module) if norm not in held]
 
     def save(self, checkpoints: Checkpoints, values: dict[str, Any]) -> None:

@@ -16,9 +16,10 @@ import pytest
 from torch import distributed as dist
 
 from likewise.errors import InputError, LikewiseError
-from likewise.training.distributed.launch import launch, told_once
+from likewise.training.distributed.launch import launch
 from likewise.training.distributed.lost_peers import PeerLost
 from likewise.training.distributed.processes import Processes
+from likewise.training.distributed.worker import report_once
 from tests.conftest import make_photos
 from tests.gloo import free_port
 from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
@@ -37,7 +38,7 @@ def endless(tmp_path: Path) -> list[str]:
 def test_wrong_numbers_and_ports() -> None:
     with pytest.raises(InputError, match="processes: 0"):
         launch(["train"], 0)
-    with pytest.raises(InputError, match="a number from 1 to 65535"):
+    with pytest.raises(InputError, match="a whole number from 1 to 65535"):
         launch(["train"], 2, 70_000)
     with socket.socket() as taken:
         taken.bind(("", 0))
@@ -80,7 +81,7 @@ def test_there_is_nothing_to_save_yet(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_alone_there_is_nothing_to_save_yet(number: signal.Signals) -> None:
-    with pytest.raises(SystemExit) as stopped, told_once():
+    with pytest.raises(SystemExit) as stopped, report_once():
         signal.raise_signal(number)
     assert stopped.value.code == 128 + number
 
@@ -156,11 +157,13 @@ def test_what_the_network_said_is_told_beside_what_it_may_mean(
         processes.rank, processes.count, processes.store = rank, 2, store
     error = RuntimeError("NCCL error in ProcessGroupNCCL.cpp:2115,\nunhandled cuda error: ECC")
     with pytest.raises(
-        PeerLost, match=r"process 1 lost another one.*2115, unhandled cuda error: E"
+        PeerLost, match=r"rank 1 lost the connection to another rank.*2115, unhandled cuda error: E"
     ):
         other.__exit__(RuntimeError, error, None)
     gone = RuntimeError("Connection closed by peer")
-    with pytest.raises(PeerLost, match=r"process 1 ended: .*unhandled cuda error: ECC; the others"):
+    with pytest.raises(
+        PeerLost, match=r"rank 1 ended: .*unhandled cuda error: ECC; the other ranks"
+    ):
         one.__exit__(RuntimeError, gone, None)
 
 
@@ -176,7 +179,7 @@ def test_one_that_dies_is_named_and_the_others_stop(
     assert code == 1
     assert time.monotonic() - died < 60
     (line,) = [line for line in err.splitlines() if line.startswith("likewise:")]
-    assert f"process {rank} ended: killed by SIGKILL" in line
+    assert f"rank {rank} ended: killed by SIGKILL" in line
     assert "--resume" in line
 
 

@@ -12,7 +12,7 @@ import torch
 
 import likewise
 from likewise.data.photos import Batch
-from likewise.training.distributed.agreement import ALONE, Agreement
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import PHASES, StepProfile
 from likewise.training.monitoring.throughput import Pace
 from tests.conftest import quick_recipe
@@ -109,13 +109,15 @@ def test_waiting_is_told_apart_from_working(
             yield Batch(torch.zeros(8, 3, 2, 2), torch.zeros(8, dtype=torch.int64), [])
 
     idle = StepProfile(0, CPU, tmp_path / "none")
-    doubled = Agreement(total=lambda values: 2 * values, processes=2)
-    for agreement, processes in ((ALONE, 1), (doubled, 2)):
-        pace = Pace(agreement, idle)
+    two = Processes()
+    two.count = 2
+    monkeypatch.setattr(two, "sum_tensor", lambda values: 2 * values)
+    for processes in (Processes(), two):
+        pace = Pace(processes, idle)
         for _ in pace.of(loader()):
             clock.sleep(1)
         assert pace.report(batches_left=8) == {
-            "images_per_s": processes * 2.0,
+            "images_per_s": processes.count * 2.0,
             "data_wait": 0.75,
             "seconds_left": 32.0,
         }

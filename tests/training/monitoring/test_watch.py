@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from likewise.losses import Placement, Weighted, create_loss
-from likewise.training.distributed.agreement import ALONE, Agreement
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.watch import COUNTS, Watch
 
 CPU = torch.device("cpu")
 
 
-def watch(classes: int = 10, epochs: int = 2, agreement: Agreement = ALONE) -> Watch:
+def watch(classes: int = 10, epochs: int = 2, processes: Processes | None = None) -> Watch:
     names = [f"person{n}" for n in range(classes)]
-    return Watch(names, epochs, 1.0, agreement, CPU)
+    return Watch(names, epochs, 1.0, processes or Processes(), CPU)
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -156,7 +156,9 @@ def test_the_mean_cosine_is_that_of_all_pairs() -> None:
     assert one.end_epoch(1)["train/mean_cosine"] == pytest.approx(float((unit @ unit.T).mean()))
 
 
-def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on() -> None:
+def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     labels, embeddings = torch.arange(40) % 10, torch.randn(40, 8)
     hits = labels != 3
     alone = watch(epochs=50)
@@ -168,14 +170,17 @@ def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on() -> None:
         name = next(n for n in COUNTS if torch.equal(values, getattr(halves[0], n)))
         return getattr(halves[0], name) + getattr(halves[1], name)
 
-    halves += [watch(epochs=50, agreement=Agreement(total=total, processes=2)) for _ in range(2)]
+    two, rank_one = Processes(), Processes()
+    two.count, rank_one.rank = 2, 1
+    monkeypatch.setattr(two, "sum_tensor", total)
+    halves += [watch(epochs=50, processes=two) for _ in range(2)]
     halves[0].step(embeddings[:24], labels[:24], hits[:24])
     halves[1].step(embeddings[24:], labels[24:], hits[24:])
     state = halves[0].state()
     assert torch.equal(state["seen"], alone.seen)
     assert torch.equal(state["hit"], alone.hit)
 
-    first, second = watch(epochs=50), watch(epochs=50, agreement=Agreement(first=False))
+    first, second = watch(epochs=50), watch(epochs=50, processes=rank_one)
     first.restore(state)
     second.restore(state)
     assert torch.equal(first.seen + second.seen, alone.seen)

@@ -1,4 +1,4 @@
-"""Guards: a bad step leaves no trace, the culprit and the photos are named, and k is enough."""
+"""Guards: a bad step leaves no trace, the layer and the photos are named, and k is enough."""
 
 from __future__ import annotations
 
@@ -24,26 +24,31 @@ from likewise.losses import (
     list_losses,
 )
 from likewise.training.checkpoints.writer import Checkpoints
-from likewise.training.distributed.agreement import ALONE, Agreement
 from likewise.training.distributed.processes import Processes
 from likewise.training.setup.build import loss_of, network_of
-from likewise.training.step.buffers import StateCopy, buffers_aside
+from likewise.training.step.buffers import StateCopy, preserved_buffers
 from likewise.training.step.clipping import clip_gradients
-from likewise.training.step.culprit import culprit_backward, culprit_forward
-from likewise.training.step.guards import NotFinite, StepGuard, Stopped
+from likewise.training.step.guards import (
+    NotFinite,
+    StepGuard,
+    Stopped,
+    find_nonfinite_gradient,
+    find_nonfinite_output,
+)
 from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 
 
 def trainer_of(
-    *settings: str, agreement: Agreement = ALONE, loss: nn.Module | None = None
+    *settings: str, processes: Processes | None = None, loss: nn.Module | None = None
 ) -> Trainer:
     torch.manual_seed(0)
     recipe = quick_recipe("training.ema=0.9", *settings)
     loss = loss or loss_of(recipe, 4)
     trainer = Trainer(recipe, network_of(recipe).train(), loss.train(),
                       recipe.input.preprocess(), torch.device("cpu"))  # fmt: skip
-    trainer.agreement = trainer.guard.agreement = agreement
+    if processes is not None:
+        trainer.processes = trainer.guard.processes = processes
     trainer.rows = range(8)
     return trainer
 
@@ -220,7 +225,7 @@ def test_a_run_that_stops_keeps_the_last_good_state(
 def test_an_epoch_that_ends_amid_bad_steps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its network cannot be measured; the steps of the next epoch decide, and name the culprit."""
+    """Its network cannot be measured; the steps of the next epoch decide, and name the layer."""
     photos = make_photos(tmp_path / "photos", people=6)
     wild = ("optimizer.lr=1e30", "schedule.warmup_epochs=0", "data.val_identities=2",
             "batch.identities=2")  # fmt: skip
@@ -281,16 +286,22 @@ def test_a_network_that_answers_zeros_is_not_kept_with_nobody_held_out_either(
 
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
 def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
-    poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture
+    poison: Callable[[Trainer], Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The other process has bad numbers; this one, whose numbers are fine, must not step."""
     kind = [poison_forward, poison_loss, poison_gradient].index(poison)
     others = iter([[float(place == kind) for place in range(3)]])
 
     def sums(own: Sequence[float]) -> list[float]:
+        if len(own) < 3:  # whether every rank has a loss
+            return list(own)
         return [a + b for a, b in zip(own, next(others, [0.0] * 3), strict=True)]
 
-    trainer = trainer_of(agreement=Agreement(sums=sums))
+    processes = Processes()
+    monkeypatch.setattr(processes, "sum", sums)
+    trainer = trainer_of(processes=processes)
     before = everything(trainer)
     with caplog.at_level(logging.WARNING, "likewise"):
         assert trainer.step(*batch(), 10)[0].isnan()
@@ -299,7 +310,7 @@ def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
 
 
 def test_wrong_input_is_no_matter_of_numbers() -> None:
-    guard = StepGuard(nn.Linear(1, 1), nn.Module(), 3, ALONE)
+    guard = StepGuard(nn.Linear(1, 1), nn.Module(), 3, Processes())
     loss = create_loss("arcface", num_classes=3, embedding_dim=2)
     with pytest.raises(InputError, match="labels"):
         guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 9])))
@@ -309,26 +320,26 @@ def test_wrong_input_is_no_matter_of_numbers() -> None:
     guard.embeddings(torch.ones(2, 2))
     guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 1])))
     with pytest.raises(NotFinite, match="class weights"):
-        guard.settle()
+        guard.check()
 
 
-def test_the_first_culprit() -> None:
+def test_the_first_layer_that_is_not_finite() -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.BatchNorm1d(2))
     images = torch.ones(4, 2)
-    assert "what lies between" in culprit_forward(module, lambda: module(images))
+    assert "an operation between layers" in find_nonfinite_output(module, lambda: module(images))
     with torch.no_grad():
         module[0].weight.fill_(3e38)
     before = module[3].running_mean.clone()
-    assert culprit_forward(module, lambda: module(images)) == "0 (Linear)"
+    assert find_nonfinite_output(module, lambda: module(images)) == "0 (Linear)"
     assert torch.equal(module[3].running_mean, before)
     with torch.no_grad():
         module[2].bias[0] = torch.nan
-    assert culprit_forward(module, lambda: module(images)) == "the weights 2.bias"
+    assert find_nonfinite_output(module, lambda: module(images)) == "the weights 2.bias"
     module[0].weight.grad = torch.full((2, 2), torch.nan)
-    assert culprit_backward(module, nn.Module()) == "0.weight of the network"
+    assert find_nonfinite_gradient(module, nn.Module()) == "0.weight of the network"
     loss = nn.Linear(2, 2)
     loss.weight.grad = torch.full((2, 2), torch.nan).to_sparse()
-    assert culprit_backward(module, loss) == "weight of Linear"
+    assert find_nonfinite_gradient(module, loss) == "weight of Linear"
 
 
 def test_a_loss_scale_that_collapses_stops_the_run() -> None:
@@ -369,15 +380,15 @@ def test_clipping_is_torchs_own_and_knows_sparse_rows() -> None:
 def test_buffers() -> None:
     norm = nn.Sequential(nn.BatchNorm1d(2))
     own = norm[0].running_mean
-    with buffers_aside(norm):
+    with preserved_buffers(norm):
         norm(torch.randn(8, 2))
     assert norm[0].running_mean is own
     assert not own.any()
     copy = StateCopy(norm, nn.Module())
-    copy.take()
+    copy.save()
     norm(torch.randn(8, 2))
     assert own.any()
-    copy.put_back()
+    copy.restore()
     assert not own.any()
     assert int(norm[0].num_batches_tracked) == 0
 
@@ -399,14 +410,14 @@ class Counter(nn.Module):
 def test_state_that_is_replaced_comes_back_as_well() -> None:
     loss = Counter()
     copy = StateCopy(nn.Linear(1, 1), loss)
-    copy.take()
+    copy.save()
     loss(torch.ones(2, 3), torch.zeros(2))
-    copy.put_back()
+    copy.restore()
     assert (float(loss.calls), loss.late) == (0, None)
     loss(torch.ones(2, 3), torch.zeros(2))
-    copy.take()
+    copy.save()
     loss(2 * torch.ones(2, 3), torch.zeros(2))
-    copy.put_back()
+    copy.restore()
     assert float(loss.calls) == 1
     assert loss.late.tolist() == [1, 1, 1]
 
@@ -418,6 +429,6 @@ def test_weights_and_memories_are_not_copied_before_a_step() -> None:
     memory = create_loss("prototype_memory", **sizes)
     ring = CrossBatchMemory(Triplet(mining="curriculum"), embedding_dim=8)
     copy = StateCopy(nn.Linear(8, 1000), Sum(head, memory, ring, Center(**sizes)))
-    copy.take()
+    copy.save()
     assert copy.copies
     assert max(t.numel() for t in copy.copies if t is not None) <= 2

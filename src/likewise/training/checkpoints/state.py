@@ -17,10 +17,10 @@ from likewise.training.checkpoints.optimizer_state import (
 )
 from likewise.training.checkpoints.reader import Checkpoint, Parts
 from likewise.training.checkpoints.writer import Checkpoints
-from likewise.training.step.memory_format import match_layout
+from likewise.training.step.memory_format import match_memory_format
 from likewise.training.step.random_state import random_state, restore_random_state
 from likewise.training.step.row_optimizer import RowAdamW, RowSGD
-from likewise.training.step.teacher import same_teacher, teacher_of
+from likewise.training.step.teacher import check_teacher, teacher_fingerprint
 from likewise.training.stopping import Best
 
 if TYPE_CHECKING:
@@ -61,13 +61,15 @@ class State:
             shared["average"] = trainer.average.state()
         if trainer.watch is not None:
             shared["watch"] = trainer.watch.state()
-        bad = trainer.processes.gather([[b.name, b.reason] for b in trainer.bad.values()])
+        bad = trainer.processes.all_gather_object(
+            [[b.name, b.reason] for b in trainer.bad.values()]
+        )
         facts = {
             "step": trainer.step_number,
             "epoch": trainer.epoch,
             "batch": trainer.batch,
             "total": trainer.total,
-            "teacher": teacher_of(trainer.loss),
+            "teacher": teacher_fingerprint(trainer.loss),
             "skipped": trainer.guard.skipped,
             "best": [trainer.best.value, trainer.best.epoch, trainer.best.waited],
             "scaler": trainer.precision.scaler.state_dict(),
@@ -89,7 +91,7 @@ class State:
             InputError: it is of another network, loss or teacher.
         """
         trainer, values = self.trainer, checkpoint.values
-        same_teacher(trainer.loss, values.get("teacher"))
+        check_teacher(trainer.loss, values.get("teacher"))
         parts = checkpoint.shared()
         try:
             trainer.module.load_state_dict(parts["network"])
@@ -155,7 +157,7 @@ class State:
             checkpoint.rows_into(key, first, target)
             tensors[name] = target
         restore_optimizer(optimizer, self.names, tensors)
-        match_layout(optimizer)
+        match_memory_format(optimizer)
 
     def _restore_random(self, checkpoint: Checkpoint) -> None:
         processes = self.trainer.processes

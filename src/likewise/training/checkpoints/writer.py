@@ -81,7 +81,7 @@ class Checkpoints:
         Raises:
             InputError: there are some, and none is whole.
         """
-        found = self.processes.gather([path.name for path in self.present()])[0]
+        found = self.processes.all_gather_object([path.name for path in self.present()])[0]
         problem = ""
         for name in reversed(found):
             folder = self.folder / name
@@ -90,7 +90,7 @@ class Checkpoints:
                 return self.processes.together(lambda folder=folder: self._whole(folder))  # type: ignore[misc]  # the default is the type
             except InputError as error:
                 problem = str(error)
-                if self.processes.first:
+                if self.processes.is_rank_zero:
                     log.warning("%s is damaged (%s); trying the one before", folder, problem)
         if found:
             raise InputError(
@@ -129,7 +129,7 @@ class Checkpoints:
         """
         self.wait()
         folder = self.folder / self._new_name(step)
-        first, count = self.processes.first, self.processes.count
+        first, count = self.processes.is_rank_zero, self.processes.count
         self.processes.together(lambda: folder.mkdir(parents=True, exist_ok=True))
         mine = process_file(self.processes.rank, count)
         facts = {"rows": rows}
@@ -167,7 +167,7 @@ class Checkpoints:
         Raises:
             LikewiseError: one of them could not write: the disk is full.
         """
-        first = self.processes.first
+        first = self.processes.is_rank_zero
         if not first:
             self._join()
         if self.processes.any(self.failed):  # then the first waits for a mark that never comes
@@ -215,10 +215,10 @@ class Checkpoints:
     def _new_name(self, step: int) -> str:
         """A name not yet taken: what is there is never written over."""
         number = 0
-        if self.processes.first:
+        if self.processes.is_rank_zero:
             while (self.folder / _name(step, number) / INDEX).exists():
                 number += 1
-        return _name(step, int(self.processes.from_first([number])[0]))
+        return _name(step, int(self.processes.broadcast([number])[0]))
 
     def _when_done(self, mark: Path) -> Written | None:
         """What another process wrote, once it has; None if nobody waits for it any more."""

@@ -9,7 +9,7 @@ import torch
 
 from likewise.data.photos import Batch
 from likewise.progress import duration
-from likewise.training.distributed.agreement import Agreement
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import StepProfile
 
 __all__ = ["Pace", "epoch_line", "whereabouts"]
@@ -19,12 +19,12 @@ class Pace:
     """Times one epoch.
 
     Args:
-        agreement: adds the photos of all processes up.
+        processes: the process group.
         profile: told what is waiting time.
     """
 
-    def __init__(self, agreement: Agreement, profile: StepProfile) -> None:
-        self.agreement = agreement
+    def __init__(self, processes: Processes, profile: StepProfile) -> None:
+        self.processes = processes
         self.profile = profile
         self.started = time.monotonic()
         self.waited = 0.0
@@ -51,10 +51,10 @@ class Pace:
         """Photos a second over all processes, the share of waiting, and the seconds left."""
         seconds = max(time.monotonic() - self.started, 1e-9)
         images = torch.tensor([self.images, self.waited / seconds], dtype=torch.float64)
-        photos, share = self.agreement.total(images).tolist()
+        photos, share = self.processes.sum_tensor(images).tolist()
         return {
             "images_per_s": photos / seconds,
-            "data_wait": share / self.agreement.processes,
+            "data_wait": share / self.processes.count,
             "seconds_left": batches_left * seconds / max(1, self.batches),
         }
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from likewise.machine import finest_float
-from likewise.training.distributed.agreement import Agreement
+from likewise.training.distributed.processes import Processes
 
 __all__ = ["Watch"]
 
@@ -39,7 +39,7 @@ class Watch:
         names: of the C classes.
         epochs: what "so many" is.
         warmup_epochs: those in which the learning rate or the margin still rises.
-        agreement: how counts are added up over processes.
+        processes: the process group.
         device: where batches are.
     """
 
@@ -48,13 +48,13 @@ class Watch:
         names: Sequence[str],
         epochs: int,
         warmup_epochs: float,
-        agreement: Agreement,
+        processes: Processes,
         device: torch.device,
     ) -> None:
         self.names = names
         self.epochs = epochs
         self.warmup_epochs = warmup_epochs
-        self.agreement = agreement
+        self.processes = processes
         classes = len(names)
         self.seen = torch.zeros(classes, dtype=torch.int32, device=device)  # this epoch
         self.hit = torch.zeros_like(self.seen)
@@ -107,8 +107,9 @@ class Watch:
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Warn of what this epoch (counted from 1) has shown; returns numbers for the log."""
-        seen, hit = self.agreement.total(self.seen.clone()), self.agreement.total(self.hit.clone())
-        right, expected, variance, cosine, steps = self.agreement.total(self.sums.clone()).tolist()
+        totals = self._totals()
+        seen, hit = totals["seen"], totals["hit"]
+        right, expected, variance, cosine, steps = totals["sums"].tolist()
         self.watched += 1
         self.ever |= seen > 0
         numbers = {"train/mean_cosine": cosine / max(1.0, steps)}
@@ -128,7 +129,7 @@ class Watch:
                 "schedule.margin_warmup_epochs, loss.scale=auto, and look at the labels: "
                 "likewise data inspect",
             )
-        self._pairs(numbers)
+        self._pairs(numbers, totals["pairs"])
         if self.watched == self.epochs:
             self._never(~self.ever)
         if self.has_hits and settled:
@@ -142,24 +143,24 @@ class Watch:
 
     def state(self) -> dict[str, Tensor]:
         """Tensors for a checkpoint, the counts of all processes added up."""
-        totals = {name: self.agreement.total(getattr(self, name).clone()) for name in COUNTS}
         past = {"ever": self.ever, "silent": self.silent, "watched": torch.tensor(self.watched)}
-        return {**totals, **past, "has_hits": torch.tensor(self.has_hits)}
+        return {**self._totals(), **past, "has_hits": torch.tensor(self.has_hits)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """The inverse of ``state``; the first process carries on the counts of all."""
         for name in (*COUNTS, "ever", "silent"):
-            if name in COUNTS and not self.agreement.first:
+            if name in COUNTS and not self.processes.is_rank_zero:
                 getattr(self, name).zero_()
             elif name in state:  # older checkpoints have no counts of pairs
                 getattr(self, name).copy_(state[name])
         self.watched, self.has_hits = int(state["watched"]), bool(state["has_hits"])
 
-    def _pairs(self, numbers: dict[str, float]) -> None:
-        # Every process counts every batch.
-        batches, without = (
-            self.agreement.total(self.pairs.clone()) // self.agreement.processes
-        ).tolist()
+    def _totals(self) -> dict[str, Tensor]:
+        """The counts of this epoch, summed over all ranks."""
+        return {name: self.processes.sum_tensor(getattr(self, name).clone()) for name in COUNTS}
+
+    def _pairs(self, numbers: dict[str, float], pairs: Tensor) -> None:
+        batches, without = (pairs // self.processes.count).tolist()  # every rank counts every batch
         if not batches:
             return
         numbers["train/batches_without_pair"] = float(without)

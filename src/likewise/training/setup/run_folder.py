@@ -98,7 +98,9 @@ def agree_on_the_run(processes: Processes, recipe: Recipe, fingerprint: str) -> 
     Raises:
         InputError: one has another recipe or other photos.
     """
-    told = processes.gather([hashlib.sha256(recipe.to_yaml().encode()).hexdigest(), fingerprint])
+    told = processes.all_gather_object(
+        [hashlib.sha256(recipe.to_yaml().encode()).hexdigest(), fingerprint]
+    )
     for rank, other in enumerate(told):
         for own, first, what in zip(other, told[0], ("recipe", "photos"), strict=True):
             if own != first:
