@@ -20,7 +20,7 @@ from likewise.training.measuring import Measuring
 from likewise.training.monitoring.log import TEXT, RunLog
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
 from likewise.training.monitoring.profile import StepProfile
-from likewise.training.monitoring.throughput import epoch_line, whereabouts
+from likewise.training.monitoring.throughput import epoch_line, progress_line
 from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.setup.build import origins, seed_everything
@@ -247,7 +247,7 @@ class _Run:
                 )
 
                 def show() -> None:
-                    bar.show(whereabouts(trainer.epoch, epochs, trainer.total, self._last))
+                    bar.show(progress_line(trainer.epoch, epochs, trainer.total, self._last))
 
                 def advance(photos: int) -> None:
                     show()

@@ -25,7 +25,7 @@ from likewise.training.checkpoints.writer import Checkpoints
 from likewise.training.distributed.processes import Processes
 from likewise.training.distributed.step_sync import sync_step
 from likewise.training.monitoring.profile import StepProfile
-from likewise.training.monitoring.throughput import Pace
+from likewise.training.monitoring.throughput import Throughput
 from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.step.ema import WeightAverage
@@ -190,8 +190,8 @@ class Trainer:
         self.gradients.freezing.apply(self.epoch)
         sampler.start_at(self.epoch, self.batch)
         pending: list[tuple[Tensor, Tensor, int]] = []
-        pace = Pace(self.processes, self.profile)
-        for batch in pace.of(loader):
+        throughput = Throughput(self.processes, self.profile)
+        for batch in throughput.batches_of(loader):
             self._note_bad(batch)
             sync = sync_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
             if sync.enough:
@@ -238,7 +238,7 @@ class Trainer:
         if self.watch is not None:
             report |= self.watch.end_epoch(self.epoch)
         left = (self.recipe.schedule.epochs - self.epoch) * len(sampler)
-        return report | pace.report(left)
+        return report | throughput.report(left)
 
     def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
         """Add up what the last steps measured."""

@@ -14,7 +14,7 @@ import likewise
 from likewise.data.photos import Batch
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import PHASES, StepProfile
-from likewise.training.monitoring.throughput import Pace
+from likewise.training.monitoring.throughput import Throughput
 from tests.conftest import quick_recipe
 
 CPU = torch.device("cpu")
@@ -83,9 +83,9 @@ def test_phases_are_measured_as_they_last(tmp_path: Path, monkeypatch: pytest.Mo
             clock.sleep(1)
         clock.sleep(2)
         one.end_step()
-        one.count(False)
+        one.collect(False)
         clock.sleep(1000)  # validation
-        one.count(True)
+        one.collect(True)
     assert one.result is not None
     assert one.result.steps == 2
     assert one.result.step_seconds == 8
@@ -111,10 +111,10 @@ def test_waiting_is_told_apart_from_working(
     idle = StepProfile(0, CPU, tmp_path / "none")
     two = Processes()
     two.count = 2
-    monkeypatch.setattr(two, "sum_tensor", lambda values: 2 * values)
+    monkeypatch.setattr(two, "sum", lambda values: [2 * value for value in values])
     for processes in (Processes(), two):
-        pace = Pace(processes, idle)
-        for _ in pace.of(loader()):
+        pace = Throughput(processes, idle)
+        for _ in pace.batches_of(loader()):
             clock.sleep(1)
         assert pace.report(batches_left=8) == {
             "images_per_s": processes.count * 2.0,

@@ -49,7 +49,7 @@ def test_dead_classes(caplog: pytest.LogCaptureFixture) -> None:
         counts.append(one.end_epoch(epoch).get("train/dead_classes", 0.0))
     assert counts == [0, 0, 1, 1, 1]  # the warm-up does not count
     (line,) = told(caplog)
-    assert line.startswith("1 of 10 classes are dead: for 2 epochs none of their photos")
+    assert line.startswith("1 of 10 classes are dead, such as person")
     assert "such as person7" in line
     one.step(torch.randn(40, 8), labels, torch.ones(40, dtype=torch.bool))
     assert one.end_epoch(6)["train/dead_classes"] == 0
