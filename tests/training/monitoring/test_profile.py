@@ -1,4 +1,4 @@
-"""The profile: its table adds up, its trace can be read, and the run goes on afterwards."""
+"""The profile: its table adds up, its trace is readable, and the run can be resumed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_profile_stops_the_run_which_then_continues(photos: Path, tmp_path: Pa
     assert torch.equal(*kernels)
 
 
-def test_a_run_too_short_tells_what_it_could_measure(photos: Path, tmp_path: Path) -> None:
+def test_a_short_run_reports_the_steps_it_has(photos: Path, tmp_path: Path) -> None:
     recipe = quick_recipe("schedule.epochs=2")
     result = likewise.train(photos, tmp_path / "run", recipe, profile=50)
     assert result.finished
@@ -58,7 +58,7 @@ def test_a_run_too_short_tells_what_it_could_measure(photos: Path, tmp_path: Pat
 
 
 class Clock:
-    """Goes only when it is told to."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -95,9 +95,7 @@ def test_phases_are_measured_as_they_last(tmp_path: Path, monkeypatch: pytest.Mo
     assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
 
 
-def test_waiting_is_told_apart_from_working(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_time_is_measured_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(
         "likewise.training.monitoring.throughput.time", SimpleNamespace(monotonic=clock.time)

@@ -1,4 +1,4 @@
-"""What a run is warned of: each in a case made to show it, once, and not where all is well."""
+"""The warnings about a run: each in a case made for it, once, and none in a good run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(0)
 
 
-def test_a_run_that_learns_is_left_in_peace(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_that_learns_gets_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     one = watch()
     labels = torch.arange(40) % 10
     for epoch in range(1, 6):
@@ -82,7 +82,7 @@ def test_nothing_learned(with_hits: bool, caplog: pytest.LogCaptureFixture) -> N
 @pytest.mark.parametrize(
     ("name", "sample"), [("cosface", 0.1), ("subcenter_arcface", 0.3), ("prototype_memory", None)]
 )
-def test_chance_counts_the_classes_that_were_compared(
+def test_chance_depends_on_the_classes_that_took_part(
     name: str, sample: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On noise nothing is learned, though the nearest of a few classes is often the right one."""
@@ -101,7 +101,7 @@ def test_chance_counts_the_classes_that_were_compared(
     assert line.startswith("nothing is learned: ")
 
 
-def test_a_weighted_loss_tells_with_how_many_classes_it_compared() -> None:
+def test_a_weighted_loss_knows_how_many_classes_took_part() -> None:
     sampled = create_loss(
         "0.1*triplet + 0.5*cosface",
         num_classes=50,
@@ -138,7 +138,7 @@ def test_batches_without_a_pair(caplog: pytest.LogCaptureFixture) -> None:
     assert "train/batches_without_pair" not in one.end_epoch(2)
 
 
-def test_all_alike(caplog: pytest.LogCaptureFixture) -> None:
+def test_collapsed_embeddings(caplog: pytest.LogCaptureFixture) -> None:
     one = watch(epochs=50)
     for epoch in range(1, 4):
         embeddings = torch.ones(40, 8) + 1e-3 * torch.randn(40, 8)

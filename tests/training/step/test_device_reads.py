@@ -1,4 +1,4 @@
-"""How often a step waits for numbers from the device: once, after the backward pass."""
+"""How often a step synchronises with the device: once, after the backward pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradient caching: the gradient of the whole batch, in the memory of a piece."""
+"""Gradient caching: the gradient of the whole batch, in the memory of a micro-batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards: a bad step leaves no trace, the layer and the photos are named, and k is enough."""
+"""Guards: a bad step changes nothing, layer and photos are named, too many steps end the run."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def poison_gradient(trainer: Trainer) -> Any:
     ],
 )
 @pytest.mark.parametrize("micro", [0, 3])
-def test_a_bad_step_leaves_no_trace(
+def test_a_bad_step_changes_nothing(
     poison: Callable[[Trainer], Any], told: str, micro: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     trainer = trainer_of(f"batch.micro={micro}")
@@ -152,7 +152,7 @@ def with_loss(name: str) -> nn.Module:
 
 @pytest.mark.parametrize("poison", [poison_loss, poison_gradient])
 @pytest.mark.parametrize("name", [*list_losses(), "curriculum", "memory", "sampled", "twice"])
-def test_a_bad_step_leaves_no_trace_in_any_loss(
+def test_a_bad_step_changes_no_state_of_any_loss(
     name: str, poison: Callable[[Trainer], Any]
 ) -> None:
     sampled = ("head.sample=0.5",) if name == "sampled" else ()
@@ -178,7 +178,7 @@ def test_only_the_photos_at_fault_are_named(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records[0].getMessage().endswith("; photos row 1; skipped")
 
 
-def test_so_many_in_a_row_stop_the_run() -> None:
+def test_too_many_bad_steps_in_a_row_stop_the_run() -> None:
     trainer = trainer_of("guards.skip=2")
     handle = poison_gradient(trainer)
     trainer.step(*batch(), 10)
@@ -222,10 +222,10 @@ def test_a_run_that_stops_keeps_the_last_good_state(
     assert likewise.train(photos, tmp_path / "run", resume=True).finished
 
 
-def test_an_epoch_that_ends_amid_bad_steps(
+def test_an_epoch_that_ends_with_bad_steps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its network cannot be measured; the steps of the next epoch decide, and name the layer."""
+    """Its network cannot be validated; the steps of the next epoch decide, and name the layer."""
     photos = make_photos(tmp_path / "photos", people=6)
     wild = ("optimizer.lr=1e30", "schedule.warmup_epochs=0", "data.val_identities=2",
             "batch.identities=2")  # fmt: skip
@@ -244,7 +244,7 @@ def test_an_epoch_that_ends_amid_bad_steps(
 def test_a_network_that_has_diverged_ends_the_run_and_is_not_kept(
     fill: float, told: str, good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its steps were finite, but not what it answers in evaluation."""
+    """Its steps are finite, but its embeddings in evaluation mode are not."""
     photos = make_photos(tmp_path / "photos", people=5)
     as_it_is = Trainer.network
 
@@ -285,12 +285,12 @@ def test_a_network_that_answers_zeros_is_not_kept_with_nobody_held_out_either(
 
 
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
-def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
+def test_a_step_that_is_bad_on_another_rank_is_skipped(
     poison: Callable[[Trainer], Any],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The other process has bad numbers; this one, whose numbers are fine, must not step."""
+    """The other rank has bad numbers; this one, whose numbers are finite, must not step."""
     kind = [poison_forward, poison_loss, poison_gradient].index(poison)
     others = iter([[float(place == kind) for place in range(3)]])
 
@@ -309,7 +309,7 @@ def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     trainer.step(*batch(), 10)
 
 
-def test_wrong_input_is_no_matter_of_numbers() -> None:
+def test_wrong_labels_raise_an_input_error() -> None:
     guard = StepGuard(nn.Linear(1, 1), nn.Module(), 3, Processes())
     loss = create_loss("arcface", num_classes=3, embedding_dim=2)
     with pytest.raises(InputError, match="labels"):
@@ -394,7 +394,7 @@ def test_buffers() -> None:
 
 
 class Counter(nn.Module):
-    """A loss of one's own, whose state is made late and replaced instead of moved."""
+    """A user's loss, whose state is created late and replaced instead of updated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -407,7 +407,7 @@ class Counter(nn.Module):
         return embeddings.square().mean()
 
 
-def test_state_that_is_replaced_comes_back_as_well() -> None:
+def test_state_that_is_replaced_is_restored() -> None:
     loss = Counter()
     copy = StateCopy(nn.Linear(1, 1), loss)
     copy.save()
@@ -423,7 +423,7 @@ def test_state_that_is_replaced_comes_back_as_well() -> None:
 
 
 def test_weights_and_memories_are_not_copied_before_a_step() -> None:
-    """Only what is small is: the rest keeps the rows that it overwrites."""
+    """Only small state is copied; other state keeps the rows that it overwrites."""
     sizes = {"num_classes": 1000, "embedding_dim": 8}
     head = create_loss("adaface", placement=Placement(sample=0.5), **sizes)
     memory = create_loss("prototype_memory", **sizes)

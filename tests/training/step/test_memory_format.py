@@ -1,4 +1,4 @@
-"""Layouts, fused optimisers and compilation: faster ways to the same numbers."""
+"""Memory formats, fused optimisers and compilation: the same numbers, faster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A teacher in training: its student comes near to it; it stands still, and stays the same."""
+"""Distillation: the student learns from the teacher; the teacher does not change."""
 
 from __future__ import annotations
 

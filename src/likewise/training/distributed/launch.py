@@ -12,18 +12,16 @@ import os
 import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from likewise.arguments import check_count
 from likewise.errors import InputError, LikewiseError
 from likewise.training.distributed.worker import RUN_ID
-from likewise.training.stopping import SIGNALS, STOPPED_EARLY, StoppedBySignal, early_stop
+from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, early_stop
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
@@ -51,15 +49,17 @@ def launch(arguments: Sequence[str], processes: int, port: int | None = None) ->
     """
     check_count("processes", processes)
     port = _port(port)
-    with tempfile.TemporaryDirectory(prefix="likewise-") as folder, _silent_agent():
+    with tempfile.TemporaryDirectory(prefix="likewise-") as name:
+        folder = Path(name)
         with early_stop():  # while torch is loaded
-            agent = _agent(arguments, processes, port, Path(folder))
-        ranks = _Ranks(agent)
+            agent = _agent(arguments, processes, port, folder)
+        logging.disable(logging.CRITICAL)  # of the agent: the launcher reports in one line
         try:
-            exit_codes = ranks.run()
+            exit_codes, asked = _run(agent)
         finally:
+            logging.disable(logging.NOTSET)
             agent.get_worker_group().spec.rdzv_handler.shutdown()
-        _raise_failure(exit_codes, ranks.signal, Path(folder))
+        _raise_failure(exit_codes, asked, folder)
 
 
 def _port(port: int | None) -> int:
@@ -68,17 +68,6 @@ def _port(port: int | None) -> int:
     if text is not None:
         port = check_count("MASTER_PORT", int(text) if text.isdecimal() else text, most=65_535)
     return 0 if port is None else check_count("port", port, most=65_535)
-
-
-@contextmanager
-def _silent_agent() -> Iterator[None]:
-    """Keep the agent from logging what the launcher reports in one line."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _agent(arguments: Sequence[str], processes: int, port: int, folder: Path) -> LocalElasticAgent:
@@ -119,68 +108,47 @@ def _agent(arguments: Sequence[str], processes: int, port: int, folder: Path) ->
     return LocalElasticAgent(spec, DefaultLogsSpecs(str(folder), redirects=quiet))
 
 
-class _Ranks:
-    """The ranks under an agent, and the signals that ask them to stop.
+def _run(agent: LocalElasticAgent) -> tuple[dict[int, int], int]:
+    """Start the ranks, and wait for all of them to end.
 
     In the main thread the agent would take the signals itself, and kill ranks that still save 30
     seconds later. So it runs in a thread of its own.
 
-    Attributes:
-        signal: the one that asked for a stop; 0 if none did.
+    Returns:
+        The exit codes of the ranks that failed, in the order in which the agent found them, and the
+        signal that asked for a stop, or 0.
     """
-
-    def __init__(self, agent: LocalElasticAgent) -> None:
-        self.agent = agent
-        self.signal = 0
-        self._asked: set[int] = set()
-
-    def run(self) -> dict[int, int]:
-        """Start the ranks, and wait for all of them to end; the exit codes of those that fail."""
-        before: dict[signal.Signals, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            before = {number: signal.signal(number, self._request_stop) for number in SIGNALS}
+    asked: set[int] = set()
+    with StopRequest() as stop, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(agent.run)
         try:
-            with ThreadPoolExecutor(1) as pool:
-                future = pool.submit(self.agent.run)
-                try:
-                    while not future.done():
-                        if self.signal:
-                            self._ask_to_stop()
-                        wait([future], timeout=0.05)
-                except KeyboardInterrupt:
-                    for pid in self._pids():
-                        with suppress(ProcessLookupError):
-                            os.killpg(pid, signal.SIGKILL)
-                    raise
-                failures = future.result().failures
-                return {rank: failure.exitcode for rank, failure in failures.items()}
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            while not future.done():
+                wait([future], timeout=0.05)
+                # SIGTERM: after SIGINT, a rank that still loads modules would show a traceback.
+                for pid in _pids(agent) - asked if stop.signal else ():
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGTERM)
+                    asked.add(pid)
+        except KeyboardInterrupt:  # a second Ctrl-C
+            for pid in _pids(agent):
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            raise
+    failures = future.result().failures
+    exit_codes = {rank: failure.exitcode for rank, failure in failures.items()}
+    return exit_codes, int(stop.signal or 0)
 
-    def _request_stop(self, number: int, _frame: FrameType | None) -> None:
-        """Handle a signal; a second Ctrl-C does not wait for the ranks to save."""
-        if number == self.signal == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
 
-    def _ask_to_stop(self) -> None:
-        """Send SIGTERM once: SIGINT would show a traceback in a rank that still loads modules."""
-        for pid in self._pids() - self._asked:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            self._asked.add(pid)
-
-    def _pids(self) -> set[int]:
-        workers = self.agent.get_worker_group().workers
-        return {worker.id for worker in workers if worker.id is not None}
+def _pids(agent: LocalElasticAgent) -> set[int]:
+    workers = agent.get_worker_group().workers
+    return {worker.id for worker in workers if worker.id is not None}
 
 
 def _raise_failure(exit_codes: Mapping[int, int], asked: int, folder: Path) -> None:
     """Raise why the ranks ended, unless all of them succeeded.
 
     Args:
-        exit_codes: of the ranks that failed, in the order in which the agent found them.
+        exit_codes: of the ranks that failed.
         asked: the signal that the launcher received, or 0.
         folder: of the error files, which ranks write that fail or that a signal stops.
     """
@@ -188,23 +156,20 @@ def _raise_failure(exit_codes: Mapping[int, int], asked: int, folder: Path) -> N
         int(path.parent.name): json.loads(path.read_text(encoding="utf-8"))
         for path in folder.rglob("error.json")
     }
-    # SIGTERM ends a rank that does not train yet: from the launcher, or, once another rank failed,
-    # from the agent.
-    terminated = [
-        rank for rank, code in exit_codes.items() if code == -signal.SIGTERM and rank not in found
-    ]
-    secondary = [rank for rank in exit_codes if found.get(rank, {}).get("secondary")]
+    order = {}  # 0: the rank's own error, 1: that of another rank, 2: SIGTERM before training
     for rank, code in exit_codes.items():
-        if rank not in terminated and rank not in secondary:
-            raise _failure(rank, code, found.get(rank), folder)
-    if terminated and asked:
-        print(STOPPED_EARLY, file=sys.stderr)
-    stopped_by = asked if terminated else 0
-    if not exit_codes:
+        # The launcher sends SIGTERM, and the agent does once another rank has failed.
+        terminated = code == -signal.SIGTERM and rank not in found
+        order[rank] = 2 if terminated else int(found.get(rank, {}).get("secondary", False))
+    if not order:
         stopped_by = max((content.get("stopped_by", 0) for content in found.values()), default=0)
-    if stopped_by:
-        raise StoppedBySignal(asked or stopped_by)
-    for rank in (*secondary, *terminated):
+        if stopped_by:
+            raise StoppedBySignal(asked or stopped_by)
+    elif asked and 2 in order.values() and 0 not in order.values():
+        print(STOPPED_EARLY, file=sys.stderr)
+        raise StoppedBySignal(asked)
+    else:
+        rank = min(order, key=order.__getitem__)
         raise _failure(rank, exit_codes[rank], found.get(rank), folder)
 
 

@@ -22,7 +22,7 @@ class StepSync:
         shares: the photos of the rank with most of them, and of the rank with fewest.
         photos: of the whole batch.
         offset: how many photos of the batch belong to lower ranks.
-        enough: whether the batch is large enough: batch normalization needs two photos.
+        enough: whether the batch is large enough: batch normalisation needs two photos.
         stop: whether any rank was asked to stop.
         save: whether a checkpoint is due.
     """
@@ -55,7 +55,7 @@ def sync_step(
         batch.pixels = batch.pixels.new_empty(empty)
     rows = processes.all_gather([photos, stop.signal is not None, due()])
     counts = [int(row[0]) for row in rows]
-    # Batch normalization over each share needs two photos in it, synchronized one two in all.
+    # Batch normalisation needs two photos in each share or, if synchronised, in the batch.
     least = sum(counts) if recipe.training.sync_norm else min(counts)
     return StepSync(
         shares=(max(counts), min(counts)),

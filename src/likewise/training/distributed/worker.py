@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -98,8 +99,8 @@ def _unexpected(error: BaseException) -> str:
 
 def _launcher() -> int | None:
     """The process id of our launcher; None under another one."""
-    number = os.environ.get("TORCHELASTIC_RUN_ID", "").removeprefix(RUN_ID.format(""))
-    return int(number) if os.environ.get("TORCHELASTIC_RUN_ID") == RUN_ID.format(number) else None
+    found = re.fullmatch(RUN_ID.format(r"(\d+)"), os.environ.get("TORCHELASTIC_RUN_ID", ""))
+    return int(found[1]) if found else None
 
 
 def _share_cores() -> None:

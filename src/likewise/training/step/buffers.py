@@ -45,7 +45,7 @@ class StateCopy:
 
     The copy holds every buffer in a ``state_dict`` (other buffers are constants), and those
     parameters of the loss that have no gradient: a forward pass may write them. Weights that the
-    optimizer updates are not copied. State that is written row by row is not copied either: its
+    optimiser updates are not copied. State that is written row by row is not copied either: its
     ``RowBackup`` keeps the rows that are overwritten.
 
     Args:

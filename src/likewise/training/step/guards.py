@@ -47,7 +47,7 @@ class NotFinite(LikewiseError):
 
 
 class Stopped(LikewiseError):
-    """A guard ends the run; weights, optimizer and averages are those of the last good step."""
+    """A guard ends the run; weights, optimiser and EMA are those of the last good step."""
 
     on_all_ranks = True  # so rank 0 alone reports it
 

@@ -1,4 +1,4 @@
-"""The optimizer of a recipe: AdamW or SGD over the weights of the network and of the loss."""
+"""The optimiser of a recipe: AdamW or SGD over the weights of the network and of the loss."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FUSED_DEVICES = ("cpu", "cuda", "mps")
 def build_optimizer(
     choice: Optimizer, module: nn.Module, loss: nn.Module, head: HeadChoice | None = None
 ) -> torch.optim.Optimizer:
-    """Build the optimizer of a recipe.
+    """Build the optimiser of a recipe.
 
-    Weight decay applies to matrices and kernels only, not to biases, normalizations and slopes.
-    Class weights, centers and proxies of the loss are trained as well, with a learning rate of
+    Weight decay applies to matrices and kernels only, not to biases, normalisations and slopes.
+    Class weights, centres and proxies of the loss are trained as well, with a learning rate of
     their own if the recipe names one; the layers of the network may have their own, too
     (:func:`layer_rates`). Class weights that are sampled, memory-mapped or kept with row-wise
     moments are updated row by row.
