@@ -1,4 +1,4 @@
-"""What the trainer's step costs beyond the bare loop, and what each of its switches saves.
+"""The trainer's step against a bare PyTorch loop, and each of its options against none.
 
 python -m benchmarks.training [--quick] [--json FILE]
 """
@@ -23,12 +23,12 @@ from likewise.training.trainer import Trainer
 BATCH, SIZE, CLASSES = 64, 112, 1000
 SETTINGS = ("training.device=cpu", "loss.name=arcface")
 
-# A step in a process of its own, and by how much its memory peaks above what it held before.
+# One step in a new process: the peak of its memory above what it held before.
 MEMORY = """
 from benchmarks.measure import resident_bytes
 from benchmarks.training import stepper
 step = stepper({settings}, {batch})
-stepper({settings}, 2)()  # the libraries take their own share
+stepper({settings}, 2)()  # the libraries allocate their own memory
 before = resident_bytes()
 step()
 print((resident_bytes(peak=True) - before) / 2**30)
@@ -42,7 +42,7 @@ def batch_of(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def stepper(settings: tuple[str, ...], count: int) -> Callable[[], float]:
-    """One step of MobileFaceNet at 112 px with ArcFace over 1,000 classes, with these settings."""
+    """One step of MobileFaceNet at 112 px with ArcFace over 1,000 classes, under these settings."""
     torch.manual_seed(0)
     recipe = recipe_with(Recipe(), [*SETTINGS, *settings])
     module = create_backbone(Backbone("mobilefacenet", 128), height=SIZE, width=SIZE)
@@ -53,7 +53,7 @@ def stepper(settings: tuple[str, ...], count: int) -> Callable[[], float]:
 
 
 def step_vs_bare(rounds: int) -> Result:
-    """AdamW, clipping, float32; the same memory layout on both sides."""
+    """AdamW, clipping, float32; the same memory format on both sides."""
     torch.manual_seed(0)
     recipe = recipe_with(Recipe(), [*SETTINGS, "training.channels_last=false"])
     module = create_backbone(Backbone("mobilefacenet", 128), height=SIZE, width=SIZE)
@@ -83,9 +83,8 @@ def step_vs_bare(rounds: int) -> Result:
     return row("training.step_vs_bare", value, "x", "<= 1.05", value <= 1.05)
 
 
-# By the name of each row: the settings that are compared, and those that they are compared with.
-# {} stands for a quarter of the batch.
-SWITCHES = {
+# By the name of the result: the settings, and those to compare with. {} is a quarter of the batch.
+OPTIONS = {
     "channels_last": (("training.channels_last=true",), ("training.channels_last=false",)),
     "bf16": (("training.precision=bf16",), ()),
     "cached_by_quarters": (("batch.micro={}",), ()),
@@ -96,10 +95,10 @@ SAVES_MEMORY = ("cached_by_quarters", "activations_twice")
 
 
 def switches(rounds: int, names: list[str], count: int) -> list[Result]:
-    """Each switch against the same step without it: time, and memory where that is its point."""
+    """Each option against the same step without it: time, and memory where it saves memory."""
     found = []
     for name in names:
-        with_it, without = (tuple(s.format(count // 4) for s in side) for side in SWITCHES[name])
+        with_it, without = (tuple(s.format(count // 4) for s in side) for side in OPTIONS[name])
         sides = interleaved([stepper(with_it, count), stepper(without, count)], rounds)
         ratio = median(a / b for a, b in zip(*sides, strict=True))
         found.append(row(f"training.{name}", ratio, "x"))
@@ -113,7 +112,7 @@ def switches(rounds: int, names: list[str], count: int) -> list[Result]:
 
 
 def fused_optimizer(rounds: int) -> Result:
-    """The optimiser's own step on MobileFaceNet and its head, fused over plain."""
+    """The step of the optimiser on MobileFaceNet and its head: fused over not fused."""
     sides = []
     for fused in (True, None):
         module = create_backbone(Backbone("mobilefacenet", 128), height=SIZE, width=SIZE)
@@ -129,7 +128,7 @@ def fused_optimizer(rounds: int) -> Result:
 
 
 def results(*, quick: bool) -> list[Result]:
-    names = [name for name in SWITCHES if not (quick and name == "compiled")]
+    names = [name for name in OPTIONS if not (quick and name == "compiled")]
     return [
         step_vs_bare(4 if quick else 15),
         fused_optimizer(15),

@@ -1,4 +1,4 @@
-"""Offline jobs over the processes of ``torchrun``: the files and numbers of one process."""
+"""Offline jobs on the ranks of ``torchrun``: the same files and numbers as one process."""
 
 from __future__ import annotations
 

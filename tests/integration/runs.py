@@ -1,4 +1,4 @@
-"""Runs of ``likewise train`` as processes of their own: started, killed, resumed, compared."""
+"""Runs of ``likewise train`` as child processes: started, killed, resumed, compared."""
 
 from __future__ import annotations
 
@@ -76,19 +76,22 @@ class Run:
         """Wait for it; False if the process ended before."""
         deadline = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < deadline, "it did not come to that"
+            assert time.monotonic() < deadline, "the condition did not come true in time"
             if self.process.poll() is not None:
                 return condition()
             time.sleep(0.005)
         return True
 
     def children(self) -> list[int]:
-        """The process ids of those that it started, in the order of their ranks."""
-        task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        """The process ids of its children, in the order of their ranks."""
+        threads = Path(f"/proc/{self.process.pid}/task")  # a child is listed with its thread
         try:
-            return [int(pid) for pid in task.read_text().split()]
+            found = [
+                int(p) for t in threads.iterdir() for p in (t / "children").read_text().split()
+            ]
         except OSError:
             return []
+        return sorted(found)
 
 
 def newest_step(out: Path) -> int:

@@ -1,7 +1,7 @@
-"""Chaos: SIGKILL at random moments, again and again; what comes out is what would have come.
+"""Chaos: SIGKILL at random moments, many times; the result is that of a run without it.
 
 The launcher, one of its processes, or all of them at once are killed, then the run is resumed.
-With the same number of processes the end has the same bits as that of a run left in peace; with
+With the same number of processes the result has the same bits as that of a run without it; with
 other numbers in between, the loss curve agrees within noise. No unreadable file is ever left.
 """
 

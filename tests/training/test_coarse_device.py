@@ -17,7 +17,7 @@ from likewise.losses.pairs import batch_all as batch_all_module
 from likewise.machine import finest_float
 from likewise.mining import Curriculum, balanced_pairs
 from likewise.mining import pairs as pairs_module
-from likewise.training.distributed.agreement import ALONE
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring import watch as watch_module
 from likewise.training.monitoring.watch import Watch
 from likewise.training.setup.build import network_of
@@ -70,7 +70,7 @@ def test_a_step_and_its_watch_need_no_float64(name: str, coarse: Coarse) -> None
     device = torch.device("cpu")
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
     with coarse:
-        watch = Watch(["a", "b", "c", "d"], 1, 0.0, ALONE, device)
+        watch = Watch(["a", "b", "c", "d"], 1, 0.0, Processes(), device)
         preprocess = recipe.input.preprocess()
         trainer = Trainer(recipe, network_of(recipe).train(), loss, preprocess, device, watch=watch)
         for _ in range(2):

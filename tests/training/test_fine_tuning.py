@@ -19,8 +19,7 @@ from likewise.training.recipe.recipe import Optimizer, Recipe, recipe_with
 from likewise.training.setup.build import network_of, preprocess_of
 from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.step.freezing import Freezing
-from likewise.training.step.layer_rates import layer_rates
-from likewise.training.step.optimizer import build_optimizer
+from likewise.training.step.optimizer import build_optimizer, layer_rates
 from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 from tests.training.test_run import assert_same_run

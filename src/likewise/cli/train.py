@@ -77,17 +77,18 @@ def train(
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
-    from likewise.training.distributed.launch import launch, launched, told_once
+    from likewise.training.distributed.launch import launch
+    from likewise.training.distributed.worker import is_worker, report_once
 
     if profile:  # the profiler's own notes, of GPUs that are not there; torch reads it when loaded
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with _zero(wanted=zero_if_stopped):
-        if processes > 1 and not launched():
+        if processes > 1 and not is_worker():
             not_theirs = {"processes", "port", "zero_if_stopped"}
             launch(_given(context, leave_out=not_theirs), processes, port)
             return
-        with told_once():
+        with report_once():
             _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
                    profile, root, as_json)  # fmt: skip
 

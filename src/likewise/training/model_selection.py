@@ -86,7 +86,7 @@ class ModelSelection:
         """
         best = self.trainer.best
         done = True
-        with self.processes.first_alone(lambda: stop.signal is not None) as mine:
+        with self.processes.rank_zero_only(lambda: stop.signal is not None) as mine:
             if mine:
                 try:
                     self._validate(report, stop)
@@ -96,7 +96,7 @@ class ModelSelection:
                 except BadWeights as error:
                     raise self._diverged(error) from error
         own = [best.value, best.epoch, best.waited, done]
-        best.value, epoch, waited, done_on_rank_0 = self.processes.from_first(own)
+        best.value, epoch, waited, done_on_rank_0 = self.processes.broadcast(own)
         best.epoch, best.waited = int(epoch), int(waited)
         return bool(done_on_rank_0)
 
@@ -108,7 +108,7 @@ class ModelSelection:
             return
 
         def interrupt() -> bool:
-            return stop.signal is not None or self.processes.others_ask()
+            return stop.signal is not None or self.processes.stop_requested()
 
         module = trainer.network()
         with interruptible(module, interrupt):

@@ -22,7 +22,7 @@ from likewise.training.model_selection import ModelSelection
 from likewise.training.monitoring.log import TEXT, RunLog
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
 from likewise.training.monitoring.profile import StepProfile
-from likewise.training.monitoring.throughput import epoch_line, whereabouts
+from likewise.training.monitoring.throughput import epoch_line, progress_line
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.build import describe_start, seed_everything
 from likewise.training.setup.photo_record import PHOTOS, keep_records
@@ -116,9 +116,9 @@ class _Run:
         require_same_start(processes, recipe, self.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
         self.resumed = processes.together(
-            lambda: read_resumed_run(folder, warn=processes.first) if resume else None
+            lambda: read_resumed_run(folder, warn=processes.is_rank_zero) if resume else None
         )
-        trace = folder / TRACE.format("" if processes.first else f"-{processes.rank}")
+        trace = folder / TRACE.format("" if processes.is_rank_zero else f"-{processes.rank}")
         steps = StepProfile(profile, device, trace)
         prepared = prepare(manifest, recipe, folder, device, processes, self.resumed, steps)
         self.trainer, self.photos = prepared.trainer, prepared.photos
@@ -154,16 +154,16 @@ class _Run:
                 self.checkpoints.wait()
                 raise
             self.checkpoints.wait()
-            signals = self.processes.gather(int(stop.signal or 0))
+            signals = self.processes.all_gather_object(int(stop.signal or 0))
         return self._result(finished=finished, stopped_by=max(signals) or None)
 
     def _lock(self, stack: ExitStack) -> None:
-        if self.processes.first:
+        if self.processes.is_rank_zero:
             stack.enter_context(run_lock(output_folder(self.folder)))
 
     def _begin(self) -> None:
         """Write the recipe, or restore the newest checkpoint."""
-        with self.processes.first_alone() as mine:
+        with self.processes.rank_zero_only() as mine:
             if mine:
                 self.checkpoints.clean()
                 if not self.resume:
@@ -174,7 +174,7 @@ class _Run:
         checkpoint = self.checkpoints.newest()
         if checkpoint is not None:
             self._restore(checkpoint)
-        elif self.processes.first:
+        elif self.processes.is_rank_zero:
             log.warning("%s: no checkpoint yet; the run starts from the beginning", self.folder)
         self._new_epochs = change_epochs(
             self.folder, self.recipe, self.trainer, self.processes, len(self.sampler)
@@ -198,7 +198,7 @@ class _Run:
             trainer.step_number - (self.unvalidated is not None),
             wandb=self.recipe.training.wandb,
             config=self.recipe.model_dump(mode="json"),
-            quiet=not self.processes.first,
+            quiet=not self.processes.is_rank_zero,
         )
         self._log_start()
         total = epochs * batches * self.batch_photos
@@ -212,7 +212,7 @@ class _Run:
 
                 def show() -> None:
                     sums = trainer.state.sums
-                    bar.show(whereabouts(trainer.epoch, epochs, sums, self._last_report))
+                    bar.show(progress_line(trainer.epoch, epochs, sums, self._last_report))
 
                 def advance(photos: int) -> None:
                     show()
@@ -277,7 +277,7 @@ class _Run:
         if self.checkpoints.failed:
             return True
         waited = time.monotonic() - self._saved_at
-        return self.processes.first and waited > 60 * self.recipe.training.checkpoint_minutes
+        return self.processes.is_rank_zero and waited > 60 * self.recipe.training.checkpoint_minutes
 
     def _more_to_train(self) -> bool:
         patience, trainer = self.recipe.training.patience, self.trainer

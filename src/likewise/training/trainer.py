@@ -18,10 +18,10 @@ from likewise.errors import LikewiseError
 from likewise.losses.classes.shard import class_rows
 from likewise.models.synchronised_norm import plain_norm
 from likewise.training.checkpoints.state import TrainingState
-from likewise.training.distributed.before_step import before_step
 from likewise.training.distributed.processes import Processes
+from likewise.training.distributed.step_sync import sync_step
 from likewise.training.monitoring.profile import StepProfile
-from likewise.training.monitoring.throughput import Pace
+from likewise.training.monitoring.throughput import Throughput
 from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.step.ema import WeightAverage
@@ -78,7 +78,6 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.processes = processes or Processes()
-        self.agreement = self.processes.agreement
         self.gradients = Gradients(
             recipe, module, loss, preprocess, device, self.processes, class_rows(loss).keys()
         )
@@ -89,7 +88,7 @@ class Trainer:
         self.optimizer = build_optimizer(recipe.optimizer, self.module, self.loss, recipe.head)
         ema = recipe.training.ema
         self.average = WeightAverage(self.module, ema) if ema else None
-        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.agreement)
+        self.guard = StepGuard(self.module, self.loss, recipe.guards.skip, self.processes)
         self.watch = watch
         self.profile = profile or StepProfile(0, device, Path())
         self.rows: Sequence[int] = ()
@@ -142,9 +141,11 @@ class Trainer:
         self.state.step += 1
         labels = labels.to(self.device, non_blocking=True)
         try:
-            taken = self.gradients.of(pixels, labels, self.optimizer, self.guard, self.profile)
+            result = self.gradients.compute(
+                pixels, labels, self.optimizer, self.guard, self.profile
+            )
         except NotFinite as found:
-            again = partial(self.gradients.embed_plainly, pixels)
+            again = partial(self.gradients.embed_uncompiled, pixels)
             self.guard.skip(found, step, self._bad_photos(found), again)
             return torch.full((), torch.nan), torch.empty(0)
         scaler = self.precision.scaler
@@ -153,18 +154,18 @@ class Trainer:
             scaler.update()
             # Under float16 the scaler skips a step whose gradient overflows.
             if self.average is not None and (
-                not scaler.is_enabled() or bool(taken.norm.isfinite())
+                not scaler.is_enabled() or bool(result.norm.isfinite())
             ):
                 self.average.update(self.module)
-        self.guard.passed()
-        self.guard.scale(scaler)
+        self.guard.accept()
+        self.guard.check_scale(scaler)
         hits: Tensor | None = getattr(self.loss, "hits", None)
         if self.watch is not None:
             compared: int | None = getattr(self.loss, "compared", None)
             self.watch.step(
-                taken.embeddings, labels, self._own(hits, labels), compared, self._paired()
+                result.embeddings, labels, self._own(hits, labels), compared, self._paired()
             )
-        return taken.loss, torch.empty(0) if hits is None else hits
+        return result.loss, torch.empty(0) if hits is None else hits
 
     def _paired(self) -> Tensor | None:
         """Whether the batch has two photos of one person; None if no loss compares photos."""
@@ -184,7 +185,7 @@ class Trainer:
         if found.rows is not None:
             names = [names[row] for row in found.rows.nonzero()[:, 0].tolist() if row < len(names)]
             found.rows = None
-        return [name for share in self.processes.gather(names) for name in share]
+        return [name for share in self.processes.all_gather_object(names) for name in share]
 
     def run_epoch(
         self,
@@ -220,13 +221,13 @@ class Trainer:
         self.gradients.freezing.apply(state.epoch)
         sampler.start_at(state.epoch, state.batch)
         pending: list[tuple[Tensor, Tensor, int]] = []
-        pace = Pace(self.agreement, self.profile)
-        for batch in pace.of(loader):
+        throughput = Throughput(self.processes, self.profile)
+        for batch in throughput.batches_of(loader):
             self._note_bad(batch)
-            word = before_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
-            if word.enough:
-                self.rows, self._before = batch.rows, word.before
-                self.gradients.shares = word.shares
+            sync = sync_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
+            if sync.enough:
+                self.rows, self._before = batch.rows, sync.offset
+                self.gradients.shares = sync.shares
                 try:
                     value, hits = self.step(batch.pixels, batch.labels, len(sampler))
                 except Stopped:
@@ -235,7 +236,7 @@ class Trainer:
                     checkpoint()  # of the last good step; resuming skips the bad ones
                     raise
                 if not self.guard.in_a_row:
-                    pending.append((value, hits, word.photos))
+                    pending.append((value, hits, sync.photos))
                 self.profile.end_step()
             state.batch += 1
             advance((len(batch.labels) + len(batch.bad)) * self.processes.count)
@@ -245,10 +246,10 @@ class Trainer:
             if state.batch == len(sampler):
                 continue  # the caller saves after the epoch
             alone = self.processes.count == 1
-            if word.stop or (alone and stop.signal is not None) or self.profile.enough:
+            if sync.stop or (alone and stop.signal is not None) or self.profile.enough:
                 self._settle(pending)
                 return None
-            if word.save or (alone and due()):
+            if sync.save or (alone and due()):
                 self._settle(pending)
                 checkpoint()
         self._settle(pending)
@@ -268,7 +269,7 @@ class Trainer:
         if self.watch is not None:
             report |= self.watch.end_epoch(state.epoch)
         left = (self.recipe.schedule.epochs - state.epoch) * len(sampler)
-        return report | pace.report(left)
+        return report | throughput.report(left)
 
     def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
         """Add the results of the last steps to the sums of the epoch."""
@@ -295,5 +296,5 @@ class Trainer:
 
     def moved_norms(self) -> list[str]:
         """The names of the batch norms whose running statistics changed in the last epoch."""
-        held = self.gradients.freezing.norms_held(max(0, self.state.epoch - 1))
+        held = self.gradients.freezing.frozen_norms(max(0, self.state.epoch - 1))
         return [name for name, norm in running_norms(self.module) if norm not in held]

@@ -1,4 +1,4 @@
-"""Many processes from the outside: who starts, who stops, who dies, and what is said of it."""
+"""The launcher: signals, killed ranks, ports, exit codes, and one line for each failure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import pytest
 from torch import distributed as dist
 
 from likewise.errors import InputError, LikewiseError
-from likewise.training.distributed.launch import launch, told_once
+from likewise.training.distributed.launch import _raise_failure, launch
 from likewise.training.distributed.lost_peers import PeerLost
 from likewise.training.distributed.processes import Processes
+from likewise.training.distributed.worker import report_once
 from tests.conftest import make_photos
 from tests.gloo import free_port
 from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
@@ -37,7 +38,7 @@ def endless(tmp_path: Path) -> list[str]:
 def test_wrong_numbers_and_ports() -> None:
     with pytest.raises(InputError, match="processes: 0"):
         launch(["train"], 0)
-    with pytest.raises(InputError, match="a number from 1 to 65535"):
+    with pytest.raises(InputError, match="a whole number from 1 to 65535"):
         launch(["train"], 2, 70_000)
     with socket.socket() as taken:
         taken.bind(("", 0))
@@ -47,8 +48,10 @@ def test_wrong_numbers_and_ports() -> None:
             launch(["train"], 2, port)
 
 
-def test_both_are_told_to_stop_and_go_on(photos: Path, endless: list[str], tmp_path: Path) -> None:
-    """SIGTERM at the launcher: all stop after the same step, save, and end in time."""
+def test_sigterm_to_the_launcher_saves_on_all_ranks(
+    photos: Path, endless: list[str], tmp_path: Path
+) -> None:
+    """All ranks stop after the same step, save, and end in time."""
     run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--keep", "1")
     assert run.until(lambda: run.steps() >= 3)
     asked = time.monotonic()
@@ -67,7 +70,7 @@ def test_both_are_told_to_stop_and_go_on(photos: Path, endless: list[str], tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_there_is_nothing_to_save_yet(
+def test_a_signal_before_the_first_step(
     number: signal.Signals, photos: Path, endless: list[str], tmp_path: Path
 ) -> None:
     run = Run(photos, tmp_path / "run", *endless, "--processes", "2")
@@ -79,8 +82,8 @@ def test_there_is_nothing_to_save_yet(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_alone_there_is_nothing_to_save_yet(number: signal.Signals) -> None:
-    with pytest.raises(SystemExit) as stopped, told_once():
+def test_a_signal_before_the_first_step_of_a_single_process(number: signal.Signals) -> None:
+    with pytest.raises(SystemExit) as stopped, report_once():
         signal.raise_signal(number)
     assert stopped.value.code == 128 + number
 
@@ -98,7 +101,7 @@ def test_alone_there_is_nothing_to_save_yet(number: signal.Signals) -> None:
         pytest.param(signal.SIGTERM, ["--zero-if-stopped"], 0, marks=pytest.mark.slow),
     ],
 )
-def test_a_signal_to_the_whole_group_saves_and_ends(
+def test_a_signal_to_the_process_group_saves_and_ends(
     number: signal.Signals,
     more: list[str],
     expected: int,
@@ -106,7 +109,7 @@ def test_a_signal_to_the_whole_group_saves_and_ends(
     endless: list[str],
     tmp_path: Path,
 ) -> None:
-    """As a terminal or a scheduler sends it: to those that load photos as well."""
+    """As a terminal or a scheduler sends it: data loader workers get it as well."""
     run = Run(photos, tmp_path / "run", *endless, *more, new_group=True)
     assert run.until(lambda: run.steps() >= 2)
     os.killpg(run.process.pid, number)
@@ -118,7 +121,7 @@ def test_a_signal_to_the_whole_group_saves_and_ends(
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_process_ends_the_launcher_with_its_code(
+def test_a_signal_to_one_rank_sets_the_exit_code(
     photos: Path, endless: list[str], tmp_path: Path
 ) -> None:
     run = Run(photos, tmp_path / "run", *endless, "--processes", "2", "--zero-if-stopped")
@@ -129,7 +132,7 @@ def test_a_signal_to_one_process_ends_the_launcher_with_its_code(
 
 
 @pytest.mark.slow
-def test_torchrun_trains_too(photos: Path, tmp_path: Path) -> None:
+def test_torchrun_gives_the_same_weights(photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.yaml", "schedule.epochs=2")
     arguments = ["--recipe", str(recipe)]
     torchrun = f"torch.distributed.run --nproc-per-node 2 --master-port {free_port()} -m likewise"
@@ -145,10 +148,10 @@ def test_torchrun_trains_too(photos: Path, tmp_path: Path) -> None:
     assert all(bool((one[name] == other[name]).all()) for name in one)
 
 
-def test_what_the_network_said_is_told_beside_what_it_may_mean(
+def test_the_message_of_the_network_library_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An error that only looks like a lost process still says what it was, on all of them."""
+    """An error that only looks like a lost rank is shown in full, on all ranks."""
     monkeypatch.setattr(time, "sleep", lambda _: None)
     store = dist.HashStore()
     one, other = Processes(), Processes()
@@ -156,16 +159,18 @@ def test_what_the_network_said_is_told_beside_what_it_may_mean(
         processes.rank, processes.count, processes.store = rank, 2, store
     error = RuntimeError("NCCL error in ProcessGroupNCCL.cpp:2115,\nunhandled cuda error: ECC")
     with pytest.raises(
-        PeerLost, match=r"process 1 lost another one.*2115, unhandled cuda error: E"
+        PeerLost, match=r"rank 1 lost the connection to another rank.*2115, unhandled cuda error: E"
     ):
         other.__exit__(RuntimeError, error, None)
     gone = RuntimeError("Connection closed by peer")
-    with pytest.raises(PeerLost, match=r"process 1 ended: .*unhandled cuda error: ECC; the others"):
+    with pytest.raises(
+        PeerLost, match=r"rank 1 ended: .*unhandled cuda error: ECC; the other ranks"
+    ):
         one.__exit__(RuntimeError, gone, None)
 
 
 @pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
-def test_one_that_dies_is_named_and_the_others_stop(
+def test_a_killed_rank_is_named_and_the_others_stop(
     rank: int, photos: Path, endless: list[str], tmp_path: Path
 ) -> None:
     run = Run(photos, tmp_path / "run", *endless, "--processes", "2")
@@ -176,11 +181,11 @@ def test_one_that_dies_is_named_and_the_others_stop(
     assert code == 1
     assert time.monotonic() - died < 60
     (line,) = [line for line in err.splitlines() if line.startswith("likewise:")]
-    assert f"process {rank} ended: killed by SIGKILL" in line
+    assert f"rank {rank} ended: killed by SIGKILL" in line
     assert "--resume" in line
 
 
-def test_what_is_wrong_is_told_once(photos: Path, tmp_path: Path) -> None:
+def test_an_error_on_all_ranks_is_reported_once(photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.yaml")
     two = make_photos(tmp_path / "two", people=2)
     for name, data, more, problem in (
@@ -197,8 +202,8 @@ def test_what_is_wrong_is_told_once(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_keeps_the_last_good_one(photos: Path, tmp_path: Path) -> None:
-    """A file of one process cannot grow: one line, exit code 1, and what was there can be read."""
+def test_a_full_disk_keeps_the_last_good_checkpoint(photos: Path, tmp_path: Path) -> None:
+    """A file cannot grow: one line, exit code 1, and the earlier checkpoints stay readable."""
     recipe = write_recipe(tmp_path / "recipe.yaml", "schedule.epochs=1")
     out = tmp_path / "run"
     assert Run(photos, out, "--recipe", str(recipe), "--processes", "2").end()[0] == 0
@@ -224,3 +229,32 @@ def test_a_disk_that_fills_up_keeps_the_last_good_one(photos: Path, tmp_path: Pa
     assert whole(out) == before
     assert sorted((out / "checkpoints").iterdir()) == before
     assert Run(photos, out, "--resume", "--processes", "2").end()[0] == 0
+
+
+OWN = {"message": "no photo", "code": 1, "on_all_ranks": False, "secondary": False}
+LOST = {"message": "rank 0 lost the connection", "code": 1, "on_all_ranks": False,
+        "secondary": True}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("exit_codes", "files", "message"),
+    [
+        ({1: 1}, {1: OWN}, "rank 1 ended: no photo"),
+        ({0: 1, 1: 1}, {0: LOST, 1: OWN}, "rank 1 ended: no photo"),
+        ({0: 1, 1: -9}, {0: LOST}, "rank 1 ended: killed by SIGKILL"),
+        ({1: -15, 0: 1}, {0: LOST}, "rank 0 lost the connection"),
+        ({1: -15, 0: -15}, {}, "rank 1 ended: killed by SIGTERM"),
+        ({0: 1}, {0: OWN | {"on_all_ranks": True}}, "^no photo"),
+        ({1: 3}, {}, "rank 1 ended: Segmentation fault"),
+    ],
+)
+def test_the_first_cause_is_reported(
+    exit_codes: dict[int, int], files: dict[int, dict[str, object]], message: str, tmp_path: Path
+) -> None:
+    for rank in (0, 1):
+        (tmp_path / str(rank)).mkdir()
+        (tmp_path / str(rank) / "stderr.log").write_text("a warning\nSegmentation fault\n\n")
+    for rank, content in files.items():
+        (tmp_path / str(rank) / "error.json").write_text(json.dumps(content))
+    with pytest.raises(LikewiseError, match=message):
+        _raise_failure(exit_codes, 0, tmp_path)

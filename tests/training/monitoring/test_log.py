@@ -1,4 +1,4 @@
-"""The log: numbers for machines, a line for people, quiet processes, Weights & Biases if asked."""
+"""The log: JSON lines, text, quiet ranks, and Weights & Biases on request."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FakeWandb:
         self.finished += 1
 
 
-def test_the_pace_of_an_epoch_is_told(photos: Path, tmp_path: Path) -> None:
+def test_the_throughput_of_an_epoch_is_logged(photos: Path, tmp_path: Path) -> None:
     likewise.train(photos, tmp_path / "run", quick_recipe("schedule.epochs=3"))
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     for line in lines:
@@ -83,7 +83,7 @@ def test_wandb_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert logging.getLogger("likewise").handlers == before
 
 
-def test_a_quiet_process_leaves_nothing(
+def test_a_quiet_rank_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
@@ -96,7 +96,7 @@ def test_a_quiet_process_leaves_nothing(
     assert logging.getLogger("likewise").propagate
 
 
-def test_a_warning_is_told_once_where_the_command_line_tells_it(
+def test_a_warning_is_shown_once_under_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = logging.getLogger()

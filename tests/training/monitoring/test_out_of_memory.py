@@ -1,4 +1,4 @@
-"""Out of memory: one line with what was asked for and what to lower."""
+"""Out of memory: one line with the requested size and the settings to lower."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The profile: its table adds up, its trace can be read, and the run goes on afterwards."""
+"""The profile: its table adds up, its trace is readable, and the run can be resumed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 
 import likewise
 from likewise.data.photos import Batch
-from likewise.training.distributed.agreement import ALONE, Agreement
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import PHASES, StepProfile
-from likewise.training.monitoring.throughput import Pace
+from likewise.training.monitoring.throughput import Throughput
 from tests.conftest import quick_recipe
 
 CPU = torch.device("cpu")
@@ -47,7 +47,7 @@ def test_a_profile_stops_the_run_which_then_continues(photos: Path, tmp_path: Pa
     assert torch.equal(*kernels)
 
 
-def test_a_run_too_short_tells_what_it_could_measure(photos: Path, tmp_path: Path) -> None:
+def test_a_short_run_reports_the_steps_it_has(photos: Path, tmp_path: Path) -> None:
     recipe = quick_recipe("schedule.epochs=2")
     result = likewise.train(photos, tmp_path / "run", recipe, profile=50)
     assert result.finished
@@ -58,7 +58,7 @@ def test_a_run_too_short_tells_what_it_could_measure(photos: Path, tmp_path: Pat
 
 
 class Clock:
-    """Goes only when it is told to."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -83,9 +83,9 @@ def test_phases_are_measured_as_they_last(tmp_path: Path, monkeypatch: pytest.Mo
             clock.sleep(1)
         clock.sleep(2)
         one.end_step()
-        one.count(False)
+        one.collect(False)
         clock.sleep(1000)  # validation
-        one.count(True)
+        one.collect(True)
     assert one.result is not None
     assert one.result.steps == 2
     assert one.result.step_seconds == 8
@@ -95,9 +95,7 @@ def test_phases_are_measured_as_they_last(tmp_path: Path, monkeypatch: pytest.Mo
     assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
 
 
-def test_waiting_is_told_apart_from_working(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_time_is_measured_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(
         "likewise.training.monitoring.throughput.time", SimpleNamespace(monotonic=clock.time)
@@ -109,13 +107,15 @@ def test_waiting_is_told_apart_from_working(
             yield Batch(torch.zeros(8, 3, 2, 2), torch.zeros(8, dtype=torch.int64), [])
 
     idle = StepProfile(0, CPU, tmp_path / "none")
-    doubled = Agreement(total=lambda values: 2 * values, processes=2)
-    for agreement, processes in ((ALONE, 1), (doubled, 2)):
-        pace = Pace(agreement, idle)
-        for _ in pace.of(loader()):
+    two = Processes()
+    two.count = 2
+    monkeypatch.setattr(two, "sum", lambda values: [2 * value for value in values])
+    for processes in (Processes(), two):
+        pace = Throughput(processes, idle)
+        for _ in pace.batches_of(loader()):
             clock.sleep(1)
         assert pace.report(batches_left=8) == {
-            "images_per_s": processes * 2.0,
+            "images_per_s": processes.count * 2.0,
             "data_wait": 0.75,
             "seconds_left": 32.0,
         }

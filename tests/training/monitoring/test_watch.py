@@ -1,4 +1,4 @@
-"""What a run is warned of: each in a case made to show it, once, and not where all is well."""
+"""The warnings about a run: each in a case made for it, once, and none in a good run."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from likewise.losses import Placement, Weighted, create_loss
-from likewise.training.distributed.agreement import ALONE, Agreement
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.watch import COUNTS, Watch
 
 CPU = torch.device("cpu")
 
 
-def watch(classes: int = 10, epochs: int = 2, agreement: Agreement = ALONE) -> Watch:
+def watch(classes: int = 10, epochs: int = 2, processes: Processes | None = None) -> Watch:
     names = [f"person{n}" for n in range(classes)]
-    return Watch(names, epochs, 1.0, agreement, CPU)
+    return Watch(names, epochs, 1.0, processes or Processes(), CPU)
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -29,7 +29,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(0)
 
 
-def test_a_run_that_learns_is_left_in_peace(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_that_learns_gets_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     one = watch()
     labels = torch.arange(40) % 10
     for epoch in range(1, 6):
@@ -49,7 +49,7 @@ def test_dead_classes(caplog: pytest.LogCaptureFixture) -> None:
         counts.append(one.end_epoch(epoch).get("train/dead_classes", 0.0))
     assert counts == [0, 0, 1, 1, 1]  # the warm-up does not count
     (line,) = told(caplog)
-    assert line.startswith("1 of 10 classes are dead: for 2 epochs none of their photos")
+    assert line.startswith("1 of 10 classes are dead, such as person")
     assert "such as person7" in line
     one.step(torch.randn(40, 8), labels, torch.ones(40, dtype=torch.bool))
     assert one.end_epoch(6)["train/dead_classes"] == 0
@@ -82,7 +82,7 @@ def test_nothing_learned(with_hits: bool, caplog: pytest.LogCaptureFixture) -> N
 @pytest.mark.parametrize(
     ("name", "sample"), [("cosface", 0.1), ("subcenter_arcface", 0.3), ("prototype_memory", None)]
 )
-def test_chance_counts_the_classes_that_were_compared(
+def test_chance_depends_on_the_classes_that_took_part(
     name: str, sample: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On noise nothing is learned, though the nearest of a few classes is often the right one."""
@@ -101,7 +101,7 @@ def test_chance_counts_the_classes_that_were_compared(
     assert line.startswith("nothing is learned: ")
 
 
-def test_a_weighted_loss_tells_with_how_many_classes_it_compared() -> None:
+def test_a_weighted_loss_knows_how_many_classes_took_part() -> None:
     sampled = create_loss(
         "0.1*triplet + 0.5*cosface",
         num_classes=50,
@@ -138,7 +138,7 @@ def test_batches_without_a_pair(caplog: pytest.LogCaptureFixture) -> None:
     assert "train/batches_without_pair" not in one.end_epoch(2)
 
 
-def test_all_alike(caplog: pytest.LogCaptureFixture) -> None:
+def test_collapsed_embeddings(caplog: pytest.LogCaptureFixture) -> None:
     one = watch(epochs=50)
     for epoch in range(1, 4):
         embeddings = torch.ones(40, 8) + 1e-3 * torch.randn(40, 8)
@@ -156,7 +156,9 @@ def test_the_mean_cosine_is_that_of_all_pairs() -> None:
     assert one.end_epoch(1)["train/mean_cosine"] == pytest.approx(float((unit @ unit.T).mean()))
 
 
-def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on() -> None:
+def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     labels, embeddings = torch.arange(40) % 10, torch.randn(40, 8)
     hits = labels != 3
     alone = watch(epochs=50)
@@ -168,14 +170,17 @@ def test_two_processes_warn_as_one_does_and_a_checkpoint_carries_on() -> None:
         name = next(n for n in COUNTS if torch.equal(values, getattr(halves[0], n)))
         return getattr(halves[0], name) + getattr(halves[1], name)
 
-    halves += [watch(epochs=50, agreement=Agreement(total=total, processes=2)) for _ in range(2)]
+    two, rank_one = Processes(), Processes()
+    two.count, rank_one.rank = 2, 1
+    monkeypatch.setattr(two, "sum_tensor", total)
+    halves += [watch(epochs=50, processes=two) for _ in range(2)]
     halves[0].step(embeddings[:24], labels[:24], hits[:24])
     halves[1].step(embeddings[24:], labels[24:], hits[24:])
     state = halves[0].state()
     assert torch.equal(state["seen"], alone.seen)
     assert torch.equal(state["hit"], alone.hit)
 
-    first, second = watch(epochs=50), watch(epochs=50, agreement=Agreement(first=False))
+    first, second = watch(epochs=50), watch(epochs=50, processes=rank_one)
     first.restore(state)
     second.restore(state)
     assert torch.equal(first.seen + second.seen, alone.seen)

@@ -1,4 +1,4 @@
-"""How often a step waits for numbers from the device: once, after the backward pass."""
+"""How often a step synchronises with the device: once, after the backward pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from likewise.losses import ArcFace, Sum, create_loss, list_losses
 from likewise.losses.refusals import put_off, refuse_where
 from likewise.losses.registry import needs_pairs
-from likewise.training.distributed.agreement import ALONE
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.watch import Watch
 from likewise.training.setup.build import network_of
 from likewise.training.trainer import Trainer
@@ -72,7 +72,7 @@ def reads_of(loss: nn.Module) -> list[str]:
     trainer = Trainer(
         recipe, network_of(recipe).train(), loss.train(), recipe.input.preprocess(), device
     )
-    trainer.watch = Watch(["a", "b", "c", "d"], 1, 0.0, ALONE, device)
+    trainer.watch = Watch(["a", "b", "c", "d"], 1, 0.0, Processes(), device)
     batch = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8), torch.arange(8) // 2
     trainer.step(*batch, 10)
     with Reads() as reads, Methods(reads):

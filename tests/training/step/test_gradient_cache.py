@@ -1,4 +1,4 @@
-"""Gradient caching: the gradient of the whole batch, in the memory of a piece."""
+"""Gradient caching: the gradient of the whole batch, in the memory of a micro-batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.losses import create_loss
-from likewise.training.step.gradient_cache import GradientCache, pieces
+from likewise.training.step.gradient_cache import GradientCache, micro_batches
 
 
 def network(*, norm: Callable[[int], nn.Module], dropout: float = 0.0) -> nn.Sequential:
@@ -42,7 +42,7 @@ def test_it_is_the_gradient_of_the_whole_batch(name: str, micro: int) -> None:
     value = loss(whole(batch), labels)
     value.backward()
 
-    cache = GradientCache(parted, parted, pieces(24, micro))
+    cache = GradientCache(parted, parted, micro_batches(24, micro))
     embeddings = cache.embed_all(batch).requires_grad_()
     again = other(embeddings, labels)
     again.backward()
@@ -67,7 +67,7 @@ def test_dropout_draws_the_same_masks_again() -> None:
     after = torch.rand(1)
 
     torch.manual_seed(3)
-    cache = GradientCache(parted, parted, pieces(20, 7))
+    cache = GradientCache(parted, parted, micro_batches(20, 7))
     embeddings = cache.embed_all(batch).requires_grad_()
     loss(embeddings, labels).backward()
     cache.backward(embeddings.grad)
@@ -81,7 +81,7 @@ def test_running_averages_move_once_a_piece() -> None:
     one, other = network(norm=nn.BatchNorm2d), network(norm=nn.BatchNorm2d)
     for piece in batch.tensor_split(3):
         one(piece)
-    cache = GradientCache(other, other, pieces(12, 4))
+    cache = GradientCache(other, other, micro_batches(12, 4))
     embeddings = cache.embed_all(batch)
     assert int(other[1].num_batches_tracked) == 0
     cache.backward(torch.ones_like(embeddings))
@@ -94,8 +94,8 @@ def test_running_averages_move_once_a_piece() -> None:
     [(10, 4, 3), (10, 5, 2), (5, 2, 2), (3, 2, 1), (2, 2, 1), (4096, 64, 64), (7, 1, 3)],
 )
 def test_no_piece_is_of_one_photo(count: int, micro: int, expected: int) -> None:
-    assert pieces(count, micro) == expected
-    sizes = [len(piece) for piece in torch.zeros(count).tensor_split(pieces(count, micro))]
+    assert micro_batches(count, micro) == expected
+    sizes = [len(piece) for piece in torch.zeros(count).tensor_split(micro_batches(count, micro))]
     assert min(sizes) >= 2
     assert max(sizes) <= max(micro, 3)
 

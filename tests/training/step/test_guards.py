@@ -1,4 +1,4 @@
-"""Guards: a bad step leaves no trace, the culprit and the photos are named, and k is enough."""
+"""Guards: a bad step changes nothing, layer and photos are named, too many steps end the run."""
 
 from __future__ import annotations
 
@@ -24,26 +24,31 @@ from likewise.losses import (
     list_losses,
 )
 from likewise.training.checkpoints.writer import Checkpoints
-from likewise.training.distributed.agreement import ALONE, Agreement
 from likewise.training.distributed.processes import Processes
 from likewise.training.setup.build import loss_of, network_of
-from likewise.training.step.buffers import StateCopy, buffers_aside
+from likewise.training.step.buffers import StateCopy, preserved_buffers
 from likewise.training.step.clipping import clip_gradients
-from likewise.training.step.culprit import culprit_backward, culprit_forward
-from likewise.training.step.guards import NotFinite, StepGuard, Stopped
+from likewise.training.step.guards import (
+    NotFinite,
+    StepGuard,
+    Stopped,
+    find_nonfinite_gradient,
+    find_nonfinite_output,
+)
 from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
 
 
 def trainer_of(
-    *settings: str, agreement: Agreement = ALONE, loss: nn.Module | None = None
+    *settings: str, processes: Processes | None = None, loss: nn.Module | None = None
 ) -> Trainer:
     torch.manual_seed(0)
     recipe = quick_recipe("training.ema=0.9", *settings)
     loss = loss or loss_of(recipe, 4)
     trainer = Trainer(recipe, network_of(recipe).train(), loss.train(),
                       recipe.input.preprocess(), torch.device("cpu"))  # fmt: skip
-    trainer.agreement = trainer.guard.agreement = agreement
+    if processes is not None:
+        trainer.processes = trainer.guard.processes = processes
     trainer.rows = range(8)
     return trainer
 
@@ -103,7 +108,7 @@ def poison_gradient(trainer: Trainer) -> Any:
     ],
 )
 @pytest.mark.parametrize("micro", [0, 3])
-def test_a_bad_step_leaves_no_trace(
+def test_a_bad_step_changes_nothing(
     poison: Callable[[Trainer], Any], told: str, micro: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     trainer = trainer_of(f"batch.micro={micro}")
@@ -147,7 +152,7 @@ def with_loss(name: str) -> nn.Module:
 
 @pytest.mark.parametrize("poison", [poison_loss, poison_gradient])
 @pytest.mark.parametrize("name", [*list_losses(), "curriculum", "memory", "sampled", "twice"])
-def test_a_bad_step_leaves_no_trace_in_any_loss(
+def test_a_bad_step_changes_no_state_of_any_loss(
     name: str, poison: Callable[[Trainer], Any]
 ) -> None:
     sampled = ("head.sample=0.5",) if name == "sampled" else ()
@@ -173,7 +178,7 @@ def test_only_the_photos_at_fault_are_named(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records[0].getMessage().endswith("; photos row 1; skipped")
 
 
-def test_so_many_in_a_row_stop_the_run() -> None:
+def test_too_many_bad_steps_in_a_row_stop_the_run() -> None:
     trainer = trainer_of("guards.skip=2")
     handle = poison_gradient(trainer)
     trainer.step(*batch(), 10)
@@ -217,10 +222,10 @@ def test_a_run_that_stops_keeps_the_last_good_state(
     assert likewise.train(photos, tmp_path / "run", resume=True).finished
 
 
-def test_an_epoch_that_ends_amid_bad_steps(
+def test_an_epoch_that_ends_with_bad_steps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its network cannot be measured; the steps of the next epoch decide, and name the culprit."""
+    """Its network cannot be validated; the steps of the next epoch decide, and name the layer."""
     photos = make_photos(tmp_path / "photos", people=6)
     wild = ("optimizer.lr=1e30", "schedule.warmup_epochs=0", "data.val_identities=2",
             "batch.identities=2")  # fmt: skip
@@ -239,7 +244,7 @@ def test_an_epoch_that_ends_amid_bad_steps(
 def test_a_network_that_has_diverged_ends_the_run_and_is_not_kept(
     fill: float, told: str, good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its steps were finite, but not what it answers in evaluation."""
+    """Its steps are finite, but its embeddings in evaluation mode are not."""
     photos = make_photos(tmp_path / "photos", people=5)
     as_it_is = Trainer.network
 
@@ -280,17 +285,23 @@ def test_a_network_that_answers_zeros_is_not_kept_with_nobody_held_out_either(
 
 
 @pytest.mark.parametrize("poison", [poison_forward, poison_loss, poison_gradient])
-def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
-    poison: Callable[[Trainer], Any], caplog: pytest.LogCaptureFixture
+def test_a_step_that_is_bad_on_another_rank_is_skipped(
+    poison: Callable[[Trainer], Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The other process has bad numbers; this one, whose numbers are fine, must not step."""
+    """The other rank has bad numbers; this one, whose numbers are finite, must not step."""
     kind = [poison_forward, poison_loss, poison_gradient].index(poison)
     others = iter([[float(place == kind) for place in range(3)]])
 
     def sums(own: Sequence[float]) -> list[float]:
+        if len(own) < 3:  # whether every rank has a loss
+            return list(own)
         return [a + b for a, b in zip(own, next(others, [0.0] * 3), strict=True)]
 
-    trainer = trainer_of(agreement=Agreement(sums=sums))
+    processes = Processes()
+    monkeypatch.setattr(processes, "sum", sums)
+    trainer = trainer_of(processes=processes)
     before = everything(trainer)
     with caplog.at_level(logging.WARNING, "likewise"):
         assert trainer.step(*batch(), 10)[0].isnan()
@@ -298,8 +309,8 @@ def test_a_step_that_is_bad_on_another_process_is_skipped_here_too(
     trainer.step(*batch(), 10)
 
 
-def test_wrong_input_is_no_matter_of_numbers() -> None:
-    guard = StepGuard(nn.Linear(1, 1), nn.Module(), 3, ALONE)
+def test_wrong_labels_raise_an_input_error() -> None:
+    guard = StepGuard(nn.Linear(1, 1), nn.Module(), 3, Processes())
     loss = create_loss("arcface", num_classes=3, embedding_dim=2)
     with pytest.raises(InputError, match="labels"):
         guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 9])))
@@ -309,26 +320,26 @@ def test_wrong_input_is_no_matter_of_numbers() -> None:
     guard.embeddings(torch.ones(2, 2))
     guard.value(lambda: loss(torch.ones(2, 2), torch.tensor([0, 1])))
     with pytest.raises(NotFinite, match="class weights"):
-        guard.settle()
+        guard.check()
 
 
-def test_the_first_culprit() -> None:
+def test_the_first_layer_that_is_not_finite() -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.BatchNorm1d(2))
     images = torch.ones(4, 2)
-    assert "what lies between" in culprit_forward(module, lambda: module(images))
+    assert "an operation between layers" in find_nonfinite_output(module, lambda: module(images))
     with torch.no_grad():
         module[0].weight.fill_(3e38)
     before = module[3].running_mean.clone()
-    assert culprit_forward(module, lambda: module(images)) == "0 (Linear)"
+    assert find_nonfinite_output(module, lambda: module(images)) == "0 (Linear)"
     assert torch.equal(module[3].running_mean, before)
     with torch.no_grad():
         module[2].bias[0] = torch.nan
-    assert culprit_forward(module, lambda: module(images)) == "the weights 2.bias"
+    assert find_nonfinite_output(module, lambda: module(images)) == "the weights 2.bias"
     module[0].weight.grad = torch.full((2, 2), torch.nan)
-    assert culprit_backward(module, nn.Module()) == "0.weight of the network"
+    assert find_nonfinite_gradient(module, nn.Module()) == "0.weight of the network"
     loss = nn.Linear(2, 2)
     loss.weight.grad = torch.full((2, 2), torch.nan).to_sparse()
-    assert culprit_backward(module, loss) == "weight of Linear"
+    assert find_nonfinite_gradient(module, loss) == "weight of Linear"
 
 
 def test_a_loss_scale_that_collapses_stops_the_run() -> None:
@@ -369,21 +380,21 @@ def test_clipping_is_torchs_own_and_knows_sparse_rows() -> None:
 def test_buffers() -> None:
     norm = nn.Sequential(nn.BatchNorm1d(2))
     own = norm[0].running_mean
-    with buffers_aside(norm):
+    with preserved_buffers(norm):
         norm(torch.randn(8, 2))
     assert norm[0].running_mean is own
     assert not own.any()
     copy = StateCopy(norm, nn.Module())
-    copy.take()
+    copy.save()
     norm(torch.randn(8, 2))
     assert own.any()
-    copy.put_back()
+    copy.restore()
     assert not own.any()
     assert int(norm[0].num_batches_tracked) == 0
 
 
 class Counter(nn.Module):
-    """A loss of one's own, whose state is made late and replaced instead of moved."""
+    """A user's loss, whose state is created late and replaced instead of updated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -396,28 +407,28 @@ class Counter(nn.Module):
         return embeddings.square().mean()
 
 
-def test_state_that_is_replaced_comes_back_as_well() -> None:
+def test_state_that_is_replaced_is_restored() -> None:
     loss = Counter()
     copy = StateCopy(nn.Linear(1, 1), loss)
-    copy.take()
+    copy.save()
     loss(torch.ones(2, 3), torch.zeros(2))
-    copy.put_back()
+    copy.restore()
     assert (float(loss.calls), loss.late) == (0, None)
     loss(torch.ones(2, 3), torch.zeros(2))
-    copy.take()
+    copy.save()
     loss(2 * torch.ones(2, 3), torch.zeros(2))
-    copy.put_back()
+    copy.restore()
     assert float(loss.calls) == 1
     assert loss.late.tolist() == [1, 1, 1]
 
 
 def test_weights_and_memories_are_not_copied_before_a_step() -> None:
-    """Only what is small is: the rest keeps the rows that it overwrites."""
+    """Only small state is copied; other state keeps the rows that it overwrites."""
     sizes = {"num_classes": 1000, "embedding_dim": 8}
     head = create_loss("adaface", placement=Placement(sample=0.5), **sizes)
     memory = create_loss("prototype_memory", **sizes)
     ring = CrossBatchMemory(Triplet(mining="curriculum"), embedding_dim=8)
     copy = StateCopy(nn.Linear(8, 1000), Sum(head, memory, ring, Center(**sizes)))
-    copy.take()
+    copy.save()
     assert copy.copies
     assert max(t.numel() for t in copy.copies if t is not None) <= 2

@@ -1,4 +1,4 @@
-"""Layouts, fused optimisers and compilation: faster ways to the same numbers."""
+"""Memory formats, fused optimisers and compilation: the same numbers, faster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from likewise.training.checkpoints.state import (
 from likewise.training.recipe.recipe import Optimizer
 from likewise.training.setup.build import loss_of, network_of
 from likewise.training.step.compilation import Compiled
-from likewise.training.step.memory_format import layout_for, match_layout
+from likewise.training.step.memory_format import choose_memory_format, match_memory_format
 from likewise.training.step.optimizer import build_optimizer
 from likewise.training.trainer import Trainer
 from tests.conftest import quick_recipe
@@ -53,12 +53,12 @@ def test_channels_last_gives_the_same_numbers_and_plain_checkpoints() -> None:
 def test_where_channels_last_is_chosen() -> None:
     wide, narrow = nn.Conv2d(3, 128, 3), nn.Conv2d(3, 64, 3)
     cuda = torch.device("cuda")
-    assert layout_for(wide, None, CPU) is torch.channels_last
-    assert layout_for(narrow, None, CPU) is torch.contiguous_format
-    assert layout_for(narrow, None, cuda) is torch.channels_last
-    assert layout_for(nn.Linear(3, 3), None, cuda) is torch.contiguous_format
-    assert layout_for(wide, False, cuda) is torch.contiguous_format
-    assert layout_for(narrow, True, CPU) is torch.channels_last
+    assert choose_memory_format(wide, None, CPU) is torch.channels_last
+    assert choose_memory_format(narrow, None, CPU) is torch.contiguous_format
+    assert choose_memory_format(narrow, None, cuda) is torch.channels_last
+    assert choose_memory_format(nn.Linear(3, 3), None, cuda) is torch.contiguous_format
+    assert choose_memory_format(wide, False, cuda) is torch.contiguous_format
+    assert choose_memory_format(narrow, True, CPU) is torch.channels_last
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -78,7 +78,7 @@ def test_a_fused_step_is_the_plain_one_and_survives_a_checkpoint(name: str) -> N
             from_file = {k: t.contiguous() for k, t in optimizer_tensors(one, names).items()}
             one = build_optimizer(choice, fused, nn.Module())
             restore_optimizer(one, names, from_file)
-            match_layout(one)
+            match_memory_format(one)
         images = torch.randn(2, 4, 5, 5)
         for module, optimizer in ((fused, one), (plain, other)):
             optimizer.zero_grad()
@@ -141,7 +141,7 @@ def test_compiled_training_is_training() -> None:
 
 
 def test_two_ways_to_the_same_memory_are_refused() -> None:
-    with pytest.raises(InputError, match="not together with training.compile"):
+    with pytest.raises(InputError, match="not with training.compile"):
         trainer_of("training.compile=true", "training.checkpoint_activations=true",
                    "model.name=mobilefacenet")  # fmt: skip
 

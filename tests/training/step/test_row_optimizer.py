@@ -1,4 +1,4 @@
-"""Row optimisers: torch's own where every row takes part, and a plain loop where few do."""
+"""Row optimisers: equal to torch's with all rows, and to a plain loop with few of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules, averaging and stopping against their closed forms."""
+"""Schedules, EMA and early stopping against their closed forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A teacher in training: its student comes near to it; it stands still, and stays the same."""
+"""Distillation: the student learns from the teacher; the teacher does not change."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_teacher_sees_its_own_preprocessing() -> None:
     np.testing.assert_allclose(unit, embedder.embed_pixels(pixels), atol=1e-6)
     assert not taught.requires_grad
     student, labels = torch.randn(4, 8), torch.tensor([0, 0, 1, 1])
-    with pytest.raises(InputError, match="the teacher has not seen this batch"):
+    with pytest.raises(InputError, match="the teacher has not embedded this batch"):
         distilling(student, labels)
     distilling.teach(pixels)
     expected = plain(student, labels) + 0.5 * distillation(student, taught)

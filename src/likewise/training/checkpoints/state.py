@@ -19,10 +19,10 @@ from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.step.ema import WeightAverage
 from likewise.training.step.guards import StepGuard
-from likewise.training.step.memory_format import match_layout
+from likewise.training.step.memory_format import match_memory_format
 from likewise.training.step.random_state import random_state, restore_random_state
 from likewise.training.step.row_optimizer import RowAdamW, RowSGD
-from likewise.training.step.teacher import same_teacher, teacher_of
+from likewise.training.step.teacher import check_teacher, teacher_fingerprint
 from likewise.training.stopping import Best
 
 __all__ = ["TrainingState", "named_parameters", "optimizer_tensors", "restore_optimizer"]
@@ -90,13 +90,13 @@ class TrainingState:
             shared["average"] = self.average.state()
         if self.watch is not None:
             shared["watch"] = self.watch.state()
-        bad = self.processes.gather([[b.name, b.reason] for b in self.bad.values()])
+        bad = self.processes.all_gather_object([[b.name, b.reason] for b in self.bad.values()])
         facts = {
             "step": self.step,
             "epoch": self.epoch,
             "batch": self.batch,
             "total": self.sums,
-            "teacher": teacher_of(self.loss),
+            "teacher": teacher_fingerprint(self.loss),
             "skipped": self.guard.skipped,
             "best": [self.best.value, self.best.epoch, self.best.waited],
             "scaler": self.scaler.state_dict(),
@@ -112,7 +112,7 @@ class TrainingState:
             InputError: the checkpoint is of another network, loss or teacher.
         """
         values, parts = checkpoint.values, checkpoint.shared()
-        same_teacher(self.loss, values.get("teacher"))
+        check_teacher(self.loss, values.get("teacher"))
         try:
             self.module.load_state_dict(parts["network"])
             self._restore_loss(checkpoint, parts.get("loss", {}))
@@ -168,7 +168,7 @@ class TrainingState:
             checkpoint.rows_into(key, first, target)
             tensors[name] = target
         restore_optimizer(optimizer, names, tensors)
-        match_layout(optimizer)
+        match_memory_format(optimizer)
 
     def _restore_random(self, checkpoint: Checkpoint) -> None:
         rank = self.processes.rank

@@ -81,7 +81,7 @@ class Checkpoints:
         Raises:
             InputError: all checkpoints are damaged.
         """
-        found = self.processes.gather([path.name for path in self.present()])[0]
+        found = self.processes.all_gather_object([path.name for path in self.present()])[0]
         problem = ""
         for name in reversed(found):
             folder = self.folder / name
@@ -90,7 +90,7 @@ class Checkpoints:
                 return self.processes.together(lambda folder=folder: self._verified(folder))  # type: ignore[misc]  # the default is the type
             except InputError as error:
                 problem = str(error)
-                if self.processes.first:
+                if self.processes.is_rank_zero:
                     log.warning("%s is damaged (%s); trying the previous one", folder, problem)
         if found:
             raise InputError(
@@ -130,7 +130,7 @@ class Checkpoints:
         """
         self.wait()
         folder = self.folder / self._new_name(step)
-        first, count = self.processes.first, self.processes.count
+        first, count = self.processes.is_rank_zero, self.processes.count
         self.processes.together(lambda: folder.mkdir(parents=True, exist_ok=True))
         mine = process_file(self.processes.rank, count)
         facts = {"rows": rows}
@@ -168,7 +168,7 @@ class Checkpoints:
         Raises:
             LikewiseError: a rank could not write: the disk is full.
         """
-        first = self.processes.first
+        first = self.processes.is_rank_zero
         if not first:
             self._join()
         if self.processes.any(self.failed):  # rank 0 would wait for a marker that never comes
@@ -216,10 +216,10 @@ class Checkpoints:
     def _new_name(self, step: int) -> str:
         """A new name: an existing checkpoint is never overwritten."""
         number = 0
-        if self.processes.first:
+        if self.processes.is_rank_zero:
             while (self.folder / _name(step, number) / INDEX).exists():
                 number += 1
-        return _name(step, int(self.processes.from_first([number])[0]))
+        return _name(step, int(self.processes.broadcast([number])[0]))
 
     def _await_marker(self, marker: Path) -> Written | None:
         """Wait for the marker of another rank; None after the time to stop waiting."""

@@ -1,1 +1,1 @@
-"""Training in several processes."""
+"""Training on several ranks: the process group, data parallelism, the launcher."""

@@ -1,9 +1,9 @@
-"""The same network on every process, kept the same: gradients that are those of one process.
+"""Data parallelism: each rank has a share of the batch, and the gradient is that of one process.
 
-Each process has its share of a batch. The network's gradients are averaged by
-DistributedDataParallel, overlapped with the backward pass; the loss sees the embeddings of all
-(:class:`~likewise.losses.Gathered`), so that the average is the gradient of the whole batch. Class
-rows that are split over the processes have their exact gradient already, and are left alone.
+DistributedDataParallel averages the gradients of the network, overlapped with the backward pass.
+The loss gets the embeddings of all ranks (:class:`~likewise.losses.Gathered`), so that the average
+is the gradient of the whole batch. Class weights that are sharded over the ranks have their exact
+gradient already, and are not averaged.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from likewise.losses.wrappers.gather import Gathered
 from likewise.models.synchronised_norm import synchronise_norm
 from likewise.training.distributed.processes import Processes
 
-__all__ = ["Replicas"]
+__all__ = ["DataParallel"]
 
 
-class Replicas:
-    """A network and a loss, as a step of many processes calls them; alone, they are themselves.
+class DataParallel:
+    """A network and a loss for one step on several ranks; unchanged for a single process.
 
     Args:
-        processes: who train.
-        module: the network; with ``sync_norm`` its batch normalisations are exchanged in place.
-        loss: with its class rows split over the processes, or whole on each.
-        split: the names of the loss's parameters that are split.
-        sync_norm: normalise over the batch of all processes.
+        processes: the process group.
+        module: the network; ``sync_norm`` replaces its batch normalisations in place.
+        loss: its class weights are sharded over the ranks, or replicated.
+        split: the names of the parameters of the loss that are sharded.
+        sync_norm: normalise over the batch of all ranks.
 
     Attributes:
-        network: ``network(images) -> embeddings``, of this process's share.
-        loss: ``loss(embeddings, labels) -> scalar``, of the whole batch, the same on all.
-        split: the ``id`` of the parameters that are split.
+        network: ``network(images) -> embeddings``, for the share of this rank.
+        loss: ``loss(embeddings, labels) -> scalar``, for the whole batch, the same on all ranks.
+        split: the ``id`` of the parameters that are sharded.
     """
 
     network: nn.Module
@@ -56,7 +56,7 @@ class Replicas:
         self.network, self.loss = module, loss
         parameters = dict(loss.named_parameters())
         self.split = frozenset(id(parameters[name]) for name in split if name in parameters)
-        self._alike = [p for p in loss.parameters() if id(p) not in self.split]
+        self._replicated = [p for p in loss.parameters() if id(p) not in self.split]
         if self.count == 1:
             self.split = frozenset()
             return
@@ -66,18 +66,18 @@ class Replicas:
         if any(p.requires_grad for p in module.parameters()):
             self.network = _parallel(module, sync_buffers=not sync_norm)
 
-    def unsynchronised(self) -> AbstractContextManager[object]:
-        """The context of every backward pass of a step but the last: gradients only add up."""
+    def no_sync(self) -> AbstractContextManager[object]:
+        """The context of every backward pass of a step but the last: gradients are not averaged."""
         if isinstance(self.network, nn.parallel.DistributedDataParallel):
             return self.network.no_sync()
         return nullcontext()
 
     @torch.no_grad()
     def average_loss_gradients(self) -> None:
-        """After the backward pass: one gradient for the parameters of the loss that all hold."""
+        """After the backward pass, average the gradients of the loss's replicated parameters."""
         if self.count == 1:
             return
-        for parameter in self._alike:
+        for parameter in self._replicated:
             if parameter.grad is not None:
                 grad = parameter.grad
                 if grad.is_sparse:
@@ -86,23 +86,21 @@ class Replicas:
                 grad /= self.count
 
     @torch.no_grad()
-    def agree_on_overflow(
-        self, scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer
-    ) -> None:
-        """After ``unscale_``: what overflowed on one process overflowed for all."""
+    def sync_overflow(self, scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
+        """After ``unscale_``, mark an overflow on one rank as an overflow on all ranks."""
         if self.count == 1 or not scaler.is_enabled():
             return
-        # Private, but torch's own sharded scaler (of FSDP) does the same.
+        # A private attribute; torch's own ShardedGradScaler (of FSDP) uses it as well.
         found = scaler._per_optimizer_states[id(optimizer)]["found_inf_per_device"]
         for flag in found.values():
             dist.all_reduce(flag, dist.ReduceOp.MAX)
 
 
 def _parallel(module: nn.Module, *, sync_buffers: bool) -> nn.parallel.DistributedDataParallel:
-    """On the CPU, DDP that repeats itself to the bit.
+    """DDP whose sums on the CPU are the same in every run, bit for bit.
 
-    Unless it looks for unused parameters, DDP makes its buckets anew after the first step, and
-    the order of sums depends on buckets: a run that is resumed would differ in the last bit.
+    Unless it looks for unused parameters, DDP rebuilds its buckets after the first step. The order
+    of sums depends on the buckets, so a resumed run would differ in the last bit.
     """
     cpu = next(module.parameters()).device.type == "cpu"
     known = inspect.signature(nn.parallel.DistributedDataParallel).parameters

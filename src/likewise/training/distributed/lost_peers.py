@@ -1,4 +1,4 @@
-"""What the network says when a process does not come, or goes: told in one line."""
+"""A rank that does not join, or that is gone: the errors of the network library in one line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 
 from likewise.errors import LikewiseError
 
-__all__ = ["PeerLost", "concerns_a_peer", "explained_start"]
+__all__ = ["PeerLost", "is_connection_error", "rendezvous_error"]
 
-# As gloo, NCCL and the store of torch.distributed word it.
+# The wordings of gloo, NCCL and the store of torch.distributed.
 BROKEN = re.compile(
     r"closed by peer|connection reset|connection refused|broken pipe|gloo|nccl"
     r"|timed out waiting|wait timeout|socket|failed to (recv|send)|connection was",
@@ -18,11 +18,11 @@ BROKEN = re.compile(
 
 
 class PeerLost(LikewiseError):
-    """Another process of the run is gone.
+    """Another rank of the run is gone.
 
     Args:
-        message: which, and why, if that is known.
-        rank: of the one that is gone, if it left word.
+        message: which one, and why, where that is known.
+        rank: of the one that is gone, where it has recorded its error.
     """
 
     def __init__(self, message: str, rank: int | None = None) -> None:
@@ -30,8 +30,8 @@ class PeerLost(LikewiseError):
         self.rank = rank
 
 
-def concerns_a_peer(error: BaseException) -> bool:
-    """Whether this is torch.distributed saying that another process does not answer."""
+def is_connection_error(error: BaseException) -> bool:
+    """Whether torch.distributed raised this because another rank does not answer."""
     import torch
     from torch import distributed as dist
 
@@ -42,14 +42,14 @@ def concerns_a_peer(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and bool(BROKEN.search(str(error)))
 
 
-def explained_start(error: Exception, rank: int, count: int, timeout: float) -> LikewiseError:
-    """Why the processes could not meet.
+def rendezvous_error(error: Exception, rank: int, count: int, timeout: float) -> LikewiseError:
+    """Why the rendezvous failed, and what to do.
 
     Args:
         error: of ``torch.distributed``.
         rank: of this process.
-        count: how many should have come.
-        timeout: seconds that were waited.
+        count: the world size.
+        timeout: seconds that this rank has waited.
     """
     place = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
     text = " ".join(str(error).split())
@@ -58,15 +58,15 @@ def explained_start(error: Exception, rank: int, count: int, timeout: float) -> 
             f"port {os.environ.get('MASTER_PORT', '?')} is taken; name another one with --port "
             "(or MASTER_PORT), or leave it out"
         )
-    came = re.search(r"(\d+)/(\d+) clients joined", text)
-    if came:
+    joined = re.search(r"(\d+)/(\d+) clients joined", text)
+    if joined:
         return LikewiseError(
-            f"only {came[1]} of {count} processes came to {place} within {timeout:g} s; "
+            f"only {joined[1]} of {count} processes joined at {place} within {timeout:g} s; "
             "start the others too, each with its own RANK"
         )
     if "timed out" in text.lower() or "timeout" in text.lower():
         return LikewiseError(
-            f"process {rank}: no meeting at {place} within {timeout:g} s; is the process with "
-            f"rank 0 started, and can its machine be reached? ({text[:200]})"
+            f"rank {rank}: no rendezvous at {place} within {timeout:g} s; is rank 0 started, and "
+            f"can its machine be reached? ({text[:200]})"
         )
-    return LikewiseError(f"process {rank}: cannot meet the others at {place} ({text[:200]})")
+    return LikewiseError(f"rank {rank}: no rendezvous at {place} ({text[:200]})")

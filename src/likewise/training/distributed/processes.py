@@ -1,8 +1,8 @@
-"""The processes that train together: who am I, what do the others say, and is anyone missing.
+"""The ranks that train together: their process group, its collectives, and how errors spread.
 
-Started by ``torchrun`` or by ``likewise train --processes``, a process finds its place in the
-environment (``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR``, ``MASTER_PORT``). Alone, all
-of this costs nothing.
+Started by ``torchrun`` or by ``likewise train --processes``, a process finds its rank in the
+environment (``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR``, ``MASTER_PORT``). For a
+single process every method answers at once.
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ from torch.distributed.rendezvous import rendezvous
 
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
-from likewise.training.distributed.agreement import ALONE, Agreement
-from likewise.training.distributed.last_words import agreed, leave_word, who_is_lost
-from likewise.training.distributed.lost_peers import PeerLost, concerns_a_peer, explained_start
-from likewise.training.distributed.waiting import asked_to_stop, word_of
+from likewise.training.distributed.lost_peers import PeerLost, is_connection_error, rendezvous_error
+from likewise.training.distributed.store_messages import (
+    common_error,
+    peer_lost_error,
+    record_first_error,
+    stop_requested,
+    wait_for_message,
+)
 
 __all__ = ["Processes"]
 
@@ -35,21 +39,21 @@ T = TypeVar("T")
 
 
 class Processes:
-    """The processes of this run; use it as a context, so that the others learn how this one ended.
+    """The process group of a run, as a context: the other ranks learn how this one ended.
 
     Args:
-        timeout: seconds that one waits for another before it counts as lost.
+        timeout: seconds that a rank waits for another before that one counts as lost.
 
     Attributes:
-        rank: which one this is, from 0.
-        count: how many there are.
-        local_rank: which one of this machine.
-        local_count: how many there are on this machine.
+        rank: of this process.
+        count: the world size.
+        local_rank: the rank among the processes of this machine.
+        local_count: how many processes this machine has.
 
     Example:
         >>> from likewise.training.distributed.processes import Processes
         >>> with Processes() as processes:
-        ...     processes.count, processes.total([1.0, 2.0])
+        ...     processes.count, processes.sum([1.0, 2.0])
         (1, [1.0, 2.0])
     """
 
@@ -58,49 +62,50 @@ class Processes:
         self.rank, self.count = 0, 1
         self.local_rank, self.local_count = 0, 1
         self.store: Store | None = None
-        self._begun = False
-        self._times_alone = 0
+        self._owns_group = False
+        self._rank_zero_sections = 0
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that writes and tells."""
+    def is_rank_zero(self) -> bool:
+        """Whether this is rank 0, which alone writes files and reports."""
         return self.rank == 0
 
     def __enter__(self) -> Processes:
-        """Meet the others.
+        """Join the other ranks.
 
         Raises:
-            LikewiseError: the port is taken, or not all came in time.
+            LikewiseError: the port is taken, or not all ranks joined in time.
             InputError: the environment is not that of a launcher.
         """
-        if dist.is_available() and dist.is_initialized():  # by a program around us
+        if dist.is_available() and dist.is_initialized():  # by a surrounding program
             self.rank, self.count = dist.get_rank(), dist.get_world_size()
-            self.local_rank = _whole("LOCAL_RANK", self.rank)
-            self.local_count = _whole("LOCAL_WORLD_SIZE", self.count)
+            self.local_rank = _environment_int("LOCAL_RANK", self.rank)
+            self.local_count = _environment_int("LOCAL_WORLD_SIZE", self.count)
             return self
-        self.count = _whole("WORLD_SIZE", 1)
+        self.count = _environment_int("WORLD_SIZE", 1)
         if self.count == 1:
             return self
-        self.rank = _whole("RANK", None)
-        self.local_rank = _whole("LOCAL_RANK", self.rank)
-        self.local_count = _whole("LOCAL_WORLD_SIZE", self.count)
-        waiting = timedelta(seconds=self.timeout)
+        self.rank = _environment_int("RANK", None)
+        self.local_rank = _environment_int("LOCAL_RANK", self.rank)
+        self.local_count = _environment_int("LOCAL_WORLD_SIZE", self.count)
+        timeout = timedelta(seconds=self.timeout)
         try:
-            store, _, _ = next(rendezvous("env://", timeout=waiting))
-            store.set_timeout(waiting)
+            store, _, _ = next(rendezvous("env://", timeout=timeout))
+            store.set_timeout(timeout)
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
                 store=PrefixStore("likewise/group", store),
                 rank=self.rank,
                 world_size=self.count,
-                timeout=waiting,
+                timeout=timeout,
             )
             self.store = store
-            self._begun = True
-            dist.all_reduce(torch.zeros(1))  # connects them now, where a failure is understood
+            self._owns_group = True
+            # The first collective connects the ranks: here its failure is one of the rendezvous.
+            dist.all_reduce(torch.zeros(1))
         except (RuntimeError, ValueError) as error:
             self._leave()
-            raise explained_start(error, self.rank, self.count, self.timeout) from error
+            raise rendezvous_error(error, self.rank, self.count, self.timeout) from error
         return self
 
     def __exit__(
@@ -112,21 +117,21 @@ class Processes:
         if self.count == 1:
             return
         if error is None:
-            with suppress(RuntimeError):  # they are done as well: who is late is no longer missed
+            with suppress(RuntimeError):  # all work is done: a rank that is late is not missed
                 dist.barrier()
-        elif concerns_a_peer(error):
-            lost = who_is_lost(self.store, self.rank, error)
+        elif is_connection_error(error):
+            lost = peer_lost_error(self.store, self.rank, error)
             self._leave()
             raise lost from error
-        elif not isinstance(error, PeerLost) and not getattr(error, "agreed", False):
-            leave_word(self.store, self.rank, error)
+        elif not isinstance(error, PeerLost) and not getattr(error, "on_all_ranks", False):
+            record_first_error(self.store, self.rank, error)
         self._leave(failed=error is not None)
 
     def device(self, name: str) -> torch.device:
-        """The device of this process: with GPUs, one for each process of the machine.
+        """The device of this rank: with GPUs, one for each rank of the machine.
 
         Raises:
-            InputError: there is no such device, or there are more processes than GPUs.
+            InputError: there is no such device, or there are more ranks than GPUs.
         """
         device = pick_device(name)
         if device.type != "cuda" or self.local_count == 1:
@@ -137,23 +142,39 @@ class Processes:
             )
         if self.local_count > torch.cuda.device_count():
             raise InputError(
-                f"{self.local_count} processes for {torch.cuda.device_count()} GPUs; start one a "
-                "GPU, or use training.device=cpu"
+                f"{self.local_count} processes for {torch.cuda.device_count()} GPUs; start one for "
+                "each GPU, or use training.device=cpu"
             )
         device = torch.device("cuda", self.local_rank)
         torch.cuda.set_device(device)
         return device
 
-    def total(self, values: Sequence[float]) -> list[float]:
-        """Each of these numbers, added up over all processes."""
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Each number, summed over all ranks."""
         if self.count == 1:
             return [float(value) for value in values]
-        numbers = torch.tensor(values, dtype=torch.float64)
-        dist.all_reduce(numbers)
-        return numbers.tolist()
+        return self.sum_tensor(torch.tensor(values, dtype=torch.float64)).tolist()
 
-    def table(self, values: Sequence[float]) -> list[list[float]]:
-        """The numbers of each process, in the order of their ranks."""
+    def sum_tensor(self, tensor: Tensor) -> Tensor:
+        """A tensor summed over all ranks, in place."""
+        if self.count > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set on any rank."""
+        return self.sum([flag])[0] > 0
+
+    def all(self, flag: bool) -> bool:
+        """Whether the flag is set on every rank."""
+        return not self.any(not flag)
+
+    def broadcast(self, values: Sequence[float]) -> list[float]:
+        """The numbers of rank 0, on all ranks."""
+        return self.sum(values if self.is_rank_zero else [0.0] * len(values))
+
+    def all_gather(self, values: Sequence[float]) -> list[list[float]]:
+        """The numbers of each rank, in the order of the ranks."""
         if self.count == 1:
             return [[float(value) for value in values]]
         own = torch.tensor(values, dtype=torch.float64)
@@ -161,29 +182,8 @@ class Processes:
         dist.all_gather(rows, own)
         return [row.tolist() for row in rows]
 
-    @property
-    def agreement(self) -> Agreement:
-        """The same for those who need no more than this."""
-        if self.count == 1:
-            return ALONE
-        return Agreement(
-            everyone=lambda holds: not self.any(not holds),
-            sums=self.total,
-            total=_added_up,
-            first=self.first,
-            processes=self.count,
-        )
-
-    def any(self, flag: bool) -> bool:
-        """Whether it holds for any process."""
-        return self.total([flag])[0] > 0
-
-    def from_first(self, values: Sequence[float]) -> list[float]:
-        """The numbers that the first process has, on all of them."""
-        return self.total(values if self.first else [0.0] * len(values))
-
-    def gather(self, value: Any) -> list[Any]:
-        """What each process has, in the order of their ranks; it travels as JSON."""
+    def all_gather_object(self, value: Any) -> list[Any]:
+        """The value of each rank, in the order of the ranks; sent as JSON, never pickled."""
         if self.count == 1:
             return [value]
         own = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
@@ -191,18 +191,18 @@ class Processes:
         dist.all_gather(sizes, torch.tensor([len(own)]))
         padded = torch.zeros(int(max(sizes)), dtype=torch.uint8)
         padded[: len(own)] = own
-        shares = [torch.empty_like(padded) for _ in range(self.count)]
-        dist.all_gather(shares, padded)
+        received = [torch.empty_like(padded) for _ in range(self.count)]
+        dist.all_gather(received, padded)
         return [
-            json.loads(share[: int(size)].numpy().tobytes())
-            for share, size in zip(shares, sizes, strict=True)
+            json.loads(text[: int(size)].numpy().tobytes())
+            for text, size in zip(received, sizes, strict=True)
         ]
 
     def together(self, work: Callable[[], T]) -> T:
-        """Do what every process has to do; if one fails, all raise the same error.
+        """Do work on every rank; if it fails on one, all ranks raise the same error.
 
         Raises:
-            LikewiseError: that of the first process that failed, as the same kind of error.
+            LikewiseError: that of the lowest rank that failed, as the same kind of error.
         """
         if self.count == 1:
             return work()
@@ -212,84 +212,81 @@ class Processes:
             result = work()
         except LikewiseError as error:
             failure = error
-        told = self.gather(None if failure is None else [failure.exit_code, str(failure)])
-        failed = [(rank, *note) for rank, note in enumerate(told) if note is not None]
+        own = None if failure is None else [failure.exit_code, str(failure)]
+        errors = self.all_gather_object(own)
+        failed = [(rank, *error) for rank, error in enumerate(errors) if error is not None]
         if not failed:
             return result  # type: ignore[return-value]  # None only if T is
         rank, code, message = failed[0]
         if len(failed) < self.count:
-            message = f"process {rank}: {message}"
-        raise agreed(message, code) from failure
+            message = f"rank {rank}: {message}"
+        raise common_error(message, code) from failure
 
     @contextmanager
-    def first_alone(self, ask: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-        """Let the first process work while the others wait, for as long as it takes.
+    def rank_zero_only(self, stop: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+        """Let rank 0 work while the other ranks wait, for as long as it takes.
 
         Args:
-            ask: whether this process asks the first one to stop; see ``others_ask``.
+            stop: whether this rank asks rank 0 to stop; see ``stop_requested``.
 
         Yields:
-            Whether this is the one that works.
+            Whether this is rank 0.
 
         Raises:
-            LikewiseError: the first one failed: on all.
+            LikewiseError: rank 0 failed: on all ranks.
         """
         if self.count == 1:
             yield True
             return
-        self._times_alone += 1
-        key = self._alone
-        if not self.first:
+        self._rank_zero_sections += 1
+        if not self.is_rank_zero:
             yield False
-            self._wait_for(key, ask)
+            message = self._message_of_rank_zero(stop)
+            if message != "done":
+                code, text = json.loads(message)
+                raise common_error(text, code)
             return
         try:
             yield True
         except LikewiseError as error:
-            self._say(key, json.dumps([error.exit_code, str(error)]))
-            raise agreed(str(error), error.exit_code) from error
-        self._say(key, "done")
+            self._send(json.dumps([error.exit_code, str(error)]))
+            raise common_error(str(error), error.exit_code) from error
+        self._send("done")
 
     @property
-    def _alone(self) -> str:
-        return f"likewise/alone/{self._times_alone}"
+    def _section_key(self) -> str:
+        return f"likewise/rank-zero/{self._rank_zero_sections}"
 
-    def others_ask(self) -> bool:
-        """On the first process, within ``first_alone``: whether another one asks it to stop."""
-        # Without a store there is no way for them to tell: they wait in a collective.
-        return self.store is not None and asked_to_stop(self.store, self._alone)
+    def stop_requested(self) -> bool:
+        """On rank 0, within ``rank_zero_only``: whether another rank asks it to stop."""
+        # Without a store the others wait in a collective, and cannot ask.
+        return self.store is not None and stop_requested(self.store, self._section_key)
 
-    def _say(self, key: str, text: str) -> None:
+    def _send(self, message: str) -> None:
         if self.store is None:
-            self.gather(text)
+            self.all_gather_object(message)
         else:
-            self.store.set(key, text)
+            self.store.set(self._section_key, message)
 
-    def _wait_for(self, key: str, ask: Callable[[], bool]) -> None:
-        text = self.gather("")[0] if self.store is None else word_of(self.store, key, ask)
-        if text != "done":
-            code, message = json.loads(text)
-            raise agreed(message, code)
+    def _message_of_rank_zero(self, stop: Callable[[], bool]) -> str:
+        if self.store is None:
+            return str(self.all_gather_object("")[0])
+        return wait_for_message(self.store, self._section_key, stop)
 
     def _leave(self, *, failed: bool = True) -> None:
-        if not self._begun:
+        if not self._owns_group:
             return
-        self._begun = False
+        self._owns_group = False
         if failed and torch.cuda.is_available():
-            return  # NCCL would wait for those who are gone; the process ends anyway
-        # gloo's threads drop the last tensors of a collective under Python's lock. Under torch 2.6
-        # the end of the group waits for them with the lock held, for ever; so they get it before.
+            return  # NCCL would wait for ranks that are gone; the process ends anyway
+        # gloo's threads free the last tensors of a collective under Python's lock. Under torch 2.6
+        # destroying the group waits for them while it holds the lock, forever: let them finish.
         time.sleep(0.2)
         with suppress(RuntimeError):
             dist.destroy_process_group()
 
 
-def _added_up(values: Tensor) -> Tensor:
-    dist.all_reduce(values)
-    return values
-
-
-def _whole(name: str, default: int | None) -> int:
+def _environment_int(name: str, default: int | None) -> int:
     text = os.environ.get(name)
     if text is None and default is not None:
         return default

@@ -1,1 +1,1 @@
-"""What a run tells of itself: logs, throughput, warnings, profiles."""
+"""Monitoring of a run: logs, throughput, warnings, profiles."""

@@ -1,4 +1,4 @@
-"""What a run tells: a line of JSON for each report, TensorBoard curves, and a text log."""
+"""The log of a run: one line of JSON for each report, TensorBoard curves, and a text log."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ JSONL, TEXT = "log.jsonl", "train.log"
 class RunLog:
     """Writes ``log.jsonl``, ``tensorboard/`` and ``train.log`` in the run's folder.
 
-    Warnings are told at the terminal as well.
+    Warnings are shown at the terminal as well.
 
     Args:
         folder: of the run.
-        resume_at: the step to continue from; what the last attempt wrote of later steps is
-            removed, since those steps come again.
-        wandb: a project of Weights & Biases to send the numbers to, if any.
-        config: what to tell there about the run.
-        quiet: write and tell nothing, as all processes but the first do.
+        resume_at: the step to continue from; lines of later steps, which an interrupted run wrote,
+            are removed, since these steps are taken again.
+        wandb: the project of Weights & Biases that gets the numbers; None for none.
+        config: the recipe, for that project.
+        quiet: write nothing, as on all ranks but rank 0.
 
     Raises:
-        MissingExtra: wandb is asked for and not installed.
+        MissingExtra: wandb is not installed.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class RunLog:
         self._handlers: list[logging.Handler] = [logging.NullHandler()]
         if quiet:
             self._logger.addHandler(self._handlers[0])
-            self._logger.propagate = False  # the command line tells what gets so far
+            self._logger.propagate = False  # else the handler of the command line shows it
             return
         self._wandb = WandbLog(folder, wandb, config or {}) if wandb else None
         self.path = folder / JSONL
@@ -62,13 +62,13 @@ class RunLog:
         text = logging.FileHandler(folder / TEXT, encoding="utf-8")
         text.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._handlers = [text]
-        if not TerminalHandler.is_there():  # the command line has one for everything
+        if not TerminalHandler.is_there():  # the command line has one of its own
             self._handlers.append(TerminalHandler())
         for handler in self._handlers:
             self._logger.addHandler(handler)
 
     def report(self, step: int, values: dict[str, Any]) -> None:
-        """Write one report; numbers become curves."""
+        """Write one report; its numbers become curves."""
         if self.quiet:
             return
         self._stream.write(json.dumps({"step": step, **values}) + "\n")
@@ -81,7 +81,7 @@ class RunLog:
             self._wandb.report(step, values)
 
     def close(self) -> None:
-        """Flush and close all of them."""
+        """Flush and close all logs."""
         for handler in self._handlers:
             self._logger.removeHandler(handler)
             handler.close()
@@ -95,7 +95,7 @@ class RunLog:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; a last one that a crash tore is left out."""
+    """The complete lines of a log; a line that a crash cut off is left out."""
     if not path.exists():
         return []
     lines = []

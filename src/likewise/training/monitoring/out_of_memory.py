@@ -1,4 +1,4 @@
-"""Out of memory: what to lower, in one line."""
+"""Out of memory: one line that says which settings to lower."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ASKED = re.compile(r"(?:allocate|you tried to allocate) ([\d.]+ ?(?:[KMGT]i?B|by
 
 @contextmanager
 def explained_out_of_memory() -> Iterator[None]:
-    """Let a want of memory, on the CPU or a GPU, say which settings need less.
+    """Turn an out-of-memory error of the CPU or a GPU into one that names the settings to lower.
 
     Raises:
         LikewiseError: the block ran out of memory.
@@ -33,8 +33,8 @@ def explained_out_of_memory() -> Iterator[None]:
         asked = ASKED.search(text)
         raise LikewiseError(
             f"out of memory on the {'GPU' if gpu else 'CPU'}"
-            + (f" ({asked[1]} more were asked for)" if asked else "")
+            + (f" ({asked[1]} more were requested)" if asked else "")
             + "; lower batch.size (or batch.identities × batch.images), input.height and "
             "input.width, data.keep_mib, or, with many classes, head.sample (0.1 compares with "
-            "a tenth a step) or use head.storage=mmap; then continue with --resume"
+            "a tenth of them in each step) or use head.storage=mmap; then continue with --resume"
         ) from error

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: a table, and a trace for chrome://tracing or Perfetto."""
+"""Profile of a training step: time by phase, and a trace for chrome://tracing or Perfetto."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from likewise.storage import new_file
 
 __all__ = ["PHASES", "Profile", "StepProfile"]
 
-# What a step consists of, in this order; what is left is told as "other".
+# The phases of a step, in this order; the rest of its time is "other".
 PHASES = ("waiting for photos", "network", "loss", "backward", "optimiser")
 WARMUP = 3  # steps: allocators, caches and compilers settle
 OPERATORS = 10
-NO_OPERATORS = ("Optimizer.", "enumerate(")  # torch's own names for whole stretches
+NO_OPERATORS = ("Optimizer.", "enumerate(")  # torch's names for groups of operators
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What was measured.
+    """The measured times.
 
     Args:
-        steps: how many.
-        seconds: that they took.
-        phases: seconds of each phase, "other" included; their sum is ``seconds``.
-        operators: the costliest, each with its name, its seconds and how often it was called.
+        steps: the number of measured steps.
+        seconds: that all of them took.
+        phases: the seconds of each phase, "other" included; their sum is ``seconds``.
+        operators: the slowest operators: name, seconds, number of calls.
         trace: the file for chrome://tracing or https://ui.perfetto.dev.
     """
 
@@ -44,7 +44,7 @@ class Profile:
 
     @property
     def step_seconds(self) -> float:
-        """Seconds a step."""
+        """Seconds per step."""
         return self.seconds / self.steps
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Profile:
         return {**asdict(self), "trace": str(self.trace)}
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """The table: what, milliseconds a step, share of the step; operators stand indented."""
+        """The table: name, milliseconds per step, share of the step; operators are indented."""
         parts = [*self.phases.items(), *((f"  {name}", s) for name, s, _ in self.operators)]
         return [
             (name, f"{1000 * s / self.steps:.2f}", f"{s / self.seconds:.1%}") for name, s in parts
@@ -60,14 +60,14 @@ class Profile:
 
 
 class StepProfile:
-    """Measures ``steps`` steps after three to warm up, then has enough.
+    """Measures ``steps`` steps after three warm-up steps.
 
-    While it measures a GPU is waited for at the end of each phase, so that a phase pays for what
-    it asked for; overlap between phases is lost meanwhile. With ``steps`` 0 it does nothing.
+    While it measures, it synchronises the GPU at the end of each phase, so that each phase includes
+    the work that it has started; phases then do not overlap. With ``steps`` 0 it does nothing.
 
     Args:
-        steps: how many to measure.
-        device: where they run.
+        steps: the number of steps to measure.
+        device: of the training.
         trace: the file to write.
     """
 
@@ -78,18 +78,18 @@ class StepProfile:
         self.result: Profile | None = None
         self._done = 0
         self._profiler: Any = None
-        self._began: float | None = None  # the step at hand
+        self._began: float | None = None  # the start of the current step
         self._total = 0.0
         self._seconds = dict.fromkeys(PHASES, 0.0)
 
     @property
     def enough(self) -> bool:
-        """Whether all was measured that was asked for."""
+        """Whether all steps are measured."""
         return self.result is not None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count the block's time to a phase, while measuring."""
+        """Add the time of the block to a phase, while measuring."""
         if self._profiler is None:
             yield
             return
@@ -101,7 +101,7 @@ class StepProfile:
         self._seconds[name] += time.perf_counter() - start
 
     def end_step(self) -> None:
-        """A step is over: begin to measure, go on, or come to the end."""
+        """End a step: start measuring after the warm-up, finish after the last step."""
         if not self.steps or self.enough:
             return
         self._done += 1
@@ -121,14 +121,14 @@ class StepProfile:
         self._profiler = torch.profiler.profile(activities=activities)
         self._profiler.start()
 
-    def count(self, whether: bool) -> None:
-        """Leave out what happens between epochs, such as validation, or count again."""
+    def collect(self, on: bool) -> None:
+        """Pause the profiler between epochs, as for validation, or continue."""
         if self._profiler is not None:
-            self._profiler.toggle_collection_dynamic(whether, self._profiler.activities)
+            self._profiler.toggle_collection_dynamic(on, self._profiler.activities)
             self._began = None
 
     def finish(self) -> None:
-        """End here, with the steps measured so far; nothing if there are none."""
+        """Finish with the steps measured so far, if there are any."""
         steps = self._done - WARMUP
         if self._profiler is None:
             return
@@ -150,7 +150,7 @@ class StepProfile:
 
 
 def _operators(profiler: Any, device: torch.device) -> list[tuple[str, float, int]]:
-    """The operators with the most time of their own, on the device where the work is done."""
+    """The operators with the most time of their own, on the device of the training."""
     kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     found = [
         (str(event.key), float(getattr(event, kind)) * 1e-6, int(event.count))

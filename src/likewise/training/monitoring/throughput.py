@@ -1,66 +1,63 @@
-"""How fast a run goes, how much of that it waits for photos, and how long it will still take."""
+"""Throughput of a run: photos per second, time spent waiting for them, time left."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import torch
-
 from likewise.data.photos import Batch
 from likewise.progress import duration
-from likewise.training.distributed.agreement import Agreement
+from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import StepProfile
 
-__all__ = ["Pace", "epoch_line", "whereabouts"]
+__all__ = ["Throughput", "epoch_line", "progress_line"]
 
 
-class Pace:
-    """Times one epoch.
+class Throughput:
+    """Measures the throughput of one epoch.
 
     Args:
-        agreement: adds the photos of all processes up.
-        profile: told what is waiting time.
+        processes: the process group.
+        profile: gets the waiting time as a phase.
     """
 
-    def __init__(self, agreement: Agreement, profile: StepProfile) -> None:
-        self.agreement = agreement
+    def __init__(self, processes: Processes, profile: StepProfile) -> None:
+        self.processes = processes
         self.profile = profile
         self.started = time.monotonic()
         self.waited = 0.0
         self.images = 0
         self.batches = 0
 
-    def of(self, loader: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches of ``loader``; the time until each is there counts as waiting."""
+    def batches_of(self, loader: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches of ``loader``; the time until each arrives counts as waiting."""
         batches = iter(loader)
-        self.profile.count(True)
+        self.profile.collect(True)
         while True:
             asked = time.monotonic()
             with self.profile.phase("waiting for photos"):
                 batch = next(batches, None)
             self.waited += time.monotonic() - asked
             if batch is None:
-                self.profile.count(False)
+                self.profile.collect(False)
                 return
             self.images += len(batch.labels)
             self.batches += 1
             yield batch
 
     def report(self, batches_left: int) -> dict[str, float]:
-        """Photos a second over all processes, the share of waiting, and the seconds left."""
+        """Photos per second over all ranks, the share of waiting time, and the seconds left."""
         seconds = max(time.monotonic() - self.started, 1e-9)
-        images = torch.tensor([self.images, self.waited / seconds], dtype=torch.float64)
-        photos, share = self.agreement.total(images).tolist()
+        photos, share = self.processes.sum([self.images, self.waited / seconds])
         return {
             "images_per_s": photos / seconds,
-            "data_wait": share / self.agreement.processes,
+            "data_wait": share / self.processes.count,
             "seconds_left": batches_left * seconds / max(1, self.batches),
         }
 
 
 def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
-    """An epoch in one line, from what it reported.
+    """The report of an epoch in one line.
 
     Example:
         >>> from likewise.training.monitoring.throughput import epoch_line
@@ -68,35 +65,37 @@ def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
         ...     "seconds_left": 190.0})
         'epoch 2/9: loss 3.25, 1,200 images/s, 4 % of the time waiting for photos, 3 min left'
     """
-    told = [f"loss {report['train/loss']:.4g}"]
+    parts = [f"loss {report['train/loss']:.4g}"]
     if "train/accuracy" in report:
-        told.append(f"accuracy {report['train/accuracy']:.4f}")
-    told += [
+        parts.append(f"accuracy {report['train/accuracy']:.4f}")
+    parts += [
         f"{report['images_per_s']:,.0f} images/s",
         f"{100 * report['data_wait']:.0f} % of the time waiting for photos",
         f"{duration(report['seconds_left'])} left",
     ]
-    return f"epoch {epoch}/{epochs}: {', '.join(told)}"
+    return f"epoch {epoch}/{epochs}: {', '.join(parts)}"
 
 
-def whereabouts(epoch: int, epochs: int, total: Sequence[float], last: Mapping[str, float]) -> str:
-    """Where a run stands, in a few words.
+def progress_line(
+    epoch: int, epochs: int, total: Sequence[float], last: Mapping[str, float]
+) -> str:
+    """The progress of a run in one line.
 
     Args:
-        epoch: whole ones behind it.
+        epoch: the number of complete epochs.
         epochs: of the run.
-        total: loss · photos, photos right and photos of the epoch at hand.
-        last: what was reported last of the loss and of the validation.
+        total: of the current epoch: loss · photos, photos classified correctly, photos.
+        last: the last reported loss and validation.
 
     Example:
-        >>> from likewise.training.monitoring.throughput import whereabouts
-        >>> whereabouts(2, 9, [325.0, 10, 100], {"train/loss": 5.0, "val/auc": 0.91})
+        >>> from likewise.training.monitoring.throughput import progress_line
+        >>> progress_line(2, 9, [325.0, 10, 100], {"train/loss": 5.0, "val/auc": 0.91})
         'epoch 3/9, loss 3.25, validation AUC 0.9100'
     """
-    told = [f"epoch {min(epoch + 1, epochs)}/{epochs}"]
+    parts = [f"epoch {min(epoch + 1, epochs)}/{epochs}"]
     loss = total[0] / total[2] if total[2] else last.get("train/loss")
     if loss is not None:
-        told.append(f"loss {loss:.4g}")
+        parts.append(f"loss {loss:.4g}")
     if "val/auc" in last:
-        told.append(f"validation AUC {last['val/auc']:.4f}")
-    return ", ".join(told)
+        parts.append(f"validation AUC {last['val/auc']:.4f}")
+    return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Weights & Biases, for those who keep their curves there: an extra, and off by default."""
+"""Logging to Weights & Biases: an optional extra, off by default."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ RUN_ID = "wandb-run.txt"
 
 
 class WandbLog:
-    """Sends the numbers of each report to a project; a resumed run goes on under its own id.
+    """Sends the numbers of each report to a project; a resumed run keeps its id.
 
-    Nothing but numbers and the recipe leaves the machine: no photo, no name, no code. Where and
-    whether they are sent is decided by wandb's own settings (``WANDB_MODE=offline`` keeps them).
+    Only numbers and the recipe leave the machine: no photos, no names, no code. The settings of
+    wandb decide whether and where they are sent (``WANDB_MODE=offline`` keeps them local).
 
     Args:
         folder: of the run.
-        project: the name of the project.
+        project: its name.
         config: the recipe as plain values.
 
     Raises:
@@ -53,5 +53,5 @@ class WandbLog:
         self._run.log(numbers, step=step)
 
     def close(self) -> None:
-        """Finish the upload."""
+        """Finish the run at Weights & Biases."""
         self._run.finish()

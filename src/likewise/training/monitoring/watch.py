@@ -1,4 +1,4 @@
-"""What a run is warned of once: dead classes, people never seen, nothing learned, all alike."""
+"""Warnings about a run that fails to learn: dead classes, collapsed embeddings, and others."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ import torch
 from torch import Tensor
 
 from likewise.machine import finest_float
-from likewise.training.distributed.agreement import Agreement
+from likewise.training.distributed.processes import Processes
 
 __all__ = ["Watch"]
 
 log = logging.getLogger(__name__)
-ALIKE = 0.99  # mean cosine between the embeddings of a batch
-ANCHORS = 256  # rows of a batch that are compared, where the loss has no classes to hit
-COUNTS = ("seen", "hit", "sums", "pairs")  # of the epoch at hand
-WORTH_TELLING = 0.01  # share of the classes
-WITHOUT_PAIR = 0.1  # share of the batches
+COLLAPSED = 0.99  # mean cosine between the embeddings of a batch
+ANCHORS = 256  # rows of a batch that are compared, where the loss has no class weights
+COUNTS = ("seen", "hit", "sums", "pairs")  # of the current epoch
+DEAD_SHARE = 0.01  # of the classes
+WITHOUT_PAIR = 0.1  # of the batches
 
 
 class Watch:
-    """Counts along, almost for free, and warns at the end of an epoch; each warning comes once.
+    """Counts in every step, at almost no cost, and warns at the end of an epoch.
 
-    - **Dead classes**: so many epochs in a row, counted after the warm-up, none of the photos of
-      a class came nearest to its own class weights. Told where it is 1 % of the classes or more.
-    - **Never sampled**: people of whom no batch held a photo in as many epochs.
-    - **All alike**: the embeddings of a batch have a mean cosine above 0.99 for an epoch.
-    - **Nothing learned**: after the warm-up the photos hit their own class (or, where the loss
-      has no classes, find one of their own as the nearest of the batch) no more often than chance
-      would, within two standard deviations.
+    Each of these warnings is given once:
+
+    - **Dead classes**: for ``epochs`` epochs in a row after the warm-up, no photo of the class was
+      nearest to its class weights. Given for 1 % of the classes or more.
+    - **Never sampled**: identities without a photo in any batch of the first ``epochs`` epochs.
+    - **Collapsed embeddings**: the mean cosine of the batches of an epoch is above 0.99.
+    - **Nothing learned**: after the warm-up, accuracy is at chance level, within two standard
+      deviations. A photo is correct if its class is the nearest one or, for a loss without class
+      weights, if its nearest neighbour in the batch has its identity.
     - **No pairs**: the loss compares photos with each other, and more than a tenth of the batches
-      of an epoch held no two of one person.
+      of an epoch had no two photos of one identity.
 
     Args:
-        names: of the C classes.
-        epochs: what "so many" is.
-        warmup_epochs: those in which the learning rate or the margin still rises.
-        agreement: how counts are added up over processes.
-        device: where batches are.
+        names: of the C identities.
+        epochs: before a class counts as dead, or an identity as never sampled.
+        warmup_epochs: of the learning rate or of the margin, whichever is longer.
+        processes: the process group.
+        device: of the batches.
     """
 
     def __init__(
@@ -48,25 +50,25 @@ class Watch:
         names: Sequence[str],
         epochs: int,
         warmup_epochs: float,
-        agreement: Agreement,
+        processes: Processes,
         device: torch.device,
     ) -> None:
         self.names = names
         self.epochs = epochs
         self.warmup_epochs = warmup_epochs
-        self.agreement = agreement
+        self.processes = processes
         classes = len(names)
         self.seen = torch.zeros(classes, dtype=torch.int32, device=device)  # this epoch
         self.hit = torch.zeros_like(self.seen)
         self.ever = torch.zeros(classes, dtype=torch.bool, device=device)
         self.silent = torch.zeros(classes, dtype=torch.int16, device=device)  # epochs in a row
-        # Of this epoch: photos right, right by chance, the variance of that, mean cosine, steps.
+        # This epoch: correct photos, those expected by chance, their variance, mean cosine, steps.
         self.sums = torch.zeros(5, dtype=finest_float(device), device=device)
-        # Of this epoch: batches whose photos are compared with each other, those without a pair.
+        # This epoch: batches whose photos are compared with each other, and those without a pair.
         self.pairs = torch.zeros(2, dtype=torch.int32, device=device)
         self.has_hits = False
         self.watched = 0  # epochs
-        self.told: set[str] = set()
+        self.given: set[str] = set()
 
     @torch.no_grad()
     def step(
@@ -77,15 +79,15 @@ class Watch:
         compared: int | None = None,
         paired: Tensor | None = None,
     ) -> None:
-        """Count a batch.
+        """Add a batch to the counts.
 
         Args:
             embeddings: [B, D].
             labels: [B].
-            hits: which came nearest to their own class, [B] bool, where the loss has classes.
-            compared: how many classes they could have come nearest to; None: all.
-            paired: whether the batch of all processes had two photos of one class, [] bool, where
-                the loss compares photos.
+            hits: whether the nearest class is the right one, [B] bool, where the loss has classes.
+            compared: the number of classes that took part; None: all.
+            paired: whether the batch of all ranks had two photos of one class, [] bool, where the
+                loss compares photos.
         """
         labels = labels.to(self.seen.device)
         self.seen.index_add_(0, labels, torch.ones_like(labels, dtype=torch.int32))
@@ -106,29 +108,30 @@ class Watch:
         self.sums += torch.stack([count.to(self.sums.dtype) for count in counts])
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Warn of what this epoch (counted from 1) has shown; returns numbers for the log."""
-        seen, hit = self.agreement.total(self.seen.clone()), self.agreement.total(self.hit.clone())
-        right, expected, variance, cosine, steps = self.agreement.total(self.sums.clone()).tolist()
+        """Warn at the end of an epoch (counted from 1); returns numbers for the log."""
+        totals = self._totals()
+        seen, hit = totals["seen"], totals["hit"]
+        right, expected, variance, cosine, steps = totals["sums"].tolist()
         self.watched += 1
         self.ever |= seen > 0
         numbers = {"train/mean_cosine": cosine / max(1.0, steps)}
         settled = epoch > self.warmup_epochs
-        if settled and numbers["train/mean_cosine"] > ALIKE:
-            self._tell(
+        if settled and numbers["train/mean_cosine"] > COLLAPSED:
+            self._warn(
                 "alike",
-                "the embeddings of different people are all alike (mean cosine "
+                "the embeddings of different people are nearly the same (mean cosine "
                 f"{numbers['train/mean_cosine']:.3f}): the network has collapsed. Try a lower "
                 "optimizer.lr, easier triplets (loss.mining), or a loss with class weights first",
             )
         if settled and variance > 0 and right <= expected + 2 * math.sqrt(variance):
-            self._tell(
+            self._warn(
                 "nothing",
-                f"nothing is learned: {right:,.0f} of the photos are recognised, and chance alone "
-                f"would give {expected:,.0f}. Try a tenth or ten times optimizer.lr, a longer "
-                "schedule.margin_warmup_epochs, loss.scale=auto, and look at the labels: "
+                f"nothing is learned: {right:,.0f} photos are classified correctly, chance alone "
+                f"gives {expected:,.0f}. Try a tenth or ten times optimizer.lr, a longer "
+                "schedule.margin_warmup_epochs, loss.scale=auto, and check the labels: "
                 "likewise data inspect",
             )
-        self._pairs(numbers)
+        self._pairs(numbers, totals["pairs"])
         if self.watched == self.epochs:
             self._never(~self.ever)
         if self.has_hits and settled:
@@ -141,39 +144,39 @@ class Watch:
         return numbers
 
     def state(self) -> dict[str, Tensor]:
-        """Tensors for a checkpoint, the counts of all processes added up."""
-        totals = {name: self.agreement.total(getattr(self, name).clone()) for name in COUNTS}
+        """The tensors for a checkpoint; counts are summed over all ranks."""
         past = {"ever": self.ever, "silent": self.silent, "watched": torch.tensor(self.watched)}
-        return {**totals, **past, "has_hits": torch.tensor(self.has_hits)}
+        return {**self._totals(), **past, "has_hits": torch.tensor(self.has_hits)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """The inverse of ``state``; the first process carries on the counts of all."""
+        """Load what ``state`` returned; rank 0 continues the counts of all ranks."""
         for name in (*COUNTS, "ever", "silent"):
-            if name in COUNTS and not self.agreement.first:
+            if name in COUNTS and not self.processes.is_rank_zero:
                 getattr(self, name).zero_()
             elif name in state:  # older checkpoints have no counts of pairs
                 getattr(self, name).copy_(state[name])
         self.watched, self.has_hits = int(state["watched"]), bool(state["has_hits"])
 
-    def _pairs(self, numbers: dict[str, float]) -> None:
-        # Every process counts every batch.
-        batches, without = (
-            self.agreement.total(self.pairs.clone()) // self.agreement.processes
-        ).tolist()
+    def _totals(self) -> dict[str, Tensor]:
+        """The counts of this epoch, summed over all ranks."""
+        return {name: self.processes.sum_tensor(getattr(self, name).clone()) for name in COUNTS}
+
+    def _pairs(self, numbers: dict[str, float], pairs: Tensor) -> None:
+        batches, without = (pairs // self.processes.count).tolist()  # every rank counts every batch
         if not batches:
             return
         numbers["train/batches_without_pair"] = float(without)
         if without > WITHOUT_PAIR * batches:
-            self._tell(
+            self._warn(
                 "pairs",
                 f"{without:,} of {batches:,} batches held no two photos of one person, so the loss "
-                "had nothing to bring together. Use batch.sampler=balanced, with batch.images=2 or "
+                "had no positive pair. Use batch.sampler=balanced, with batch.images=2 or "
                 "more",
             )
 
     def _never(self, missing: Tensor) -> None:
         if count := int(missing.sum()):
-            self._tell(
+            self._warn(
                 "never",
                 f"{count:,} of {len(missing):,} identities were in no batch of {self.epochs} "
                 f"epochs, such as {self._first(missing)}. Use batch.sampler=balanced, or larger "
@@ -181,26 +184,26 @@ class Watch:
             )
 
     def _dead(self, dead: Tensor) -> None:
-        if (count := int(dead.sum())) and count >= WORTH_TELLING * len(dead):
-            self._tell(
+        if (count := int(dead.sum())) and count >= DEAD_SHARE * len(dead):
+            self._warn(
                 "dead",
-                f"{count:,} of {len(dead):,} classes are dead: for {self.epochs} epochs none of "
-                f"their photos came nearest to its own class, such as {self._first(dead)}. Try a "
-                "smaller loss.margin, a higher optimizer.loss_lr, or look at their labels",
+                f"{count:,} of {len(dead):,} classes are dead, such as {self._first(dead)}: for "
+                f"{self.epochs} epochs no photo of theirs was nearest to its own class. Try a "
+                "smaller loss.margin, a higher optimizer.loss_lr, or check their labels",
             )
 
     def _first(self, which: Tensor) -> str:
         label = int(which.nonzero()[0])
         return self.names[label]
 
-    def _tell(self, key: str, text: str) -> None:
-        if key not in self.told:
-            self.told.add(key)
+    def _warn(self, key: str, text: str) -> None:
+        if key not in self.given:
+            self.given.add(key)
             log.warning("%s", text)
 
 
 def _nearest_of_own(unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """How many rows have one of their own label nearest, and the chance of each to have it."""
+    """The number of rows whose nearest neighbour has their label, and the chance of each."""
     anchors = min(ANCHORS, len(unit))
     cosine = unit[:anchors] @ unit.T
     cosine.fill_diagonal_(-2.0)

@@ -73,7 +73,7 @@ def prepare(
         if recipe.guards.watch:
             schedule = recipe.schedule
             warmup = max(schedule.warmup_epochs, schedule.margin_warmup_epochs)
-            people, agreement = made.training.identities, processes.agreement
+            people, agreement = made.training.identities, processes
             watch = Watch(people, recipe.guards.epochs, warmup, agreement, device)
         network, loss, preprocess = made.module, made.loss, made.preprocess
         return Trainer(

@@ -76,7 +76,7 @@ def read_photos(
     found = together(lambda: reading.read(training, "reading", before))
     mine = {row: bad.reason for row, bad in found.bad.items()}
     elsewhere: dict[int, BadImage] = {}
-    for rank, unreadable in enumerate(processes.gather(list(mine.items()))):
+    for rank, unreadable in enumerate(processes.all_gather_object(list(mine.items()))):
         for row, reason in unreadable:
             if row not in mine and row not in elsewhere:
                 name = str(training.photo(row))
@@ -89,7 +89,9 @@ def read_photos(
         )
     held = together(
         lambda: (
-            reading.read(held_out, "reading validation", before_held) if processes.first else None
+            reading.read(held_out, "reading validation", before_held)
+            if processes.is_rank_zero
+            else None
         )
     )
 
@@ -104,7 +106,7 @@ def read_photos(
             changes += before_held.changes(held_out, held, preprocess)
         resumed.refuse(changes)
         return (
-            _as_begun(training, found, before, warn=processes.first),
+            _as_begun(training, found, before, warn=processes.is_rank_zero),
             None if held is None else _as_begun(held_out, held, before_held, warn=True),
         )
 

@@ -135,7 +135,7 @@ def change_epochs(
     if before.epochs == now.epochs:
         return ""
     processes.together(lambda: _require_epochs_left(recipe, trainer.epoch, trainer.best))
-    with processes.first_alone() as mine:
+    with processes.rank_zero_only() as mine:
         if mine:
             write_text(folder / RECIPE, with_epochs(own, now.epochs).to_yaml())
     peak, step = recipe.optimizer.lr, trainer.step_number

@@ -149,7 +149,7 @@ def require_same_start(processes: Processes, recipe: Recipe, fingerprint: str) -
         InputError: one has another recipe or other photos.
     """
     digest = hashlib.sha256(recipe.to_yaml().encode()).hexdigest()
-    starts = processes.gather([digest, fingerprint])
+    starts = processes.all_gather_object([digest, fingerprint])
     for rank, start in enumerate(starts):
         for other, first, what in zip(start, starts[0], ("recipe", "photos"), strict=True):
             if other != first:

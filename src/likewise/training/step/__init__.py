@@ -1,1 +1,1 @@
-"""One training step, and what it may be made of."""
+"""One training step: gradients, guards, optimizers, schedules, EMA, memory savings."""

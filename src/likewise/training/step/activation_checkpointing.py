@@ -1,4 +1,4 @@
-"""Activation checkpointing: blocks keep their input alone, and compute the rest once more."""
+"""Activation checkpointing: blocks keep only their input, and recompute their activations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from likewise.errors import InputError
-from likewise.training.step.buffers import buffers_aside
+from likewise.training.step.buffers import preserved_buffers
 
 __all__ = ["blocks_of", "checkpoint_activations"]
 
@@ -20,11 +20,11 @@ LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def blocks_of(module: nn.Module) -> dict[str, nn.Module]:
-    """The blocks of a network, by name.
+    """The repeated blocks of a network, by name.
 
-    A block is a member of a list of modules that holds two layers with weights or more, and no
-    smaller block: the residual blocks of IResNet and ResNets, the inverted residuals of
-    MobileFaceNet, the layers of a transformer.
+    A block is a member of a ``Sequential``, ``ModuleList`` or ``ModuleDict`` that contains at least
+    two layers with weights and no smaller block: the residual blocks of IResNet and ResNets, the
+    inverted residuals of MobileFaceNet, the layers of a transformer.
 
     Example:
         >>> from likewise.models.registry import Backbone, create_backbone
@@ -48,19 +48,19 @@ def blocks_of(module: nn.Module) -> dict[str, nn.Module]:
 
 
 def _layers(module: nn.Module) -> int:
-    """Layers that hold a matrix or a kernel."""
+    """The number of layers with a matrix or a kernel."""
     return sum(any(p.ndim > 1 for p in part.parameters(False)) for part in module.modules())
 
 
 def checkpoint_activations(module: nn.Module) -> int:
-    """Let each block of ``module`` forget its activations until the backward pass needs them.
+    """Drop the activations of each block of ``module``; the backward pass recomputes them.
 
-    Memory falls to the blocks' inputs and one block's inside, for one more forward pass. The
-    gradients are the same: dropout draws the same masks again, and running averages are moved by
-    the first pass only. Outside training nothing changes. (Chen et al., arXiv 1604.06174.)
+    Memory falls to the inputs of all blocks and the activations of one, at the cost of one more
+    forward pass. The gradients are the same: dropout draws the same masks again, and only the first
+    pass updates running statistics. In evaluation nothing changes. (Chen et al., arXiv 1604.06174.)
 
     Returns:
-        How many blocks there are.
+        The number of blocks.
 
     Raises:
         InputError: the network has no blocks.
@@ -69,10 +69,10 @@ def checkpoint_activations(module: nn.Module) -> int:
     if not blocks:
         raise InputError(
             "training.checkpoint_activations: this network has no repeated blocks whose "
-            "activations could be computed again; leave it out, or use batch.micro"
+            "activations could be recomputed; leave it out, or use batch.micro"
         )
     for block in blocks.values():
-        # A bound method and no closure, so that a copy of the network runs its own blocks.
+        # A bound method, not a closure, so that a copy of the network runs its own blocks.
         block.forward = MethodType(_forward, block)
     return len(blocks)
 
@@ -83,7 +83,7 @@ def _forward(block: nn.Module, *inputs: Any, **options: Any) -> Any:
         return forward(*inputs, **options)
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), buffers_aside(block)
+        return nullcontext(), preserved_buffers(block)
 
     result: Tensor = checkpoint(
         forward, *inputs, use_reentrant=False, context_fn=contexts, **options

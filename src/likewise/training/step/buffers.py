@@ -1,4 +1,4 @@
-"""A forward pass that leaves no trace: running averages and the like stay as they were."""
+"""Undo what a forward pass changes besides its output: running statistics and the like."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 
 from likewise.losses.classes.row_backup import RowBackup
 
-__all__ = ["StateCopy", "buffers_aside"]
+__all__ = ["StateCopy", "preserved_buffers"]
 
 
 @contextmanager
-def buffers_aside(module: nn.Module) -> Iterator[None]:
-    """Let the block move copies of the module's buffers; afterwards the originals are back.
+def preserved_buffers(module: nn.Module) -> Iterator[None]:
+    """Within the block the module updates copies of its buffers; then the originals are back.
 
-    The originals are not written at all, so a graph that has saved them stays valid. It is how a
-    second forward pass over the same photos moves no running average twice.
+    The originals are never written, so an autograd graph that has saved them stays valid. With it a
+    second forward pass over the same photos does not update running statistics twice.
 
     Example:
         >>> import torch
-        >>> from likewise.training.step.buffers import buffers_aside
+        >>> from likewise.training.step.buffers import preserved_buffers
         >>> norm = torch.nn.BatchNorm1d(2)
-        >>> with buffers_aside(norm):
+        >>> with preserved_buffers(norm):
         ...     _ = norm(torch.randn(8, 2))
         >>> norm.running_mean
         tensor([0., 0.])
@@ -41,15 +41,16 @@ def buffers_aside(module: nn.Module) -> Iterator[None]:
 
 
 class StateCopy:
-    """What a forward pass moves in some modules, as it was before, to put back if need be.
+    """A copy of the state that a forward pass changes, to restore it if the step is skipped.
 
-    That is every buffer in their ``state_dict`` (the others are constants), and of the losses the
-    parameters that no gradient moves. Weights that an optimiser moves are not copied. Nor is state
-    that is written by rows: it keeps what is overwritten itself, in a ``RowBackup``.
+    The copy holds every buffer in a ``state_dict`` (other buffers are constants), and those
+    parameters of the loss that have no gradient: a forward pass may write them. Weights that the
+    optimiser updates are not copied. State that is written row by row is not copied either: its
+    ``RowBackup`` keeps the rows that are overwritten.
 
     Args:
-        network: its buffers alone; weights that are held still do not move by themselves.
-        loss: its buffers and the parameters that no gradient moves.
+        network: only its buffers are copied.
+        loss: its buffers and its parameters without gradient are copied.
     """
 
     def __init__(self, network: nn.Module, loss: nn.Module) -> None:
@@ -75,10 +76,10 @@ class StateCopy:
         self.copies: list[Tensor | None] = []
 
     @torch.no_grad()
-    def take(self) -> None:
-        """Remember everything as it is now."""
+    def save(self) -> None:
+        """Copy the state as it is now."""
         now = [None if (t := owner[name]) is None else t.detach() for owner, name in self.places]
-        if _alike(now, self.copies):  # into the same memory, at one go
+        if _same_kinds(now, self.copies):  # into the same memory, in one kernel
             pairs = [(c, t) for c, t in zip(self.copies, now, strict=True) if t is not None]
             if pairs:
                 torch._foreach_copy_([c for c, _ in pairs if c is not None], [t for _, t in pairs])
@@ -88,8 +89,8 @@ class StateCopy:
             backup.begin()
 
     @torch.no_grad()
-    def put_back(self) -> None:
-        """Let everything be as it was when it was taken."""
+    def restore(self) -> None:
+        """Write the copied state back."""
         for (owner, name), copy in zip(self.places, self.copies, strict=True):
             tensor = owner[name]
             if copy is None or tensor is None or tensor.shape != copy.shape:
@@ -100,8 +101,8 @@ class StateCopy:
             backup.put_back()
 
 
-def _alike(some: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> bool:
-    """Whether they can be copied into each other."""
+def _same_kinds(some: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> bool:
+    """Whether shapes, dtypes and devices are equal, pair by pair."""
     kinds = [
         [None if t is None else (t.shape, t.dtype, t.device) for t in side]
         for side in (some, others)

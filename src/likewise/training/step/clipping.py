@@ -1,4 +1,4 @@
-"""The length of the gradient, and its largest allowed one."""
+"""Gradient clipping by the norm over all parameters and ranks."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ __all__ = ["clip_gradients"]
 def clip_gradients(
     parameters: Iterable[Tensor], most: float, *, split: Container[int] = frozenset()
 ) -> Tensor:
-    """Shorten the gradients of all parameters together to the length ``most``, 0 for no limit.
+    """Scale the gradients of all parameters, so that their total norm is at most ``most``.
 
-    Sparse gradients, as class sampling leaves them, count by the rows that they hold.
+    A sparse gradient, as class sampling leaves it, counts with the rows that it holds.
 
     Args:
         parameters: with their gradients.
-        most: the greatest length.
-        split: the ``id`` of parameters of which each process holds other rows: their squares are
-            added up over the processes. All other gradients are the same on all.
+        most: the largest norm; 0 for no limit.
+        split: the ``id`` of the parameters that are sharded by rows: their squares are summed over
+            the ranks. All other gradients are the same on every rank.
 
     Returns:
-        The length before, [], the same on all processes; not finite if any gradient is not. Then
-        nothing is shortened.
+        The norm before clipping, [], the same on all ranks. It is not finite if any gradient is
+        not; then nothing is scaled.
     """
-    alike: list[Tensor] = []
-    own: list[Tensor] = []
+    replicated: list[Tensor] = []
+    sharded: list[Tensor] = []
     device = torch.device("cpu")
     for parameter in parameters:
         device = parameter.device
@@ -39,14 +39,14 @@ def clip_gradients(
         if parameter.grad.is_sparse:
             parameter.grad = parameter.grad.coalesce()
         grad = parameter.grad._values() if parameter.grad.is_sparse else parameter.grad
-        (own if id(parameter) in split else alike).append(grad)
-    norm = nn.utils.get_total_norm(alike)
+        (sharded if id(parameter) in split else replicated).append(grad)
+    norm = nn.utils.get_total_norm(replicated)
     if split:
-        square = nn.utils.get_total_norm(own).to(device).square()
+        square = nn.utils.get_total_norm(sharded).to(device).square()
         dist.all_reduce(square)
         norm = (norm.to(device).square() + square).sqrt()
-    held = alike + own
-    if most and held:
+    gradients = replicated + sharded
+    if most and gradients:
         factor = torch.where(norm.isfinite(), most / (norm + 1e-6), 1.0).clamp(max=1.0)
-        torch._foreach_mul_(held, factor.to(held[0].device))
+        torch._foreach_mul_(gradients, factor.to(gradients[0].device))
     return norm

@@ -1,4 +1,4 @@
-"""torch.compile for the backbone: by a switch, in place, and never the reason why a run dies."""
+"""torch.compile for the network; if the compiler fails, the network runs without it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ log = logging.getLogger(__name__)
 
 
 class Compiled:
-    """Calls a network whose forward pass is compiled at its first use.
+    """A network whose forward pass is compiled at the first batch.
 
-    The module stays what it was: names in its ``state_dict``, copies, hooks. Where the compiler
-    fails, which shows at the first batch, one warning says why and the network runs as written.
+    The module is compiled in place: names in its ``state_dict``, copies and hooks stay the same. If
+    the compiler fails, one warning says why, and the network runs uncompiled.
 
     Args:
-        module: the network; it is compiled in place.
-        call: what to call instead of the module itself: a wrapper around it.
+        module: the network.
+        call: a wrapper around the module to call in its place.
         backend: of ``torch.compile``.
     """
 
@@ -43,7 +43,7 @@ class Compiled:
             cause = getattr(error, "inner_exception", error)
             reason = next((line for line in str(cause).splitlines() if line.strip()), "")
             log.warning(
-                "training.compile: the compiler fails (%s: %s); training goes on without it",
+                "training.compile: the compiler fails (%s: %s); training continues without it",
                 type(cause).__name__,
                 reason.strip()[:200],
             )

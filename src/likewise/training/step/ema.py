@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights: a steadier network for evaluation."""
+"""EMA: an exponential moving average of the weights, for evaluation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["WeightAverage"]
 
 
 class WeightAverage:
-    """Keeps ``average ← decay·average + (1 - decay)·weights``, buffers included.
+    """The EMA ``average ← decay·average + (1 - decay)·weights``, buffers included.
 
-    Early on the decay is smaller, ``(1 + step) / (10 + step)``, so that the random beginning is
-    soon forgotten (as TensorFlow's ``ExponentialMovingAverage`` does it).
+    In the first steps the decay is smaller, ``(1 + step) / (10 + step)``, so that the initial
+    weights soon lose their influence (as in TensorFlow's ``ExponentialMovingAverage``).
 
     Args:
-        module: the network that is trained.
+        module: the network in training.
         decay: in [0, 1).
     """
 
@@ -26,21 +26,21 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Move the average towards the weights of ``module``."""
+        """Update the average with the weights of ``module``."""
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
         for name, tensor in module.state_dict().items():
             if tensor.dtype.is_floating_point:
                 self.weights[name].lerp_(tensor, share)
-            else:  # counts, such as the batches that a normalisation has seen
+            else:  # integers, such as the number of batches that a normalisation has seen
                 self.weights[name].copy_(tensor)
 
     def state(self) -> dict[str, Tensor]:
-        """Tensors for a checkpoint."""
+        """The tensors for a checkpoint."""
         return {**self.weights, "steps": torch.tensor(self.steps)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """The inverse of ``state``."""
+        """Load what ``state`` returned."""
         self.steps = int(state["steps"])
         for name, tensor in self.weights.items():
             tensor.copy_(state[name])

@@ -1,4 +1,4 @@
-"""Weights that stand still, for some epochs or for the whole run."""
+"""Frozen weights, for some epochs or for the whole run."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["Freezing"]
 
 
 class Freezing:
-    """Holds the weights that some patterns name, and the statistics of their normalisations.
+    """Freezes the weights that match some patterns, and the statistics of their normalisations.
 
-    A batch normalisation whose own weights are all held is evaluated, not trained: its running
-    mean and variance stay what they were. One without weights is held if its statistics are
-    named. Which epoch it is decides everything, so that a run continues exactly.
+    A batch normalisation whose weights are all frozen runs in evaluation mode: its running mean and
+    variance do not change. One without weights is frozen if its statistics match. Everything
+    depends on the epoch alone, so that a resumed run continues exactly.
 
     Args:
         module: the network.
-        patterns: of the names of its parameters and buffers; none holds nothing.
-        until: the first epoch (from 0) in which they move; 0: never.
-        together: several processes train: what will move later on has to take part in the
-            averaging of gradients from the beginning, and its gradients are dropped until then.
+        patterns: of the names of its parameters and buffers; an empty list freezes nothing.
+        until: the epoch (from 0) in which the weights are unfrozen; 0: never.
+        distributed: DistributedDataParallel averages the gradients. It has to know all weights that
+            will be trained from the start; the gradients of frozen ones are dropped.
 
     Raises:
-        InputError: a pattern fits no weight, or nothing is left to train.
+        InputError: a pattern matches no weight, or every weight would be frozen.
     """
 
     def __init__(
@@ -36,47 +36,47 @@ class Freezing:
         patterns: Sequence[str],
         until: int = 0,
         *,
-        together: bool = False,
+        distributed: bool = False,
     ) -> None:
         self.until = until
-        self.drops = together and until > 0
-        self.held = False
-        held = set(matching("model.freeze", patterns, module.state_dict()))
+        self.drops = distributed and until > 0
+        self.frozen = False
+        frozen = set(matching("model.freeze", patterns, module.state_dict()))
         trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        self.parameters = [p for name, p in trained.items() if name in held]
+        self.parameters = [p for name, p in trained.items() if name in frozen]
         if trained and len(self.parameters) == len(trained):
             raise InputError(
-                "model.freeze: nothing of the network is left to train; leave its last layer out"
+                "model.freeze: nothing of the network is left to train; leave out its last layer"
             )
         self.norms = [
-            norm for prefix, norm in module.named_modules() if _is_held(norm, prefix, held)
+            norm for prefix, norm in module.named_modules() if _is_frozen(norm, prefix, frozen)
         ]
         if not until:
             self.apply(0)
 
     def apply(self, epoch: int) -> None:
-        """Hold the weights or let them go, as this epoch wants it; after ``module.train()``."""
-        self.held = not self.until or epoch < self.until
+        """Freeze or unfreeze the weights for this epoch; call it after ``module.train()``."""
+        self.frozen = not self.until or epoch < self.until
         for parameter in self.parameters:
-            parameter.requires_grad_(self.drops or not self.held)
-        for norm in self.norms_held(epoch):
+            parameter.requires_grad_(self.drops or not self.frozen)
+        for norm in self.frozen_norms(epoch):
             norm.eval()
 
-    def norms_held(self, epoch: int) -> list[nn.Module]:
-        """The normalisations whose statistics stand still in this epoch."""
+    def frozen_norms(self, epoch: int) -> list[nn.Module]:
+        """The normalisations whose statistics are frozen in this epoch."""
         return self.norms if not self.until or epoch < self.until else []
 
     def drop_gradients(self) -> None:
-        """After the backward pass: what is held has no gradient, whatever was averaged."""
-        if self.held and self.drops:
+        """After the backward pass, drop the averaged gradients of frozen weights."""
+        if self.frozen and self.drops:
             for parameter in self.parameters:
                 parameter.grad = None
 
 
-def _is_held(module: nn.Module, prefix: str, held: set[str]) -> bool:
-    """Whether it is a normalisation with running statistics, and all of its own is held."""
+def _is_frozen(module: nn.Module, prefix: str, frozen: set[str]) -> bool:
+    """Whether the module is a normalisation with running statistics that is frozen as a whole."""
     if not any(name == "running_mean" for name, _ in module.named_buffers(recurse=False)):
         return False
     own = [name for name, _ in module.named_parameters(recurse=False)]
     own = own or [name for name, _ in module.named_buffers(recurse=False)]
-    return all(f"{prefix}.{name}" in held for name in own)
+    return all(f"{prefix}.{name}" in frozen for name in own)

@@ -1,9 +1,10 @@
-"""Gradient caching: the exact gradient of a batch of any size, a few photos at a time.
+"""Gradient caching: the exact gradient of a large batch in the memory of a small one.
 
 A loss on pairs needs the embeddings of the whole batch, but the network needs only some photos at
-a time. So: embed all without a graph, take the loss and its gradient by the embeddings, then
-embed each piece once more, now with a graph, and send its part of that gradient back through it.
-Gao et al., arXiv 2101.06983. The price is one more forward pass.
+a time. First, embed the batch without a graph, micro-batch by micro-batch. Second, compute the loss
+and its gradient with respect to the embeddings. Third, run each micro-batch once more, with a
+graph, and backpropagate its part of that gradient. The cost is one more forward pass.
+Gao et al., arXiv 2101.06983.
 """
 
 from __future__ import annotations
@@ -14,26 +15,26 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from likewise.training.step.buffers import buffers_aside
+from likewise.training.step.buffers import preserved_buffers
 from likewise.training.step.random_state import random_state, restore_random_state
 
-__all__ = ["GradientCache", "pieces"]
+__all__ = ["GradientCache", "micro_batches"]
 
 
 class GradientCache:
-    """Embeds a batch in pieces, and sends the gradient of its embeddings back in pieces.
+    """Embeds a batch in micro-batches, and backpropagates through them one at a time.
 
-    Each piece draws the same random numbers both times, so dropout drops the same features. A
-    batch normalisation sees the statistics of a piece, as under any accumulation of gradients,
-    and its running averages move once a piece; for every other network the gradient is that of
-    the whole batch.
+    Each micro-batch draws the same random numbers in both passes, so dropout draws the same masks.
+    Batch normalisation uses the statistics of a micro-batch, as under gradient accumulation, and
+    updates its running statistics once for each; every other network gets the gradient of the whole
+    batch.
 
     Args:
-        module: the network, whose buffers stay as they are in the first pass.
-        embed: a piece of the batch [b, …] → embeddings [b, D].
-        count: how many pieces (see ``pieces``).
-        hold: the context of every backward pass but the last: where processes average their
-            gradients, that waits for the last one (``DistributedDataParallel.no_sync``).
+        module: the network; the first pass does not change its buffers.
+        embed: a micro-batch [b, …] → embeddings [b, D].
+        count: the number of micro-batches (see ``micro_batches``).
+        no_sync: the context of every backward pass but the last, so that ranks average their
+            gradients once (``DistributedDataParallel.no_sync``).
 
     Example:
         >>> import torch
@@ -53,44 +54,44 @@ class GradientCache:
         module: nn.Module,
         embed: Callable[[Tensor], Tensor],
         count: int,
-        hold: Callable[[], AbstractContextManager[object]] = nullcontext,
+        no_sync: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.module = module
         self.embed = embed
         self.count = count
-        self.hold = hold
-        self._pieces: list[tuple[Tensor, dict[str, Tensor]]] = []
+        self.no_sync = no_sync
+        self._micro: list[tuple[Tensor, dict[str, Tensor]]] = []
 
     def embed_all(self, batch: Tensor) -> Tensor:
-        """The embeddings [B, D] of the batch [B, …], without a graph."""
-        self._pieces = []
-        parts = []
-        with torch.no_grad(), buffers_aside(self.module):
-            for piece in batch.tensor_split(self.count):
-                self._pieces.append((piece, random_state()))
-                parts.append(self.embed(piece))
-        return torch.cat(parts)
+        """Embed the batch [B, …] without a graph: [B, D]."""
+        self._micro = []
+        embeddings = []
+        with torch.no_grad(), preserved_buffers(self.module):
+            for part in batch.tensor_split(self.count):
+                self._micro.append((part, random_state()))
+                embeddings.append(self.embed(part))
+        return torch.cat(embeddings)
 
     def backward(self, gradient: Tensor) -> None:
-        """Add up the gradients of the network's weights, from that of the embeddings [B, D]."""
+        """Accumulate the gradients of the weights, given the gradient of the embeddings [B, D]."""
         after = random_state()
-        start, last = 0, len(self._pieces) - 1
-        for number, (piece, state) in enumerate(self._pieces):
+        start, last = 0, len(self._micro) - 1
+        for number, (part, state) in enumerate(self._micro):
             restore_random_state(state)
-            with nullcontext() if number == last else self.hold():
-                embeddings = self.embed(piece)
-                embeddings.backward(gradient[start : start + len(piece)])
-            start += len(piece)
+            with nullcontext() if number == last else self.no_sync():
+                embeddings = self.embed(part)
+                embeddings.backward(gradient[start : start + len(part)])
+            start += len(part)
         restore_random_state(after)
-        self._pieces = []
+        self._micro = []
 
 
-def pieces(count: int, micro: int, least: int | None = None) -> int:
-    """Into how many even pieces ``count`` photos go, none of one alone: a norm needs two.
+def micro_batches(count: int, micro: int, least: int | None = None) -> int:
+    """The number of even micro-batches, each of at least two photos, as batch norm needs.
 
     Args:
-        count: photos of this process, or of that one of several which has most.
-        micro: photos a piece, at most.
-        least: photos of that one which has the fewest.
+        count: the photos of this rank, or of the rank with most of them.
+        micro: the most photos in a micro-batch.
+        least: the photos of the rank with fewest; None: ``count``.
     """
     return max(1, min(-(-count // micro), (count if least is None else least) // 2))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["layout_for", "match_layout"]
+__all__ = ["choose_memory_format", "match_memory_format"]
 
-WIDE = 128  # channels: below, the convolutions of a CPU gain nothing (benchmarks/training.py)
+WIDE = 128  # channels; narrower convolutions gain nothing on a CPU (benchmarks/training.py)
 
 
-def layout_for(module: nn.Module, wanted: bool | None, device: torch.device) -> torch.memory_format:
-    """The layout for a network and its images.
+def choose_memory_format(
+    module: nn.Module, wanted: bool | None, device: torch.device
+) -> torch.memory_format:
+    """The memory format for a network and its images.
 
     Args:
         module: the network.
-        wanted: channels last, or not, or None for: where it pays. That is on a GPU, whose matrix
-            units want it, and on a CPU where the convolutions are wide.
-        device: where it runs.
+        wanted: channels last or not. None chooses it where it is faster: for any convolution on a
+            GPU, and for wide ones on a CPU.
+        device: of the network.
     """
     if wanted is None:
         kernels = [m.weight for m in module.modules() if isinstance(m, nn.Conv2d)]
@@ -27,11 +29,11 @@ def layout_for(module: nn.Module, wanted: bool | None, device: torch.device) -> 
 
 
 @torch.no_grad()
-def match_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Give the optimiser's state the layout of its parameters.
+def match_memory_format(optimizer: torch.optim.Optimizer) -> None:
+    """Give the state of the optimiser the memory format of its parameters.
 
-    A fused step runs over memory, not over indices: moments that came from a file, row by row,
-    beside weights in channels last would be added to the wrong weights, without a word.
+    A fused step runs over memory, not over indices. Moments loaded from a file are contiguous; with
+    weights in channels last they would silently be applied to the wrong weights.
     """
     for parameter, state in optimizer.state.items():
         for name, value in state.items():

@@ -1,9 +1,9 @@
-"""Running statistics of batch normalisation, computed anew for the weights that are evaluated.
+"""Precise batch normalisation: running statistics recomputed for the weights under evaluation.
 
-In training a running mean follows the batches with a momentum. After a few steps it still holds
-part of what it began with (0, and 1 for the variance), and it lags behind weights that move fast:
-a network that tells people apart in training may answer all photos alike in evaluation. So the
-statistics are taken anew, for the weights as they are, averaged weights too.
+In training, running statistics follow the batches with a momentum. After a few steps they still
+contain part of their initial values (mean 0, variance 1), and they lag behind weights that change
+fast: a network that separates people in training may map all photos to nearly the same embedding in
+evaluation. So they are recomputed for the current weights, or for their EMA.
 
 Source: Wu and Johnson, Rethinking "Batch" in BatchNorm, arXiv 2105.07576, 2021 (precise batch
 normalisation); ``torch.optim.swa_utils.update_bn`` does the same for averaged weights.
@@ -25,13 +25,13 @@ from likewise.data.preprocess import Preprocess
 __all__ = ["NormStatistics", "recompute_statistics", "running_norms"]
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
-PHOTOS = 1_024  # a channel's mean is known to 3 % of its deviation from so many independent values
+PHOTOS = 1_024  # the mean of as many independent values is known to 3 % of their deviation
 BATCH = 128
-MOST_BYTES = 2**28  # of their pixels, which are kept
+MOST_BYTES = 2**28  # of the pixels of the sample, which stay in memory
 
 
 def running_norms(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The batch normalisations that keep running statistics, with their names."""
+    """The batch normalisations with running statistics, by name."""
     return [
         (name, part)
         for name, part in module.named_modules()
@@ -43,14 +43,14 @@ def running_norms(module: nn.Module) -> list[tuple[str, nn.Module]]:
 def recompute_statistics(
     module: nn.Module, names: Sequence[str], pixels: Tensor, preprocess: Preprocess
 ) -> None:
-    """Replace running means and variances by the plain averages over batches of photos, in place.
+    """Replace running means and variances by their averages over batches of photos, in place.
 
-    All else of the module is in evaluation mode meanwhile: dropout drops nothing, and no random
-    number is drawn. Fewer than two photos say nothing of a variance: then all stays as it was.
+    The rest of the network stays in evaluation mode: no dropout, no random numbers. With fewer than
+    two photos nothing changes, as they have no variance.
 
     Args:
         module: the network, in evaluation mode.
-        names: of its batch normalisations to do this for; the others stay as they are.
+        names: of the batch normalisations to recompute.
         pixels: uint8 [N,C,H,W].
         preprocess: from pixels to the network's input.
     """
@@ -64,7 +64,7 @@ def recompute_statistics(
         norm.momentum = None  # a plain average over the batches
         norm.num_batches_tracked = torch.zeros((), dtype=torch.int64, device=device)
         norm.train()
-    # Parts of nearly one size: each batch counts the same, so none may be a small rest.
+    # Batches of nearly equal size, as each has the same weight in the average.
     for batch in torch.tensor_split(pixels, max(1, round(len(pixels) / BATCH))):
         module(preprocess.normalise(batch.to(device)))
     for norm, (momentum, seen) in zip(norms, before, strict=True):
@@ -73,13 +73,13 @@ def recompute_statistics(
 
 
 class NormStatistics:
-    """Recomputes statistics on a sample of the training photos: the same pixels at each epoch.
+    """Recomputes statistics on a sample of the training photos: the same pixels in each epoch.
 
-    They are augmented, as in training: on the AT&T faces, once the running averages have settled,
-    this gives the same AUC as they do, and photos as they are give .002 less.
+    The photos are augmented as in training: on the AT&T faces, once the running statistics have
+    settled, this gives the same AUC as they do; photos without augmentation give 0.002 less.
 
     Args:
-        photos: those of the training.
+        photos: the training photos.
         seed: draws the sample and its augmentation.
     """
 
@@ -89,7 +89,7 @@ class NormStatistics:
 
     @cached_property
     def sample(self) -> Tensor:
-        """The pixels that are used, uint8 [M,C,H,W]; broken photos are left out."""
+        """The pixels, uint8 [M,C,H,W]; photos that cannot be read are left out."""
         preprocess = self.photos.preprocess
         size = (preprocess.channels, preprocess.height, preprocess.width)
         most = max(2, min(PHOTOS, MOST_BYTES // math.prod(size)))
@@ -100,6 +100,6 @@ class NormStatistics:
         return torch.stack(good) if good else torch.empty(0, *size, dtype=torch.uint8)
 
     def recompute(self, module: nn.Module, names: Sequence[str]) -> None:
-        """Do it for the normalisations of these names; see ``recompute_statistics``."""
+        """Recompute the batch normalisations of these names; see ``recompute_statistics``."""
         if names:
             recompute_statistics(module, names, self.sample, self.photos.preprocess)

@@ -1,43 +1,46 @@
-"""The optimiser over the network's weights and the loss's own."""
+"""The optimiser of a recipe: AdamW or SGD over the weights of the network and of the loss."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from likewise.errors import InputError
 from likewise.losses import Head, class_rows
+from likewise.models.stages import stages_of
+from likewise.training.recipe.name_patterns import matching
 from likewise.training.recipe.recipe import HeadChoice, Optimizer
-from likewise.training.step.fusing import can_fuse
-from likewise.training.step.layer_rates import layer_rates
 from likewise.training.step.row_optimizer import RowAdamW, RowSGD
 
-__all__ = ["build_optimizer"]
+__all__ = ["build_optimizer", "layer_rates"]
+
+FUSED_DEVICES = ("cpu", "cuda", "mps")
 
 
 def build_optimizer(
     choice: Optimizer, module: nn.Module, loss: nn.Module, head: HeadChoice | None = None
 ) -> torch.optim.Optimizer:
-    """The optimiser of a recipe.
+    """Build the optimiser of a recipe.
 
-    Weight decay pulls matrices and kernels only: on biases, normalisations and slopes it would
-    not regularise but bias. Class weights, centres and proxies of the loss are parameters like
-    any other (forgetting them is the classic mistake), with a learning rate of their own if named.
-    The network's layers may have learning rates of their own (``layer_rates``).
-    Class weights that are sampled, memory-mapped or kept with row-wise moments move row by row.
+    Weight decay applies to matrices and kernels only, not to biases, normalisations and slopes.
+    Class weights, centres and proxies of the loss are trained as well, with a learning rate of
+    their own if the recipe names one; the layers of the network may have their own, too
+    (:func:`layer_rates`). Class weights that are sampled, memory-mapped or kept with row-wise
+    moments are updated row by row.
 
     Raises:
         InputError: row-wise moments under ``sgd``, or for a loss without class weights; a pattern
-            of learning rates that fits no weight.
+            of learning rates that matches no weight.
     """
     loss_lr = choice.loss_lr or choice.lr
     rows = _class_rows(choice, loss, head or HeadChoice())
-    apart = {id(p) for p in rows}
+    by_rows = {id(p) for p in rows}
     factors = layer_rates(choice, module)
     groups = _groups(choice, [(p, choice.lr * factors[n]) for n, p in module.named_parameters()])
-    groups += _groups(choice, [(p, loss_lr) for p in loss.parameters() if id(p) not in apart])
+    groups += _groups(choice, [(p, loss_lr) for p in loss.parameters() if id(p) not in by_rows])
     if rows:
         return _row_optimizer(choice, groups, rows, loss, head or HeadChoice())
     if choice.name == "sgd":
@@ -45,8 +48,33 @@ def build_optimizer(
     return torch.optim.AdamW(groups, lr=choice.lr)
 
 
+def layer_rates(choice: Optimizer, module: nn.Module) -> dict[str, float]:
+    """The factor of the learning rate of each parameter, by its name.
+
+    The factor is ``layer_decay`` to the power of the number of stages between the parameter and
+    the output (:func:`~likewise.models.stages.stages_of`; Clark et al., ELECTRA, arXiv 2003.10555),
+    times the factor of the first pattern in ``lr_scale`` that matches the name.
+
+    Raises:
+        InputError: a pattern of ``lr_scale`` matches no parameter.
+    """
+    stages = stages_of(module)
+    last = max(stages.values(), default=0)
+    factors = {name: choice.layer_decay ** (last - stage) for name, stage in stages.items()}
+    scaled: set[str] = set()
+    for pattern, factor in choice.lr_scale.items():
+        for name in matching("optimizer.lr_scale", [pattern], factors):
+            if name not in scaled:
+                factors[name] *= factor
+                scaled.add(name)
+    return factors
+
+
 def _groups(choice: Optimizer, rates: list[tuple[nn.Parameter, float]]) -> list[dict[str, Any]]:
-    """Parameter groups by learning rate, the largest first; decayed ones before the others."""
+    """Parameter groups by learning rate, the largest first; those with weight decay before others.
+
+    A checkpoint relies on this order.
+    """
     groups = []
     for lr in sorted({lr for _, lr in rates}, reverse=True):
         trained = [p for p, own in rates if own == lr and p.requires_grad]
@@ -56,23 +84,28 @@ def _groups(choice: Optimizer, rates: list[tuple[nn.Parameter, float]]) -> list[
                 decay = choice.weight_decay if decayed else 0.0
                 settings = {"lr": lr, "weight_decay": decay, "peak_lr": lr}
                 # None leaves the choice to torch.
-                groups.append({"params": chosen, **settings, "fused": can_fuse(chosen) or None})
+                groups.append({"params": chosen, **settings, "fused": _can_fuse(chosen) or None})
     return groups
 
 
+def _can_fuse(parameters: Sequence[Tensor]) -> bool:
+    """Whether torch has a fused step for these parameters, whose gradients are dense."""
+    return all(p.is_floating_point() and p.device.type in FUSED_DEVICES for p in parameters)
+
+
 def _class_rows(choice: Optimizer, loss: nn.Module, head: HeadChoice) -> list[nn.Parameter]:
-    """The class weights that move row by row."""
+    """The class weights that are updated row by row."""
     if head.sample == 1 and head.storage == "memory" and head.moments == "full":
         return []
     split = class_rows(loss)
     rows = [p for name, p in loss.named_parameters() if name in split and p.requires_grad]
     if head.moments == "row" and choice.name != "adamw":
         raise InputError(
-            f"head.moments: row; {choice.name} keeps no second moment: choose optimizer.name=adamw "
+            f"head.moments: row; {choice.name} keeps no second moment; choose optimizer.name=adamw "
             "or head.moments=full"
         )
     if head.moments == "row" and not split:
-        raise InputError("head.moments: row; this loss has no class weights: leave it at full")
+        raise InputError("head.moments: row; this loss has no class weights; leave it at full")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""In which number format the network runs; the loss is computed in float32 whatever it is."""
+"""Mixed precision of the network; the loss is always computed in float32."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Precision"]
 
 
 class Precision:
-    """Autocast for the network, and the scaler that float16 needs.
+    """Autocast for the network, and the gradient scaler that float16 needs.
 
     Args:
         name: ``auto`` (bf16 on a GPU that has it, else float32), ``float32``, ``bf16``, ``fp16``.
-        device: where the network runs.
+        device: of the network.
 
     Raises:
-        InputError: the device does not have this format.
+        InputError: the device does not support this precision.
     """
 
     def __init__(self, name: str, device: torch.device) -> None:
@@ -35,7 +35,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type, enabled=name == "fp16")
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context in which the network runs."""
+        """The context of the forward pass."""
         if self.name == "float32":
             return nullcontext()
         dtype = torch.bfloat16 if self.name == "bf16" else torch.float16

@@ -1,4 +1,4 @@
-"""Where the random numbers of a process stand."""
+"""The state of the random number generators of a process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["random_state", "restore_random_state"]
 
 
 def random_state() -> dict[str, Tensor]:
-    """The state of torch's generators."""
+    """The state of torch's generators, on the CPU and on the GPU."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
@@ -17,7 +17,7 @@ def random_state() -> dict[str, Tensor]:
 
 
 def restore_random_state(states: dict[str, Tensor]) -> None:
-    """The inverse of ``random_state``."""
+    """Set the state that ``random_state`` returned."""
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])

@@ -1,8 +1,8 @@
-"""SGD and AdamW that touch only the class rows that took part in a step.
+"""SGD and AdamW that update only the class weights with a gradient in this step.
 
-A sampled head leaves a sparse gradient. Its moments are stored once, as large as the weights, and
-read and written at its rows alone, some megabytes of them at a time. Every other parameter moves
-as in torch's own optimiser of the name: one optimiser, one list of groups, one state.
+A sampled head leaves a sparse gradient. Its moments have the size of the weights, but are read and
+written only at the rows of the gradient, about a megabyte at a time. All other parameters are
+updated by torch's optimiser of the same name: one optimiser, one list of groups, one state.
 """
 
 from __future__ import annotations
@@ -25,31 +25,33 @@ Rows = slice | Tensor
 Group = dict[str, Any]
 State = dict[str, Tensor]
 
-# Bytes of one block of rows: its weights, gradient and moments should stay in the cache.
+# Bytes of one block of rows: its weights, gradient and moments should fit into the CPU cache.
 _BLOCK_BYTES = 2**20
 
 
 class _RowOptimizer(torch.optim.Optimizer, ABC):
-    """What both share. A group with ``rows=True`` holds class rows; its gradients may be sparse.
+    """The base of both; a group with ``rows=True`` holds class weights, sparse gradients allowed.
 
-    The state of such a parameter is the number of steps, [], and moments whose first dimension is
-    that of the weights.
+    The state of such a parameter is the number of steps, [], and moments with the first dimension
+    of the weights.
     """
 
     folder: Path | None = None
 
     @abstractmethod
     def _moments(self, weight: Tensor, group: Group) -> dict[str, tuple[int, ...]]:
-        """The name and the shape of each moment of ``weight``."""
+        """The names and shapes of the moments of ``weight``."""
 
     @abstractmethod
-    def _move(self, weight: Tensor, grad: Tensor, moments: State, step: int, group: Group) -> None:
-        """One step of a block of rows [r, D], in place, with their moments."""
+    def _update(
+        self, weight: Tensor, grad: Tensor, moments: State, step: int, group: Group
+    ) -> None:
+        """Update a block of rows [r, D] and their moments, in place."""
 
     def allocate(self) -> None:
-        """Make the moments of all class rows, zero, where there are none yet.
+        """Allocate the moments of all class weights, zero, where there are none yet.
 
-        They can then be filled in place, from a checkpoint that is read piece by piece.
+        A checkpoint that is read block by block can then fill them in place.
         """
         for group in self.param_groups:
             for parameter in group["params"] if group.get("rows") else ():
@@ -70,11 +72,11 @@ class _RowOptimizer(torch.optim.Optimizer, ABC):
     @torch.no_grad()
     # torch declares two overloads, of which this is the union.
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # as torch's own
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         groups = [group for group in self.param_groups if group.get("rows")]
         kept = [(p, group, p.grad) for group in groups for p in group["params"]]
         for parameter, _, _ in kept:
-            parameter.grad = None  # torch's own step passes over them
+            parameter.grad = None  # so that torch's own step skips them
         loss: float | None = super().step(closure)
         for parameter, group, grad in kept:
             parameter.grad = grad
@@ -84,25 +86,26 @@ class _RowOptimizer(torch.optim.Optimizer, ABC):
             state["step"] += 1
             moments = {name: tensor for name, tensor in state.items() if name != "step"}
             for rows, part in _blocks(grad):
-                self._move_rows(parameter, rows, part, moments, int(state["step"]), group)
+                self._update_rows(parameter, rows, part, moments, int(state["step"]), group)
         return loss
 
-    def _move_rows(
+    def _update_rows(
         self, weight: Tensor, rows: Rows, grad: Tensor, moments: State, step: int, group: Group
     ) -> None:
-        taken = {name: _take(tensor, rows) for name, tensor in moments.items()}
-        moved = _take(weight, rows)
-        self._move(moved, grad, taken, step, group)
+        own = {name: _take(tensor, rows) for name, tensor in moments.items()}
+        updated = _take(weight, rows)
+        self._update(updated, grad, own, step, group)
         if isinstance(rows, Tensor):
-            weight.index_copy_(0, rows, moved)
+            weight.index_copy_(0, rows, updated)
             for name, tensor in moments.items():
-                tensor.index_copy_(0, rows, taken[name])
+                tensor.index_copy_(0, rows, own[name])
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a state; moments of class rows are copied to where they lie.
+        """Load a state; the moments of class weights are copied into their own memory or file.
 
         Raises:
-            KeyError: a moment is missing; RuntimeError: it has another shape.
+            KeyError: a moment is missing.
+            RuntimeError: a moment has another shape.
         """
         rows = {
             number: (parameter, group)
@@ -120,7 +123,7 @@ class _RowOptimizer(torch.optim.Optimizer, ABC):
             if number in given:
                 for name, tensor in own[parameter].items():
                     tensor.copy_(given[number][name])
-            else:  # it had not moved yet
+            else:  # it had no step yet
                 for tensor in own[parameter].values():
                     tensor.zero_()
 
@@ -131,17 +134,17 @@ class _RowOptimizer(torch.optim.Optimizer, ABC):
 
 
 class RowSGD(_RowOptimizer, torch.optim.SGD):
-    """SGD with momentum: ``v ← μ·v + g + λ·w``, ``w ← w - lr·v``, at the rows that took part.
+    """SGD with momentum, ``v ← μ·v + g + λ·w``, ``w ← w - lr·v``, at the rows with a gradient.
 
-    A row that took no part keeps its momentum as it is, and does not move. With every row taking
-    part this is ``torch.optim.SGD``.
+    A row without a gradient keeps its momentum and its weights. With a gradient for every row this
+    is ``torch.optim.SGD``.
 
     Args:
-        params: groups of parameters, as for torch's; those of class rows have ``rows=True``.
+        params: groups of parameters, as in torch; those of class weights have ``rows=True``.
         lr: the learning rate.
         momentum: μ.
         weight_decay: λ.
-        folder: where the moments of class rows are memory-mapped; None for in memory.
+        folder: of memory-mapped moments of class weights; None keeps them in memory.
 
     Example:
         >>> import torch
@@ -171,7 +174,7 @@ class RowSGD(_RowOptimizer, torch.optim.SGD):
     def _moments(self, weight: Tensor, group: Group) -> dict[str, tuple[int, ...]]:
         return {"momentum_buffer": tuple(weight.shape)} if group["momentum"] else {}
 
-    def _move(
+    def _update(
         self,
         weight: Tensor,
         grad: Tensor,
@@ -187,28 +190,28 @@ class RowSGD(_RowOptimizer, torch.optim.SGD):
 
 
 class RowAdamW(_RowOptimizer, torch.optim.AdamW):
-    """AdamW at the rows that took part; a row that did not keeps its moments and does not decay.
+    """AdamW at the rows with a gradient; other rows keep their moments, and do not decay.
 
-    The bias of the moments is corrected by the number of steps of the whole, as torch does it,
-    not by how often a row took part. With every row taking part, and ``moments="full"``, this is
+    The bias correction of the moments uses the number of steps of the optimiser, as in torch, not
+    how often a row had a gradient. With a gradient for every row and ``moments="full"`` this is
     ``torch.optim.AdamW``.
 
-    ``moments="row"`` keeps one number a row, the mean square of its gradients, and no first
-    moment: ``v ← β₂·v + (1-β₂)·mean(g²)``, ``w ← (1 - lr·λ)·w - lr·g/(√v̂ + ε)``. In place of two
-    copies of the weights it takes 1/D of one. (Row-wise second moments: Adafactor, arXiv
+    ``moments="row"`` keeps one number for each row, the mean square of its gradients, and no first
+    moment: ``v ← β₂·v + (1-β₂)·mean(g²)``, ``w ← (1 - lr·λ)·w - lr·g/(√v̂ + ε)``. Its state is 1/D
+    of the weights, where AdamW needs two copies of them. (Row-wise second moments: Adafactor, arXiv
     1804.04235, and the row-wise Adagrad of large embedding tables, arXiv 1906.00091.)
 
     Args:
-        params: groups of parameters, as for torch's; those of class rows have ``rows=True``.
+        params: groups of parameters, as in torch; those of class weights have ``rows=True``.
         lr: the learning rate.
         betas: β₁ and β₂.
         eps: ε.
         weight_decay: λ.
-        moments: ``"full"`` or ``"row"``, for class rows.
-        folder: where they are memory-mapped; None for in memory.
+        moments: of class weights: ``"full"`` or ``"row"``.
+        folder: of memory-mapped moments of class weights; None keeps them in memory.
 
     Raises:
-        InputError: unknown moments.
+        InputError: ``moments`` is neither.
 
     Example:
         >>> import torch
@@ -248,7 +251,9 @@ class RowAdamW(_RowOptimizer, torch.optim.AdamW):
             return {"row_square": (len(weight),)}
         return {"exp_avg": tuple(weight.shape), "exp_avg_sq": tuple(weight.shape)}
 
-    def _move(self, weight: Tensor, grad: Tensor, moments: State, step: int, group: Group) -> None:
+    def _update(
+        self, weight: Tensor, grad: Tensor, moments: State, step: int, group: Group
+    ) -> None:
         lr, (beta1, beta2) = group["lr"], group["betas"]
         weight.mul_(1 - lr * group["weight_decay"])
         correction = (1 - beta2**step) ** 0.5
@@ -265,12 +270,12 @@ class RowAdamW(_RowOptimizer, torch.optim.AdamW):
 
 
 def _take(tensor: Tensor, rows: Rows) -> Tensor:
-    """These rows: a view of a stretch, a copy of scattered ones."""
+    """These rows: a view of a slice, a copy for indices."""
     return tensor[rows] if isinstance(rows, slice) else tensor.index_select(0, rows)
 
 
 def _blocks(grad: Tensor) -> Iterator[tuple[Rows, Tensor]]:
-    """The rows of a gradient, dense or sparse, some at a time."""
+    """The rows of a dense or sparse gradient, block by block."""
     rows, values = None, grad
     if grad.is_sparse:
         grad = grad.coalesce()

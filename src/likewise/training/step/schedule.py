@@ -1,4 +1,4 @@
-"""How the learning rate and the margin move over a run: pure functions of the step."""
+"""Schedules of the learning rate and of the margin: pure functions of the step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["lr_factor", "margin_fraction"]
 
 
 def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
-    """The share of the peak learning rate at ``step`` (from 0).
+    """The learning rate at ``step`` (from 0) as a fraction of the peak.
 
-    A linear warm-up that reaches the peak, then half a cosine down to ``final`` (SGDR, arXiv
-    1608.03983, without restarts), or a fall by ``factor`` at each milestone, or nothing.
+    A linear warm-up to the peak; then cosine decay to ``final`` (SGDR, arXiv 1608.03983, without
+    restarts), or a decay by ``factor`` at each milestone, or a constant rate.
     """
     total = schedule.epochs * steps_per_epoch
     warmup = min(schedule.warmup_epochs * steps_per_epoch, total)
@@ -29,10 +29,10 @@ def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
 
 
 def margin_fraction(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
-    """The share of the full margin at ``step``: a linear rise.
+    """The margin at ``step`` as a fraction of the full margin: a linear warm-up.
 
-    A full margin from the first step on keeps small data from ever being fitted: every target is
-    behind its rivals, and the gradient only says so.
+    With the full margin from the first step, training on a small data set may never start: every
+    target logit is far below the others, and the gradient carries no other information.
     """
     warmup = schedule.margin_warmup_epochs * steps_per_epoch
     return 1.0 if warmup <= 0 else min(1.0, step / warmup)

@@ -1,4 +1,4 @@
-"""The teacher in training: it sees what the student sees, and moves nothing of its own."""
+"""Knowledge distillation in training: a frozen teacher embeds the photos of the student."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from likewise.models.embedder import Embedder
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["Distilling", "same_teacher", "teacher_of", "with_teacher"]
+__all__ = ["Distilling", "check_teacher", "teacher_fingerprint", "with_teacher"]
 
-PIECE = 64  # photos that the teacher sees at a time
+MICRO_BATCH = 64  # photos that the teacher embeds at a time
 
 
 class Distilling(Wrapper):
-    """A loss, and beside it what a teacher says of the same photos.
+    """A loss plus a distillation loss against the embeddings of a teacher.
 
-    The teacher stands outside of the module's parameters and state: it is not trained, not
-    averaged and not saved. What is saved is its fingerprint, and the projection where there is
-    one. Before the loss is called, ``teach`` shows the teacher the photos of the batch.
+    The teacher is not among the parameters and the state of this module: it is not trained, not
+    averaged and not saved. A checkpoint holds its fingerprint, and the projection of the
+    distillation if it has one. Call ``teach`` with the photos of a batch before the loss.
 
     Args:
         loss: on embeddings and labels.
-        teacher: in evaluation, without gradient; ONNX Runtime or torch.
-        distillation: the student's embeddings against the teacher's.
-        weight: multiplies what is added.
+        teacher: used in evaluation mode, without gradient; ONNX Runtime or torch.
+        distillation: compares the embeddings of the student with those of the teacher.
+        weight: of the distillation loss.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Distilling(Wrapper):
         self.weight = weight
         self.fingerprint = teacher.fingerprint
         self.preprocess = teacher.preprocess
-        # In a tuple, so that it is no submodule.
+        # In a tuple, so that torch does not register it as a submodule.
         self._teacher = (teacher.module.eval().requires_grad_(False),)
         self._taught: Tensor | None = None
 
@@ -54,23 +54,25 @@ class Distilling(Wrapper):
 
     @torch.no_grad()
     def embed(self, pixels: Tensor) -> Tensor:
-        """The teacher's embeddings [b, E] of uint8 pixels [b,C,H,W], made for the student."""
+        """The embeddings of the teacher [b, E], from the student's uint8 pixels [b,C,H,W]."""
         (network,) = self._teacher
         network.to(pixels.device)
         parts = [
             network(self.preprocess.normalise(resize_to(piece, self.preprocess))).float()
-            for piece in pixels.split(PIECE)
+            for piece in pixels.split(MICRO_BATCH)
         ]
         return torch.cat(parts)
 
     def teach(self, pixels: Tensor) -> None:
-        """Show the teacher this process's share of a batch; all processes hear of every share."""
+        """Embed this rank's share of a batch with the teacher; gather the shares of all ranks."""
         self._taught = gather(self.embed(pixels))
 
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
-        """The loss of the whole batch [B, D], and what the teacher adds to it."""
+        """The loss of the whole batch [B, D] plus the distillation loss."""
         if self._taught is None:
-            raise InputError("Distilling: the teacher has not seen this batch; call teach() before")
+            raise InputError(
+                "Distilling: the teacher has not embedded this batch; call teach() before the loss"
+            )
         value = apply(self.loss, embeddings, labels, anchors)
         new = anchors if isinstance(anchors, Tensor) else embeddings[:anchors]
         added: Tensor = self.distillation(new, self._taught)
@@ -78,7 +80,7 @@ class Distilling(Wrapper):
 
 
 def with_teacher(recipe: Recipe, loss: nn.Module) -> nn.Module:
-    """The loss with the teacher that the section ``distill`` names; without one, itself.
+    """The loss with the teacher of the section ``distill``; the loss itself without one.
 
     Raises:
         InputError: there is no such teacher.
@@ -96,20 +98,20 @@ def with_teacher(recipe: Recipe, loss: nn.Module) -> nn.Module:
     return Distilling(loss, teacher, distillation, choice.weight)
 
 
-def teacher_of(loss: nn.Module) -> str | None:
-    """The fingerprint of the teacher beside a loss; None without one."""
+def teacher_fingerprint(loss: nn.Module) -> str | None:
+    """The fingerprint of the teacher of a loss; None without one."""
     return loss.fingerprint if isinstance(loss, Distilling) else None
 
 
-def same_teacher(loss: nn.Module, fingerprint: str | None) -> None:
-    """Refuse to go on with another teacher than the run began with.
+def check_teacher(loss: nn.Module, fingerprint: str | None) -> None:
+    """Check that a resumed run has the teacher that it began with.
 
     Raises:
-        InputError: its fingerprint differs.
+        InputError: the fingerprint of the teacher differs.
     """
-    found = teacher_of(loss)
+    found = teacher_fingerprint(loss)
     if found != fingerprint:
         raise InputError(
             f"distill.teacher: its fingerprint is {found}, the run began with {fingerprint}; "
-            "put that teacher back, or begin anew"
+            "use that teacher again, or start a new run"
         )
