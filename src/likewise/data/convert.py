@@ -207,9 +207,9 @@ def _verify(manifest: Manifest, order: NDArray[np.int64], out: Path, digests: Pa
             read[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
             advance(1)
     written = np.fromfile(digests, np.uint8).reshape(-1, 32)
-    strange = _first_difference(read, written)
-    if strange is not None:
-        name = found.table["path"][strange].as_py()
+    different = _first_difference(read, written)
+    if different is not None:
+        name = found.table["path"][different].as_py()
         raise LikewiseError(f"{out}: {name}: is not what was written; the disk may be failing")
     if not np.array_equal(
         _by_identity(read, found.labels), _by_identity(written, manifest.labels[order])

@@ -79,7 +79,7 @@ def decode(
             [H,W,1] or [H,W,3] (RGB).
         channels: 3 for colour, 1 for grey.
         least: the fewest pixels needed per side: a large JPEG is decoded at a half, a quarter or
-            an eighth of its size, several times faster, if both sides keep at least so many.
+            an eighth of its size, several times faster, if both sides keep at least as many.
 
     Raises:
         BadImage: it is missing, not an image, truncated, smaller than 8 pixels on a side, or

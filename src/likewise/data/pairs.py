@@ -92,13 +92,13 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
     alone = both & (left == right)
     if alone.any():
         first = int(np.argmax(alone))
-        told = (
+        message = (
             f"{int(alone.sum()):,} of {len(pairs):,} are of a photo with itself; the first is pair "
             f"{first + 1}, of {names[left[first]]!r}"
         )
         if np.array_equal(alone, both):
-            raise InputError(f"pairs: {told}; no other pair has both photos here")
-        log.warning("pairs: left out: %s", told)
+            raise InputError(f"pairs: {message}; no other pair has both photos here")
+        log.warning("pairs: left out: %s", message)
     kept = both & ~alone
     return Pairs(left[kept], right[kept], pairs.same[kept], pairs.fold[kept]), missing
 

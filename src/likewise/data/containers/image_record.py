@@ -150,21 +150,21 @@ def record_labels(file: ByteFile, offsets: NDArray[np.int64]) -> RecordLabels:
     order = None if np.all(offsets[:-1] < offsets[1:]) else np.argsort(offsets, kind="stable")
     ascending = offsets if order is None else offsets[order]
     N = len(offsets)
-    said = RecordLabels(
+    headers = RecordLabels(
         np.empty(N, np.uint32), np.empty(N, np.uint64), np.empty((N, 2), np.float32),
         np.empty(N, np.bool_),
     )  # fmt: skip
     for rows, found in record_beginnings(file, ascending, _BEGINNING.itemsize):
         _parse(file, ascending[rows], found.view(_BEGINNING)[:, 0],
-                    said, rows if order is None else order[rows])  # fmt: skip
-    return said
+                    headers, rows if order is None else order[rows])  # fmt: skip
+    return headers
 
 
 def _parse(
     file: ByteFile,
     offsets: NDArray[np.int64],
     head: NDArray[np.void],
-    said: RecordLabels,
+    headers: RecordLabels,
     rows: slice | NDArray[np.int64],
 ) -> None:
     cflag, length = head["packed"] >> 29, (head["packed"] & (1 << 29) - 1).astype(np.int64)
@@ -181,8 +181,13 @@ def _parse(
         alone = _read(file, int(offsets[row]))
         flag[row], id[row], empty[row] = alone.flag, alone.id, not alone.image
         labels[row] = np.resize(alone.labels[:2], 2) if alone.flag > 1 else (alone.labels[0], 0)
-    strange = ~np.isfinite(labels[:, 0])
-    if strange.any():
-        at = offsets[int(np.argmax(strange))]
+    invalid = ~np.isfinite(labels[:, 0])
+    if invalid.any():
+        at = offsets[int(np.argmax(invalid))]
         raise InputError(f"{file.path}: byte {at}: the label is not finite; the file is damaged")
-    said.flag[rows], said.id[rows], said.labels[rows], said.empty[rows] = flag, id, labels, empty
+    headers.flag[rows], headers.id[rows], headers.labels[rows], headers.empty[rows] = (
+        flag,
+        id,
+        labels,
+        empty,
+    )

@@ -102,9 +102,9 @@ def read_list(path: Path) -> RecordList | None:
         log.warning("%s is ignored: the path %r is outside the set", path, name[:100])
         return None
     labels: NDArray[np.float32] = table["label"].to_numpy()
-    strange = ~np.isfinite(labels)
-    if strange.any():
-        raise InputError(f"{path}: line {int(np.argmax(strange)) + 1}: the label is not finite")
+    invalid = ~np.isfinite(labels)
+    if invalid.any():
+        raise InputError(f"{path}: line {int(np.argmax(invalid)) + 1}: the label is not finite")
     return RecordList(path, keys, table["path"], labels)
 
 

@@ -96,10 +96,10 @@ def file_size(header: bytes, path: Path, at: int) -> int:
     Raises:
         InputError: the checksum is wrong, or the size is not a number.
     """
-    told = _number(header[148:156])
+    stated = _number(header[148:156])
     plain = sum(header) - sum(header[148:156]) + 256  # its own field counts as eight spaces
     # Some old archivers summed signed bytes.
-    if told != plain and told != plain - 256 * sum(
+    if stated != plain and stated != plain - 256 * sum(
         byte > 127 for byte in header[:148] + header[156:]
     ):
         hint = " (a compressed archive is not read at random: decompress it first)"

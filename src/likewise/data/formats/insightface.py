@@ -69,9 +69,9 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # h
     else:
         labels = _labels_of_ranges(file, images, identities)
     if labels is None:
-        said = record_labels(file, images.offsets)
-        labels = said.labels[:, 0]
-        photos = ~(said.empty & (said.flag == 2))
+        headers = record_labels(file, images.offsets)
+        labels = headers.labels[:, 0]
+        photos = ~(headers.empty & (headers.flag == 2))
         if not photos.all():
             images, labels = images.only(photos), labels[photos]
     if not len(images):
@@ -129,11 +129,11 @@ def _labels_of_ranges(
     """The label of each image, read once per identity; None if the ranges do not partition them."""
     if identities is None or not len(identities):
         return None
-    said = record_labels(file, identities.offsets)
-    ranges = said.labels[np.argsort(said.labels[:, 0], kind="stable")]
+    headers = record_labels(file, identities.offsets)
+    ranges = headers.labels[np.argsort(headers.labels[:, 0], kind="stable")]
     ranges = ranges[ranges[:, 0] != ranges[:, 1]]  # an identity may have no images left
     edges = np.append(ranges[:, 0], np.float32(len(images) + 1))
-    fits = (said.flag == 2).all() and (edges % 1 == 0).all() and edges[0] == 1
+    fits = (headers.flag == 2).all() and (edges % 1 == 0).all() and edges[0] == 1
     if not fits or (ranges[:, 1] != edges[1:]).any() or (edges[1:] <= edges[:-1]).any():
         log.warning(
             "%s: the ranges of its identities do not partition its images; reading every header",

@@ -166,9 +166,9 @@ def _check_columns(file: ByteFile, marks: NDArray[np.uint8], rows: int) -> None:
     row = int(np.argmax(np.append(wrong.any(axis=1), True)))
     line = marks[row * COLUMNS :]
     line = line[: int(np.argmax(line == ord("\n"))) + 1]
-    strange = line[(line != ord("\t")) & (line != ord("\n"))]
+    invalid = line[(line != ord("\t")) & (line != ord("\n"))]
     reason = (
-        f"holds the control character {int(strange[0])}" if len(strange)
+        f"holds the control character {int(invalid[0])}" if len(invalid)
         else f"{len(line)} of {COLUMNS} columns"
     )  # fmt: skip
     raise InputError(f"{file.path}: row {rows + row + 1}: {reason}")
@@ -209,10 +209,10 @@ def _batch(
             f"{file.path}: row {rows + wrong + 1}: the rank is not a whole number: "
             f"{rank[wrong].as_py()[:40]!r}"
         )
-    rectangles, strange = decoded_floats(column(RECTANGLE), 4)
-    if strange.any():
+    rectangles, invalid = decoded_floats(column(RECTANGLE), 4)
+    if invalid.any():
         raise InputError(
-            f"{file.path}: row {rows + int(np.argmax(strange)) + 1}: the face rectangle is not "
+            f"{file.path}: row {rows + int(np.argmax(invalid)) + 1}: the face rectangle is not "
             "base64 of four float32"
         )
     names = pc.binary_join_element_wise(

@@ -220,11 +220,11 @@ def _starts(file: pq.ParquetFile) -> list[int]:
 
 def _decoded(path: Path, file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
     with _reading(path):
-        told = file.metadata.row_group(group)
+        row_group = file.metadata.row_group(group)
         size = sum(
-            told.column(c).total_uncompressed_size
-            for c in range(told.num_columns)
-            if told.column(c).path_in_schema.split(".")[0] == column
+            row_group.column(c).total_uncompressed_size
+            for c in range(row_group.num_columns)
+            if row_group.column(c).path_in_schema.split(".")[0] == column
         )
         if size > MAX_GROUP:
             raise InputError(
@@ -243,8 +243,10 @@ def _decoded(path: Path, file: pq.ParquetFile, group: int, column: str) -> pa.Ch
                 )
             pieces.append(batch.column(0))
         images = pa.chunked_array(pieces, file.schema_arrow.field(column).type)
-        if len(images) != told.num_rows:
-            raise InputError(f"{path}: row group {group} has {len(images)} of {told.num_rows} rows")
+        if len(images) != row_group.num_rows:
+            raise InputError(
+                f"{path}: row group {group} has {len(images)} of {row_group.num_rows} rows"
+            )
         return images
 
 

@@ -90,9 +90,9 @@ class PhotoFilter:
 
     def warn(self, before: str = "") -> None:
         """Log ``before`` and ``summary()`` as one warning, if either is not empty."""
-        told = "; ".join(part for part in (before, self.summary()) if part)
-        if told:
-            _log.warning("%s: %s", _printable(str(self.where)), told)
+        message = "; ".join(part for part in (before, self.summary()) if part)
+        if message:
+            _log.warning("%s: %s", _printable(str(self.where)), message)
 
 
 def _printable(name: str) -> str:

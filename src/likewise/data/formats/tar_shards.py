@@ -210,8 +210,8 @@ def _read_sidecar(sample: _Sample, ending: str, content: bytes, where: str) -> N
 
 def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
     """Fill in the identities from the sidecars, else from the folders."""
-    said, names = table["identity"], table["path"]
-    if said.null_count == 0:
+    stated, names = table["identity"], table["path"]
+    if stated.null_count == 0:
         photos.warn()
         return table
     folder_of = pc.struct_field(pc.extract_regex(names, FOLDER), [0])
@@ -219,12 +219,12 @@ def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
     folders = [tuple(part for part in (name or "").split("/") if part) for name in
                distinct.to_pylist()]  # fmt: skip
     level = IdentityLevel()
-    if said.null_count == len(said):
+    if stated.null_count == len(stated):
         level = identity_level((folder for folder in folders if folder), str(photos.where))
     place = pc.index_in(folder_of, value_set=distinct)
     people = pa.array([level.identity(folder) for folder in folders], pa.string())
-    whole = pc.coalesce(said, people.take(place.combine_chunks()))
-    row = pc.index(pc.is_null(whole), True).as_py()
+    identities = pc.coalesce(stated, people.take(place.combine_chunks()))
+    row = pc.index(pc.is_null(identities), True).as_py()
     if row >= 0:
         raise InputError(
             f"{photos.where}: {names[row].as_py()!r}: has no identity; put a .cls or .json beside "
@@ -232,7 +232,7 @@ def _with_identities(table: pa.Table, photos: PhotoFilter) -> pa.Table:
         )
     wrapping = "".join(f"{name}/" for name in folders[0][: level.wrapping])
     names = pc.utf8_slice_codeunits(names, len(wrapping))
-    table = table.set_column(0, "path", names).set_column(1, "identity", whole)
+    table = table.set_column(0, "path", names).set_column(1, "identity", identities)
     if level.split is not None:
         sides = pa.array([level.side(folder) for folder in folders], pa.string())
         table = table.append_column("split", sides.take(place.combine_chunks()))
