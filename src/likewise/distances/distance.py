@@ -117,7 +117,7 @@ def _as_tensor(argument: str, array: NDArray[Any]) -> Tensor:
     import torch
 
     if array.dtype not in (np.float16, np.float32, np.float64):
-        raise InputError(f"{argument}: dtype {array.dtype}; a float16, 32 or 64 array is expected")
+        raise InputError(f"{argument}: dtype {array.dtype}; must be float16, float32 or float64")
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()  # torch shares memory only with plain, writable arrays
     return torch.from_numpy(array)
@@ -126,10 +126,10 @@ def _as_tensor(argument: str, array: NDArray[Any]) -> Tensor:
 def _check(x: Tensor, y: Tensor, paired: bool) -> None:
     shapes = f"shapes {list(x.shape)} and {list(y.shape)}"
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or x.shape[1] == 0:
-        raise InputError(f"x, y: {shapes}; [N, D] and [M, D] with the same D >= 1 are expected")
+        raise InputError(f"x, y: {shapes}; must be [N, D] and [M, D] with the same D >= 1")
     if paired and len(x) != len(y):
-        raise InputError(f"x, y: {shapes}; paired rows need as many of one as of the other")
+        raise InputError(f"x, y: {shapes}; must have as many rows as each other to be paired")
     if x.dtype != y.dtype or not x.is_floating_point():
-        raise InputError(f"x, y: types {x.dtype} and {y.dtype}; one floating type is expected")
+        raise InputError(f"x, y: dtypes {x.dtype} and {y.dtype}; must be one floating-point dtype")
     if x.device != y.device:
-        raise InputError(f"x, y: devices {x.device} and {y.device}; one device is expected")
+        raise InputError(f"x, y: devices {x.device} and {y.device}; must be the same")

@@ -94,7 +94,7 @@ def _checked(argument: str, values: Tensor | NDArray[Any] | None) -> Tensor:
     if tensor.ndim != 2 or 0 in tensor.shape or not tensor.is_floating_point():
         raise InputError(
             f"{argument}: {tensor.dtype} of shape {list(tensor.shape)}; "
-            "a floating matrix is expected"
+            "must be a floating-point matrix"
         )
     if not torch.isfinite(tensor).all():
         raise InputError(f"{argument}: has entries that are not finite")
@@ -108,7 +108,7 @@ def _factorised(matrix: Tensor | NDArray[Any]) -> Tensor:
     tensor = _checked("matrix", matrix)
     largest = tensor.abs().max()
     if tensor.shape[0] != tensor.shape[1]:
-        raise InputError(f"matrix: shape {list(tensor.shape)}; a square matrix is expected")
+        raise InputError(f"matrix: shape {list(tensor.shape)}; must be square")
     if ((tensor - tensor.T).abs() > TOLERANCE * largest).any():
         raise InputError("matrix: not symmetric")
     fine = tensor.cpu().double()  # not every device has float64, or this decomposition

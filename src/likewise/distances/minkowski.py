@@ -43,7 +43,7 @@ class Minkowski(Distance):
 
     def __post_init__(self) -> None:
         if not self.p >= 1:
-            raise InputError(f"p: {self.p}; a number from 1 to infinity is expected")
+            raise InputError(f"p: {self.p}; must be a number of at least 1, or infinity")
 
     @property
     def name(self) -> str:

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from likewise.arguments import check_count, check_number
 from likewise.distances.similarity import unit
-from likewise.errors import InputError, LikewiseError, one_of
-from likewise.losses.arguments import positive, size
-from likewise.losses.pairs.embedding_loss import zero
-from likewise.losses.refusals import refuse_where
+from likewise.errors import InputError, one_of
+from likewise.losses.checks import check_loss_finite
+from likewise.losses.loss import zero_loss
 
 __all__ = [
     "KINDS",
@@ -56,14 +56,14 @@ def relational_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     student, teacher = unit(student), unit(teacher)
     count = len(student)
     if count < 2:
-        return zero(student)
+        return zero_loss(student)
     d_student, d_teacher = _distances(student), _distances(teacher)
     pairs = count * (count - 1)
     far = F.huber_loss(_over_mean(d_student), _over_mean(d_teacher), reduction="sum") / pairs
     if count < 3:
         return far
     gram_student, gram_teacher = student @ student.T, teacher @ teacher.T
-    total = zero(student)
+    total = zero_loss(student)
     step = max(1, BLOCK // count**2)
     for corners in torch.arange(count, device=student.device).split(step):
         part: Tensor = checkpoint(
@@ -84,7 +84,7 @@ def similarity_distillation(student: Tensor, teacher: Tensor, temperature: float
     et al. (CompRess), arXiv 2010.14713, here over the batch in place of a queue.
     """
     if len(student) < 2:
-        return zero(student)
+        return zero_loss(student)
     itself = torch.eye(len(student), dtype=torch.bool, device=student.device)
     log_q, log_p = (
         F.log_softmax((unit(x) @ unit(x).T / temperature).masked_fill(itself, -torch.inf), dim=1)
@@ -141,10 +141,10 @@ class Distillation(nn.Module):
         super().__init__()
         self.kind = one_of("kind", kind, KINDS)
         self.sizes = (
-            size("Distillation", "student_dim", student_dim),
-            size("Distillation", "teacher_dim", teacher_dim),
+            check_count("student_dim", student_dim),
+            check_count("teacher_dim", teacher_dim),
         )
-        self.temperature = positive("Distillation", "temperature", temperature)
+        self.temperature = check_number("temperature", temperature, above=0)
         self.projection: nn.Linear | None = None
         if kind in PROJECTED and student_dim != teacher_dim:
             self.projection = nn.Linear(student_dim, teacher_dim, bias=False)
@@ -161,10 +161,10 @@ class Distillation(nn.Module):
             if x.ndim != 2 or x.shape != (len(student), width):
                 raise InputError(
                     f"Distillation: {name}: shape {list(x.shape)}; "
-                    f"[{len(student)}, {width}] is expected"
+                    f"must be [{len(student)}, {width}]"
                 )
         if not len(student):
-            return zero(student)
+            return zero_loss(student)
         with torch.autocast(student.device.type, enabled=False):
             student = student.to(torch.promote_types(student.dtype, torch.float32))
             teacher = teacher.detach().to(student)
@@ -172,13 +172,10 @@ class Distillation(nn.Module):
                 student = F.linear(student, self.projection.weight.to(student))
             more = (self.temperature,) if self.kind == "similarity" else ()
             value = KINDS[self.kind](student, teacher, *more)
-        found = value.detach()
-        refuse_where(
-            ~found.isfinite(),
-            lambda: LikewiseError(
-                f"Distillation: the {self.kind} loss is {found.item()}: an embedding of the "
-                "student or the teacher is not finite"
-            ),
+        check_loss_finite(
+            f"Distillation ({self.kind})",
+            value,
+            lambda: "because an embedding of the student or the teacher is not finite",
         )
         return value
 

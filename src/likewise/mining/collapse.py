@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError
+from likewise.arguments import check_number
 
 __all__ = ["CollapseDetector"]
 
@@ -45,12 +45,8 @@ class CollapseDetector(nn.Module):
 
     def __init__(self, *, fraction: float = 0.3, momentum: float = 0.95) -> None:
         super().__init__()
-        if not 0 < fraction < 1:
-            raise InputError(f"fraction: {fraction}; between 0 and 1 is expected")
-        if not 0 <= momentum < 1:
-            raise InputError(f"momentum: {momentum}; from 0 to below 1 is expected")
-        self.fraction = fraction
-        self.momentum = momentum
+        self.fraction = check_number("fraction", fraction, above=0, below=1)
+        self.momentum = check_number("momentum", momentum, least=0, below=1)
         # Both hold two numbers: of the positives, of the negatives. NaN: nothing seen yet.
         self.register_buffer("means", torch.full((2,), torch.nan))
         self.register_buffer("widest", torch.zeros(2))

@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError
+from likewise.arguments import check_count, check_number
 from likewise.mining.collapse import CollapseDetector
 from likewise.mining.triplets import Triplets
 
@@ -60,15 +60,10 @@ class Curriculum(nn.Module):
         detector: CollapseDetector | None = None,
     ) -> None:
         super().__init__()
-        for argument, value in (("start", start), ("step", step), ("hold", hold)):
-            if not 0 <= value <= 1:
-                raise InputError(f"{argument}: {value}; from 0 to 1 is expected")
-        if patience < 1:
-            raise InputError(f"patience: {patience}; an integer from 1 is expected")
-        self.start = start
-        self.step = step
-        self.hold = hold
-        self.patience = patience
+        self.start = check_number("start", start, least=0, most=1)
+        self.step = check_number("step", step, least=0, most=1)
+        self.hold = check_number("hold", hold, least=0, most=1)
+        self.patience = check_count("patience", patience)
         self.detector = detector or CollapseDetector()
         self.register_buffer("hardness", torch.zeros(()))
         self.register_buffer("collapsed_for", torch.zeros((), dtype=torch.int64))

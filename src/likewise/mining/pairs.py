@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, one_of
 from likewise.machine import finest_float
 
@@ -91,8 +92,7 @@ class MultiSimilarityPairs:
     epsilon: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.epsilon >= 0:
-            raise InputError(f"epsilon: {self.epsilon}; a number from 0 is expected")
+        check_number("epsilon", self.epsilon, least=0)
 
     def __call__(
         self, dissimilarities: Tensor, same: Tensor, different: Tensor, /
@@ -151,8 +151,7 @@ def balanced_pairs(
         >>> (labels[first] == labels[second]).tolist()
         [True, True, True, False, False, False]
     """
-    if count < 1:
-        raise InputError(f"count: {count}; at least one pair is expected")
+    check_count("count", count)
     classes, sizes = labels.unique(return_counts=True)
     if len(classes) < 2 or int(sizes.max()) < 2:
         raise InputError(

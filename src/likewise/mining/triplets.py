@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from likewise.arguments import check_count
 from likewise.errors import InputError
 
 __all__ = ["BatchHard", "DistanceWeighted", "EasyPositive", "TripletMiner", "Triplets"]
@@ -79,12 +80,11 @@ class DistanceWeighted:
     farthest: float = 1.4
 
     def __post_init__(self) -> None:
-        if self.dimension < 3:
-            raise InputError(f"dimension: {self.dimension}; the density needs 3 or more")
+        check_count("dimension", self.dimension, least=3)
         if not 0 < self.nearest < self.farthest <= 2:
             raise InputError(
                 f"nearest, farthest: {self.nearest}, {self.farthest}; "
-                "0 < nearest < farthest <= 2 is expected"
+                "must be 0 < nearest < farthest <= 2"
             )
 
     def log_weights(self, distances: Tensor) -> Tensor:

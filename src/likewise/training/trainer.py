@@ -18,6 +18,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
 from likewise.errors import LikewiseError
 from likewise.losses.classes.shard import class_rows
+from likewise.losses.loss import as_loss
 from likewise.models.synchronised_norm import plain_norm
 from likewise.training.checkpoints.reader import Checkpoint
 from likewise.training.checkpoints.state import State
@@ -112,9 +113,8 @@ class Trainer:
         schedule, step = self.recipe.schedule, self.step_number
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_factor(schedule, step, steps_per_epoch)
-        set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
-        if set_margin is not None:
-            set_margin(margin_fraction(schedule, step, steps_per_epoch))
+        loss = as_loss(self.loss)  # the loss may be any module
+        loss.set_margin_fraction(margin_fraction(schedule, step, steps_per_epoch))
         self.step_number += 1
         labels = labels.to(self.device, non_blocking=True)
         try:
@@ -134,19 +134,12 @@ class Trainer:
                 self.average.update(self.module)
         self.guard.passed()
         self.guard.scale(scaler)
-        hits: Tensor | None = getattr(self.loss, "hits", None)
+        hits = loss.hits
         if self.watch is not None:
-            compared: int | None = getattr(self.loss, "compared", None)
             self.watch.step(
-                taken.embeddings, labels, self._own(hits, labels), compared, self._paired()
+                taken.embeddings, labels, self._own(hits, labels), loss.compared, loss.paired
             )
         return taken.loss, torch.empty(0) if hits is None else hits
-
-    def _paired(self) -> Tensor | None:
-        """Whether the batch had two photos of one person; None if no loss compares photos."""
-        told = [getattr(part, "paired", None) for part in self.loss.modules()]
-        found = [paired for paired in told if isinstance(paired, Tensor)]
-        return torch.stack(found).all() if found else None
 
     def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:
         """Of the hits of the whole batch, those of this process's share."""
@@ -229,7 +222,7 @@ class Trainer:
             )
         self.epoch, self.batch, self.total = self.epoch + 1, 0, [0.0, 0.0, 0.0]
         report = {"train/loss": loss / max(1.0, count)}
-        if getattr(self.loss, "hits", None) is not None:
+        if as_loss(self.loss).hits is not None:
             # By the nearest class, without the margin.
             report["train/accuracy"] = right / max(1.0, count)
         report["lr"] = self.optimizer.param_groups[0]["lr"]

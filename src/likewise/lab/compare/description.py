@@ -46,7 +46,7 @@ def ranges_of(lab: Laboratory) -> dict[str, str]:
     """What was tuned of each loss, and within what."""
     return {
         candidate.label: "; ".join(
-            knob.range() for knob in candidate.knobs(lab.recipe.optimizer.lr)
+            parameter.range() for parameter in candidate.hyperparameters(lab.recipe.optimizer.lr)
         )
         for candidate in lab.candidates
     }

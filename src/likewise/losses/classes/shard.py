@@ -97,7 +97,7 @@ class _Partial(torch.autograd.Function):
 
 
 @runtime_checkable
-class SplitByClass(Protocol):
+class ShardedByClass(Protocol):
     """A module that holds only the rows of its own classes."""
 
     def own_class_rows(self) -> dict[str, tuple[int, int]]:
@@ -120,7 +120,7 @@ def class_rows(loss: nn.Module) -> dict[str, tuple[int, int]]:
     """
     found = {}
     for prefix, module in loss.named_modules():
-        if isinstance(module, SplitByClass):
+        if isinstance(module, ShardedByClass):
             for name, rows in module.own_class_rows().items():
                 found[f"{prefix}.{name}" if prefix else name] = rows
     saved = loss.state_dict().keys()  # a head without weights of its own saves none

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from likewise.losses.classes.step_classes import Columns, rows_of
 from likewise.losses.head.target_logits import safe_norm
-from likewise.losses.head.variant import Form
+from likewise.losses.head.variant import Variant
 
 __all__ = ["ClassBlock", "class_blocks", "row_chunks"]
 
@@ -19,17 +19,17 @@ _BLOCK_BYTES = 2**22
 _COPIED_BYTES = 2**27
 
 
-def row_chunks(weight: Tensor, columns: Columns, form: Form) -> list[slice]:
+def row_chunks(weight: Tensor, columns: Columns, variant: Variant) -> list[slice]:
     """Cut the batch so that the cosines of one chunk keep to the memory budget."""
     batch = len(columns.places)
-    row_bytes = columns.most * form.subcenters * weight.element_size()
-    step = max(1, form.memory_budget // row_bytes)
+    row_bytes = columns.most * variant.subcenters * weight.element_size()
+    step = max(1, variant.memory_budget // row_bytes)
     return [slice(start, min(start + step, batch)) for start in range(0, batch, step)]
 
 
-def class_blocks(weight: Tensor, columns: Columns, form: Form) -> list[ClassBlock]:
+def class_blocks(weight: Tensor, columns: Columns, variant: Variant) -> list[ClassBlock]:
     """Cut the classes into blocks; on an accelerator one holds all, as launches cost more."""
-    row_bytes = form.subcenters * weight.shape[1] * weight.element_size()
+    row_bytes = variant.subcenters * weight.shape[1] * weight.element_size()
     step = columns.count
     if weight.device.type == "cpu":
         step = max(1, _BLOCK_BYTES // row_bytes)
@@ -38,14 +38,14 @@ def class_blocks(weight: Tensor, columns: Columns, form: Form) -> list[ClassBloc
     # One place for the copies of all blocks: allocated one by one they would tear the heap.
     copies = None
     if columns.chosen is not None:
-        size = min(step, columns.count) * form.subcenters
+        size = min(step, columns.count) * variant.subcenters
         copies = weight.detach().new_empty(size, weight.shape[1])
     return [
         ClassBlock(
             weight.detach(),
             start,
             min(start + step, columns.count),
-            form,
+            variant,
             columns.chosen,
             copies,
         )
@@ -60,12 +60,12 @@ class ClassBlock:
     weight: Tensor
     start: int
     stop: int
-    form: Form
+    variant: Variant
     chosen: Tensor | None = None
     copies: Tensor | None = None
 
     def __post_init__(self) -> None:
-        k = self.form.subcenters
+        k = self.variant.subcenters
         self.span = slice(self.start * k, self.stop * k)
         self.inverse: Tensor | None = None  # 1/‖w_j‖, taken when the rows are first in the cache
         # Σ_b G_bj cos_bj over the chunks so far
@@ -78,14 +78,14 @@ class ClassBlock:
         """
         if self.chosen is None or self.copies is None:
             return self.weight[self.span]
-        rows = rows_of(self.chosen[self.start : self.stop], self.form.subcenters)
+        rows = rows_of(self.chosen[self.start : self.stop], self.variant.subcenters)
         return torch.index_select(self.weight, 0, rows, out=self.copies[: len(rows)])
 
     def cosines(self, unit: Tensor) -> Tensor:
         """Cosines [b, J·K] of embeddings [b, D] (products, where weights keep their length)."""
         rows = self.rows()
         cosine = unit @ rows.T
-        if self.form.unit_weights:
+        if self.variant.unit_weights:
             if self.inverse is None:
                 self.inverse = safe_norm(rows).reciprocal_()
             cosine *= self.inverse
@@ -94,16 +94,16 @@ class ClassBlock:
     def per_class(self, cosine: Tensor, places: Tensor) -> tuple[Tensor | None, Tensor]:
         """Nearest sub-centre and its cosine [b, J], with a row's own class out of the contest."""
         winner = None
-        if self.form.subcenters > 1:
-            cosine, winner = cosine.view(len(cosine), -1, self.form.subcenters).max(-1)
-        farthest = -1.0 if self.form.unit_weights else torch.finfo(cosine.dtype).min
+        if self.variant.subcenters > 1:
+            cosine, winner = cosine.view(len(cosine), -1, self.variant.subcenters).max(-1)
+        farthest = -1.0 if self.variant.unit_weights else torch.finfo(cosine.dtype).min
         return winner, self.put(cosine, places, farthest)
 
     def per_row(self, slope: Tensor, winner: Tensor | None) -> Tensor:
         """Hand the slope of each class [b, J] to its nearest weight row, [b, J·K]."""
         if winner is None:
             return slope
-        spread = slope.new_zeros(*slope.shape, self.form.subcenters)
+        spread = slope.new_zeros(*slope.shape, self.variant.subcenters)
         return spread.scatter_(-1, winner[..., None], slope[..., None]).flatten(1)
 
     def put(self, block: Tensor, places: Tensor, value: float) -> Tensor:

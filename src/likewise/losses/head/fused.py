@@ -24,7 +24,7 @@ from likewise.losses.classes.step_classes import Columns
 from likewise.losses.head.class_blocks import ClassBlock, class_blocks, row_chunks
 from likewise.losses.head.reduction import Reduction
 from likewise.losses.head.target_logits import TargetLogits
-from likewise.losses.head.variant import Form
+from likewise.losses.head.variant import Variant
 from likewise.once_differentiable import once_differentiable, origin
 
 __all__ = ["fused_loss"]
@@ -36,12 +36,16 @@ class _Pass:
     """One walk over a batch: its losses, its leads and, where they are needed, its gradients."""
 
     def __init__(
-        self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
+        self,
+        inputs: tuple[Tensor, ...],
+        columns: Columns,
+        variant: Variant,
+        needed: tuple[bool, ...],
     ) -> None:
         self.unit, self.weight, self.scale, _, self.bias = inputs
-        self.columns, self.form, self.needed = columns, form, needed
+        self.columns, self.variant, self.needed = columns, variant, needed
         self.places, self.shard = columns.places, columns.shard
-        self.target = TargetLogits(inputs, columns, form, needed)
+        self.target = TargetLogits(inputs, columns, variant, needed)
         self.losses = torch.empty_like(self.scale)
         self.slope = torch.empty_like(self.scale)  # of the loss, by the target logit
         self.lead = torch.empty_like(self.scale)
@@ -54,15 +58,15 @@ class _Pass:
         ]
 
     def _rows_of_gradient(self) -> Tensor:
-        rows = self.columns.count * self.form.subcenters
+        rows = self.columns.count * self.variant.subcenters
         # Every row is written by the first chunk: no need to zero it before.
         empty = self.weight.new_empty if len(self.places) else self.weight.new_zeros
         return empty(rows, self.weight.shape[1])
 
     def run(self) -> None:
         """Walk over the chunks, then add what flows through the target logits."""
-        blocks = class_blocks(self.weight, self.columns, self.form)
-        chunks = row_chunks(self.weight, self.columns, self.form)
+        blocks = class_blocks(self.weight, self.columns, self.variant)
+        chunks = row_chunks(self.weight, self.columns, self.variant)
         for rows in chunks:
             cosines, reduction = self._forward(rows, blocks)
             if any(self.needed):
@@ -73,7 +77,7 @@ class _Pass:
             self._add_target_gradients()
 
     def _forward(self, rows: slice, blocks: list[ClassBlock]) -> tuple[list[Tensor], Reduction]:
-        reduction = self.form.reduction(self.target.logit.detach()[rows])
+        reduction = self.variant.reduction(self.target.logit.detach()[rows])
         nearest = torch.full_like(self.scale[rows], -torch.inf)
         cosines = []
         for block in blocks:
@@ -89,7 +93,7 @@ class _Pass:
         return cosines, reduction
 
     def _value(self, cosine: Tensor, rows: slice) -> Tensor:
-        return self.form.others(cosine, self.target.value.detach()[rows])
+        return self.variant.others(cosine, self.target.value.detach()[rows])
 
     def _logits(self, value: Tensor, rows: slice, block: ClassBlock) -> Tensor:
         logits = torch.addcmul(self.bias, value.detach(), self.scale[rows, None])
@@ -152,13 +156,13 @@ class _FusedLoss(torch.autograd.Function):
         bias: Tensor,
         source: Tensor,
         columns: Columns,
-        form: Form,
+        variant: Variant,
         needed: tuple[bool, ...],
     ) -> tuple[Tensor, Tensor]:
-        walk = _Pass((unit, weight, scale, margin, bias), columns, form, needed)
+        walk = _Pass((unit, weight, scale, margin, bias), columns, variant, needed)
         walk.run()
         ctx.save_for_backward(*walk.gradients)
-        ctx.columns, ctx.subcenters, ctx.shape = columns, form.subcenters, weight.shape
+        ctx.columns, ctx.subcenters, ctx.shape = columns, variant.subcenters, weight.shape
         ctx.origin = source
         ctx.mark_non_differentiable(walk.lead)
         return walk.losses.sum() * walk.share, walk.lead
@@ -195,7 +199,7 @@ def fused_loss(
     margin: Tensor,
     bias: Tensor,
     columns: Columns,
-    form: Form,
+    variant: Variant,
 ) -> tuple[Tensor, Tensor]:
     """Mean loss of a batch, [], and how far each row's own class is ahead, [B].
 
@@ -206,10 +210,10 @@ def fused_loss(
         unit: embeddings of unit length, [B, D].
         weight: class weights [own·K, D] of this process; the K rows of a class lie together.
         scale: multiplies the logits of a row, [B].
-        margin: handed to ``form.target``, [] or [B].
+        margin: handed to ``variant.target``, [] or [B].
         bias: added to every logit, [].
         columns: which classes take part, and where the class of each row stands among them.
-        form: the variant.
+        variant: the variant.
 
     The lead of a row is the cosine to its own class less that to the nearest other one, without
     margin: above 0, the nearest class is the right one; at 0, another is as near.
@@ -220,7 +224,7 @@ def fused_loss(
     """
     inputs = (unit, weight, scale, margin, bias)
     needed = tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs)
-    return _apply(*inputs, origin(*inputs), columns, form, needed)
+    return _apply(*inputs, origin(*inputs), columns, variant, needed)
 
 
 # Already fused: a compiled model steps out of its graph for this one call.

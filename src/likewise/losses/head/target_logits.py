@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from likewise.losses.classes.step_classes import Columns, rows_of
-from likewise.losses.head.variant import Form
+from likewise.losses.head.variant import Variant
 
 __all__ = ["TargetLogits", "safe_norm"]
 
@@ -33,7 +33,7 @@ class TargetLogits:
         inputs: unit embeddings [B, D]; class weights [own·K, D]; scales [B]; margins [] or [B];
             bias [].
         columns: which classes take part, and where each label stands.
-        form: the variant.
+        variant: the variant.
         needed: which of the inputs want a gradient.
 
     Attributes:
@@ -41,13 +41,17 @@ class TargetLogits:
     """
 
     def __init__(
-        self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
+        self,
+        inputs: tuple[Tensor, ...],
+        columns: Columns,
+        variant: Variant,
+        needed: tuple[bool, ...],
     ) -> None:
         unit, weight, *rest = inputs
         self.columns, self.here = columns, columns.here()
         places = columns.places if self.here is None else columns.places[self.here]
-        self.rows = rows_of(places, form.subcenters)
-        chosen = columns.weight_rows(form.subcenters)
+        self.rows = rows_of(places, variant.subcenters)
+        chosen = columns.weight_rows(variant.subcenters)
         own = weight[self.rows if chosen is None else chosen[self.rows]]
         self.inputs = [
             tensor.detach().requires_grad_(need)
@@ -56,9 +60,9 @@ class TargetLogits:
             )
         ]
         with torch.enable_grad():
-            self._multiply(form.subcenters)
+            self._multiply(variant.subcenters)
             self._exchange(len(unit))
-            self._build(form)
+            self._build(variant)
 
     def _multiply(self, k: int) -> None:
         unit, own = self.inputs[:2]
@@ -78,14 +82,14 @@ class TargetLogits:
             x.requires_grad_(made.requires_grad) for x, made in zip(whole, self.made, strict=True)
         ] + self.inputs[2:]
 
-    def _build(self, form: Form) -> None:
+    def _build(self, variant: Variant) -> None:
         products, norms, scale, margin, bias = self.leaves
         cosines, nearest = (products / norms).max(1)  # [B]
-        self.value = form.target(cosines, margin)
-        length = scale if form.unit_weights else scale * norms.gather(1, nearest[:, None])[:, 0]
+        self.value = variant.target(cosines, margin)
+        length = scale if variant.unit_weights else scale * norms.gather(1, nearest[:, None])[:, 0]
         self.logit = length * self.value + bias
         # What the head compares to say whether the nearest class is the right one.
-        self.nearness = (cosines if form.unit_weights else products[:, 0]).detach()
+        self.nearness = (cosines if variant.unit_weights else products[:, 0]).detach()
 
     def gradients(self, slope: Tensor) -> list[Tensor | None]:
         """Gradient of ``Σ slope · logit`` by each input.

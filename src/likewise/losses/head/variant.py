@@ -9,11 +9,11 @@ from torch import Tensor
 
 from likewise.losses.head.reduction import Reduction
 
-__all__ = ["Form"]
+__all__ = ["Variant"]
 
 
 @dataclass(frozen=True)
-class Form:
+class Variant:
     """How cosines become logits, and logits a loss.
 
     The logit of class ``j`` in row ``b`` is ``scale_b · f(c_bj) + bias`` where ``f`` is ``target``

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
-from likewise.losses.checks import check_number
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import buffer, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["AdaFace"]
 
@@ -17,6 +19,28 @@ __all__ = ["AdaFace"]
 _EPSILON = 1e-3
 
 
+@register_loss(
+    "adaface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.5), SCALE), {"rate": 0.05}),
+    figure=FigureSettings(
+        "AdaFace",
+        "Good photos get their margin on the cosine, bad photos on the angle.",
+        {"scale": 16.0, "margin": 0.2, "rate": 0.05},
+        "s = 16, m = 0.2",
+        boundary=Boundary(
+            "cos(θ₁ - m·q) - (m + m·q) > cos θ₂",
+            # Lengths that differ from the mean by a deviation or more saturate the quality.
+            tuple(
+                Curve(label, buffers={"norm_mean": 50.0, "norm_deviation": 10.0}, norm=norm)
+                for label, norm in (
+                    ("q = 0, m = 0.4", 50.0),
+                    ("q = 1: good photo", 99.0),
+                    ("q = -1: bad photo", 1.0),
+                )
+            ),
+        ),
+    ),
+)
 class AdaFace(Head):
     """Cross-entropy with target ``s·[cos(θ_y - m·q) - (m + m·q)]`` among ``s·cos θ_j``.
 
@@ -51,34 +75,11 @@ class AdaFace(Head):
         torch.Size([])
     """
 
-    most_margin = math.pi / 2
-    norm_mean: Tensor
-    norm_deviation: Tensor
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.4,
-        concentration: float = 0.333,
-        rate: float = 0.01,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
-        self.concentration = check_number("concentration", concentration, above=0)
-        self.rate = check_number("rate", rate, least=0, most=1)
-        self.register_buffer("norm_mean", torch.tensor(20.0))
-        self.register_buffer("norm_deviation", torch.tensor(100.0))
+    margin: float = number(default=0.4, least=0, most=math.pi / 2)
+    concentration: float = number(default=0.333, above=0)
+    rate: float = number(default=0.01, least=0, most=1)
+    norm_mean: Tensor = buffer(20.0)
+    norm_deviation: Tensor = buffer(100.0)
 
     def margins(self, norms: Tensor) -> Tensor:
         """The quality ``q`` of each row, [B]."""

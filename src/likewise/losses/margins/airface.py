@@ -6,12 +6,29 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["AirFace"]
 
 
+@register_loss(
+    "airface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE)),
+    figure=FigureSettings(
+        "AirFace",
+        "Logits are linear in the angle, and a margin is added to it.",
+        {"scale": 10.0, "margin": 0.3},
+        "s = 10, m = 0.3 (17°)",
+        boundary=Boundary(
+            "θ₁ + m < θ₂", (Curve("(π - 2(θ + m))/π, m = 0.45"),), others="(π - 2θ)/π"
+        ),
+    ),
+)
 class AirFace(Head):
     """Cross-entropy with logits ``s·(π - 2θ)/π``, and ``θ_y + m`` for the row's own class.
 
@@ -38,26 +55,7 @@ class AirFace(Head):
         torch.Size([])
     """
 
-    most_margin = math.pi
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.45,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    margin: float = number(default=0.45, least=0, most=math.pi)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``(π - 2(θ + m))/π``."""

@@ -6,12 +6,27 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["ArcFace"]
 
 
+@register_loss(
+    "arcface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE)),
+    figure=FigureSettings(
+        "ArcFace",
+        "A margin added to the angle: the same gap everywhere.",
+        {"scale": 16.0, "margin": 0.3},
+        "s = 16, m = 0.3 (17°)",
+        boundary=Boundary("θ₁ + m < θ₂", (Curve("cos(θ + m), m = 0.5"),)),
+    ),
+)
 class ArcFace(Head):
     """Cross-entropy with target logit ``s·cos(θ_y + m)`` among ``s·cos θ_j``.
 
@@ -40,26 +55,7 @@ class ArcFace(Head):
         (torch.Size([3]), torch.Size([10, 4]))
     """
 
-    most_margin = math.pi
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.5,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    margin: float = number(default=0.5, least=0, most=math.pi)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos(θ + m)``, falling all the way."""

@@ -6,13 +6,29 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.checks import check_number
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import fixed, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["CombinedMargin"]
 
 
+@register_loss(
+    "combined",
+    search_space=SearchSpace(
+        (Hyperparameter("m2", 0.05, 0.4), Hyperparameter("m3", 0.05, 0.3)), {"scale": "auto"}
+    ),
+    figure=FigureSettings(
+        "Combined margin",
+        "One margin added to the angle, another one subtracted from the cosine.",
+        {"scale": 16.0, "m1": 1.0, "m2": 0.15, "m3": 0.1},
+        "s = 16, m₂ = 0.15, m₃ = 0.1",
+        boundary=Boundary("cos(m₁θ₁ + m₂) - m₃ > cos θ₂", (Curve("m₂ = 0.3, m₃ = 0.2"),)),
+    ),
+)
 class CombinedMargin(Head):
     """Cross-entropy with target logit ``s·(cos(m1·θ_y + m2) - m3)`` among ``s·cos θ_j``.
 
@@ -42,29 +58,10 @@ class CombinedMargin(Head):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        m1: float = 1.0,
-        m2: float = 0.3,
-        m3: float = 0.2,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=1.0,  # all three: what a margin fraction scales
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
-        self.m1 = check_number("m1", m1, least=1)
-        self.m2 = check_number("m2", m2, least=0, most=math.pi)
-        self.m3 = check_number("m3", m3, least=0, most=2)
+    margin: float = fixed(1.0)  # of all three: a margin fraction scales it
+    m1: float = number(default=1.0, least=1)
+    m2: float = number(default=0.3, least=0, most=math.pi)
+    m3: float = number(default=0.2, least=0, most=2)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos(m1·θ + m2) - m3``, falling all the way; ``margin`` is the share of all three."""

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["CosFace"]
 
 
+@register_loss(
+    "cosface",
+    aliases=("am_softmax",),
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.5), SCALE)),
+    figure=FigureSettings(
+        "CosFace",
+        "A margin subtracted from the cosine.",
+        {"scale": 16.0, "margin": 0.2},
+        "s = 16, m = 0.2",
+        boundary=Boundary("cos θ₁ - m > cos θ₂", (Curve("cos θ - m, m = 0.35"),)),
+    ),
+)
 class CosFace(Head):
     """Cross-entropy with target logit ``s·(cos θ_y - m)`` among ``s·cos θ_j``; also AM-Softmax.
 
@@ -33,26 +49,7 @@ class CosFace(Head):
         torch.Size([])
     """
 
-    most_margin = 2.0
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.35,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    margin: float = number(default=0.35, least=0, most=2)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos θ - m``."""

@@ -7,13 +7,36 @@ import math
 import torch
 from torch import Tensor
 
-from likewise.losses.checks import check_number
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import buffer, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["CurricularFace"]
 
 
+@register_loss(
+    "curricularface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE)),
+    figure=FigureSettings(
+        "CurricularFace",
+        "Hard classes count little at first, more as training succeeds.",
+        {"scale": 16.0, "margin": 0.3},
+        "s = 16, m = 0.3 (17°)",
+        loss_lr=1e-3,
+        spread=True,
+        boundary=Boundary(
+            "θ₁ + m < θ₂; while t is small, hard classes count less",
+            (
+                Curve("cos(θ + m), m = 0.5; early: t = 0"),
+                Curve("the same, late: t = 0.7", buffers={"progress": 0.7}),
+            ),
+            others="other class, t = 0, own at 45°",
+        ),
+    ),
+)
 class CurricularFace(Head):
     """ArcFace's target; classes nearer than it have ``s·c_j(t + c_j)`` in place of ``s·c_j``.
 
@@ -46,30 +69,9 @@ class CurricularFace(Head):
         torch.Size([])
     """
 
-    most_margin = math.pi
-    progress: Tensor
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.5,
-        rate: float = 0.01,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
-        self.rate = check_number("rate", rate, least=0, most=1)
-        self.register_buffer("progress", torch.zeros(()))
+    margin: float = number(default=0.5, least=0, most=math.pi)
+    rate: float = number(default=0.01, least=0, most=1)
+    progress: Tensor = buffer(0.0)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos(θ + m)``, falling all the way; in training, also one step of ``t``."""

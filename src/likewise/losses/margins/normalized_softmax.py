@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Head, Scale
+from likewise.losses.figure_settings import Boundary, FigureSettings
+from likewise.losses.head.arguments import fixed
+from likewise.losses.head.head import Gradient, Head
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, SearchSpace
 
 __all__ = ["NormalizedSoftmax"]
 
 
+@register_loss(
+    "normalized_softmax",
+    search_space=SearchSpace((SCALE,)),
+    figure=FigureSettings(
+        "Normalized softmax",
+        "Only directions count, but nothing demands a gap.",
+        {"scale": 16.0},
+        "s = 16",
+        boundary=Boundary("θ₁ < θ₂"),
+    ),
+)
 class NormalizedSoftmax(Head):
     """Cross-entropy over ``s·cos θ_j``: embeddings and class weights count by direction only.
 
@@ -32,15 +47,8 @@ class NormalizedSoftmax(Head):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        scale: Scale = 64.0,
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(num_classes, embedding_dim, scale=scale, memory_budget=memory_budget)
+    margin: float = fixed(0.0)
+    gradient: Gradient = fixed("exact")
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:  # noqa: ARG002 (there is none)
         """The cosine itself."""

@@ -7,13 +7,36 @@ import math
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.checks import check_number
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic, Reduction
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["SphereFace2", "balanced_bias"]
 
 
+@register_loss(
+    "sphereface2",
+    search_space=SearchSpace(
+        (Hyperparameter("margin", 0.05, 0.5), Hyperparameter("scale", 4.0, 40.0, log=True))
+    ),
+    figure=FigureSettings(
+        "SphereFace2",
+        "A binary decision for each class, each with its margin.",
+        {"scale": 6.0, "margin": 0.1},
+        "r = 6, m = 0.1, λ = 0.7",
+        loss_lr=1e-3,
+        spread=True,
+        boundary=Boundary(
+            "g(cos θ₁) - m > -b/r  and  g(cos θ₂) + m < -b/r",
+            (Curve("g(cos θ) - m, m = 0.4"),),
+            others="g(cos θ) + m",
+            largest_angle=math.pi,
+        ),
+    ),
+)
 class SphereFace2(Head):
     """``λ/r·log(1 + e^-(r(g(c_y)-m)+b)) + (1-λ)/r·Σ_{j≠y} log(1 + e^(r(g(c_j)+m)+b))``.
 
@@ -46,32 +69,15 @@ class SphereFace2(Head):
         torch.Size([])
     """
 
-    most_margin = 2.0
+    takes_prototypes = False
+    scale: float = number(default=40.0, above=0)
+    margin: float = number(default=0.4, least=0, most=2)
+    positive_weight: float = number(default=0.7, above=0, below=1)
+    exponent: float = number(default=3.0, least=1)
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.4,
-        scale: float = 40.0,
-        positive_weight: float = 0.7,
-        exponent: float = 3.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=check_number("scale", scale, above=0),
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
-        self.positive_weight = check_number(
-            "positive_weight", positive_weight, above=0, most=math.nextafter(1, 0)
-        )
-        self.exponent = check_number("exponent", exponent, least=1)
+    def __post_init__(self) -> None:
+        """Add the bias."""
+        super().__post_init__()
         at_zero = 2 * 0.5**self.exponent - 1  # g(0): random embeddings have cosines near 0
         self.bias = nn.Parameter(
             torch.tensor(

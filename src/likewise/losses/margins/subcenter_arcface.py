@@ -6,12 +6,29 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import count, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["SubCenterArcFace"]
 
 
+@register_loss(
+    "subcenter_arcface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE), {"subcenters": 2}),
+    figure=FigureSettings(
+        "Sub-centre ArcFace",
+        "Two weights for each class; the nearer one counts.",
+        {"scale": 16.0, "margin": 0.3, "subcenters": 2},
+        "s = 16, m = 0.3 (17°), K = 2",
+        boundary=Boundary(
+            "θ₁ + m < θ₂, each to the nearest sub-centre", (Curve("cos(θ + m), m = 0.5"),)
+        ),
+    ),
+)
 class SubCenterArcFace(Head):
     """ArcFace where the cosine to a class is the largest to any of its K sub-centres.
 
@@ -38,28 +55,9 @@ class SubCenterArcFace(Head):
         (torch.Size([]), torch.Size([20, 4]))
     """
 
-    most_margin = math.pi
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.5,
-        scale: Scale = 64.0,
-        subcenters: int = 3,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-            subcenters=subcenters,
-        )
+    takes_prototypes = False
+    margin: float = number(default=0.5, least=0, most=math.pi)
+    subcenters: int = count(default=3)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos(θ + m)``, falling all the way."""

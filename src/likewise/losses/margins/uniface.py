@@ -7,12 +7,31 @@ import math
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic, Reduction
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["UniFace"]
 
 
+@register_loss(
+    "uniface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.5), SCALE)),
+    figure=FigureSettings(
+        "UniFace",
+        "A single threshold separates all genuine pairs from all impostor pairs.",
+        {"scale": 5.0, "margin": 0.05},
+        "s = 5, m = 0.05",
+        boundary=Boundary(
+            "cos θ₁ - m > b/s  and  cos θ₂ < b/s",
+            (Curve("cos θ - m, m = 0.4"),),
+            largest_angle=math.pi,
+        ),
+    ),
+)
 class UniFace(Head):
     """``log(1 + e^-(s(c_y-m)-b)) + Σ_{j≠y} log(1 + e^(s·c_j-b))``, with one learned ``b``.
 
@@ -42,26 +61,12 @@ class UniFace(Head):
         torch.Size([])
     """
 
-    most_margin = 2.0
+    takes_prototypes = False
+    margin: float = number(default=0.4, least=0, most=2)
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.4,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    def __post_init__(self) -> None:
+        """Add the bias."""
+        super().__post_init__()
         self.bias = nn.Parameter(torch.tensor(math.log(10 * self.num_classes)))
 
     def offset(self) -> Tensor:

@@ -7,15 +7,32 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError, one_of
-from likewise.losses.arguments import check_batch_of_classes, size
-from likewise.losses.classes.row_backup import RowBackup
+from likewise.arguments import check_count, check_number
+from likewise.errors import one_of
+from likewise.losses.all_gather import all_gather, is_whole_batch
+from likewise.losses.checks import check_batch
+from likewise.losses.figure_settings import FigureSettings
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
-from likewise.losses.wrappers.gather import gather, is_whole_batch
+from likewise.losses.registration import register_loss
+from likewise.losses.row_backup import RowBackup
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["Center"]
 
 
+@register_loss(
+    "center",
+    search_space=SearchSpace(
+        (Hyperparameter("weight", 3e-4, 3e-2, log=True),), loss="softmax + {weight}*center"
+    ),
+    figure=FigureSettings(
+        "Softmax + centre loss",
+        "Each sample is drawn to the centre of its class: compact clusters.",
+        {"bias": False},
+        "weight 0.1, α = 0.5",
+        loss="0.1*center + softmax",
+    ),
+)
 class Center(EmbeddingLoss):
     """``½‖z - c_y‖²``, averaged over the batch: ``1/(2B)·Σ_i ‖z_i - c_{y_i}‖²``.
 
@@ -53,6 +70,7 @@ class Center(EmbeddingLoss):
         [[0.0, 0.0], [0.75, 1.0]]
     """
 
+    needs_pairs = False
     compares_samples = False
 
     def __init__(
@@ -64,12 +82,10 @@ class Center(EmbeddingLoss):
         alpha: float = 0.5,
     ) -> None:
         super().__init__()
-        size("Center", "num_classes", num_classes)
-        size("Center", "embedding_dim", embedding_dim)
-        if not 0 <= alpha <= 1:
-            raise InputError(f"Center: alpha: {alpha}; from 0 to 1 is expected")
+        check_count("num_classes", num_classes)
+        check_count("embedding_dim", embedding_dim)
         self.update = one_of("update", update, ("paper", "gradient"))
-        self.alpha = float(alpha)
+        self.alpha = check_number("alpha", alpha, least=0, most=1)
         self.centers = nn.Parameter(
             torch.randn(num_classes, embedding_dim), requires_grad=update == "gradient"
         )
@@ -82,7 +98,8 @@ class Center(EmbeddingLoss):
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with its centre, then move the centres."""
         labels = labels[: len(anchors)]
-        check_batch_of_classes("Center", anchors, labels, self.centers)
+        classes, dim = self.centers.shape
+        check_batch("Center", anchors, labels, dim=dim, num_classes=classes, weights=self.centers)
         difference = anchors - self.centers[labels].to(anchors)
         loss = difference.square().sum() / (2 * len(anchors))
         if self.update == "paper" and self.training and torch.is_grad_enabled():
@@ -92,11 +109,11 @@ class Center(EmbeddingLoss):
     @torch.no_grad()
     def _move(self, difference: Tensor, labels: Tensor) -> None:
         """``difference`` [B, D] is ``z - c_y``; only the classes in the batch are touched."""
-        if not is_whole_batch():  # each with its share alone, the processes' centres would part
-            difference, labels = gather(difference), gather(labels)
+        if not is_whole_batch():  # the centres of the ranks must stay the same
+            difference, labels = all_gather(difference), all_gather(labels)
         present, of, counts = labels.unique(return_inverse=True, return_counts=True)
         pull = difference.new_zeros(len(present), difference.shape[1])
         pull.index_add_(0, of, difference)
         steps = self.alpha * pull / (1 + counts).unsqueeze(1)
-        self.row_backup.keep(self.centers, present)
+        self.row_backup.save(self.centers, present)
         self.centers.index_add_(0, present, steps.to(self.centers))

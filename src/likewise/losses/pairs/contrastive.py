@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.arguments import positive
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.figure_settings import FigureSettings
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["Contrastive"]
 
 
+@register_loss(
+    "contrastive",
+    search_space=SearchSpace((Hyperparameter("margin", 0.4, 1.3),)),
+    figure=FigureSettings(
+        "Contrastive",
+        "Pairs of one class together, pairs of two classes at least the margin apart.",
+        {"margin": 0.75},
+        "m = 0.75",
+    ),
+)
 class Contrastive(EmbeddingLoss):
     """``½·d²`` for a pair of one class, ``½·[m - d]+²`` for a pair of two.
 
@@ -54,7 +68,7 @@ class Contrastive(EmbeddingLoss):
         normalize: bool = True,
     ) -> None:
         super().__init__()
-        self.margin = positive("Contrastive", "margin", margin)
+        self.margin = check_number("margin", margin, above=0)
         self.distance = self.adopt(distance)
         self.miner = pair_miner(miner)
         self.normalize = normalize
@@ -75,7 +89,7 @@ class Contrastive(EmbeddingLoss):
             same, different = self.miner(d, same, different)
         pairs = same.sum() + different.sum()
         if pairs == 0:
-            return zero(samples)
+            return zero_loss(samples)
         pull = d.square().masked_fill(~same, 0).sum()
         push = (self.margin - d).relu().square().masked_fill(~different, 0).sum()
         return (pull + push) / (2 * pairs)

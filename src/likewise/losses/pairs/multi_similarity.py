@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
-from likewise.losses.arguments import positive
+from likewise.losses.figure_settings import FigureSettings
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["MultiSimilarity"]
 
 
+@register_loss(
+    "multi_similarity",
+    search_space=SearchSpace(
+        (Hyperparameter("base", 0.3, 0.9), Hyperparameter("beta", 10.0, 60.0, log=True))
+    ),
+    figure=FigureSettings(
+        "Multi-similarity",
+        "Soft sums over the informative pairs.",
+        {"base": 0.85},
+        "α = 2, β = 50, λ = 0.85",
+    ),
+)
 class MultiSimilarity(EmbeddingLoss):
     """``1/α·log(1 + Σ_P e^{-α(s-λ)}) + 1/β·log(1 + Σ_N e^{β(s-λ)})`` for each anchor.
 
@@ -53,8 +68,8 @@ class MultiSimilarity(EmbeddingLoss):
         distance: str | Distance = "cosine",
     ) -> None:
         super().__init__()
-        self.alpha = positive("MultiSimilarity", "alpha", alpha)
-        self.beta = positive("MultiSimilarity", "beta", beta)
+        self.alpha = check_number("alpha", alpha, above=0)
+        self.beta = check_number("beta", beta, above=0)
         self.base = float(base)
         self.miner = pair_miner(miner)
         self.distance = self.adopt(distance)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
-from likewise.losses.arguments import positive
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.figure_settings import FigureSettings
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp, log_sum_exp
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import pair_masks
 
 __all__ = ["NTXent"]
 
 
+@register_loss(
+    "ntxent",
+    search_space=SearchSpace((Hyperparameter("temperature", 0.03, 0.3, log=True),)),
+    figure=FigureSettings(
+        "NT-Xent",
+        "Each positive against all negatives of its anchor.",
+        {"temperature": 0.1},
+        "τ = 0.1",
+    ),
+)
 class NTXent(EmbeddingLoss):
     """``-log( e^{s_ip/τ} / (e^{s_ip/τ} + Σ_n e^{s_in/τ}) )`` for each positive pair (i, p).
 
@@ -40,7 +54,7 @@ class NTXent(EmbeddingLoss):
 
     def __init__(self, *, temperature: float = 0.07, distance: str | Distance = "cosine") -> None:
         super().__init__()
-        self.temperature = positive("NTXent", "temperature", temperature)
+        self.temperature = check_number("temperature", temperature, above=0)
         self.distance = self.adopt(distance)
 
     def extra_repr(self) -> str:
@@ -52,7 +66,7 @@ class NTXent(EmbeddingLoss):
         same, different = pair_masks(labels, len(anchors))
         pairs = same.sum()
         if pairs == 0:
-            return zero(samples)
+            return zero_loss(samples)
         s = self.distance.score_pairwise(anchors, samples) / self.temperature
         negatives = log_sum_exp(s, different).unsqueeze(1)
         # -log(e^s / (e^s + e^n)) = log(1 + e^{n-s}); n = -inf where there is no negative.

@@ -6,15 +6,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from likewise.arguments import check_count
 from likewise.distances.blocks import pairwise_in_blocks
-from likewise.errors import InputError
-from likewise.losses.arguments import size
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.checks import check_batch
+from likewise.losses.figure_settings import FigureSettings
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.registration import register_loss
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["SiameseClassifier"]
 
 
+@register_loss(
+    "siamese_classifier",
+    figure=FigureSettings(
+        "Siamese classifier",
+        "Same or different, from Σ|Δz|: lengths count, a class may sit at the origin.",
+        params_text="all pairs",
+    ),
+)
 class SiameseClassifier(EmbeddingLoss):
     """Binary cross-entropy of the score ``Σ_k α_k |z1_k - z2_k| + β`` of a pair.
 
@@ -46,7 +57,7 @@ class SiameseClassifier(EmbeddingLoss):
 
     def __init__(self, *, embedding_dim: int, miner: str | PairMiner | None = "all") -> None:
         super().__init__()
-        size("SiameseClassifier", "embedding_dim", embedding_dim)
+        check_count("embedding_dim", embedding_dim)
         self.miner = pair_miner(miner)
         # Starts as a distance: every difference speaks against 'same', equal vectors for it.
         self.alpha = nn.Parameter(torch.full((embedding_dim,), -1 / embedding_dim))
@@ -62,18 +73,14 @@ class SiameseClassifier(EmbeddingLoss):
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """Compare every anchor with every sample."""
-        if samples.shape[1] != len(self.alpha):
-            raise InputError(
-                f"SiameseClassifier: embeddings: dimension {samples.shape[1]}; "
-                f"{len(self.alpha)} is expected"
-            )
+        check_batch("SiameseClassifier", samples, labels, dim=len(self.alpha))
         scores = self.score_pairwise(anchors, samples)
         same, different = pair_masks(labels, len(anchors))
         if self.miner is not None:
             same, different = self.miner(-scores.detach(), same, different)
         kept = same | different
         if not kept.any():
-            return zero(samples)
+            return zero_loss(samples)
         return F.binary_cross_entropy_with_logits(scores[kept], same[kept].to(scores))
 
 

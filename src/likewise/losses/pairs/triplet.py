@@ -7,13 +7,17 @@ from typing import Literal
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError, one_of
-from likewise.losses.arguments import from_zero
+from likewise.losses.figure_settings import FigureSettings
+from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.batch_all import mean_active_hinge
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp
+from likewise.losses.registration import register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import (
     BatchHard,
     Curriculum,
@@ -34,6 +38,24 @@ MINERS: dict[str, Callable[[], TripletMiner]] = {
 }
 
 
+@register_loss(
+    "triplet",
+    search_space=[
+        SearchSpace(
+            (Hyperparameter("margin", 0.05, 0.6),),
+            {"mining": mining},
+            variant=mining,
+            # The three most used strategies represent the triplets.
+            in_all=mining in ("batch_all", "batch_hard", "semi_hard"),
+        )
+        for mining in (*SUMMED, *MINERS, "distance_weighted")
+    ],
+    figure=FigureSettings(
+        "Triplet",
+        "Each positive nearer than each negative, by the margin.",
+        params_text="batch-all, m = 0.2",
+    ),
+)
 class Triplet(EmbeddingLoss):
     """``[m + d(a,p) - d(a,n)]+`` over chosen triplets of the batch.
 
@@ -83,7 +105,9 @@ class Triplet(EmbeddingLoss):
         normalize: bool = True,
     ) -> None:
         super().__init__()
-        self.margin = None if margin == "soft" else from_zero("Triplet", "margin", _number(margin))
+        self.margin = (
+            None if margin == "soft" else check_number("margin (or 'soft')", margin, least=0)
+        )
         self.distance = self.adopt(distance)
         self.squared = squared
         self.normalize = normalize
@@ -129,7 +153,7 @@ class Triplet(EmbeddingLoss):
         miner = DistanceWeighted(samples.shape[1]) if self.miner is None else self.miner
         anchor, positive, negative = miner(distances, *pair_masks(labels, len(anchors)))
         if len(anchor) == 0:
-            return zero(samples)
+            return zero_loss(samples)
         to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
         if self.squared:
             to_positive, to_negative = to_positive.square(), to_negative.square()
@@ -137,9 +161,3 @@ class Triplet(EmbeddingLoss):
         if self.margin is None:
             return log_one_plus_exp(gap).mean()
         return (self.margin + gap).relu().mean()
-
-
-def _number(margin: object) -> float:
-    if isinstance(margin, (int, float)) and not isinstance(margin, bool):
-        return margin
-    raise InputError(f"Triplet: margin: {margin!r}; a number from 0, or 'soft', is expected")

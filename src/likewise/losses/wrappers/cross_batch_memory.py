@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from likewise.arguments import check_count
 from likewise.errors import InputError, one_of
-from likewise.losses.arguments import size
-from likewise.losses.classes.row_backup import RowBackup
-from likewise.losses.wrappers.sum import Wrapper, apply
+from likewise.losses.loss import Wrapper, apply
+from likewise.losses.row_backup import RowBackup
 
 __all__ = ["CrossBatchMemory"]
 
@@ -69,12 +69,10 @@ class CrossBatchMemory(Wrapper):
         in_batch: Literal["both", "anchor"] = "both",
     ) -> None:
         super().__init__()
-        size("CrossBatchMemory", "embedding_dim", embedding_dim)
-        size("CrossBatchMemory", "memory_size", memory_size)
-        if warmup < 0:
-            raise InputError(f"CrossBatchMemory: warmup: {warmup}; an integer from 0 is expected")
+        check_count("embedding_dim", embedding_dim)
+        check_count("memory_size", memory_size)
         self.loss = loss
-        self.warmup = warmup
+        self.warmup = check_count("warmup", warmup, least=0)
         self.in_batch = one_of("in_batch", in_batch, ("both", "anchor"))
         self.register_buffer("embeddings", torch.zeros(memory_size, embedding_dim))
         self.register_buffer("labels", torch.zeros(memory_size, dtype=torch.int64))
@@ -88,7 +86,7 @@ class CrossBatchMemory(Wrapper):
 
     @property
     def compares_samples(self) -> bool:
-        """No: it brings a memory of its own."""
+        """False: it cannot be given another memory."""
         return False
 
     def extra_repr(self) -> str:
@@ -102,7 +100,7 @@ class CrossBatchMemory(Wrapper):
         if embeddings.ndim != 2 or embeddings.shape[1] != self.embeddings.shape[1]:
             raise InputError(
                 f"CrossBatchMemory: embeddings: shape {list(embeddings.shape)}; "
-                f"[B, {self.embeddings.shape[1]}] is expected"
+                f"must be [B, {self.embeddings.shape[1]}]"
             )
         alone = self.in_batch == "anchor" and int(self.waited) >= self.warmup
         if filled or alone:
@@ -127,7 +125,7 @@ class CrossBatchMemory(Wrapper):
         embeddings, labels = embeddings[-size:], labels[-size:]
         places = (self.position + torch.arange(len(labels), device=self.labels.device)) % size
         for tensor in (self.embeddings, self.labels):
-            self.row_backup.keep(tensor, places)
+            self.row_backup.save(tensor, places)
         self.embeddings.index_copy_(0, places, embeddings.to(self.embeddings))
         self.labels.index_copy_(0, places, labels)
         self.position.copy_((self.position + len(labels)) % size)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError
-from likewise.losses.refusals import Refusal, put_off
+from likewise.losses.checks import DeferredCheck, defer_checks
 from likewise.training.distributed.agreement import Agreement
 from likewise.training.step.buffers import StateCopy
 from likewise.training.step.culprit import culprit_backward, culprit_forward
@@ -67,7 +67,7 @@ class StepGuard:
         self.skipped = 0
         self._finite: Tensor | None = None
         self._value: Tensor | None = None
-        self._refusals: list[Refusal] = []
+        self._refusals: list[DeferredCheck] = []
 
     def begin(self) -> None:
         """Remember what the forward pass will move."""
@@ -90,7 +90,7 @@ class StepGuard:
             NotFinite: on every process, if the loss refuses the numbers on one by itself.
         """
         told = ""
-        with put_off() as self._refusals:
+        with defer_checks() as self._refusals:
             try:
                 self._value = loss()
             except InputError:

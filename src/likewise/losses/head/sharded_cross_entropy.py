@@ -11,7 +11,7 @@ from likewise.losses.classes.step_classes import Columns
 from likewise.losses.head.reduction import CrossEntropy
 from likewise.once_differentiable import once_differentiable, origin
 
-__all__ = ["shared_cross_entropy"]
+__all__ = ["sharded_cross_entropy"]
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -44,7 +44,7 @@ class _CrossEntropy(torch.autograd.Function):
         return upstream * slope, None, None
 
 
-def shared_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
+def sharded_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy over the classes of all processes, and which rows are right.
 
     Args:
