@@ -48,7 +48,7 @@ def test_mahalanobis_is_read_from_its_file(tmp_path) -> None:
         ("cosin", "did you mean 'cosine'"),
         ("euclidian", "did you mean 'euclidean'"),
         ("minkowski", "minkowski:p"),
-        ("minkowski:three", "p is a number from 1"),
+        ("minkowski:three", "p must be a number"),
         ("minkowski:0.5", r"p: 0\.5"),
         ("minkowski:nan", "p: nan"),
         ("mahalanobis", r"mahalanobis:FILE\.npy"),

@@ -116,11 +116,11 @@ def test_in_a_comparison(own: None) -> None:
     assert "lifted:soft" not in all_labels()
     squared, lifted = candidates_of(["squared", "lifted"])
     assert lifted.label == "lifted:hard"
-    choices = [squared.choice(trial, lr=1e-3, **SIZES) for trial in range(3)]
+    choices = [squared.choice(trial, lr=1e-3, num_classes=4) for trial in range(3)]
     assert choices[0].parameters == {"margin": pytest.approx(0.275)}
     assert len({choice.parameters["margin"] for choice in choices}) == 3
     for candidate in (squared, lifted):
-        choice = candidate.choice(0, lr=1e-3, **SIZES)
+        choice = candidate.choice(0, lr=1e-3, num_classes=4)
         create_loss(choice.loss, **SIZES, **choice.parameters)
 
 

@@ -145,8 +145,8 @@ def mislabels(
             mine = found_elsewhere[place], odds[place], -row
             if mine < (found_elsewhere[rival], odds[rival], -partner):
                 continue  # the two photos of an identity disagree once, not twice
-            told_apart = found_elsewhere[place] or odds[place] - odds[rival] >= 1
-            partner = None if told_apart else partner
+            round_cosines = found_elsewhere[place] or odds[place] - odds[rival] >= 1
+            partner = None if round_cosines else partner
         found.append(
             Mislabel(
                 row, float(own.scores[row]), int(identities[place, 0]), float(scores[place, 0]),

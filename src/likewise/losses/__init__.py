@@ -5,7 +5,6 @@ from __future__ import annotations
 from likewise.losses.classes.placement import Placement, place_classes
 from likewise.losses.classes.shard import Shard, class_rows
 from likewise.losses.distillation import Distillation
-from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
 from likewise.losses.head.head import Head
 from likewise.losses.head.scale import automatic_scale
 from likewise.losses.loss import Loss, Sum, Weighted
@@ -33,7 +32,7 @@ from likewise.losses.pairs.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.pairs.siamese import SiameseClassifier
 from likewise.losses.pairs.supcon import SupCon
 from likewise.losses.pairs.triplet import Triplet
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.registry import create_loss, list_losses
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.losses.wrappers.cross_batch_memory import CrossBatchMemory

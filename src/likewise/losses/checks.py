@@ -84,10 +84,8 @@ def check_batch(
     loss: str,
     embeddings: Tensor,
     labels: Tensor,
-    *,
-    dim: int | None = None,
-    num_classes: int | None = None,
     weights: Tensor | None = None,
+    num_classes: int | None = None,
 ) -> None:
     """Refuse a batch that is not floating-point [B, D] with int64 labels [B] beside it.
 
@@ -98,14 +96,15 @@ def check_batch(
         loss: its name.
         embeddings: [B, D].
         labels: [B].
-        dim: D; any if None.
+        weights: [any, D], with which the embeddings are compared: D and the device must agree.
         num_classes: C, if the labels must be from 0 to C-1.
-        weights: class weights, if the embeddings must be on the same device.
 
     Raises:
         InputError: names the loss and the shape, the dtype, the device or the label.
     """
-    _check_embeddings(f"{loss}: embeddings:", embeddings, dim)
+    _check_embeddings(
+        f"{loss}: embeddings:", embeddings, None if weights is None else weights.shape[1]
+    )
     if weights is not None and embeddings.device != weights.device:
         raise InputError(
             f"{loss}: embeddings: on {embeddings.device}; must be on {weights.device}, "

@@ -1,4 +1,4 @@
-"""Distillation: a small network learns where a large one puts the same photos."""
+"""Distillation: a student network learns the embeddings of a teacher network."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 ANGLE_WEIGHT = 2.0
-"""Of the angles beside the distances: 50 beside 25 in the paper."""
+"""Weight of the angles relative to the distances: 50 to 25 in the paper."""
 BLOCK = 2**23
-"""Cosines of angles held at one time: 32 MiB in float32."""
+"""Cosines of angles in memory at one time: 32 MiB in float32."""
 
 
 def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:
@@ -38,18 +38,18 @@ def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:
 def l2_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """``(s_id - t_id)²``, averaged over batch and dimensions, for [B, D] and [B, D].
 
-    Lengths are learned too: what AdaFace and MagFace read as quality.
+    Lengths are learned too, which AdaFace and MagFace use as quality.
     """
     return F.mse_loss(student, teacher)
 
 
 def relational_distillation(student: Tensor, teacher: Tensor) -> Tensor:
-    """Distances and angles among the photos of a batch, for [B, D] and [B, E].
+    """RKD: distances and angles between the photos of a batch, for [B, D] and [B, E].
 
     ``mean_{i≠j} h(ψ_ij(s) - ψ_ij(t)) + 2·mean_{i,j,k} h(cos∠_ijk(s) - cos∠_ijk(t))`` on the unit
     sphere: ψ is the Euclidean distance over the mean distance of the batch, ∠_ijk the angle at j
-    between i and k, all different, and h Huber's loss with δ = 1. Where two photos have the same
-    embedding, their direction counts as zero.
+    between i and k, all different, and h the Huber loss with δ = 1. The direction between two equal
+    embeddings counts as zero.
 
     Source: Park et al., Relational Knowledge Distillation, arXiv 1904.05068 (RKD-DA).
     """
@@ -75,13 +75,13 @@ def relational_distillation(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def similarity_distillation(student: Tensor, teacher: Tensor, temperature: float = 0.1) -> Tensor:
-    """How each photo's neighbours share its similarity, for [B, D] and [B, E].
+    """The distribution of each photo's similarity over its neighbors, for [B, D] and [B, E].
 
     ``KL(p_i ‖ q_i)``, averaged over the batch: p_i is the softmax of ``cos(t_i, t_j)/τ`` over the
     other photos j of the batch, q_i that of the student.
 
     Source: the similarity distributions of Fang et al. (SEED), arXiv 2101.04731, and Koohpayegani
-    et al. (CompRess), arXiv 2010.14713, here over the batch in place of a queue.
+    et al. (CompRess), arXiv 2010.14713, here over the batch instead of a queue.
     """
     if len(student) < 2:
         return zero_loss(student)
@@ -103,16 +103,16 @@ KINDS: dict[str, Callable[..., Tensor]] = {
 }
 NAMES = ("student", "teacher")
 PROJECTED = ("cosine", "l2")
-"""What compares a student's embedding with the teacher's, number by number."""
+"""Kinds that compare each student embedding with the teacher embedding itself."""
 
 
 class Distillation(nn.Module):
-    """The loss of a student's embeddings against a teacher's, of the same photos.
+    """The loss of a student's embeddings against a teacher's embeddings of the same photos.
 
-    ``cosine`` and ``l2`` compare them one by one; where the dimensions differ, a linear projection
-    [E, D] is learned with the student and thrown away with the loss. ``relational`` and
-    ``similarity`` compare what stands between the photos of a batch, whatever the dimensions. The
-    teacher never has a gradient.
+    ``cosine`` and ``l2`` compare embedding by embedding; if the dimensions differ, a linear
+    projection [E, D] is trained with the student and discarded with the loss. ``relational`` and
+    ``similarity`` compare relations between the photos of a batch, for any dimensions. The teacher
+    has no gradient.
 
     Args:
         kind: one of ``KINDS``.
@@ -148,11 +148,11 @@ class Distillation(nn.Module):
         self.projection: nn.Linear | None = None
         if kind in PROJECTED and student_dim != teacher_dim:
             self.projection = nn.Linear(student_dim, teacher_dim, bias=False)
-            # Rows or columns at right angles: no direction is stretched at the start.
+            # Orthogonal, so that initially no direction is stretched.
             nn.init.orthogonal_(self.projection.weight)
 
     def extra_repr(self) -> str:
-        """Show what it compares."""
+        """Show the kind and the dimensions."""
         return f"kind={self.kind}, student_dim={self.sizes[0]}, teacher_dim={self.sizes[1]}"
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -181,12 +181,12 @@ class Distillation(nn.Module):
 
 
 def _distances(x: Tensor) -> Tensor:
-    """Euclidean distances among rows [B, B], by differences; where one is zero, so is its slope."""
+    """Euclidean distances between rows [B, B], from differences; at zero the gradient is zero."""
     return torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _over_mean(distances: Tensor) -> Tensor:
-    """Over the mean of those between different photos."""
+    """Distances divided by the mean over pairs of different photos."""
     count = len(distances)
     return distances / (distances.sum() / (count * (count - 1))).clamp_min(1e-12)
 
@@ -194,7 +194,7 @@ def _over_mean(distances: Tensor) -> Tensor:
 def _angle_loss(
     gram_student: Tensor, d_student: Tensor, gram_teacher: Tensor, d_teacher: Tensor, j: Tensor
 ) -> Tensor:
-    """Huber's loss summed over all angles at the corners ``j`` [J]."""
+    """The Huber loss summed over all angles at the corners ``j`` [J]."""
     ours, theirs = _angles(gram_student, d_student, j), _angles(gram_teacher, d_teacher, j)
     places = torch.arange(len(gram_student), device=j.device)
     different = (

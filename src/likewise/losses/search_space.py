@@ -19,8 +19,7 @@ class Hyperparameter:
         high: the highest value.
         log: cover the range evenly in ratios, not in differences.
         whole: only whole numbers.
-        unit: the unit of the bounds: none, the automatic scale for the number of classes, or the
-            typical length of an embedding, √D.
+        unit: of the bounds: none, or the automatic scale for the number of classes.
     """
 
     name: str
@@ -28,7 +27,7 @@ class Hyperparameter:
     high: float
     log: bool = False
     whole: bool = False
-    unit: Literal["", "automatic scale", "root of the dimension"] = ""
+    unit: Literal["", "automatic scale"] = ""
 
     def range(self) -> str:
         """The name and the bounds, as a page shows them."""

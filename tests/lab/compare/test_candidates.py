@@ -20,9 +20,7 @@ def test_every_loss_takes_part() -> None:
 @pytest.mark.parametrize("label", sorted(search_spaces()))
 def test_every_point_of_every_space_is_a_loss_that_trains(label: str) -> None:
     (candidate,) = candidates_of([label])
-    choices = [
-        candidate.choice(trial, lr=1e-3, num_classes=8, embedding_dim=16) for trial in range(6)
-    ]
+    choices = [candidate.choice(trial, lr=1e-3, num_classes=8) for trial in range(6)]
     for choice in choices:
         loss = create_loss(choice.loss, num_classes=8, embedding_dim=16, **choice.parameters)
         embeddings = (4 * torch.randn(16, 16)).requires_grad_()
@@ -31,8 +29,7 @@ def test_every_point_of_every_space_is_a_loss_that_trains(label: str) -> None:
         assert torch.isfinite(embeddings.grad).all()
     assert len({choice.lr for choice in choices}) == 6
     assert [choice.lr for choice in choices] == [
-        candidates_of(["softmax"])[0].choice(t, lr=1e-3, num_classes=8, embedding_dim=16).lr
-        for t in range(6)
+        candidates_of(["softmax"])[0].choice(t, lr=1e-3, num_classes=8).lr for t in range(6)
     ]  # the same learning rates for all
 
 
@@ -45,11 +42,11 @@ def test_the_first_trial_is_the_middle_and_the_others_cover_the_range() -> None:
 
 def test_values_of_a_hyperparameter() -> None:
     whole = Hyperparameter("margin", 2, 4, whole=True)
-    assert value_at(whole, 0.99, 2, 2) == 4
-    assert value_at(whole, 0.0, 2, 2) == 2
-    assert value_at(Hyperparameter("margin", 0.2, 0.4), 0.5, 2, 2) == pytest.approx(0.3)
+    assert value_at(whole, 0.99, 2) == 4
+    assert value_at(whole, 0.0, 2) == 2
+    assert value_at(Hyperparameter("margin", 0.2, 0.4), 0.5, 2) == pytest.approx(0.3)
     scale = Hyperparameter("scale", 1.0, 4.0, log=True, unit="automatic scale")
-    assert value_at(scale, 0.5, 20, 2) == pytest.approx(2 * automatic_scale(20), rel=1e-2)
+    assert value_at(scale, 0.5, 20) == pytest.approx(2 * automatic_scale(20), rel=1e-2)
 
 
 def test_names_as_they_are_typed() -> None:
@@ -59,7 +56,7 @@ def test_names_as_they_are_typed() -> None:
     ]  # fmt: skip
     (summed,) = candidates_of(["softmax+0.01*center"])
     assert len(summed.hyperparameters(1e-3)) == 1
-    choice = candidates_of(["center"])[0].choice(0, lr=1e-3, num_classes=8, embedding_dim=16)
+    choice = candidates_of(["center"])[0].choice(0, lr=1e-3, num_classes=8)
     assert choice.loss == "softmax + 0.003*center"
     assert choice.parameters == {}
 

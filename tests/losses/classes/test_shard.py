@@ -224,5 +224,5 @@ def test_rows_of_a_sum_are_named() -> None:
 
 
 def test_ranks_are_checked() -> None:
-    with pytest.raises(InputError, match="rank: 2; with 2 processes"):
+    with pytest.raises(InputError, match="rank: 2; must be from 0 to 1"):
         Shard(2, 2)

@@ -63,10 +63,10 @@ class Candidate:
         """All that is tuned; the learning rate, around ``lr``, comes first."""
         return [learning_rate(lr), *self.space.tuned]
 
-    def choice(self, trial: int, *, lr: float, num_classes: int, embedding_dim: int) -> Choice:
+    def choice(self, trial: int, *, lr: float, num_classes: int) -> Choice:
         """The point of the search space that a trial evaluates; trial 0 is the middle."""
         rate, *values = (
-            value_at(parameter, trial_position(trial, number), num_classes, embedding_dim)
+            value_at(parameter, trial_position(trial, number), num_classes)
             for number, parameter in enumerate(self.hyperparameters(lr))
         )
         tuned: dict[str, Any] = {

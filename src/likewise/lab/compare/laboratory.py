@@ -194,7 +194,6 @@ class Laboratory:
             trial,
             lr=self.recipe.optimizer.lr,
             num_classes=len(set(self.photos.labels[rows].tolist())),
-            embedding_dim=self.recipe.model.embedding_dim,
         )
 
     def _run(self, key: Key, choice: Choice, fold: Fold, advance: Callable[[int], None]) -> Record:

@@ -23,15 +23,13 @@ def search_spaces() -> dict[str, SearchSpace]:
     }
 
 
-def value_at(
-    parameter: Hyperparameter, position: float, num_classes: int, embedding_dim: int
-) -> float | int:
+def value_at(parameter: Hyperparameter, position: float, num_classes: int) -> float | int:
     """The value at a position in the range, from 0 to 1, rounded to three digits.
 
     Example:
         >>> from likewise.lab.compare.search_space import value_at
         >>> from likewise.losses import Hyperparameter
-        >>> value_at(Hyperparameter("temperature", 0.05, 0.2, log=True), 0.5, 20, 64)
+        >>> value_at(Hyperparameter("temperature", 0.05, 0.2, log=True), 0.5, 20)
         0.1
     """
     low, high = parameter.low, parameter.high
@@ -40,8 +38,6 @@ def value_at(
     value = low * (high / low) ** position if parameter.log else low + position * (high - low)
     if parameter.unit == "automatic scale":
         value *= automatic_scale(num_classes)
-    elif parameter.unit == "root of the dimension":
-        value *= math.sqrt(embedding_dim)
     return float(f"{value:.3g}")
 
 

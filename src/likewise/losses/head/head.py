@@ -181,14 +181,7 @@ class Head(DeclaredLoss):
         """
         name = type(self).__name__
         self._check_placement()
-        check_batch(
-            name,
-            embeddings,
-            labels,
-            dim=self.embedding_dim,
-            num_classes=self.num_classes,
-            weights=self.weight,
-        )
+        check_batch(name, embeddings, labels, self.weight, self.num_classes)
         with torch.autocast(embeddings.device.type, enabled=False):
             embeddings = embeddings.to(self._dtype(embeddings))
             check_rows_finite(name, embeddings.detach())

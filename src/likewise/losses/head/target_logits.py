@@ -1,4 +1,4 @@
-"""The logits of each row's own class: B numbers, and all that a margin ever touches."""
+"""Target logits, those of each row's own class: the only logits that most margins change."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ __all__ = ["TargetLogits", "safe_norm"]
 
 
 def safe_norm(rows: Tensor) -> Tensor:
-    """Euclidean lengths over the last dimension, with 1 in place of 0, and NaN beyond the floats.
+    """Euclidean lengths over the last dimension; 1 for a zero row, NaN if the length overflows.
 
-    A zero row divided by it stays zero, and its gradient stays finite. A row that is too long to
-    be measured would be zero too, without a word.
+    A zero row divided by 1 stays zero, with a finite gradient. A row divided by an infinite length
+    would silently become zero; NaN makes the error visible.
     """
     norms: Tensor = torch.linalg.vector_norm(rows, dim=-1)
     return norms.masked_fill(norms == 0, 1.0).masked_fill(norms == torch.inf, torch.nan)
 
 
 class TargetLogits:
-    """Target logits of a batch, with their gradient by everything that they depend on.
+    """Target logits of a batch, with their gradients with respect to everything they depend on.
 
-    Only the B class rows that the labels name are gathered, so plain autograd does the work,
-    whatever the margin is: this is why a variant needs no derivative written by hand. Where
-    classes are shared out, each process multiplies the rows of its own; the products and the
-    lengths go to all, and what is made of them is the same everywhere.
+    Only the B class rows of the labels are gathered, so autograd computes the gradients of any
+    margin, and a variant needs no derivative written by hand. If classes are sharded, each rank
+    computes the products and lengths of its own rows; they are exchanged, and the rest is computed
+    on every rank.
 
     Args:
         inputs: unit embeddings [B, D]; class weights [own·K, D]; scales [B]; margins [] or [B];
             bias [].
-        columns: which classes take part, and where each label stands.
+        columns: the classes to compare with, and the position of each label among them.
         variant: the variant.
-        needed: which of the inputs want a gradient.
+        needed: which of the inputs need a gradient.
 
     Attributes:
-        rows: the rows of the weights' gradient that belong to the labels of this process.
+        rows: the rows of the weights' gradient that belong to labels of this rank.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class TargetLogits:
         self.made = [products, norms]
 
     def _exchange(self, batch: int) -> None:
-        """What every process made of its rows, as leaves [B, K] that all hold alike."""
+        """Exchange the products and lengths of all ranks; the results [B, K] are leaves."""
         if self.here is None:
             whole = [x.detach() for x in self.made]
         else:
@@ -88,14 +88,14 @@ class TargetLogits:
         self.value = variant.target(cosines, margin)
         length = scale if variant.unit_weights else scale * norms.gather(1, nearest[:, None])[:, 0]
         self.logit = length * self.value + bias
-        # What the head compares to say whether the nearest class is the right one.
+        # Compared with the nearest other class, to find the hits.
         self.nearness = (cosines if variant.unit_weights else products[:, 0]).detach()
 
     def gradients(self, slope: Tensor) -> list[Tensor | None]:
-        """Gradient of ``Σ slope · logit`` by each input.
+        """Gradient of ``Σ slope · logit`` with respect to each input.
 
-        For the weights it is by the rows ``rows``. For the embeddings it is what this process
-        adds to it: zero in the rows of other processes.
+        Of the weights, that of ``rows``. Of the embeddings, this rank's part: zero in the rows
+        whose classes belong to other ranks.
         """
         products, norms, *rest = _gradients(self.logit, self.leaves, slope)
         made = [(x, g) for x, g in zip(self.made, (products, norms), strict=True) if g is not None]
@@ -112,7 +112,7 @@ class TargetLogits:
 def _gradients(
     outputs: Tensor | list[Tensor], leaves: list[Tensor], upstream: Tensor | list[Tensor]
 ) -> list[Tensor | None]:
-    """One gradient a leaf, None where it wants none or takes no part."""
+    """One gradient per leaf; None if the leaf needs none or has no influence."""
     wanted = [leaf for leaf in leaves if leaf.requires_grad]
     if not wanted or (isinstance(outputs, list) and not outputs):
         return [None] * len(leaves)

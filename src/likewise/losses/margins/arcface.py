@@ -6,11 +6,10 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
 from likewise.losses.head.arguments import number
 from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["ArcFace"]
@@ -30,21 +29,17 @@ __all__ = ["ArcFace"]
 class ArcFace(Head):
     """Cross-entropy with target logit ``s·cos(θ_y + m)`` among ``s·cos θ_j``.
 
-    Where ``θ_y + m`` passes π the cosine would rise again; ``-2 - cos(θ_y + m)`` goes on falling.
-    At ``θ_y = 0`` and π the logit has a kink: the subgradient taken there is zero. Averaged over
-    the batch.
+    Beyond ``θ_y + m = π`` the cosine would rise again, so it is replaced by ``-2 - cos(θ_y + m)``,
+    which keeps falling. At ``θ_y = 0`` and π the logit has a kink, with subgradient zero. Averaged
+    over the batch.
 
-    Source: ArcFace, arXiv 1801.07698. See :class:`~likewise.losses.Head` for shapes, attributes
-    and errors.
+    Source: ArcFace, arXiv 1801.07698.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in radians, from 0 to π.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"``: the slope of the target logit by the cosine is
-            ``s·sin(θ+m)/sin θ``; ``"detached"``: it is s.
-        memory_budget: bytes that the logits held at one time may take.
+        gradient: the derivative of the target logit with respect to the cosine is
+            ``s·sin(θ+m)/sin θ`` if ``"exact"``, s if ``"detached"``.
 
     Example:
         >>> import torch
@@ -58,5 +53,5 @@ class ArcFace(Head):
     margin: float = number(default=0.5, least=0, most=math.pi)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        """``cos(θ + m)``, falling all the way."""
+        """``cos(θ + m)``; it keeps falling past π."""
         return falling_cosine(angle(cosine) + margin)

@@ -1,13 +1,12 @@
-"""CosFace: a margin taken off the cosine."""
+"""CosFace: a margin subtracted from the cosine."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
 from likewise.losses.head.arguments import number
 from likewise.losses.head.head import Head
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["CosFace"]
@@ -30,16 +29,12 @@ class CosFace(Head):
 
     Averaged over the batch.
 
-    Sources: CosFace, arXiv 1801.09414; AM-Softmax, arXiv 1801.05599 (with s=30). See
-    :class:`~likewise.losses.Head` for shapes, attributes and errors.
+    Sources: CosFace, arXiv 1801.09414; AM-Softmax, arXiv 1801.05599 (with s=30).
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in cosine, from 0 to 2.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"`` or ``"detached"``: here the same, as a shift has slope one.
-        memory_budget: bytes that the logits held at one time may take.
+        gradient: ``"exact"`` and ``"detached"`` are the same here, because a shift has slope 1.
 
     Example:
         >>> import torch

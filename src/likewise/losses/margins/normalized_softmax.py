@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from likewise.losses.figure_settings import Boundary, FigureSettings
 from likewise.losses.head.arguments import fixed
 from likewise.losses.head.head import Gradient, Head
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, FigureSettings, register_loss
 from likewise.losses.search_space import SCALE, SearchSpace
 
 __all__ = ["NormalizedSoftmax"]
@@ -25,19 +24,13 @@ __all__ = ["NormalizedSoftmax"]
     ),
 )
 class NormalizedSoftmax(Head):
-    """Cross-entropy over ``s·cos θ_j``: embeddings and class weights count by direction only.
+    """Cross-entropy over ``s·cos θ_j``: only directions of embeddings and class weights count.
 
-    The floor of the loss, for ``C`` evenly spread classes, is ``log(1 + (C-1)·e^(-s·C/(C-1)))``:
-    with a small scale it cannot be small. Averaged over the batch.
+    For ``C`` evenly spread classes the loss is at least ``log(1 + (C-1)·e^(-s·C/(C-1)))``, which is
+    large if the scale is small. Averaged over the batch.
 
-    Source: NormFace, arXiv 1704.06369. See :class:`~likewise.losses.Head` for shapes, attributes
-    and errors.
-
-    Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        memory_budget: bytes that the logits held at one time may take.
+    Source: NormFace, arXiv 1704.06369.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Example:
         >>> import torch

@@ -14,17 +14,10 @@ from likewise.errors import InputError, one_of
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.placement import Placement, place_classes
 from likewise.losses.classes.step_classes import all_columns
-from likewise.losses.figure_settings import FigureSettings
-from likewise.losses.head.head import (
-    MEMORY_BUDGET,
-    WEIGHTS_NOT_FINITE,
-    Gradient,
-    Head,
-    Scale,
-)
+from likewise.losses.head.head import MEMORY_BUDGET, WEIGHTS_NOT_FINITE, Gradient, Head, Scale
 from likewise.losses.head.target_logits import safe_norm
 from likewise.losses.loss import Loss, zero_loss
-from likewise.losses.registration import REGISTERED, register_loss
+from likewise.losses.registration import REGISTERED, FigureSettings, register_loss
 from likewise.losses.row_backup import RowBackup
 from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
@@ -173,14 +166,7 @@ class PrototypeMemory(Loss):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of embeddings [B, D] with int64 labels [B]; in training, update the memory."""
         memory, name = self.slots, "PrototypeMemory"
-        check_batch(
-            name,
-            embeddings,
-            labels,
-            dim=memory.prototypes.shape[1],
-            num_classes=self.num_classes,
-            weights=memory.prototypes,
-        )
+        check_batch(name, embeddings, labels, memory.prototypes, self.num_classes)
         if not len(labels):
             self._hits = torch.zeros(0, dtype=torch.bool, device=labels.device)
             return zero_loss(embeddings)

@@ -12,11 +12,10 @@ from likewise.losses.checks import check_batch, check_loss_finite, check_rows_fi
 from likewise.losses.classes.class_weights import allocate_rows, draw_rows
 from likewise.losses.classes.placement import current_placement
 from likewise.losses.classes.step_classes import all_columns
-from likewise.losses.figure_settings import Boundary, FigureSettings
 from likewise.losses.head.head import WEIGHTS_NOT_FINITE
 from likewise.losses.head.sharded_cross_entropy import sharded_cross_entropy
 from likewise.losses.loss import Loss
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, FigureSettings, register_loss
 
 __all__ = ["Softmax"]
 
@@ -25,7 +24,7 @@ __all__ = ["Softmax"]
     "softmax",
     figure=FigureSettings(
         "Softmax",
-        "Long is as good as tight: classes fill their sectors and touch.",
+        "Length lowers the loss as well as compactness: classes fill their sectors and touch.",
         {"bias": False},
         "no bias, no margin",
         boundary=Boundary("θ₁ < θ₂  (equal ‖w‖, no bias)"),
@@ -86,14 +85,7 @@ class Softmax(Loss):
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of embeddings [B, D] with int64 labels [B]."""
-        check_batch(
-            "Softmax",
-            embeddings,
-            labels,
-            dim=self.embedding_dim,
-            num_classes=self.num_classes,
-            weights=self.weight,
-        )
+        check_batch("Softmax", embeddings, labels, self.weight, self.num_classes)
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = torch.promote_types(embeddings.dtype, self.weight.dtype)
             dtype = torch.promote_types(dtype, torch.float32)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
 from likewise.losses.head.arguments import count, fixed, number
 from likewise.losses.head.head import Head, Scale
 from likewise.losses.margins.angle import angle, falling_cosine
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["Annealing", "LSoftmax", "SphereFace"]
@@ -96,19 +95,15 @@ class SphereFace(Head):
     leaves the fraction f of the change that the margin makes. Only the direction of a class weight
     counts. Averaged over the batch.
 
-    Source: SphereFace, arXiv 1704.08063, with its published schedule. See
-    :class:`~likewise.losses.Head` for shapes, attributes and errors.
+    Source: SphereFace, arXiv 1704.08063, with its published schedule.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, a whole number of at least 1.
         base: λ at the first step.
         gamma: γ; ``λ = max(minimum, base·(1 + γ·step)^-power)``.
         power: p.
         minimum: λ_min.
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
-        memory_budget: bytes that the logits held at one time may take.
 
     Example:
         >>> import torch
@@ -163,19 +158,15 @@ class LSoftmax(SphereFace):
 
     As :class:`SphereFace`, but the class weights keep their length, and with its own schedule.
 
-    Source: Large-Margin Softmax, arXiv 1612.02295. See :class:`~likewise.losses.Head` for shapes,
-    attributes and errors.
+    Source: Large-Margin Softmax, arXiv 1612.02295.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, a whole number of at least 1.
         base: λ at the first step.
         gamma: γ; ``λ = max(minimum, base·(1 + γ·step)^-power)``.
         power: p.
         minimum: λ_min.
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
-        memory_budget: bytes that the logits held at one time may take.
 
     Example:
         >>> import torch

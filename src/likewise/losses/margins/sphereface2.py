@@ -1,4 +1,4 @@
-"""SphereFace2: one binary decision per class, in place of a softmax over all."""
+"""SphereFace2: one binary decision per class instead of a softmax over all classes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
 from likewise.losses.head.arguments import number
 from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic, Reduction
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["SphereFace2", "balanced_bias"]
@@ -40,26 +39,24 @@ __all__ = ["SphereFace2", "balanced_bias"]
 class SphereFace2(Head):
     """``λ/r·log(1 + e^-(r(g(c_y)-m)+b)) + (1-λ)/r·Σ_{j≠y} log(1 + e^(r(g(c_j)+m)+b))``.
 
-    ``g(x) = 2((x+1)/2)^t - 1`` spreads the cosines of pairs that are alike. As classes do not
-    compete, no sum over all of them has to be known before one can learn. Averaged over the batch;
-    the sum over classes is not divided by their number.
+    ``g(x) = 2((x+1)/2)^t - 1`` spreads large cosines. Each class is decided independently, without
+    a sum over all classes. Averaged over the batch; the sum over classes is not divided by their
+    number.
 
-    Source: SphereFace2, arXiv 2108.01513. See :class:`~likewise.losses.Head` for shapes,
-    attributes and errors.
+    Source: SphereFace2, arXiv 2108.01513.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in cosine, from 0 to 2.
         scale: r, a number above 0.
         positive_weight: λ, between 0 and 1.
         exponent: t, at least 1.
         gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine, as in
             the authors' code.
-        memory_budget: bytes that the logits held at one time may take.
 
     Attributes:
-        bias: b, a parameter; at first positives and negatives of random embeddings balance.
+        bias: b, a parameter; initially the gradients of positives and negatives cancel for random
+            embeddings.
 
     Example:
         >>> import torch
@@ -106,20 +103,20 @@ class SphereFace2(Head):
         """``g(c) - m``."""
         return self._spread(cosine) - margin
 
-    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (each by itself)
+    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (not needed)
         """``g(c) + m``."""
         return self._spread(cosine) + self.margin * self.margin_fraction
 
     def _spread(self, cosine: Tensor) -> Tensor:
-        # Rounding may put a cosine below -1, where a power is NaN.
+        # Due to rounding a cosine may be below -1, where a power is NaN.
         return 2 * ((cosine + 1) / 2).clamp(min=0).pow(self.exponent) - 1
 
 
 def balanced_bias(target: float, other: float, positive: float, negative: float) -> float:
     """The bias ``b`` with ``positive·σ(-(target + b)) = negative·σ(other + b)``.
 
-    There the pull of the one positive logit equals the push of all negative ones. Zero if there is
-    no negative.
+    With it the gradient of the one positive logit balances that of all negative ones. Zero if there
+    is no negative.
 
     With ``v = e^(other+b)``, ``z = positive/negative`` and ``q = e^(target-other)`` it is the
     positive root of ``q·v² + (1-z)·v - z = 0``.
@@ -128,7 +125,7 @@ def balanced_bias(target: float, other: float, positive: float, negative: float)
         return 0.0
     z, q = positive / negative, math.exp(target - other)
     root = math.sqrt((1 - z) ** 2 + 4 * q * z)
-    # Two forms of one root: each would cancel where the other is used.
+    # Two forms of the same root; each cancels in the range of the other.
     if z < 1:
         return math.log(2 * z / (1 - z + root)) - other
     return math.log((z - 1 + root) / 2) - target

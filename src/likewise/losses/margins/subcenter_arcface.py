@@ -1,4 +1,4 @@
-"""Sub-centre ArcFace: several centres per class, the nearest one counts."""
+"""Sub-centre ArcFace: several centres per class, of which the nearest counts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.figure_settings import Boundary, Curve, FigureSettings
 from likewise.losses.head.arguments import count, number
 from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["SubCenterArcFace"]
@@ -30,22 +29,17 @@ __all__ = ["SubCenterArcFace"]
     ),
 )
 class SubCenterArcFace(Head):
-    """ArcFace where the cosine to a class is the largest to any of its K sub-centres.
+    """ArcFace in which the cosine to a class is the largest cosine to its K sub-centres.
 
-    Wrong labels and odd photos gather at a sub-centre of their own and leave the class's main one
-    alone; afterwards, samples far from the main one can be dropped. Averaged over the batch.
+    Mislabeled and unusual photos gather at a sub-centre of their own and do not distort the main
+    one; after training, samples far from the main one can be removed. Averaged over the batch.
 
-    Source: Sub-center ArcFace, ECCV 2020. See :class:`~likewise.losses.Head` for shapes,
-    attributes and errors.
+    Source: Sub-center ArcFace, ECCV 2020.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in radians, from 0 to π.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        subcenters: K; ``weight`` is [C·K, D], the rows ``j·K`` to ``j·K+K-1`` are class j's.
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
-        memory_budget: bytes that the logits held at one time may take.
+        subcenters: K; ``weight`` is [C·K, D], rows ``j·K`` to ``j·K+K-1`` belong to class j.
 
     Example:
         >>> import torch
@@ -60,5 +54,5 @@ class SubCenterArcFace(Head):
     subcenters: int = count(default=3)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        """``cos(θ + m)``, falling all the way."""
+        """``cos(θ + m)``; it keeps falling past π."""
         return falling_cosine(angle(cosine) + margin)

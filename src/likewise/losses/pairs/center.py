@@ -1,4 +1,4 @@
-"""Center loss: samples are drawn to the centre of their class."""
+"""Center loss: samples are pulled to the centre of their class."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from likewise.arguments import check_count, check_number
 from likewise.errors import one_of
 from likewise.losses.all_gather import all_gather, is_whole_batch
 from likewise.losses.checks import check_batch
-from likewise.losses.figure_settings import FigureSettings
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.row_backup import RowBackup
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 
@@ -36,14 +35,15 @@ __all__ = ["Center"]
 class Center(EmbeddingLoss):
     """``½‖z - c_y‖²``, averaged over the batch: ``1/(2B)·Σ_i ‖z_i - c_{y_i}‖²``.
 
-    It only pulls, so it goes with a loss that separates: ``Sum(ce, 0.003 * Center(…))``. (The
-    paper sums both losses over the batch where both are averaged here; its 0.003 carries over.)
-    The centres [C, D] are a parameter, and move in one of two ways:
+    It only pulls, so it is added to a loss that separates: ``Sum(ce, 0.003 * Center(…))``. (The
+    paper sums both losses over the batch, here both are averaged; its weight 0.003 is the same.)
+    The centres [C, D] are a parameter, updated in one of two ways:
 
     * ``update="paper"``: after each batch in training, ``c_j ← c_j - α·Σ_i (c_j - z_i)/(1 + n_j)``
-      over the n_j samples of class j in it. The optimiser leaves them alone: they have no
-      gradient. In a process group the batch is that of all processes, which call it together.
-    * ``update="gradient"``: by the optimiser, along the gradient of the loss.
+      over the n_j samples of class j in it. The centres have no gradient, so the optimizer does
+      not change them. In a process group the batch is that of all ranks, which must call the loss
+      together.
+    * ``update="gradient"``: by the optimizer, with the gradient of the loss.
 
     Source: Wen et al., A discriminative feature learning approach for deep face recognition,
     ECCV 2016.
@@ -52,12 +52,9 @@ class Center(EmbeddingLoss):
         num_classes: C.
         embedding_dim: D.
         update: ``"paper"`` or ``"gradient"``.
-        alpha: α, the rate of the paper's update, from 0 to 1.
+        alpha: α, the step size of the paper's update, from 0 to 1.
 
     Inputs: embeddings [B, D], not normalised; labels int64 [B], from 0 to C-1.
-
-    Raises:
-        InputError: an argument out of range; a label out of range.
 
     Example:
         >>> import torch
@@ -92,23 +89,22 @@ class Center(EmbeddingLoss):
         self.row_backup = RowBackup("centers")
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"centers={list(self.centers.shape)}, update={self.update}, alpha={self.alpha:g}"
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
-        """Compare each sample with its centre, then move the centres."""
+        """Compare each sample with its centre, then update the centres."""
         labels = labels[: len(anchors)]
-        classes, dim = self.centers.shape
-        check_batch("Center", anchors, labels, dim=dim, num_classes=classes, weights=self.centers)
+        check_batch("Center", anchors, labels, self.centers, len(self.centers))
         difference = anchors - self.centers[labels].to(anchors)
         loss = difference.square().sum() / (2 * len(anchors))
         if self.update == "paper" and self.training and torch.is_grad_enabled():
-            self._move(difference.detach(), labels)
+            self._update(difference.detach(), labels)
         return loss
 
     @torch.no_grad()
-    def _move(self, difference: Tensor, labels: Tensor) -> None:
-        """``difference`` [B, D] is ``z - c_y``; only the classes in the batch are touched."""
+    def _update(self, difference: Tensor, labels: Tensor) -> None:
+        """Update the centres of the classes in the batch; ``difference`` [B, D] is ``z - c_y``."""
         if not is_whole_batch():  # the centres of the ranks must stay the same
             difference, labels = all_gather(difference), all_gather(labels)
         present, of, counts = labels.unique(return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Circle loss: each similarity is weighed by how far it is from its optimum."""
+"""Circle loss: each similarity is weighted by its distance from its optimum."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from torch import Tensor
 
 from likewise.arguments import check_number
 from likewise.distances import Cosine
-from likewise.losses.figure_settings import FigureSettings
 from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp, log_sum_exp
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import pair_masks
 
@@ -32,7 +31,7 @@ __all__ = ["Circle"]
 class Circle(EmbeddingLoss):
     """``log(1 + Σ_n e^{γ[s_n+m]+ (s_n-m)} · Σ_p e^{-γ[1+m-s_p]+ (s_p-1+m)})`` for each anchor.
 
-    s_p and s_n are cosines with its positives and negatives; the weights ``[·]+`` carry no
+    s_p and s_n are cosines with its positives and negatives; the weights ``[·]+`` have no
     gradient. Averaged over the anchors that have a positive and a negative.
 
     Source: Sun et al., arXiv 2002.10857 (the form on pairs).
@@ -42,9 +41,6 @@ class Circle(EmbeddingLoss):
         gamma: γ, the scale, above 0; 256 for faces, 80 for fine-grained retrieval.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
-
-    Raises:
-        InputError: an argument out of range.
 
     Example:
         >>> import torch
@@ -59,7 +55,7 @@ class Circle(EmbeddingLoss):
         self.gamma = check_number("gamma", gamma, above=0)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"margin={self.margin:g}, gamma={self.gamma:g}"
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:

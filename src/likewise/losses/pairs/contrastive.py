@@ -1,4 +1,4 @@
-"""Pairs: the same class pulls together, different classes push apart up to a margin."""
+"""Contrastive loss: pulls pairs of one class together, pushes other pairs apart up to a margin."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.figure_settings import FigureSettings
 from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
@@ -31,25 +30,22 @@ __all__ = ["Contrastive"]
 class Contrastive(EmbeddingLoss):
     """``½·d²`` for a pair of one class, ``½·[m - d]+²`` for a pair of two.
 
-    Averaged over all pairs of the batch, or over those that the miner keeps. In a P×K batch most
-    pairs are different: ``miner="balanced"`` evens them out. A batch of one class has only the
-    first term, one without positives only the second. At distance 0 a pair of two classes has the
-    subgradient 0.
+    Averaged over all pairs of the batch, or over those that the miner keeps. In a batch of P
+    classes with K samples each, most pairs are of two classes; ``miner="balanced"`` keeps as many
+    of each kind. A batch of one class has only the first term, one without positives only the
+    second. At distance 0 a pair of two classes has the subgradient 0.
 
     Source: Hadsell, Chopra and LeCun, Dimensionality reduction by learning an invariant mapping,
     CVPR 2006.
 
     Args:
         margin: m, above 0, in the unit of the distance; on the unit sphere d is at most 2.
-        distance: a distance or its name; of the cosine, ``1 - cos`` is taken.
+        distance: a distance or its name; for the cosine, d is ``1 - cos``.
         miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs),
             ``"multi_similarity"``, or a ``PairMiner``.
-        normalize: put embeddings on the unit sphere first, where a margin has a fixed meaning.
+        normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
 
     Inputs: embeddings [B, D], labels int64 [B].
-
-    Raises:
-        InputError: an argument out of range; the dot product, which has no zero distance.
 
     Example:
         >>> import torch
@@ -73,10 +69,10 @@ class Contrastive(EmbeddingLoss):
         self.miner = pair_miner(miner)
         self.normalize = normalize
         if self.distance.name == "dot":
-            raise InputError("Contrastive: distance: 'dot' has no zero; cosine is the nearest")
+            raise InputError("Contrastive: distance: 'dot' has no zero; use cosine")
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"margin={self.margin:g}, distance={self.distance.name}"
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:

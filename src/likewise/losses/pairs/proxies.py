@@ -1,4 +1,4 @@
-"""Proxies: one learned point a class, which samples are compared with in place of each other."""
+"""Proxy losses: samples are compared with one learned proxy per class, not with each other."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from torch import Tensor, nn
 from likewise.arguments import check_count, check_number
 from likewise.distances.similarity import unit
 from likewise.losses.checks import check_batch
-from likewise.losses.figure_settings import FigureSettings
 from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp, log_sum_exp
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["ProxyAnchor", "ProxyNCA"]
 
 
 class _ProxyLoss(EmbeddingLoss):
-    """Holds the proxies [C, D], a parameter, and gives the cosines with them."""
+    """The proxies [C, D], a parameter, and the cosines with them."""
 
     needs_pairs = False
     compares_samples = False
@@ -33,15 +32,8 @@ class _ProxyLoss(EmbeddingLoss):
     def cosines(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines [B, C], and the mask [B, C] of each sample's own proxy."""
         labels = labels[: len(embeddings)]
-        count, dim = self.proxies.shape
-        check_batch(
-            type(self).__name__,
-            embeddings,
-            labels,
-            dim=dim,
-            num_classes=count,
-            weights=self.proxies,
-        )
+        name = type(self).__name__
+        check_batch(name, embeddings, labels, self.proxies, len(self.proxies))
         cosines = unit(embeddings) @ unit(self.proxies.to(embeddings)).T
         classes = torch.arange(len(self.proxies), device=labels.device)
         return cosines, labels.unsqueeze(1) == classes
@@ -64,19 +56,16 @@ class ProxyNCA(_ProxyLoss):
 
     d is the Euclidean distance on the unit sphere, p_j the proxy of class j; the sample's own
     proxy is not in the denominator, so the loss can be negative. Averaged over the batch. With one
-    class there is nothing to tell apart, and the loss is zero.
+    class the loss is zero.
 
     Source: Movshovitz-Attias et al., arXiv 1703.07464.
 
     Args:
         num_classes: C.
         embedding_dim: D.
-        scale: multiplies d²; 1 in the paper's formula, more for sharper classes.
+        scale: multiplies d²; 1 in the paper; larger values give sharper classes.
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
-
-    Raises:
-        InputError: an argument out of range; a label out of range.
 
     Example:
         >>> import torch
@@ -92,7 +81,7 @@ class ProxyNCA(_ProxyLoss):
         self.scale = check_number("scale", scale, above=0)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"proxies={list(self.proxies.shape)}, scale={self.scale:g}"
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
@@ -136,9 +125,6 @@ class ProxyAnchor(_ProxyLoss):
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
 
-    Raises:
-        InputError: an argument out of range; a label out of range.
-
     Example:
         >>> import torch
         >>> from likewise.losses import ProxyAnchor
@@ -154,7 +140,7 @@ class ProxyAnchor(_ProxyLoss):
         self.delta = check_number("delta", delta, least=0)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"proxies={list(self.proxies.shape)}, alpha={self.alpha:g}, delta={self.delta:g}"
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:

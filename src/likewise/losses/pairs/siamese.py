@@ -1,4 +1,4 @@
-"""Same or different, as a learned classification of pairs."""
+"""Siamese classifier: pairs are classified as same or different by a learned score."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from likewise.arguments import check_count
 from likewise.distances.blocks import pairwise_in_blocks
 from likewise.losses.checks import check_batch
-from likewise.losses.figure_settings import FigureSettings
 from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
-from likewise.losses.registration import register_loss
+from likewise.losses.registration import FigureSettings, register_loss
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["SiameseClassifier"]
@@ -31,7 +30,7 @@ class SiameseClassifier(EmbeddingLoss):
 
     The logistic function of the score is the probability that the pair is of one class; α and β
     are parameters. Averaged over all pairs of the batch, or over those that the miner keeps. A
-    batch of one class has only same pairs. Where coordinates are equal, |·| has the subgradient 0.
+    batch of one class has only pairs of one class. At equal coordinates |·| has the subgradient 0.
 
     Source: Koch, Zemel and Salakhutdinov, Siamese neural networks for one-shot image
     recognition, ICML deep learning workshop 2015.
@@ -39,12 +38,9 @@ class SiameseClassifier(EmbeddingLoss):
     Args:
         embedding_dim: D.
         miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs), or a
-            ``PairMiner``, which sees the negated scores.
+            ``PairMiner``, which receives the negated scores.
 
     Inputs: embeddings [B, D], labels int64 [B].
-
-    Raises:
-        InputError: an argument out of range; embeddings of another dimension.
 
     Example:
         >>> import torch
@@ -59,7 +55,7 @@ class SiameseClassifier(EmbeddingLoss):
         super().__init__()
         check_count("embedding_dim", embedding_dim)
         self.miner = pair_miner(miner)
-        # Starts as a distance: every difference speaks against 'same', equal vectors for it.
+        # Initially a negated distance: equal vectors score as the same class.
         self.alpha = nn.Parameter(torch.full((embedding_dim,), -1 / embedding_dim))
         self.beta = nn.Parameter(torch.ones(()))
 
@@ -73,7 +69,7 @@ class SiameseClassifier(EmbeddingLoss):
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """Compare every anchor with every sample."""
-        check_batch("SiameseClassifier", samples, labels, dim=len(self.alpha))
+        check_batch("SiameseClassifier", samples, labels, self.alpha[None])
         scores = self.score_pairwise(anchors, samples)
         same, different = pair_masks(labels, len(anchors))
         if self.miner is not None:

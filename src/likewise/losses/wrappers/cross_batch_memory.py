@@ -1,4 +1,4 @@
-"""A memory of earlier batches: far more negatives than a batch can hold."""
+"""Cross-batch memory: samples of earlier batches as further positives and negatives."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["CrossBatchMemory"]
 
 
 class CrossBatchMemory(Wrapper):
-    """Any loss, with the samples of the batch compared with those of earlier batches too.
+    """Any loss, with the samples of the batch also compared with those of earlier batches.
 
     Embeddings drift slowly, so those of a few hundred batches ago still serve as positives and
-    negatives. They carry no gradient, and anchors come from the batch alone. A pair of two samples
-    of the batch pulls or pushes both (``in_batch="both"``), or, as in the paper, the anchor alone:
-    there the memory holds the batch already, without gradient (``"anchor"``; each sample is an
-    anchor in turn, so pairs within the batch count half as much beside those with the memory).
-    During the warm-up it is always both. A loss that compares
-    samples only with class weights sees the batch alone, and so does each such term of a ``Sum``.
-    The memory is a ring in buffers, so checkpoints keep it; it is written in training mode only.
+    negatives. They have no gradient, and anchors come from the batch only. In a pair within the
+    batch, both samples have a gradient (``in_batch="both"``), or, as in the paper, only the anchor
+    (``"anchor"``): there the memory already holds the batch, without gradient. As each sample is an
+    anchor in turn, pairs within the batch then count half as much, relative to pairs with the
+    memory. During the warm-up both samples have a gradient. A loss that compares samples only with
+    class weights is given the batch alone, and so is each such term of a ``Sum``. The memory is a
+    ring buffer in module buffers, so checkpoints keep it; it is written in training mode only.
 
     Source: Wang et al., arXiv 1912.06798.
 
     Args:
-        loss: the loss to extend, with averages over its anchors in the batch.
+        loss: the loss to extend; it averages over the anchors of the batch.
         embedding_dim: D.
-        memory_size: how many samples to remember, at least 1.
-        warmup: how many batches to let pass before anything is remembered: early embeddings
-            drift fast.
-        in_batch: ``"both"`` or ``"anchor"``: who of a pair within the batch has a gradient.
+        memory_size: number of samples to remember, at least 1.
+        warmup: number of batches before the first one is remembered: early embeddings drift fast.
+        in_batch: ``"both"`` or ``"anchor"``: which samples of a pair within the batch have a
+            gradient.
 
     Inputs: embeddings [B, D], labels int64 [B].
 
@@ -90,12 +90,12 @@ class CrossBatchMemory(Wrapper):
         return False
 
     def extra_repr(self) -> str:
-        """Show the size."""
+        """Show the sizes."""
         size, warmup = list(self.embeddings.shape), self.warmup
         return f"memory={size}, warmup={warmup}, in_batch={self.in_batch}"
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Compute the loss of the batch against itself and the memory, then remember the batch."""
+        """Compute the loss of the batch against itself and the memory; in training, remember it."""
         filled = int(self.filled)
         if embeddings.ndim != 2 or embeddings.shape[1] != self.embeddings.shape[1]:
             raise InputError(
@@ -106,10 +106,12 @@ class CrossBatchMemory(Wrapper):
         if filled or alone:
             remembered = self.embeddings[:filled].to(embeddings)
             batch = embeddings.detach() if alone else embeddings
-            everyone = torch.cat([batch, remembered])  # a copy: the ring may move on
+            samples = torch.cat(
+                [batch, remembered]
+            )  # a copy, because the ring buffer is overwritten
             all_labels = torch.cat([labels, self.labels[:filled]])
             anchors = embeddings if alone else len(embeddings)
-            loss = apply(self.loss, everyone, all_labels, anchors)
+            loss = apply(self.loss, samples, all_labels, anchors)
         else:
             loss = apply(self.loss, embeddings, labels, None)
         if self.training:
