@@ -113,12 +113,7 @@ class Laboratory:
         """Make each loss once, and what they share: a mistake should not wait for its turn."""
         start = start_of(self.recipe)
         for number, candidate in enumerate(self.candidates):
-            choice = candidate.choice(
-                0,
-                lr=self.recipe.optimizer.lr,
-                num_classes=10,
-                embedding_dim=self.recipe.model.embedding_dim,
-            )
+            choice = candidate.choice(0, lr=self.recipe.optimizer.lr, num_classes=10)
             recipe = recipe_of(self.recipe, choice, 0)
             loss = loss_of(recipe, 10)
             if number == 0:
