@@ -94,8 +94,8 @@ def batch_memory(own: int, processes: int) -> float:
     batch, count = PHOTOS * processes, max(1, int(SAMPLE * own))
     weight = torch.empty(own, DIMENSION, device="meta")
     places = torch.empty(batch, dtype=torch.int64, device="meta")
-    form = sampled_head(2, DIMENSION)._form()
-    chunk = row_chunks(weight, Columns(count, count, places, sparse=True), form)[0]
+    variant = sampled_head(2, DIMENSION)._variant()
+    chunk = row_chunks(weight, Columns(count, count, places, sparse=True), variant)[0]
     rows, block = chunk.stop - chunk.start, min(count, _COPIED_BYTES // (4 * DIMENSION))
     assert rows * count * 4 <= max(MEMORY_BUDGET, 4 * count)
     # Cosines of all columns; of one block its weight rows, its logits and their slope.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,22 +28,12 @@ from likewise.losses import (
     register_loss,
 )
 from likewise.losses.head.arguments import buffer, choice, count, fixed, number
-from likewise.losses.registration import ALIASES, REGISTERED
+from likewise.losses.registration import REGISTERED
 from likewise.losses.registry import needs_pairs
 from likewise.mining import pair_masks
 from tests.conftest import make_photos, quick_recipe
 
 SIZES = {"num_classes": 4, "embedding_dim": 8}
-
-
-@pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The losses registered in a test are forgotten after it."""
-    before, aliases = dict(REGISTERED), dict(ALIASES)
-    yield
-    for table, kept in ((REGISTERED, before), (ALIASES, aliases)):
-        table.clear()
-        table.update(kept)
 
 
 @pytest.fixture
