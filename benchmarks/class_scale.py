@@ -1,14 +1,14 @@
-"""Class weights at scale: what sampling a tenth of the classes saves, in time and memory.
+"""Class weights at scale: time and memory with a sample of a tenth of the classes.
 
 python -m benchmarks.class_scale [--quick] [--json FILE]
 
-Step times are ratios of whole steps of the class weights (see ``class_sides``): sampled over
-full; and how many times as fast as the bare formula, and as Partial FC with dense gradients, each
-at its own sample rate. ``sampled_gradient`` and ``sampled_workspace`` are what one sampled step
-holds beyond weights and moments, in units of the weights W (D = 512); ``peak_…`` all that a side
-holds at its highest, weights and momentum included. ``mmap_…_anon_gib`` is the anonymous memory
-of a process that trains on weights that lie on disk (``mapped_classes`` prints the rest).
-The paper simulation of 29 M identities is ``python -m benchmarks.class_simulation``.
+Step times are ratios of whole steps of the class weights (see ``class_sides``): sampled over full;
+and the speed relative to the bare formula, and to Partial FC with dense gradients, at the same
+sample rate. ``sampled_gradient`` and ``sampled_workspace`` are the memory of one sampled step
+beyond weights and moments, in units of the weights W (D = 512); ``peak_…`` is the peak memory,
+including weights and momentum. ``mmap_…_anon_gib`` is the anonymous memory of a process that trains
+memory-mapped weights (``mapped_classes`` prints the rest). The paper simulation of 29 M identities
+is ``python -m benchmarks.class_simulation``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIZES = {"10k": (10_000, 512), "100k": (100_000, 512), "1m": (1_000_000, 128)}
 
 
 def times(classes: int, dimension: int, rounds: int, names: tuple[Side, ...]) -> dict[str, float]:
-    """Of each side: its time over that of the first, the median over the rounds."""
+    """The time of each side over that of the first, as the median over the rounds."""
     first, *others = interleaved([side(name, classes, dimension) for name in names], rounds)
     return {
         name: median(b / a for a, b in zip(first, other, strict=True))

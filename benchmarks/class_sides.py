@@ -1,10 +1,10 @@
-"""The sides that sampled classes are measured against, each one whole step of the class weights.
+"""Sampled classes and their competitors, each as one whole step of the class weights.
 
-A step is forward, backward and SGD with momentum on given embeddings (B = 128): what a trainer
-does behind the network. ``full`` and ``sampled`` are this package's; ``bare`` is the formula as
-written with torch's optimiser; ``partial_fc`` is Partial FC (arXiv 2010.05222) as written, with a
-dense gradient and a dense momentum: rows are drawn, copied, and their gradient is put into one as
-large as the weights.
+A step is forward pass, backward pass and SGD with momentum on given embeddings (B = 128), as a
+trainer does after the network. ``full`` and ``sampled`` are those of this package; ``bare`` is the
+naive formula with torch's optimizer; ``partial_fc`` is Partial FC (arXiv 2010.05222) as published,
+with a dense gradient and a dense momentum: rows are drawn and copied, and their gradient is written
+to a tensor as large as the weights.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""Twenty-nine million identities on paper: memory and traffic of one GPU, from measured pieces.
+"""Estimate for 29 million identities: memory and traffic of one GPU, from measured parts.
 
 python -m benchmarks.class_simulation
 
-What a class takes (weights, gradient, moments) is measured on a small sampled head of this
-package; how a batch is cut is asked of the head itself; what processes exchange is counted while
-one of them takes a step. The rest is multiplication. The published table (Partial FC as in
-``arcface_torch``, 8 V100, MiB per GPU) checks the arithmetic: the same sum for an implementation
-that keeps weights, gradient and momentum full size is set beside it.
+The memory of a class (weights, gradient, moments) is measured on a small sampled head of this
+package; the head itself gives the chunks of a batch; the traffic between ranks is counted during
+one step. The rest is multiplication. The published table (Partial FC as in ``arcface_torch``, 8
+V100, MiB per GPU) checks the arithmetic: it is compared with the same estimate for an
+implementation with full-size weights, gradient and momentum.
 
-Setting: embeddings of 512 numbers in float32, 128 photos a GPU, a tenth of the classes a step.
+Setting: embeddings of dimension 512 in float32, 128 photos per GPU, a tenth of the classes per
+step.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ def batch_memory(own: int, processes: int) -> float:
     batch, count = PHOTOS * processes, max(1, int(SAMPLE * own))
     weight = torch.empty(own, DIMENSION, device="meta")
     places = torch.empty(batch, dtype=torch.int64, device="meta")
-    form = sampled_head(2, DIMENSION)._form()
-    chunk = row_chunks(weight, Columns(count, count, places, sparse=True), form)[0]
+    variant = sampled_head(2, DIMENSION)._variant()
+    chunk = row_chunks(weight, Columns(count, count, places, sparse=True), variant)[0]
     rows, block = chunk.stop - chunk.start, min(count, _COPIED_BYTES // (4 * DIMENSION))
     assert rows * count * 4 <= max(MEMORY_BUDGET, 4 * count)
     # Cosines of all columns; of one block its weight rows, its logits and their slope.

@@ -1,4 +1,4 @@
-"""The runs of ``benchmarks.hard_negatives``: the photos, one short training, what became of it."""
+"""The runs of ``benchmarks.hard_negatives``: photos, a short training, and its evaluation."""
 
 from __future__ import annotations
 

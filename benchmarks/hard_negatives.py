@@ -1,17 +1,17 @@
-"""Hard negatives against the size of the data: where do they collapse, and does size cure it?
+"""Hard negatives and the size of the data: when do embeddings collapse, and does more data help?
 
-One small network (ContrastNet, 32×32 grey, 64 numbers, unit length), one loss (triplets, margin
-0.2), batches of 20 people × 4 photos, AdamW; the negatives differ, and the faces: 20 people of ORL;
-of LFW 20, 200 and 2,000, at most ten photos each, and those of the 2,000 with more than one photo.
-Two seeds and two learning rates for every row, the better rate counts for the AUC, all runs count
-for the collapse. The house's network ends in a batch norm that no batch can collapse through, so it
-is left out but for one row.
+One small network (ContrastNet, 32×32 grey, embeddings of dimension 64, unit length), one loss
+(triplets, margin 0.2), batches of 20 people × 4 photos, AdamW. The negatives differ, and the data:
+20 people of ORL; 20, 200 and 2,000 people of LFW with at most ten photos each, and those of the
+2,000 with more than one photo. Two seeds and two learning rates for every row; the AUC is that of
+the better rate, collapses are counted over all runs. The final batch norm of ContrastNet, which
+prevents collapse, is removed in all rows but one.
 
 python -m benchmarks.hard_negatives [--quick] [--json FILE]
 
-It takes about ten minutes of CPU time and has no bar to hold, so ``python -m benchmarks``
-leaves it out. ``--quick`` compares hardest and semi-hard, with one seed, one rate and 200 steps.
-The folder of real data is named by LIKEWISE_DATA; without it there is ORL alone.
+It takes about ten minutes of CPU time and has no bar, so ``python -m benchmarks`` does not run it.
+``--quick`` compares hardest and semi-hard negatives, with one seed, one rate and 200 steps.
+LIKEWISE_DATA names the folder of real data; without it only ORL is used.
 """
 
 from __future__ import annotations

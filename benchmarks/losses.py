@@ -1,4 +1,4 @@
-"""Every loss: the softmax family's fused head, and the losses on pairs.
+"""All benchmarks of losses: the fused head of the softmax family, and the losses on pairs.
 
 python -m benchmarks.losses [--quick] [--json FILE]
 """

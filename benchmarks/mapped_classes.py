@@ -1,11 +1,11 @@
-"""Training steps over class weights that lie on disk, and the anonymous memory they take.
+"""Training steps with memory-mapped class weights, and the anonymous memory they need.
 
 python -m benchmarks.mapped_classes [--classes 10000000] [--dimension 128] [--steps 20]
     [--sample 0.01] [--folder FOLDER]
 
 A step is forward, backward and AdamW with row-wise moments, on given embeddings (B = 128);
-negatives are drawn in contiguous stretches. Anonymous memory (RssAnon) is what the process keeps
-to itself; pages of the mapped file are the system's to drop. It is looked at every 5 ms.
+negatives are drawn in contiguous blocks. Anonymous memory (RssAnon) excludes pages of the mapped
+file, which the system can drop. It is sampled every 5 ms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fused head of the softmax family: speed and memory against a peer and against bare products.
+"""Speed and memory of the fused softmax head, against a peer and against bare matrix products.
 
 python -m benchmarks.softmax_head [--quick] [--json FILE]
 
@@ -6,20 +6,19 @@ ArcFace, forward and backward, B = 128, D = 512, float32. Rows, at C classes:
 
 - ``losses.head_vs_pml_C``, ``_vs_naive_C``: how many times faster than pytorch-metric-learning's
   ArcFaceLoss, and than the formula as it is written in torch (``softmax_sides.Naive``);
-- ``losses.head_vs_gemm_C``: time over that of the three products that no exact head can do
-  without, for cosines, gradient of the embeddings, gradient of the weights;
+- ``losses.head_vs_gemm_C``: time over that of the three matrix products that every exact head
+  needs: cosines, gradient of the embeddings, gradient of the weights;
 - ``losses.head_copies_C``, ``pml_copies_C``, ``naive_copies_C``: peak memory beyond W, its
   gradient and one chunk of logits, in units of W;
 - ``losses.head_gib_1m``: resident memory of a whole step with SGD and momentum at a million.
 
-By default glibc's allocator hands large blocks back to the system when they are freed, so that
-each step pays for every page it touches anew: a side that makes more copies pays more. Rows that
-end in ``_retained`` are measured once more with pages kept from step to step
-(``MALLOC_MMAP_MAX_=0``, ``MALLOC_TRIM_THRESHOLD_`` out of reach): what is left is arithmetic and
-traffic. Every setting runs in a process of its own.
-``--quick`` measures the rows that have a bar.
+By default glibc returns large blocks to the system when they are freed, so each step pays for new
+pages, and more copies cost more. Rows that end in ``_retained`` are measured again with pages kept
+between steps (``MALLOC_MMAP_MAX_=0``, a very large ``MALLOC_TRIM_THRESHOLD_``), so that only
+arithmetic and memory traffic remain. Every setting runs in a separate process.
+``--quick`` measures only the rows with a bar.
 
-On a CUDA device the same rows follow with ``_cuda_float32`` and ``_cuda_bfloat16``, and
+On a CUDA device the same rows are also measured with ``_cuda_float32`` and ``_cuda_bfloat16``, and
 ``head_vs_compiled``: against ``torch.compile`` of the naive formula.
 """
 

@@ -1,4 +1,4 @@
-"""The sides that the fused head is measured against: a peer, the formula as written, bare products.
+"""The fused head and its competitors: a peer, the naive formula, and bare matrix products.
 
 Each side is one forward and backward pass of ArcFace (B = 128, D = 512) from the same embeddings,
 from no gradient to no gradient. Under ``half`` (CUDA) all run in bfloat16 autocast; the head
@@ -26,7 +26,7 @@ Side = Literal["head", "pml", "naive", "compiled", "gemm"]
 
 
 class Naive(nn.Module):
-    """ArcFace as its formula is written: normalise, take the angle, cross-entropy."""
+    """ArcFace by the naive formula: normalise, compute the angle, cross-entropy."""
 
     def __init__(self, classes: int, dimension: int) -> None:
         super().__init__()

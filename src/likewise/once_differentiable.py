@@ -1,4 +1,4 @@
-"""Gradients that may not be differentiated again, and say so to whoever tries."""
+"""Autograd functions that raise an error if their gradient is differentiated again."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Backward = Callable[..., tuple[Tensor | None, ...]]
 
 
 def origin(*inputs: Tensor) -> Tensor:
-    """An empty tensor [0] that depends on all ``inputs``, for ``ctx.origin``; it holds none."""
+    """An empty tensor [0] that depends on all ``inputs`` in the graph, for ``ctx.origin``."""
     return torch.cat([(x if x.ndim else x[None])[:0].flatten() for x in inputs])
 
 
 def once_differentiable(what: str) -> Callable[[Backward], Backward]:
-    """Mark the ``backward`` of an autograd function whose gradients are constants to autograd.
+    """Decorate the ``backward`` of an autograd function whose gradients have no graph of their own.
 
-    Where a graph of the gradient is asked for (``create_graph=True``), each gradient depends on
-    ``ctx.origin`` and on what comes from above, through a node that raises a ``LikewiseError``.
-    torch's own decorator adds its node only where the gradient from above needs one, and hangs it
-    on nothing, so that ``autograd.grad`` walks past it: second derivatives lack a part in silence.
+    With ``create_graph=True``, each gradient depends on ``ctx.origin`` and on the upstream gradient
+    through a node that raises a ``LikewiseError``. torch's own decorator adds its node only if the
+    upstream gradient requires a gradient, and does not connect it to the inputs, so
+    ``autograd.grad`` ignores it and second derivatives silently lack a term.
 
     Args:
         what: the subject of the error's sentence.
@@ -51,7 +51,7 @@ def once_differentiable(what: str) -> Callable[[Backward], Backward]:
 
 
 class _Constant(torch.autograd.Function):
-    """``gradient`` as it is, with a node that raises."""
+    """Returns ``gradient``, with a backward pass that raises."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, what: str, *_sources: Tensor) -> Tensor:
@@ -61,6 +61,6 @@ class _Constant(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> Tensor:
         raise LikewiseError(
-            f"{ctx.what} is differentiable once: there is no gradient of its gradient, which a "
-            "gradient penalty or a Hessian needs; take those of another loss"
+            f"{ctx.what} is differentiable once: its gradient has no gradient, which a gradient "
+            "penalty or a Hessian needs; use another loss for these"
         )

@@ -48,7 +48,7 @@ def test_mahalanobis_is_read_from_its_file(tmp_path) -> None:
         ("cosin", "did you mean 'cosine'"),
         ("euclidian", "did you mean 'euclidean'"),
         ("minkowski", "minkowski:p"),
-        ("minkowski:three", "p is a number from 1"),
+        ("minkowski:three", "p must be a number"),
         ("minkowski:0.5", r"p: 0\.5"),
         ("minkowski:nan", "p: nan"),
         ("mahalanobis", r"mahalanobis:FILE\.npy"),
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_matrix_is_refused(tmp_path) -> None:
         (np.array([[1.0, 2.0], [0.0, 1.0]]), "not symmetric"),
         (np.ones((2, 3)), "square"),
         (np.array([[np.nan, 0], [0, 1.0]]), "not finite"),
-        (np.ones(3), "matrix is expected"),
+        (np.ones(3), "must be a floating-point matrix"),
     ],
 )
 def test_what_is_no_metric_is_refused(matrix, message) -> None:
@@ -126,7 +126,7 @@ def test_what_comes_in_comes_out() -> None:
         (X[:, :0], Y[:, :0], "D >= 1"),
         (X, torch.tensor(Y), "both"),
         (X.astype(int), Y, "int64"),
-        (X, Y.astype("f4"), "types torch.float64 and torch.float32"),
+        (X, Y.astype("f4"), "dtypes torch.float64 and torch.float32"),
     ],
 )
 def test_what_does_not_fit_is_refused(x, y, message) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from likewise.data.embeddings import Embeddings
 from likewise.distances import Cosine
-from likewise.distances.resolution import RESOLUTION, all_alike, mean_cosine, told_apart
+from likewise.distances.resolution import RESOLUTION, all_alike, mean_cosine, round_cosines
 from likewise.evaluation.calibration.fit import NotRising, calibrate
 from likewise.evaluation.experiment import evaluate
 from likewise.evaluation.verification.all_pairs import verify_all_pairs
@@ -48,7 +48,7 @@ def test_a_photo_with_itself_has_the_cosine_one() -> None:
     rows = unit(np.random.default_rng(2).normal(size=(2000, 128)))
     plain = Cosine().score_paired(rows, rows).astype(np.float64)
     assert (plain < 1).any()  # float32 products alone miss it
-    assert (told_apart(plain) == 1).all()
+    assert (round_cosines(plain) == 1).all()
 
 
 def test_the_mean_cosine_is_that_of_a_loop() -> None:

@@ -23,5 +23,5 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_page_examples(block: str) -> None:
+def test_page_examples(block: str, registry: None) -> None:
     exec(compile(block, "page", "exec"), {})

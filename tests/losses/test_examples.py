@@ -10,10 +10,12 @@ import pytest
 
 import likewise.losses
 
-MODULES = [module.name for module in pkgutil.iter_modules(likewise.losses.__path__)]
+MODULES = [
+    module.name for module in pkgutil.walk_packages(likewise.losses.__path__, "likewise.losses.")
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    module = importlib.import_module(f"likewise.losses.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module, globs={}).failed == 0

@@ -17,28 +17,28 @@ from tests.losses.batches import SOFTMAX_FAMILY, batch, double_loss
     [
         ("arcfase", {}, "loss: unknown value 'arcfase'; did you mean 'arcface'"),
         ("arcface", {"margn": 1}, "parameter of arcface: .*did you mean 'margin'"),
-        ("arcface", {"margin": -0.1}, r"margin: -0\.1; must be .*at least 0 and at most 3\.14159"),
+        ("arcface", {"margin": -0.1}, r"margin: -0\.1; must be a number from 0 to 3.14159"),
         ("arcface", {"margin": 4}, "margin: 4; must be"),
-        ("arcface", {"margin": float("nan")}, "margin: nan; must be a finite number"),
-        ("arcface", {"margin": "big"}, "margin: 'big'; must be a finite number"),
-        ("arcface", {"scale": 0}, "scale .*: 0; must be a finite number above 0"),
+        ("arcface", {"margin": float("nan")}, "margin: nan; must be a number"),
+        ("arcface", {"margin": "big"}, "margin: 'big'; must be a number"),
+        ("arcface", {"scale": 0}, "scale .*: 0; must be a number above 0"),
         ("arcface", {"scale": "automatic"}, "scale .*'auto'.*: 'automatic'"),
         ("arcface", {"gradient": "exakt"}, "gradient: unknown value 'exakt'; did you mean 'exact'"),
         ("arcface", {"memory_budget": 0}, "memory_budget: 0; must be a whole number of at least 1"),
         ("airface", {"margin": 3.2}, r"margin: 3\.2; must be"),
-        ("cosface", {"margin": 2.1}, r"margin: 2\.1; must be .*at most 2"),
+        ("cosface", {"margin": 2.1}, r"margin: 2\.1; must be a number from 0 to 2"),
         ("sphereface", {"margin": 2.5}, r"margin: 2\.5; must be a whole number of at least 1"),
         ("lsoftmax", {"margin": 0}, "margin: 0; must be a whole number of at least 1"),
         ("lsoftmax", {"gamma": -1}, "gamma: -1; must be"),
-        ("combined", {"m1": 0.9}, r"m1: 0\.9; must be .*at least 1"),
+        ("combined", {"m1": 0.9}, r"m1: 0\.9; must be a number of at least 1"),
         ("subcenter_arcface", {"subcenters": 0}, "subcenters: 0; must be a whole number"),
-        ("adaface", {"rate": 1.5}, r"rate: 1\.5; must be .*at least 0 and at most 1"),
-        ("adaface", {"concentration": 0}, "concentration: 0; must be a finite number above 0"),
-        ("magface", {"margin_low": 0.9}, r"margin_high: 0\.8; must be .*at least 0\.9"),
-        ("magface", {"norm_high": 5}, "norm_high: 5; must be a finite number above 10"),
+        ("adaface", {"rate": 1.5}, r"rate: 1\.5; must be a number from 0 to 1"),
+        ("adaface", {"concentration": 0}, "concentration: 0; must be a number above 0"),
+        ("magface", {"margin_low": 0.9}, r"margin_high: 0\.8; must be a number from 0\.9"),
+        ("magface", {"norm_high": 5}, "norm_high: 5.*; must be a number above 10"),
         ("curricularface", {"rate": -1}, "rate: -1; must be"),
         ("sphereface2", {"positive_weight": 1}, "positive_weight: 1; must be"),
-        ("sphereface2", {"exponent": 0.5}, r"exponent: 0\.5; must be .*at least 1"),
+        ("sphereface2", {"exponent": 0.5}, r"exponent: 0\.5; must be a number of at least 1"),
         ("uniface", {"margin": -1}, "margin: -1; must be"),
         ("softmax", {"margin": 0.5}, "parameter of softmax: unknown value 'margin'"),
     ],
@@ -61,7 +61,7 @@ WITH_MARGIN = [n for n in SOFTMAX_FAMILY if n not in {"softmax", "normalized_sof
 @pytest.mark.parametrize("name", WITH_MARGIN)
 def test_no_margin_is_negative(name: str) -> None:
     argument = MARGINS.get(name, "margin")
-    with pytest.raises(InputError, match=f"{argument}: -1; must be .*at least [01]"):
+    with pytest.raises(InputError, match=f"{argument}: -1; must be .*(of at least [01]|from 0 to)"):
         create_loss(name, num_classes=10, embedding_dim=4, **{argument: -1})
 
 
@@ -91,7 +91,7 @@ def test_call(name: str, change: Any, message: str) -> None:
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
 @pytest.mark.parametrize("name", ["softmax", "arcface"])
 def test_margin_fraction(name: str, fraction: float) -> None:
-    with pytest.raises(ValueError, match=r"fraction: .*at least 0 and at most 1"):
+    with pytest.raises(ValueError, match=r"fraction: .*; must be a number from 0 to 1"):
         double_loss(name).set_margin_fraction(fraction)
 
 

@@ -139,7 +139,7 @@ def test_a_step_back_ends_the_collapse_that_the_hardest_stay_in(
     told = [record.getMessage() for record in caplog.records]
     assert [message.partition(":")[0] for message in told] == [
         "collapse",
-        "stepping back to softer negatives",
+        "stepping back to easier negatives",
         "the embedding has spread again",
     ]
     assert "hardness 0.500, was 1.000" in told[1]

@@ -37,9 +37,8 @@ def figures(
     from math import degrees
 
     from likewise.lab.figures.produce import produce
-    from likewise.lab.figures.settings import SETTINGS
 
-    names = list(SETTINGS) if losses == "all" else [word.strip() for word in losses.split(",")]
+    names = None if losses == "all" else [word.strip() for word in losses.split(",")]
     made = produce(out, names, dim=dim, gif=gif, seed=seed, steps=steps, say=note)
     if as_json:
         print_json([entry.to_dict() for entry in made])

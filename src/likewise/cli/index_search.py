@@ -56,7 +56,7 @@ def search(
     import numpy as np
 
     from likewise.data.embeddings import EXTERNAL, require_same_embedder
-    from likewise.distances.resolution import told_apart
+    from likewise.distances.resolution import round_cosines
     from likewise.errors import InputError
     from likewise.models.loading import load
     from likewise.search.interface import open_index
@@ -93,7 +93,7 @@ def search(
     near, row_ids = opened.search(vectors, k)
     scores = near.astype(np.float64)
     if by_cosine:  # as verify and evaluate do: a photo reaches a threshold of 1 with itself
-        scores = told_apart(scores)
+        scores = round_cosines(scores)
     answers: list[dict[str, Any]] = []
     for name, own_scores, own_ids in zip(names, scores.tolist(), row_ids, strict=True):
         found = [

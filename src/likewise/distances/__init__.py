@@ -1,6 +1,6 @@
-"""How far apart, or how alike, two embeddings are: one interface, on torch and NumPy.
+"""Distances and similarities between embeddings, in torch and NumPy, with one interface.
 
-Importing this package loads no torch; the first distance computed does.
+Importing this package does not import torch; computing the first distance does.
 """
 
 from __future__ import annotations

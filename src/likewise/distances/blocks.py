@@ -1,4 +1,4 @@
-"""Pairwise measures in blocks: memory bounded forwards and backwards."""
+"""Pairwise measures in blocks: bounded memory in the forward and the backward pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 __all__ = ["BLOCK_BYTES", "blocks", "pairwise_in_blocks"]
 
 BLOCK_BYTES = 16 * 2**20
-"""The size of one block of intermediate results: near a cache, far from any memory limit."""
+"""Size of the intermediate results of one block: about that of a cache."""
 
 Measure = Callable[..., Tensor]
 
@@ -19,15 +19,15 @@ Measure = Callable[..., Tensor]
 def pairwise_in_blocks(measure: Measure, x: Tensor, y: Tensor, *parameters: Tensor) -> Tensor:
     """Apply ``measure(x [n, D], y [m, D], *parameters) -> [n, m]`` block by block.
 
-    ``measure`` may hold some [n, m, D] intermediates. The backward pass computes each block again
-    instead of keeping it, so only the result [N, M] outlives the call. It can be differentiated
-    as often as ``measure``; but where a graph of the gradient is asked for, every block is kept.
+    ``measure`` may hold a few [n, m, D] intermediate results. The backward pass recomputes each
+    block, so only the result [N, M] is kept. It can be differentiated as often as ``measure``; with
+    ``create_graph=True`` every block is kept.
 
     Args:
         measure: compares every row of one block with every row of another.
         x: [N, D].
         y: [M, D].
-        parameters: further tensors that the gradient should reach, passed on as they are.
+        parameters: further tensors that need a gradient, passed to ``measure`` unchanged.
 
     Returns:
         [N, M].
@@ -43,8 +43,8 @@ def blocks(rows: int, bytes_per_row: int) -> Iterator[slice]:
         yield slice(start, min(start + step, rows))
 
 
-def _tiles(x: Tensor, y: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Rows of ``x`` times rows of ``y``, each tile's [n, m, D] within one block."""
+def _pair_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Pairs of rows of ``x`` and rows of ``y`` whose [n, m, D] fits in one block."""
     bytes_per_pair = x.shape[1] * x.element_size()
     for columns in blocks(len(y), bytes_per_pair):
         for rows in blocks(len(x), bytes_per_pair * (columns.stop - columns.start)):
@@ -57,7 +57,7 @@ class _InBlocks(torch.autograd.Function):
         ctx.measure = measure
         ctx.save_for_backward(x, y, *parameters)
         result = x.new_empty(len(x), len(y))
-        for rows, columns in _tiles(x, y):
+        for rows, columns in _pair_blocks(x, y):
             result[rows, columns] = measure(x[rows], y[columns], *parameters)
         return result
 
@@ -69,8 +69,8 @@ class _InBlocks(torch.autograd.Function):
         totals = [
             torch.zeros_like(t) if need else None for t, need in zip(inputs, needed, strict=True)
         ]
-        again = torch.is_grad_enabled()  # the gradient is to be differentiated in turn
-        for rows, columns in _tiles(x, y):
+        again = torch.is_grad_enabled()  # the gradient will be differentiated again
+        for rows, columns in _pair_blocks(x, y):
             block = [x[rows], y[columns], *parameters]
             if not again:
                 block = [t.detach().requires_grad_(n) for t, n in zip(block, needed, strict=True)]

@@ -1,4 +1,4 @@
-"""The interface of every distance: pairwise and paired, as it is, as a score, as a cost."""
+"""The interface of every distance: pairwise and paired; the value, a score, a dissimilarity."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ Array = TypeVar("Array", "Tensor", "NDArray[Any]")
 class Distance(ABC):
     """A distance or a similarity between embeddings.
 
-    It is read in three ways, each pairwise (every row of ``x`` with every row of ``y``) and
-    paired (row by row):
+    There are three values, each pairwise (every row of ``x`` with every row of ``y``) and paired
+    (row by row):
 
-    * ``pairwise``, ``paired``: the quantity under its own name, a distance or a similarity;
-    * ``score_pairwise``, ``score_paired``: higher is more alike. Similarities as they are,
-      distances negated;
-    * ``dissimilarity_pairwise``, ``dissimilarity_paired``: lower is more alike, what losses
-      compare. Distances as they are, ``1 - cos`` for the cosine, ``-<x, y>`` for the dot product.
+    * ``pairwise``, ``paired``: the distance or the similarity itself;
+    * ``score_pairwise``, ``score_paired``: higher is more alike. Similarities are unchanged,
+      distances are negated;
+    * ``dissimilarity_pairwise``, ``dissimilarity_paired``: lower is more alike; losses use it.
+      Distances are unchanged; ``1 - cos`` for the cosine, ``-<x, y>`` for the dot product.
 
-    NumPy in gives NumPy out; torch in gives torch out, with gradients that are finite everywhere:
-    where a distance has no derivative, the subgradient 0 is taken. Half precision is computed and
-    returned in float32, also under autocast; float64 stays float64.
+    NumPy arrays give NumPy arrays; torch tensors give tensors, with gradients that are finite
+    everywhere: if a distance has no derivative, its subgradient is 0. Half precision is computed
+    and returned in float32, also under autocast; float64 stays float64.
     """
 
     is_similarity: bool = False
-    """Whether the quantity grows with likeness."""
+    """Whether higher values are more alike."""
 
     @property
     @abstractmethod
@@ -47,10 +47,10 @@ class Distance(ABC):
     def pairwise(self, x: Array, y: Array) -> Array:
         """Compare every row of ``x`` [N, D] with every row of ``y`` [M, D].
 
-        Beside the result [N, M], the memory used is bounded: work is done in blocks.
+        Besides the result [N, M], the memory is bounded, because it is computed in blocks.
 
         Raises:
-            InputError: shapes, types or devices that do not fit each other.
+            InputError: shapes, dtypes or devices that do not match.
         """
         return _on_tensors(self._pairwise, x, y, paired=False)
 
@@ -58,7 +58,7 @@ class Distance(ABC):
         """Compare row i of ``x`` [N, D] with row i of ``y`` [N, D]; returns [N].
 
         Raises:
-            InputError: shapes, types or devices that do not fit each other.
+            InputError: shapes, dtypes or devices that do not match.
         """
         return _on_tensors(self._paired, x, y, paired=True)
 
@@ -94,7 +94,7 @@ class Distance(ABC):
 def _on_tensors(
     compute: Callable[[Tensor, Tensor], Tensor], x: Array, y: Array, *, paired: bool
 ) -> Array:
-    """Run ``compute`` in full precision on tensors, and give back what came in."""
+    """Run ``compute`` on tensors in full precision; return the type of array that was given."""
     import torch
 
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
@@ -117,7 +117,7 @@ def _as_tensor(argument: str, array: NDArray[Any]) -> Tensor:
     import torch
 
     if array.dtype not in (np.float16, np.float32, np.float64):
-        raise InputError(f"{argument}: dtype {array.dtype}; a float16, 32 or 64 array is expected")
+        raise InputError(f"{argument}: dtype {array.dtype}; must be float16, float32 or float64")
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()  # torch shares memory only with plain, writable arrays
     return torch.from_numpy(array)
@@ -126,10 +126,10 @@ def _as_tensor(argument: str, array: NDArray[Any]) -> Tensor:
 def _check(x: Tensor, y: Tensor, paired: bool) -> None:
     shapes = f"shapes {list(x.shape)} and {list(y.shape)}"
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or x.shape[1] == 0:
-        raise InputError(f"x, y: {shapes}; [N, D] and [M, D] with the same D >= 1 are expected")
+        raise InputError(f"x, y: {shapes}; must be [N, D] and [M, D] with the same D >= 1")
     if paired and len(x) != len(y):
-        raise InputError(f"x, y: {shapes}; paired rows need as many of one as of the other")
+        raise InputError(f"x, y: {shapes}; must have as many rows as each other to be paired")
     if x.dtype != y.dtype or not x.is_floating_point():
-        raise InputError(f"x, y: types {x.dtype} and {y.dtype}; one floating type is expected")
+        raise InputError(f"x, y: dtypes {x.dtype} and {y.dtype}; must be one floating-point dtype")
     if x.device != y.device:
-        raise InputError(f"x, y: devices {x.device} and {y.device}; one device is expected")
+        raise InputError(f"x, y: devices {x.device} and {y.device}; must be the same")

@@ -1,4 +1,4 @@
-"""What a distance has to learn, wherever it keeps it."""
+"""The learned parameters of a distance."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["learned_parts"]
 
 
 def learned_parts(distance: Distance) -> dict[str, nn.Parameter | nn.Module]:
-    """The parameters and modules among its attributes, by name.
+    """The parameters and modules among the attributes of a distance, by name.
 
-    Those in lists, tuples, dictionaries and in other distances are found too; parts of the name
-    are joined by ``_``, as in ``weights_0``.
+    Also those in lists, tuples, dictionaries and other distances; the parts of the name are joined
+    by ``_``, as in ``weights_0``.
     """
     return dict(_found("", distance))
 
 
-def _found(prefix: str, held: object) -> Iterator[tuple[str, nn.Parameter | nn.Module]]:
-    if isinstance(held, nn.Parameter | nn.Module):
-        yield prefix, held
+def _found(prefix: str, value: object) -> Iterator[tuple[str, nn.Parameter | nn.Module]]:
+    if isinstance(value, nn.Parameter | nn.Module):
+        yield prefix, value
         return
-    if isinstance(held, Distance):
-        held = getattr(held, "__dict__", {})
-    if isinstance(held, list | tuple):
-        held = dict(enumerate(held))
-    for name, item in held.items() if isinstance(held, dict) else ():
+    if isinstance(value, Distance):
+        value = getattr(value, "__dict__", {})
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    for name, item in value.items() if isinstance(value, dict) else ():
         yield from _found(f"{prefix}_{name}" if prefix else str(name), item)

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Mahalanobis"]
 
-# How far from symmetric, or how negative an eigenvalue, relative to the largest, rounding excuses.
+# Asymmetry and negative eigenvalues, relative to the largest, that count as rounding errors.
 TOLERANCE = 1e-5
 
 
 class Mahalanobis(Distance):
     """``sqrt((x - y)ᵀ M (x - y))`` with M positive semi-definite.
 
-    M is given itself, or by a factor A [r, D] with ``M = AᵀA``: then the distance is Euclidean
-    between ``A x`` and ``A y``. A factor that is an ``nn.Parameter`` is learned: gradients reach
-    it, and a loss that is given this distance owns the parameter. Where M is singular this is a
-    pseudometric: different vectors can have distance 0. The subgradient there is 0.
+    M is given itself, or by a factor A [r, D] with ``M = AᵀA``; the distance is the Euclidean
+    distance between ``A x`` and ``A y``. A factor that is an ``nn.Parameter`` can be learned: it
+    gets gradients, and becomes a parameter of a loss with this distance. If M is singular this is
+    a pseudometric: different vectors can have distance 0, with subgradient 0.
 
     Args:
         matrix: M [D, D], symmetric, positive semi-definite.
-        factor: A [r, D], in place of ``matrix``.
+        factor: A [r, D], instead of ``matrix``.
 
     Raises:
         InputError: both or neither given; not a finite matrix; not symmetric; a negative
@@ -55,7 +55,7 @@ class Mahalanobis(Distance):
 
     @property
     def name(self) -> str:
-        """``mahalanobis``; the matrix itself lives in its file."""
+        """``mahalanobis``; the name does not include the matrix."""
         return "mahalanobis"
 
     @property
@@ -94,26 +94,28 @@ def _checked(argument: str, values: Tensor | NDArray[Any] | None) -> Tensor:
     if tensor.ndim != 2 or 0 in tensor.shape or not tensor.is_floating_point():
         raise InputError(
             f"{argument}: {tensor.dtype} of shape {list(tensor.shape)}; "
-            "a floating matrix is expected"
+            "must be a floating-point matrix"
         )
     if not torch.isfinite(tensor).all():
-        raise InputError(f"{argument}: has entries that are not finite")
+        raise InputError(f"{argument}: entries that are not finite; all must be finite")
     return tensor
 
 
 def _factorised(matrix: Tensor | NDArray[Any]) -> Tensor:
-    """A with AᵀA = M, from the eigenvalues: these also say whether M is a metric."""
+    """A with AᵀA = M, by eigenvalues, which also show whether M is positive semi-definite."""
     import torch
 
     tensor = _checked("matrix", matrix)
     largest = tensor.abs().max()
     if tensor.shape[0] != tensor.shape[1]:
-        raise InputError(f"matrix: shape {list(tensor.shape)}; a square matrix is expected")
+        raise InputError(f"matrix: shape {list(tensor.shape)}; must be square")
     if ((tensor - tensor.T).abs() > TOLERANCE * largest).any():
-        raise InputError("matrix: not symmetric")
-    fine = tensor.cpu().double()  # not every device has float64, or this decomposition
+        raise InputError("matrix: not symmetric; must be symmetric")
+    fine = tensor.cpu().double()  # some devices lack float64 or this decomposition
     values, vectors = torch.linalg.eigh((fine + fine.T) / 2)
     if values[0] < -TOLERANCE * largest:
-        raise InputError(f"matrix: eigenvalue {values[0]:.4g} is negative; none may be")
+        raise InputError(
+            f"matrix: eigenvalue {values[0]:.4g} is negative; must be positive semi-definite"
+        )
     factor: Tensor = (vectors * values.clamp(min=0).sqrt()).T.to(tensor)
     return factor

@@ -1,4 +1,4 @@
-"""The Minkowski family: Manhattan, Euclidean, Chebyshev and all between."""
+"""The Minkowski distances: Manhattan, Euclidean, Chebyshev and all orders between."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NAMES = {1.0: "manhattan", 2.0: "euclidean", math.inf: "chebyshev"}
 class Minkowski(Distance):
     """``(Σ_k |x_k - y_k|^p)^(1/p)``: Manhattan at 1, Euclidean at 2, Chebyshev at infinity.
 
-    The subgradient at equal vectors is 0; for Chebyshev, coordinates that tie for the largest
-    difference share the gradient equally. Sums are scaled by the largest difference, so no p
-    overflows or underflows.
+    The subgradient at equal vectors is 0; for Chebyshev, coordinates with equal largest
+    differences share the gradient equally. Sums are scaled by the largest difference, so they
+    neither overflow nor underflow for any p.
 
     Args:
         p: order of the norm, from 1 (below 1 the triangle inequality fails) to ``math.inf``.
@@ -43,7 +43,7 @@ class Minkowski(Distance):
 
     def __post_init__(self) -> None:
         if not self.p >= 1:
-            raise InputError(f"p: {self.p}; a number from 1 to infinity is expected")
+            raise InputError(f"p: {self.p}; must be a number of at least 1, or infinity")
 
     @property
     def name(self) -> str:
@@ -56,9 +56,9 @@ class Minkowski(Distance):
 
             return pairwise_euclidean(x, y)
         from likewise.distances.blocks import pairwise_in_blocks
-        from likewise.distances.differences import between
+        from likewise.distances.differences import pairwise_norm
 
-        return pairwise_in_blocks(partial(between, p=self.p), x, y)
+        return pairwise_in_blocks(partial(pairwise_norm, p=self.p), x, y)
 
     def _paired(self, x: Tensor, y: Tensor) -> Tensor:
         from likewise.distances.differences import norm

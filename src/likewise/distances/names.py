@@ -1,4 +1,4 @@
-"""Distances by name, as the command line and the recipe write them."""
+"""Distances by name, as in a recipe and on the command line."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ WITH_ARGUMENT = {"minkowski": "minkowski:p", "mahalanobis": "mahalanobis:FILE.np
 
 
 def parse_distance(text: str) -> Distance:
-    """Make the distance that ``text`` names.
+    """Create the distance of this name.
 
     Args:
         text: ``cosine``, ``euclidean``, ``manhattan``, ``chebyshev``, ``dot``, ``minkowski:p``
             with p >= 1, or ``mahalanobis:FILE.npy`` with a file that holds the matrix M [D, D].
 
     Raises:
-        InputError: an unknown name (the nearest is suggested), a p that is no number from 1, a
-            file that holds no positive semi-definite matrix.
+        InputError: an unknown name (the nearest is suggested), a p below 1, or a file without a
+            positive semi-definite matrix.
 
     Example:
         >>> from likewise.distances import parse_distance
@@ -47,7 +47,7 @@ def parse_distance(text: str) -> Distance:
     if kind == "mahalanobis" and colon:
         return Mahalanobis(matrix=_matrix(argument))
     if text in WITH_ARGUMENT:
-        raise InputError(f"distance: {text!r} lacks its argument; write {WITH_ARGUMENT[text]}")
+        raise InputError(f"distance: {text!r} needs an argument; write {WITH_ARGUMENT[text]}")
     return PLAIN[one_of("distance", text, [*PLAIN, *WITH_ARGUMENT.values()])]
 
 
@@ -56,14 +56,14 @@ def _order(argument: str) -> float:
         return float(argument)
     except ValueError:
         raise InputError(
-            f"distance: 'minkowski:{argument}'; p is a number from 1, as in minkowski:3"
+            f"distance: 'minkowski:{argument}'; p must be a number of at least 1, as in minkowski:3"
         ) from None
 
 
 def _matrix(argument: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     path = Path(argument)
     if not path.is_file():
-        raise InputError(f"distance: 'mahalanobis:{argument}': there is no such file")
+        raise InputError(f"distance: 'mahalanobis:{argument}': no such file")
     try:
         loaded = np.load(path, allow_pickle=False)
         return np.asarray(loaded, dtype=np.float64)

@@ -18,8 +18,8 @@ __all__ = ["Cosine", "Dot", "unit", "unit_and_length"]
 class Cosine(Distance):
     """The cosine of the angle between embeddings, ``<x, y>/(‖x‖‖y‖)``, within [-1, 1].
 
-    A zero vector has cosine 0 with everything, and gradient 0. A cosine that rounding has pushed
-    past ±1 is clamped, with gradient 0: at angle 0 and π that is the derivative.
+    A zero vector has cosine 0 with every vector, and gradient 0. A cosine beyond ±1 due to rounding
+    is clamped, with gradient 0, which is the derivative at the angles 0 and π.
 
     Example:
         >>> import numpy as np
@@ -76,23 +76,23 @@ class Dot(Distance):
 
 
 def unit(x: Tensor) -> Tensor:
-    """Rows of ``x`` [N, D] at length 1; a zero row stays zero, with gradient zero."""
+    """Rows of ``x`` [N, D] scaled to length 1; a zero row stays zero, with gradient zero."""
     direction, length = unit_and_length(x)
     return direction.masked_fill((length == 0).unsqueeze(1), 0)
 
 
 def unit_and_length(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of ``x`` [N, D] at length 1, and their lengths [N].
+    """Rows of ``x`` [N, D] scaled to length 1, and their lengths [N].
 
-    Squares neither overflow nor underflow: a direction is right as long as its row is finite. A
-    length above the largest float is infinite. A zero row stays zero, with the gradient of a row
-    of length 1.
+    Squares neither overflow nor underflow: directions are correct for all finite rows. A length
+    above the largest float is infinite. A zero row stays zero, with the gradient of a row of
+    length 1.
     """
     import torch
 
     limits = torch.finfo(x.dtype)
     largest = torch.linalg.vector_norm(x.detach(), ord=math.inf, dim=1, keepdim=True)
-    # By a power of two: this rounds nothing, so digits are those of the plain quotient.
+    # A power of two, so that scaling causes no rounding errors.
     exponent = largest.masked_fill(largest == 0, 1).log2().floor()
     least, most = (math.frexp(limit)[1] - 1 for limit in (limits.tiny, limits.max))
     scale = exponent.clamp(least, most).exp2()

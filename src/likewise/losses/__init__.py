@@ -1,4 +1,4 @@
-"""Losses that shape an embedding space, one idea a file."""
+"""Losses for embeddings: the softmax family, pairs and triplets, proxies, distillation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from likewise.losses.classes.shard import Shard, class_rows
 from likewise.losses.distillation import Distillation
 from likewise.losses.head.head import Head
 from likewise.losses.head.scale import automatic_scale
+from likewise.losses.loss import Loss, Sum, Weighted
 from likewise.losses.margins.adaface import AdaFace
 from likewise.losses.margins.airface import AirFace
 from likewise.losses.margins.arcface import ArcFace
@@ -24,21 +25,24 @@ from likewise.losses.margins.uniface import UniFace
 from likewise.losses.pairs.center import Center
 from likewise.losses.pairs.circle import Circle
 from likewise.losses.pairs.contrastive import Contrastive
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.multi_similarity import MultiSimilarity
 from likewise.losses.pairs.ntxent import NTXent
 from likewise.losses.pairs.proxies import ProxyAnchor, ProxyNCA
 from likewise.losses.pairs.siamese import SiameseClassifier
 from likewise.losses.pairs.supcon import SupCon
 from likewise.losses.pairs.triplet import Triplet
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.registry import create_loss, list_losses
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.losses.wrappers.cross_batch_memory import CrossBatchMemory
 from likewise.losses.wrappers.gather import Gathered
-from likewise.losses.wrappers.sum import Sum, Weighted
 
 __all__ = [
     "AdaFace",
     "AirFace",
     "ArcFace",
+    "Boundary",
     "Center",
     "Circle",
     "CombinedMargin",
@@ -46,10 +50,15 @@ __all__ = [
     "CosFace",
     "CrossBatchMemory",
     "CurricularFace",
+    "Curve",
     "Distillation",
+    "EmbeddingLoss",
+    "FigureSettings",
     "Gathered",
     "Head",
+    "Hyperparameter",
     "LSoftmax",
+    "Loss",
     "MagFace",
     "MultiSimilarity",
     "NTXent",
@@ -58,6 +67,7 @@ __all__ = [
     "PrototypeMemory",
     "ProxyAnchor",
     "ProxyNCA",
+    "SearchSpace",
     "Shard",
     "SiameseClassifier",
     "Softmax",
@@ -74,4 +84,5 @@ __all__ = [
     "create_loss",
     "list_losses",
     "place_classes",
+    "register_loss",
 ]

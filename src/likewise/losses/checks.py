@@ -1,98 +1,116 @@
-"""What a loss refuses, and how it says so: the argument, its value, what is allowed."""
+"""Checks of the tensors that a loss is given, at once or deferred to the end of a training step.
+
+Reading a number from an accelerator means waiting for it. A training step that reads one flag at
+its end, instead of six along the way, keeps the accelerator busy.
+"""
 
 from __future__ import annotations
 
-import math
-from numbers import Integral, Real
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from likewise.errors import InputError, LikewiseError
-from likewise.losses.refusals import refuse_where
 
 __all__ = [
-    "check_count",
-    "check_embeddings",
-    "check_labels",
+    "DeferredCheck",
+    "check_batch",
     "check_loss_finite",
-    "check_number",
     "check_rows_finite",
+    "defer_checks",
+    "refuse_where",
 ]
 
 
-def check_count(name: str, value: object, *, least: int = 1) -> int:
-    """Return ``value`` if it is a whole number of at least ``least``.
+class DeferredCheck(NamedTuple):
+    """A check whose outcome has not been read from the device yet.
+
+    Args:
+        wrong: whether it fails, [] bool.
+        error: makes the error to raise if it fails.
+    """
+
+    wrong: Tensor
+    error: Callable[[], LikewiseError]
+
+
+_deferred: ContextVar[list[DeferredCheck] | None] = ContextVar("deferred", default=None)
+
+
+@contextmanager
+def defer_checks() -> Iterator[list[DeferredCheck]]:
+    """Checks inside read nothing from the device; they are put into the list for the caller.
+
+    Example:
+        >>> import torch
+        >>> from likewise.losses import ArcFace
+        >>> from likewise.losses.checks import defer_checks
+        >>> loss = ArcFace(num_classes=3, embedding_dim=2)
+        >>> with defer_checks() as checks:
+        ...     value = loss(torch.full((2, 2), torch.nan), torch.tensor([0, 1]))
+        >>> any(bool(check.wrong) for check in checks)
+        True
+    """
+    checks: list[DeferredCheck] = []
+    token = _deferred.set(checks)
+    try:
+        yield checks
+    finally:
+        _deferred.reset(token)
+
+
+def refuse_where(wrong: Tensor, error: Callable[[], LikewiseError]) -> None:
+    """Raise an error if any entry of ``wrong`` is true; within ``defer_checks``, record the check.
+
+    Args:
+        wrong: bool, of any shape.
+        error: makes the error.
 
     Raises:
-        InputError: it is not.
+        LikewiseError: the result of ``error``.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{name}: {value!r}; must be a whole number of at least {least}")
-    return int(value)
+    checks = _deferred.get()
+    if checks is not None:
+        checks.append(DeferredCheck(wrong.any(), error))
+    elif bool(wrong.any()):
+        raise error()
 
 
-def check_number(
-    name: str,
-    value: object,
-    *,
-    least: float = -math.inf,
-    most: float = math.inf,
-    above: float = -math.inf,
-) -> float:
-    """Return ``value`` if it is finite, ``above < value`` and ``least ≤ value ≤ most``.
+def check_batch(
+    loss: str,
+    embeddings: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    num_classes: int | None = None,
+) -> None:
+    """Refuse a batch that is not floating-point [B, D] with int64 labels [B] beside it.
 
-    Raises:
-        InputError: it is not.
-    """
-    allowed = [f"above {above:g}"] if above > -math.inf else []
-    allowed += [f"at least {least:g}"] if least > -math.inf else []
-    allowed += [f"at most {most:.6g}"] if most < math.inf else []
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not (math.isfinite(number) and least <= number <= most and number > above):
-        raise InputError(
-            f"{name}: {value!r}; must be a finite number {' and '.join(allowed)}".rstrip()
-        )
-    return number
-
-
-def check_embeddings(embeddings: Tensor, dim: int | None = None) -> None:
-    """Refuse what is not a floating-point [B, D] tensor (D = ``dim`` where it is known).
-
-    Raises:
-        InputError: names the shape or the dtype.
-    """
-    if not isinstance(embeddings, Tensor):
-        raise InputError(f"embeddings: a {type(embeddings).__name__}; must be a tensor [B, D]")
-    if embeddings.ndim != 2 or (dim is not None and embeddings.shape[1] != dim):
-        width = "D" if dim is None else dim
-        raise InputError(f"embeddings: shape {tuple(embeddings.shape)}; must be [B, {width}]")
-    if not embeddings.is_floating_point():
-        raise InputError(f"embeddings: dtype {embeddings.dtype}; must be floating point")
-
-
-def check_labels(labels: Tensor, embeddings: Tensor, num_classes: int | None = None) -> None:
-    """Refuse labels that are not int64 [B] beside the embeddings, or not in [0, num_classes).
-
-    Narrower integers and floats are refused, not converted: a float32 label has already merged
+    Narrower labels and float labels are refused, not converted: float32 has already merged
     identities above 2²⁴.
 
+    Args:
+        loss: its name.
+        embeddings: [B, D].
+        labels: [B].
+        weights: [any, D], with which the embeddings are compared: D and the device must agree.
+        num_classes: C, if the labels must be from 0 to C-1.
+
     Raises:
-        InputError: names the shape, dtype, device or the label out of range.
+        InputError: names the loss and the shape, the dtype, the device or the label.
     """
-    if not isinstance(labels, Tensor):
-        raise InputError(f"labels: a {type(labels).__name__}; must be a tensor [B] of int64")
-    if labels.shape != embeddings.shape[:1]:
+    _check_embeddings(
+        f"{loss}: embeddings:", embeddings, None if weights is None else weights.shape[1]
+    )
+    if weights is not None and embeddings.device != weights.device:
         raise InputError(
-            f"labels: shape {tuple(labels.shape)}; must be [{len(embeddings)}], "
-            "one for each row of embeddings"
+            f"{loss}: embeddings: on {embeddings.device}; must be on {weights.device}, "
+            "beside the class weights"
         )
-    if labels.dtype != torch.int64:
-        raise InputError(f"labels: dtype {labels.dtype}; must be torch.int64")
-    if labels.device != embeddings.device:
-        raise InputError(
-            f"labels: on {labels.device}; must be on {embeddings.device}, beside the embeddings"
-        )
+    _check_labels(f"{loss}: labels:", labels, embeddings)
     if num_classes is None or not len(labels):
         return
     wrong = (labels < 0) | (labels >= num_classes)
@@ -100,10 +118,36 @@ def check_labels(labels: Tensor, embeddings: Tensor, num_classes: int | None = N
     def error() -> InputError:
         row = int(wrong.nonzero()[0, 0])
         return InputError(
-            f"labels: {int(labels[row])} in row {row}; must be from 0 to {num_classes - 1}"
+            f"{loss}: labels: {int(labels[row])} in row {row}; must be from 0 to {num_classes - 1}"
         )
 
     refuse_where(wrong, error)
+
+
+def _check_embeddings(subject: str, embeddings: Tensor, dim: int | None) -> None:
+    if not isinstance(embeddings, Tensor):
+        raise InputError(f"{subject} a {type(embeddings).__name__}; must be a tensor [B, D]")
+    if embeddings.ndim != 2 or (dim is not None and embeddings.shape[1] != dim):
+        width = "D" if dim is None else dim
+        raise InputError(f"{subject} shape {tuple(embeddings.shape)}; must be [B, {width}]")
+    if not embeddings.is_floating_point():
+        raise InputError(f"{subject} dtype {embeddings.dtype}; must be floating point")
+
+
+def _check_labels(subject: str, labels: Tensor, embeddings: Tensor) -> None:
+    if not isinstance(labels, Tensor):
+        raise InputError(f"{subject} a {type(labels).__name__}; must be a tensor [B] of int64")
+    if labels.shape != embeddings.shape[:1]:
+        raise InputError(
+            f"{subject} shape {tuple(labels.shape)}; must be [{len(embeddings)}], "
+            "one for each row of embeddings"
+        )
+    if labels.dtype != torch.int64:
+        raise InputError(f"{subject} dtype {labels.dtype}; must be torch.int64")
+    if labels.device != embeddings.device:
+        raise InputError(
+            f"{subject} on {labels.device}; must be on {embeddings.device}, beside the embeddings"
+        )
 
 
 def check_rows_finite(loss: str, embeddings: Tensor) -> None:
@@ -124,8 +168,13 @@ def check_rows_finite(loss: str, embeddings: Tensor) -> None:
     refuse_where(wrong, error)
 
 
-def check_loss_finite(loss: str, value: Tensor) -> None:
-    """Refuse a loss that is not finite although the embeddings are: a step that can be skipped.
+def check_loss_finite(loss: str, value: Tensor, reason: Callable[[], str]) -> None:
+    """Refuse a loss that is not finite although the embeddings are; a step can be skipped then.
+
+    Args:
+        loss: its name.
+        value: the loss, [].
+        reason: makes the part of the message that says why.
 
     Raises:
         LikewiseError: names the loss and its value.
@@ -133,8 +182,5 @@ def check_loss_finite(loss: str, value: Tensor) -> None:
     value = value.detach()
     refuse_where(
         ~value.isfinite(),
-        lambda: LikewiseError(
-            f"{loss}: the loss is {value.item()} although the embeddings are finite: the class "
-            "weights, or what is made from them and from the length of the embeddings, are not"
-        ),
+        lambda: LikewiseError(f"{loss}: the loss is {value.item()} {reason()}"),
     )

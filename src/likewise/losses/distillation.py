@@ -1,4 +1,4 @@
-"""Distillation: a small network learns where a large one puts the same photos."""
+"""Distillation: a student network learns the embeddings of a teacher network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from likewise.arguments import check_count, check_number
 from likewise.distances.similarity import unit
-from likewise.errors import InputError, LikewiseError, one_of
-from likewise.losses.arguments import positive, size
-from likewise.losses.pairs.embedding_loss import zero
-from likewise.losses.refusals import refuse_where
+from likewise.errors import InputError, one_of
+from likewise.losses.checks import check_loss_finite
+from likewise.losses.loss import zero_loss
 
 __all__ = [
     "KINDS",
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 ANGLE_WEIGHT = 2.0
-"""Of the angles beside the distances: 50 beside 25 in the paper."""
+"""Weight of the angles relative to the distances: 50 to 25 in the paper."""
 BLOCK = 2**23
-"""Cosines of angles held at one time: 32 MiB in float32."""
+"""Cosines of angles in memory at one time: 32 MiB in float32."""
 
 
 def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:
@@ -38,32 +38,32 @@ def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:
 def l2_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """``(s_id - t_id)²``, averaged over batch and dimensions, for [B, D] and [B, D].
 
-    Lengths are learned too: what AdaFace and MagFace read as quality.
+    Lengths are learned too, which AdaFace and MagFace use as quality.
     """
     return F.mse_loss(student, teacher)
 
 
 def relational_distillation(student: Tensor, teacher: Tensor) -> Tensor:
-    """Distances and angles among the photos of a batch, for [B, D] and [B, E].
+    """RKD: distances and angles between the photos of a batch, for [B, D] and [B, E].
 
     ``mean_{i≠j} h(ψ_ij(s) - ψ_ij(t)) + 2·mean_{i,j,k} h(cos∠_ijk(s) - cos∠_ijk(t))`` on the unit
     sphere: ψ is the Euclidean distance over the mean distance of the batch, ∠_ijk the angle at j
-    between i and k, all different, and h Huber's loss with δ = 1. Where two photos have the same
-    embedding, their direction counts as zero.
+    between i and k, all different, and h the Huber loss with δ = 1. The direction between two equal
+    embeddings counts as zero.
 
     Source: Park et al., Relational Knowledge Distillation, arXiv 1904.05068 (RKD-DA).
     """
     student, teacher = unit(student), unit(teacher)
     count = len(student)
     if count < 2:
-        return zero(student)
+        return zero_loss(student)
     d_student, d_teacher = _distances(student), _distances(teacher)
     pairs = count * (count - 1)
     far = F.huber_loss(_over_mean(d_student), _over_mean(d_teacher), reduction="sum") / pairs
     if count < 3:
         return far
     gram_student, gram_teacher = student @ student.T, teacher @ teacher.T
-    total = zero(student)
+    total = zero_loss(student)
     step = max(1, BLOCK // count**2)
     for corners in torch.arange(count, device=student.device).split(step):
         part: Tensor = checkpoint(
@@ -75,16 +75,16 @@ def relational_distillation(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def similarity_distillation(student: Tensor, teacher: Tensor, temperature: float = 0.1) -> Tensor:
-    """How each photo's neighbours share its similarity, for [B, D] and [B, E].
+    """The distribution of each photo's similarity over its neighbors, for [B, D] and [B, E].
 
     ``KL(p_i ‖ q_i)``, averaged over the batch: p_i is the softmax of ``cos(t_i, t_j)/τ`` over the
     other photos j of the batch, q_i that of the student.
 
     Source: the similarity distributions of Fang et al. (SEED), arXiv 2101.04731, and Koohpayegani
-    et al. (CompRess), arXiv 2010.14713, here over the batch in place of a queue.
+    et al. (CompRess), arXiv 2010.14713, here over the batch instead of a queue.
     """
     if len(student) < 2:
-        return zero(student)
+        return zero_loss(student)
     itself = torch.eye(len(student), dtype=torch.bool, device=student.device)
     log_q, log_p = (
         F.log_softmax((unit(x) @ unit(x).T / temperature).masked_fill(itself, -torch.inf), dim=1)
@@ -103,16 +103,16 @@ KINDS: dict[str, Callable[..., Tensor]] = {
 }
 NAMES = ("student", "teacher")
 PROJECTED = ("cosine", "l2")
-"""What compares a student's embedding with the teacher's, number by number."""
+"""Kinds that compare each student embedding with the teacher embedding itself."""
 
 
 class Distillation(nn.Module):
-    """The loss of a student's embeddings against a teacher's, of the same photos.
+    """The loss of a student's embeddings against a teacher's embeddings of the same photos.
 
-    ``cosine`` and ``l2`` compare them one by one; where the dimensions differ, a linear projection
-    [E, D] is learned with the student and thrown away with the loss. ``relational`` and
-    ``similarity`` compare what stands between the photos of a batch, whatever the dimensions. The
-    teacher never has a gradient.
+    ``cosine`` and ``l2`` compare embedding by embedding; if the dimensions differ, a linear
+    projection [E, D] is trained with the student and discarded with the loss. ``relational`` and
+    ``similarity`` compare relations between the photos of a batch, for any dimensions. The teacher
+    has no gradient.
 
     Args:
         kind: one of ``KINDS``.
@@ -141,18 +141,18 @@ class Distillation(nn.Module):
         super().__init__()
         self.kind = one_of("kind", kind, KINDS)
         self.sizes = (
-            size("Distillation", "student_dim", student_dim),
-            size("Distillation", "teacher_dim", teacher_dim),
+            check_count("student_dim", student_dim),
+            check_count("teacher_dim", teacher_dim),
         )
-        self.temperature = positive("Distillation", "temperature", temperature)
+        self.temperature = check_number("temperature", temperature, above=0)
         self.projection: nn.Linear | None = None
         if kind in PROJECTED and student_dim != teacher_dim:
             self.projection = nn.Linear(student_dim, teacher_dim, bias=False)
-            # Rows or columns at right angles: no direction is stretched at the start.
+            # Orthogonal, so that initially no direction is stretched.
             nn.init.orthogonal_(self.projection.weight)
 
     def extra_repr(self) -> str:
-        """Show what it compares."""
+        """Show the kind and the dimensions."""
         return f"kind={self.kind}, student_dim={self.sizes[0]}, teacher_dim={self.sizes[1]}"
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -161,10 +161,10 @@ class Distillation(nn.Module):
             if x.ndim != 2 or x.shape != (len(student), width):
                 raise InputError(
                     f"Distillation: {name}: shape {list(x.shape)}; "
-                    f"[{len(student)}, {width}] is expected"
+                    f"must be [{len(student)}, {width}]"
                 )
         if not len(student):
-            return zero(student)
+            return zero_loss(student)
         with torch.autocast(student.device.type, enabled=False):
             student = student.to(torch.promote_types(student.dtype, torch.float32))
             teacher = teacher.detach().to(student)
@@ -172,24 +172,21 @@ class Distillation(nn.Module):
                 student = F.linear(student, self.projection.weight.to(student))
             more = (self.temperature,) if self.kind == "similarity" else ()
             value = KINDS[self.kind](student, teacher, *more)
-        found = value.detach()
-        refuse_where(
-            ~found.isfinite(),
-            lambda: LikewiseError(
-                f"Distillation: the {self.kind} loss is {found.item()}: an embedding of the "
-                "student or the teacher is not finite"
-            ),
+        check_loss_finite(
+            f"Distillation ({self.kind})",
+            value,
+            lambda: "because an embedding of the student or the teacher is not finite",
         )
         return value
 
 
 def _distances(x: Tensor) -> Tensor:
-    """Euclidean distances among rows [B, B], by differences; where one is zero, so is its slope."""
+    """Euclidean distances between rows [B, B], from differences; at zero the gradient is zero."""
     return torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _over_mean(distances: Tensor) -> Tensor:
-    """Over the mean of those between different photos."""
+    """Distances divided by the mean over pairs of different photos."""
     count = len(distances)
     return distances / (distances.sum() / (count * (count - 1))).clamp_min(1e-12)
 
@@ -197,7 +194,7 @@ def _over_mean(distances: Tensor) -> Tensor:
 def _angle_loss(
     gram_student: Tensor, d_student: Tensor, gram_teacher: Tensor, d_teacher: Tensor, j: Tensor
 ) -> Tensor:
-    """Huber's loss summed over all angles at the corners ``j`` [J]."""
+    """The Huber loss summed over all angles at the corners ``j`` [J]."""
     ours, theirs = _angles(gram_student, d_student, j), _angles(gram_teacher, d_teacher, j)
     places = torch.arange(len(gram_student), device=j.device)
     different = (

@@ -3,70 +3,42 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
+from importlib import import_module
 from typing import Any
 
-from torch import nn
-
 from likewise.errors import InputError, one_of
+from likewise.losses import margins, pairs
 from likewise.losses.classes.placement import Placement, place_classes
-from likewise.losses.margins.adaface import AdaFace
-from likewise.losses.margins.airface import AirFace
-from likewise.losses.margins.arcface import ArcFace
-from likewise.losses.margins.combined import CombinedMargin
-from likewise.losses.margins.cosface import CosFace
-from likewise.losses.margins.curricularface import CurricularFace
-from likewise.losses.margins.magface import MagFace
-from likewise.losses.margins.normalized_softmax import NormalizedSoftmax
-from likewise.losses.margins.prototype_memory import PrototypeMemory
-from likewise.losses.margins.softmax import Softmax
-from likewise.losses.margins.sphereface import LSoftmax, SphereFace
-from likewise.losses.margins.sphereface2 import SphereFace2
-from likewise.losses.margins.subcenter_arcface import SubCenterArcFace
-from likewise.losses.margins.uniface import UniFace
-from likewise.losses.pairs.center import Center
-from likewise.losses.pairs.circle import Circle
-from likewise.losses.pairs.contrastive import Contrastive
-from likewise.losses.pairs.multi_similarity import MultiSimilarity
-from likewise.losses.pairs.ntxent import NTXent
-from likewise.losses.pairs.proxies import ProxyAnchor, ProxyNCA
-from likewise.losses.pairs.siamese import SiameseClassifier
-from likewise.losses.pairs.supcon import SupCon
-from likewise.losses.pairs.triplet import Triplet
-from likewise.losses.wrappers.sum import Sum, Weighted
+from likewise.losses.classes.shard import ShardedByClass
+from likewise.losses.loss import Loss, Sum, Weighted
+from likewise.losses.registration import ALIASES, REGISTERED, Registration
 
-__all__ = ["create_loss", "list_losses", "needs_pairs", "parameter_names", "require_loss"]
+__all__ = [
+    "create_loss",
+    "list_losses",
+    "needs_pairs",
+    "parameter_names",
+    "registered_losses",
+    "require_loss",
+    "softmax_family",
+]
 
-SOFTMAX: dict[str, type[nn.Module]] = {
-    "adaface": AdaFace,
-    "airface": AirFace,
-    "arcface": ArcFace,
-    "combined": CombinedMargin,
-    "cosface": CosFace,
-    "curricularface": CurricularFace,
-    "lsoftmax": LSoftmax,
-    "magface": MagFace,
-    "normalized_softmax": NormalizedSoftmax,
-    "softmax": Softmax,
-    "sphereface": SphereFace,
-    "sphereface2": SphereFace2,
-    "subcenter_arcface": SubCenterArcFace,
-    "uniface": UniFace,
-}
-PAIRS: dict[str, type[nn.Module]] = {
-    "center": Center,
-    "circle": Circle,
-    "contrastive": Contrastive,
-    "multi_similarity": MultiSimilarity,
-    "ntxent": NTXent,
-    "proxy_anchor": ProxyAnchor,
-    "proxy_nca": ProxyNCA,
-    "siamese_classifier": SiameseClassifier,
-    "supcon": SupCon,
-    "triplet": Triplet,
-}
-MEMORIES: dict[str, type[nn.Module]] = {"prototype_memory": PrototypeMemory}
-LOSSES = SOFTMAX | PAIRS | MEMORIES
-ALIASES = {"am_softmax": "cosface"}
+# Each file of these folders registers its losses when it is imported.
+for _folder in (margins, pairs):
+    for _module in pkgutil.iter_modules(_folder.__path__):
+        import_module(f"{_folder.__name__}.{_module.name}")
+
+
+def registered_losses() -> dict[str, Registration]:
+    """All losses by name, sorted: first the softmax family, then all others."""
+    family = set(softmax_family())
+    return dict(sorted(REGISTERED.items(), key=lambda item: (item[0] not in family, item[0])))
+
+
+def softmax_family() -> list[str]:
+    """The names of the losses whose class weights can be sharded over ranks, sorted."""
+    return sorted(n for n, found in REGISTERED.items() if issubclass(found.kind, ShardedByClass))
 
 
 def list_losses() -> list[str]:
@@ -77,7 +49,7 @@ def list_losses() -> list[str]:
         >>> "arcface" in list_losses()
         True
     """
-    return sorted(LOSSES)
+    return sorted(REGISTERED)
 
 
 def create_loss(
@@ -87,16 +59,16 @@ def create_loss(
     embedding_dim: int,
     placement: Placement | None = None,
     **params: Any,
-) -> nn.Module:
-    """Make the loss called ``name``, or a weighted sum such as ``softmax + 0.003*center``.
+) -> Loss:
+    """Create the loss called ``name``, or a weighted sum such as ``softmax + 0.003*center``.
 
     Args:
-        name: one of :func:`list_losses`, or an alias of one; or several of them, each with its
-            weight before it if that is not 1, with ``+`` between them.
-        num_classes: number of classes; handed on to losses that hold class weights.
-        embedding_dim: length of an embedding; likewise.
-        placement: where the class weights of the softmax family lie, and how many of them take
-            part in a step; other losses stay whole.
+        name: one of :func:`list_losses`, or an alias of one; or several of them, joined with
+            ``+``, each after its weight if the weight is not 1.
+        num_classes: number of classes, for losses that hold class weights.
+        embedding_dim: length of an embedding, for losses that hold weights.
+        placement: which class weights of the softmax family this rank holds, where, and how many
+            take part in a step; other losses ignore it.
         params: the other arguments of the loss's constructor. In a sum, an argument goes to the
             first loss that has it; ``center={"alpha": 0.3}`` names the loss.
 
@@ -112,17 +84,19 @@ def create_loss(
         >>> [term.weight.shape for term in loss.terms[:1]]
         [torch.Size([10, 4])]
     """
-    weights, names, own = _divided(name, params)
+    weights, names, own = _terms_with_arguments(name, params)
     given = {"num_classes": num_classes, "embedding_dim": embedding_dim}
     placement = placement or Placement()
-    if placement.sampled and not any(term in SOFTMAX for term in names):
+    if placement.sampled and not set(names) & set(softmax_family()):
         raise InputError(
-            f"{name}: its classes cannot be sampled or memory-mapped, as it is no loss of the "
+            f"{name}: its classes cannot be sampled or memory-mapped, because it is not in the "
             "softmax family"
         )
     with place_classes(placement):
         losses = [
-            LOSSES[term](**{k: v for k, v in given.items() if k in _parameters(term)}, **arguments)
+            REGISTERED[term].kind(
+                **{k: v for k, v in given.items() if k in _parameters(term)}, **arguments
+            )
             for term, arguments in zip(names, own, strict=True)
         ]
     if len(losses) == 1 and weights[0] == 1:
@@ -131,20 +105,37 @@ def create_loss(
 
 
 def parameter_names() -> set[str]:
-    """What the losses take, besides the number of classes and the length of an embedding."""
-    return set().union(*map(_parameters, LOSSES)) - {"num_classes", "embedding_dim"}
+    """The parameters of all losses, besides the number of classes and the embedding length."""
+    return set().union(*map(_parameters, REGISTERED)) - {"num_classes", "embedding_dim"}
 
 
 def require_loss(name: str, params: dict[str, Any]) -> None:
-    """See that :func:`create_loss` knows the names of a loss and of its parameters.
+    """Check that :func:`create_loss` knows the names of a loss and of its parameters.
 
     Raises:
         InputError: one is unknown; the nearest is suggested.
     """
-    _divided(name, params)
+    _terms_with_arguments(name, params)
 
 
-def _divided(
+def needs_pairs(name: str) -> bool:
+    """Whether a batch teaches the loss ``name`` little unless a class has two samples in it.
+
+    Args:
+        name: as for :func:`create_loss`; of a sum, whether it holds for any term.
+
+    Raises:
+        InputError: an unknown name.
+
+    Example:
+        >>> from likewise.losses.registry import needs_pairs
+        >>> needs_pairs("cosface"), needs_pairs("cosface + 0.1*triplet")
+        (False, True)
+    """
+    return any(REGISTERED[term].kind.needs_pairs for _, term in _terms(name))
+
+
+def _terms_with_arguments(
     name: str, params: dict[str, Any]
 ) -> tuple[list[float], list[str], list[dict[str, Any]]]:
     """The weight of each term of a sum, its name, and the arguments that go to it."""
@@ -164,31 +155,11 @@ def _divided(
     return weights, names, own
 
 
-def needs_pairs(name: str) -> bool:
-    """Whether a batch teaches the loss called ``name`` little without two photos of one class.
-
-    Args:
-        name: as for :func:`create_loss`; of a sum, whether it holds for any term.
-
-    Raises:
-        InputError: an unknown name.
-
-    Example:
-        >>> from likewise.losses.registry import needs_pairs
-        >>> needs_pairs("cosface"), needs_pairs("cosface + 0.1*triplet")
-        (False, True)
-    """
-    kinds = [LOSSES[term] for _, term in _terms(name)]
-    # Of a class, not of a loss: where it is a property, it is not known before there is one.
-    compare = (getattr(kind, "compares_samples", False) is True for kind in kinds)
-    return any(compare) or any(kind in MEMORIES.values() for kind in kinds)
-
-
 def _parameters(name: str) -> set[str]:
-    return set(inspect.signature(LOSSES[name]).parameters)
+    return set(inspect.signature(REGISTERED[name].kind).parameters)
 
 
-def _weighted(loss: nn.Module, weight: float) -> nn.Module:
+def _weighted(loss: Loss, weight: float) -> Loss:
     return loss if weight == 1 else Weighted(loss, weight)
 
 
@@ -201,9 +172,9 @@ def _terms(name: str) -> list[tuple[float, str]]:
             weight = float(before) if star else 1.0
         except ValueError:
             raise InputError(
-                f"loss: {term.strip()!r}: expected a weight before the *, like 0.003*center"
+                f"loss: {term.strip()!r}: expected a weight before the *, as in 0.003*center"
             ) from None
         bare = (after if star else before).strip()
         bare = ALIASES.get(bare, bare)
-        found.append((weight, one_of("loss", bare, LOSSES)))
+        found.append((weight, one_of("loss", bare, REGISTERED)))
     return found

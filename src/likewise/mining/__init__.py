@@ -1,4 +1,4 @@
-"""Which pairs and triplets to learn from."""
+"""Mining of pairs and triplets, and detection of collapse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collapse: all distances shrinking together, the trivial answer that hard negatives invite."""
+"""Detection of collapse: all distances shrink together, as hard negatives can cause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError
+from likewise.arguments import check_number
 
 __all__ = ["CollapseDetector"]
 
@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 
 
 class CollapseDetector(nn.Module):
-    """Watches the mean distances of positives and negatives, and says when both have collapsed.
+    """Tracks the mean distances of positives and of negatives, and reports when both collapse.
 
-    Learning shrinks the distances of positives alone. When running means of the positives' and of
-    the negatives' distances have *both* fallen below ``fraction`` of their widest, the embedding
-    is shrinking to a point. The onset is logged as a warning, the recovery as information. An
-    embedding that starts collapsed has no wider past, and is not noticed. The state is in
-    buffers, so checkpoints keep it.
+    Learning should shrink only the distances of positives. If the running means of the distances
+    of positives and of negatives *both* fall below ``fraction`` of their maximum so far, the
+    embedding is collapsing to a point. The onset is logged as a warning, the recovery as info. An
+    embedding that is collapsed from the start is not detected. The state is in buffers, so
+    checkpoints keep it.
 
     Args:
-        fraction: of the widest running mean; between 0 and 1.
-        momentum: of the running means, per batch; from 0 to below 1.
+        fraction: of the largest running mean; between 0 and 1.
+        momentum: of the running means, per batch; at least 0 and below 1.
 
     Raises:
         InputError: an argument out of range.
@@ -45,22 +45,18 @@ class CollapseDetector(nn.Module):
 
     def __init__(self, *, fraction: float = 0.3, momentum: float = 0.95) -> None:
         super().__init__()
-        if not 0 < fraction < 1:
-            raise InputError(f"fraction: {fraction}; between 0 and 1 is expected")
-        if not 0 <= momentum < 1:
-            raise InputError(f"momentum: {momentum}; from 0 to below 1 is expected")
-        self.fraction = fraction
-        self.momentum = momentum
-        # Both hold two numbers: of the positives, of the negatives. NaN: nothing seen yet.
+        self.fraction = check_number("fraction", fraction, above=0, below=1)
+        self.momentum = check_number("momentum", momentum, least=0, below=1)
+        # Two numbers each: of positives and of negatives. NaN: no batch yet.
         self.register_buffer("means", torch.full((2,), torch.nan))
         self.register_buffer("widest", torch.zeros(2))
         self.register_buffer("collapsed", torch.tensor(False))
 
     @torch.no_grad()
     def update(self, distances: Tensor, same: Tensor, different: Tensor) -> bool:
-        """Look at one batch: distances and masks [B, M]; returns whether it is collapsed now.
+        """Add one batch, its distances and masks [B, M]; return whether the embedding is collapsed.
 
-        A batch without positives or without negatives changes nothing.
+        A batch without positives or without negatives has no effect.
         """
         if same.any() and different.any():
             seen = torch.stack([distances[mask].mean() for mask in (same, different)])
@@ -68,15 +64,15 @@ class CollapseDetector(nn.Module):
             moved = self.momentum * self.means + (1 - self.momentum) * seen
             self.means.copy_(torch.where(self.means.isnan(), seen, moved))
             self.widest.copy_(torch.maximum(self.widest, self.means))
-            self._judge(bool((self.means < self.fraction * self.widest).all()))
+            self._report(bool((self.means < self.fraction * self.widest).all()))
         return bool(self.collapsed)
 
     def spread(self) -> float:
-        """The negatives' running mean distance as a fraction of its widest; 1 before any batch."""
+        """The running mean distance of negatives over its maximum so far; 1 before any batch."""
         widest = float(self.widest[1])
         return float(self.means[1]) / widest if widest > 0 else 1.0
 
-    def _judge(self, collapsed: bool) -> None:
+    def _report(self, collapsed: bool) -> None:
         if collapsed == bool(self.collapsed):
             return
         self.collapsed.fill_(collapsed)

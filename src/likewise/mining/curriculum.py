@@ -1,4 +1,4 @@
-"""Negatives that start moderate and harden as the embedding spread allows."""
+"""A triplet miner whose negatives get harder during training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError
+from likewise.arguments import check_count, check_number
 from likewise.mining.collapse import CollapseDetector
 from likewise.mining.triplets import Triplets
 
@@ -17,22 +17,22 @@ log = logging.getLogger(__name__)
 
 
 class Curriculum(nn.Module):
-    """A triplet miner that takes each anchor's negative at a rank, and lowers the rank in time.
+    """A triplet miner that chooses the negative at a quantile, which falls during training.
 
     With hardness h, an anchor gets the negative at the quantile ``start·(1 - h)`` of its distances
-    to negatives: at h = 0 a moderate one, at h = 1 the nearest. It is paired with every positive
-    of the anchor. In training mode each batch adds ``step`` to h, as long as the negatives' mean
-    distance stays above ``hold`` of its widest. A collapse (``CollapseDetector``) halves h, at its
-    onset and after every ``patience`` batches that it lasts; that is logged. The hardest negatives
-    from the start are what makes triplets collapse (Schroff et al., arXiv 1503.03832, section
-    3.2). The state is in buffers, so checkpoints keep it.
+    to negatives: at h = 0 a moderate one, at h = 1 the nearest. This negative is combined with
+    every positive of the anchor. In training mode each batch adds ``step`` to h, while the mean
+    distance of negatives is at least ``hold`` of its maximum so far. A collapse
+    (``CollapseDetector``) halves h, at its onset and after every further ``patience`` batches; this
+    is logged. Using the hardest negatives from the start makes triplets collapse (Schroff et al.,
+    arXiv 1503.03832, section 3.2). The state is in buffers, so checkpoints keep it.
 
     Args:
         start: the quantile at hardness 0, from 0 to 1; 0.5 is the median.
-        step: how much a batch adds to the hardness; 0.002 reaches the hardest in 500 batches.
-        hold: the fraction of its widest spread that the embedding must hold to go on.
-        patience: how many batches a collapse may last until the next step back.
-        detector: judges collapse; one with its own defaults if None.
+        step: added to the hardness by each batch; 0.002 reaches the hardest in 500 batches.
+        hold: the fraction of its largest spread below which the hardness does not rise.
+        patience: number of batches of a collapse after which the hardness is halved again.
+        detector: detects collapse; None: one with its defaults.
 
     Raises:
         InputError: an argument out of range.
@@ -60,22 +60,17 @@ class Curriculum(nn.Module):
         detector: CollapseDetector | None = None,
     ) -> None:
         super().__init__()
-        for argument, value in (("start", start), ("step", step), ("hold", hold)):
-            if not 0 <= value <= 1:
-                raise InputError(f"{argument}: {value}; from 0 to 1 is expected")
-        if patience < 1:
-            raise InputError(f"patience: {patience}; an integer from 1 is expected")
-        self.start = start
-        self.step = step
-        self.hold = hold
-        self.patience = patience
+        self.start = check_number("start", start, least=0, most=1)
+        self.step = check_number("step", step, least=0, most=1)
+        self.hold = check_number("hold", hold, least=0, most=1)
+        self.patience = check_count("patience", patience)
         self.detector = detector or CollapseDetector()
         self.register_buffer("hardness", torch.zeros(()))
         self.register_buffer("collapsed_for", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def forward(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
-        """Choose from distances and masks [B, M]: one triplet for each anchor and positive."""
+        """Choose from distances and masks [B, M] one triplet per pair of anchor and positive."""
         distances = distances.detach()
         if self.training:
             self._advance(self.detector.update(distances, same, different))
@@ -96,7 +91,7 @@ class Curriculum(nn.Module):
             before = float(self.hardness)
             self.hardness.mul_(0.5)
             log.warning(
-                "stepping back to softer negatives: hardness %.3f, was %.3f",
+                "stepping back to easier negatives: hardness %.3f, was %.3f",
                 float(self.hardness),
                 before,
             )

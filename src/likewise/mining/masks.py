@@ -1,4 +1,4 @@
-"""Which pairs of a batch are of the same class, and which are not."""
+"""Masks of the positive and the negative pairs of a batch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["pair_masks"]
 
 
 def pair_masks(labels: Tensor, anchors: int | None = None) -> tuple[Tensor, Tensor]:
-    """Compare the labels of the first ``anchors`` samples with those of all.
+    """Compare the labels of the first ``anchors`` samples with the labels of all samples.
 
-    A sample is no positive of itself: it is left out by its row, not by a distance of 0.
+    A sample is no positive of itself; it is excluded by its row, not by a distance of 0.
 
     Args:
         labels: int64 [M].
-        anchors: B, how many of the first samples are anchors; all of them if None.
+        anchors: B, the number of anchors, which come first; None: all samples.
 
     Returns:
         ``same`` and ``different``, both bool [B, M].

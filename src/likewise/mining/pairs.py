@@ -1,4 +1,4 @@
-"""Which pairs of a batch are worth learning from, and pairs drawn in balance."""
+"""Pair miners, and sampling of balanced pairs from labels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, one_of
 from likewise.machine import finest_float
 
@@ -22,7 +23,7 @@ __all__ = [
 
 
 class PairMiner(Protocol):
-    """Narrows the masks of same and different pairs [B, M], looking at the dissimilarities."""
+    """Reduces the masks of same and different pairs [B, M], given the dissimilarities."""
 
     def __call__(
         self, dissimilarities: Tensor, same: Tensor, different: Tensor, /
@@ -33,15 +34,15 @@ class PairMiner(Protocol):
 
 @dataclass(frozen=True)
 class AdjacentPairs:
-    """Keeps the pairs of rows 0 and 1, 2 and 3, …: a batch made of pairs, as drawn.
+    """Keeps the pairs of rows 0 and 1, 2 and 3, …, for a batch that consists of such pairs.
 
-    ``balanced_pairs`` gives such a batch: ``torch.stack((first, second), 1).flatten()``.
+    ``torch.stack(balanced_pairs(labels, count), 1).flatten()`` are the rows of such a batch.
     """
 
     def __call__(
         self, _dissimilarities: Tensor, same: Tensor, different: Tensor, /
     ) -> tuple[Tensor, Tensor]:
-        """Two entries a pair: (2i, 2i+1) and (2i+1, 2i)."""
+        """Keep two entries per pair: (2i, 2i+1) and (2i+1, 2i)."""
         row = torch.arange(same.shape[0], device=same.device)
         column = torch.arange(same.shape[1], device=same.device)
         partner = (row ^ 1).unsqueeze(1) == column
@@ -50,16 +51,16 @@ class AdjacentPairs:
 
 @dataclass(frozen=True)
 class BalancedPairs:
-    """Keeps as many different pairs as same ones, at random (torch's global generator).
+    """Keeps as many different pairs as same ones, at random, with torch's global generator.
 
-    In a batch of P classes with K samples each, different pairs outnumber the same ones about P
-    to 1, and an average over all pairs hardly feels the same ones.
+    In a batch of P classes with K samples each, there are about P times as many different pairs,
+    which dominate an average over all pairs.
     """
 
     def __call__(
         self, _dissimilarities: Tensor, same: Tensor, different: Tensor, /
     ) -> tuple[Tensor, Tensor]:
-        """Thin out the more frequent kind; a batch that lacks one kind keeps nothing."""
+        """Subsample the more frequent kind; without pairs of one kind, keep none."""
         count = int(min(same.sum(), different.sum()))
         return _sample(same, count), _sample(different, count)
 
@@ -78,11 +79,11 @@ class MultiSimilarityPairs:
     """Keeps negatives nearer than the farthest positive, and positives farther than the nearest
     negative, each with a tolerance ε.
 
-    An anchor without positives keeps no negatives, and the reverse: there is nothing to compare
-    with. Source: Wang et al., arXiv 1904.06627, equations 11 and 12.
+    An anchor without positives keeps no negatives, and one without negatives keeps no positives.
+    Source: Wang et al., arXiv 1904.06627, equations 11 and 12.
 
     Args:
-        epsilon: ε, in the unit of the dissimilarity (1 - cosine, usually); 0 or more.
+        epsilon: ε, in the unit of the dissimilarity (usually 1 - cosine); at least 0.
 
     Raises:
         InputError: a negative ``epsilon``.
@@ -91,13 +92,12 @@ class MultiSimilarityPairs:
     epsilon: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.epsilon >= 0:
-            raise InputError(f"epsilon: {self.epsilon}; a number from 0 is expected")
+        check_number("epsilon", self.epsilon, least=0)
 
     def __call__(
         self, dissimilarities: Tensor, same: Tensor, different: Tensor, /
     ) -> tuple[Tensor, Tensor]:
-        """Mine each row by itself."""
+        """Mine each row independently."""
         d = dissimilarities.detach()
         farthest = d.masked_fill(~same, -torch.inf).amax(dim=1, keepdim=True)
         nearest = d.masked_fill(~different, torch.inf).amin(dim=1, keepdim=True)
@@ -113,7 +113,7 @@ MINERS: dict[str, PairMiner | None] = {
 
 
 def pair_miner(miner: str | PairMiner | None) -> PairMiner | None:
-    """The miner that a name stands for; None, or ``all``, keeps every pair.
+    """The miner of this name; None or ``all`` keeps every pair.
 
     Raises:
         InputError: an unknown name; the nearest is suggested.
@@ -126,16 +126,16 @@ def pair_miner(miner: str | PairMiner | None) -> PairMiner | None:
 def balanced_pairs(
     labels: Tensor, count: int, *, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Draw ``count`` pairs of samples, half of one class, half of two; no pair is listed.
+    """Draw ``count`` pairs of samples, half of one class and half of two, without listing pairs.
 
-    Same pairs are uniform over all same pairs of the data, different ones over all different
-    pairs, with replacement. The first half of the result are the same pairs; one more of them
-    where ``count`` is odd.
+    Same pairs are drawn uniformly from all same pairs of the data, different ones from all
+    different pairs, with replacement. The same pairs come first; there is one more of them if
+    ``count`` is odd.
 
     Args:
         labels: int64 [N].
-        count: how many pairs, at least 1.
-        generator: where the randomness comes from; torch's global one if None.
+        count: number of pairs, at least 1.
+        generator: of the random numbers; None: torch's global one.
 
     Returns:
         ``first`` and ``second``, positions in ``labels``, both int64 [count].
@@ -151,8 +151,7 @@ def balanced_pairs(
         >>> (labels[first] == labels[second]).tolist()
         [True, True, True, False, False, False]
     """
-    if count < 1:
-        raise InputError(f"count: {count}; at least one pair is expected")
+    check_count("count", count)
     classes, sizes = labels.unique(return_counts=True)
     if len(classes) < 2 or int(sizes.max()) < 2:
         raise InputError(
@@ -180,7 +179,7 @@ def balanced_pairs(
 
 
 def _draw(weights: Tensor, count: int, generator: Generator | None) -> Tensor:
-    """``count`` positions, each with a chance proportional to its weight."""
+    """``count`` positions, drawn with probabilities proportional to the weights."""
     # Not torch.multinomial: that is limited to 2²⁴ categories.
     edges = weights.to(finest_float(weights.device)).cumsum(0)
     spots = edges[-1] * _uniform(count, weights, generator)

@@ -1,4 +1,4 @@
-"""Which triplets of a batch are worth learning from."""
+"""Triplet miners."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from likewise.arguments import check_count
 from likewise.errors import InputError
 
 __all__ = ["BatchHard", "DistanceWeighted", "EasyPositive", "TripletMiner", "Triplets"]
 
 
 class Triplets(NamedTuple):
-    """Rows of anchors, columns of positives and negatives: three int64 [T]."""
+    """Rows of the anchors, and columns of the positives and the negatives: three int64 [T]."""
 
     anchor: Tensor
     positive: Tensor
@@ -26,15 +27,15 @@ class TripletMiner(Protocol):
     """Chooses triplets from distances [B, M] and the masks of same and different pairs [B, M]."""
 
     def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
-        """Choose; an anchor without a positive or without a negative is in no triplet."""
+        """Choose triplets; an anchor without a positive or a negative is in none."""
         ...
 
 
 @dataclass(frozen=True)
 class BatchHard:
-    """For each anchor its farthest positive and its nearest negative.
+    """Chooses for each anchor its farthest positive and its nearest negative.
 
-    Among equals the first column is taken. Source: Hermans et al., arXiv 1703.07737.
+    Of equal distances the first column is chosen. Source: Hermans et al., arXiv 1703.07737.
     """
 
     def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
@@ -44,10 +45,10 @@ class BatchHard:
 
 @dataclass(frozen=True)
 class EasyPositive:
-    """For each anchor its nearest positive and its nearest negative.
+    """Chooses for each anchor its nearest positive and its nearest negative.
 
-    The nearest positive lets a class keep several clusters (two poses, two lightings) where the
-    farthest would press them into one. Source: Xuan et al., arXiv 1904.04370 (its "EPHN").
+    With the nearest positive a class can have several clusters (two poses, two lightings), which
+    the farthest would pull into one. Source: Xuan et al., arXiv 1904.04370 (its "EPHN").
     """
 
     def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
@@ -57,18 +58,19 @@ class EasyPositive:
 
 @dataclass(frozen=True)
 class DistanceWeighted:
-    """For each pair of anchor and positive one negative, drawn evenly over the distances.
+    """Chooses for each pair of anchor and positive a negative, uniformly over the distances.
 
     On the unit sphere in D dimensions random distances d have the density
     ``q(d) ∝ d^(D-2) (1 - d²/4)^((D-3)/2)``; a negative is drawn with probability proportional to
-    ``1/q(d)``, with d clipped below at ``nearest``, and never one farther than ``farthest``.
-    Distances must be Euclidean between unit vectors. Anchors with no negative in range are left
-    out. Draws come from torch's global generator. Source: Wu et al., arXiv 1706.07567.
+    ``1/q(d)``, with d clipped below at ``nearest``; negatives farther than ``farthest`` are never
+    drawn. Distances must be Euclidean between unit vectors. Anchors without a negative in range are
+    in no triplet. Random numbers come from torch's global generator. Source: Wu et al., arXiv
+    1706.07567.
 
     Args:
         dimension: D, the dimension of the embeddings, at least 3.
-        nearest: clips small distances, whose noise would dominate the gradient.
-        farthest: negatives beyond it have a loss of zero almost surely.
+        nearest: lower bound of distances, because near negatives have noisy gradients.
+        farthest: upper bound: farther negatives almost surely have a loss of zero.
 
     Raises:
         InputError: a dimension under 3, or not 0 < nearest < farthest <= 2.
@@ -79,12 +81,11 @@ class DistanceWeighted:
     farthest: float = 1.4
 
     def __post_init__(self) -> None:
-        if self.dimension < 3:
-            raise InputError(f"dimension: {self.dimension}; the density needs 3 or more")
+        check_count("dimension", self.dimension, least=3)
         if not 0 < self.nearest < self.farthest <= 2:
             raise InputError(
                 f"nearest, farthest: {self.nearest}, {self.farthest}; "
-                "0 < nearest < farthest <= 2 is expected"
+                "must be 0 < nearest < farthest <= 2"
             )
 
     def log_weights(self, distances: Tensor) -> Tensor:
@@ -104,7 +105,7 @@ class DistanceWeighted:
         anchor, positive = (same & reachable).nonzero(as_tuple=True)
         if len(anchor) == 0:
             return Triplets(anchor, positive, positive.clone())
-        # One row of chances serves all positives of an anchor: the first takes the first draw.
+        # The draws of an anchor are assigned to its positives in order.
         chances = (weights - top).exp_().masked_fill_(~reachable, 1)
         order = same.cumsum(dim=1)[anchor, positive] - 1
         drawn = torch.multinomial(chances, int(order.max()) + 1, replacement=True)
@@ -117,7 +118,7 @@ def _one_each(
     different: Tensor,
     choose_positive: Callable[[Tensor, Tensor], Tensor],
 ) -> Triplets:
-    """One triplet an anchor: the chosen positive and the nearest negative."""
+    """One triplet per anchor: the chosen positive and the nearest negative."""
     anchor = (same.any(dim=1) & different.any(dim=1)).nonzero().squeeze(1)
     rows = distances.detach()[anchor]
     positive = choose_positive(rows, same[anchor])

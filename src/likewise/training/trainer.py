@@ -16,6 +16,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import EpochSampler
 from likewise.errors import LikewiseError
 from likewise.losses.classes.shard import class_rows
+from likewise.losses.loss import as_loss
 from likewise.models.synchronised_norm import plain_norm
 from likewise.training.checkpoints.state import TrainingState
 from likewise.training.distributed.processes import Processes
@@ -135,9 +136,8 @@ class Trainer:
         schedule, step = self.recipe.schedule, self.state.step
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_factor(schedule, step, steps_per_epoch)
-        set_margin: Callable[[float], None] | None = getattr(self.loss, "set_margin_fraction", None)
-        if set_margin is not None:
-            set_margin(margin_fraction(schedule, step, steps_per_epoch))
+        loss = as_loss(self.loss)  # the loss may be any module
+        loss.set_margin_fraction(margin_fraction(schedule, step, steps_per_epoch))
         self.state.step += 1
         labels = labels.to(self.device, non_blocking=True)
         try:
@@ -159,19 +159,12 @@ class Trainer:
                 self.average.update(self.module)
         self.guard.accept()
         self.guard.check_scale(scaler)
-        hits: Tensor | None = getattr(self.loss, "hits", None)
+        hits = loss.hits
         if self.watch is not None:
-            compared: int | None = getattr(self.loss, "compared", None)
             self.watch.step(
-                result.embeddings, labels, self._own(hits, labels), compared, self._paired()
+                result.embeddings, labels, self._own(hits, labels), loss.compared, loss.paired
             )
         return result.loss, torch.empty(0) if hits is None else hits
-
-    def _paired(self) -> Tensor | None:
-        """Whether the batch has two photos of one person; None if no loss compares photos."""
-        parts = [getattr(part, "paired", None) for part in self.loss.modules()]
-        found = [paired for paired in parts if isinstance(paired, Tensor)]
-        return torch.stack(found).all() if found else None
 
     def _own(self, hits: Tensor | None, labels: Tensor) -> Tensor | None:
         """The hits of this process's share of the batch."""
@@ -261,8 +254,8 @@ class Trainer:
             )
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, [0.0, 0.0, 0.0]
         report = {"train/loss": loss / max(1.0, count)}
-        if getattr(self.loss, "hits", None) is not None:
-            # Of the nearest class, without the margin.
+        if as_loss(self.loss).hits is not None:
+            # By the nearest class, without the margin.
             report["train/accuracy"] = right / max(1.0, count)
         report["lr"] = self.optimizer.param_groups[0]["lr"]
         report["train/skipped_steps"] = float(self.guard.skipped)

@@ -11,9 +11,9 @@ import pytest
 from likewise.errors import InputError
 from likewise.lab.figures.boundary import other_curve, own_boundary, target_curve
 from likewise.lab.figures.draw_boundary import draw_boundary
-from likewise.lab.figures.margins import MARGINS, margin_of
+from likewise.lab.figures.settings import boundary_of
 from likewise.losses import create_loss
-from likewise.losses.registry import SOFTMAX
+from likewise.losses.registry import softmax_family
 
 ANGLES = np.linspace(0.01, 1.5, 40)
 
@@ -94,12 +94,12 @@ def test_a_question_moves_no_state() -> None:
         assert loss.training
 
 
-@pytest.mark.parametrize("name", sorted(MARGINS))
+@pytest.mark.parametrize("name", softmax_family())
 def test_every_margin_can_be_drawn(name: str) -> None:
-    draw_boundary(margin_of(name)).canvas.draw()
+    draw_boundary(name).canvas.draw()
 
 
-def test_every_member_of_the_family_is_pictured() -> None:
-    assert sorted(MARGINS) == sorted(SOFTMAX)
+def test_every_member_of_the_family_has_a_rule() -> None:
+    assert all(boundary_of(name).rule for name in softmax_family())
     with pytest.raises(InputError, match="did you mean 'arcface'"):
-        margin_of("arcfce")
+        boundary_of("arcfce")

@@ -10,8 +10,8 @@ import torch
 
 from likewise.lab.figures.decision import (
     UNSURE,
-    anchors,
     centres,
+    class_points,
     classifier,
     decide,
     decide_with_margin,
@@ -76,10 +76,10 @@ def test_the_parts_of_a_sum_are_found() -> None:
     loss = Sum(softmax, 0.1 * center)
     assert classifier(loss) is softmax
     assert (centres(loss) == center.centers).all()
-    name, weights = anchors(loss) or ("", None)
+    name, weights = class_points(loss) or ("", None)
     assert (name, weights.shape if weights is not None else None) == ("class weights", (4, 2))
-    assert classifier(Triplet()) is anchors(Triplet()) is centres(Triplet()) is None
-    proxies = anchors(create_loss("proxy_nca", num_classes=4, embedding_dim=2))
+    assert classifier(Triplet()) is class_points(Triplet()) is centres(Triplet()) is None
+    proxies = class_points(create_loss("proxy_nca", num_classes=4, embedding_dim=2))
     assert proxies is not None
     assert proxies[0] == "proxies"
 

@@ -7,8 +7,8 @@ import math
 import re
 from pathlib import Path
 
-from likewise.lab.figures.margins import MARGINS
-from likewise.lab.figures.settings import SETTINGS
+from likewise.losses import list_losses
+from likewise.losses.registry import softmax_family
 
 DOCS = Path(__file__).parents[3] / "docs"
 PICTURES = DOCS / "images" / "losses"
@@ -17,8 +17,8 @@ PAGE = (DOCS / "losses" / "pictures.md").read_text(encoding="utf-8")
 
 def test_every_picture_is_shown() -> None:
     shown = re.findall(r"\(\.\./images/losses/(\w+\.png)\)", PAGE)
-    expected = {f"embedding_{name}.png" for name in SETTINGS}
-    expected |= {f"boundary_{name}.png" for name in MARGINS} | {"overview.png"}
+    expected = {f"embedding_{name}.png" for name in list_losses()}
+    expected |= {f"boundary_{name}.png" for name in softmax_family()} | {"overview.png"}
     assert set(shown) == expected == {path.name for path in PICTURES.glob("*.png")}
     assert len(shown) == len(set(shown))
 

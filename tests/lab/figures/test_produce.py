@@ -18,8 +18,8 @@ from likewise.errors import InputError
 from likewise.evaluation.separation import separation
 from likewise.lab.figures import produce as module
 from likewise.lab.figures.learn import learn
-from likewise.lab.figures.produce import produce
-from likewise.lab.figures.settings import MAIN, SETTINGS, setting_of
+from likewise.lab.figures.produce import MAIN, produce
+from likewise.lab.figures.settings import setting_of, settings
 from likewise.lab.figures.views import Views, draw_views
 from likewise.losses import list_losses
 
@@ -27,7 +27,7 @@ from likewise.losses import list_losses
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some views in place of hundreds."""
-    monkeypatch.setattr(module, "LEARNED_FROM", 10)
+    monkeypatch.setattr(module, "TRAINING", 10)
     monkeypatch.setattr(module, "SHOWN", 4)
 
 
@@ -41,8 +41,8 @@ def quiet(_: str) -> None:
 
 
 def test_every_loss_has_a_setting() -> None:
-    assert sorted(SETTINGS) == list_losses()
-    assert set(MAIN) <= set(SETTINGS)
+    assert sorted(settings()) == list_losses()
+    assert set(MAIN) <= set(settings())
     with pytest.raises(InputError, match="did you mean 'cosface'"):
         setting_of("cosfac")
 
@@ -57,20 +57,20 @@ def test_views_lie_together_and_come_from_the_seed(views: Views) -> None:
     assert (torch.random.get_rng_state() == state).all()
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
+@pytest.mark.parametrize("name", sorted(settings()))
 def test_every_loss_learns_reproducibly(name: str, views: Views) -> None:
-    first, second = (learn(SETTINGS[name], views, views, steps=6, seed=3) for _ in range(2))
+    first, second = (learn(setting_of(name), views, views, steps=6, seed=3) for _ in range(2))
     assert first[0].points.shape == (80, 2)
     assert (first[0].points == second[0].points).all()
-    other = learn(SETTINGS[name], views, views, steps=6, seed=4)
+    other = learn(setting_of(name), views, views, steps=6, seed=4)
     assert not np.allclose(first[0].points, other[0].points)
 
 
 def test_moments_are_kept_in_their_order(views: Views) -> None:
-    moments = learn(SETTINGS["arcface"], views, views, steps=9, frames=5, dim=3)
-    assert [moment.step for moment in moments] == [1, 3, 5, 7, 9]
-    assert all(moment.points.shape == (80, 3) for moment in moments)
-    assert not moments[-1].loss.training
+    snapshots = learn(setting_of("arcface"), views, views, steps=9, frames=5, dim=3)
+    assert [snapshot.step for snapshot in snapshots] == [1, 3, 5, 7, 9]
+    assert all(snapshot.points.shape == (80, 3) for snapshot in snapshots)
+    assert not snapshots[-1].loss.training
 
 
 def test_all_files_are_written(few: None, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_margins_separate_what_softmax_does_not() -> None:
     training, shown = draw_views(photos, 400, seed=0), draw_views(photos, 60, seed=1)
     measured = {}
     for name in ("softmax", "cosface", "arcface", "center"):
-        seen = learn(SETTINGS[name], training, shown)[-1]
+        seen = learn(setting_of(name), training, shown)[-1]
         measured[name] = separation(seen.points, seen.labels)
     for name in ("cosface", "arcface", "center"):
         assert measured[name].within < measured["softmax"].within

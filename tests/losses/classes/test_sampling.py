@@ -18,6 +18,7 @@ from likewise.errors import InputError, LikewiseError
 from likewise.losses import Placement, Shard, create_loss
 from likewise.losses.classes.mapped_rows import mapped_zeros
 from likewise.losses.classes.sampling import ClassSampler
+from likewise.losses.registration import REGISTERED
 from tests.losses.batches import HEADS, batch
 
 CLASSES, DIM = 40, 6
@@ -42,9 +43,7 @@ def few_classes(loss: nn.Module, chosen: Tensor) -> nn.Module:
 
 
 def name_of(loss: nn.Module) -> str:
-    from likewise.losses.registry import SOFTMAX
-
-    return next(name for name, kind in SOFTMAX.items() if kind is type(loss))
+    return next(name for name, found in REGISTERED.items() if found.kind is type(loss))
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -226,7 +225,7 @@ def test_the_sum_over_negatives_is_sampled_without_bias() -> None:
 def test_wrong_use(tmp_path: Path) -> None:
     sizes: dict[str, Any] = {"num_classes": 4, "embedding_dim": 2}
     for sample in (0, 1.1, math.nan):
-        with pytest.raises(InputError, match=r"sample: .*; must be a finite number"):
+        with pytest.raises(InputError, match=r"sample: .*; must be a number above 0"):
             Placement(sample=sample)
     with pytest.raises(InputError, match="folder: memory-mapped class weights need one"):
         Placement(storage="mmap")

@@ -152,7 +152,7 @@ def test_processes_together_equal_one(world: int, tmp_path: Path) -> None:
         check_equal(f"{name} few", expected | {"split": []}, got)
     for said in (each["broken"] for each in together):
         assert said[0].startswith("CurricularFace: the loss is nan")
-        assert said[1].startswith(f"labels: {CLASSES} in row 3")
+        assert said[1].startswith(f"CurricularFace: labels: {CLASSES} in row 3")
 
 
 def check_equal(name: str, alone: dict[str, Any], together: list[dict[str, Any]]) -> None:
@@ -224,5 +224,5 @@ def test_rows_of_a_sum_are_named() -> None:
 
 
 def test_ranks_are_checked() -> None:
-    with pytest.raises(InputError, match="rank: 2; with 2 processes"):
+    with pytest.raises(InputError, match="rank: 2; must be from 0 to 1"):
         Shard(2, 2)

@@ -263,7 +263,7 @@ def test_memory_smaller_than_a_batch_keeps_its_end() -> None:
 
 def test_memory_refuses_another_dimension() -> None:
     memory = CrossBatchMemory(Triplet(), embedding_dim=3)
-    with pytest.raises(InputError, match=r"\[B, 3\] is expected"):
+    with pytest.raises(InputError, match=r"must be \[B, 3\]"):
         memory(*batch(dtype=torch.float32))
 
 

@@ -148,4 +148,4 @@ def test_processes_together_equal_one(world: int, tmp_path: Path) -> None:
         assert there["values"] == pytest.approx(expected["values"])
         over_batch, over_classes = there["words"]
         assert over_batch.startswith("a loss over the batch of several processes is differentiable")
-        assert over_classes.startswith("Softmax, with its classes shared out over processes, is")
+        assert over_classes.startswith("Softmax with sharded classes is")

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from likewise.losses import ArcFace, Sum, create_loss, list_losses
-from likewise.losses.refusals import put_off, refuse_where
+from likewise.losses.checks import defer_checks, refuse_where
 from likewise.losses.registry import needs_pairs
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.watch import Watch
@@ -100,15 +100,15 @@ def test_the_guard_adds_one_to_what_a_loss_needs_itself() -> None:
         assert reads_of(create_loss(name, **SIZES)).count("guards.py") == 1
 
 
-def test_refusals_that_are_put_off_are_told_by_whoever_asks() -> None:
+def test_deferred_checks_are_read_by_the_caller() -> None:
     loss = ArcFace(num_classes=3, embedding_dim=2)
-    with put_off() as refusals:
+    with defer_checks() as checks:
         loss(torch.ones(2, 2), torch.tensor([0, 1]))
-        with put_off() as inner:
+        with defer_checks() as inner:
             refuse_where(torch.tensor([False, True]), lambda: ValueError("inner"))
         refuse_where(torch.tensor(True), lambda: ValueError("outer"))
-    assert [bool(refusal.wrong) for refusal in inner] == [True]
-    assert [str(r.error()) for r in refusals if bool(r.wrong)] == ["outer"]
+    assert [bool(check.wrong) for check in inner] == [True]
+    assert [str(c.error()) for c in checks if bool(c.wrong)] == ["outer"]
     with pytest.raises(ValueError, match="at once"):
         refuse_where(torch.tensor([False, True]), lambda: ValueError("at once"))
     refuse_where(torch.zeros(0, dtype=torch.bool), lambda: ValueError("of nothing"))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.distances import Cosine, Distance
-from likewise.distances.resolution import told_apart
+from likewise.distances.resolution import round_cosines
 from likewise.errors import InputError
 from likewise.evaluation.verification.roc import (
     MinDcf,
@@ -212,7 +212,7 @@ def pair_scores(
         a, b = left[start : start + block], right[start : start + block]
         if norms is not None:
             products = np.einsum("ij,ij->i", vectors[a], vectors[b], dtype=np.float64)
-            found = told_apart(np.clip(products / (norms[a] * norms[b]), -1.0, 1.0))
+            found = round_cosines(np.clip(products / (norms[a] * norms[b]), -1.0, 1.0))
         else:
             assert distance is not None
             x, y = vectors[a].astype(np.float64), vectors[b].astype(np.float64)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from likewise.data.labels import checked_labels
 from likewise.distances import Cosine, Distance
-from likewise.distances.resolution import told_apart
+from likewise.distances.resolution import round_cosines
 from likewise.errors import InputError
 from likewise.evaluation.nearest.score_blocks import ScoreBlock
 from likewise.evaluation.verification.metrics import row_norms
@@ -120,4 +120,4 @@ class PairBlocks:
         if self.distance is not None:
             return self.distance.score_pairwise(x, y)
         scores = x @ y.T
-        return told_apart(np.clip(scores, -1.0, 1.0, out=scores))
+        return round_cosines(np.clip(scores, -1.0, 1.0, out=scores))

@@ -74,7 +74,7 @@ def ranges_of(runner: Runner) -> dict[str, str]:
     """The tuned hyperparameters of each loss and their ranges, in words."""
     return {
         candidate.label: "; ".join(
-            knob.range() for knob in candidate.knobs(runner.recipe.optimizer.lr)
+            parameter.range() for parameter in candidate.hyperparameters(runner.recipe.optimizer.lr)
         )
         for candidate in runner.candidates
     }

@@ -1,30 +1,27 @@
-"""The plots of the page: means with their intervals, and how each loss learns."""
+"""The plots of the page: mean AUC with confidence intervals, and learning curves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from likewise.lab.compare.intervals import Estimate
 from likewise.lab.compare.summary import Row, Target
 from likewise.pages.plots import svg
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["curves_plot", "means_plot"]
 
 ABOVE, BELOW, UNCLEAR, INK = "#0f766e", "#b45309", "#64748b", "#334155"
 GRID, OTHERS = "#e2e8f0", "#cbd5e1"
 COLUMNS = 5
-WIDTH = 9.0  # inches; a page shows them in 660 to 900 pixels
+WIDTH = 9.0  # inches; 660 to 900 pixels on the page
 
 
 def means_plot(rows: Sequence[Row], reference: str) -> str:
-    """Left the mean AUC with its interval, right the difference from the reference, run by run.
+    """Left the mean AUC with its confidence interval, right the difference from the reference.
 
-    Green lies above the reference beyond the interval, brown below, grey is not to be told from it.
+    Green is significantly above the reference, brown significantly below, grey neither.
     """
     from matplotlib.figure import Figure
 
@@ -67,7 +64,7 @@ def _whisker(axes: Any, place: int, found: Estimate, color: str) -> None:
 
 
 def curves_plot(rows: Sequence[Row], target: Target) -> str:
-    """One small panel a loss: its mean AUC over the epochs, before all the others in grey."""
+    """One small panel per loss: its mean AUC over the epochs, with all other losses in grey."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -80,7 +77,7 @@ def curves_plot(rows: Sequence[Row], target: Target) -> str:
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     for axes, row in zip(panels, shown, strict=False):
-        mark = "" if len(row.curve) > 1 else "o"  # one epoch makes no line
+        mark = "" if len(row.curve) > 1 else "o"  # a single epoch needs a marker
         for other in shown:
             axes.plot(*zip(*other.curve, strict=True), marker=mark, color=OTHERS, lw=0.6, zorder=1)
         axes.plot(*zip(*row.curve, strict=True), marker=mark, color=ABOVE, lw=2, zorder=3)
@@ -90,10 +87,10 @@ def curves_plot(rows: Sequence[Row], target: Target) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(OTHERS)
-        # Bad beginnings would press all ends together.
+        # The first epochs are cut off, because they would compress the range of the last ones.
         axes.set_ylim(_low(values), min(1.0, max(values) + 0.004) if values else 1.0)
     for axes in panels[max(0, len(shown) - columns) : len(shown)]:
-        axes.tick_params(labelbottom=True)  # the lowest of each column, whatever lies below
+        axes.tick_params(labelbottom=True)  # the lowest visible panel of each column
     return svg(figure)
 
 

@@ -1,4 +1,4 @@
-"""What a comparison was begun with: a folder is continued with the same, or not at all."""
+"""The plan of a comparison: a folder is continued only with the settings it was begun with."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ PLAN = "plan.json"
 
 
 def keep_plan(folder: Path, plan: dict[str, Any]) -> bool:
-    """Write the plan into a new folder, or see that the folder's own is the same.
+    """Write the plan to a new folder, or check that the folder has the same plan.
 
-    Losses and seeds are not in the plan: a comparison may be given more of both later.
+    Losses and seeds are not in the plan: more of both can be added later.
 
     Args:
         folder: of the comparison.
-        plan: plain values, nested.
+        plan: nested dictionaries of plain values.
 
     Returns:
-        Whether the comparison is continued.
+        Whether the comparison was begun before.
 
     Raises:
-        InputError: the folder holds something else, or was begun with another plan; names the
-            first setting that differs.
+        InputError: the folder has other contents, or another plan; the first setting that differs
+            is named.
     """
     output_folder(folder)
     path = folder / PLAN

@@ -112,12 +112,7 @@ class Runner:
         """Build the trainer, and each loss once, so that mistakes are reported at the start."""
         start = read_initial_weights(self.recipe)
         for number, candidate in enumerate(self.candidates):
-            choice = candidate.choice(
-                0,
-                lr=self.recipe.optimizer.lr,
-                num_classes=10,
-                embedding_dim=self.recipe.model.embedding_dim,
-            )
+            choice = candidate.choice(0, lr=self.recipe.optimizer.lr, num_classes=10)
             recipe = recipe_of(self.recipe, choice, 0)
             loss = loss_of(recipe, 10)
             if number == 0:
@@ -193,7 +188,6 @@ class Runner:
             trial,
             lr=self.recipe.optimizer.lr,
             num_classes=len(set(self.photos.labels[rows].tolist())),
-            embedding_dim=self.recipe.model.embedding_dim,
         )
 
     def _run(self, key: Key, choice: Choice, fold: Fold, advance: Callable[[int], None]) -> Record:

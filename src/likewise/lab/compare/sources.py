@@ -1,4 +1,4 @@
-"""Where the photos come from: a name that Likewise knows, or anything that it can read."""
+"""The photos of a comparison: a data set known by name, or any source of a manifest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from likewise.arguments import check_count
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
@@ -22,14 +23,14 @@ def read_sources(
     root: Path | None = None,
     identities: int | None = None,
 ) -> tuple[Manifest, Manifest | None]:
-    """The photos to train on, and those of a fixed test set where there is one.
+    """The photos to train on, and those of a fixed test set, if there is one.
 
     Args:
-        data: a source of ``read_manifest``; ``orl``, the AT&T/ORL faces; or ``omniglot:FOLDER``,
-            the folder of Omniglot's two archives, of which the second is the test set.
+        data: a source for ``read_manifest``; ``orl``, the AT&T/ORL faces; or ``omniglot:FOLDER``,
+            the folder with the two archives of Omniglot, of which the second is the test set.
         test: a source of photos of other identities.
-        root: where a table's paths start from.
-        identities: take at most so many of each of the two, drawn once and for all.
+        root: folder to which the paths of a table are relative.
+        identities: use at most this many identities of each, always the same ones.
 
     Raises:
         InputError: a source cannot be read, or an identity is in both.
@@ -38,7 +39,7 @@ def read_sources(
     kind, colon, folder = data.partition(":")
     if kind == "omniglot" and colon:
         if test is not None:
-            raise InputError("--test: omniglot:FOLDER brings its own test set; leave --test out")
+            raise InputError("--test: omniglot:FOLDER has its own test set; leave --test out")
         data, test = (
             str(Path(folder) / f"images_{part}.zip") for part in ("background", "evaluation")
         )
@@ -49,7 +50,7 @@ def read_sources(
         if shared:
             raise InputError(
                 f"--test: {len(shared)} identities are also in the training data, such as "
-                f"{shared[0]}; the losses are compared on identities that none of them has seen"
+                f"{shared[0]}; test identities must not occur in the training data"
             )
     if identities is not None:
         training = few_identities(training, identities)
@@ -61,10 +62,9 @@ def few_identities(manifest: Manifest, count: int) -> Manifest:
     """At most ``count`` identities, always the same ones.
 
     Raises:
-        InputError: fewer than 4 are asked for: two to train on, two to test on.
+        InputError: ``count`` is below 4: two identities to train on, two to test on.
     """
-    if count < 4:
-        raise InputError(f"--identities: {count} is too few; 4 or more")
+    check_count("--identities", count, least=4)
     total = len(manifest.identities)
     if total <= count:
         return manifest

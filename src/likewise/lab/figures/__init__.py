@@ -1,1 +1,1 @@
-"""Pictures that explain the losses, made by the losses themselves."""
+"""Figures of the losses: embeddings of eight people, and decision boundaries."""

@@ -1,4 +1,4 @@
-"""The embeddings over training, as a GIF."""
+"""The embeddings during training, as a GIF."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from pathlib import Path
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
-from likewise.lab.figures.learn import Embedded
+from likewise.lab.figures.learn import Snapshot
 from likewise.storage import new_file
 
 __all__ = ["animate"]
 
-LINGER = 15  # frames that the end stays
+LINGER = 15  # copies of the last frame
 
 
 def animate(
-    moments: Sequence[Embedded],
-    draw: Callable[[Embedded], Figure],
+    snapshots: Sequence[Snapshot],
+    draw: Callable[[Snapshot], Figure],
     path: Path,
     *,
     dpi: int = 80,
     fps: int = 10,
 ) -> None:
-    """Draw each moment, and write them in turn; the last one stays for a while.
+    """Draw each snapshot as a frame; the last frame is shown longer.
 
     Args:
-        moments: in their order.
-        draw: from a moment to its picture; all of one size.
+        snapshots: in order.
+        draw: draws a snapshot; all figures have one size.
         path: the GIF.
-        dpi: dots an inch.
-        fps: frames a second.
+        dpi: dots per inch.
+        fps: frames per second.
     """
     with new_file(path) as temporary:
-        named = temporary.with_suffix(".gif")  # the writer asks the name for the format
+        named = temporary.with_suffix(".gif")  # the writer takes the format from the suffix
         try:
             writer = PillowWriter(fps=fps)
-            writer.setup(draw(moments[0]), str(named), dpi)
-            for moment in moments:
-                writer.fig = draw(moment)
+            writer.setup(draw(snapshots[0]), str(named), dpi)
+            for snapshot in snapshots:
+                writer.fig = draw(snapshot)
                 writer.grab_frame(facecolor="white")
             for _ in range(LINGER):
                 writer.grab_frame(facecolor="white")

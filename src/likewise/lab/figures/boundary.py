@@ -1,6 +1,6 @@
 """A margin in numbers: the target logit over the angle, and the boundary between two classes.
 
-All of it is asked of the loss's own ``target`` and ``others``; no formula is written a second time.
+Everything is computed with the ``target`` and ``others`` of the loss itself.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from likewise.lab.figures.decision import decides_alone
+from likewise.lab.figures.decision import is_logistic
 from likewise.losses.head.head import Head
 from likewise.losses.margins.softmax import Softmax
 
 __all__ = ["other_curve", "own_boundary", "target_curve"]
 
 Floats = NDArray[np.float64]
-HALVINGS = 60  # of [0, π]: past the last digit of a float64
+HALVINGS = 60  # of [0, π]: to the last digit of a float64
 
 
 def target_curve(head: Head | Softmax, angles: ArrayLike, *, norm: float = 1.0) -> Floats:
-    """What stands in place of ``cos θ`` for a sample's own class, at angles [A]: [A].
+    """The logit over the scale of a sample's own class, at angles [A]: [A].
 
     Args:
-        head: a member of the softmax family; of plain softmax, the cosine itself.
+        head: a member of the softmax family; for plain softmax the result is the cosine.
         angles: θ, in radians.
-        norm: length of the embedding, where the margin depends on it.
+        norm: length of the embedding, in case the margin depends on it.
 
     Example:
         >>> from likewise.lab.figures.boundary import target_curve
@@ -42,13 +42,13 @@ def target_curve(head: Head | Softmax, angles: ArrayLike, *, norm: float = 1.0) 
 def other_curve(
     head: Head | Softmax, angles: ArrayLike, *, own: float = 0.0, norm: float = 1.0
 ) -> Floats:
-    """What stands in place of ``cos θ`` for another class, at angles [A]: [A].
+    """The logit over the scale of another class, at angles [A]: [A].
 
     Args:
         head: a member of the softmax family.
         angles: θ between the sample and that class, in radians.
-        own: the angle to the sample's own class, for a loss that looks at it.
-        norm: length of the embedding, likewise.
+        own: the angle to the sample's own class, in case the logit depends on it.
+        norm: length of the embedding, in case the logit depends on it.
     """
     cosine = torch.as_tensor(np.asarray(angles, np.float64)).cos()
     target = _target(head, torch.tensor([own], dtype=torch.float64).cos(), norm)
@@ -56,11 +56,11 @@ def other_curve(
 
 
 def own_boundary(head: Head | Softmax, angles: ArrayLike, *, norm: float = 1.0) -> Floats:
-    """Where a sample of class 1 just satisfies the loss: θ2 for each θ1 [A]; NaN where nowhere.
+    """The decision boundary of class 1: the smallest θ2 for each θ1 [A]; NaN if there is none.
 
-    A pair (θ1, θ2) with a larger θ2 is on the safe side. Both classes have weights of one length.
-    For a loss that decides each class by itself, θ2 is the angle from which on class 2 is
-    refused, and NaN where θ1 is too large for class 1 to be accepted.
+    With a larger θ2, a sample of class 1 satisfies the margin. The weights of both classes have the
+    same length. For a logistic loss, θ2 is the angle from which on class 2 is rejected, and NaN if
+    θ1 is too large for class 1 to be accepted.
 
     Example:
         >>> from likewise.lab.figures.boundary import own_boundary
@@ -72,10 +72,10 @@ def own_boundary(head: Head | Softmax, angles: ArrayLike, *, norm: float = 1.0) 
     own = torch.as_tensor(np.asarray(angles, np.float64))
     target = _target(head, own.cos(), norm)
     needed, possible = target, torch.ones_like(own, dtype=torch.bool)
-    if decides_alone(head):
+    if is_logistic(head):
         bias = _bias(head, norm)
         needed, possible = torch.full_like(target, -bias), target + bias >= 0
-    # The other logit falls with θ2: halve the interval until it holds one number.
+    # The other logit falls with θ2: bisect.
     low, high = torch.zeros_like(own), torch.full_like(own, math.pi)
     reached = possible & (_others(head, high.cos(), target) <= needed)
     for _ in range(HALVINGS):
@@ -91,7 +91,7 @@ def _target(head: Head | Softmax, cosine: Tensor, norm: float) -> Tensor:
     if isinstance(head, Softmax):
         return cosine
     training = head.training
-    head.eval()  # a question moves no running state
+    head.eval()  # no running statistics are updated
     try:
         return head.target(cosine, head.margins(torch.full_like(cosine, norm)))
     finally:
@@ -107,6 +107,6 @@ def _others(head: Head | Softmax, cosine: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _bias(head: Head | Softmax, norm: float) -> float:
-    """The offset in units of the scaled logit."""
+    """The offset over the scale."""
     assert isinstance(head, Head)
     return float(head.offset().double() / head.scales(torch.tensor([norm]).double())[0])

@@ -1,4 +1,4 @@
-"""What a trained loss decides about points of the plane, asked of its own code."""
+"""How a trained loss classifies points of the plane, computed with the code of the loss itself."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from torch import Tensor, nn
 
 from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic
+from likewise.losses.loss import Wrapper
 from likewise.losses.margins.prototype_memory import PrototypeMemory
 from likewise.losses.margins.softmax import Softmax
 from likewise.losses.pairs.center import Center
-from likewise.losses.wrappers.sum import Wrapper
 
 __all__ = [
     "UNSURE",
-    "anchors",
     "centres",
+    "class_points",
     "classifier",
     "decide",
     "decide_with_margin",
-    "decides_alone",
+    "is_logistic",
 ]
 
 UNSURE = -1
-"""What is decided where no class wins by its margin."""
+"""The decision where no class wins by its margin."""
 
 
 def classifier(loss: nn.Module) -> Head | Softmax | None:
-    """The part of a loss that classifies: itself, or a loss inside; None if no part does."""
+    """The classifier in a loss: the loss itself or a loss inside; None if there is none."""
     if isinstance(loss, Head | Softmax):
         return loss
     if isinstance(loss, Wrapper):
@@ -35,8 +35,8 @@ def classifier(loss: nn.Module) -> Head | Softmax | None:
     return None
 
 
-def anchors(loss: nn.Module) -> tuple[str, Tensor] | None:
-    """The points that a loss has for its classes, and their name: [C·K, D]."""
+def class_points(loss: nn.Module) -> tuple[str, Tensor] | None:
+    """The points [C·K, D] by which a loss represents its classes, and their name; else None."""
     for module in loss.modules():
         if isinstance(module, PrototypeMemory):
             order = module.classes.argsort()[-module.filled :]
@@ -49,13 +49,13 @@ def anchors(loss: nn.Module) -> tuple[str, Tensor] | None:
 
 
 def centres(loss: nn.Module) -> Tensor | None:
-    """The centres [C, D] of the centre loss, in a sum or alone; None without one."""
+    """The centres [C, D] of the centre loss, alone or in a sum; None without one."""
     found = [module.centers.detach() for module in loss.modules() if isinstance(module, Center)]
     return found[0] if found else None
 
 
-def decides_alone(head: Head | Softmax) -> bool:
-    """Whether each class is decided by itself (a logistic loss), not against the others."""
+def is_logistic(head: Head | Softmax) -> bool:
+    """Whether the loss makes an independent binary decision for each class."""
     return isinstance(head, Head) and isinstance(head.reduce(torch.zeros(1)), Logistic)
 
 
@@ -71,11 +71,10 @@ def decide(part: Head | Softmax, points: Tensor) -> Tensor:
 
 @torch.no_grad()
 def decide_with_margin(part: Head | Softmax, points: Tensor) -> Tensor:
-    """The class that wins although its margin is held against it, or ``UNSURE``: int64 [N].
+    """The class that wins with the margin applied against it, or ``UNSURE``: int64 [N].
 
-    A point of class y that lies where y is decided costs its loss little: the logit of y, margin
-    applied, is the largest (for a logistic loss: it is positive, and those of all others are
-    negative).
+    Where class y wins, a sample of class y has a small loss: with the margin applied, its logit is
+    the largest (for a logistic loss: it is positive, and all others are negative).
     """
     if isinstance(part, Softmax):
         return decide(part, points)
@@ -88,7 +87,7 @@ def decide_with_margin(part: Head | Softmax, points: Tensor) -> Tensor:
         rest = [other for other in range(classes) if other != own]
         others = part.others(cosines[:, rest], target)
         logit, rivals = target * lengths[own], (others * lengths[rest]).amax(1)
-        if decides_alone(part):
+        if is_logistic(part):
             bias = part.offset() / part.scales(norms)
             won = (logit + bias > 0) & (rivals + bias < 0)
         else:
@@ -98,14 +97,14 @@ def decide_with_margin(part: Head | Softmax, points: Tensor) -> Tensor:
 
 
 def _cosines(head: Head, points: Tensor) -> Tensor:
-    """With the nearest sub-centre of each class, [N, C]."""
+    """Cosines with the nearest sub-centre of each class, [N, C]."""
     unit = nn.functional.normalize(points, dim=1)
     weight = nn.functional.normalize(head.weight.to(points), dim=1)
     return (unit @ weight.T).view(len(points), head.num_classes, head.subcenters).amax(2)
 
 
 def _lengths(head: Head) -> Tensor:
-    """What the logits of each class are multiplied with, [C]: the length of its weights, or 1."""
+    """The factor of each class's logits, [C]: the length of its weights, or 1."""
     if head.unit_weights:
         return head.weight.new_ones(head.num_classes)
     lengths: Tensor = torch.linalg.vector_norm(head.weight, dim=1)

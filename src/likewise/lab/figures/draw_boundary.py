@@ -1,4 +1,4 @@
-"""The picture of a margin: the target logit over the angle, and the boundary of two classes."""
+"""The figure of a margin: the target logit over the angle, and the boundary of two classes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from likewise.lab.figures.boundary import other_curve, own_boundary, target_curve
-from likewise.lab.figures.decision import decides_alone
-from likewise.lab.figures.margins import Margin
+from likewise.lab.figures.decision import is_logistic
 from likewise.lab.figures.palette import FAINT, FIRST, INK, PAPER, QUIET, SECOND, tint
+from likewise.lab.figures.settings import DrawnCurve, curves_of, setting_of
+from likewise.losses import Boundary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,26 +22,31 @@ __all__ = ["draw_boundary"]
 STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
-def draw_boundary(margin: Margin) -> Figure:
-    """Left what a margin does to the logit, right what it asks of the two angles."""
+def draw_boundary(name: str) -> Figure:
+    """Left the logits with the margin, right the decision boundary in the plane of two angles.
+
+    Args:
+        name: of a member of the softmax family.
+    """
+    settings = setting_of(name).figure
+    boundary, curves = settings.boundary, curves_of(name)
     figure = Figure(figsize=(8, 4.1), facecolor=PAPER)
-    figure.text(0.03, 0.935, margin.title, fontsize=15, color=INK, weight="bold", va="center")
-    figure.text(0.97, 0.935, margin.asks, fontsize=11, color=INK, ha="right", va="center")
-    _draw_logits(figure.add_axes((0.085, 0.145, 0.46, 0.70)), margin)
-    _draw_angles(figure.add_axes((0.65, 0.145, 0.325, 0.70)), margin)
+    figure.text(0.03, 0.935, settings.title, fontsize=15, color=INK, weight="bold", va="center")
+    figure.text(0.97, 0.935, boundary.rule, fontsize=11, color=INK, ha="right", va="center")
+    _draw_logits(figure.add_axes((0.085, 0.145, 0.46, 0.70)), boundary, curves)
+    _draw_angles(figure.add_axes((0.65, 0.145, 0.325, 0.70)), boundary, curves)
     return figure
 
 
-def _draw_logits(axes: Axes, margin: Margin) -> None:
+def _draw_logits(axes: Axes, boundary: Boundary, curves: list[DrawnCurve]) -> None:
     angles = np.linspace(0, math.pi, 361)
     _prepare(axes, "angle θ to the class", "logit / scale")
     axes.plot(np.degrees(angles), np.cos(angles), color=QUIET, lw=1.2, ls=(0, (4, 3)))
-    for case, style in zip(margin.cases, STYLES, strict=False):
-        values = target_curve(case.head, angles, norm=case.norm)
+    for curve, style in zip(curves, STYLES, strict=False):
+        values = target_curve(curve.head, angles, norm=curve.norm)
         axes.plot(np.degrees(angles), values, color=FIRST, lw=2.2, ls=style)
-    case = margin.cases[0]
-    # The other class as seen from a sample half-way to it, where it matters.
-    others = other_curve(case.head, angles, own=math.pi / 4, norm=case.norm)
+    # The other class for a sample half-way to it, where it matters.
+    others = other_curve(curves[0].head, angles, own=math.pi / 4, norm=curves[0].norm)
     differs = not np.allclose(others, np.cos(angles), atol=1e-9)
     if differs:
         axes.plot(np.degrees(angles), others, color=SECOND, lw=2.2)
@@ -48,33 +54,30 @@ def _draw_logits(axes: Axes, margin: Margin) -> None:
     axes.set_xticks(range(0, 181, 30), [f"{a}°" for a in range(0, 181, 30)])
     lowest, highest = axes.get_ylim()
     axes.set_ylim(lowest, highest)
-    handles = [
-        (FIRST, style, case.label) for case, style in zip(margin.cases, STYLES, strict=False)
-    ]
+    handles = [(FIRST, style, curve.label) for curve, style in zip(curves, STYLES, strict=False)]
     if differs:
-        handles.append((SECOND, "-", margin.others))
+        handles.append((SECOND, "-", boundary.others))
     handles.append((QUIET, (0, (4, 3)), "cos θ"))
     for color, style, label in handles:
         axes.plot([], [], color=color, ls=style, lw=2, label=label)
     axes.legend(frameon=False, fontsize=8.5, loc="best", labelcolor=INK, handlelength=2.4)
 
 
-def _draw_angles(axes: Axes, margin: Margin) -> None:
-    """Class 1 is safe above its boundary, class 2 below the mirrored one; the band is between."""
-    most = margin.until
+def _draw_angles(axes: Axes, boundary: Boundary, curves: list[DrawnCurve]) -> None:
+    """Class 1 above its boundary, class 2 below the mirrored one; between them is the margin."""
+    most = boundary.largest_angle
     angles = np.linspace(0, most, 721)
     degrees = np.degrees(angles)
     _prepare(axes, "θ₁, to class 1", "θ₂, to class 2")
-    case = margin.cases[0]
-    edge = np.degrees(own_boundary(case.head, angles, norm=case.norm))
+    edge = np.degrees(own_boundary(curves[0].head, angles, norm=curves[0].norm))
     top = math.degrees(most)
     clipped = np.where(np.isnan(edge), top, np.minimum(edge, top))
     axes.fill_between(degrees, clipped, top, color=tint(FIRST, 0.2), lw=0)
     axes.fill_betweenx(degrees, clipped, top, color=tint(SECOND, 0.2), lw=0)
     axes.plot([0, top], [0, top], color=QUIET, lw=1.2, ls=(0, (4, 3)))
-    for shown, style in zip(margin.cases, STYLES, strict=False):
-        line = np.degrees(own_boundary(shown.head, angles, norm=shown.norm))
-        if decides_alone(shown.head):  # class 1 has a largest angle: there its region ends
+    for curve, style in zip(curves, STYLES, strict=False):
+        line = np.degrees(own_boundary(curve.head, angles, norm=curve.norm))
+        if is_logistic(curve.head):  # the region of class 1 ends at a largest angle
             line = np.where(np.isnan(line), top + 1, line)
         axes.plot(degrees, line, color=FIRST, lw=2, ls=style)
         axes.plot(line, degrees, color=SECOND, lw=2, ls=style)

@@ -1,4 +1,4 @@
-"""The picture of one loss: what it is, where it puts eight people, and the numbers behind it."""
+"""The figure of one loss: its name, its embeddings of eight people, and the measured separation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 from matplotlib.figure import Figure
 
 from likewise.evaluation.separation import Separation
-from likewise.lab.figures.decision import anchors, centres, classifier
+from likewise.lab.figures.decision import centres, class_points, classifier
 from likewise.lab.figures.draw_plane import draw_circle, draw_plane
 from likewise.lab.figures.draw_sphere import draw_space, draw_sphere
-from likewise.lab.figures.learn import Embedded
+from likewise.lab.figures.learn import Snapshot
 from likewise.lab.figures.palette import INK, PAPER, QUIET
 from likewise.lab.figures.settings import Setting
 
@@ -18,20 +18,24 @@ __all__ = ["draw_embedding", "numbers_line"]
 
 
 def draw_embedding(
-    seen: Embedded, setting: Setting, measured: Separation, *, reach: float | None = None
+    seen: Snapshot, setting: Setting, measured: Separation, *, reach: float | None = None
 ) -> Figure:
-    """Left the embeddings as they are, right their directions; two or three dimensions.
+    """Left the embeddings, right their directions, in two or three dimensions.
 
     Args:
         seen: the points and the loss.
-        setting: what is written above.
-        measured: what is written below.
-        reach: half the side of the left plane, if it must stay the same from frame to frame.
+        setting: gives the title and the caption.
+        measured: the numbers below the figure.
+        reach: half the side of the left plane, to keep it the same in all frames.
     """
     figure = Figure(figsize=(8, 5), facecolor=PAPER)
-    figure.text(0.03, 0.945, setting.title, fontsize=15, color=INK, weight="bold", va="center")
-    figure.text(0.97, 0.945, setting.knobs, fontsize=9.5, color=QUIET, ha="right", va="center")
-    figure.text(0.03, 0.885, setting.says, fontsize=10, color=INK, va="center")
+    figure.text(
+        0.03, 0.945, setting.figure.title, fontsize=15, color=INK, weight="bold", va="center"
+    )
+    figure.text(
+        0.97, 0.945, setting.figure.params_text, fontsize=9.5, color=QUIET, ha="right", va="center"
+    )
+    figure.text(0.03, 0.885, setting.figure.caption, fontsize=10, color=INK, va="center")
     left, right = (0.02, 0.115, 0.46, 0.71), (0.51, 0.115, 0.48, 0.71)
     if seen.points.shape[1] == 2:
         first, second = figure.add_axes(left), figure.add_axes(right)
@@ -52,7 +56,7 @@ def draw_embedding(
 
 
 def numbers_line(measured: Separation, *, short: bool = False) -> str:
-    """The measured separation in a line."""
+    """The measured separation in one line."""
     within, between = math.degrees(measured.within), math.degrees(measured.between)
     if short:
         return f"within {within:.1f}° · between {between:.0f}° · overlap {measured.overlap:.0%}"
@@ -62,7 +66,7 @@ def numbers_line(measured: Separation, *, short: bool = False) -> str:
     )
 
 
-def _legend(seen: Embedded) -> str:
+def _legend(seen: Snapshot) -> str:
     parts = ["embeddings z"]
     flat = seen.points.shape[1] == 2
     if classifier(seen.loss) is not None:
@@ -74,12 +78,12 @@ def _legend(seen: Embedded) -> str:
     return " · ".join(parts)
 
 
-def _circle_legend(seen: Embedded) -> str:
+def _circle_legend(seen: Snapshot) -> str:
     flat = seen.points.shape[1] == 2
     parts = ["directions z/‖z‖"]
     if flat and classifier(seen.loss) is not None:
         parts.append("ring: won by the margin")
-    learned = anchors(seen.loss)
+    learned = class_points(seen.loss)
     if learned is not None and classifier(seen.loss) is None:
         parts.append(f"{learned[0]} (circles)")
     if flat:

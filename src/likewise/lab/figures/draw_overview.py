@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from likewise.evaluation.separation import Separation
 from likewise.lab.figures.draw_plane import draw_circle, draw_plane
-from likewise.lab.figures.learn import Embedded
+from likewise.lab.figures.learn import Snapshot
 from likewise.lab.figures.palette import INK, PAPER, QUIET
 from likewise.lab.figures.settings import Setting
 
@@ -17,11 +17,11 @@ __all__ = ["draw_overview"]
 
 COLUMNS = 4
 ON_THE_PLANE = ("softmax", "center", "lsoftmax", "sphereface")
-"""Losses for which the length of an embedding counts: their points are shown as they are."""
+"""Losses for which the length of an embedding counts: drawn without normalisation."""
 
 
-def draw_overview(pictures: Sequence[tuple[Setting, Embedded, Separation]]) -> Figure:
-    """A grid of planes and circles; under each, the numbers behind it."""
+def draw_overview(pictures: Sequence[tuple[Setting, Snapshot, Separation]]) -> Figure:
+    """A grid of planes and circles, each with its measured separation."""
     rows = math.ceil(len(pictures) / COLUMNS)
     columns = min(COLUMNS, len(pictures))
     figure = Figure(figsize=(2.75 * columns, 3.3 * rows), facecolor=PAPER)
@@ -37,9 +37,9 @@ def draw_overview(pictures: Sequence[tuple[Setting, Embedded, Separation]]) -> F
         else:
             draw_circle(axes, seen, dot=4)
         middle = left + width / 2
-        figure.text(middle, bottom + 0.94 * height, setting.title, fontsize=12, color=INK,
+        figure.text(middle, bottom + 0.94 * height, setting.figure.title, fontsize=12, color=INK,
                     weight="bold", ha="center", va="center")  # fmt: skip
-        told = f"{math.degrees(measured.within):.1f}° within · {measured.overlap:.0%} overlap"
-        figure.text(middle, bottom + 0.095 * height, told, fontsize=9, color=QUIET,
+        text = f"{math.degrees(measured.within):.1f}° within · {measured.overlap:.0%} overlap"
+        figure.text(middle, bottom + 0.095 * height, text, fontsize=9, color=QUIET,
                     ha="center", va="center")  # fmt: skip
     return figure

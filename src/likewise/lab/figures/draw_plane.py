@@ -1,4 +1,4 @@
-"""One loss on the plane: its points, its decisions, and the gaps that its margin opens."""
+"""One loss on the plane: embeddings, decision regions, and the gaps that the margin opens."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from likewise.lab.figures.decision import (
     UNSURE,
-    anchors,
     centres,
+    class_points,
     classifier,
     decide,
     decide_with_margin,
 )
-from likewise.lab.figures.learn import Embedded
+from likewise.lab.figures.learn import Snapshot
 from likewise.lab.figures.palette import CLASSES, FAINT, PAPER, bare, tint
 
 if TYPE_CHECKING:
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 __all__ = ["draw_circle", "draw_plane", "reach_of"]
 
 Floats = NDArray[np.float64]
-RING = 1.16, 1.24  # where the margins are drawn around the unit circle
-REACH = 1.8  # of the picture of a circle
+RING = 1.16, 1.24  # radii of the ring that shows the margins
+REACH = 1.8  # half the side of the figure of the circle
 BINS = 180
 TALLEST = 0.5  # of the densities on the circle, in radii
 
 
 def reach_of(points: Floats) -> float:
-    """How far the plane must go to show them all, but for a stray one in two hundred."""
+    """Half the side of a plane that shows all points but the outermost 0.5 %."""
     return float(np.quantile(np.abs(points).max(axis=1), 0.995)) * 1.12
 
 
-def draw_plane(axes: Axes, seen: Embedded, *, reach: float | None = None, dot: float = 7) -> None:
-    """The points as they are, on the regions where each class has the largest logit."""
+def draw_plane(axes: Axes, seen: Snapshot, *, reach: float | None = None, dot: float = 7) -> None:
+    """Draw the embeddings, over the regions in which each class has the largest logit."""
     reach = reach or reach_of(seen.points)
     bare(axes)
     axes.set_xlim(-reach, reach)
@@ -55,7 +55,7 @@ def draw_plane(axes: Axes, seen: Embedded, *, reach: float | None = None, dot: f
         linewidths=0,
         alpha=0.8,
     )
-    learned, centred = anchors(seen.loss), centres(seen.loss)
+    learned, centred = class_points(seen.loss), centres(seen.loss)
     if part is not None and learned is not None:
         _rays(axes, learned[1].double().numpy(), reach)
     marks = centred if centred is not None else None if part is not None else _means(seen)
@@ -64,8 +64,8 @@ def draw_plane(axes: Axes, seen: Embedded, *, reach: float | None = None, dot: f
             axes.plot(*mark, "o", ms=6.5, mfc=color, mec=PAPER, mew=1.4)
 
 
-def draw_circle(axes: Axes, seen: Embedded, *, dot: float = 7) -> None:
-    """Directions alone: points on the circle, their density outside, the margins in between."""
+def draw_circle(axes: Axes, seen: Snapshot, *, dot: float = 7) -> None:
+    """Draw directions on the circle; around it the regions won by the margin, and the density."""
     bare(axes)
     axes.set_xlim(-REACH, REACH)
     axes.set_ylim(-REACH, REACH)
@@ -86,7 +86,7 @@ def draw_circle(axes: Axes, seen: Embedded, *, dot: float = 7) -> None:
     if part is not None:
         length = float(np.median(lengths))
         _ring(axes, decide_with_margin(part, _on_circle(length)).numpy())
-    learned = anchors(seen.loss)
+    learned = class_points(seen.loss)
     if learned is not None:
         weights = learned[1].double().numpy()
         each = len(weights) // len(CLASSES)
@@ -107,7 +107,7 @@ def _regions(axes: Axes, part: torch.nn.Module, reach: float) -> None:
     decided = decide(part, grid).numpy().reshape(side, side)  # type: ignore[arg-type]  # NumPy's stubs
     colors = np.array([tint(color, 0.13) for color in CLASSES])
     image = colors[decided]
-    # The boundary itself stays paper: a thin gap between two tints.
+    # The boundary stays white: a thin gap between two tints.
     edge = np.zeros((side, side), bool)
     edge[:, 1:] |= decided[:, 1:] != decided[:, :-1]
     edge[1:] |= decided[1:] != decided[:-1]
@@ -124,7 +124,7 @@ def _rays(axes: Axes, weights: Floats, reach: float) -> None:
         axes.plot([0, end[0]], [0, end[1]], color=CLASSES[row // each], lw=1, alpha=0.55)
 
 
-def _means(seen: Embedded) -> Floats:
+def _means(seen: Snapshot) -> Floats:
     return np.stack([seen.points[seen.labels == p].mean(axis=0) for p in range(len(CLASSES))])
 
 
@@ -134,7 +134,7 @@ def _on_circle(length: float) -> torch.Tensor:
 
 
 def _ring(axes: Axes, decided: NDArray[np.int64]) -> None:
-    """An arc where a class wins by its margin; where none does, the ring is open."""
+    """Draw an arc where a class wins by its margin; elsewhere the ring is open."""
     from matplotlib.patches import Wedge
 
     step = 360 / len(decided)
@@ -150,7 +150,7 @@ def _ring(axes: Axes, decided: NDArray[np.int64]) -> None:
 
 
 def _density(axes: Axes, angles: Floats, color: str, foot: float) -> None:
-    """How many of a class lie in each direction, smoothed over a degree or two."""
+    """Draw how many samples of a class lie in each direction, smoothed over a degree or two."""
     counts, edges = np.histogram(angles, bins=2 * BINS, range=(-math.pi, math.pi))
     kernel = np.exp(-0.5 * (np.arange(-9, 10) / 2.5) ** 2)
     smooth = np.convolve(np.concatenate((counts[-9:], counts, counts[:9])), kernel, "valid")

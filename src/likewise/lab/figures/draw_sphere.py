@@ -1,4 +1,4 @@
-"""One loss in space: its points, and their directions on the sphere."""
+"""One loss in three dimensions: embeddings in space, and their directions on the sphere."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from likewise.lab.figures.decision import anchors, centres
-from likewise.lab.figures.learn import Embedded
+from likewise.lab.figures.decision import centres, class_points
+from likewise.lab.figures.learn import Snapshot
 from likewise.lab.figures.palette import CLASSES, FAINT, PAPER
 
 __all__ = ["draw_space", "draw_sphere"]
 
-# matplotlib's three-dimensional axes carry few types.
+# matplotlib has few types for three-dimensional axes.
 Axes3D = Any
 
 
-def draw_space(axes: Axes3D, seen: Embedded, *, reach: float | None = None) -> None:
-    """The points as they are, with the class weights as rays or the centres as dots."""
+def draw_space(axes: Axes3D, seen: Snapshot, *, reach: float | None = None) -> None:
+    """Draw the embeddings, with the class weights as rays and the centres as dots."""
     reach = reach or float(np.quantile(np.abs(seen.points).max(axis=1), 0.995))
     _prepare(axes, reach)
     axes.scatter(*seen.points.T, c=_colors(seen), s=6, linewidths=0, alpha=0.75)
-    learned, centred = anchors(seen.loss), centres(seen.loss)
+    learned, centred = class_points(seen.loss), centres(seen.loss)
     if learned is not None:
         weights = learned[1].double().numpy()
         ends = weights / np.linalg.norm(weights, axis=1, keepdims=True) * reach
@@ -30,8 +30,8 @@ def draw_space(axes: Axes3D, seen: Embedded, *, reach: float | None = None) -> N
         axes.scatter(*centred.numpy().T, c=list(CLASSES), s=40, edgecolors=PAPER, depthshade=False)
 
 
-def draw_sphere(axes: Axes3D, seen: Embedded) -> None:
-    """Directions alone, on the unit sphere."""
+def draw_sphere(axes: Axes3D, seen: Snapshot) -> None:
+    """Draw directions on the unit sphere."""
     _prepare(axes, 1.0)
     turn, rise = np.meshgrid(np.linspace(0, 2 * np.pi, 25), np.linspace(0, np.pi, 13))
     axes.plot_wireframe(
@@ -40,7 +40,7 @@ def draw_sphere(axes: Axes3D, seen: Embedded) -> None:
     )  # fmt: skip
     unit = seen.points / np.linalg.norm(seen.points, axis=1, keepdims=True)
     axes.scatter(*unit.T, c=_colors(seen), s=6, linewidths=0, alpha=0.75)
-    learned = anchors(seen.loss)
+    learned = class_points(seen.loss)
     if learned is not None:
         weights = learned[1].double().numpy()
         _rays(axes, weights / np.linalg.norm(weights, axis=1, keepdims=True))
@@ -54,7 +54,7 @@ def _prepare(axes: Axes3D, reach: float) -> None:
         limit(-reach, reach)
 
 
-def _colors(seen: Embedded) -> list[str]:
+def _colors(seen: Snapshot) -> list[str]:
     return [CLASSES[label] for label in seen.labels]
 
 

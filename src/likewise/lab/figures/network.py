@@ -1,7 +1,7 @@
-"""The small network of the pictures: local contrast, taken once, and three linear layers.
+"""The small network of the figures: fixed local-contrast features, and three linear layers.
 
-It learns in a thousand steps of a millisecond what the pictures need, to tell eight people apart;
-what a larger network would do for people never seen is not their subject.
+It learns to distinguish eight people within a thousand steps of a millisecond. It is not meant to
+generalise to people that it has not seen.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __all__ = ["contrast_features", "create_network"]
 
 
 def contrast_features(inputs: Tensor) -> Tensor:
-    """What the network is given of images [N, 1, H, W]: contrast at half size, [N, 2·H/2·W/2].
+    """Contrast features of images [N, 1, H, W] at half resolution, [N, 2·H/2·W/2].
 
-    Nothing in it is learned, so it is computed once for all steps.
+    They have no parameters, so they are computed once for all steps.
     """
     with torch.no_grad():
         return F.avg_pool2d(ContrastStem(inputs.shape[2])(inputs), 2).flatten(1)
 
 
 def create_network(features: int, dim: int) -> nn.Module:
-    """[N, ``features``] → [N, ``dim``], as plain as those of the papers that drew such pictures.
+    """A network [N, ``features``] → [N, ``dim``], as simple as those of the papers.
 
-    Batch normalisation would be a second hand on the embeddings: it narrows classes by itself.
+    Without batch normalisation, which makes classes narrower under any loss.
     """
     return nn.Sequential(
         nn.Linear(features, 192),

@@ -1,4 +1,4 @@
-"""Colours and type that all pictures share."""
+"""Colours and the file format of all figures."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = [
 
 FIRST, SECOND = GENUINE, IMPOSTOR
 PAPER, QUIET, FAINT = "#ffffff", "#64748b", "#e2e8f0"
-# Neighbours on the circle come in any order, so every two have to differ: in hue or in lightness.
+# Any two classes can be neighbors on the circle, so every two colours differ in hue or lightness.
 CLASSES = (
     FIRST, SECOND, "#4f46e5", "#db2777", "#65a30d", "#0284c7", "#7c2d12", "#a78bfa",
 )  # fmt: skip
 
 
 def tint(color: str, share: float) -> tuple[float, float, float]:
-    """``share`` of a colour on white paper: opaque, so that tints do not add up."""
+    """A colour mixed with white: ``share`` of the colour, opaque, so that tints do not add up."""
     red, green, blue = (1 - share * (1 - channel) for channel in to_rgb(color))
     return red, green, blue
 
 
 def bare(axes: Axes) -> None:
-    """Take the frame and the ticks away: a plane, and nothing else."""
+    """Remove the frame and the ticks."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -43,14 +43,14 @@ def bare(axes: Axes) -> None:
 def save_png(
     figure: Figure, path: Path, *, dpi: int, colors: int = 128, rare: bool = False
 ) -> None:
-    """Write a figure as a PNG of few colours: a third of the size, and nobody sees it.
+    """Write a figure as a PNG with a palette: a third of the size, without a visible difference.
 
     Args:
-        figure: what to write.
+        figure: the figure.
         path: the file.
-        dpi: dots an inch.
-        colors: how many, at most 256.
-        rare: keep the colours that only a few dots have; the common ones get fewer shades.
+        dpi: dots per inch.
+        colors: size of the palette, at most 256.
+        rare: keep colours that few pixels have; frequent colours get fewer shades.
     """
     import io
 

@@ -1,4 +1,4 @@
-"""Many views of few faces: eight people of the AT&T/ORL faces, each photo seen in many ways."""
+"""Augmented views of the photos of eight people of the AT&T/ORL faces."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class Views:
 
     Args:
         pixels: uint8 [N, 1, H, W].
-        labels: int64 [N], from 0; the views of one person lie together.
+        labels: int64 [N], from 0; the views of one person are contiguous.
     """
 
     pixels: Tensor
     labels: Tensor
 
     def inputs(self) -> Tensor:
-        """What a network is given: float32 [N, 1, H, W], on -1…1."""
+        """Input of the network: float32 [N, 1, H, W], from -1 to 1."""
         return PREPROCESS.normalise(self.pixels)
 
 
 def draw_views(photos: Manifest, each: int, *, seed: int) -> Views:
-    """Draw ``each`` views of every person, in turn from all of that person's photos.
+    """Draw ``each`` random views of every person, cycling through the photos of that person.
 
     Args:
         photos: the people.
-        each: views a person.
-        seed: decides every view; torch's own generator is left as it was.
+        each: views per person.
+        seed: of every random choice; torch's global generator is not changed.
     """
     sources = torch.stack([PREPROCESS.pixels(file) for file in photos.photos()])
     labels = torch.from_numpy(photos.labels)

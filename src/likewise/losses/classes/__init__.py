@@ -1,1 +1,1 @@
-"""Which class weights take part in a step, where they lie, and which process has them."""
+"""Class weights: which rank holds them, where they are stored, and which take part in a step."""

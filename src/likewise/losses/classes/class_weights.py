@@ -1,4 +1,4 @@
-"""The rows of class weights that a process owns: allocated, and drawn."""
+"""Allocation and initialisation of the class weights that a rank owns."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from likewise.losses.classes.placement import Placement
 
 __all__ = ["allocate_rows", "draw_rows", "mark_coalesced"]
 
-# Rows are drawn in blocks of about this many numbers: what one process draws and drops.
+# Rows are drawn in blocks of about this many numbers, of which a rank keeps its own rows.
 _BLOCK_NUMBERS = 2**24
 
 
 def allocate_rows(placement: Placement, classes: int, each: int, dim: int) -> nn.Parameter:
-    """Weights [own·``each``, ``dim``] of the classes that this process owns, not filled."""
+    """Uninitialised weights [own·``each``, ``dim``] of the classes that this rank owns."""
     span = placement.shard.span(classes)
     shape = ((span.stop - span.start) * each, dim)
     if placement.storage == "mmap" and placement.folder is not None:
@@ -25,10 +25,10 @@ def allocate_rows(placement: Placement, classes: int, each: int, dim: int) -> nn
 
 @torch.no_grad()
 def draw_rows(weight: Tensor, first: int, total: int, deviation: float) -> None:
-    """Fill rows ``first`` and on, of ``total``, with normal numbers around 0.
+    """Initialise the rows from ``first`` on, of ``total`` rows, with normal numbers around 0.
 
-    Every process draws all rows, block by block in one order, and keeps its own: what a class
-    begins with does not depend on how many processes share the classes.
+    Every rank draws all rows, block by block in the same order, and keeps its own: the initial
+    weights of a class do not depend on the number of ranks.
     """
     dim = weight.shape[1]
     step = max(16, _BLOCK_NUMBERS // dim // 16 * 16)
@@ -46,9 +46,9 @@ def draw_rows(weight: Tensor, first: int, total: int, deviation: float) -> None:
 
 
 def mark_coalesced(weight: Tensor) -> None:
-    """Say of a sparse gradient that its rows are sorted and all different, if they are.
+    """Mark a sparse gradient as coalesced if its rows are sorted and unique.
 
-    Autograd forgets it, and whoever asks for a coalesced gradient would be given a copy.
+    Autograd loses this mark, and ``coalesce`` would copy the gradient.
     """
     grad = weight.grad
     if grad is not None and grad.is_sparse and not grad.is_coalesced():

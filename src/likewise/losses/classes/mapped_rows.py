@@ -1,4 +1,4 @@
-"""Tensors that lie in a file on disk: the system keeps in memory what is in use, and no more."""
+"""Memory-mapped tensors: the operating system keeps only the pages in use in memory."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["mapped_zeros"]
 def mapped_zeros(folder: Path, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
     """Zeros in a new file in ``folder``, mapped into memory.
 
-    What is written goes to disk as the system sees fit; it takes no anonymous memory. The file is
-    working state and has no name any more once it is mapped: it goes with the process, however
-    that ends. What must outlive it stands in a checkpoint. Its space is set aside at once, so
-    that a disk which fills up later cannot stop a run in the middle of a write.
+    The operating system writes changes to disk; no anonymous memory is used. The file is deleted
+    as soon as it is mapped, so it disappears with the process, however that ends; checkpoints keep
+    what must outlive it. Its disk space is allocated at once, so that a disk that fills up later
+    cannot stop a run in the middle of a write.
 
     Raises:
-        LikewiseError: the disk has too little room for it, or the folder cannot be written.
+        LikewiseError: the disk has too little free space, or the folder cannot be written.
 
     Example:
         >>> from pathlib import Path

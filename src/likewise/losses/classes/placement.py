@@ -1,4 +1,4 @@
-"""Where class weights lie, and how many of them take part in a step."""
+"""Which class weights a rank holds, where they are stored, and how many take part in a step."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, one_of
-from likewise.losses.checks import check_count, check_number
 from likewise.losses.classes.shard import Shard
 
 __all__ = ["Placement", "current_placement", "place_classes"]
@@ -20,18 +20,19 @@ Storage = Literal["memory", "mmap"]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the class weights of a loss lie, and how many of them take part in a step.
+    """Which class weights this rank holds, where they are stored, and how many take part in a step.
 
     Args:
-        shard: the share of the classes that this process owns.
-        sample: the share of its classes that a step compares with: the batch's own, and negatives
-            drawn at random (Partial FC, arXiv 2010.05222). The gradient of the class weights is
-            then a sparse tensor over the rows that took part. 1.0 goes this way with every class;
-            None compares with all, and gives a dense gradient.
-        storage: ``"memory"``, or ``"mmap"``: in a memory-mapped file, for weights that do not fit.
-            Their gradient is always sparse, and negatives are drawn in contiguous blocks.
-        folder: where such files lie.
-        seed: draws the negatives, together with the step and the rank.
+        shard: the classes that this rank owns.
+        sample: the fraction of its classes that a step compares with: those of the batch, and
+            negatives drawn at random (Partial FC, arXiv 2010.05222). The gradient of the class
+            weights is then a sparse tensor over these rows. 1.0: all classes, with a sparse
+            gradient. None: all classes, with a dense gradient.
+        storage: ``"memory"``, or ``"mmap"``: in a memory-mapped file, for weights that do not fit
+            in memory. Their gradient is always sparse, and negatives are drawn in contiguous
+            blocks.
+        folder: of memory-mapped files.
+        seed: of the negatives, together with the step and the rank.
 
     Raises:
         InputError: a sample outside (0, 1], or memory-mapped weights without a folder.
@@ -54,7 +55,7 @@ class Placement:
         one_of("storage", self.storage, ("memory", "mmap"))
         check_count("seed", self.seed, least=0)
         if self.storage == "mmap" and self.folder is None:
-            raise InputError("folder: memory-mapped class weights need one to lie in")
+            raise InputError("folder: memory-mapped class weights need one; name a folder for them")
 
     @property
     def sampled(self) -> bool:
@@ -67,9 +68,9 @@ _CURRENT: ContextVar[Placement] = ContextVar("placement", default=Placement())  
 
 @contextmanager
 def place_classes(placement: Placement) -> Iterator[None]:
-    """Heads built inside are placed so, as tensors are by ``with torch.device(…)``.
+    """Apply a placement to the heads created inside, as ``with torch.device(…)`` does to tensors.
 
-    No process allocates more than the rows that it owns.
+    A rank allocates only the rows that it owns.
 
     Example:
         >>> from likewise.losses import CosFace, Placement, Shard, place_classes
@@ -86,5 +87,5 @@ def place_classes(placement: Placement) -> Iterator[None]:
 
 
 def current_placement() -> Placement:
-    """That of the innermost :func:`place_classes`; all classes in memory if there is none."""
+    """The placement of the innermost :func:`place_classes`; by default all classes, in memory."""
     return _CURRENT.get()

@@ -1,4 +1,4 @@
-"""Which classes a step compares with: those of the batch, and negatives drawn at random."""
+"""Sampling of the classes of a step: those of the batch, and negatives drawn at random."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ __all__ = ["ClassSampler"]
 
 Classes = NDArray[np.int64]
 
-# Classes that are drawn together where weights lie on disk: some pages of them, read at one go.
-_STRETCH = 256
+# Contiguous classes that are drawn together if weights are memory-mapped: a few pages on disk.
+_BLOCK = 256
 
 
 class ClassSampler(nn.Module):
-    """Draws the classes of a step, by seed, step and rank: a run that is resumed draws the same.
+    """Draws the classes of a step by seed, step and rank, so that a resumed run draws the same.
 
-    Each process takes every class of the gathered batch that is its own, and fills up with random
-    ones to the share ``sample`` of its classes. Negatives are drawn one by one, or, where weights
-    are memory-mapped, in contiguous stretches.
+    Each rank takes its own classes of the gathered batch, and adds random negatives up to the
+    fraction ``sample`` of its classes. Negatives are drawn individually, or in contiguous blocks
+    if the weights are memory-mapped.
 
     Source: Partial FC, arXiv 2010.05222 and 2203.15565.
 
     Args:
-        placement: the share, how weights are stored, which classes are this process's, the seed.
-        num_classes: C, of all processes.
+        placement: the fraction, the storage, the classes of this rank, and the seed.
+        num_classes: C, of all ranks.
 
     Attributes:
-        state: int64 [2], a buffer: the seed, and the number of steps drawn. The same on all
-            processes.
+        state: int64 [2], a buffer: the seed, and the number of steps drawn; the same on all
+            ranks.
     """
 
     state: Tensor
@@ -43,18 +43,18 @@ class ClassSampler(nn.Module):
         self.num_classes = num_classes
         self.shard = placement.shard
         self.sample = 1.0 if placement.sample is None else placement.sample
-        self.stretch = _STRETCH if placement.storage == "mmap" else 1
+        self.block = _BLOCK if placement.storage == "mmap" else 1
         span = self.shard.span(num_classes)
         self.own = span.stop - span.start
         self.register_buffer("state", torch.tensor([placement.seed, 0]))
 
     def quota(self, own: int) -> int:
-        """How many of ``own`` classes take part, unless the batch alone has more."""
+        """How many of ``own`` classes take part, unless the batch has more."""
         return max(1, int(self.sample * own))
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # numpy draws; torch leaves it untyped
     def columns(self, labels: Tensor) -> Columns:
-        """The classes of this step, for the labels [B] of all processes; moves on by one step."""
+        """Draw the classes of the next step, for the labels [B] of all ranks."""
         quota = self.quota(self.own)
         seed, step = self.state.tolist()
         self.state[1] += 1
@@ -73,23 +73,23 @@ class ClassSampler(nn.Module):
         return chosen_columns(labels, self.num_classes, self.shard, chosen, bound)
 
     def _negatives(self, present: Classes, count: int, draw: np.random.Generator) -> Classes:
-        """``count`` different classes of ours that are not ``present`` (sorted)."""
-        if self.stretch > 1:
-            # As many stretches as hold them even if every class present lies inside.
-            # One more, as the last of all may be short.
-            there = -(-self.own // self.stretch)
-            number = min(-(-(count + len(present)) // self.stretch) + 1, there)
-            stretches = draw.choice(there, number, replace=False)
-            classes: Classes = (stretches[:, None] * self.stretch + np.arange(self.stretch)).ravel()
+        """Draw ``count`` different classes of this rank that are not ``present`` (sorted)."""
+        if self.block > 1:
+            # Enough blocks even if every present class is inside them, and one more, because the
+            # last block may be short.
+            available = -(-self.own // self.block)
+            number = min(-(-(count + len(present)) // self.block) + 1, available)
+            blocks = draw.choice(available, number, replace=False)
+            classes: Classes = (blocks[:, None] * self.block + np.arange(self.block)).ravel()
             classes = classes[classes < self.own]
             negatives: Classes = classes[~np.isin(classes, present)]
             return negatives[:count]
         drawn = draw.choice(self.own - len(present), count, replace=False, shuffle=False)
-        # Counted among the classes that are not present: each present one below shifts it by one.
+        # Drawn as positions among the absent classes: each present class below shifts them by one.
         before = present - np.arange(len(present))
         shifted: Classes = drawn + np.searchsorted(before, drawn, side="right")
         return shifted
 
     def extra_repr(self) -> str:
-        """Show the share."""
+        """Show the fraction."""
         return f"sample={self.sample:g}"

@@ -1,8 +1,8 @@
-"""Classes shared out over processes: each owns a contiguous stretch of the class weights.
+"""Classes sharded over ranks: each rank owns a contiguous block of the class weights.
 
-A head on one process of P is given the embeddings of all (see
+A head on one of P ranks receives the embeddings of all ranks (see
 :mod:`likewise.losses.wrappers.gather`), compares them with its own C/P classes, and exchanges a few
-numbers a row: the cosine of the row's own class, the largest logit and a sum.
+numbers per row: the cosine of the row's own class, the largest logit and a sum.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ __all__ = ["Shard", "class_rows"]
 
 @dataclass(frozen=True)
 class Shard:
-    """Which share of the classes this process owns, and with whom it exchanges numbers.
+    """The classes that this rank owns, and the process group with which it exchanges numbers.
 
     Args:
         rank: of this process, from 0.
-        processes: how many share the classes.
-        group: their process group; the default one if None.
+        processes: the world size.
+        group: the process group; None: the default one.
 
     Raises:
-        InputError: a rank that is not one of the processes.
+        InputError: a rank that is not below the world size.
 
     Example:
         >>> from likewise.losses import Shard
@@ -44,43 +44,43 @@ class Shard:
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.processes:
             raise InputError(
-                f"rank: {self.rank}; with {self.processes} processes it is from 0 to "
-                f"{self.processes - 1}"
+                f"rank: {self.rank}; must be from 0 to {self.processes - 1} for "
+                f"{self.processes} processes"
             )
 
     def span(self, num_classes: int) -> slice:
-        """The classes of this process; sizes differ by at most one, the first are the larger.
+        """The classes of this rank; the first ranks may own one class more than the others.
 
         Raises:
             InputError: there are more processes than classes.
         """
         if num_classes < self.processes:
             raise InputError(
-                f"processes: {self.processes}; {num_classes} classes cannot be shared out over "
-                f"more than {num_classes}"
+                f"processes: {self.processes}; {num_classes} classes cannot be sharded over more "
+                f"than {num_classes}"
             )
         size, more = divmod(num_classes, self.processes)
         start = self.rank * size + min(self.rank, more)
         return slice(start, start + size + (self.rank < more))
 
     def sum_(self, numbers: Tensor) -> Tensor:
-        """Add up ``numbers`` over the processes, in place."""
+        """All-reduce ``numbers`` to their sum over the ranks, in place."""
         if self.processes > 1:
             dist.all_reduce(numbers, dist.ReduceOp.SUM, group=self.group)
         return numbers
 
     def max_(self, numbers: Tensor) -> Tensor:
-        """Take the largest of ``numbers`` over the processes, in place."""
+        """All-reduce ``numbers`` to their maximum over the ranks, in place."""
         if self.processes > 1:
             dist.all_reduce(numbers, dist.ReduceOp.MAX, group=self.group)
         return numbers
 
     def partial(self, x: Tensor) -> Tensor:
-        """``x`` as it is, for work of which each process does its share.
+        """``x`` unchanged, as input of work of which each rank does a part.
 
-        Its gradient is multiplied by the number of processes: gathered embeddings and parameters
-        that all hold alike have their gradients *averaged* in the end, and an average of shares,
-        each times P, is their sum.
+        The gradient is multiplied by the world size P: gradients of gathered embeddings and of
+        replicated parameters are *averaged* over the ranks in the end, and the average of P times
+        the parts is their sum.
         """
         return x if self.processes == 1 else cast(Tensor, _Partial.apply(x, self.processes))
 
@@ -97,19 +97,19 @@ class _Partial(torch.autograd.Function):
 
 
 @runtime_checkable
-class SplitByClass(Protocol):
-    """A module that holds only the rows of its own classes."""
+class ShardedByClass(Protocol):
+    """A module that holds only the rows of the classes of its rank."""
 
     def own_class_rows(self) -> dict[str, tuple[int, int]]:
-        """Of each tensor that is split: its first row among those of all classes, and all."""
+        """For each sharded tensor its first row among the rows of all classes, and their number."""
 
 
 def class_rows(loss: nn.Module) -> dict[str, tuple[int, int]]:
-    """Which tensors of ``loss.state_dict()`` are split by class.
+    """The tensors of ``loss.state_dict()`` that are sharded by class.
 
     Returns:
-        For each such name the first global row that is held here, and the number of rows of all
-        processes together. The sizes of all stretches follow from :meth:`Shard.span`.
+        For each name the first global row held by this rank, and the number of rows of all ranks.
+        The rows of each rank follow from :meth:`Shard.span`.
 
     Example:
         >>> from likewise.losses import Placement, Shard, class_rows, create_loss
@@ -120,8 +120,8 @@ def class_rows(loss: nn.Module) -> dict[str, tuple[int, int]]:
     """
     found = {}
     for prefix, module in loss.named_modules():
-        if isinstance(module, SplitByClass):
+        if isinstance(module, ShardedByClass):
             for name, rows in module.own_class_rows().items():
                 found[f"{prefix}.{name}" if prefix else name] = rows
-    saved = loss.state_dict().keys()  # a head without weights of its own saves none
+    saved = loss.state_dict().keys()  # a head in a PrototypeMemory saves none
     return {name: rows for name, rows in found.items() if name in saved}

@@ -1,1 +1,1 @@
-"""What the softmax family shares: cosines, target logits, and one fused loss."""
+"""The shared head of the softmax family: cosines, target logits, and one fused loss."""

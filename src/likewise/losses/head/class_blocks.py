@@ -1,4 +1,4 @@
-"""How the head cuts its work: rows by memory, classes by cache; and what is done to one block."""
+"""Chunks of rows that fit the memory budget, and blocks of classes that fit the cache."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from torch import Tensor
 
 from likewise.losses.classes.step_classes import Columns, rows_of
 from likewise.losses.head.target_logits import safe_norm
-from likewise.losses.head.variant import Form
+from likewise.losses.head.variant import Variant
 
 __all__ = ["ClassBlock", "class_blocks", "row_chunks"]
 
-# Bytes of weights in one block: they, their gradient and their cosines should stay in the cache.
+# Bytes of weights in one block: the block, its gradient and its cosines should stay in the cache.
 _BLOCK_BYTES = 2**22
-# The same on an accelerator, where the rows of sampled classes are copied to lie together.
+# The same on an accelerator, where rows of sampled classes are copied to be contiguous.
 _COPIED_BYTES = 2**27
 
 
-def row_chunks(weight: Tensor, columns: Columns, form: Form) -> list[slice]:
-    """Cut the batch so that the cosines of one chunk keep to the memory budget."""
+def row_chunks(weight: Tensor, columns: Columns, variant: Variant) -> list[slice]:
+    """Cut the batch so that the cosines of one chunk fit the memory budget."""
     batch = len(columns.places)
-    row_bytes = columns.most * form.subcenters * weight.element_size()
-    step = max(1, form.memory_budget // row_bytes)
+    row_bytes = columns.most * variant.subcenters * weight.element_size()
+    step = max(1, variant.memory_budget // row_bytes)
     return [slice(start, min(start + step, batch)) for start in range(0, batch, step)]
 
 
-def class_blocks(weight: Tensor, columns: Columns, form: Form) -> list[ClassBlock]:
-    """Cut the classes into blocks; on an accelerator one holds all, as launches cost more."""
-    row_bytes = form.subcenters * weight.shape[1] * weight.element_size()
+def class_blocks(weight: Tensor, columns: Columns, variant: Variant) -> list[ClassBlock]:
+    """Cut the classes into blocks; on an accelerator one block, as launches are costly."""
+    row_bytes = variant.subcenters * weight.shape[1] * weight.element_size()
     step = columns.count
     if weight.device.type == "cpu":
         step = max(1, _BLOCK_BYTES // row_bytes)
-    elif columns.chosen is not None:  # whose rows are copied
+    elif columns.chosen is not None:  # their rows are copied
         step = max(1, _COPIED_BYTES // row_bytes)
-    # One place for the copies of all blocks: allocated one by one they would tear the heap.
+    # One buffer for the copies of all blocks: separate allocations would fragment the heap.
     copies = None
     if columns.chosen is not None:
-        size = min(step, columns.count) * form.subcenters
+        size = min(step, columns.count) * variant.subcenters
         copies = weight.detach().new_empty(size, weight.shape[1])
     return [
         ClassBlock(
             weight.detach(),
             start,
             min(start + step, columns.count),
-            form,
+            variant,
             columns.chosen,
             copies,
         )
@@ -60,54 +60,54 @@ class ClassBlock:
     weight: Tensor
     start: int
     stop: int
-    form: Form
+    variant: Variant
     chosen: Tensor | None = None
     copies: Tensor | None = None
 
     def __post_init__(self) -> None:
-        k = self.form.subcenters
+        k = self.variant.subcenters
         self.span = slice(self.start * k, self.stop * k)
-        self.inverse: Tensor | None = None  # 1/‖w_j‖, taken when the rows are first in the cache
-        # Σ_b G_bj cos_bj over the chunks so far
+        self.inverse: Tensor | None = None  # 1/‖w_j‖, computed when the rows are first in the cache
+        # Σ_b G_bj cos_bj, over the chunks so far
         self.radial = self.weight.new_zeros(self.span.stop - self.span.start)
 
     def rows(self) -> Tensor:
-        """The weight rows [J·K, D]: a view, or where classes are sampled a copy.
+        """The weight rows [J·K, D]: a view, or a copy if classes are sampled.
 
-        The copy is good until another block makes its own in the same place.
+        The copy is valid until another block writes its own to the same buffer.
         """
         if self.chosen is None or self.copies is None:
             return self.weight[self.span]
-        rows = rows_of(self.chosen[self.start : self.stop], self.form.subcenters)
+        rows = rows_of(self.chosen[self.start : self.stop], self.variant.subcenters)
         return torch.index_select(self.weight, 0, rows, out=self.copies[: len(rows)])
 
     def cosines(self, unit: Tensor) -> Tensor:
-        """Cosines [b, J·K] of embeddings [b, D] (products, where weights keep their length)."""
+        """Cosines [b, J·K] of embeddings [b, D] (or dot products, if not ``unit_weights``)."""
         rows = self.rows()
         cosine = unit @ rows.T
-        if self.form.unit_weights:
+        if self.variant.unit_weights:
             if self.inverse is None:
                 self.inverse = safe_norm(rows).reciprocal_()
             cosine *= self.inverse
         return cosine
 
     def per_class(self, cosine: Tensor, places: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Nearest sub-centre and its cosine [b, J], with a row's own class out of the contest."""
+        """Nearest sub-centre and its cosine [b, J]; the row's own class gets the lowest value."""
         winner = None
-        if self.form.subcenters > 1:
-            cosine, winner = cosine.view(len(cosine), -1, self.form.subcenters).max(-1)
-        farthest = -1.0 if self.form.unit_weights else torch.finfo(cosine.dtype).min
+        if self.variant.subcenters > 1:
+            cosine, winner = cosine.view(len(cosine), -1, self.variant.subcenters).max(-1)
+        farthest = -1.0 if self.variant.unit_weights else torch.finfo(cosine.dtype).min
         return winner, self.put(cosine, places, farthest)
 
     def per_row(self, slope: Tensor, winner: Tensor | None) -> Tensor:
-        """Hand the slope of each class [b, J] to its nearest weight row, [b, J·K]."""
+        """Assign the slope of each class [b, J] to its nearest weight row, [b, J·K]."""
         if winner is None:
             return slope
-        spread = slope.new_zeros(*slope.shape, self.form.subcenters)
+        spread = slope.new_zeros(*slope.shape, self.variant.subcenters)
         return spread.scatter_(-1, winner[..., None], slope[..., None]).flatten(1)
 
     def put(self, block: Tensor, places: Tensor, value: float) -> Tensor:
-        """Write ``value`` at each row's own class, where this block holds it."""
+        """Write ``value`` at each row's own class, if it is in this block."""
         column = (places - self.start)[:, None]
         inside = (column >= 0) & (column < block.shape[1])
         column = column.clamp(0, block.shape[1] - 1)
@@ -125,10 +125,10 @@ class ClassBlock:
         first: bool,
         last: bool,
     ) -> None:
-        """Add what ``slope`` = dL/dcos [b, J·K] gives to the gradients; it is overwritten.
+        """Backpropagate ``slope`` = dL/dcos [b, J·K], which is overwritten, into the gradients.
 
-        Of the embeddings' gradient [b, D] all rows are touched, of the weights' those of this
-        block: the first chunk of rows writes them, the last takes out their radial part.
+        All rows of the embeddings' gradient [b, D] are updated, and this block's rows of the
+        weights' gradient: the first chunk writes them, the last one removes their radial part.
         """
         if self.inverse is not None:
             if d_weight is not None:
@@ -146,5 +146,5 @@ class ClassBlock:
         else:
             d_rows.addmm_(slope.T, unit)
         if radial and rows is not None and self.inverse is not None:
-            # The length of a weight row changes no cosine, so its gradient has no radial part.
+            # A cosine does not depend on the length of a weight row, so no gradient is radial.
             d_rows.addcmul_(rows, (self.radial * self.inverse.square())[:, None], value=-1)

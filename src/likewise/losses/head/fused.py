@@ -1,15 +1,15 @@
 """The fused head: loss and gradient of a whole softmax-family loss, in one pass over the classes.
 
 Three matrix products are needed: cosines, gradient of the embeddings, gradient of the weights.
-All else is kept out of the way. The class weights are never copied to be normalised: with the
-lengths ``n_j = ‖w_j‖``, ``cos = (u Wᵀ)/n`` and, for ``G = dL/dcos``,
+Everything else should be cheap beside them. The class weights are never copied to be normalised:
+with the lengths ``n_j = ‖w_j‖``, ``cos = (u Wᵀ)/n`` and, for ``G = dL/dcos``,
 
     dL/du = (G/n) W        dL/dw_j = ((G/n)ᵀ u)_j - (Σ_b G_bj cos_bj / n_j²) w_j
 
-The gradient is formed in the forward pass, while the cosines are at hand, over chunks of rows that
-fit a memory budget. Within a chunk the classes go by in blocks small enough for the cache, so that
-everything done to a block after its product is nearly free. The derivation stands in
-``docs/losses/softmax-family.md``.
+The gradient is computed in the forward pass, while the cosines are in memory, over chunks of rows
+that fit a memory budget. Within a chunk, classes are processed in blocks small enough for the
+cache, so that all operations on a block after its matrix product are nearly free. The derivation is
+in ``docs/losses/softmax-family.md``.
 """
 
 from __future__ import annotations
@@ -24,24 +24,28 @@ from likewise.losses.classes.step_classes import Columns
 from likewise.losses.head.class_blocks import ClassBlock, class_blocks, row_chunks
 from likewise.losses.head.reduction import Reduction
 from likewise.losses.head.target_logits import TargetLogits
-from likewise.losses.head.variant import Form
+from likewise.losses.head.variant import Variant
 from likewise.once_differentiable import once_differentiable, origin
 
 __all__ = ["fused_loss"]
 
-_UNIT, _WEIGHT = 0, 1  # where they stand among the inputs
+_UNIT, _WEIGHT = 0, 1  # positions among the inputs
 
 
 class _Pass:
-    """One walk over a batch: its losses, its leads and, where they are needed, its gradients."""
+    """One pass over a batch: its losses, its leads and, if needed, its gradients."""
 
     def __init__(
-        self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
+        self,
+        inputs: tuple[Tensor, ...],
+        columns: Columns,
+        variant: Variant,
+        needed: tuple[bool, ...],
     ) -> None:
         self.unit, self.weight, self.scale, _, self.bias = inputs
-        self.columns, self.form, self.needed = columns, form, needed
+        self.columns, self.variant, self.needed = columns, variant, needed
         self.places, self.shard = columns.places, columns.shard
-        self.target = TargetLogits(inputs, columns, form, needed)
+        self.target = TargetLogits(inputs, columns, variant, needed)
         self.losses = torch.empty_like(self.scale)
         self.slope = torch.empty_like(self.scale)  # of the loss, by the target logit
         self.lead = torch.empty_like(self.scale)
@@ -54,15 +58,15 @@ class _Pass:
         ]
 
     def _rows_of_gradient(self) -> Tensor:
-        rows = self.columns.count * self.form.subcenters
-        # Every row is written by the first chunk: no need to zero it before.
+        rows = self.columns.count * self.variant.subcenters
+        # The first chunk writes every row, so it need not be zeroed.
         empty = self.weight.new_empty if len(self.places) else self.weight.new_zeros
         return empty(rows, self.weight.shape[1])
 
     def run(self) -> None:
-        """Walk over the chunks, then add what flows through the target logits."""
-        blocks = class_blocks(self.weight, self.columns, self.form)
-        chunks = row_chunks(self.weight, self.columns, self.form)
+        """Process all chunks, then add the gradients through the target logits."""
+        blocks = class_blocks(self.weight, self.columns, self.variant)
+        chunks = row_chunks(self.weight, self.columns, self.variant)
         for rows in chunks:
             cosines, reduction = self._forward(rows, blocks)
             if any(self.needed):
@@ -73,7 +77,7 @@ class _Pass:
             self._add_target_gradients()
 
     def _forward(self, rows: slice, blocks: list[ClassBlock]) -> tuple[list[Tensor], Reduction]:
-        reduction = self.form.reduction(self.target.logit.detach()[rows])
+        reduction = self.variant.reduction(self.target.logit.detach()[rows])
         nearest = torch.full_like(self.scale[rows], -torch.inf)
         cosines = []
         for block in blocks:
@@ -89,7 +93,7 @@ class _Pass:
         return cosines, reduction
 
     def _value(self, cosine: Tensor, rows: slice) -> Tensor:
-        return self.form.others(cosine, self.target.value.detach()[rows])
+        return self.variant.others(cosine, self.target.value.detach()[rows])
 
     def _logits(self, value: Tensor, rows: slice, block: ClassBlock) -> Tensor:
         logits = torch.addcmul(self.bias, value.detach(), self.scale[rows, None])
@@ -133,11 +137,11 @@ class _Pass:
                 if gradient is not None:
                     total.index_add_(0, self.target.rows, gradient)
                 continue
-            if self.shard.processes > 1:  # shares, of what is averaged over the processes
+            if self.shard.processes > 1:  # parts, which are averaged over the ranks in the end
                 total *= self.shard.processes
             if gradient is None:
                 continue
-            # The target logits are the same on all processes, only their rows are shared out.
+            # The target logits are the same on all ranks; only their rows are sharded.
             total.add_(gradient, alpha=self.shard.processes if position == _UNIT else 1)
 
 
@@ -152,13 +156,13 @@ class _FusedLoss(torch.autograd.Function):
         bias: Tensor,
         source: Tensor,
         columns: Columns,
-        form: Form,
+        variant: Variant,
         needed: tuple[bool, ...],
     ) -> tuple[Tensor, Tensor]:
-        walk = _Pass((unit, weight, scale, margin, bias), columns, form, needed)
+        walk = _Pass((unit, weight, scale, margin, bias), columns, variant, needed)
         walk.run()
         ctx.save_for_backward(*walk.gradients)
-        ctx.columns, ctx.subcenters, ctx.shape = columns, form.subcenters, weight.shape
+        ctx.columns, ctx.subcenters, ctx.shape = columns, variant.subcenters, weight.shape
         ctx.origin = source
         ctx.mark_non_differentiable(walk.lead)
         return walk.losses.sum() * walk.share, walk.lead
@@ -167,8 +171,8 @@ class _FusedLoss(torch.autograd.Function):
     @once_differentiable("a loss of the softmax family")
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         gradients = list(ctx.saved_tensors)
-        # Scaled in place: a second gradient of the weights would not fit beside the first.
-        # Comparing on an accelerator would wait for it, so there the product is always taken.
+        # Scaled in place: there is no memory for a second gradient of the weights.
+        # On an accelerator always scaled, because a comparison would wait for the device.
         if upstream.device.type != "cpu" or upstream.item() != 1:
             for gradient in gradients:
                 if gradient is not None:
@@ -180,7 +184,7 @@ class _FusedLoss(torch.autograd.Function):
 
 
 def _sparse(rows: Tensor | None, values: Tensor, shape: torch.Size) -> Tensor:
-    """The gradient [own·K, D] that has ``values`` in these rows, sorted, and nothing elsewhere."""
+    """The sparse gradient [own·K, D] with ``values`` in these rows, which are sorted."""
     if rows is None:
         rows = torch.arange(len(values), device=values.device)
     return torch.sparse_coo_tensor(
@@ -195,33 +199,32 @@ def fused_loss(
     margin: Tensor,
     bias: Tensor,
     columns: Columns,
-    form: Form,
+    variant: Variant,
 ) -> tuple[Tensor, Tensor]:
-    """Mean loss of a batch, [], and how far each row's own class is ahead, [B].
+    """Mean loss of a batch, [], and the lead of each row's own class, [B].
 
-    Differentiable once by the first five arguments. With an upstream gradient other than 1 the
-    graph can be walked once only, since the stored gradients are scaled in place.
+    Differentiable once with respect to the first five arguments. With an upstream gradient other
+    than 1 only one backward pass is possible, because the stored gradients are scaled in place.
 
     Args:
         unit: embeddings of unit length, [B, D].
-        weight: class weights [own·K, D] of this process; the K rows of a class lie together.
+        weight: class weights [own·K, D] of this rank; the K rows of a class are contiguous.
         scale: multiplies the logits of a row, [B].
-        margin: handed to ``form.target``, [] or [B].
+        margin: passed to ``variant.target``, [] or [B].
         bias: added to every logit, [].
-        columns: which classes take part, and where the class of each row stands among them.
-        form: the variant.
+        columns: the classes to compare with, and the position of each row's class among them.
+        variant: the variant.
 
-    The lead of a row is the cosine to its own class less that to the nearest other one, without
-    margin: above 0, the nearest class is the right one; at 0, another is as near.
+    The lead of a row is the cosine to its own class minus the cosine to the nearest other class,
+    without margin: if it is above 0, the nearest class is the right one.
 
-    Where classes are shared out, every process is called with the same batch and returns the same
-    loss. The gradient of its own weights is exact; the others are such that their average over
-    the processes is.
+    If classes are sharded, all ranks are called with the same batch and return the same loss. The
+    gradient of a rank's own weights is exact; other gradients are exact when averaged over ranks.
     """
     inputs = (unit, weight, scale, margin, bias)
     needed = tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs)
-    return _apply(*inputs, origin(*inputs), columns, form, needed)
+    return _apply(*inputs, origin(*inputs), columns, variant, needed)
 
 
-# Already fused: a compiled model steps out of its graph for this one call.
+# Already fused: torch.compile leaves this call out of its graph.
 _apply: Callable[..., tuple[Tensor, Tensor]] = torch.compiler.disable(_FusedLoss.apply)

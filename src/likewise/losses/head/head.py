@@ -2,108 +2,95 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from likewise.distances.similarity import unit_and_length
-from likewise.errors import InputError, one_of
-from likewise.losses.checks import (
-    check_count,
-    check_embeddings,
-    check_labels,
-    check_loss_finite,
-    check_number,
-    check_rows_finite,
-)
+from likewise.errors import InputError
+from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.class_weights import allocate_rows, draw_rows, mark_coalesced
 from likewise.losses.classes.placement import current_placement
 from likewise.losses.classes.sampling import ClassSampler
 from likewise.losses.classes.shard import Shard
 from likewise.losses.classes.step_classes import Columns, all_columns
+from likewise.losses.head.arguments import DeclaredLoss, choice, count, fixed, number
 from likewise.losses.head.fused import fused_loss
 from likewise.losses.head.reduction import CrossEntropy, Reduction
 from likewise.losses.head.scale import automatic_scale
-from likewise.losses.head.variant import Form
-from likewise.losses.wrappers.sum import Composable
+from likewise.losses.head.variant import Variant
 
-__all__ = ["MEMORY_BUDGET", "Gradient", "Head", "Scale"]
+__all__ = ["MEMORY_BUDGET", "WEIGHTS_NOT_FINITE", "Gradient", "Head", "Scale"]
 
 Gradient = Literal["exact", "detached"]
 Scale = float | Literal["auto"]
 
 MEMORY_BUDGET = 2**29
-"""Bytes that the logits held at one time may take, unless said otherwise: 512 MiB."""
+"""Default of the bytes that the logits held at one time may take: 512 MiB."""
+
+WEIGHTS_NOT_FINITE = (
+    "although the embeddings are finite: the class weights, or what is computed from them and from "
+    "the length of the embeddings, are not"
+)
 
 
-class Head(Composable):
+class Head(DeclaredLoss):
     """Class weights, and the loss of embeddings against them.
 
-    A member of the family subclasses this and says what its margin does to the cosine of a row's
-    own class (``target``); the rest is optional. A new margin is this much::
+    A member of the family is a subclass whose ``target`` maps the cosine to a row's own class; all
+    other methods have defaults. A new margin is this much::
 
+        @register_loss("squared")
         class Squared(Head):
+            margin: float = number(default=0.2, least=0)
+
             def target(self, cosine, margin):
                 return cosine - margin * cosine.square()
 
     Called with embeddings [B, D] and int64 labels [B], a head returns the mean loss over the batch.
-    It computes in float32 under any autocast (in float64 where the embeddings or the weights are;
-    where classes are sampled, where the weights are).
-    An empty batch gives zero, with zero gradients.
+    It computes in float32 under any autocast (in float64 if the embeddings or the weights are
+    float64; in the dtype of the weights if classes are sampled). An empty batch has loss zero, with
+    zero gradients.
 
     Args:
         num_classes: C, the number of classes.
         embedding_dim: D, the length of an embedding.
         scale: multiplies the logits, or ``"auto"`` (see :func:`automatic_scale`).
-        margin: what it means is the subclass's affair; 0 is none.
-        gradient: ``"exact"``, or ``"detached"``: what is done to the cosines changes the loss, but
-            the slope of each logit stays that of a plain cosine, as in libraries that apply
-            margins without gradient.
+        margin: 0 is no margin; the subclass defines its meaning.
+        gradient: ``"exact"``, or ``"detached"``: the margin changes the loss, but the slope of each
+            logit stays that of the plain cosine, as in libraries that apply margins without
+            gradient.
         memory_budget: bytes that the logits held at one time may take; a batch that needs more
-            goes in chunks of rows.
-        subcenters: K, weight rows per class.
+            is processed in chunks of rows.
 
     Attributes:
-        weight: class weights [C·K, D]; the K rows of a class lie together. Under
-            :func:`~likewise.losses.place_classes` the rows of this process's own classes.
-        hits: after a call, [B] bool: is the label's class nearer, by margin-free cosine, than every
-            other? In training with sampled classes, than every other of those.
-        compared: how many classes the last call compared with: chance hits one in so many.
-        sampler: draws the classes that take part, where they are sampled; else None.
+        weight: class weights [C·K, D]; the K rows of a class (its sub-centres) are contiguous.
+            Under :func:`~likewise.losses.place_classes`, the rows of this rank's own classes.
+        hits: after a call, [B] bool: whether the label's class is nearer, by cosine without margin,
+            than every other class. In training with sampled classes, than every other sampled one.
+        compared: how many classes the last call compared with, so that chance hits one in that
+            many.
+        sampler: draws the classes of a step, if classes are sampled; else None.
     """
 
-    weight: nn.Parameter
-    hits: Tensor
-    unit_weights = True
-    """Whether class weights count by their direction only."""
-    most_margin = math.inf
-    """The largest margin that makes sense."""
+    unit_weights: ClassVar[bool] = True
+    """Whether only the direction of a class weight counts."""
+    takes_prototypes: ClassVar[bool] = True
+    """Whether directions that were not learned can stand in for the class weights."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        scale: Scale = 64.0,
-        margin: float = 0.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-        subcenters: int = 1,
-    ) -> None:
-        super().__init__()
-        self.num_classes = check_count("num_classes", num_classes)
-        self.embedding_dim = check_count("embedding_dim", embedding_dim)
-        self.subcenters = check_count("subcenters", subcenters)
-        self.margin = check_number("margin", margin, least=0, most=self.most_margin)
-        self.gradient = one_of("gradient", gradient, ("exact", "detached"))
-        self.memory_budget = check_count("memory_budget", memory_budget)
-        self.scale = (
-            automatic_scale(self.num_classes)
-            if scale == "auto"
-            else check_number("scale (a number or 'auto')", scale, above=0)
-        )
+    num_classes: int = count(kw_only=False)
+    embedding_dim: int = count(kw_only=False)
+    scale: Scale = number(default=64.0, above=0, automatic=True)
+    margin: float = number(default=0.0, least=0)
+    gradient: Gradient = choice(default="exact", among=("exact", "detached"))
+    memory_budget: int = count(default=MEMORY_BUDGET)
+    subcenters: int = fixed(1)
+
+    def __post_init__(self) -> None:
+        """Allocate and draw the class weights of this rank."""
+        if self.scale == "auto":
+            self.scale = automatic_scale(self.num_classes)
         self.margin_fraction = 1.0
         self.placement = current_placement()
         self.weight = allocate_rows(
@@ -113,8 +100,8 @@ class Head(Composable):
             ClassSampler(self.placement, self.num_classes) if self.placement.sampled else None
         )
         self._watch_weight()
-        self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
-        self.compared = self.num_classes
+        self._hits = torch.zeros(0, dtype=torch.bool)
+        self._compared = self.num_classes
         self.reset_parameters()
 
     def _watch_weight(self) -> None:
@@ -122,45 +109,46 @@ class Head(Composable):
             self.weight.register_post_accumulate_grad_hook(mark_coalesced)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Be what was copied or pickled: a copy of the weight comes without its hook."""
+        """Restore a copied or pickled head: a copy of the weight comes without its hook."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._watch_weight()
 
     def reset_parameters(self) -> None:
-        """Draw the class weights anew, as the field does: normal with deviation 0.01.
+        """Draw the class weights anew: normal with deviation 0.01, as is usual.
 
         Only directions count, but shorter rows turn faster under the same learning rate.
         """
         self.draw(0.01)
 
     def draw(self, deviation: float) -> None:
-        """Draw the class weights anew, normal with this deviation around 0."""
+        """Draw the class weights anew, normal with mean 0 and this deviation."""
         draw_rows(self.weight, *self.own_class_rows()["weight"], deviation)
 
     @property
     def shard(self) -> Shard:
-        """Which share of the classes this process owns."""
+        """The classes that this rank owns."""
         return self.placement.shard
 
     def own_class_rows(self) -> dict[str, tuple[int, int]]:
-        """The first row of ``weight`` among those of all classes, and how many all are."""
+        """The first row of ``weight`` among the rows of all classes, and how many those are."""
         first = self.shard.span(self.num_classes).start
         return {"weight": (first * self.subcenters, self.num_classes * self.subcenters)}
 
     def set_margin_fraction(self, fraction: float) -> None:
-        """Scale the margin, for a warm-up: 0 is none, 1 is the margin given.
+        """Scale the margin, for a warm-up: 0 is no margin, 1 the full one.
 
         Raises:
             InputError: a fraction outside [0, 1].
         """
-        self.margin_fraction = check_number("fraction", fraction, least=0, most=1)
+        super().set_margin_fraction(fraction)
+        self.margin_fraction = float(fraction)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """Map cosines to the row's own class [B], with the margins of :meth:`margins`."""
-        raise NotImplementedError(f"{type(self).__name__}: a head says its margin in target()")
+        raise NotImplementedError(f"{type(self).__name__}: a head must define target()")
 
-    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (for those who need it)
-        """Map cosines to the other classes [b, J]; ``target`` holds what the first map gave [b]."""
+    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (some use it)
+        """Map cosines to the other classes [b, J]; ``target`` [b] are the mapped target cosines."""
         return cosine
 
     def margins(self, norms: Tensor) -> Tensor:
@@ -169,10 +157,10 @@ class Head(Composable):
 
     def scales(self, norms: Tensor) -> Tensor:
         """Scale of each row's logits, [B], from the lengths of the embeddings [B]."""
-        return torch.full_like(norms, self.scale)
+        return torch.full_like(norms, float(self.scale))
 
     def offset(self) -> Tensor:
-        """What is added to every logit, []; cross-entropy does not see it, a logistic loss does."""
+        """Added to every logit, []; changes a logistic loss, but not the cross-entropy."""
         return self.weight.new_zeros(())
 
     def reduce(self, target: Tensor) -> Reduction:
@@ -180,7 +168,7 @@ class Head(Composable):
         return CrossEntropy(target)
 
     def penalty(self, norms: Tensor) -> Tensor:
-        """What is added to the mean loss, [], from the lengths of the embeddings [B]."""
+        """Added to the mean loss, [], from the lengths of the embeddings [B]."""
         return norms.new_zeros(())
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -191,40 +179,43 @@ class Head(Composable):
                 not finite.
             LikewiseError: the loss is not finite although the embeddings are.
         """
-        check_embeddings(embeddings, self.embedding_dim)
+        name = type(self).__name__
         self._check_placement()
-        if embeddings.device != self.weight.device:
-            raise InputError(
-                f"embeddings: on {embeddings.device}; must be on {self.weight.device}, "
-                "beside the class weights"
-            )
-        check_labels(labels, embeddings, self.num_classes)
+        check_batch(name, embeddings, labels, self.weight, self.num_classes)
         with torch.autocast(embeddings.device.type, enabled=False):
-            dtype = self._dtype(embeddings)
-            embeddings = embeddings.to(dtype)
-            check_rows_finite(type(self).__name__, embeddings.detach())
-            unit, norms = unit_and_length(embeddings)
+            embeddings = embeddings.to(self._dtype(embeddings))
+            check_rows_finite(name, embeddings.detach())
             columns = self._columns(labels)
-            loss, lead = fused_loss(
-                unit,
-                self.weight.to(dtype),
-                self.scales(norms),
-                self.margins(norms),
-                self.offset().to(dtype),
-                columns,
-                self._form(),
-            )
-            loss = loss + self.penalty(norms)
-        self.hits = lead > 0
-        self.compared = columns.everywhere(self.num_classes)
-        check_loss_finite(type(self).__name__, loss)
+            loss, lead = self.compare(*unit_and_length(embeddings), self.weight, columns)
+        self._hits = lead > 0
+        self._compared = columns.everywhere(self.num_classes)
+        check_loss_finite(name, loss, lambda: WEIGHTS_NOT_FINITE)
         return loss
+
+    def compare(
+        self, unit: Tensor, norms: Tensor, weight: Tensor, columns: Columns
+    ) -> tuple[Tensor, Tensor]:
+        """The mean loss of embeddings (directions [B, D], lengths [B]) and the lead of each row.
+
+        See :func:`~likewise.losses.head.fused.fused_loss`.
+        """
+        loss, lead = fused_loss(
+            unit,
+            weight.to(unit.dtype),
+            self.scales(norms),
+            self.margins(norms),
+            self.offset().to(unit),
+            columns,
+            self._variant(),
+        )
+        return loss + self.penalty(norms), lead
 
     def _check_placement(self) -> None:
         dtype, device = self.weight.dtype, self.weight.device
         if self.placement.storage == "mmap" and device.type != "cpu":
             raise InputError(
-                f"class weights: moved to {device}; where they are memory-mapped, train on the CPU"
+                f"class weights: moved to {device}; memory-mapped ones can be trained only on the "
+                "CPU"
             )
         if self.placement.sampled and dtype not in (torch.float32, torch.float64):
             raise InputError(
@@ -244,8 +235,8 @@ class Head(Composable):
         columns: Columns = self.sampler.columns(labels)
         return columns
 
-    def _form(self) -> Form:
-        return Form(
+    def _variant(self) -> Variant:
+        return Variant(
             target=self.target if self.gradient == "exact" else self._detached_target,
             others=self.others if self.gradient == "exact" else self._detached_others,
             reduction=self.reduce,
@@ -265,8 +256,8 @@ class Head(Composable):
         return cosine if value is cosine else cosine + (value - cosine).detach()
 
     def extra_repr(self) -> str:
-        """What ``print`` shows."""
+        """The arguments that ``print`` shows."""
         return (
             f"num_classes={self.num_classes}, embedding_dim={self.embedding_dim}, "
-            f"scale={self.scale:g}, margin={self.margin:g}"
+            f"scale={float(self.scale):g}, margin={self.margin:g}"
         )

@@ -1,8 +1,8 @@
-"""From logits to a loss per row, block of classes by block of classes.
+"""Reductions from logits to a loss per row, one block of classes after the other.
 
-A reduction sees the logits of the other classes in pieces, keeps a few numbers a row, and then
-gives the loss of each row and its derivative by any logit. Pieces may come from column blocks or
-from other processes: what is kept (a largest logit and a sum) can be merged.
+A reduction receives the logits of the other classes in blocks, keeps a few numbers per row, and
+then gives the loss of each row and its derivative with respect to any logit. The numbers kept (a
+largest logit and a sum) can be merged over blocks and over ranks.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ __all__ = ["CrossEntropy", "Logistic", "Reduction"]
 class Reduction(Protocol):
     """Losses of ``b`` rows from their target logits [b] and blocks of other logits [b, J].
 
-    In a block the entry of a row's own class is ``-inf``: it counts for nothing.
+    In a block, the entry of a row's own class is ``-inf`` and has no effect.
     """
 
     def add(self, logits: Tensor) -> None:
-        """Take in one block; its memory may be overwritten."""
+        """Add one block; its memory may be overwritten."""
 
     def merge(self, shard: Shard) -> None:
-        """Take in what the other processes kept, once every block was added."""
+        """Merge with the other ranks, after every block was added."""
 
     def losses(self) -> Tensor:
-        """The loss of each row [b], once every block was added."""
+        """The loss of each row [b], after every block was added."""
 
     def target_slope(self) -> Tensor:
-        """Derivative of each row's loss by its target logit, [b]."""
+        """Derivative of each row's loss with respect to its target logit, [b]."""
 
     def slope_(self, logits: Tensor) -> Tensor:
-        """Derivative of each row's loss by the logits of a block, written over them."""
+        """Derivative of each row's loss with respect to the logits of a block, in place."""
 
 
 class CrossEntropy:
     """``-log softmax``: with ``L`` the log-sum-exp of the others, ``log(1 + e^(L - target))``.
 
-    Written in this form the loss keeps its digits when the target dominates, where
-    ``logsumexp - target`` would cancel to zero.
+    This form keeps its precision when the target dominates, where ``logsumexp - target`` would
+    cancel to zero.
     """
 
     def __init__(self, target: Tensor) -> None:
         self.target = target
-        # Starting from the target keeps the largest finite when there is no other class.
+        # Starting from the target keeps the largest logit finite if there is no other class.
         self.largest = target.clone()
         self.sum = torch.zeros_like(target)
 
@@ -61,7 +61,7 @@ class CrossEntropy:
         self.largest = largest
 
     def merge(self, shard: Shard) -> None:
-        """Bring all sums under the largest logit of all, and add them up."""
+        """Rescale the sums of all ranks to the largest logit, and add them up."""
         if shard.processes == 1:
             return
         largest = shard.max_(self.largest.clone())
@@ -70,7 +70,7 @@ class CrossEntropy:
         self.largest = largest
 
     def _lead(self) -> Tensor:
-        # Differences of large logits first: of their sum with a logarithm little would be left.
+        # Subtract the large logits first: adding the logarithm before would lose its digits.
         return (self.target - self.largest) - self.sum.log()
 
     def losses(self) -> Tensor:
@@ -101,7 +101,7 @@ class Logistic:
         self.sum -= F.logsigmoid(-logits).sum(1)
 
     def merge(self, shard: Shard) -> None:
-        """Add the sums up."""
+        """Add up the sums of all ranks."""
         self.sum = shard.sum_(self.sum)
 
     def losses(self) -> Tensor:

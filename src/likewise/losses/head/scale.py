@@ -1,4 +1,4 @@
-"""The scale of the logits: the smallest that lets a class be certain."""
+"""The automatic scale of the logits: the smallest at which a class can be certain."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["automatic_scale"]
 def automatic_scale(num_classes: int, posterior: float = 0.9999) -> float:
     """The scale at which an embedding on its class centre can reach ``posterior``.
 
-    Cosines lie in [-1, 1], so with a small scale even a perfect embedding is never sure of its
-    class. For ``C`` centres spread evenly the bound is ``(C-1)/C · ln((C-1)·P/(1-P))``
-    (CosFace, arXiv 1801.09414, section 3.3). The usual 64 is made for tens of thousands of
-    classes; for forty this gives 12.6.
+    Cosines lie in [-1, 1], so with a small scale even a perfect embedding cannot reach a high
+    posterior. For ``C`` evenly spread centres the bound is ``(C-1)/C · ln((C-1)·P/(1-P))``
+    (CosFace, arXiv 1801.09414, section 3.3). The usual 64 is meant for tens of thousands of
+    classes; for forty classes this gives 12.6.
 
     Raises:
         InputError: fewer than two classes, or a posterior that is not between 1/C and 1.

@@ -1,4 +1,4 @@
-"""The logits of each row's own class: B numbers, and all that a margin ever touches."""
+"""Target logits, those of each row's own class: the only logits that most margins change."""
 
 from __future__ import annotations
 
@@ -6,48 +6,52 @@ import torch
 from torch import Tensor
 
 from likewise.losses.classes.step_classes import Columns, rows_of
-from likewise.losses.head.variant import Form
+from likewise.losses.head.variant import Variant
 
 __all__ = ["TargetLogits", "safe_norm"]
 
 
 def safe_norm(rows: Tensor) -> Tensor:
-    """Euclidean lengths over the last dimension, with 1 in place of 0, and NaN beyond the floats.
+    """Euclidean lengths over the last dimension; 1 for a zero row, NaN if the length overflows.
 
-    A zero row divided by it stays zero, and its gradient stays finite. A row that is too long to
-    be measured would be zero too, without a word.
+    A zero row divided by 1 stays zero, with a finite gradient. A row divided by an infinite length
+    would silently become zero; NaN makes the error visible.
     """
     norms: Tensor = torch.linalg.vector_norm(rows, dim=-1)
     return norms.masked_fill(norms == 0, 1.0).masked_fill(norms == torch.inf, torch.nan)
 
 
 class TargetLogits:
-    """Target logits of a batch, with their gradient by everything that they depend on.
+    """Target logits of a batch, with their gradients with respect to everything they depend on.
 
-    Only the B class rows that the labels name are gathered, so plain autograd does the work,
-    whatever the margin is: this is why a variant needs no derivative written by hand. Where
-    classes are shared out, each process multiplies the rows of its own; the products and the
-    lengths go to all, and what is made of them is the same everywhere.
+    Only the B class rows of the labels are gathered, so autograd computes the gradients of any
+    margin, and a variant needs no derivative written by hand. If classes are sharded, each rank
+    computes the products and lengths of its own rows; they are exchanged, and the rest is computed
+    on every rank.
 
     Args:
         inputs: unit embeddings [B, D]; class weights [own·K, D]; scales [B]; margins [] or [B];
             bias [].
-        columns: which classes take part, and where each label stands.
-        form: the variant.
-        needed: which of the inputs want a gradient.
+        columns: the classes to compare with, and the position of each label among them.
+        variant: the variant.
+        needed: which of the inputs need a gradient.
 
     Attributes:
-        rows: the rows of the weights' gradient that belong to the labels of this process.
+        rows: the rows of the weights' gradient that belong to labels of this rank.
     """
 
     def __init__(
-        self, inputs: tuple[Tensor, ...], columns: Columns, form: Form, needed: tuple[bool, ...]
+        self,
+        inputs: tuple[Tensor, ...],
+        columns: Columns,
+        variant: Variant,
+        needed: tuple[bool, ...],
     ) -> None:
         unit, weight, *rest = inputs
         self.columns, self.here = columns, columns.here()
         places = columns.places if self.here is None else columns.places[self.here]
-        self.rows = rows_of(places, form.subcenters)
-        chosen = columns.weight_rows(form.subcenters)
+        self.rows = rows_of(places, variant.subcenters)
+        chosen = columns.weight_rows(variant.subcenters)
         own = weight[self.rows if chosen is None else chosen[self.rows]]
         self.inputs = [
             tensor.detach().requires_grad_(need)
@@ -56,9 +60,9 @@ class TargetLogits:
             )
         ]
         with torch.enable_grad():
-            self._multiply(form.subcenters)
+            self._multiply(variant.subcenters)
             self._exchange(len(unit))
-            self._build(form)
+            self._build(variant)
 
     def _multiply(self, k: int) -> None:
         unit, own = self.inputs[:2]
@@ -67,7 +71,7 @@ class TargetLogits:
         self.made = [products, norms]
 
     def _exchange(self, batch: int) -> None:
-        """What every process made of its rows, as leaves [B, K] that all hold alike."""
+        """Exchange the products and lengths of all ranks; the results [B, K] are leaves."""
         if self.here is None:
             whole = [x.detach() for x in self.made]
         else:
@@ -78,20 +82,20 @@ class TargetLogits:
             x.requires_grad_(made.requires_grad) for x, made in zip(whole, self.made, strict=True)
         ] + self.inputs[2:]
 
-    def _build(self, form: Form) -> None:
+    def _build(self, variant: Variant) -> None:
         products, norms, scale, margin, bias = self.leaves
         cosines, nearest = (products / norms).max(1)  # [B]
-        self.value = form.target(cosines, margin)
-        length = scale if form.unit_weights else scale * norms.gather(1, nearest[:, None])[:, 0]
+        self.value = variant.target(cosines, margin)
+        length = scale if variant.unit_weights else scale * norms.gather(1, nearest[:, None])[:, 0]
         self.logit = length * self.value + bias
-        # What the head compares to say whether the nearest class is the right one.
-        self.nearness = (cosines if form.unit_weights else products[:, 0]).detach()
+        # Compared with the nearest other class, to find the hits.
+        self.nearness = (cosines if variant.unit_weights else products[:, 0]).detach()
 
     def gradients(self, slope: Tensor) -> list[Tensor | None]:
-        """Gradient of ``Σ slope · logit`` by each input.
+        """Gradient of ``Σ slope · logit`` with respect to each input.
 
-        For the weights it is by the rows ``rows``. For the embeddings it is what this process
-        adds to it: zero in the rows of other processes.
+        Of the weights, that of ``rows``. Of the embeddings, this rank's part: zero in the rows
+        whose classes belong to other ranks.
         """
         products, norms, *rest = _gradients(self.logit, self.leaves, slope)
         made = [(x, g) for x, g in zip(self.made, (products, norms), strict=True) if g is not None]
@@ -108,7 +112,7 @@ class TargetLogits:
 def _gradients(
     outputs: Tensor | list[Tensor], leaves: list[Tensor], upstream: Tensor | list[Tensor]
 ) -> list[Tensor | None]:
-    """One gradient a leaf, None where it wants none or takes no part."""
+    """One gradient per leaf; None if the leaf needs none or has no influence."""
     wanted = [leaf for leaf in leaves if leaf.requires_grad]
     if not wanted or (isinstance(outputs, list) and not outputs):
         return [None] * len(leaves)

@@ -6,29 +6,40 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["AirFace"]
 
 
+@register_loss(
+    "airface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE)),
+    figure=FigureSettings(
+        "AirFace",
+        "Logits are linear in the angle, and a margin is added to it.",
+        {"scale": 10.0, "margin": 0.3},
+        "s = 10, m = 0.3 (17°)",
+        boundary=Boundary(
+            "θ₁ + m < θ₂", (Curve("(π - 2(θ + m))/π, m = 0.45"),), others="(π - 2θ)/π"
+        ),
+    ),
+)
 class AirFace(Head):
     """Cross-entropy with logits ``s·(π - 2θ)/π``, and ``θ_y + m`` for the row's own class.
 
-    A straight line in the angle in place of its cosine, so the target logit falls all the way and
-    its slope is the same at every angle. At ``θ = 0`` and π every logit has a kink: the subgradient
-    taken there is zero. Averaged over the batch.
+    The logit is linear in the angle, so the target logit keeps falling and has the same slope at
+    every angle. At ``θ = 0`` and π every logit has a kink, with subgradient zero. Averaged over the
+    batch.
 
-    Source: Li-ArcFace, in AirFace, arXiv 1907.12256. See :class:`~likewise.losses.Head` for
-    shapes, attributes and errors.
+    Source: Li-ArcFace, in AirFace, arXiv 1907.12256.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in radians, from 0 to π.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine.
-        memory_budget: bytes that the logits held at one time may take.
 
     Example:
         >>> import torch
@@ -38,31 +49,12 @@ class AirFace(Head):
         torch.Size([])
     """
 
-    most_margin = math.pi
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.45,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    margin: float = number(default=0.45, least=0, most=math.pi)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``(π - 2(θ + m))/π``."""
         return 1 - (angle(cosine) + margin) * (2 / math.pi)
 
-    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (each by itself)
+    def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (not needed)
         """``(π - 2θ)/π``."""
         return 1 - angle(cosine) * (2 / math.pi)

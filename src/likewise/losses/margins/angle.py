@@ -1,7 +1,7 @@
-"""Angles of cosines, and cosines that keep falling: differentiable everywhere.
+"""Angles of cosines, and a cosine that falls past π: with finite gradients everywhere.
 
-The derivative of ``acos`` is infinite at ±1. It is harmless only on paper: there the gradient of
-the cosine itself vanishes, and infinity times zero is NaN.
+The derivative of ``acos`` is infinite at ±1, where the gradient of the cosine itself is zero: their
+product would be NaN.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class _Angle(torch.autograd.Function):
 def angle(cosine: Tensor) -> Tensor:
     """Angles in radians, in [0, π], of cosines of any shape.
 
-    A cosine that rounding has pushed past ±1 counts as ±1. At ±1 the angle has a kink, where every
-    direction leads to the same slope; the subgradient taken is their mean, zero.
+    A cosine beyond ±1 due to rounding counts as ±1. At ±1 the angle has a kink; its subgradient is
+    zero, the mean of the slopes in all directions.
 
     Example:
         >>> import torch
@@ -46,7 +46,7 @@ def angle(cosine: Tensor) -> Tensor:
 
 
 def falling_cosine(phase: Tensor) -> Tensor:
-    """The cosine of ``phase`` ≥ 0 on [0, π], continued so that it never stops falling.
+    """The cosine of ``phase`` ≥ 0 on [0, π], continued beyond π so that it keeps falling.
 
     ``(-1)^k cos(phase) - 2k`` with ``k = floor(phase / π)``: the ψ of L-Softmax (arXiv 1612.02295),
     and for ``phase = θ + m`` past π the value ``-2 - cos(θ + m)``. Continuous, once differentiable.

@@ -6,30 +6,40 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["ArcFace"]
 
 
+@register_loss(
+    "arcface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE)),
+    figure=FigureSettings(
+        "ArcFace",
+        "A margin added to the angle: the same gap everywhere.",
+        {"scale": 16.0, "margin": 0.3},
+        "s = 16, m = 0.3 (17°)",
+        boundary=Boundary("θ₁ + m < θ₂", (Curve("cos(θ + m), m = 0.5"),)),
+    ),
+)
 class ArcFace(Head):
     """Cross-entropy with target logit ``s·cos(θ_y + m)`` among ``s·cos θ_j``.
 
-    Where ``θ_y + m`` passes π the cosine would rise again; ``-2 - cos(θ_y + m)`` goes on falling.
-    At ``θ_y = 0`` and π the logit has a kink: the subgradient taken there is zero. Averaged over
-    the batch.
+    Beyond ``θ_y + m = π`` the cosine would rise again, so it is replaced by ``-2 - cos(θ_y + m)``,
+    which keeps falling. At ``θ_y = 0`` and π the logit has a kink, with subgradient zero. Averaged
+    over the batch.
 
-    Source: ArcFace, arXiv 1801.07698. See :class:`~likewise.losses.Head` for shapes, attributes
-    and errors.
+    Source: ArcFace, arXiv 1801.07698.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in radians, from 0 to π.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"``: the slope of the target logit by the cosine is
-            ``s·sin(θ+m)/sin θ``; ``"detached"``: it is s.
-        memory_budget: bytes that the logits held at one time may take.
+        gradient: the derivative of the target logit with respect to the cosine is
+            ``s·sin(θ+m)/sin θ`` if ``"exact"``, s if ``"detached"``.
 
     Example:
         >>> import torch
@@ -40,27 +50,8 @@ class ArcFace(Head):
         (torch.Size([3]), torch.Size([10, 4]))
     """
 
-    most_margin = math.pi
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.5,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    margin: float = number(default=0.5, least=0, most=math.pi)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        """``cos(θ + m)``, falling all the way."""
+        """``cos(θ + m)``; it keeps falling past π."""
         return falling_cosine(angle(cosine) + margin)

@@ -1,4 +1,4 @@
-"""The combined margin: multiplied, added to the angle, and taken off the cosine."""
+"""The combined margin: on the angle, as a factor and added, and subtracted from the cosine."""
 
 from __future__ import annotations
 
@@ -6,33 +6,43 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.checks import check_number
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.arguments import fixed, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["CombinedMargin"]
 
 
+@register_loss(
+    "combined",
+    search_space=SearchSpace(
+        (Hyperparameter("m2", 0.05, 0.4), Hyperparameter("m3", 0.05, 0.3)), {"scale": "auto"}
+    ),
+    figure=FigureSettings(
+        "Combined margin",
+        "One margin added to the angle, another one subtracted from the cosine.",
+        {"scale": 16.0, "m1": 1.0, "m2": 0.15, "m3": 0.1},
+        "s = 16, m₂ = 0.15, m₃ = 0.1",
+        boundary=Boundary("cos(m₁θ₁ + m₂) - m₃ > cos θ₂", (Curve("m₂ = 0.3, m₃ = 0.2"),)),
+    ),
+)
 class CombinedMargin(Head):
     """Cross-entropy with target logit ``s·(cos(m1·θ_y + m2) - m3)`` among ``s·cos θ_j``.
 
-    Where ``m1·θ_y + m2`` passes π the cosine is continued so that it goes on falling, as in
+    Beyond ``m1·θ_y + m2 = π`` the cosine is continued so that it keeps falling, as in
     :class:`~likewise.losses.ArcFace`. (m, 0, 0) is SphereFace's margin, (1, m, 0) ArcFace's,
-    (1, 0, m) CosFace's. A margin fraction f leaves ``1 + f(m1-1)``, ``f·m2`` and ``f·m3``.
+    (1, 0, m) CosFace's. With a margin fraction f they are ``1 + f(m1-1)``, ``f·m2`` and ``f·m3``.
     Averaged over the batch.
 
-    Source: ArcFace, arXiv 1801.07698, section 3. See :class:`~likewise.losses.Head` for shapes,
-    attributes and errors.
+    Source: ArcFace, arXiv 1801.07698, section 3.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         m1: multiplies the angle, at least 1.
-        m2: is added to the angle, in radians, from 0 to π.
-        m3: is taken off the cosine, from 0 to 2.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
-        memory_budget: bytes that the logits held at one time may take.
+        m2: added to the angle, in radians, from 0 to π.
+        m3: subtracted from the cosine, from 0 to 2.
 
     Example:
         >>> import torch
@@ -42,36 +52,17 @@ class CombinedMargin(Head):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        m1: float = 1.0,
-        m2: float = 0.3,
-        m3: float = 0.2,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=1.0,  # all three: what a margin fraction scales
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
-        self.m1 = check_number("m1", m1, least=1)
-        self.m2 = check_number("m2", m2, least=0, most=math.pi)
-        self.m3 = check_number("m3", m3, least=0, most=2)
+    margin: float = fixed(1.0)  # scaled by the margin fraction, it scales all three
+    m1: float = number(default=1.0, least=1)
+    m2: float = number(default=0.3, least=0, most=math.pi)
+    m3: float = number(default=0.2, least=0, most=2)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        """``cos(m1·θ + m2) - m3``, falling all the way; ``margin`` is the share of all three."""
+        """``cos(m1·θ + m2) - m3``; it keeps falling past π; ``margin`` scales all three."""
         phase = (1 + margin * (self.m1 - 1)) * angle(cosine) + margin * self.m2
         return falling_cosine(phase) - margin * self.m3
 
     def extra_repr(self) -> str:
-        """What ``print`` shows."""
+        """Show the three margins."""
         shown = super().extra_repr().rpartition(", margin=")[0]
         return f"{shown}, m1={self.m1:g}, m2={self.m2:g}, m3={self.m3:g}"

@@ -1,29 +1,40 @@
-"""CosFace: a margin taken off the cosine."""
+"""CosFace: a margin subtracted from the cosine."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["CosFace"]
 
 
+@register_loss(
+    "cosface",
+    aliases=("am_softmax",),
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.5), SCALE)),
+    figure=FigureSettings(
+        "CosFace",
+        "A margin subtracted from the cosine.",
+        {"scale": 16.0, "margin": 0.2},
+        "s = 16, m = 0.2",
+        boundary=Boundary("cos θ₁ - m > cos θ₂", (Curve("cos θ - m, m = 0.35"),)),
+    ),
+)
 class CosFace(Head):
     """Cross-entropy with target logit ``s·(cos θ_y - m)`` among ``s·cos θ_j``; also AM-Softmax.
 
     Averaged over the batch.
 
-    Sources: CosFace, arXiv 1801.09414; AM-Softmax, arXiv 1801.05599 (with s=30). See
-    :class:`~likewise.losses.Head` for shapes, attributes and errors.
+    Sources: CosFace, arXiv 1801.09414; AM-Softmax, arXiv 1801.05599 (with s=30).
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in cosine, from 0 to 2.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"`` or ``"detached"``: here the same, as a shift has slope one.
-        memory_budget: bytes that the logits held at one time may take.
+        gradient: ``"exact"`` and ``"detached"`` are the same here, because a shift has slope 1.
 
     Example:
         >>> import torch
@@ -33,26 +44,7 @@ class CosFace(Head):
         torch.Size([])
     """
 
-    most_margin = 2.0
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.35,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    margin: float = number(default=0.35, least=0, most=2)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos θ - m``."""

@@ -7,36 +7,53 @@ import math
 import torch
 from torch import Tensor
 
-from likewise.losses.checks import check_number
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.arguments import buffer, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["CurricularFace"]
 
 
+@register_loss(
+    "curricularface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE)),
+    figure=FigureSettings(
+        "CurricularFace",
+        "Hard classes count little at first, more as training succeeds.",
+        {"scale": 16.0, "margin": 0.3},
+        "s = 16, m = 0.3 (17°)",
+        loss_lr=1e-3,
+        spread=True,
+        boundary=Boundary(
+            "θ₁ + m < θ₂; while t is small, hard classes count less",
+            (
+                Curve("cos(θ + m), m = 0.5; early: t = 0"),
+                Curve("the same, late: t = 0.7", buffers={"progress": 0.7}),
+            ),
+            others="other class, t = 0, own at 45°",
+        ),
+    ),
+)
 class CurricularFace(Head):
-    """ArcFace's target; classes nearer than it have ``s·c_j(t + c_j)`` in place of ``s·c_j``.
+    """ArcFace's target logit; the logit of a hard class is ``s·c_j(t + c_j)``, not ``s·c_j``.
 
-    ``t`` follows the mean target cosine, ``t ← rate·mean(cos θ_y) + (1 - rate)·t`` from 0: while
-    it is small, hard classes are played down. A class is hard if its cosine exceeds
+    ``t`` is a running mean of the target cosine, ``t ← rate·mean(cos θ_y) + (1 - rate)·t`` from 0:
+    while it is small, hard classes have little weight. A class is hard if its cosine exceeds
     ``cos(θ_y + m)``, continued past π as in :class:`~likewise.losses.ArcFace`. In training, each
-    batch moves ``t`` before it is used. A margin fraction of 0 leaves the weighting of hard
-    classes in place. Averaged over the batch.
+    batch updates ``t`` before it is used. A margin fraction of 0 does not change the weight of hard
+    classes. Averaged over the batch.
 
-    Source: CurricularFace, arXiv 2004.00288. See :class:`~likewise.losses.Head` for shapes,
-    attributes and errors.
+    Source: CurricularFace, arXiv 2004.00288.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in radians, from 0 to π.
-        rate: how far a batch moves t, from 0 to 1.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"``, or ``"detached"``: every logit has the slope of its cosine.
-        memory_budget: bytes that the logits held at one time may take.
+        rate: weight of a batch in the running mean t, from 0 to 1.
 
     Attributes:
-        progress: t, a buffer, at first 0.
+        progress: t, a buffer, initially 0.
 
     Example:
         >>> import torch
@@ -46,33 +63,12 @@ class CurricularFace(Head):
         torch.Size([])
     """
 
-    most_margin = math.pi
-    progress: Tensor
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.5,
-        rate: float = 0.01,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
-        self.rate = check_number("rate", rate, least=0, most=1)
-        self.register_buffer("progress", torch.zeros(()))
+    margin: float = number(default=0.5, least=0, most=math.pi)
+    rate: float = number(default=0.01, least=0, most=1)
+    progress: Tensor = buffer(0.0)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        """``cos(θ + m)``, falling all the way; in training, also one step of ``t``."""
+        """``cos(θ + m)``; it keeps falling past π; in training, ``t`` is updated first."""
         if self.training and len(cosine):
             seen = cosine.detach().mean().to(self.progress.dtype)
             self.progress.lerp_(seen, self.rate)

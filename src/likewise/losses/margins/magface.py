@@ -1,4 +1,4 @@
-"""MagFace: longer embeddings get a larger margin, and are drawn to be long."""
+"""MagFace: longer embeddings get a larger margin, and length is rewarded."""
 
 from __future__ import annotations
 
@@ -6,37 +6,64 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.checks import check_number
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.arguments import check_number
+from likewise.losses.head.arguments import fixed, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["MagFace"]
 
 
+@register_loss(
+    "magface",
+    search_space=SearchSpace(
+        (Hyperparameter("regularization", 0.1, 30.0, log=True), SCALE),
+        {"margin_low": 0.2, "margin_high": 0.5, "norm_low": 2.0, "norm_high": 20.0},
+    ),
+    figure=FigureSettings(
+        "MagFace",
+        "Longer embeddings get a larger margin, and length is rewarded.",
+        {
+            "scale": 16.0,
+            "margin_low": 0.2,
+            "margin_high": 0.4,
+            "norm_low": 0.2,
+            "norm_high": 4.0,
+            "regularization": 0.1,
+        },
+        "s = 16, m = 0.2…0.4 over ‖z‖ = 0.2…4",
+        boundary=Boundary(
+            "θ₁ + m(‖z‖) < θ₂",
+            (
+                Curve("‖z‖ = 60: m = 0.62", norm=60.0),
+                Curve("‖z‖ = 110: m = 0.80", norm=110.0),
+                Curve("‖z‖ = 10: m = 0.45", norm=10.0),
+            ),
+        ),
+    ),
+)
 class MagFace(Head):
-    """ArcFace whose margin grows with the embedding's length, plus a reward for length.
+    """ArcFace with a margin that grows with the embedding's length, plus a reward for length.
 
-    With ``a = ‖z‖`` clipped to ``[norm_low, norm_high]`` the margin ``m(a)`` goes straight from
-    ``margin_low`` to ``margin_high``, and ``λ(1/a + a/norm_high²)`` is added: easy samples move
-    out, hard ones stay in, and the length tells the quality of the photo. Where the length is
-    clipped it gets no gradient; elsewhere it gets all of it, the margin's too. Averaged over the
-    batch, the reward as well.
+    With ``a = ‖z‖`` clipped to ``[norm_low, norm_high]``, the margin ``m(a)`` rises linearly from
+    ``margin_low`` to ``margin_high``, and ``λ(1/a + a/norm_high²)`` is added. Easy samples become
+    long, hard ones stay short, so the length measures the quality of the photo. A clipped length
+    gets no gradient; otherwise the gradient of the length includes that of the margin. Loss and
+    reward are averaged over the batch.
 
-    Source: MagFace, arXiv 2103.06627. See :class:`~likewise.losses.Head` for shapes, attributes
-    and errors.
+    Source: MagFace, arXiv 2103.06627.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin_low: in radians.
         margin_high: in radians, from ``margin_low`` to π.
         norm_low: above 0.
         norm_high: above ``norm_low``.
         regularization: λ, at least 0.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
         gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine,
-            and the margin gives none to the length.
-        memory_budget: bytes that the logits held at one time may take.
+            and the margin has no gradient with respect to the length.
 
     Example:
         >>> import torch
@@ -46,38 +73,24 @@ class MagFace(Head):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin_low: float = 0.45,
-        margin_high: float = 0.8,
-        norm_low: float = 10.0,
-        norm_high: float = 110.0,
-        regularization: float = 35.0,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        low = check_number("margin_low", margin_low, least=0)
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=check_number("margin_high", margin_high, least=low, most=math.pi),
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
-        self.margin_low, self.margin_high = low, self.margin
-        self.norm_low = check_number("norm_low", norm_low, above=0)
-        self.norm_high = check_number("norm_high", norm_high, above=self.norm_low)
-        self.regularization = check_number("regularization", regularization, least=0)
+    margin: float = fixed(0.0)
+    margin_low: float = number(default=0.45, least=0)
+    margin_high: float = number(default=0.8, least=0, most=math.pi)
+    norm_low: float = number(default=10.0, above=0)
+    norm_high: float = number(default=110.0, above=0)
+    regularization: float = number(default=35.0, least=0)
+
+    def __post_init__(self) -> None:
+        """Check that each range has a lower and an upper end."""
+        check_number("margin_high", self.margin_high, least=self.margin_low, most=math.pi)
+        check_number("norm_high", self.norm_high, above=self.norm_low)
+        self.margin = self.margin_high
+        super().__post_init__()
 
     def margins(self, norms: Tensor) -> Tensor:
         """``m(a)`` of each row, [B]."""
-        way = (self._clipped(norms) - self.norm_low) / (self.norm_high - self.norm_low)
-        margin = self.margin_low + (self.margin_high - self.margin_low) * way
+        position = (self._clipped(norms) - self.norm_low) / (self.norm_high - self.norm_low)
+        margin = self.margin_low + (self.margin_high - self.margin_low) * position
         return margin * self.margin_fraction
 
     def penalty(self, norms: Tensor) -> Tensor:
@@ -86,7 +99,7 @@ class MagFace(Head):
         return self.regularization * (1 / a + a / self.norm_high**2).sum() / max(len(a), 1)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        """``cos(θ + m(a))``, falling all the way."""
+        """``cos(θ + m(a))``; it keeps falling past π."""
         return falling_cosine(angle(cosine) + margin)
 
     def _clipped(self, norms: Tensor) -> Tensor:

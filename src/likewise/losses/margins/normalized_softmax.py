@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Head, Scale
+from likewise.losses.head.arguments import fixed
+from likewise.losses.head.head import Gradient, Head
+from likewise.losses.registration import Boundary, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, SearchSpace
 
 __all__ = ["NormalizedSoftmax"]
 
 
+@register_loss(
+    "normalized_softmax",
+    search_space=SearchSpace((SCALE,)),
+    figure=FigureSettings(
+        "Normalized softmax",
+        "Only directions count, but nothing demands a gap.",
+        {"scale": 16.0},
+        "s = 16",
+        boundary=Boundary("θ₁ < θ₂"),
+    ),
+)
 class NormalizedSoftmax(Head):
-    """Cross-entropy over ``s·cos θ_j``: embeddings and class weights count by direction only.
+    """Cross-entropy over ``s·cos θ_j``: only directions of embeddings and class weights count.
 
-    The floor of the loss, for ``C`` evenly spread classes, is ``log(1 + (C-1)·e^(-s·C/(C-1)))``:
-    with a small scale it cannot be small. Averaged over the batch.
+    For ``C`` evenly spread classes the loss is at least ``log(1 + (C-1)·e^(-s·C/(C-1)))``, which is
+    large if the scale is small. Averaged over the batch.
 
-    Source: NormFace, arXiv 1704.06369. See :class:`~likewise.losses.Head` for shapes, attributes
-    and errors.
-
-    Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        memory_budget: bytes that the logits held at one time may take.
+    Source: NormFace, arXiv 1704.06369.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Example:
         >>> import torch
@@ -32,15 +40,8 @@ class NormalizedSoftmax(Head):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        scale: Scale = 64.0,
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(num_classes, embedding_dim, scale=scale, memory_budget=memory_budget)
+    margin: float = fixed(0.0)
+    gradient: Gradient = fixed("exact")
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:  # noqa: ARG002 (there is none)
         """The cosine itself."""

@@ -1,4 +1,4 @@
-"""Prototype memory: class weights made from the batch and kept in a memory of bounded size."""
+"""Prototype memory: class weights computed from the batch, kept in a memory of bounded size."""
 
 from __future__ import annotations
 
@@ -6,89 +6,86 @@ import inspect
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from likewise.arguments import check_count
 from likewise.distances.similarity import unit_and_length
 from likewise.errors import InputError, one_of
-from likewise.losses.checks import (
-    check_count,
-    check_embeddings,
-    check_labels,
-    check_loss_finite,
-    check_rows_finite,
-)
+from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.placement import Placement, place_classes
 from likewise.losses.classes.step_classes import all_columns
-from likewise.losses.head.fused import fused_loss
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.head import MEMORY_BUDGET, WEIGHTS_NOT_FINITE, Gradient, Head, Scale
 from likewise.losses.head.target_logits import safe_norm
-from likewise.losses.margins.adaface import AdaFace
-from likewise.losses.margins.airface import AirFace
-from likewise.losses.margins.arcface import ArcFace
-from likewise.losses.margins.combined import CombinedMargin
-from likewise.losses.margins.cosface import CosFace
-from likewise.losses.margins.curricularface import CurricularFace
-from likewise.losses.margins.magface import MagFace
-from likewise.losses.margins.normalized_softmax import NormalizedSoftmax
-from likewise.losses.margins.prototype_slots import PrototypeSlots
-from likewise.losses.pairs.embedding_loss import zero
-from likewise.losses.wrappers.sum import Composable
+from likewise.losses.loss import Loss, zero_loss
+from likewise.losses.registration import REGISTERED, FigureSettings, register_loss
+from likewise.losses.row_backup import RowBackup
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
-__all__ = ["HEADS", "PrototypeMemory"]
+__all__ = ["PrototypeMemory", "prototype_heads"]
 
-HEADS: dict[str, type[Head]] = {
-    "adaface": AdaFace,
-    "airface": AirFace,
-    "arcface": ArcFace,
-    "combined": CombinedMargin,
-    "cosface": CosFace,
-    "curricularface": CurricularFace,
-    "magface": MagFace,
-    "normalized_softmax": NormalizedSoftmax,
-}
-"""The members of the softmax family that need nothing of a class but a direction."""
+NEVER = -1
 
 
-class PrototypeMemory(Composable):
-    """A margin softmax whose class weights are made from the batch, and soon forgotten.
+def prototype_heads() -> dict[str, type[Head]]:
+    """The members of the softmax family, by name, that need only a direction for each class."""
+    return {
+        name: found.kind
+        for name, found in sorted(REGISTERED.items())
+        if issubclass(found.kind, Head) and found.kind.takes_prototypes
+    }
+
+
+@register_loss(
+    "prototype_memory",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.5), SCALE)),
+    figure=FigureSettings(
+        "Prototype memory",
+        "CosFace against the mean of each class in the batch.",
+        {"scale": 16.0, "margin": 0.2},
+        "CosFace, s = 16, m = 0.2",
+    ),
+)
+class PrototypeMemory(Loss):
+    """A margin softmax whose class weights are computed from recent batches.
 
     The prototype of a class is the mean of its unit embeddings in the batch, brought to unit
-    length. A batch's prototypes take their places in a memory of M classes: a class that is there
-    already is refreshed, a new one takes the place of that refreshed longest ago. The loss is the
-    head's, among the classes remembered at the moment. Gradients flow into the prototypes of the
-    batch, and through them to its embeddings; those of earlier batches stand still. So nothing
-    grows with the number of classes, nothing of a class has to be learned over many visits, and a
-    class that has not been seen for long no longer pushes from where it used to be.
+    length. The prototypes of a batch are written to a memory of M classes: a class already in the
+    memory is refreshed, a new one replaces the class refreshed longest ago. The loss is that of a
+    margin head, among the classes in the memory. Gradients flow into the prototypes of the batch,
+    and through them to its embeddings; prototypes of earlier batches are constants. So memory does
+    not grow with the number of classes, a class does not have to be learned over many visits, and
+    a class not seen for long no longer repels others from a position that is out of date.
 
-    A class needs two photos or more in a batch (``batch.sampler: balanced``): a prototype made of
-    one photo is that photo. A batch in which no class has two is refused.
+    A class needs at least two photos in a batch (``batch.sampler: balanced``): a prototype of a
+    single photo is that photo. A batch in which no class has two photos is refused.
 
     Source: Smirnov et al., "Prototype Memory for Large-scale Face Representation Learning", arXiv
-    2105.02103. Where the choice is ours: the memory begins empty and only classes in it compete
-    (no random prototypes); a refreshed prototype is replaced, not blended with its past; the
-    paper's ways to compose batches (refreshing old classes on purpose, hard classes together) are
-    the sampler's affair. Averaged over the batch.
+    2105.02103. It differs in three points: the memory begins empty and only classes in it compete
+    (no random prototypes); a refreshed prototype is replaced, not averaged with its past; the
+    paper's ways to compose batches (refreshing old classes, grouping hard classes) are left to the
+    sampler. Averaged over the batch.
 
     Args:
         num_classes: C; only the range of the labels.
         embedding_dim: D.
-        head: whose margin: one of ``HEADS``.
-        memory_size: M, prototypes to remember; never more than C are.
-        margin: the head's; None: its default.
-        scale: the head's; ``"auto"`` by the size of the memory.
+        head: the member of the softmax family whose margin is used, of ``prototype_heads()``.
+        memory_size: M, the number of prototypes; at most C are kept.
+        margin: of the head; None: its default.
+        scale: of the head; ``"auto"``: for the size of the memory.
         gradient: as in :class:`~likewise.losses.Head`.
-        memory_budget: likewise.
+        memory_budget: as in :class:`~likewise.losses.Head`.
 
-    Inputs: embeddings [B, D]; labels int64 [B], from 0 to C-1, with B/2 classes at most.
+    Inputs: embeddings [B, D]; labels int64 [B], from 0 to C-1, of B/2 classes at most.
 
     Attributes:
         prototypes: [M, D], unit rows; the first ``filled`` are in use.
-        classes: int64 [M], whose they are; -1 where none is.
-        refreshed: int64 [M], the step at which each was made.
-        hits: after a call, [B] bool: are the other photos of its class in the batch, by their mean,
-            nearer than every other remembered class? (Its own prototype holds the photo itself,
-            and would be near on noise too.) The only photo of a class is no hit.
-        compared: how many classes the last call compared with: chance hits one in so many.
+        classes: int64 [M], the class of each prototype; -1 where the place is free.
+        refreshed: int64 [M], the step at which each prototype was written.
+        hits: after a call, [B] bool: whether the mean of the other photos of its class in the batch
+            is nearer than every other prototype. (The prototype of its own class contains the photo
+            itself, and would be near even for noise.) The only photo of a class is no hit.
+        compared: how many classes the last call compared with, so that chance hits one in that
+            many.
 
     Raises:
         InputError: an unknown head or an argument out of range; a batch with more classes than
@@ -105,7 +102,7 @@ class PrototypeMemory(Composable):
         (48, torch.Size([64, 8]))
     """
 
-    hits: Tensor
+    needs_pairs = True
 
     def __init__(
         self,
@@ -122,20 +119,21 @@ class PrototypeMemory(Composable):
         super().__init__()
         self.num_classes = check_count("num_classes", num_classes)
         size = min(check_count("memory_size", memory_size, least=2), self.num_classes)
-        kind = HEADS[one_of("head", head, HEADS)]
+        heads = prototype_heads()
+        kind = heads[one_of("head", head, heads)]
         known = inspect.signature(kind).parameters
         if margin is not None and "margin" not in known:
             raise InputError(f"margin: {head} has no single margin; leave it out")
         given: dict[str, Any] = {"scale": scale, "gradient": gradient, "margin": margin}
         given = {key: value for key, value in given.items() if key in known and value is not None}
         self.slots = PrototypeSlots(size, check_count("embedding_dim", embedding_dim))
-        with place_classes(Placement()):  # every process holds the whole memory
+        with place_classes(Placement()):  # every rank holds the whole memory
             self.head = kind(size, embedding_dim, memory_budget=memory_budget, **given)
-        # The memory stands where the head's own weights would.
+        # The memory takes the place of the head's own weights.
         del self.head.weight
         self.head.register_buffer("weight", torch.zeros(0, embedding_dim), persistent=False)
-        self.register_buffer("hits", torch.zeros(0, dtype=torch.bool), persistent=False)
-        self.compared = size
+        self._hits = torch.zeros(0, dtype=torch.bool)
+        self._compared = size
 
     @property
     def prototypes(self) -> Tensor:
@@ -144,21 +142,21 @@ class PrototypeMemory(Composable):
 
     @property
     def classes(self) -> Tensor:
-        """Whose each prototype is, int64 [M]."""
+        """The class of each prototype, int64 [M]; -1 where the place is free."""
         return self.slots.classes
 
     @property
     def refreshed(self) -> Tensor:
-        """The step at which each was made, int64 [M]."""
+        """The step at which each prototype was written, int64 [M]."""
         return self.slots.refreshed
 
     @property
     def filled(self) -> int:
-        """How many prototypes there are."""
+        """The number of prototypes."""
         return self.slots.filled
 
     def set_margin_fraction(self, fraction: float) -> None:
-        """Scale the margin, for a warm-up: 0 is none, 1 is the margin given."""
+        """Scale the margin, for a warm-up: 0 is no margin, 1 the full one."""
         self.head.set_margin_fraction(fraction)
 
     def extra_repr(self) -> str:
@@ -166,44 +164,30 @@ class PrototypeMemory(Composable):
         return f"num_classes={self.num_classes}, memory={list(self.prototypes.shape)}"
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of embeddings [B, D] with int64 labels [B]; in training, remember them."""
-        memory, head = self.slots, self.head
-        check_embeddings(embeddings, memory.prototypes.shape[1])
-        if embeddings.device != memory.prototypes.device:
-            raise InputError(
-                f"embeddings: on {embeddings.device}; must be on {memory.prototypes.device}, "
-                "beside the prototypes"
-            )
-        check_labels(labels, embeddings, self.num_classes)
+        """Mean loss of embeddings [B, D] with int64 labels [B]; in training, update the memory."""
+        memory, name = self.slots, "PrototypeMemory"
+        check_batch(name, embeddings, labels, memory.prototypes, self.num_classes)
         if not len(labels):
-            self.hits = torch.zeros(0, dtype=torch.bool, device=labels.device)
-            return zero(embeddings)
+            self._hits = torch.zeros(0, dtype=torch.bool, device=labels.device)
+            return zero_loss(embeddings)
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = torch.promote_types(embeddings.dtype, memory.prototypes.dtype)
             embeddings = embeddings.to(torch.promote_types(dtype, torch.float32))
-            check_rows_finite("PrototypeMemory", embeddings.detach())
+            check_rows_finite(name, embeddings.detach())
             unit, norms = unit_and_length(embeddings)
             weight, places, gain = self._weights(unit, labels)
-            loss, lead = fused_loss(
-                unit,
-                weight,
-                head.scales(norms),
-                head.margins(norms),
-                head.offset().to(unit),
-                all_columns(places, len(weight), head.shard, sparse=False),
-                head._form(),
-            )
-            loss = loss + head.penalty(norms)
-        self.hits, self.compared = lead > gain, len(weight)
-        check_loss_finite("PrototypeMemory", loss)
+            columns = all_columns(places, len(weight), self.head.shard, sparse=False)
+            loss, lead = self.head.compare(unit, norms, weight, columns)
+        self._hits, self._compared = lead > gain, len(weight)
+        check_loss_finite(name, loss, lambda: WEIGHTS_NOT_FINITE)
         return loss
 
     def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The remembered prototypes [F, D] with the batch's among them, and what the rows have.
+        """Update the memory with the prototypes of the batch.
 
         Returns:
-            The prototypes; the place of each row's own one [B]; how much nearer that is than one
-            made of the other photos alone would be [B].
+            The prototypes in use [F, D]; the place of each row's own prototype [B]; how much nearer
+            that prototype is than one of the other photos of the class would be [B].
         """
         memory = self.slots
         present, inverse = labels.unique(return_inverse=True)
@@ -215,7 +199,7 @@ class PrototypeMemory(Composable):
         if len(present) == len(labels):
             raise InputError(
                 "PrototypeMemory: labels: no class has two samples in the batch, so every sample "
-                "is its own prototype; in a recipe, batch.sampler: balanced with batch.images of "
+                "is its own prototype; in a recipe, set batch.sampler: balanced and batch.images: "
                 "2 or more"
             )
         sums = unit.new_zeros(len(present), unit.shape[1]).index_add(0, inverse, unit)
@@ -227,12 +211,65 @@ class PrototypeMemory(Composable):
         else:
             used = max(memory.filled, int(places.max()) + 1)
             weight = memory.prototypes[:used].to(fresh).index_copy(0, places, fresh)
-        return weight.to(unit), places[inverse], _by_itself(unit, sums, fresh, inverse)
+        return weight.to(unit), places[inverse], _own_gain(unit, sums, fresh, inverse)
+
+
+class PrototypeSlots(nn.Module):
+    """M prototypes with their classes and ages, in buffers, so that checkpoints keep them.
+
+    Places are decided by the labels alone, without chance: ranks that see the same batches hold
+    the same memory.
+
+    Args:
+        size: M.
+        embedding_dim: D.
+    """
+
+    prototypes: Tensor
+    classes: Tensor
+    refreshed: Tensor
+    step: Tensor
+
+    def __init__(self, size: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.register_buffer("prototypes", torch.zeros(size, embedding_dim))
+        self.register_buffer("classes", torch.full((size,), NEVER))
+        self.register_buffer("refreshed", torch.full((size,), NEVER))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.row_backup = RowBackup("prototypes", "classes", "refreshed")
+
+    @property
+    def filled(self) -> int:
+        """The number of prototypes; they come before the free places."""
+        return int((self.classes != NEVER).sum())
+
+    def places(self, present: Tensor) -> Tensor:
+        """The places [U] of these different classes [U]; new classes replace the oldest ones."""
+        ordered, order = self.classes.sort(stable=True)
+        found = torch.searchsorted(ordered, present).clamp(max=len(ordered) - 1)
+        known = ordered[found] == present
+        places = order[found]
+        new = int((~known).sum())
+        if new:
+            age = self.refreshed.clone()
+            age[places[known]] = torch.iinfo(torch.int64).max  # never replace a class of the batch
+            places[~known] = age.argsort(stable=True)[:new]
+        return places
+
+    @torch.no_grad()
+    def write(self, places: Tensor, prototypes: Tensor, present: Tensor) -> None:
+        """Write the prototypes [U, D] of the classes ``present`` [U] to ``places`` [U]."""
+        for tensor in (self.prototypes, self.classes, self.refreshed):
+            self.row_backup.save(tensor, places)
+        self.prototypes.index_copy_(0, places, prototypes.to(self.prototypes))
+        self.classes.index_copy_(0, places, present)
+        self.refreshed.index_copy_(0, places, self.step.expand(len(places)).contiguous())
+        self.step += 1
 
 
 @torch.no_grad()
-def _by_itself(unit: Tensor, sums: Tensor, fresh: Tensor, inverse: Tensor) -> Tensor:
-    """By how much each photo [B, D] is nearer to its prototype since that holds it, [B]."""
+def _own_gain(unit: Tensor, sums: Tensor, fresh: Tensor, inverse: Tensor) -> Tensor:
+    """How much nearer each photo [B, D] is to its prototype because it is part of it, [B]."""
     others = sums[inverse] - unit
     lengths = torch.linalg.vector_norm(others, dim=1)
     without = (others * unit).sum(dim=1) / lengths
@@ -241,9 +278,9 @@ def _by_itself(unit: Tensor, sums: Tensor, fresh: Tensor, inverse: Tensor) -> Te
 
 
 class _Remembered(torch.autograd.Function):
-    """The memory after the batch's prototypes were written to it; only they have a gradient.
+    """The memory after the batch's prototypes were written; only those have a gradient.
 
-    It is handed on as it stands: the head reads it at once, and no copy of M rows is made.
+    The memory itself is returned, not a copy of its M rows, because the head reads it at once.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Sub-centre ArcFace: several centres per class, the nearest one counts."""
+"""Sub-centre ArcFace: several centres per class, of which the nearest counts."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ import math
 
 from torch import Tensor
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.arguments import count, number
+from likewise.losses.head.head import Head
 from likewise.losses.margins.angle import angle, falling_cosine
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["SubCenterArcFace"]
 
 
+@register_loss(
+    "subcenter_arcface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.6), SCALE), {"subcenters": 2}),
+    figure=FigureSettings(
+        "Sub-centre ArcFace",
+        "Two weights for each class; the nearer one counts.",
+        {"scale": 16.0, "margin": 0.3, "subcenters": 2},
+        "s = 16, m = 0.3 (17°), K = 2",
+        boundary=Boundary(
+            "θ₁ + m < θ₂, each to the nearest sub-centre", (Curve("cos(θ + m), m = 0.5"),)
+        ),
+    ),
+)
 class SubCenterArcFace(Head):
-    """ArcFace where the cosine to a class is the largest to any of its K sub-centres.
+    """ArcFace in which the cosine to a class is the largest cosine to its K sub-centres.
 
-    Wrong labels and odd photos gather at a sub-centre of their own and leave the class's main one
-    alone; afterwards, samples far from the main one can be dropped. Averaged over the batch.
+    Mislabeled and unusual photos gather at a sub-centre of their own and do not distort the main
+    one; after training, samples far from the main one can be removed. Averaged over the batch.
 
-    Source: Sub-center ArcFace, ECCV 2020. See :class:`~likewise.losses.Head` for shapes,
-    attributes and errors.
+    Source: Sub-center ArcFace, ECCV 2020.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in radians, from 0 to π.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        subcenters: K; ``weight`` is [C·K, D], the rows ``j·K`` to ``j·K+K-1`` are class j's.
-        gradient: ``"exact"``, or ``"detached"``: the target logit has the slope of the cosine.
-        memory_budget: bytes that the logits held at one time may take.
+        subcenters: K; ``weight`` is [C·K, D], rows ``j·K`` to ``j·K+K-1`` belong to class j.
 
     Example:
         >>> import torch
@@ -38,29 +49,10 @@ class SubCenterArcFace(Head):
         (torch.Size([]), torch.Size([20, 4]))
     """
 
-    most_margin = math.pi
-
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.5,
-        scale: Scale = 64.0,
-        subcenters: int = 3,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-            subcenters=subcenters,
-        )
+    takes_prototypes = False
+    margin: float = number(default=0.5, least=0, most=math.pi)
+    subcenters: int = count(default=3)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        """``cos(θ + m)``, falling all the way."""
+        """``cos(θ + m)``; it keeps falling past π."""
         return falling_cosine(angle(cosine) + margin)

@@ -1,4 +1,4 @@
-"""UniFace: one threshold that parts every positive pair from every negative one."""
+"""UniFace: one threshold that separates all positive pairs from all negative ones."""
 
 from __future__ import annotations
 
@@ -7,32 +7,46 @@ import math
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.head.head import MEMORY_BUDGET, Gradient, Head, Scale
+from likewise.losses.head.arguments import number
+from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic, Reduction
+from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
+from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["UniFace"]
 
 
+@register_loss(
+    "uniface",
+    search_space=SearchSpace((Hyperparameter("margin", 0.05, 0.5), SCALE)),
+    figure=FigureSettings(
+        "UniFace",
+        "A single threshold separates all genuine pairs from all impostor pairs.",
+        {"scale": 5.0, "margin": 0.05},
+        "s = 5, m = 0.05",
+        boundary=Boundary(
+            "cos θ₁ - m > b/s  and  cos θ₂ < b/s",
+            (Curve("cos θ - m, m = 0.4"),),
+            largest_angle=math.pi,
+        ),
+    ),
+)
 class UniFace(Head):
     """``log(1 + e^-(s(c_y-m)-b)) + Σ_{j≠y} log(1 + e^(s·c_j-b))``, with one learned ``b``.
 
-    A softmax only asks that the own class come first among those in its row; here ``b/s`` is one
-    threshold for all, as verification has. Averaged over the batch; the sum over classes is not
-    divided by their number.
+    A softmax only requires that the own class comes first among all classes of a sample; here
+    ``b/s`` is one threshold for all samples, as in verification. Averaged over the batch; the sum
+    over classes is not divided by their number.
 
-    Source: UniFace (unified cross-entropy, USS), ICCV 2023. See :class:`~likewise.losses.Head`
-    for shapes, attributes and errors.
+    Source: UniFace (unified cross-entropy, USS), ICCV 2023.
+    Other arguments, shapes, attributes and errors: see :class:`~likewise.losses.Head`.
 
     Args:
-        num_classes: C, the number of classes.
-        embedding_dim: D, the length of an embedding.
         margin: m, in cosine, from 0 to 2.
-        scale: s, or ``"auto"`` (see :func:`~likewise.losses.automatic_scale`).
-        gradient: ``"exact"`` or ``"detached"``: here the same, as a shift has slope one.
-        memory_budget: bytes that the logits held at one time may take.
+        gradient: ``"exact"`` and ``"detached"`` are the same here, because a shift has slope 1.
 
     Attributes:
-        bias: b, a parameter, at first ``ln(10·C)``.
+        bias: b, a parameter, initially ``ln(10·C)``.
 
     Example:
         >>> import torch
@@ -42,26 +56,12 @@ class UniFace(Head):
         torch.Size([])
     """
 
-    most_margin = 2.0
+    takes_prototypes = False
+    margin: float = number(default=0.4, least=0, most=2)
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        margin: float = 0.4,
-        scale: Scale = 64.0,
-        gradient: Gradient = "exact",
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        super().__init__(
-            num_classes,
-            embedding_dim,
-            scale=scale,
-            margin=margin,
-            gradient=gradient,
-            memory_budget=memory_budget,
-        )
+    def __post_init__(self) -> None:
+        """Add the bias."""
+        super().__post_init__()
         self.bias = nn.Parameter(torch.tensor(math.log(10 * self.num_classes)))
 
     def offset(self) -> Tensor:
@@ -69,7 +69,7 @@ class UniFace(Head):
         return -self.bias
 
     def reduce(self, target: Tensor) -> Reduction:
-        """Logistic, every decision with weight one."""
+        """Logistic, all decisions with weight one."""
         return Logistic(target)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""Losses on pairs and triplets of a batch, one a file."""
+"""Losses on pairs, triplets and proxies, one per file."""

@@ -1,10 +1,10 @@
-"""Every triplet of a batch, summed exactly in O(B² log B), without listing one.
+"""The mean over all active triplets of a batch, exactly, in O(B² log B), without listing them.
 
-For an anchor a, negative n is active with positive p when ``d(a,p) + m > d(a,n)``. Sort the
-thresholds ``d(a,p) + m`` of the anchor's positives once. A binary search then tells each negative
-how many positives lie above it: that count is the derivative by ``d(a,n)`` (negated), and a
-running count over the search results gives each positive its number of active negatives, the
-derivative by ``d(a,p)``. The sum of the terms follows from both, as they are linear:
+For an anchor a, negative n is active with positive p if ``d(a,p) + m > d(a,n)``. The thresholds
+``d(a,p) + m`` of the anchor's positives are sorted once. A binary search then gives for each
+negative the number of positives above it, which is the negated derivative with respect to
+``d(a,n)``. A cumulative sum over the search results gives for each positive its number of active
+negatives, the derivative with respect to ``d(a,p)``. As the terms are linear, their sum is
 ``Σ_p count_p (d(a,p) + m) - Σ_n count_n d(a,n)``.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["mean_active_hinge"]
 def mean_active_hinge(
     distances: Tensor, labels: Tensor, margin: float, *, semi_hard: bool = False
 ) -> Tensor:
-    """The mean of ``m + d(a,p) - d(a,n)`` over the triplets where it is above zero.
+    """The mean of ``m + d(a,p) - d(a,n)`` over the triplets for which it is above zero.
 
     Args:
         distances: [B, M]; the first B of the M samples are the anchors.
@@ -55,7 +55,7 @@ class _MeanActiveHinge(torch.autograd.Function):
     ) -> Tensor:
         _, of, size = labels.unique(return_inverse=True, return_counts=True)
         classes = _Classes(of, of.argsort(stable=True), size.cumsum(0) - size, size)
-        # The derivative of the sum of all active terms, filled row by row: small integers.
+        # The derivative of the sum of all active terms, filled row by row; these are integers.
         counts = torch.empty_like(distances)
         total = distances.new_zeros((), dtype=finest_float(distances.device))
         active = labels.new_zeros(())
@@ -69,7 +69,7 @@ class _MeanActiveHinge(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        counts, active = ctx.saved_tensors  # constants: the sum is linear piece by piece
+        counts, active = ctx.saved_tensors  # constants: the sum is piecewise linear
         return counts * (grad / active), None, None, None
 
 
@@ -96,8 +96,8 @@ def _rows(
     column = column.gather(1, by_distance)
     threshold = to_positive + margin
 
-    # Each negative: positives below `first` have a threshold too low, those from `last` on are
-    # not nearer than the negative. What is no negative gets an empty range.
+    # For each negative, positives below `first` have too low a threshold, and those from `last` on
+    # are not nearer than the negative. Entries that are no negatives get an empty range.
     no_negative = classes.of.unsqueeze(0) == cls
     first = torch.searchsorted(threshold, block, right=True, out_int32=True)
     first.masked_fill_(no_negative, width)
@@ -121,7 +121,7 @@ def _rows(
 
 
 def _histogram(positions: Tensor, width: int) -> Tensor:
-    """How often each of 0..width occurs in each row: int64 [n, width + 1]."""
+    """Counts of the values 0..width in each row: int64 [n, width + 1]."""
     rows = torch.arange(len(positions), device=positions.device).unsqueeze(1)
     flat = (positions + rows * (width + 1)).flatten()  # int64: rows times width may pass 2³¹
     return flat.bincount(minlength=len(positions) * (width + 1)).view(len(positions), width + 1)

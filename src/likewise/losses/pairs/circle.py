@@ -1,25 +1,37 @@
-"""Circle loss: each similarity is weighed by how far it is from its optimum."""
+"""Circle loss: each similarity is weighted by its distance from its optimum."""
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Cosine
-from likewise.errors import InputError
-from likewise.losses.arguments import positive
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp, log_sum_exp
+from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import pair_masks
 
 __all__ = ["Circle"]
 
 
+@register_loss(
+    "circle",
+    search_space=SearchSpace(
+        (Hyperparameter("margin", 0.1, 0.6), Hyperparameter("gamma", 16.0, 256.0, log=True))
+    ),
+    figure=FigureSettings(
+        "Circle",
+        "Each similarity pulls the harder, the farther it is from its optimum.",
+        {"margin": 0.6, "gamma": 16.0},
+        "m = 0.6, γ = 16",
+    ),
+)
 class Circle(EmbeddingLoss):
     """``log(1 + Σ_n e^{γ[s_n+m]+ (s_n-m)} · Σ_p e^{-γ[1+m-s_p]+ (s_p-1+m)})`` for each anchor.
 
-    s_p and s_n are cosines with its positives and negatives; the weights ``[·]+`` carry no
+    s_p and s_n are cosines with its positives and negatives; the weights ``[·]+`` have no
     gradient. Averaged over the anchors that have a positive and a negative.
 
     Source: Sun et al., arXiv 2002.10857 (the form on pairs).
@@ -30,9 +42,6 @@ class Circle(EmbeddingLoss):
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
 
-    Raises:
-        InputError: an argument out of range.
-
     Example:
         >>> import torch
         >>> from likewise.losses import Circle
@@ -42,13 +51,11 @@ class Circle(EmbeddingLoss):
 
     def __init__(self, *, margin: float = 0.25, gamma: float = 256.0) -> None:
         super().__init__()
-        if not -1 < margin < 1 or math.isnan(margin):
-            raise InputError(f"Circle: margin: {margin}; between -1 and 1 is expected")
-        self.margin = float(margin)
-        self.gamma = positive("Circle", "gamma", gamma)
+        self.margin = check_number("margin", margin, above=-1, below=1)
+        self.gamma = check_number("gamma", gamma, above=0)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"margin={self.margin:g}, gamma={self.gamma:g}"
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
@@ -56,7 +63,7 @@ class Circle(EmbeddingLoss):
         same, different = pair_masks(labels, len(anchors))
         counted = same.any(dim=1) & different.any(dim=1)
         if not counted.any():
-            return zero(samples)
+            return zero_loss(samples)
         s = Cosine().pairwise(anchors, samples)
         m, fixed = self.margin, s.detach()
         push = log_sum_exp(self.gamma * (fixed + m).relu() * (s - m), different)

@@ -1,41 +1,51 @@
-"""Pairs: the same class pulls together, different classes push apart up to a margin."""
+"""Contrastive loss: pulls pairs of one class together, pushes other pairs apart up to a margin."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.arguments import positive
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["Contrastive"]
 
 
+@register_loss(
+    "contrastive",
+    search_space=SearchSpace((Hyperparameter("margin", 0.4, 1.3),)),
+    figure=FigureSettings(
+        "Contrastive",
+        "Pairs of one class together, pairs of two classes at least the margin apart.",
+        {"margin": 0.75},
+        "m = 0.75",
+    ),
+)
 class Contrastive(EmbeddingLoss):
     """``½·d²`` for a pair of one class, ``½·[m - d]+²`` for a pair of two.
 
-    Averaged over all pairs of the batch, or over those that the miner keeps. In a P×K batch most
-    pairs are different: ``miner="balanced"`` evens them out. A batch of one class has only the
-    first term, one without positives only the second. At distance 0 a pair of two classes has the
-    subgradient 0.
+    Averaged over all pairs of the batch, or over those that the miner keeps. In a batch of P
+    classes with K samples each, most pairs are of two classes; ``miner="balanced"`` keeps as many
+    of each kind. A batch of one class has only the first term, one without positives only the
+    second. At distance 0 a pair of two classes has the subgradient 0.
 
     Source: Hadsell, Chopra and LeCun, Dimensionality reduction by learning an invariant mapping,
     CVPR 2006.
 
     Args:
         margin: m, above 0, in the unit of the distance; on the unit sphere d is at most 2.
-        distance: a distance or its name; of the cosine, ``1 - cos`` is taken.
+        distance: a distance or its name; for the cosine, d is ``1 - cos``.
         miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs),
             ``"multi_similarity"``, or a ``PairMiner``.
-        normalize: put embeddings on the unit sphere first, where a margin has a fixed meaning.
+        normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
 
     Inputs: embeddings [B, D], labels int64 [B].
-
-    Raises:
-        InputError: an argument out of range; the dot product, which has no zero distance.
 
     Example:
         >>> import torch
@@ -54,15 +64,15 @@ class Contrastive(EmbeddingLoss):
         normalize: bool = True,
     ) -> None:
         super().__init__()
-        self.margin = positive("Contrastive", "margin", margin)
+        self.margin = check_number("margin", margin, above=0)
         self.distance = self.adopt(distance)
         self.miner = pair_miner(miner)
         self.normalize = normalize
         if self.distance.name == "dot":
-            raise InputError("Contrastive: distance: 'dot' has no zero; cosine is the nearest")
+            raise InputError("Contrastive: distance: 'dot' has no zero; use cosine")
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"margin={self.margin:g}, distance={self.distance.name}"
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
@@ -75,7 +85,7 @@ class Contrastive(EmbeddingLoss):
             same, different = self.miner(d, same, different)
         pairs = same.sum() + different.sum()
         if pairs == 0:
-            return zero(samples)
+            return zero_loss(samples)
         pull = d.square().masked_fill(~same, 0).sum()
         push = (self.margin - d).relu().square().masked_fill(~different, 0).sum()
         return (pull + push) / (2 * pairs)

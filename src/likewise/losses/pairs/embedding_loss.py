@@ -1,4 +1,4 @@
-"""What every loss on embeddings does first: check the batch, and leave half precision."""
+"""The base class of losses on a batch of embeddings: checks, and full precision under autocast."""
 
 from __future__ import annotations
 
@@ -9,26 +9,22 @@ from torch import Tensor, nn
 
 from likewise.distances import Distance, parse_distance
 from likewise.distances.learned import learned_parts
-from likewise.errors import InputError, LikewiseError
-from likewise.losses.refusals import refuse_where
-from likewise.losses.wrappers.sum import Anchors, Composable
+from likewise.errors import InputError
+from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
+from likewise.losses.loss import Anchors, Loss, zero_loss
 
-__all__ = ["EmbeddingLoss", "zero"]
+__all__ = ["EmbeddingLoss"]
 
 
-class EmbeddingLoss(Composable):
-    """A loss on a batch of embeddings and their labels.
+class EmbeddingLoss(Loss):
+    """A loss on a batch of embeddings and their labels: a subclass writes ``compute``.
 
-    It computes in float32 whatever autocast says (float64 stays float64), on the device of the
-    embeddings. An empty batch has loss zero, with gradient zero.
-
-    Attributes:
-        paired: after a call of a loss that compares samples, [] bool: was there any sample beside
-            an anchor of the same class? None before, and where samples are not compared.
+    It computes in float32 under any autocast (in float64 if the embeddings are float64), on the
+    device of the embeddings. An empty batch has loss zero, with gradient zero.
     """
 
+    needs_pairs = True
     compares_samples = True
-    paired: Tensor | None = None
 
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """Compute the loss.
@@ -36,40 +32,41 @@ class EmbeddingLoss(Composable):
         Args:
             embeddings: floating [M, D].
             labels: int64 [M].
-            anchors: B; if given, only the first B rows are anchors, compared with all M rows.
-                This is how a memory of earlier batches takes part. Or the anchors themselves
-                [B, D], in place of these rows: so they can have a gradient as anchors alone.
+            anchors: B: only the first B rows are anchors, and they are compared with all M rows;
+                this is how a memory of earlier batches takes part. Or the anchors themselves
+                [B, D], in place of these rows, which then have no gradient. None: all rows.
 
         Returns:
             A scalar, float32 or float64.
 
         Raises:
-            InputError: a batch of wrong shape, type or device; embeddings that are not finite
+            InputError: a batch of wrong shape, dtype or device; embeddings that are not finite
                 (the first such row is named); labels out of range.
             LikewiseError: the loss itself overflowed.
         """
+        name = type(self).__name__
         count = len(anchors) if isinstance(anchors, Tensor) else anchors
-        self._check(embeddings, labels, count)
+        self._check(name, embeddings, labels)
+        if count is not None and not 0 <= count <= len(labels):
+            raise InputError(f"{name}: anchors: {count}; must be from 0 to {len(labels)}")
         if embeddings.dtype in (torch.float16, torch.bfloat16):
             embeddings = embeddings.float()
         if isinstance(anchors, Tensor):
-            self._check(anchors, labels[:count], None)
+            self._check(name, anchors, labels[:count])
             anchors = anchors.to(embeddings)
         else:
             anchors = embeddings[:count]
         if self.compares_samples:
-            self.paired = _any_pair(labels, len(anchors))
+            self._paired = _any_pair(labels, len(anchors))
         if len(anchors) == 0:
-            return zero(anchors)
+            return zero_loss(anchors)
         with torch.autocast(embeddings.device.type, enabled=False):
             loss = self.compute(anchors, embeddings, labels)
-        value, reach = loss.detach(), embeddings.detach()
-        refuse_where(
-            ~torch.isfinite(value),
-            lambda: LikewiseError(
-                f"{type(self).__name__}: the loss is {value.item()}; "
-                f"embeddings reach {reach.abs().max().item():.3g}, which overflows"
-            ),
+        reach = embeddings.detach()
+        check_loss_finite(
+            name,
+            loss,
+            lambda: f"because of overflow: embeddings reach {reach.abs().max().item():.3g}",
         )
         return loss
 
@@ -79,14 +76,14 @@ class EmbeddingLoss(Composable):
 
         Args:
             anchors: [B, D], at least one.
-            samples: [M, D]; the first B are the anchors, maybe without their gradient.
+            samples: [M, D]; the first B are the anchors, possibly without their gradient.
             labels: int64 [M], of the samples.
         """
 
     def adopt(self, distance: str | Distance) -> Distance:
-        """The distance that a name stands for; what it has to learn becomes ours.
+        """The distance of this name; its learned parameters become parameters of the loss.
 
-        A distance that is a module is ours as the attribute that it becomes.
+        A distance that is a module needs no more than to be set as an attribute.
         """
         if isinstance(distance, str):
             distance = parse_distance(distance)
@@ -95,42 +92,14 @@ class EmbeddingLoss(Composable):
                 setattr(self, f"distance_{name}".replace(".", "_"), part)
         return distance
 
-    def _check(self, embeddings: Tensor, labels: Tensor, anchors: int | None) -> None:
-        name = type(self).__name__
-        if embeddings.ndim != 2 or not embeddings.is_floating_point():
-            raise InputError(
-                f"{name}: embeddings: {embeddings.dtype} of shape {list(embeddings.shape)}; "
-                "a floating [B, D] is expected"
-            )
-        if labels.shape != embeddings.shape[:1] or labels.dtype != torch.int64:
-            raise InputError(
-                f"{name}: labels: {labels.dtype} of shape {list(labels.shape)}; "
-                f"int64 of shape [{len(embeddings)}] is expected"
-            )
-        if labels.device != embeddings.device:
-            raise InputError(
-                f"{name}: labels: on {labels.device}; "
-                f"{embeddings.device}, where the embeddings are, is expected"
-            )
-        if anchors is not None and not 0 <= anchors <= len(labels):
-            raise InputError(f"{name}: anchors: {anchors}; 0 to {len(labels)} is expected")
-        wrong = ~torch.isfinite(embeddings.detach())
-
-        def error() -> InputError:
-            row = int(wrong.any(dim=1).nonzero()[0])
-            return InputError(f"{name}: embeddings: row {row} is not finite")
-
-        refuse_where(wrong, error)
+    def _check(self, name: str, embeddings: Tensor, labels: Tensor) -> None:
+        check_batch(name, embeddings, labels)
+        check_rows_finite(name, embeddings.detach())
 
 
 def _any_pair(labels: Tensor, anchors: int) -> Tensor:
-    """Whether one of the first ``anchors`` of the labels [M] is there twice, [] bool."""
+    """Whether some label of the first ``anchors`` occurs twice among the labels [M], [] bool."""
     ordered = labels.sort().values
     first = torch.searchsorted(ordered, labels[:anchors])
     past = torch.searchsorted(ordered, labels[:anchors], right=True)
     return (past - first > 1).any()
-
-
-def zero(embeddings: Tensor) -> Tensor:
-    """A loss of zero that still has a gradient: zero for every embedding."""
-    return (embeddings * 0).sum()

@@ -1,4 +1,4 @@
-"""Sums of exponentials over chosen entries of a matrix, keeping one matrix for the gradient."""
+"""Log-sum-exp over masked entries of a matrix; one matrix is kept for the backward pass."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def log_one_plus_sum_exp(x: Tensor, mask: Tensor) -> Tensor:
 
 def log_one_plus_exp(x: Tensor) -> Tensor:
     """``log(1 + e^x)``, elementwise: 0, with gradient 0, at -inf."""
-    # softplus turns linear at 20 unless told otherwise, which costs float64 half its digits.
+    # By default softplus is linear from 20 on, which loses half of the digits of float64.
     return F.softplus(x, threshold=40)
 
 
 class _LogSumExp(torch.autograd.Function):
-    """The logarithms, and each entry's share of its sum: the derivative of the first.
+    """The logarithms, and their derivatives: each entry's share of its sum.
 
-    As an output of its own, what is kept for the backward pass can be differentiated in turn.
+    The shares are an output too, so that they can be differentiated again.
     """
 
     @staticmethod
@@ -51,7 +51,7 @@ class _LogSumExp(torch.autograd.Function):
             total += (-top).exp()
         shares /= total.masked_fill(total == 0, 1)  # an empty row has no shares
         ctx.save_for_backward(shares)
-        ctx.set_materialize_grads(False)  # by the shares there is none, most of the time
+        ctx.set_materialize_grads(False)  # the shares rarely have one
         return (total.log() + top).squeeze(1), shares
 
     @staticmethod

@@ -1,40 +1,50 @@
-"""Multi-similarity: soft sums over mined positives and negatives."""
+"""Multi-similarity loss: soft sums over mined positives and negatives."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
-from likewise.losses.arguments import positive
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp
+from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["MultiSimilarity"]
 
 
+@register_loss(
+    "multi_similarity",
+    search_space=SearchSpace(
+        (Hyperparameter("base", 0.3, 0.9), Hyperparameter("beta", 10.0, 60.0, log=True))
+    ),
+    figure=FigureSettings(
+        "Multi-similarity",
+        "Soft sums over the informative pairs.",
+        {"base": 0.85},
+        "α = 2, β = 50, λ = 0.85",
+    ),
+)
 class MultiSimilarity(EmbeddingLoss):
     """``1/α·log(1 + Σ_P e^{-α(s-λ)}) + 1/β·log(1 + Σ_N e^{β(s-λ)})`` for each anchor.
 
-    P and N are its mined positives and negatives: negatives more alike than the least alike
-    positive minus ε, positives less alike than the most alike negative plus ε. Averaged over all
-    anchors; one without mined pairs counts as zero. Pairs are never listed: memory is a few B×B
-    matrices.
+    P and N are its mined positives and negatives: negatives with a similarity above the lowest of a
+    positive minus ε, positives with one below the highest of a negative plus ε. Averaged over all
+    anchors; an anchor without mined pairs counts as zero. Memory is a few B×B matrices.
 
     Source: Wang et al., arXiv 1904.06627.
 
     Args:
         alpha: α, above 0, the sharpness of the positives; 1 to 10.
         beta: β, above 0, the sharpness of the negatives; 20 to 100.
-        base: λ, the similarity that separates; 0.5 to 1.
+        base: λ, the similarity between positives and negatives; 0.5 to 1.
         miner: ``"multi_similarity"`` (ε = 0.1), ``"all"``, or a ``PairMiner``, such as
             ``MultiSimilarityPairs(epsilon=0.05)``.
-        distance: a similarity or its name (of a distance, the negated one is taken).
+        distance: a similarity or its name; a distance is negated.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
-
-    Raises:
-        InputError: an argument out of range.
 
     Example:
         >>> import torch
@@ -53,14 +63,14 @@ class MultiSimilarity(EmbeddingLoss):
         distance: str | Distance = "cosine",
     ) -> None:
         super().__init__()
-        self.alpha = positive("MultiSimilarity", "alpha", alpha)
-        self.beta = positive("MultiSimilarity", "beta", beta)
+        self.alpha = check_number("alpha", alpha, above=0)
+        self.beta = check_number("beta", beta, above=0)
         self.base = float(base)
         self.miner = pair_miner(miner)
         self.distance = self.adopt(distance)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"alpha={self.alpha:g}, beta={self.beta:g}, base={self.base:g}"
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:

@@ -1,35 +1,45 @@
-"""NT-Xent: each positive against all negatives of its anchor."""
+"""NT-Xent loss: each positive against all negatives of its anchor."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
-from likewise.losses.arguments import positive
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp, log_sum_exp
+from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import pair_masks
 
 __all__ = ["NTXent"]
 
 
+@register_loss(
+    "ntxent",
+    search_space=SearchSpace((Hyperparameter("temperature", 0.03, 0.3, log=True),)),
+    figure=FigureSettings(
+        "NT-Xent",
+        "Each positive against all negatives of its anchor.",
+        {"temperature": 0.1},
+        "τ = 0.1",
+    ),
+)
 class NTXent(EmbeddingLoss):
     """``-log( e^{s_ip/τ} / (e^{s_ip/τ} + Σ_n e^{s_in/τ}) )`` for each positive pair (i, p).
 
     s is the similarity, n runs over the negatives of i. Averaged over the positive pairs of all
-    anchors; for two samples a class this is SimCLR's loss. Pairs are never listed: memory is a
-    few B×B matrices. An anchor without negatives, or without positives, contributes nothing.
+    anchors; with two samples per class this is SimCLR's loss. Memory is a few B×B matrices. An
+    anchor without negatives or without positives contributes nothing.
 
     Source: Chen et al., arXiv 2002.05709.
 
     Args:
         temperature: τ, above 0; 0.05 to 0.5.
-        distance: a similarity or its name (of a distance, the negated one is taken).
+        distance: a similarity or its name; a distance is negated.
 
     Inputs: embeddings [B, D], labels int64 [B]; two views of a sample share a label.
-
-    Raises:
-        InputError: an argument out of range.
 
     Example:
         >>> import torch
@@ -40,11 +50,11 @@ class NTXent(EmbeddingLoss):
 
     def __init__(self, *, temperature: float = 0.07, distance: str | Distance = "cosine") -> None:
         super().__init__()
-        self.temperature = positive("NTXent", "temperature", temperature)
+        self.temperature = check_number("temperature", temperature, above=0)
         self.distance = self.adopt(distance)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"temperature={self.temperature:g}, distance={self.distance.name}"
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
@@ -52,7 +62,7 @@ class NTXent(EmbeddingLoss):
         same, different = pair_masks(labels, len(anchors))
         pairs = same.sum()
         if pairs == 0:
-            return zero(samples)
+            return zero_loss(samples)
         s = self.distance.score_pairwise(anchors, samples) / self.temperature
         negatives = log_sum_exp(s, different).unsqueeze(1)
         # -log(e^s / (e^s + e^n)) = log(1 + e^{n-s}); n = -inf where there is no negative.

@@ -1,57 +1,71 @@
-"""Proxies: one learned point a class, which samples are compared with in place of each other."""
+"""Proxy losses: samples are compared with one learned proxy per class, not with each other."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from likewise.arguments import check_count, check_number
 from likewise.distances.similarity import unit
-from likewise.losses.arguments import check_batch_of_classes, from_zero, positive, size
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.checks import check_batch
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp, log_sum_exp
+from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["ProxyAnchor", "ProxyNCA"]
 
 
 class _ProxyLoss(EmbeddingLoss):
-    """Holds the proxies [C, D], a parameter, and gives the cosines with them."""
+    """The proxies [C, D], a parameter, and the cosines with them."""
 
+    needs_pairs = False
     compares_samples = False
 
     def __init__(self, num_classes: int, embedding_dim: int) -> None:
         super().__init__()
-        name = type(self).__name__
-        size(name, "num_classes", num_classes)
-        size(name, "embedding_dim", embedding_dim)
+        check_count("num_classes", num_classes)
+        check_count("embedding_dim", embedding_dim)
         self.proxies = nn.Parameter(unit(torch.randn(num_classes, embedding_dim)))
 
     def cosines(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines [B, C], and the mask [B, C] of each sample's own proxy."""
         labels = labels[: len(embeddings)]
-        check_batch_of_classes(type(self).__name__, embeddings, labels, self.proxies)
+        name = type(self).__name__
+        check_batch(name, embeddings, labels, self.proxies, len(self.proxies))
         cosines = unit(embeddings) @ unit(self.proxies.to(embeddings)).T
         classes = torch.arange(len(self.proxies), device=labels.device)
         return cosines, labels.unsqueeze(1) == classes
 
 
+@register_loss(
+    "proxy_nca",
+    search_space=SearchSpace((Hyperparameter("scale", 1.0, 16.0, log=True),)),
+    figure=FigureSettings(
+        "Proxy-NCA",
+        "Samples against one learned proxy for each class.",
+        {"scale": 8.0},
+        "scale 8",
+        loss_lr=1e-3,
+        spread=True,
+    ),
+)
 class ProxyNCA(_ProxyLoss):
     """``-log( e^{-d²(z,p_y)} / Σ_{j≠y} e^{-d²(z,p_j)} )`` for each sample.
 
     d is the Euclidean distance on the unit sphere, p_j the proxy of class j; the sample's own
     proxy is not in the denominator, so the loss can be negative. Averaged over the batch. With one
-    class there is nothing to tell apart, and the loss is zero.
+    class the loss is zero.
 
     Source: Movshovitz-Attias et al., arXiv 1703.07464.
 
     Args:
         num_classes: C.
         embedding_dim: D.
-        scale: multiplies d²; 1 in the paper's formula, more for sharper classes.
+        scale: multiplies d²; 1 in the paper; larger values give sharper classes.
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
-
-    Raises:
-        InputError: an argument out of range; a label out of range.
 
     Example:
         >>> import torch
@@ -64,22 +78,36 @@ class ProxyNCA(_ProxyLoss):
 
     def __init__(self, *, num_classes: int, embedding_dim: int, scale: float = 1.0) -> None:
         super().__init__(num_classes, embedding_dim)
-        self.scale = positive("ProxyNCA", "scale", scale)
+        self.scale = check_number("scale", scale, above=0)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"proxies={list(self.proxies.shape)}, scale={self.scale:g}"
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
         cosines, own = self.cosines(anchors, labels)
         if len(self.proxies) == 1:
-            return zero(anchors)
+            return zero_loss(anchors)
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
         target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
         return (log_sum_exp(logits, ~own) - target).mean()
 
 
+@register_loss(
+    "proxy_anchor",
+    search_space=SearchSpace(
+        (Hyperparameter("alpha", 4.0, 32.0, log=True), Hyperparameter("delta", 0.0, 0.3))
+    ),
+    figure=FigureSettings(
+        "Proxy-Anchor",
+        "Each proxy pulls its farthest samples and pushes its nearest ones.",
+        {"alpha": 4.0},
+        "α = 4, δ = 0.1",
+        loss_lr=3e-4,
+        spread=True,
+    ),
+)
 class ProxyAnchor(_ProxyLoss):
     """``1/|P+| Σ_{P+} log(1+Σ_{z∈Z+} e^{-α(s-δ)}) + 1/|P| Σ_P log(1+Σ_{z∈Z-} e^{α(s+δ)})``.
 
@@ -97,9 +125,6 @@ class ProxyAnchor(_ProxyLoss):
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
 
-    Raises:
-        InputError: an argument out of range; a label out of range.
-
     Example:
         >>> import torch
         >>> from likewise.losses import ProxyAnchor
@@ -111,11 +136,11 @@ class ProxyAnchor(_ProxyLoss):
         self, *, num_classes: int, embedding_dim: int, alpha: float = 32.0, delta: float = 0.1
     ) -> None:
         super().__init__(num_classes, embedding_dim)
-        self.alpha = positive("ProxyAnchor", "alpha", alpha)
-        self.delta = from_zero("ProxyAnchor", "delta", delta)
+        self.alpha = check_number("alpha", alpha, above=0)
+        self.delta = check_number("delta", delta, least=0)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"proxies={list(self.proxies.shape)}, alpha={self.alpha:g}, delta={self.delta:g}"
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:

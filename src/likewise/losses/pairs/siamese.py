@@ -1,4 +1,4 @@
-"""Same or different, as a learned classification of pairs."""
+"""Siamese classifier: pairs are classified as same or different by a learned score."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from likewise.arguments import check_count
 from likewise.distances.blocks import pairwise_in_blocks
-from likewise.errors import InputError
-from likewise.losses.arguments import size
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.checks import check_batch
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.registration import FigureSettings, register_loss
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["SiameseClassifier"]
 
 
+@register_loss(
+    "siamese_classifier",
+    figure=FigureSettings(
+        "Siamese classifier",
+        "Same or different, from Σ|Δz|: lengths count, a class may sit at the origin.",
+        params_text="all pairs",
+    ),
+)
 class SiameseClassifier(EmbeddingLoss):
     """Binary cross-entropy of the score ``Σ_k α_k |z1_k - z2_k| + β`` of a pair.
 
     The logistic function of the score is the probability that the pair is of one class; α and β
     are parameters. Averaged over all pairs of the batch, or over those that the miner keeps. A
-    batch of one class has only same pairs. Where coordinates are equal, |·| has the subgradient 0.
+    batch of one class has only pairs of one class. At equal coordinates |·| has the subgradient 0.
 
     Source: Koch, Zemel and Salakhutdinov, Siamese neural networks for one-shot image
     recognition, ICML deep learning workshop 2015.
@@ -28,12 +38,9 @@ class SiameseClassifier(EmbeddingLoss):
     Args:
         embedding_dim: D.
         miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs), or a
-            ``PairMiner``, which sees the negated scores.
+            ``PairMiner``, which receives the negated scores.
 
     Inputs: embeddings [B, D], labels int64 [B].
-
-    Raises:
-        InputError: an argument out of range; embeddings of another dimension.
 
     Example:
         >>> import torch
@@ -46,9 +53,9 @@ class SiameseClassifier(EmbeddingLoss):
 
     def __init__(self, *, embedding_dim: int, miner: str | PairMiner | None = "all") -> None:
         super().__init__()
-        size("SiameseClassifier", "embedding_dim", embedding_dim)
+        check_count("embedding_dim", embedding_dim)
         self.miner = pair_miner(miner)
-        # Starts as a distance: every difference speaks against 'same', equal vectors for it.
+        # Initially a negated distance: equal vectors score as the same class.
         self.alpha = nn.Parameter(torch.full((embedding_dim,), -1 / embedding_dim))
         self.beta = nn.Parameter(torch.ones(()))
 
@@ -62,18 +69,14 @@ class SiameseClassifier(EmbeddingLoss):
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """Compare every anchor with every sample."""
-        if samples.shape[1] != len(self.alpha):
-            raise InputError(
-                f"SiameseClassifier: embeddings: dimension {samples.shape[1]}; "
-                f"{len(self.alpha)} is expected"
-            )
+        check_batch("SiameseClassifier", samples, labels, self.alpha[None])
         scores = self.score_pairwise(anchors, samples)
         same, different = pair_masks(labels, len(anchors))
         if self.miner is not None:
             same, different = self.miner(-scores.detach(), same, different)
         kept = same | different
         if not kept.any():
-            return zero(samples)
+            return zero_loss(samples)
         return F.binary_cross_entropy_with_logits(scores[kept], same[kept].to(scores))
 
 

@@ -1,35 +1,41 @@
-"""SupCon: each positive against all other samples."""
+"""SupCon loss: each positive against all other samples."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
-from likewise.losses.arguments import positive
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.loss import zero_loss
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_sum_exp
+from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import pair_masks
 
 __all__ = ["SupCon"]
 
 
+@register_loss(
+    "supcon",
+    search_space=SearchSpace((Hyperparameter("temperature", 0.03, 0.3, log=True),)),
+    figure=FigureSettings(
+        "SupCon", "Each positive against all other samples.", {"temperature": 0.1}, "τ = 0.1"
+    ),
+)
 class SupCon(EmbeddingLoss):
     """``-1/|P(i)| Σ_p log( e^{s_ip/τ} / Σ_{a≠i} e^{s_ia/τ} )`` for each anchor i.
 
     s is the similarity, p runs over the positives P(i) of i, a over all samples but i. Averaged
-    over the anchors that have a positive and a negative. Pairs are never listed: memory is a few
-    B×B matrices.
+    over the anchors that have a positive and a negative. Memory is a few B×B matrices.
 
     Source: Khosla et al., arXiv 2004.11362, equation 2.
 
     Args:
         temperature: τ, above 0; 0.05 to 0.5.
-        distance: a similarity or its name (of a distance, the negated one is taken).
+        distance: a similarity or its name; a distance is negated.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
-
-    Raises:
-        InputError: an argument out of range.
 
     Example:
         >>> import torch
@@ -40,11 +46,11 @@ class SupCon(EmbeddingLoss):
 
     def __init__(self, *, temperature: float = 0.1, distance: str | Distance = "cosine") -> None:
         super().__init__()
-        self.temperature = positive("SupCon", "temperature", temperature)
+        self.temperature = check_number("temperature", temperature, above=0)
         self.distance = self.adopt(distance)
 
     def extra_repr(self) -> str:
-        """Show what the loss is made of."""
+        """Show the arguments."""
         return f"temperature={self.temperature:g}, distance={self.distance.name}"
 
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
@@ -52,7 +58,7 @@ class SupCon(EmbeddingLoss):
         same, different = pair_masks(labels, len(anchors))
         counted = same.any(dim=1) & different.any(dim=1)
         if not counted.any():
-            return zero(samples)
+            return zero_loss(samples)
         s = self.distance.score_pairwise(anchors, samples) / self.temperature
         positives = s.masked_fill(~same, 0).sum(dim=1) / same.sum(dim=1).clamp(min=1)
         everyone = log_sum_exp(s, same | different)

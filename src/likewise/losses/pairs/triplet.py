@@ -1,4 +1,4 @@
-"""Triplets: an anchor should be nearer to its positive than to its negative, by a margin."""
+"""Triplet loss: an anchor should be nearer to its positive than to its negative, by a margin."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Literal
 
 from torch import Tensor
 
+from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError, one_of
-from likewise.losses.arguments import from_zero
+from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.batch_all import mean_active_hinge
-from likewise.losses.pairs.embedding_loss import EmbeddingLoss, zero
+from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp
+from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import (
     BatchHard,
     Curriculum,
@@ -25,7 +28,7 @@ from likewise.mining import (
 
 __all__ = ["Triplet"]
 
-# Summed over all their triplets at once, and so never listed.
+# Computed over all triplets of the batch at once, without listing them.
 SUMMED = ("batch_all", "semi_hard")
 MINERS: dict[str, Callable[[], TripletMiner]] = {
     "batch_hard": BatchHard,
@@ -34,36 +37,54 @@ MINERS: dict[str, Callable[[], TripletMiner]] = {
 }
 
 
+@register_loss(
+    "triplet",
+    search_space=[
+        SearchSpace(
+            (Hyperparameter("margin", 0.05, 0.6),),
+            {"mining": mining},
+            variant=mining,
+            # The three most used strategies represent the triplets.
+            in_all=mining in ("batch_all", "batch_hard", "semi_hard"),
+        )
+        for mining in (*SUMMED, *MINERS, "distance_weighted")
+    ],
+    figure=FigureSettings(
+        "Triplet",
+        "Each positive nearer than each negative, by the margin.",
+        params_text="batch-all, m = 0.2",
+    ),
+)
 class Triplet(EmbeddingLoss):
     """``[m + d(a,p) - d(a,n)]+`` over chosen triplets of the batch.
 
     ==================  ==========================================================  ============
-    ``mining``          triplets, and over what is averaged                         source
+    ``mining``          triplets; averaged over                                     source
     ==================  ==========================================================  ============
     batch_all           all whose term is above zero; mean over these               1703.07737
     semi_hard           all with d(a,p) < d(a,n) < d(a,p)+m; mean over these        1503.03832
     batch_hard          farthest positive, nearest negative; mean over anchors      1703.07737
     easy_positive       nearest positive, nearest negative; mean over anchors       1904.04370
-    distance_weighted   a negative drawn for each pair (a,p); mean over the drawn   1706.07567
-    curriculum          negatives that harden (``likewise.mining.Curriculum``);
+    distance_weighted   a random negative for each pair (a,p); mean over these      1706.07567
+    curriculum          ever harder negatives (``likewise.mining.Curriculum``);
                         mean over pairs (a,p)
     ==================  ==========================================================  ============
 
-    Terms of zero count in the last four means. ``margin="soft"`` replaces the hinge by
+    Terms of zero count in the means of the last four. ``margin="soft"`` replaces the hinge by
     ``log(1 + exp(d(a,p) - d(a,n)))``, for the last four. The hinge has the subgradient 0 at its
-    kink, the distance at equal embeddings. A batch without triplets has loss zero.
+    kink, and so has the distance at equal embeddings. A batch without triplets has loss zero.
 
     Args:
-        margin: m, from 0, in the unit of the distance; or ``"soft"``.
+        margin: m, at least 0, in the unit of the distance; or ``"soft"``.
         mining: a name from the table, or a ``TripletMiner``.
-        distance: a distance or its name; of a similarity, the dissimilarity is compared.
+        distance: a distance or its name; for a similarity, its dissimilarity is compared.
         squared: compare squared distances, as FaceNet does.
-        normalize: put embeddings on the unit sphere first, where a margin has a fixed meaning.
+        normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
 
     Raises:
-        InputError: an argument out of range, or ones that do not go together.
+        InputError: arguments that do not fit together.
 
     Example:
         >>> import torch
@@ -83,12 +104,14 @@ class Triplet(EmbeddingLoss):
         normalize: bool = True,
     ) -> None:
         super().__init__()
-        self.margin = None if margin == "soft" else from_zero("Triplet", "margin", _number(margin))
+        self.margin = (
+            None if margin == "soft" else check_number("margin (or 'soft')", margin, least=0)
+        )
         self.distance = self.adopt(distance)
         self.squared = squared
         self.normalize = normalize
         if squared and self.distance.is_similarity:
-            raise InputError(f"Triplet: squared: {self.distance.name} is no distance to square")
+            raise InputError(f"Triplet: squared: {self.distance.name} is no distance")
         self.mining = mining if isinstance(mining, str) else type(mining).__name__
         self.miner: TripletMiner | None = None
         if isinstance(mining, str):
@@ -99,15 +122,15 @@ class Triplet(EmbeddingLoss):
             self.miner = mining
         if self.margin is None and self.mining in SUMMED:
             raise InputError(
-                f"Triplet: margin: 'soft' has no triplet that is inactive, so {self.mining} would "
-                "list them all; mine with batch_hard, or give a margin"
+                f"Triplet: margin: 'soft' leaves no triplet inactive, so it cannot be used with "
+                f"{self.mining}; use mining='batch_hard', or give a margin"
             )
         if self.mining in ("distance_weighted", "DistanceWeighted") and (
             self.distance.name != "euclidean" or squared or not normalize
         ):
             raise InputError(
-                "Triplet: mining: distance_weighted knows the density of Euclidean distances on "
-                "the unit sphere; distance='euclidean', squared=False, normalize=True are expected"
+                "Triplet: mining: distance_weighted needs Euclidean distances on the unit sphere; "
+                "set distance='euclidean', squared=False, normalize=True"
             )
 
     def extra_repr(self) -> str:
@@ -129,7 +152,7 @@ class Triplet(EmbeddingLoss):
         miner = DistanceWeighted(samples.shape[1]) if self.miner is None else self.miner
         anchor, positive, negative = miner(distances, *pair_masks(labels, len(anchors)))
         if len(anchor) == 0:
-            return zero(samples)
+            return zero_loss(samples)
         to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
         if self.squared:
             to_positive, to_negative = to_positive.square(), to_negative.square()
@@ -137,9 +160,3 @@ class Triplet(EmbeddingLoss):
         if self.margin is None:
             return log_one_plus_exp(gap).mean()
         return (self.margin + gap).relu().mean()
-
-
-def _number(margin: object) -> float:
-    if isinstance(margin, (int, float)) and not isinstance(margin, bool):
-        return margin
-    raise InputError(f"Triplet: margin: {margin!r}; a number from 0, or 'soft', is expected")

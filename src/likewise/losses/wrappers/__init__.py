@@ -1,1 +1,1 @@
-"""Losses made of losses: sums, batches of all processes, a memory of earlier batches."""
+"""Losses around other losses: over the batch of all ranks, and with a memory of batches."""

@@ -1,4 +1,4 @@
-"""A memory of earlier batches: far more negatives than a batch can hold."""
+"""Cross-batch memory: samples of earlier batches as further positives and negatives."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from likewise.arguments import check_count
 from likewise.errors import InputError, one_of
-from likewise.losses.arguments import size
-from likewise.losses.classes.row_backup import RowBackup
-from likewise.losses.wrappers.sum import Wrapper, apply
+from likewise.losses.loss import Wrapper, apply
+from likewise.losses.row_backup import RowBackup
 
 __all__ = ["CrossBatchMemory"]
 
 
 class CrossBatchMemory(Wrapper):
-    """Any loss, with the samples of the batch compared with those of earlier batches too.
+    """Any loss, with the samples of the batch also compared with those of earlier batches.
 
     Embeddings drift slowly, so those of a few hundred batches ago still serve as positives and
-    negatives. They carry no gradient, and anchors come from the batch alone. A pair of two samples
-    of the batch pulls or pushes both (``in_batch="both"``), or, as in the paper, the anchor alone:
-    there the memory holds the batch already, without gradient (``"anchor"``; each sample is an
-    anchor in turn, so pairs within the batch count half as much beside those with the memory).
-    During the warm-up it is always both. A loss that compares
-    samples only with class weights sees the batch alone, and so does each such term of a ``Sum``.
-    The memory is a ring in buffers, so checkpoints keep it; it is written in training mode only.
+    negatives. They have no gradient, and anchors come from the batch only. In a pair within the
+    batch, both samples have a gradient (``in_batch="both"``), or, as in the paper, only the anchor
+    (``"anchor"``): there the memory already holds the batch, without gradient. As each sample is an
+    anchor in turn, pairs within the batch then count half as much, relative to pairs with the
+    memory. During the warm-up both samples have a gradient. A loss that compares samples only with
+    class weights is given the batch alone, and so is each such term of a ``Sum``. The memory is a
+    ring buffer in module buffers, so checkpoints keep it; it is written in training mode only.
 
     Source: Wang et al., arXiv 1912.06798.
 
     Args:
-        loss: the loss to extend, with averages over its anchors in the batch.
+        loss: the loss to extend; it averages over the anchors of the batch.
         embedding_dim: D.
-        memory_size: how many samples to remember, at least 1.
-        warmup: how many batches to let pass before anything is remembered: early embeddings
-            drift fast.
-        in_batch: ``"both"`` or ``"anchor"``: who of a pair within the batch has a gradient.
+        memory_size: number of samples to remember, at least 1.
+        warmup: number of batches before the first one is remembered: early embeddings drift fast.
+        in_batch: ``"both"`` or ``"anchor"``: which samples of a pair within the batch have a
+            gradient.
 
     Inputs: embeddings [B, D], labels int64 [B].
 
@@ -69,12 +69,10 @@ class CrossBatchMemory(Wrapper):
         in_batch: Literal["both", "anchor"] = "both",
     ) -> None:
         super().__init__()
-        size("CrossBatchMemory", "embedding_dim", embedding_dim)
-        size("CrossBatchMemory", "memory_size", memory_size)
-        if warmup < 0:
-            raise InputError(f"CrossBatchMemory: warmup: {warmup}; an integer from 0 is expected")
+        check_count("embedding_dim", embedding_dim)
+        check_count("memory_size", memory_size)
         self.loss = loss
-        self.warmup = warmup
+        self.warmup = check_count("warmup", warmup, least=0)
         self.in_batch = one_of("in_batch", in_batch, ("both", "anchor"))
         self.register_buffer("embeddings", torch.zeros(memory_size, embedding_dim))
         self.register_buffer("labels", torch.zeros(memory_size, dtype=torch.int64))
@@ -88,30 +86,32 @@ class CrossBatchMemory(Wrapper):
 
     @property
     def compares_samples(self) -> bool:
-        """No: it brings a memory of its own."""
+        """False: it cannot be given another memory."""
         return False
 
     def extra_repr(self) -> str:
-        """Show the size."""
+        """Show the sizes."""
         size, warmup = list(self.embeddings.shape), self.warmup
         return f"memory={size}, warmup={warmup}, in_batch={self.in_batch}"
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Compute the loss of the batch against itself and the memory, then remember the batch."""
+        """Compute the loss of the batch against itself and the memory; in training, remember it."""
         filled = int(self.filled)
         if embeddings.ndim != 2 or embeddings.shape[1] != self.embeddings.shape[1]:
             raise InputError(
                 f"CrossBatchMemory: embeddings: shape {list(embeddings.shape)}; "
-                f"[B, {self.embeddings.shape[1]}] is expected"
+                f"must be [B, {self.embeddings.shape[1]}]"
             )
         alone = self.in_batch == "anchor" and int(self.waited) >= self.warmup
         if filled or alone:
             remembered = self.embeddings[:filled].to(embeddings)
             batch = embeddings.detach() if alone else embeddings
-            everyone = torch.cat([batch, remembered])  # a copy: the ring may move on
+            samples = torch.cat(
+                [batch, remembered]
+            )  # a copy, because the ring buffer is overwritten
             all_labels = torch.cat([labels, self.labels[:filled]])
             anchors = embeddings if alone else len(embeddings)
-            loss = apply(self.loss, everyone, all_labels, anchors)
+            loss = apply(self.loss, samples, all_labels, anchors)
         else:
             loss = apply(self.loss, embeddings, labels, None)
         if self.training:
@@ -127,7 +127,7 @@ class CrossBatchMemory(Wrapper):
         embeddings, labels = embeddings[-size:], labels[-size:]
         places = (self.position + torch.arange(len(labels), device=self.labels.device)) % size
         for tensor in (self.embeddings, self.labels):
-            self.row_backup.keep(tensor, places)
+            self.row_backup.save(tensor, places)
         self.embeddings.index_copy_(0, places, embeddings.to(self.embeddings))
         self.labels.index_copy_(0, places, labels)
         self.position.copy_((self.position + len(labels)) % size)

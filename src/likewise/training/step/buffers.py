@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.classes.row_backup import RowBackup
+from likewise.losses.row_backup import RowBackup
 
 __all__ = ["StateCopy", "preserved_buffers"]
 
@@ -98,7 +98,7 @@ class StateCopy:
             else:
                 tensor.detach().copy_(copy)
         for backup in self.backups:
-            backup.put_back()
+            backup.restore()
 
 
 def _same_kinds(some: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> bool:

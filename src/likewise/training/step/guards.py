@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from likewise.errors import InputError, LikewiseError
-from likewise.losses.refusals import Refusal, put_off
+from likewise.losses.checks import DeferredCheck, defer_checks
 from likewise.training.distributed.processes import Processes
 from likewise.training.step.buffers import StateCopy, preserved_buffers
 from likewise.training.step.random_state import random_state, restore_random_state
@@ -76,7 +76,7 @@ class StepGuard:
         self.skipped = 0
         self._finite: Tensor | None = None
         self._value: Tensor | None = None
-        self._refusals: list[Refusal] = []
+        self._refusals: list[DeferredCheck] = []
 
     def begin(self) -> None:
         """Copy the state that the forward pass changes."""
@@ -99,7 +99,7 @@ class StepGuard:
             NotFinite: on every rank, if the loss raises an error about its numbers on one.
         """
         problem = ""
-        with put_off() as self._refusals:
+        with defer_checks() as self._refusals:
             try:
                 self._value = loss()
             except InputError:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from likewise.data.resize import resize_to
 from likewise.errors import InputError
 from likewise.losses import Distillation
-from likewise.losses.wrappers.gather import gather
-from likewise.losses.wrappers.sum import Anchors, Wrapper, apply
+from likewise.losses.all_gather import all_gather
+from likewise.losses.loss import Anchors, Wrapper, apply
 from likewise.models.embedder import Embedder
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
@@ -65,7 +65,7 @@ class Distilling(Wrapper):
 
     def teach(self, pixels: Tensor) -> None:
         """Embed this rank's share of a batch with the teacher; gather the shares of all ranks."""
-        self._taught = gather(self.embed(pixels))
+        self._taught = all_gather(self.embed(pixels))
 
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """The loss of the whole batch [B, D] plus the distillation loss."""

@@ -1,4 +1,4 @@
-"""Cross-entropy over logits whose classes are shared out over processes."""
+"""Cross-entropy over logits whose classes are sharded over ranks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from likewise.losses.classes.step_classes import Columns
 from likewise.losses.head.reduction import CrossEntropy
 from likewise.once_differentiable import once_differentiable, origin
 
-__all__ = ["shared_cross_entropy"]
+__all__ = ["sharded_cross_entropy"]
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -38,20 +38,20 @@ class _CrossEntropy(torch.autograd.Function):
         return reduction.losses().sum() * share, hits
 
     @staticmethod
-    @once_differentiable("Softmax, with its classes shared out over processes,")
+    @once_differentiable("Softmax with sharded classes")
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         (slope,) = ctx.saved_tensors
         return upstream * slope, None, None
 
 
-def shared_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy over the classes of all processes, and which rows are right.
+def sharded_cross_entropy(logits: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy over the classes of all ranks, and which rows are right.
 
     Args:
-        logits: of this process's own classes, [B, own]; their gradient is exact.
-        columns: where the class of each row stands, and who exchanges numbers with whom.
+        logits: of this rank's own classes, [B, own]; their gradient is exact.
+        columns: the position of each row's class, and the ranks.
 
     Returns:
-        The loss [], and [B] bool: is the label's logit above all others? The same everywhere.
+        The loss [], and whether the label's logit is above all others, [B] bool; on every rank.
     """
     return cast(tuple[Tensor, Tensor], _CrossEntropy.apply(logits, origin(logits), columns))
