@@ -20,8 +20,8 @@ from benchmarks import search_overhead, search_tuner
 from benchmarks.measure import Result, report
 from benchmarks.search_sets import people
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim
 from likewise.search.tuning.frontier import settings_text
+from likewise.search.tuning.target import Target
 from likewise.search.tuning.timing import paired_seconds
 from likewise.search.tuning.tune import tune
 
@@ -35,7 +35,7 @@ def growth(most: int, families: list[str] | None) -> None:
     before: tuple[int, float, float] | None = None
     for size in [size for size in SIZES if size <= most]:
         data = people(size, 128)
-        tuning = tune(data.vectors, data.labels, aim=Aim(recall=0.95, k=K), families=families)
+        tuning = tune(data.vectors, data.labels, target=Target(recall=0.95, k=K), families=families)
         pick, exact = tuning.build(data.vectors), Index.build(data.vectors)
         seconds = paired_seconds([pick, exact, unit], data.queries, K, 1, rounds=ROUNDS)
         own, whole = (float(np.median(part / seconds[2])) for part in seconds[:2])

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.search_sets import SETS, SearchSet
+from likewise.search.engines.parameters import Settings
 from likewise.search.families import available, family_named
-from likewise.search.families.knobs import Settings
 from likewise.search.index import Index
 from likewise.search.tuning.recall import Found, nearest_found
 from likewise.search.tuning.timing import paired_seconds
@@ -111,7 +111,7 @@ class Bench:
 
     def _resident(self, index: Index) -> int:
         """Bytes that stay in memory: the vectors only where every search reads them all."""
-        vectors = self.data.vectors.nbytes if index.engine.scans else 0
+        vectors = self.data.vectors.nbytes if index.engine.exhaustive else 0
         return index.engine.memory_bytes + vectors
 
 

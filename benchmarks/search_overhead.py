@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 
 from benchmarks.measure import Result, arguments, interleaved, report, row
-from likewise.search.families.faiss_engine import FaissEngine
+from likewise.search.engines.faiss_engine import FaissEngine
 from likewise.search.index import Index
 
 DIMENSION, PROBES, K = 128, 16, 10

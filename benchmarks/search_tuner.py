@@ -26,9 +26,9 @@ from benchmarks.search_grid import K, Point, builds, measure, read
 from benchmarks.search_sets import SETS, SearchSet
 from likewise.search.families import available
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim
 from likewise.search.tuning.frontier import settings_text
 from likewise.search.tuning.recall import Found, nearest_found
+from likewise.search.tuning.target import Target
 from likewise.search.tuning.timing import paired_seconds
 from likewise.search.tuning.tune import tune
 
@@ -63,7 +63,7 @@ def compared(
     gaps, ratios, found = [], [], []
     for recall in recalls:
         tuning = tune(
-            data.vectors, data.labels, aim=Aim(recall=recall, k=K), families=list(families)
+            data.vectors, data.labels, target=Target(recall=recall, k=K), families=list(families)
         )
         pick = tuning.build(data.vectors)
         answer = Found(*pick.search(data.queries, K))

@@ -25,7 +25,7 @@ from likewise.lab.figures.palette import CLASSES, FIRST, INK, tint
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from likewise.search.families.engine import Engine
+    from likewise.search.engines.engine import Engine
 
 __all__ = ["annoy", "forest_of", "region_of"]
 
@@ -40,7 +40,7 @@ def annoy(scene: Scene) -> Picture:
     forest = forest_of(engine, len(scene.vectors), 2)
     opened = walk_forest(forest, scene.query[0], NODES)
     looked = rows_of(opened)
-    found = scene.best_of(scene.asked(engine, {"nodes": NODES}))
+    found = scene.best_of(scene.candidates(engine, {"nodes": NODES}))
 
     def structure(axes: Axes) -> None:
         prepare(axes)

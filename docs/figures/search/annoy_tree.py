@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.errors import InputError
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 __all__ = ["Cuts", "Forest", "Node", "read_forest", "rows_of", "walk_forest"]
 

@@ -20,7 +20,7 @@ __all__ = ["exact"]
 def exact(scene: Scene) -> Picture:
     """Every vector against the query."""
     everyone = np.arange(len(scene.vectors))
-    found = scene.best_of(scene.asked(scene.built("exact")))
+    found = scene.best_of(scene.candidates(scene.built("exact")))
 
     def structure(axes: Axes) -> None:
         prepare(axes)

@@ -36,7 +36,7 @@ def hnsw(scene: Scene) -> Picture:
     engine: Any = scene.built("hnsw", settings)
     layers = layers_of(engine.index)
     walk = walk_layers(layers, -scene.scores(), EF)
-    found = scene.best_of(scene.asked(engine, {"ef": EF}))
+    found = scene.best_of(scene.candidates(engine, {"ef": EF}))
 
     def structure(axes: Axes) -> None:
         _draw_layers(axes, scene, layers, walk)

@@ -8,7 +8,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 __all__ = ["Layers", "layers_of"]
 

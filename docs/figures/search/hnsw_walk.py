@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from docs.figures.search.hnsw_layers import Layers
-from likewise.search.families.engine import Rows, Vectors
+from likewise.search.engines.engine import Rows, Vectors
 
 __all__ = ["Walk", "walk_layers"]
 

@@ -12,7 +12,7 @@ from docs.figures.search.plane import dots, draw_answer, draw_query, draw_vector
 from docs.figures.search.regions import EDGE, draw_regions, soft_colors
 from docs.figures.search.scene import Scene
 from likewise.lab.figures.palette import FIRST, INK, PAPER, tint
-from likewise.search.families.engine import Rows, Vectors
+from likewise.search.engines.engine import Rows, Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def ivf_flat(scene: Scene) -> Picture:
     index = engine.index
     cells = visited(index, scene.query, PROBES)
     looked = np.concatenate([members(index, cell) for cell in cells])
-    found = scene.best_of(scene.asked(engine, {"probes": PROBES}))
+    found = scene.best_of(scene.candidates(engine, {"probes": PROBES}))
 
     def structure(axes: Axes) -> None:
         draw_cells(axes, index)

@@ -36,7 +36,7 @@ def ivf_pq_fastscan(scene: Scene) -> Picture:
     book = codebooks_of(index.pq)[0]
     cells = visited(index, scene.query, PROBES)
     looked = np.concatenate([members(index, cell) for cell in cells])
-    exact = scene.asked(engine, {"probes": PROBES, "rerank": RERANK})
+    exact = scene.candidates(engine, {"probes": PROBES, "rerank": RERANK})
     found = scene.best_of(exact)
 
     def structure(axes: Axes) -> None:

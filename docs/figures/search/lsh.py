@@ -13,7 +13,7 @@ from docs.figures.search.plane import draw_answer, draw_query, draw_vectors, pre
 from docs.figures.search.regions import EDGE, draw_regions, soft_colors
 from docs.figures.search.scene import Scene, scene_of
 from likewise.lab.figures.palette import FIRST, INK, tint
-from likewise.search.families.engine import Vectors
+from likewise.search.engines.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def lsh(scene: Scene) -> Picture:
     engine: Any = scene.built("lsh", {"bits": BITS})
     index = engine.index
     everyone = np.arange(len(scene.vectors))
-    exact = scene.asked(engine, {"rerank": RERANK})
+    exact = scene.candidates(engine, {"rerank": RERANK})
     found = scene.best_of(exact)
 
     def structure(axes: Axes) -> None:

@@ -29,7 +29,7 @@ def nsg(scene: Scene) -> Picture:
     engine: Any = scene.built("nsg", {"links": LINKS, "neighbors": NEIGHBORS})
     index = engine.index
     links, entry = navigation_links(index), int(index.nsg.enterpoint)
-    found = scene.best_of(scene.asked(engine, {"ef": EF}))
+    found = scene.best_of(scene.candidates(engine, {"ef": EF}))
     walk = walk_navigation(links, entry, -scene.scores(), EF)
     lines = [scene.vectors[[row, end]] for row, ends in links.items() for end in ends]
 

@@ -9,7 +9,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from likewise.search.families.engine import Rows, Vectors
+from likewise.search.engines.engine import Rows, Vectors
 
 __all__ = ["NavigatedWalk", "navigation_links", "walk_navigation"]
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from docs.figures.search.scene import Scene
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from docs.figures.search.scene import REACH, Box, Scene
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND, bare, tint
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

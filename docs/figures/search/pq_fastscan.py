@@ -29,7 +29,7 @@ def pq_fastscan(scene: Scene) -> Picture:
     index = engine.index
     books = codebooks_of(index.pq)[:, :, 0]
     decoded = index.sa_decode(index.sa_encode(scene.vectors))
-    exact = scene.asked(engine, {"rerank": RERANK})
+    exact = scene.candidates(engine, {"rerank": RERANK})
     found = scene.best_of(exact)
     everyone = np.arange(len(scene.vectors))
 

@@ -15,7 +15,7 @@ from docs.figures.search.rabitq_parts import Signs, estimates, signs_of
 from docs.figures.search.regions import EDGE, draw_regions, soft_colors
 from docs.figures.search.scene import Scene, scene_of
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND, tint
-from likewise.search.families.engine import Vectors
+from likewise.search.engines.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def rabitq(scene: Scene) -> Picture:
     turned = (scene.query @ signs.rotation.T).astype(np.float32)
     cells = asked.inverted.quantizer.search(turned, PROBES)[1][0].tolist()
     looked = np.concatenate([members(signs.inverted, cell) for cell in cells])
-    exact = scene.asked(engine, {"probes": PROBES, "rerank": RERANK, "query_bits": 0})
+    exact = scene.candidates(engine, {"probes": PROBES, "rerank": RERANK, "query_bits": 0})
     found = scene.best_of(exact)
 
     def structure(axes: Axes) -> None:

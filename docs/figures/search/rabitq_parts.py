@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.families.engine import Rows, Vectors
+from likewise.search.engines.engine import Rows, Vectors
 
 __all__ = ["Signs", "estimates", "signs_of"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from docs.figures.search.plane import WHOLE
 from docs.figures.search.scene import Box
 from likewise.lab.figures.palette import CLASSES, PAPER, QUIET, tint
-from likewise.search.families.engine import Vectors
+from likewise.search.engines.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -28,7 +28,7 @@ def scalar(scene: Scene) -> Picture:
     """The whole plane, and a spot of it in which single codes can be told apart."""
     engine: Any = scene.built("scalar", {"codes": "int8"})
     index = engine.index
-    exact = scene.asked(engine, {"rerank": RERANK})
+    exact = scene.candidates(engine, {"rerank": RERANK})
     found = scene.best_of(exact)
     everyone = np.arange(len(scene.vectors))
     decoded = index.sa_decode(index.sa_encode(scene.vectors))

@@ -13,7 +13,7 @@ from docs.figures.search.plane import dots, draw_answer, draw_query, prepare
 from docs.figures.search.scann_parts import ScannParts, parts_of
 from docs.figures.search.scene import Scene, draw_scene, scene_of
 from likewise.lab.figures.palette import CLASSES, FIRST, INK, PAPER, QUIET, SECOND, tint
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def scann(scene: Scene) -> Picture:
     parts = parts_of(engine)
     leaves = visited_leaves(parts, scene, VISITS)
     looked = np.flatnonzero(np.isin(parts.leaves, leaves))
-    exact = scene.asked(engine, {"visits": VISITS, "rerank": RERANK})
+    exact = scene.candidates(engine, {"visits": VISITS, "rerank": RERANK})
     found = scene.best_of(exact)
 
     def structure(axes: Axes) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 if TYPE_CHECKING:
-    from likewise.search.families.engine import Engine
+    from likewise.search.engines.engine import Engine
 
 __all__ = ["ScannParts", "parts_of"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.search.contents.space import space_of
+from likewise.search.engines.engine import Engine, Rows, Vectors
+from likewise.search.engines.exact_scan import nearest_rows
+from likewise.search.engines.parameters import checked_settings
 from likewise.search.families import family_named
-from likewise.search.families.engine import Engine, Rows, Vectors
-from likewise.search.families.exact_pass import nearest_plain
-from likewise.search.families.knobs import settled
 
 __all__ = ["COUNT", "REACH", "Box", "Scene", "draw_scene", "scene_of"]
 
@@ -65,11 +65,13 @@ class Scene:
         """
         kind = family_named(family)
         kind.require()
-        return kind.build(self.vectors, self.metric, settled(family, kind.build_knobs, settings))
+        return kind.build(
+            self.vectors, self.metric, checked_settings(family, kind.build_parameters, settings)
+        )
 
-    def asked(self, engine: Engine, settings: Mapping[str, object] | None = None) -> Rows:
+    def candidates(self, engine: Engine, settings: Mapping[str, object] | None = None) -> Rows:
         """The rows that the engine offers for the query, each once: candidates, in any order."""
-        chosen = settled(engine.name, engine.search_knobs, settings)
+        chosen = checked_settings(engine.name, engine.search_parameters, settings)
         rows = engine.nearest(self.query, len(self.truth), chosen)[0]
         offered: Rows = np.unique(rows[rows >= 0])
         return offered
@@ -107,6 +109,6 @@ def draw_scene(seed: int = 0, *, metric: str = "euclidean", count: int = COUNT) 
 def scene_of(points: NDArray[np.floating], query: NDArray[np.floating], metric: str) -> Scene:
     """A scene of given vectors [N,2] and query [1,2], with its truth."""
     space = space_of(metric)
-    vectors, asked = space.admit(points), space.admit(query, "query")
-    nearest = nearest_plain(vectors, asked, NEAREST, metric)[0, :NEAREST]
+    vectors, asked = space.prepare(points), space.prepare(query, "query")
+    nearest = nearest_rows(vectors, asked, NEAREST, metric)[0, :NEAREST]
     return Scene(vectors, asked, metric, nearest)

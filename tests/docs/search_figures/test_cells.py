@@ -30,7 +30,7 @@ def test_a_search_finds_the_nearest_of_the_cells_drawn_as_visited(scene: Scene) 
         looked = np.concatenate(
             [members(engine.index, cell) for cell in visited(engine.index, scene.query, probes)]
         )
-        found = scene.asked(engine, {"probes": probes})
+        found = scene.candidates(engine, {"probes": probes})
         assert set(found) == set(scene.best_of(looked))
 
 

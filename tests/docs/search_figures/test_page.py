@@ -49,9 +49,12 @@ def test_every_family_has_a_picture() -> None:
 def test_the_knobs_of_a_page_are_those_of_the_code(family: str) -> None:
     kind = FAMILIES[family]
     expected = [
-        (knob.name, when, "by size" if knob.default is None else f"`{knob.default}`")
-        for when, knobs in (("building", kind.build_knobs), ("searching", kind.search_knobs))
-        for knob in knobs
+        (p.name, when, "by size" if p.default is None else f"`{p.default}`")
+        for when, parameters in (
+            ("building", kind.build_parameters),
+            ("searching", kind.search_parameters),
+        )
+        for p in parameters
     ]
     text = "".join(PAGES.values())
     table = text.partition(f"\n`{family}`:\n\n")[2].partition("\n\n")[0]

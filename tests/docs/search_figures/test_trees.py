@@ -90,7 +90,7 @@ def test_scann_sorts_into_the_leaves_that_are_drawn() -> None:
     away = np.linalg.norm(scene.vectors[:, None] - parts.centres[:, :2], axis=2)
     own = away[np.arange(len(away)), parts.leaves]
     np.testing.assert_allclose(own, away.min(axis=1), atol=1e-5)  # some leaves are twins
-    offered = scene.asked(engine, {"visits": 2, "rerank": 50})
+    offered = scene.candidates(engine, {"visits": 2, "rerank": 50})
     assert set(parts.leaves[offered]) <= set(visited_leaves(parts, scene, 2))
 
 
