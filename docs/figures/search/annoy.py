@@ -18,7 +18,7 @@ from docs.figures.search.annoy_tree import (
 )
 from docs.figures.search.picture import Picture
 from docs.figures.search.plane import draw_answer, draw_query, draw_vectors, mark, prepare
-from docs.figures.search.polygons import SQUARE, Polygon, clipped, cut_through
+from docs.figures.search.regions import SQUARE, Polygon, clipped, cut_through
 from docs.figures.search.scene import Scene
 from likewise.lab.figures.palette import CLASSES, FIRST, INK, tint
 

@@ -10,11 +10,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Polygon as Patch
 from numpy.typing import NDArray
 
-from docs.figures.search.hnsw_layers import Layers, layers_of
-from docs.figures.search.hnsw_walk import Walk, walk_layers
+from docs.figures.search.hnsw_graph import Layers, Walk, layers_of, walk_layers
 from docs.figures.search.picture import Picture
 from docs.figures.search.plane import PALE, dots, draw_answer, prepare
-from docs.figures.search.polygons import SQUARE
+from docs.figures.search.regions import SQUARE
 from docs.figures.search.scene import Scene
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND, bare, tint
 

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from docs.figures.search.codebooks import codebooks_of
 from docs.figures.search.ivf_flat import (
     centroids_of,
     draw_cells,
@@ -18,6 +17,7 @@ from docs.figures.search.ivf_flat import (
 )
 from docs.figures.search.picture import Picture
 from docs.figures.search.plane import dots, draw_answer, draw_query
+from docs.figures.search.pq_fastscan import codebooks_of
 from docs.figures.search.scene import Scene
 from likewise.lab.figures.palette import INK, PAPER, SECOND, tint
 

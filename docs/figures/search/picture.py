@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = ["Contrast", "Picture", "draw_contrast", "draw_picture", "numbers_line"]
+__all__ = ["Contrast", "Picture", "draw_contrast", "draw_overview", "draw_picture", "numbers_line"]
 
+COLUMNS = 5  # of the overview
 LEFT, RIGHT = (0.03, 0.13, 0.455, 0.72), (0.515, 0.13, 0.455, 0.72)
 
 
@@ -113,6 +115,31 @@ def draw_contrast(contrast: Contrast) -> Figure:
     contrast.first(figure.add_axes(LEFT))
     contrast.second(figure.add_axes(RIGHT))
     _centred(figure, 0.037, [(INK, contrast.told)])
+    return figure
+
+
+def draw_overview(pictures: Sequence[Picture]) -> Figure:
+    """A grid of indexes; under each, what share of its vectors one search compared exactly."""
+    columns = min(COLUMNS, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    figure = Figure(figsize=(2.3 * columns, 2.75 * rows), facecolor=PAPER)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        width, height = 1 / columns, 1 / rows
+        left, bottom = column * width, 1 - (row + 1) * height
+        axes = figure.add_axes(
+            (left + 0.04 * width, bottom + 0.12 * height, 0.92 * width, 0.76 * height)
+        )
+        picture.structure(axes)
+        middle, title = left + width / 2, picture.title.partition(":")[0]
+        figure.text(middle, bottom + 0.94 * height, title, fontsize=11, color=INK, weight="bold",
+                    ha="center", va="center")  # fmt: skip
+        count = len(picture.scene.vectors)
+        told = (
+            f"{len(picture.looked) / count:.0%} looked at, {len(picture.exact) / count:.0%} exactly"
+        )
+        figure.text(middle, bottom + 0.07 * height, told, fontsize=8, color=QUIET, ha="center",
+                    va="center")  # fmt: skip
     return figure
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import faiss
 import numpy as np
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from docs.figures.search.codebooks import borders_of, codebooks_of
 from docs.figures.search.picture import Picture
 from docs.figures.search.plane import dots, draw_answer, draw_query, mark, prepare
 from docs.figures.search.scene import REACH, Scene
@@ -17,7 +17,7 @@ from likewise.lab.figures.palette import CLASSES, INK, PAPER, QUIET, tint
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_product", "pq_fastscan"]
+__all__ = ["borders_of", "codebooks_of", "draw_errors", "draw_product", "pq_fastscan"]
 
 PARTS, RERANK, ENLARGED = 2, 2, 0.3
 FIRST_BOOK, SECOND_BOOK = CLASSES[2], CLASSES[3]
@@ -55,6 +55,23 @@ def pq_fastscan(scene: Scene) -> Picture:
         f"enlarged · green: the {len(exact)} nearest codes, compared exactly",
         everyone, exact, found,
     )  # fmt: skip
+
+
+def codebooks_of(quantizer: Any) -> NDArray[np.float32]:
+    """The centroids of each part, float32 [M,K,D/M].
+
+    Args:
+        quantizer: a faiss ``ProductQuantizer`` of M parts with K centroids each.
+    """
+    centroids: NDArray[np.float32] = faiss.vector_to_array(quantizer.centroids)
+    return centroids.reshape(quantizer.M, quantizer.ksub, quantizer.dsub)
+
+
+def borders_of(levels: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Where one number changes its code: midway between neighbouring levels [K] → [K-1]."""
+    ordered = np.sort(levels.astype(np.float64))
+    middles: NDArray[np.float64] = (ordered[1:] + ordered[:-1]) / 2
+    return middles
 
 
 def draw_product(axes: Axes, books: NDArray[np.floating]) -> None:

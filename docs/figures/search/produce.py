@@ -11,8 +11,7 @@ from typing import Any
 import faiss
 
 from docs.figures.search.families import PICTURED, contrasts_of, picture_of, pictured_by
-from docs.figures.search.overview import draw_overview
-from docs.figures.search.picture import Picture, draw_contrast, draw_picture
+from docs.figures.search.picture import Picture, draw_contrast, draw_overview, draw_picture
 from docs.figures.search.scene import Scene, draw_scene
 from likewise.errors import MissingExtra
 from likewise.lab.figures.palette import save_png

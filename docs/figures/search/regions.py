@@ -1,4 +1,4 @@
-"""Regions of the plane, found by asking the index itself where each spot belongs."""
+"""Regions of the plane: assigned by the index itself, or polygons cut by lines."""
 
 from __future__ import annotations
 
@@ -9,16 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docs.figures.search.plane import WHOLE
-from docs.figures.search.scene import Box
+from docs.figures.search.scene import REACH, Box
 from likewise.lab.figures.palette import CLASSES, PAPER, QUIET, tint
 from likewise.search.engines.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["EDGE", "Colour", "draw_regions", "grid_of", "soft_colors"]
+__all__ = [
+    "EDGE",
+    "SQUARE",
+    "Colour",
+    "Polygon",
+    "clipped",
+    "cut_through",
+    "draw_regions",
+    "grid_of",
+    "soft_colors",
+]
 
 Colour = tuple[float, float, float]
+Polygon = NDArray[np.float64]
+SQUARE: Polygon = np.array(
+    [[-REACH, -REACH], [REACH, -REACH], [REACH, REACH], [-REACH, REACH]], np.float64
+)
 SIDE = 480
 EDGE = tint(QUIET, 0.6)
 """A line between two regions of one colour."""
@@ -64,3 +78,31 @@ def draw_regions(
     axes.imshow(image, extent=box, origin="lower",
                 interpolation="bilinear", zorder=0)  # fmt: skip
     return regions
+
+
+def clipped(polygon: Polygon, normal: NDArray[np.floating], offset: float) -> Polygon:
+    """The part of a convex polygon [V,2] where ``normal·x + offset`` is not negative.
+
+    Example:
+        >>> import numpy as np
+        >>> from docs.figures.search.regions import SQUARE, clipped
+        >>> clipped(SQUARE, np.array([1.0, 0.0]), 0.0).min(axis=0).tolist()
+        [0.0, -1.0]
+    """
+    heights = polygon @ normal + offset
+    kept = []
+    for here, there, low, high in zip(
+        polygon, np.roll(polygon, -1, axis=0), heights, np.roll(heights, -1), strict=True
+    ):
+        if low >= 0:
+            kept.append(here)
+        if low * high < 0:
+            kept.append(here + (there - here) * low / (low - high))
+    return np.array(kept, np.float64).reshape(-1, 2)
+
+
+def cut_through(polygon: Polygon, normal: NDArray[np.floating], offset: float) -> Polygon:
+    """The stretch of the line ``normal·x + offset = 0`` inside a polygon: its two ends [2,2]."""
+    part = clipped(polygon, normal, offset)
+    on_line = np.abs(part @ normal + offset) < 1e-9 * max(1.0, float(np.abs(normal).max()))
+    return part[on_line][:2]

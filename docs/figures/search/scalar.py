@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docs.figures.search.codebooks import borders_of
 from docs.figures.search.picture import Picture
 from docs.figures.search.plane import draw_answer, mark, prepare
-from docs.figures.search.pq_fastscan import draw_errors
+from docs.figures.search.pq_fastscan import borders_of, draw_errors
 from docs.figures.search.scene import Box, Scene
 from likewise.lab.figures.palette import QUIET, SECOND, tint
 

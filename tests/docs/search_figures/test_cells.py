@@ -7,9 +7,9 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
-from docs.figures.search.codebooks import borders_of, codebooks_of
 from docs.figures.search.ivf_flat import cell_of, centroids_of, members, visited
 from docs.figures.search.lsh import codes_of, differing, normals_of
+from docs.figures.search.pq_fastscan import borders_of, codebooks_of
 from docs.figures.search.rabitq_parts import estimates, signs_of
 from docs.figures.search.scalar import levels_of
 from docs.figures.search.scene import Scene, scene_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from docs.figures.search.annoy_tree import Node, read_forest, rows_of, walk_forest
-from docs.figures.search.polygons import SQUARE, clipped, cut_through
+from docs.figures.search.regions import SQUARE, clipped, cut_through
 from docs.figures.search.scene import Scene, draw_scene
 
 from likewise.errors import InputError
