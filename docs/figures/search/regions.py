@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EDGE",
     "SQUARE",
-    "Colour",
+    "Color",
     "Polygon",
     "clipped",
     "cut_through",
@@ -28,43 +28,43 @@ __all__ = [
     "soft_colors",
 ]
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 Polygon = NDArray[np.float64]
 SQUARE: Polygon = np.array(
     [[-REACH, -REACH], [REACH, -REACH], [REACH, REACH], [-REACH, REACH]], np.float64
 )
 SIDE = 480
 EDGE = tint(QUIET, 0.6)
-"""A line between two regions of one colour."""
+"""The color of a line between two regions of the same color."""
 
 
 def grid_of(box: Box, side: int = SIDE) -> Vectors:
-    """The middles of ``side``² spots that tile a part of the plane, float32 [side²,2]."""
+    """The centers of ``side``² pixels of a part of the plane, float32 [side²,2]."""
     steps = (np.arange(side) + 0.5) / side
     across, up = np.meshgrid(box[0] + steps * (box[1] - box[0]), box[2] + steps * (box[3] - box[2]))
     return np.stack((across.ravel(), up.ravel()), axis=1).astype(np.float32)
 
 
-def soft_colors(count: int, share: float = 0.16) -> list[Colour]:
-    """A tint for each of ``count`` regions; neighbours by number differ."""
+def soft_colors(count: int, share: float = 0.16) -> list[Color]:
+    """A tint for each of ``count`` regions; consecutive regions differ."""
     return [tint(CLASSES[number % len(CLASSES)], share) for number in range(count)]
 
 
 def draw_regions(
     axes: Axes,
     region_of: Callable[[Vectors], NDArray[np.integer]],
-    colors: Sequence[Colour],
+    colors: Sequence[Color],
     *,
-    edge: Colour | str = PAPER,
+    edge: Color | str = PAPER,
     box: Box = WHOLE,
 ) -> NDArray[np.integer]:
-    """Colour the plane by region, a thin line where two meet; return the regions [side,side].
+    """Color the plane by region, with thin borders; return the regions [side,side].
 
     Args:
         axes: a plane.
-        region_of: the number of the region of each spot [S,2] → [S].
-        colors: one a region.
-        edge: of the line.
+        region_of: points [S,2] → the number of the region of each, [S].
+        colors: of each region.
+        edge: the color of the borders.
         box: the part of the plane.
     """
     from matplotlib.colors import to_rgb
@@ -102,7 +102,7 @@ def clipped(polygon: Polygon, normal: NDArray[np.floating], offset: float) -> Po
 
 
 def cut_through(polygon: Polygon, normal: NDArray[np.floating], offset: float) -> Polygon:
-    """The stretch of the line ``normal·x + offset = 0`` inside a polygon: its two ends [2,2]."""
+    """The segment of the line ``normal·x + offset = 0`` inside a polygon: its two ends [2,2]."""
     part = clipped(polygon, normal, offset)
     on_line = np.abs(part @ normal + offset) < 1e-9 * max(1.0, float(np.abs(normal).max()))
     return part[on_line][:2]

@@ -87,7 +87,7 @@ def test_scann_sorts_into_the_leaves_that_are_drawn() -> None:
     scene = draw_scene(metric="dot", count=1000)
     engine = scene.built("scann", {"leaves": 10})
     parts = parts_of(engine)
-    away = np.linalg.norm(scene.vectors[:, None] - parts.centres[:, :2], axis=2)
+    away = np.linalg.norm(scene.vectors[:, None] - parts.centers[:, :2], axis=2)
     own = away[np.arange(len(away)), parts.leaves]
     np.testing.assert_allclose(own, away.min(axis=1), atol=1e-5)  # some leaves are twins
     offered = scene.candidates(engine, {"visits": 2, "rerank": 50})
