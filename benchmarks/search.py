@@ -4,9 +4,9 @@ python -m benchmarks.search [--quick] [--json FILE]
 python -m benchmarks.search --growth [--most N] [--families A,B]
 
 The rows come from ``benchmarks.search_overhead`` and ``benchmarks.search_tuner``. ``--growth``
-tunes for a recall of 0.95 among 10 k, 100 k and 1 M vectors (5 M with ``--most 5000000``). It prints
-the time of a query, in units of exact search among 10 k vectors, the bytes a vector, and the slope of
-the time in a log-log plot. For all families, see ``benchmarks.search_grid``.
+tunes for a recall of 0.95 among 10 k, 100 k and 1 M vectors (5 M with ``--most 5000000``). It
+prints the time of a query, in units of exact search among 10 k vectors, the bytes a vector, and the
+slope of the time in a log-log plot. For all families, see ``benchmarks.search_grid``.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def growth(most: int, families: list[str] | None) -> None:
             slopes = f"  slope {slope:.2f}, exact {plain:.2f}"
         settings = settings_text(tuning.pick.settings | tuning.pick.search)
         print(
-            f"{size:9,}  {own:7.2f}  exact {exact_time:7.2f}  {tuning.pick.memory / size:5.0f} bytes  "
-            f"{tuning.pick.family} {settings}{slopes}",
+            f"{size:9,}  {own:7.2f}  exact {exact_time:7.2f}  "
+            f"{tuning.pick.memory / size:5.0f} bytes  {tuning.pick.family} {settings}{slopes}",
             flush=True,
         )
         before = (size, own, exact_time)

@@ -3,9 +3,9 @@
 python -m benchmarks.search_grid SET [--count N] [--families A,B] [--middle | --survivors FILE]
     --out FILE
 
-SET is one of ``benchmarks.search_sets``. Each point is one line of JSON in FILE; existing
-points are not measured again, so an interrupted run continues. Speeds are relative to exact search of
-the same set, timed side by side. ``--middle`` builds each family once, with the middle of its build
+SET is one of ``benchmarks.search_sets``. Each point is one line of JSON in FILE; existing points
+are not measured again, so an interrupted run continues. Speeds are relative to exact search of the
+same set, timed side by side. ``--middle`` builds each family once, with the middle of its build
 grid; ``--survivors`` builds only the best settings of another such file, for a larger set.
 ``benchmarks.search_tables`` prints FILE as a table and a plot.
 """
@@ -49,8 +49,8 @@ class Bench:
         self.truth = Found(*self.exact.search(data.queries, K))
 
     def points(self, family: str, settings: Settings) -> list[Point]:
-        """Build once, search with increasing effort, and time the fastest setting of each recall side
-        by side with exact search."""
+        """Build once, search with increasing effort, and time the fastest settings side by side
+        with exact search."""
         exact_s = median(self._answer(self.exact)[1] for _ in range(BATCH_ROUNDS))
         begin = time.perf_counter()
         index = self.exact

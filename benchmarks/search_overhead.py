@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.search_overhead [--quick] [--json FILE]``
 
-Both sides search the same faiss index for the same queries: directly, and through ``Index``. For single
-queries the result is the difference in microseconds; for a batch of 1,000, the ratio.
+Both sides search the same faiss index for the same queries: directly, and through ``Index``. For
+single queries the result is the difference in microseconds; for a batch of 1,000, the ratio.
 """
 
 from __future__ import annotations

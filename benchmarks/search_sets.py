@@ -93,8 +93,8 @@ def _lifted(rows: Vectors, dimension: int, seed: int) -> Vectors:
 
 
 def people(count: int, dimension: int) -> SearchSet:
-    """Synthetic people with ten photos each: the cosine of two photos of one person is about 0.6, as
-    with face embeddings; a fifth of the queries are of people who are not in the set."""
+    """Synthetic people with ten photos each, with a cosine of about 0.6 for two photos of one
+    person, as face embeddings have; a fifth of the queries are of people not in the set."""
     random = np.random.default_rng(0)
     known, strangers = count // 10, QUERIES // 5
     centers = _unit(random.standard_normal((known + strangers, dimension), dtype=np.float32))

@@ -2,9 +2,9 @@
 
 python -m benchmarks.search_tables FILE... [--plot PNG]
 
-For each family and recall, the table has the fastest setting: its speed relative to exact search of the
-same set, for one query at a time and in batches of 1,000, its resident memory, and its build time, as
-the number of queries that exact search answers in the same time.
+For each family and recall, the table has the fastest setting: its speed relative to exact search of
+the same set, for one query at a time and in batches of 1,000, its resident memory, and its build
+time, as the number of queries that exact search answers in the same time.
 """
 
 from __future__ import annotations

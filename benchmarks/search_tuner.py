@@ -2,12 +2,12 @@
 
 python -m benchmarks.search_tuner [--quick] [--set SET] [--grid FILE] [--json FILE]
 
-The tuner is run for recalls of 0.90, 0.95 and 0.99, one query at a time, on 200,000 vectors of SET (see
-``benchmarks.search_sets``; people128 needs no file). Its pick is built over all vectors and searched
-with unseen queries. The grid has every family with every setting over the same vectors, with the same
-queries; the pick is timed side by side with the fastest setting that reaches the recall on them, chosen
-with hindsight. FILE is a grid of SET by ``benchmarks.search_grid``; without it the grid is measured
-here, in about an hour on two cores.
+The tuner is run for recalls of 0.90, 0.95 and 0.99, one query at a time, on 200,000 vectors of SET
+(see ``benchmarks.search_sets``; people128 needs no file). Its pick is built over all vectors and
+searched with unseen queries. The grid has every family with every setting over the same vectors,
+with the same queries; the pick is timed side by side with the fastest setting that reaches the
+recall on them, chosen with hindsight. FILE is a grid of SET by ``benchmarks.search_grid``; without
+it the grid is measured here, in about an hour on two cores.
 
 ``--quick``: 20,000 vectors of people64, four families, 0.95 alone.
 """
