@@ -89,7 +89,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         rows = validate_data(self, X, dtype=[np.float64, np.float32])
         # A shift changes no distance, and float32 is coarse far from zero: at the size of a Unix
         # time in seconds, its steps are two minutes.
-        self._mean = None if self.metric == "cosine" else rows.mean(axis=0, dtype=np.float64)
+        self._middle = None if self.metric == "cosine" else rows.mean(axis=0, dtype=np.float64)
         self._samples = self._shifted(rows)
         self.n_samples_fit_ = len(rows)
         self.index_ = self._built()
@@ -124,7 +124,9 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         )
 
     def _shifted(self, rows: NDArray[np.floating]) -> Vectors:
-        return np.ascontiguousarray(rows if self._mean is None else rows - self._mean, np.float32)
+        return np.ascontiguousarray(
+            rows if self._middle is None else rows - self._middle, np.float32
+        )
 
     @property
     def _n_features_out(self) -> int:

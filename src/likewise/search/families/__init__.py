@@ -29,14 +29,13 @@ def register_family(family: Family) -> Family:
     Raises:
         InputError: another class has this name already, or it supports no metric.
 
-    Example:
-        >>> from likewise.search.families import FAMILIES, register_family
-        >>> from likewise.search.families.exact import Exact
-        >>> @register_family
-        ... class Slow(Exact):
-        ...     name = "slow"
-        >>> FAMILIES["slow"] is Slow
-        True
+    Example::
+
+        @register_family
+        class Mine(Engine):
+            name = "mine"
+            metrics = ("cosine", "dot")
+            ...
     """
     name = family.name
     other = _registered.get(name)
