@@ -15,7 +15,7 @@ from likewise.search.engines.engine import Engine, Ids, Vectors
 from likewise.search.engines.parameters import Settings, checked_settings
 from likewise.search.families.exact import Exact
 
-__all__ = ["DisconnectedGraph", "build_base", "build_family_base"]
+__all__ = ["DisconnectedGraph", "build_base"]
 
 log = logging.getLogger(__name__)
 
@@ -34,43 +34,41 @@ def build_base(
     vectors: Vectors,
     ids: Ids,
     items: pa.Table | None,
-) -> Base:
-    """Build the family's engine; with a warning, an exact one in place of a disconnected graph."""
-    try:
-        return build_family_base(family, space, settings, vectors, ids, items)
-    except DisconnectedGraph as error:
-        log.warning("%s; exact search is used instead", error)
-        return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
-
-
-def build_family_base(
-    family: type[Engine],
-    space: Space,
-    settings: Settings,
-    vectors: Vectors,
-    ids: Ids,
-    items: pa.Table | None,
+    *,
+    fallback: bool = True,
 ) -> Base:
     """Build the family's engine; an exact one if there are too few vectors for the family.
+
+    Args:
+        family: the family's class.
+        space: the metric.
+        settings: checked build parameters.
+        vectors: float32 [N,D], prepared by the space.
+        ids: int64 [N].
+        items: N rows, or None.
+        fallback: replace a disconnected graph by an exact engine, with a warning.
 
     Raises:
         DisconnectedGraph: searches in the graph do not find its own vectors.
     """
-    if len(vectors) < max(1, family.min_vectors):
-        return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
+    exact = Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
+    if len(vectors) < max(1, family.min_vectors) or family is Exact:
+        return exact
     plain = np.asarray(vectors)
-    rescaling = None if family is Exact else Rescaling.for_vectors(plain, space.metric)
+    rescaling = Rescaling.for_vectors(plain, space.metric)
     rescaled = plain if rescaling is None else rescaling.apply(plain)
     engine = family.build(rescaled, space.metric, settings)
     base = Base(vectors, ids, items, engine, rescaling)
-    if family.is_graph:
-        share = _self_recall(base, space)
-        if share < FOUND:
-            raise DisconnectedGraph(
-                f"family {family.name}: searches in its graph find {share:.0%} of its own vectors, "
-                "which happens if many vectors are equally far from each other"
-            )
-    return base
+    if not family.is_graph or (share := _self_recall(base, space)) >= FOUND:
+        return base
+    problem = (
+        f"family {family.name}: searches in its graph find {share:.0%} of its own vectors, which "
+        "happens if many vectors are equally far from each other"
+    )
+    if not fallback:
+        raise DisconnectedGraph(problem)
+    log.warning("%s; exact search is used instead", problem)
+    return exact
 
 
 def _self_recall(base: Base, space: Space) -> float:

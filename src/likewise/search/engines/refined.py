@@ -7,6 +7,7 @@ few candidates, which saves disk reads where the vectors are not in memory.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import faiss
@@ -15,7 +16,7 @@ from likewise.search.engines.engine import Vectors
 from likewise.search.engines.faiss_engine import FaissEngine
 from likewise.search.engines.parameters import Parameter, Settings
 
-__all__ = ["REFINE", "RERANK", "Refined", "rerank_grid"]
+__all__ = ["REFINE", "RERANK", "Refined"]
 
 REFINE = Parameter(
     "refine",
@@ -68,8 +69,8 @@ class Refined(FaissEngine):
             return min(k * int(settings["rerank"]), self.count)
         return min(k + k // 2 + 2, k * int(settings["rerank"]), self.count)
 
-
-def rerank_grid(k: int, count: int) -> list[Settings]:
-    """Numbers of candidates to rerank, ascending, up to a quarter of all vectors."""
-    factors = (1, 2, 4, 8, 16, 32, 64, 128)
-    return [{"rerank": rerank} for rerank in factors if rerank * k <= max(k, count // 4)]
+    @classmethod
+    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
+        """Increasing numbers of candidates, up to a quarter of all vectors."""
+        factors = (1, 2, 4, 8, 16, 32, 64, 128)
+        return [{"rerank": rerank} for rerank in factors if rerank * k <= max(k, count // 4)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import faiss
@@ -10,7 +9,7 @@ import faiss
 from likewise.search.engines.engine import Vectors
 from likewise.search.engines.exact_scan import FAISS_METRICS
 from likewise.search.engines.faiss_engine import FaissEngine
-from likewise.search.engines.graph_parameters import EF, EF_CONSTRUCTION, LINKS, ef_grid, links_grid
+from likewise.search.engines.graph import EF_CONSTRUCTION, LINKS, Graph
 from likewise.search.engines.parameters import Parameter, Settings
 from likewise.search.families import register_family
 
@@ -23,7 +22,7 @@ STORAGE = {
 
 
 @register_family
-class HNSW(FaissEngine):
+class HNSW(Graph, FaissEngine):
     """A layered graph that links each vector to near ones; a search starts in the sparse top layer
     and moves greedily towards the query, layer by layer. It is fast for single queries on data of
     low intrinsic dimension, slow to build, and keeps the links and the vectors (as float32,
@@ -35,7 +34,6 @@ class HNSW(FaissEngine):
 
     name = "hnsw"
     metrics = ("cosine", "dot", "euclidean", "manhattan")
-    is_graph = True
     takes_mask = True
     build_parameters = (
         LINKS,
@@ -47,7 +45,6 @@ class HNSW(FaissEngine):
             choices=("float32", "float16", "int8"),
         ),
     )
-    search_parameters = (EF,)
 
     @classmethod
     def empty_index(cls, vectors: Vectors, metric: str, settings: Settings) -> Any:
@@ -64,13 +61,3 @@ class HNSW(FaissEngine):
     def faiss_parameters(self, k: int, settings: Settings, selector: Any) -> Any:
         """The number of candidates to keep."""
         return faiss.SearchParametersHNSW(efSearch=max(int(settings["ef"]), k), sel=selector)
-
-    @classmethod
-    def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """Graphs with few and with many links."""
-        return links_grid()
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From k candidates to about a thousand."""
-        return ef_grid(count, k)

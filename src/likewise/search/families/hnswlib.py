@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.machine import usable_cores
-from likewise.search.engines.engine import Engine, Mask, Rows, Vectors
-from likewise.search.engines.graph_parameters import EF, EF_CONSTRUCTION, LINKS, ef_grid, links_grid
+from likewise.search.engines.engine import Mask, Rows, Vectors
+from likewise.search.engines.graph import EF_CONSTRUCTION, LINKS, Graph
 from likewise.search.engines.parameters import Settings
 from likewise.search.engines.shared_setting import SharedSetting
 from likewise.search.families import register_family
@@ -24,7 +23,7 @@ FILE = "engine.hnswlib"
 
 
 @register_family
-class HNSWLib(Engine):
+class HNSWLib(Graph):
     """HNSW in its authors' implementation: often twice as fast as faiss's for single queries. It
     keeps the vectors and the links in memory.
 
@@ -36,9 +35,7 @@ class HNSWLib(Engine):
     extra = "hnswlib"
     library = "hnswlib"
     metrics = ("cosine", "dot", "euclidean")
-    is_graph = True
     build_parameters = (LINKS, EF_CONSTRUCTION)
-    search_parameters = (EF,)
 
     def __init__(self, graph: Any, size: int) -> None:
         self._graph = graph
@@ -108,16 +105,6 @@ class HNSWLib(Engine):
     def memory_bytes(self) -> int:
         """The size of the file: vectors, links and labels."""
         return self._size
-
-    @classmethod
-    def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """Graphs with few and with many links."""
-        return links_grid()
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From k candidates to about a thousand."""
-        return ef_grid(count, k)
 
 
 def _require_width(path: Path, width: int) -> None:

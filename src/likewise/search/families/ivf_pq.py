@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from likewise.search.engines.coded_lists import CodedLists
 from likewise.search.engines.engine import Vectors
-from likewise.search.engines.inverted_lists import LISTS, PROBES, InvertedLists, probes_and_rerank
+from likewise.search.engines.inverted_lists import LISTS, PROBES
 from likewise.search.engines.parameters import Settings
 from likewise.search.engines.product_quantizer import PARTS, padded_width, parts_for, trains_on_few
-from likewise.search.engines.refined import REFINE, RERANK, Refined
+from likewise.search.engines.refined import REFINE, RERANK
 from likewise.search.families import register_family
 
 __all__ = ["IVFPQ"]
@@ -18,7 +18,7 @@ DIMENSIONS_PER_BYTE = 4  # by default
 
 
 @register_family
-class IVFPQ(Refined, InvertedLists):
+class IVFPQ(CodedLists):
     """Assigns the vectors to k-means cells and quantizes the residual to the cell's centroid, each
     part by a codebook of 256 entries. With D/4 bytes a vector, tens of millions fit in memory; the
     candidates are reranked by the vectors, which may stay on disk. It wins where memory is the
@@ -42,10 +42,6 @@ class IVFPQ(Refined, InvertedLists):
         # np: without polysemous codes, whose training takes a minute; they are not used here.
         return trains_on_few(cls.inverted_file(f"PQ{parts}x8np", width, metric, settings))
 
-    def short_code_parameters(self, settings: Settings, selector: Any) -> Any:
-        """The number of cells to visit."""
-        return InvertedLists.faiss_parameters(self, 0, settings, selector)
-
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
         """Without and with int8 codes to rerank by."""
@@ -56,8 +52,3 @@ class IVFPQ(Refined, InvertedLists):
             for number in lists
             for refine in ("none", "int8")
         ]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """More cells together with more candidates."""
-        return probes_and_rerank(cls.probes_grid(settings, count))

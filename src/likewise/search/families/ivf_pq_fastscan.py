@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from likewise.search.engines.coded_lists import CodedLists
 from likewise.search.engines.engine import Vectors
-from likewise.search.engines.inverted_lists import LISTS, PROBES, InvertedLists, probes_and_rerank
+from likewise.search.engines.inverted_lists import LISTS, PROBES
 from likewise.search.engines.parameters import Settings
 from likewise.search.engines.product_quantizer import PARTS, padded_width, parts_for, trains_on_few
-from likewise.search.engines.refined import REFINE, RERANK, Refined
+from likewise.search.engines.refined import REFINE, RERANK
 from likewise.search.families import register_family
 
 __all__ = ["IVFPQFastScan"]
 
 
 @register_family
-class IVFPQFastScan(Refined, InvertedLists):
+class IVFPQFastScan(CodedLists):
     """Assigns the vectors to k-means cells and keeps 4-bit codes of the residuals; a search scans
     the codes of the nearest cells in SIMD registers. It is small and the fastest family for batches
     if a recall of 0.90 to 0.95 is enough; above that, cell borders cost mates.
@@ -37,10 +37,6 @@ class IVFPQFastScan(Refined, InvertedLists):
         width = padded_width(parts, vectors.shape[1])
         return trains_on_few(cls.inverted_file(f"PQ{parts}x4fsr", width, metric, settings))
 
-    def short_code_parameters(self, settings: Settings, selector: Any) -> Any:
-        """The number of cells to visit."""
-        return InvertedLists.faiss_parameters(self, 0, settings, None)
-
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
         """Different numbers of lists, with fine codes."""
@@ -48,8 +44,3 @@ class IVFPQFastScan(Refined, InvertedLists):
             {"lists": lists, "parts": -(-dimension // 2), "refine": "int8"}
             for lists in cls.lists_grid(count)
         ]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """More cells together with more candidates."""
-        return probes_and_rerank(cls.probes_grid(settings, count))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import faiss
 
 from likewise.search.engines.engine import Vectors
 from likewise.search.engines.parameters import Parameter, Settings
-from likewise.search.engines.refined import REFINE, RERANK, Refined, rerank_grid
+from likewise.search.engines.refined import REFINE, RERANK, Refined
 from likewise.search.families import register_family
 
 __all__ = ["LSH"]
@@ -41,10 +40,6 @@ class LSH(Refined):
         # Always random projections: with fewer bits than dimensions, faiss would only rotate.
         return faiss.IndexLSH(vectors.shape[1], bits, True, False)
 
-    def short_code_parameters(self, settings: Settings, selector: Any) -> Any:
-        """None: all codes are read."""
-        return None
-
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
         """One and four bits for each dimension."""
@@ -54,8 +49,3 @@ class LSH(Refined):
             {"bits": min(4 * usual, 4096), "refine": "none"},
             {"bits": min(4 * usual, 4096), "refine": "int8"},
         ]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """Increasing numbers of candidates."""
-        return rerank_grid(k, count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Self
 
 import faiss
@@ -11,7 +10,7 @@ import numpy as np
 from likewise.search.engines.engine import Mask, Rows, Vectors
 from likewise.search.engines.exact_scan import nearest_by_products, threads_for
 from likewise.search.engines.faiss_engine import FaissEngine
-from likewise.search.engines.graph_parameters import EF, ef_grid
+from likewise.search.engines.graph import Graph
 from likewise.search.engines.parameters import Parameter, Settings
 from likewise.search.engines.shared_setting import SharedSetting
 from likewise.search.families import register_family
@@ -23,7 +22,7 @@ FEW = 20_000  # up to this many vectors, exact neighbors are as fast
 
 
 @register_family
-class NSG(FaissEngine):
+class NSG(Graph, FaissEngine):
     """Prunes a graph of near neighbors so that a greedy search from the medoid follows few links
     and has no dead ends. It has fewer links than HNSW and no layers, and similar strengths; vectors
     cannot be inserted later, only by a rebuild.
@@ -34,13 +33,11 @@ class NSG(FaissEngine):
 
     name = "nsg"
     metrics = ("cosine", "euclidean")
-    is_graph = True
     min_vectors = 500
     build_parameters = (
         Parameter("links", 32, "links that each vector keeps after pruning (R)", 4, 256),
         Parameter("neighbors", 64, "near neighbors before pruning", 16, 512),
     )
-    search_parameters = (EF,)
 
     def __init__(self, index: Any, settings: Settings, size: int | None = None) -> None:
         super().__init__(index, settings, size)
@@ -86,11 +83,6 @@ class NSG(FaissEngine):
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
         """A light and a usual graph."""
         return [{"links": 16, "neighbors": 64}, {"links": 32, "neighbors": 64}]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From k candidates to about a thousand."""
-        return ef_grid(count, k)
 
 
 def _neighbors(vectors: Vectors, count: int) -> Rows:

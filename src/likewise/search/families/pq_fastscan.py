@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import faiss
@@ -11,7 +10,7 @@ from likewise.search.engines.engine import Vectors
 from likewise.search.engines.exact_scan import FAISS_METRICS
 from likewise.search.engines.parameters import Settings
 from likewise.search.engines.product_quantizer import PARTS, padded_width, parts_for, trains_on_few
-from likewise.search.engines.refined import REFINE, RERANK, Refined, rerank_grid
+from likewise.search.engines.refined import REFINE, RERANK, Refined
 from likewise.search.families import register_family
 
 __all__ = ["PQFastScan"]
@@ -41,17 +40,8 @@ class PQFastScan(Refined):
         width = padded_width(parts, dimension)
         return trains_on_few(faiss.IndexPQFastScan(width, parts, 4, FAISS_METRICS[metric]))
 
-    def short_code_parameters(self, settings: Settings, selector: Any) -> Any:
-        """None: all codes are read."""
-        return None
-
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
         """InvertedLists codes and fine ones."""
         parts = sorted({max(1, -(-dimension // 4)), max(1, -(-dimension // 2))})
         return [{"parts": number, "refine": "int8"} for number in parts]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """Increasing numbers of candidates."""
-        return rerank_grid(k, count)

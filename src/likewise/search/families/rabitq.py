@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import faiss
 
+from likewise.search.engines.coded_lists import CodedLists
 from likewise.search.engines.engine import Vectors
-from likewise.search.engines.inverted_lists import LISTS, PROBES, InvertedLists, probes_and_rerank
+from likewise.search.engines.inverted_lists import LISTS, PROBES
 from likewise.search.engines.parameters import Parameter, Settings
-from likewise.search.engines.refined import REFINE, RERANK, Refined
+from likewise.search.engines.refined import REFINE, RERANK
 from likewise.search.families import register_family
 
 __all__ = ["RaBitQ"]
 
 
 @register_family
-class RaBitQ(Refined, InvertedLists):
+class RaBitQ(CodedLists):
     """Rotates the vectors at random, assigns them to k-means cells, and keeps the sign of each
     coordinate of the residual; the distance estimate from these bits is unbiased. With D/8 bytes a
     vector it is the smallest family. It needs many candidates to rerank, and wins where memory is
@@ -57,8 +57,3 @@ class RaBitQ(Refined, InvertedLists):
         return [
             {"lists": number, "refine": refine} for number in lists for refine in ("none", "int8")
         ]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """More cells together with more candidates."""
-        return probes_and_rerank(cls.probes_grid(settings, count))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.machine import usable_cores
-from likewise.search.engines.engine import Engine, Mask, Rows, Vectors
-from likewise.search.engines.graph_parameters import EF, EF_CONSTRUCTION, LINKS, ef_grid
+from likewise.search.engines.engine import Mask, Rows, Vectors
+from likewise.search.engines.graph import EF_CONSTRUCTION, LINKS, Graph
 from likewise.search.engines.parameters import Parameter, Settings
 from likewise.search.engines.shared_setting import SharedSetting
 from likewise.search.families import register_family
@@ -25,7 +24,7 @@ FARTHEST = 128.0  # length of a query, in units of the vectors' typical length
 
 
 @register_family
-class USearch(Engine):
+class USearch(Graph):
     """HNSW with kernels for each processor. It keeps the vectors as float32, float16 or int8, and
     can be searched from a memory-mapped file, unlike the other graph families.
 
@@ -36,7 +35,6 @@ class USearch(Engine):
     extra = "usearch"
     library = "usearch.index"
     metrics = ("cosine", "dot", "euclidean")
-    is_graph = True
     build_parameters = (
         LINKS,
         EF_CONSTRUCTION,
@@ -47,7 +45,6 @@ class USearch(Engine):
             choices=("float32", "float16", "int8"),
         ),
     )
-    search_parameters = (EF,)
 
     def __init__(self, graph: Any, size: int, metric: str) -> None:
         self._graph = graph
@@ -142,11 +139,6 @@ class USearch(Engine):
         return [
             {"links": links, "ef_construction": 100, "storage": "float16"} for links in (16, 32)
         ]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From k candidates to about a thousand."""
-        return ef_grid(count, k)
 
 
 def _kind(graph: Any) -> tuple[object, ...]:

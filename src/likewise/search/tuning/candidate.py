@@ -10,7 +10,7 @@ import numpy as np
 
 from likewise.data.embeddings import EXTERNAL
 from likewise.errors import MissingExtra
-from likewise.search.contents.build import build_family_base
+from likewise.search.contents.build import build_base
 from likewise.search.contents.contents import Contents
 from likewise.search.contents.read_only import ReadOnlyIndex
 from likewise.search.contents.space import Space
@@ -155,7 +155,7 @@ def measured_build(vectors: Vectors, family: str, settings: Settings, metric: st
     chosen = checked_settings(family, kind.build_parameters, settings)
     begin = time.perf_counter()
     prepared, ids = space.prepare(vectors), np.arange(len(vectors))
-    base = build_family_base(kind, space, chosen, prepared, ids, None)
+    base = build_base(kind, space, chosen, prepared, ids, None, fallback=False)
     seconds = time.perf_counter() - begin
     searching = checked_settings(family, kind.search_parameters, None)
     index = ReadOnlyIndex(Contents(kind, chosen, space, EXTERNAL, base), searching, {})

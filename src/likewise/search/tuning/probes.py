@@ -10,7 +10,6 @@ Source of the share of unknown people: open-set identification, Grother and Ngan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -243,7 +242,10 @@ def labels_among(items: pa.Table, known: pa.Table | None) -> NDArray[np.int64] |
         return None
     names = pc.unique(known[IDENTITY].combine_chunks().drop_null())
     names = names.take(pc.sort_indices(names))
-    places = _filled(pc.index_in(items[IDENTITY].combine_chunks(), value_set=names), -1)
+    found = pc.index_in(items[IDENTITY].combine_chunks(), value_set=names)
+    places: NDArray[np.int64] = (
+        pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    )
     if items is known:
         missing = places < 0
         places[missing] = len(names) + np.arange(int(missing.sum()))
@@ -296,10 +298,3 @@ def _draw_single_photos(
 
 def _float_rows(rows: NDArray[np.generic], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.ascontiguousarray(rows[chosen], np.float32)
-
-
-def _filled(array: Any, value: int) -> NDArray[np.int64]:
-    filled: NDArray[np.int64] = (
-        pc.fill_null(array, value).to_numpy(zero_copy_only=False).astype(np.int64)
-    )
-    return filled

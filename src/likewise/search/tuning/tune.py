@@ -140,16 +140,10 @@ def tuned_index(
     latency gets one of half a millisecond: exact search is taken if it needs no more.
 
     Args:
-        vectors: see ``Index.build``.
-        ids: see ``Index.build``.
-        recall: see ``tune``.
-        target: see ``tune``; for mates, the column ``identity`` of ``items`` has the labels.
-        limits: see ``tune``.
+        vectors, ids, metric, fingerprint, items: see ``Index.build``.
+        recall, target, limits, seed: see ``tune``; the column ``identity`` of ``items`` has the
+            labels.
         family: the only family to try besides exact search; all installed ones if None.
-        metric: see ``Index.build``.
-        fingerprint: see ``Index.build``.
-        items: see ``Index.build``.
-        seed: of all random choices.
 
     Raises:
         InputError: see ``tune`` and ``Index.build``.
