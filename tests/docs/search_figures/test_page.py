@@ -1,4 +1,4 @@
-"""The pages on search: every example runs, every picture is shown, every knob is the code's."""
+"""The pages on search: every example runs, every picture is shown, the parameters match the code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_family_has_a_picture() -> None:
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_the_knobs_of_a_page_are_those_of_the_code(family: str) -> None:
+def test_the_parameters_of_a_page_are_those_of_the_code(family: str) -> None:
     kind = FAMILIES[family]
     expected = [
         (p.name, when, "by size" if p.default is None else f"`{p.default}`")

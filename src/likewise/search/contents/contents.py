@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, first_line
 from likewise.search.contents.build import build_base
 from likewise.search.contents.input_checks import checked_ids, checked_items, integer_ids
 from likewise.search.contents.snapshot import Base, Fresh, Snapshot
@@ -164,7 +164,7 @@ class Contents:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             self._next_try = 0  # the caller knows now, and may free memory
-            raise LikewiseError(f"rebuilding the index failed: {_reason(failure)}") from failure
+            raise LikewiseError(f"rebuilding the index failed: {first_line(failure)}") from failure
 
     def _work(self) -> None:
         try:
@@ -176,17 +176,13 @@ class Contents:
             log.warning(
                 "rebuilding the index failed (%s); searches use the old engine and get slower; the "
                 "next attempt is after %d more changes",
-                _reason(error),
+                first_line(error),
                 more,
             )
 
     def _rebuild_if_degraded(self) -> None:
         if self.degraded and self._changes >= self._next_try:
             self.rebuild_in_background()
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _carried_over(old: Snapshot, now: Snapshot, base: Base, stamp: int) -> Snapshot:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.contents.input_checks import integer_ids
 from likewise.search.contents.snapshot import Snapshot
 from likewise.search.engines.engine import Rows
@@ -67,7 +67,7 @@ def matching_rows(table: pa.Table, expression: pc.Expression) -> Rows:
     try:
         found = numbered.filter(expression)[ROW].to_numpy()
     except (pa.ArrowException, KeyError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0][:200]
+        reason = first_line(error)
         raise InputError(
             f"filter: {reason}; the items' columns are: {', '.join(table.column_names)}"
         ) from None

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.columns import refuse_repeated
 from likewise.data.labels import with_identities
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.engines.engine import Ids, Vectors
 
 __all__ = [
@@ -35,7 +35,7 @@ def as_array(values: ArrayLike, what: str) -> NDArray[np.generic]:
     try:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:200]
+        reason = first_line(error)
         raise InputError(f"{what}: cannot be read as one array ({reason})") from None
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.contents.rescaling import Rescaling
 from likewise.search.engines.engine import Engine, Ids, Mask, Rows, Vectors
 from likewise.search.engines.parameters import Settings
@@ -238,7 +238,7 @@ class Snapshot:
             try:
                 table = pa.concat_tables([self.fresh.items, items], promote_options="default")
             except pa.ArrowException as error:
-                reason = str(error).splitlines()[0]
+                reason = first_line(error)
                 raise InputError(
                     f"items: their columns do not fit the index's ({reason})"
                 ) from None

@@ -7,15 +7,16 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.columns import beside, refuse_repeated
 from likewise.data.vectors import vectors_in
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.contents.input_checks import as_array, integer_ids
 from likewise.search.engines.engine import Ids, Vectors
 
-__all__ = ["Tables", "columns_of", "items_of", "table_of", "vectors_of"]
+__all__ = ["Tables", "columns_of", "items_of", "table_of", "vectors_of", "without_unused_values"]
 
 
 class Tables(ABC):
@@ -131,7 +132,7 @@ def table_of(table: Any) -> pa.Table:
                 f"table: {type(table).__name__} is neither an Arrow table nor a DataFrame"
             )
     except (pa.ArrowException, TypeError) as error:
-        raise InputError(f"table: cannot be read as Arrow ({str(error).splitlines()[0]})") from None
+        raise InputError(f"table: cannot be read as Arrow ({first_line(error)})") from None
     # Leave out the columns that pandas adds for its row index.
     return found.select([name for name in found.column_names if not name.startswith("__index")])
 
@@ -155,6 +156,27 @@ def _python(column: pa.ChunkedArray) -> list[Any]:
     except (OverflowError, ValueError, pa.ArrowException):
         found = column.cast(pa.string()).to_pylist()
     return found
+
+
+def without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without unused dictionary values, which Parquet would write as well."""
+    kind = column.type
+    if not pa.types.is_dictionary(kind):
+        if not _holds_dictionaries(kind):
+            return column
+        return pa.chunked_array([pa.array(column.to_pylist(), kind)])
+    chunks = []
+    for chunk in column.unify_dictionaries().chunks:
+        used = chunk.indices.unique().drop_null().sort()
+        places = pc.index_in(chunk.indices, used).cast(kind.index_type)
+        values = chunk.dictionary.take(used)
+        chunks.append(pa.DictionaryArray.from_arrays(places, values, ordered=kind.ordered))
+    return pa.chunked_array(chunks, kind)
+
+
+def _holds_dictionaries(kind: pa.DataType) -> bool:
+    fields = (kind.field(place).type for place in range(kind.num_fields))
+    return pa.types.is_dictionary(kind) or any(map(_holds_dictionaries, fields))
 
 
 def vectors_of(table: pa.Table, column: str) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import faiss
 import numpy as np
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.engines.engine import Engine, Mask, Rows, Vectors
 from likewise.search.engines.exact_scan import threads_for
 from likewise.search.engines.parameters import Settings
@@ -100,7 +100,7 @@ class FaissEngine(Engine):
         try:
             index = _read(str(path), flags)
         except (RuntimeError, MemoryError) as error:
-            reason = str(error).splitlines()[0][:200]
+            reason = first_line(error)
             raise InputError(f"{path}: faiss cannot read it ({reason}); build it again") from None
         if index.ntotal != len(vectors):
             raise InputError(

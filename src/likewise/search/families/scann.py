@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.engines.engine import Engine, Mask, Rows, Vectors
 from likewise.search.engines.faiss_engine import geometric_grid, padded
 from likewise.search.engines.inverted_lists import probes_and_rerank
@@ -128,7 +128,7 @@ class ScaNN(Engine):
         try:
             searcher = scann_ops_pybind.load_searcher(str(folder), assets_backcompat_shim=False)
         except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0][:200]
+            reason = first_line(error)
             raise InputError(f"{folder}: ScaNN cannot read it ({reason}); build it again") from None
         if searcher.size() != len(vectors):
             raise InputError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 
 __all__ = ["Columns", "columns_of", "item_rows", "items_table", "united"]
 
@@ -82,7 +82,7 @@ def united(columns: Columns, more: Columns) -> Columns:
     try:
         schema = pa.unify_schemas([_schema(columns), _schema(more)], promote_options="default")
     except pa.ArrowException as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"items: their columns do not fit the index's ({reason})") from None
     return {field.name: str(field.type) for field in schema}
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib import format as npy
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.engines.engine import Ids, Mask
 from likewise.search.storage.folder import ENGINE, HEADER
 from likewise.storage import sha256_of
@@ -121,7 +121,7 @@ def table_in(folder: Path, name: str, files: Mapping[str, Any], rows: int) -> pa
                 raise InputError(f"{path}: {file.metadata.num_rows} rows, not {rows}")
             table = file.read()
     except (OSError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or ["damaged"])[0][:200]
+        reason = first_line(error)
         raise InputError(f"{path}: cannot be read ({reason}); build the index again") from None
     if table.num_rows != rows:
         raise InputError(f"{path}: {table.num_rows} rows, not {rows}; build the index again")

@@ -9,15 +9,15 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.contents.build import build_base
 from likewise.search.contents.contents import Contents
 from likewise.search.contents.rescaling import Rescaling
 from likewise.search.contents.snapshot import Base, Fresh, Snapshot
 from likewise.search.contents.space import METRICS, Space, require_metric
+from likewise.search.contents.tables import without_unused_values
 from likewise.search.engines.engine import Engine, Vectors
 from likewise.search.engines.parameters import Settings, checked_settings
 from likewise.search.families import FAMILIES
@@ -103,33 +103,12 @@ def _write_array(folder: Path, name: str, array: np.ndarray) -> dict[str, Any]:
 
 
 def _write_table(folder: Path, name: str, table: pa.Table) -> dict[str, Any]:
-    columns = [_compacted(column) for column in table.columns]
+    columns = [without_unused_values(column) for column in table.columns]
     with temporary_path(folder, name) as new:
         pq.write_table(pa.Table.from_arrays(columns, schema=table.schema), new)
         with new.open("rb+") as stream:
             _flush(stream)
         return _renamed_by_content(new, name, ".parquet")
-
-
-def _compacted(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column without unused dictionary values, which Parquet would write as well."""
-    kind = column.type
-    if not pa.types.is_dictionary(kind):
-        if not _holds_dictionaries(kind):
-            return column
-        return pa.chunked_array([pa.array(column.to_pylist(), kind)])
-    chunks = []
-    for chunk in column.unify_dictionaries().chunks:
-        used = chunk.indices.unique().drop_null().sort()
-        places = pc.index_in(chunk.indices, used).cast(kind.index_type)
-        values = chunk.dictionary.take(used)
-        chunks.append(pa.DictionaryArray.from_arrays(places, values, ordered=kind.ordered))
-    return pa.chunked_array(chunks, kind)
-
-
-def _holds_dictionaries(kind: pa.DataType) -> bool:
-    fields = (kind.field(place).type for place in range(kind.num_fields))
-    return pa.types.is_dictionary(kind) or any(map(_holds_dictionaries, fields))
 
 
 def _flush(stream: BinaryIO) -> None:
@@ -286,7 +265,7 @@ def _engine(
     except (InputError, MemoryError):
         raise
     except Exception as error:  # any error of its library
-        raise InputError(f"{home}: cannot be read ({_first_line(error)}); build it again") from None
+        raise InputError(f"{home}: cannot be read ({first_line(error)}); build it again") from None
 
 
 def _test_search(home: Path | None, base: Base, settings: Settings) -> None:
@@ -297,11 +276,7 @@ def _test_search(home: Path | None, base: Base, settings: Settings) -> None:
         rows = base.nearest(np.asarray(base.vectors[:1]), 1, settings)
     except Exception as error:  # any error of its library
         raise InputError(
-            f"{home}: was built over other vectors ({_first_line(error)}); build it again"
+            f"{home}: was built over other vectors ({first_line(error)}); build it again"
         ) from None
     if rows.max(initial=-1) >= len(base.ids):
         raise InputError(f"{home}: was built over other vectors; build it again")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from likewise.errors import first_line
 from likewise.search.tuning.candidate import Candidate, measured_build
 from likewise.search.tuning.frontier import Point
 from likewise.search.tuning.halving import FINALISTS, SuccessiveHalving
@@ -57,7 +58,7 @@ def final_points(
         try:
             built = measured_build(task.vectors, family.name, settings, task.space.metric)
         except (RuntimeError, ValueError) as error:  # errors of the libraries
-            halving.dropped[candidate.name] = f"cannot be built: {_first_line(error)}"
+            halving.dropped[candidate.name] = f"cannot be built: {first_line(error)}"
             continue
         points = sweep(
             built, family.search_grid(settings, len(task.vectors), task.target.k),
@@ -155,7 +156,3 @@ def _timed(
         for point, own in zip(points, seconds[1:], strict=True)
     ]
     return sorted(timed, key=lambda entry: -entry[2])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.errors import first_line
 from likewise.search.tuning.candidate import Candidate, measured_build
 from likewise.search.tuning.frontier import Point
 from likewise.search.tuning.ground_truth import GroundTruth
@@ -111,7 +112,7 @@ class SuccessiveHalving:
             try:
                 built = measured_build(sample, candidate.family.name, settings, task.space.metric)
             except (RuntimeError, ValueError) as error:  # errors of the libraries
-                reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+                reason = first_line(error)
                 self.dropped[candidate.name] = f"cannot be built: {reason}"
                 advance(len(sample))
                 continue
