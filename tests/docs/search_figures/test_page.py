@@ -1,4 +1,4 @@
-"""The pages on search: every example runs, every picture is shown, the parameters match the code."""
+"""The pages on search: examples run, every picture is shown, parameters match the code."""
 
 from __future__ import annotations
 
