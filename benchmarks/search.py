@@ -1,12 +1,12 @@
-"""Searching: what the index costs beyond its library, what the tuner finds, how cost grows.
+"""Search: overhead of the index over its library, quality of the tuner, growth with N.
 
 python -m benchmarks.search [--quick] [--json FILE]
 python -m benchmarks.search --growth [--most N] [--families A,B]
 
 The rows come from ``benchmarks.search_overhead`` and ``benchmarks.search_tuner``. ``--growth``
-tunes for recall 0.95 among 10 k, 100 k and 1 M vectors (up to N: 5,000,000 with --most) and prints
-the time of a query, in units of exact search among the first of them, and the bytes a vector, with
-the slope: how the time grows when the set grows tenfold. Every family: ``benchmarks.search_grid``.
+tunes for a recall of 0.95 among 10 k, 100 k and 1 M vectors (5 M with ``--most 5000000``). It
+prints the time of a query, in units of exact search among 10 k vectors, the bytes a vector, and the
+slope of the time in a log-log plot. For all families, see ``benchmarks.search_grid``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from benchmarks import search_overhead, search_tuner
 from benchmarks.measure import Result, report
 from benchmarks.search_sets import people
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim
 from likewise.search.tuning.frontier import settings_text
+from likewise.search.tuning.target import Target
 from likewise.search.tuning.timing import paired_seconds
 from likewise.search.tuning.tune import tune
 
@@ -30,30 +30,30 @@ ROUNDS, K = 15, 10
 
 
 def growth(most: int, families: list[str] | None) -> None:
-    """Print one line a size."""
+    """Print one line for each size."""
     unit = Index.build(people(SIZES[0], 128).vectors)
     before: tuple[int, float, float] | None = None
     for size in [size for size in SIZES if size <= most]:
         data = people(size, 128)
-        tuning = tune(data.vectors, data.labels, aim=Aim(recall=0.95, k=K), families=families)
+        tuning = tune(data.vectors, data.labels, target=Target(recall=0.95, k=K), families=families)
         pick, exact = tuning.build(data.vectors), Index.build(data.vectors)
         seconds = paired_seconds([pick, exact, unit], data.queries, K, 1, rounds=ROUNDS)
-        own, whole = (float(np.median(part / seconds[2])) for part in seconds[:2])
+        own, exact_time = (float(np.median(part / seconds[2])) for part in seconds[:2])
         slopes = ""
         if before is not None:
             decades = math.log10(size / before[0])
             slope, plain = (
                 math.log10(now / then) / decades
-                for now, then in zip((own, whole), before[1:], strict=True)
+                for now, then in zip((own, exact_time), before[1:], strict=True)
             )
             slopes = f"  slope {slope:.2f}, exact {plain:.2f}"
-        knobs = settings_text(tuning.pick.settings | tuning.pick.search)
+        settings = settings_text(tuning.pick.settings | tuning.pick.search)
         print(
-            f"{size:9,}  {own:7.2f}  exact {whole:7.2f}  {tuning.pick.memory / size:5.0f} bytes  "
-            f"{tuning.pick.family} {knobs}{slopes}",
+            f"{size:9,}  {own:7.2f}  exact {exact_time:7.2f}  "
+            f"{tuning.pick.memory / size:5.0f} bytes  {tuning.pick.family} {settings}{slopes}",
             flush=True,
         )
-        before = (size, own, whole)
+        before = (size, own, exact_time)
 
 
 def results(*, quick: bool) -> list[Result]:
@@ -66,9 +66,11 @@ if __name__ == "__main__":
     )
     parser.add_argument("--quick", action="store_true", help="fewer vectors and rounds")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
-    parser.add_argument("--growth", action="store_true", help="how cost grows with the set")
-    parser.add_argument("--most", type=int, default=1_000_000, metavar="N", help="of --growth")
-    parser.add_argument("--families", help="of --growth; all that are installed")
+    parser.add_argument(
+        "--growth", action="store_true", help="measure growth with the number of vectors"
+    )
+    parser.add_argument("--most", type=int, default=1_000_000, metavar="N", help="for --growth")
+    parser.add_argument("--families", help="for --growth; all installed ones by default")
     options = parser.parse_args()
     if options.growth:
         growth(options.most, options.families.split(",") if options.families else None)

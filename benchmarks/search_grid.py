@@ -1,14 +1,13 @@
-"""Every family with every setting of its grids on one set: recall, speed, memory, time to build.
+"""Every family with every setting of its grids on one set: recall, speed, memory, build time.
 
 python -m benchmarks.search_grid SET [--count N] [--families A,B] [--middle | --survivors FILE]
     --out FILE
 
-SET is one of ``benchmarks.search_sets``. Each point is one line of JSON in FILE; what is there
-already is not measured again, so that an interrupted run goes on. Speeds are ratios to exact
-search of the same set, which takes its turn beside all ways to search one build. ``--middle``
-builds each family once, by the middle of its grid; ``--survivors`` builds only what was on the
-frontier in another such file, as one does for a larger set;
-``benchmarks.search_tables`` shows what FILE holds as a table and a plot.
+SET is one of ``benchmarks.search_sets``. Each point is one line of JSON in FILE; existing points
+are not measured again, so an interrupted run continues. Speeds are relative to exact search of the
+same set, timed side by side. ``--middle`` builds each family once, with the middle of its build
+grid; ``--survivors`` builds only the best settings of another such file, for a larger set.
+``benchmarks.search_tables`` prints FILE as a table and a plot.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.search_sets import SETS, SearchSet
+from likewise.search.engines.parameters import Settings
 from likewise.search.families import available, family_named
-from likewise.search.families.knobs import Settings
 from likewise.search.index import Index
 from likewise.search.tuning.recall import Found, nearest_found
 from likewise.search.tuning.timing import paired_seconds
@@ -35,14 +34,14 @@ Builds = list[tuple[str, Settings]]
 
 K = 10
 SINGLE_ROUNDS, BATCH_ROUNDS = 7, 3
-FULL = 0.999  # past it a greater effort only takes longer
-POOR = 0.8  # below it no speed helps
-LOST = 4  # times as long as exact search, in a batch: what is slower still is not looked at
-RECALLS = (POOR, 0.85, 0.9, 0.95, 0.98, 0.99, FULL)  # what a setting may be the fastest to reach
+FULL = 0.999  # beyond it, more effort only takes longer
+POOR = 0.8  # a recall below it is not reported
+TOO_SLOW = 4  # times the time of exact search, in a batch: more effort is not measured
+RECALLS = (POOR, 0.85, 0.9, 0.95, 0.98, 0.99, FULL)  # the fastest setting of each is timed
 
 
 class Bench:
-    """One set, its truth, and how long exact search takes beside whatever is timed."""
+    """One set with its ground truth, and exact search as the reference of times."""
 
     def __init__(self, data: SearchSet) -> None:
         self.data = data
@@ -50,15 +49,15 @@ class Bench:
         self.truth = Found(*self.exact.search(data.queries, K))
 
     def points(self, family: str, settings: Settings) -> list[Point]:
-        """Build once, then search with growing effort until all is found; time what was the fastest
-        to reach some recall, all in turn, exact search among them."""
+        """Build once, search with increasing effort, and time the fastest settings side by side
+        with exact search."""
         exact_s = median(self._answer(self.exact)[1] for _ in range(BATCH_ROUNDS))
         begin = time.perf_counter()
         index = self.exact
         if family != "exact":
             index = Index.build(self.data.vectors, family=family, settings=settings)
         build_s = time.perf_counter() - begin
-        searches, recalls = self._worthwhile(index, family, settings, LOST * exact_s)
+        searches, recalls = self._fastest_settings(index, family, settings, TOO_SLOW * exact_s)
         chosen = [index.with_search_settings(search) for search in searches]
         single, batch = (
             self._speeds(chosen, size, rounds)
@@ -80,10 +79,10 @@ class Bench:
             for place, search in enumerate(searches)
         ]
 
-    def _worthwhile(
+    def _fastest_settings(
         self, index: Index, family: str, settings: Settings, too_slow: float
     ) -> tuple[list[Settings], list[float]]:
-        """Ways to search that were the fastest to reach some recall; and how much each finds."""
+        """The search settings that were the fastest to reach some recall, and their recalls."""
         tried: list[tuple[float, float, Settings]] = []
         grid = family_named(family).search_grid(settings, len(self.data.vectors), K)
         for search in grid:
@@ -99,24 +98,24 @@ class Bench:
         return [search for _, _, search in kept], [recall for recall, _, _ in kept]
 
     def _speeds(self, indexes: Sequence[Index], batch: int, rounds: int) -> list[float]:
-        """How many times as fast as exact search each is, with so many queries at a time."""
+        """The speed of each relative to exact search, with ``batch`` queries at a time."""
         taken = paired_seconds([self.exact, *indexes], self.data.queries, K, batch, rounds=rounds)
         return [float(np.median(taken[0] / own)) for own in taken[1:]]
 
     def _answer(self, index: Index) -> tuple[Found, float]:
-        """What a search for all queries finds, and its seconds."""
+        """The result of a search for all queries, and its seconds."""
         begin = time.perf_counter()
         found = Found(*index.search(self.data.queries, K))
         return found, time.perf_counter() - begin
 
     def _resident(self, index: Index) -> int:
-        """Bytes that stay in memory: the vectors only where every search reads them all."""
-        vectors = self.data.vectors.nbytes if index.engine.scans else 0
+        """Resident bytes; vectors count only if every search reads all of them."""
+        vectors = self.data.vectors.nbytes if index.engine.exhaustive else 0
         return index.engine.memory_bytes + vectors
 
 
 def builds(families: Sequence[str], count: int, dimension: int, *, middle: bool = False) -> Builds:
-    """Every family with every build setting of its grid, or with the middle one alone."""
+    """Every family with every build setting of its grid, or only with the middle one."""
     found: Builds = []
     for family in families:
         grid = family_named(family).build_grid(count, dimension, "cosine")
@@ -125,7 +124,7 @@ def builds(families: Sequence[str], count: int, dimension: int, *, middle: bool 
 
 
 def survivors(path: Path, families: Sequence[str]) -> Builds:
-    """The builds that were the fastest of all, single or in batches, at some recall."""
+    """The builds that were the fastest at some recall, single or in batches."""
     found: Builds = [("exact", {})]
     points = read(path)
     for target in (0.9, 0.95, 0.99):
@@ -143,7 +142,7 @@ def survivors(path: Path, families: Sequence[str]) -> Builds:
 
 
 def read(path: Path) -> list[Point]:
-    """The points of a file; a last line that a crash tore is left out."""
+    """The points of a file; an incomplete last line is left out."""
     if not path.exists():
         return []
     found = []
@@ -161,7 +160,7 @@ def main() -> None:
     )
     parser.add_argument("set", choices=sorted(SETS))
     parser.add_argument("--count", type=int, default=200_000)
-    parser.add_argument("--families", help="names with commas between; all that are installed")
+    parser.add_argument("--families", help="comma-separated names; all installed ones by default")
     fewer = parser.add_mutually_exclusive_group()
     fewer.add_argument("--middle", action="store_true")
     fewer.add_argument("--survivors", type=Path, metavar="FILE")
@@ -176,7 +175,7 @@ def main() -> None:
 
 
 def measure(data: SearchSet, out: Path, planned: Builds) -> list[Point]:
-    """Add to the file ``out`` what it lacks of these builds; return all that it holds."""
+    """Measure the builds that are missing in the file ``out``; return all of its points."""
     bench = Bench(data)
     count = len(data.vectors)
     done = [(p["set"], p["count"], p["family"], p["settings"]) for p in read(out)]

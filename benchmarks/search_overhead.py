@@ -1,9 +1,9 @@
-"""What the index costs beyond the bare library: ids, exact scores, order, checks of the input.
+"""Overhead of the index over the bare library: ids, exact scores, order, input checks.
 
 ``python -m benchmarks.search_overhead [--quick] [--json FILE]``
 
-Both sides search the same faiss structure for the same queries: bare, and through the index. One
-query at a time the difference counts, in microseconds; for a batch of 1,000 the ratio.
+Both sides search the same faiss index for the same queries: directly, and through ``Index``. For
+single queries the result is the difference in microseconds; for a batch of 1,000, the ratio.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 
 from benchmarks.measure import Result, arguments, interleaved, report, row
-from likewise.search.families.faiss_engine import FaissEngine
+from likewise.search.engines.faiss_engine import FaissEngine
 from likewise.search.index import Index
 
 DIMENSION, PROBES, K = 128, 16, 10
@@ -23,7 +23,7 @@ SINGLE_BAR_US, BATCH_BAR = 50, 1.05
 
 
 def results(*, quick: bool) -> list[Result]:
-    """Overhead of one query and of a batch, over faiss's inverted file."""
+    """Overhead of one query and of a batch, with faiss's inverted file."""
     count, rounds = 200_000, 15 if quick else 25
     random = np.random.default_rng(0)
     vectors = random.standard_normal((count, DIMENSION), np.float32)
@@ -59,7 +59,7 @@ def results(*, quick: bool) -> list[Result]:
 def _single_overheads(
     index: Index, engine: FaissEngine, queries: np.ndarray, parameters: object
 ) -> list[float]:
-    """Seconds that the index adds, query by query; who goes first changes from turn to turn.
+    """Seconds that the index adds, query by query; the order of the two sides alternates.
 
     The first of two searches for the same query warms the cache for the second.
     """

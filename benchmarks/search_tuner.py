@@ -1,13 +1,13 @@
-"""The tuner against the full grid: does its pick reach the recall, and how near is it to the best?
+"""The tuner against the full grid: does its pick reach the recall, and how fast is it?
 
 python -m benchmarks.search_tuner [--quick] [--set SET] [--grid FILE] [--json FILE]
 
-The tuner picks for 0.90, 0.95 and 0.99, one query at a time, among 200,000 vectors of SET (see
-``benchmarks.search_sets``; people128 needs no file). Its pick is built over all vectors and
-searched with queries that it never saw. The grid is every family with every setting over the same
-vectors, with the same queries: the fastest that reaches the recall on them, chosen with hindsight,
-is what the pick is timed against, in turn. FILE is a grid that ``benchmarks.search_grid`` wrote for
-SET; without it the grid is measured here, an hour on two cores.
+The tuner is run for recalls of 0.90, 0.95 and 0.99, one query at a time, on 200,000 vectors of SET
+(see ``benchmarks.search_sets``; people128 needs no file). Its pick is built over all vectors and
+searched with unseen queries. The grid has every family with every setting over the same vectors,
+with the same queries; the pick is timed side by side with the fastest setting that reaches the
+recall on them, chosen with hindsight. FILE is a grid of SET by ``benchmarks.search_grid``; without
+it the grid is measured here, in about an hour on two cores.
 
 ``--quick``: 20,000 vectors of people64, four families, 0.95 alone.
 """
@@ -26,21 +26,21 @@ from benchmarks.search_grid import K, Point, builds, measure, read
 from benchmarks.search_sets import SETS, SearchSet
 from likewise.search.families import available
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim
 from likewise.search.tuning.frontier import settings_text
 from likewise.search.tuning.recall import Found, nearest_found
+from likewise.search.tuning.target import Target
 from likewise.search.tuning.timing import paired_seconds
 from likewise.search.tuning.tune import tune
 
 COUNT, SET, RECALLS = 200_000, "people128", (0.90, 0.95, 0.99)
 QUICK_COUNT, QUICK_SET, QUICK_RECALLS = 20_000, "people64", (0.95,)
 QUICK_FAMILIES = ("exact", "scalar", "pq_fastscan", "ivf_flat", "hnsw")
-TOP = 3  # of the grid, timed again in turn: the fastest by a single timing may be luck
+TOP = 3  # of the grid, timed again side by side: the fastest in one timing may be chance
 ROUNDS = 31
 
 
 def rivals(points: Sequence[Point], recall: float) -> list[Point]:
-    """The fastest of the grid that reach a recall, one query at a time."""
+    """The fastest points of the grid that reach a recall, one query at a time."""
     reach = [point for point in points if point["recall"] >= recall]
     return sorted(reach, key=lambda point: -point["single"])[:TOP]
 
@@ -63,7 +63,7 @@ def compared(
     gaps, ratios, found = [], [], []
     for recall in recalls:
         tuning = tune(
-            data.vectors, data.labels, aim=Aim(recall=recall, k=K), families=list(families)
+            data.vectors, data.labels, target=Target(recall=recall, k=K), families=list(families)
         )
         pick = tuning.build(data.vectors)
         answer = Found(*pick.search(data.queries, K))
@@ -117,7 +117,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--quick", action="store_true", help="fewer vectors, families and recalls")
     parser.add_argument("--set", choices=sorted(SETS), help="the vectors")
-    parser.add_argument("--grid", type=Path, metavar="FILE", help="a grid measured before")
+    parser.add_argument("--grid", type=Path, metavar="FILE", help="a grid that was measured before")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
     options = parser.parse_args()
     found = results(quick=options.quick, name=options.set, grid=options.grid)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-__all__ = ["InputError", "LikewiseError", "MissingExtra", "cannot_write", "one_of"]
+__all__ = ["InputError", "LikewiseError", "MissingExtra", "cannot_write", "first_line", "one_of"]
 
 # Errors that free space on the disk does not solve.
 NOT_SPACE = frozenset(
@@ -52,6 +52,16 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
     near = get_close_matches(value, choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(f"{name}: unknown value {value!r}; {hint}choose from: {', '.join(choices)}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, at most 200 characters; its type if it has none.
+
+    Example:
+        >>> first_line(ValueError("no such file\\nand more")), first_line(ValueError())
+        ('no such file', 'ValueError')
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def cannot_write(

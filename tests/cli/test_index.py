@@ -53,7 +53,7 @@ def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (index.family, len(index), index.describe([3])[0]["identity"]) == ("hnsw", 600, "p1")
     for words, problem in (
         (("--family", "hnws"), "did you mean 'hnsw'"),
-        (("--family", "hnsw", "--set", "links"), "write knob=value"),
+        (("--family", "hnsw", "--set", "links"), "write NAME=VALUE"),
         (("--family", "hnsw", "--set", "link=3"), "did you mean 'links'"),
         (("--family", "lsh", "--metric", "dot"), "lsh: has no metric dot"),
     ):

@@ -17,7 +17,7 @@ from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddin
 from likewise.errors import InputError
 from likewise.search.index import Index
 from likewise.search.milvus.pointer import write_pointer
-from likewise.search.tuning.aim import Limits
+from likewise.search.tuning.target import Limits
 from tests.search.faces import faces
 
 FAMILY = ("--family", "ivf_flat")
@@ -144,7 +144,7 @@ def test_people_read_the_pick_and_how_to_build_it(
         (["tune", "E", "--recall", "1.5"], 2, "above 0 and below 1"),
         (["tune", "E", "--max-memory", "2 apples"], 2, "--max-memory: '2 apples'; write 2GB"),
         (["tune", "E", "--max-build", "-3s"], 2, "--max-build"),
-        (["tune", "E", "--out", "report.pdf"], 2, "name a folder, or a file"),
+        (["tune", "E", "--out", "report.pdf"], 2, "give a folder, or a file"),
         (["tune", "E", "--family", "hsnw"], 2, "did you mean 'hnsw'"),
         (["tune", "E", "--recall", "0.9", "--max-memory", "1KB", "--family", "ivf_flat"], 1,
          "exact would reach it with --max-memory"),
@@ -154,7 +154,7 @@ def test_people_read_the_pick_and_how_to_build_it(
         (["build", "E", "--batch", "1", "-k", "10"], 2, "-k, --batch: without --recall or --mates"),
         (["build", "E", "--seed", "3"], 2, "--seed: without --recall or --mates"),
         (["build", "E", "--recall", "0.9", "--set", "lists=3"], 2, "the tuner chooses them"),
-        (["build", "E", "--search", "probes"], 2, "--search: 'probes'; write knob=value"),
+        (["build", "E", "--search", "probes"], 2, "--search: 'probes'; write NAME=VALUE"),
         (["build", "E", "--metric", "cosin"], 2, "did you mean 'cosine'"),
         (["build", "E", "--metric", "manhattan", "--family", "rabitq"], 2, "has no metric"),
         (["check", "none"], 2, "no such index"),
@@ -219,7 +219,6 @@ def test_build_and_tune_have_the_same_limits(
         raise InputError("enough")
 
     monkeypatch.setattr("likewise.search.tuning.tune.tune", stopped)
-    monkeypatch.setattr("likewise.search.tuning.tuned.tune", stopped)
     out = ("--out", tmp_path / "index")
     run(capsys, "index", "tune", files[0], "--recall", 0.9)
     run(capsys, "index", "build", files[0], "--recall", 0.9, *out)

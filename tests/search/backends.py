@@ -14,7 +14,7 @@ from likewise.search.families import FAMILIES
 from likewise.search.index import Index
 from likewise.search.interface import SearchIndex
 from likewise.search.milvus.index import MilvusIndex
-from likewise.search.milvus.kinds import METRICS
+from likewise.search.milvus.parameters import METRICS
 from tests.search.cases import EACH, IDS, ITEMS, LIGHT, VECTORS, floor, index_of
 
 BACKENDS = [*EACH, "milvus"]

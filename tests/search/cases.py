@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from likewise.errors import MissingExtra
-from likewise.search.contents.rebuild import Contents
+from likewise.search.contents.contents import Contents
+from likewise.search.engines.parameters import checked_settings
 from likewise.search.families import FAMILIES
-from likewise.search.families.knobs import settled
 from likewise.search.index import Index
 
 COUNT, DIMENSION = 1500, 24
@@ -86,7 +86,7 @@ def index_of(name: str, metric: str | None = None) -> Index:
     built = _built(name, metric or FAMILIES[name].metrics[0])
     old = built._contents
     contents = Contents(old.family, old.settings, old.space, old.fingerprint, old.snapshot.base)
-    return Index(contents, settled(name, old.family.search_knobs, None), {})
+    return Index(contents, checked_settings(name, old.family.search_parameters, None), {})
 
 
 def truth(vectors: np.ndarray, query: np.ndarray, metric: str) -> np.ndarray:

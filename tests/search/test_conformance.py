@@ -142,7 +142,7 @@ def test_an_emptied_index_stays_empty(backend: Backend, tmp_path: Path) -> None:
     back = open_index(index.save(tmp_path))
     ones = [index, back]
     if isinstance(index, Index):
-        ones += [Index.load(tmp_path, rebuild=True), index.in_own_space()]
+        ones += [Index.load(tmp_path, rebuild=True), index.in_mapped_space()]
     for one in ones:
         assert len(one) == len(one.ids) == len(one.vectors) == 0
         assert one.search(QUERIES[:2], 3)[1].shape == (2, 0)

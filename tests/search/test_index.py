@@ -92,13 +92,13 @@ def test_many_queries_at_once_agree_with_one_at_a_time() -> None:
 def test_torch_finds_what_faiss_finds(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from likewise.search.families import exact_torch
+    from likewise.search.engines import torch_scan
 
-    monkeypatch.setattr(exact_torch, "BLOCK_SCORES", 900)  # many blocks
+    monkeypatch.setattr(torch_scan, "BLOCK_SCORES", 900)  # many blocks
     random = np.random.default_rng(1)
     vectors = random.normal(size=(500, 16)).astype(np.float32)
     queries = random.normal(size=(9, 16)).astype(np.float32)
-    scan = exact_torch.TorchScan(vectors, metric, torch.device("cpu"))
+    scan = torch_scan.TorchScan(vectors, metric, torch.device("cpu"))
     units = metric if metric != "cosine" else "dot"
     expected = Index.build(vectors, metric=units).search(queries, 12)[1]
     found = scan.nearest(queries, 12)
@@ -138,7 +138,7 @@ def test_add_and_remove_against_a_dictionary() -> None:
 def test_an_emptied_index_is_empty_in_its_own_space_too() -> None:
     index = Index.build(np.eye(3), metric=Mahalanobis(factor=np.eye(3)))
     index.remove([0, 1, 2])
-    assert len(index.in_own_space()) == len(index.in_own_space().vectors) == 0
+    assert len(index.in_mapped_space()) == len(index.in_mapped_space().vectors) == 0
 
 
 def test_save_load_and_replace(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
             with pytest.raises(InputError, match="checksum"):
                 Index.load(tmp_path)
         file.write_bytes(good[:-1])
-        with pytest.raises(InputError, match="cut short"):
+        with pytest.raises(InputError, match="truncated"):
             Index.load(tmp_path)
         file.write_bytes(good)
 

@@ -13,7 +13,7 @@ import pytest
 
 from likewise.errors import LikewiseError
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.target import Limits, Target
 from likewise.search.tuning.tune import tune
 
 COUNT = 100_000
@@ -65,7 +65,7 @@ def test_the_limit_of_memory_counts_the_items() -> None:
     items = ITEMS[:500]
     bare = Index.build(vectors).memory_bytes
     for limit, fits in ((bare + items.nbytes + 1000, True), (bare + items.nbytes // 2, False)):
-        asked = {"aim": Aim(0.5), "limits": Limits(memory=limit), "families": [], "seed": 0}
+        asked = {"target": Target(0.5), "limits": Limits(memory=limit), "families": [], "seed": 0}
         if not fits:
             with pytest.raises(LikewiseError, match="exact would reach it with --max-memory"):
                 tune(vectors, items=items, **asked)

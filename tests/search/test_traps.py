@@ -15,15 +15,15 @@ import pytest
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
 from likewise.search.contents import nearest as nearest_module
-from likewise.search.contents.rebuild import FallenApart
+from likewise.search.contents.build import DisconnectedGraph
+from likewise.search.engines.engine import Mask, Rows, Vectors
+from likewise.search.engines.exact_scan import threads_for
+from likewise.search.engines.parameters import Settings
 from likewise.search.families import FAMILIES
-from likewise.search.families.engine import Mask, Rows, Vectors
-from likewise.search.families.exact_pass import threads_for
 from likewise.search.families.hnsw import HNSW
-from likewise.search.families.knobs import Settings
 from likewise.search.index import Index
 from likewise.search.interface import open_index
-from likewise.search.tuning.trial import built_over
+from likewise.search.tuning.candidate import measured_build
 from tests.search.backends import Backend, items
 from tests.search.cases import (
     COUNT,
@@ -71,12 +71,12 @@ def test_an_engine_that_ignores_the_filter_is_not_believed(
     honest = family.nearest
 
     def deaf(
-        self: object, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+        self: object, queries: Vectors, k: int, settings: Settings, mask: Mask | None = None
     ) -> Rows:
         return honest(self, queries, k, settings)
 
     monkeypatch.setattr(family, "nearest", deaf)
-    monkeypatch.setattr(family, "selects", True)
+    monkeypatch.setattr(family, "takes_mask", True)
     allowed = IDS[: COUNT // 3]
     index = index_of(name)
     index.remove(IDS[:40])
@@ -111,7 +111,7 @@ def test_an_id_comes_once(backend: Backend) -> None:
     index = backend.same_people()
     with pytest.raises(InputError, match=f"{IDS[3]} is already in the index"):
         index.add(QUERIES[:2], [7, IDS[3]], items("a", "b"))
-    with pytest.raises(InputError, match="7 comes twice"):
+    with pytest.raises(InputError, match="7 occurs twice"):
         index.add(QUERIES[:2], [7, 7], items("a", "b"))
     assert len(index) == COUNT
 
@@ -187,7 +187,7 @@ def test_a_mahalanobis_index_is_the_distance_itself(backend: Backend, tmp_path: 
         index.search(q[:, :5])
 
 
-@pytest.mark.parametrize("name", [name for name in EACH if FAMILIES[name.values[0]].walks])
+@pytest.mark.parametrize("name", [name for name in EACH if FAMILIES[name.values[0]].is_graph])
 def test_a_graph_that_does_not_lead_to_its_vectors_is_not_used(
     name: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -200,11 +200,11 @@ def test_a_graph_that_does_not_lead_to_its_vectors_is_not_used(
         assert own.mean() > 0.9
         return
     assert own.all()
-    assert f"family {name}: its graph leads to" in caplog.text
+    assert f"family {name}: searches in its graph find" in caplog.text
     back = Index.load(index.save(tmp_path))
     assert (back.family, back.engine.name) == (name, "exact")
-    with pytest.raises(FallenApart, match="of its own vectors"):
-        built_over(index.vectors, name, LIGHT[name], "cosine")
+    with pytest.raises(DisconnectedGraph, match="of its own vectors"):
+        measured_build(index.vectors, name, LIGHT[name], "cosine")
     assert index_of(name).engine.name == name  # a good one is kept
 
 
@@ -229,7 +229,7 @@ def test_faiss_under_its_torch_bindings_searches_all_the_same() -> None:
 import faiss.contrib.torch_utils
 import numpy as np
 from likewise.search.families import FAMILIES
-from likewise.search.families.faiss_engine import FaissEngine
+from likewise.search.engines.faiss_engine import FaissEngine
 from likewise.search.index import Index
 vectors = np.random.default_rng(0).normal(size=(1200, 16)).astype(np.float32)
 for name, family in FAMILIES.items():
@@ -259,7 +259,9 @@ def test_rows_whose_difference_is_beyond_float32_are_refused() -> None:
     x = np.full((6, 4), 8e18, np.float32)
     x[3:] *= -1
     for metric in ("euclidean", "manhattan", "dot"):
-        with pytest.raises(InputError, match="vectors: row 0 holds 8e[+]18; scale them down"):
+        with pytest.raises(
+            InputError, match="vectors: row 0 holds 8e[+]18; scale the vectors down"
+        ):
             Index.build(x, metric=metric)
     index = Index.build(x / 3, metric="euclidean")
     with pytest.raises(InputError, match="queries: row 1 holds 8e"):

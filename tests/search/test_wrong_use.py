@@ -14,8 +14,8 @@ import torch
 
 from likewise.errors import InputError, MissingExtra
 from likewise.search.contents.space import METRICS
+from likewise.search.engines.parameters import parse_settings
 from likewise.search.families import FAMILIES, available
-from likewise.search.families.knobs import parse_settings
 from likewise.search.index import Index
 from tests.search.backends import Backend
 from tests.search.cases import DIMENSION, QUERIES, people
@@ -34,14 +34,14 @@ def test_a_missing_extra_says_how_to_install_it(name: str, monkeypatch: pytest.M
     ("family", "settings", "problem"),
     [
         ("hnws", {}, "family: unknown value 'hnws'; did you mean 'hnsw'"),
-        ("hnsw", {"link": 4}, "hnsw: knob: unknown value 'link'; did you mean 'links'"),
-        ("hnsw", {"links": 1}, "hnsw: links: must be from 2 to 256; got 1"),
-        ("hnsw", {"links": "many"}, "hnsw: links: must be from 2 to 256; got many"),
-        ("hnsw", {"links": 4.5}, "hnsw: links: must be a whole number; got 4.5"),
-        ("hnsw", {"links": float("inf")}, "hnsw: links: must be from"),
+        ("hnsw", {"link": 4}, "hnsw: parameter: unknown value 'link'; did you mean 'links'"),
+        ("hnsw", {"links": 1}, "hnsw: links: 1; must be a whole number from 2 to 256"),
+        ("hnsw", {"links": "many"}, "hnsw: links: 'many'; must be a number"),
+        ("hnsw", {"links": 4.5}, "hnsw: links: 4.5; must be a whole number"),
+        ("hnsw", {"links": float("inf")}, "hnsw: links: inf; must be a whole number from"),
         ("hnsw", {"storage": "int9"}, "did you mean 'int8'"),
-        ("exact", {"links": 3}, "exact: has no such knob"),
-        ("lsh", {"bits": 4}, "lsh: bits: must be from 8"),
+        ("exact", {"links": 3}, "exact: parameter links: unknown"),
+        ("lsh", {"bits": 4}, "lsh: bits: 4; must be a whole number from 8"),
     ],
 )
 def test_wrong_settings(family: str, settings: dict[str, object], problem: str) -> None:
@@ -56,7 +56,7 @@ def test_words_of_the_command_line_are_settings() -> None:
         "storage": "int8",
         "ef_construction": 100,
     }
-    with pytest.raises(InputError, match="write knob=value"):
+    with pytest.raises(InputError, match="write NAME=VALUE"):
         parse_settings(["links"])
 
 
@@ -110,7 +110,7 @@ def test_wrong_queries(backend: Backend) -> None:
         (np.ones(3), 1, f"have 3 dimensions, the index has {DIMENSION}"),
         (np.zeros(DIMENSION), 1, "row 0 is zero"),
         (np.full(DIMENSION, np.nan), 1, "row 0 is not finite"),
-        (np.ones(DIMENSION), 0, "k: must be at least 1"),
+        (np.ones(DIMENSION), 0, "k: 0; must be a whole number of at least 1"),
         (["a"] * DIMENSION, 1, "queries: expected numbers"),
     ):
         with pytest.raises(InputError, match=problem):
@@ -122,7 +122,7 @@ def test_wrong_queries(backend: Backend) -> None:
         lambda: index.range_search(QUERIES, 0.5, settings={"none": 3}),
         lambda: index.with_search_settings({"none": 3}),
     ):
-        with pytest.raises(InputError, match=f"{backend.name}: (knob: unknown|has no such knob)"):
+        with pytest.raises(InputError, match=f"{backend.name}: parameter.* unknown"):
             act()
 
 
@@ -131,7 +131,7 @@ def test_wrong_queries(backend: Backend) -> None:
     [
         ([[1.0, float("nan")]], None, "row 0 is not finite"),
         ([[1.0, 1.0], [0.0, 0.0]], None, "row 1 is zero"),
-        ([[1.0], [2.0]], [1, 1], "1 comes twice"),
+        ([[1.0], [2.0]], [1, 1], "1 occurs twice"),
         ([[1.0], [2.0]], [1], "1 for 2 vectors"),
         ([[1.0]], [1.5], "expected integers"),
         ([1.0, 2.0], None, r"expected numbers \[N,D\]"),
@@ -147,9 +147,9 @@ def test_wrong_vectors(
 
 def test_wrong_searches(tmp_path: Path) -> None:
     index = Index.build(people(600, 4), family="hnsw")
-    with pytest.raises(InputError, match="hnsw: knob: unknown value 'eff'"):
+    with pytest.raises(InputError, match="hnsw: parameter: unknown value 'eff'"):
         index.search(np.ones(4), settings={"eff": 3})
-    with pytest.raises(InputError, match="effort: must be from 0 to 1"):
+    with pytest.raises(InputError, match="effort: .*; must be a number from 0 to 1"):
         index.with_effort(2)
     assert index.with_search_settings({"ef": 7}).search_settings == {"ef": 7}
     assert index.search_settings == {"ef": 64}
@@ -165,10 +165,10 @@ def test_wrong_searches(tmp_path: Path) -> None:
         ),
         (lambda index: index.search([[1, 2, 3], [1]]), "queries: cannot be read as one array"),
         (lambda index: index.search_table([[1, 2, 3], [1]]), "queries: cannot be read as one"),
-        (lambda index: index.search(np.ones(3), k=2.5), "k: must be a whole number; got 2.5"),
-        (lambda index: index.search(np.ones(3), k=True), "k: must be a whole number; got True"),
-        (lambda index: index.search(np.ones(3), k="3"), "k: must be a whole number; got '3'"),
-        (lambda index: index.search(np.ones(3), k=np.ones(2)), "k: must be a whole number"),
+        (lambda index: index.search(np.ones(3), k=2.5), "k: 2.5; must be a whole number"),
+        (lambda index: index.search(np.ones(3), k=True), "k: True; must be a whole number"),
+        (lambda index: index.search(np.ones(3), k="3"), "k: '3'; must be a whole number"),
+        (lambda index: index.search(np.ones(3), k=np.ones(2)), "k: .*; must be a whole number"),
         (lambda _: Index.build(np.eye(3), items={}), "items: expected a pyarrow Table; got dict"),
         (lambda index: index.range_search(np.ones(3), "x"), "threshold: is not a number; got 'x'"),
         (lambda index: index.range_search(np.ones(3), None), "threshold: is not a number"),

@@ -1,1 +1,1 @@
-"""How each family of indexes is built, and what one search looks at, as pictures."""
+"""Pictures of each index family: its structure, and one search in it."""

@@ -1,4 +1,4 @@
-"""The picture of Annoy: the cuts of one tree, and what a forest of them opens for a query."""
+"""The picture of Annoy: the splits of one tree, and the leaves that a search opens in all."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from docs.figures.search.annoy_tree import (
     walk_forest,
 )
 from docs.figures.search.picture import Picture
-from docs.figures.search.plane import draw_answer, draw_query, draw_vectors, mark, prepare
-from docs.figures.search.polygons import SQUARE, Polygon, clipped, cut_through
+from docs.figures.search.plane import draw_query, draw_search, draw_vectors, mark, prepare
+from docs.figures.search.regions import SQUARE, Polygon, clipped, cut_through
 from docs.figures.search.scene import Scene
 from likewise.lab.figures.palette import CLASSES, FIRST, INK, tint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from likewise.search.families.engine import Engine
+    from likewise.search.engines.engine import Engine
 
 __all__ = ["annoy", "forest_of", "region_of"]
 
 TREES, NODES = 8, 60
 ENLARGED = 0.45
-BOLD = 3  # cuts from the root that have a colour of their own
+BOLD = 3  # levels of splits with their own color
 
 
 def annoy(scene: Scene) -> Picture:
-    """One tree, and one search through eight."""
+    """One tree, and one search in eight trees."""
     engine = scene.built("annoy", {"trees": TREES})
     forest = forest_of(engine, len(scene.vectors), 2)
     opened = walk_forest(forest, scene.query[0], NODES)
-    looked = rows_of(opened)
-    found = scene.best_of(scene.asked(engine, {"nodes": NODES}))
+    compared = rows_of(opened)
+    found = scene.best_of(scene.candidates(engine, {"nodes": NODES}))
 
     def structure(axes: Axes) -> None:
         prepare(axes)
@@ -56,20 +56,20 @@ def annoy(scene: Scene) -> Picture:
             axes.add_patch(
                 Patch(region_of(above), fc="none", ec=tint(FIRST, 0.55), lw=0.6, zorder=2)
             )
-        draw_answer(axes, scene, looked, found, dot=2)
+        draw_search(axes, scene, compared, found, dot=2)
 
     return Picture(
-        "annoy", "Annoy: a forest of random cuts",
-        "Cut in two, and each part again; then open the leaves near the query in every tree.",
+        "annoy", "Annoy: random projection trees",
+        "Split the space again and again; then open the leaves near the query in every tree.",
         f"trees = {TREES}, nodes = {NODES}", scene, structure, search,
-        "one of the trees · thick: the first cuts",
+        "one of the trees · thick: the first splits",
         "enlarged: the leaves opened in all trees, one over another",
-        looked, looked, found,
+        compared, compared, found,
     )  # fmt: skip
 
 
 def forest_of(engine: Engine, count: int, dimension: int) -> Forest:
-    """The trees of an engine, by way of the file that it saves."""
+    """The trees of an engine, read from its saved file."""
     with TemporaryDirectory() as folder:
         engine.save(Path(folder))
         file = next(path for path in sorted(Path(folder).iterdir()) if path.suffix == ".annoy")
@@ -77,7 +77,7 @@ def forest_of(engine: Engine, count: int, dimension: int) -> Forest:
 
 
 def region_of(above: Cuts) -> Polygon:
-    """What the cuts above a leaf leave of the plane."""
+    """The part of the plane that the splits above a leaf leave."""
     region = SQUARE
     for node, side in above:
         sign = 1.0 if side else -1.0

@@ -1,4 +1,4 @@
-"""Annoy's own file, read: the trees as they were built, and the walk of a search."""
+"""Read Annoy's file: its trees, and a search in them, step by step."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.errors import InputError
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 __all__ = ["Cuts", "Forest", "Node", "read_forest", "rows_of", "walk_forest"]
 
 
 @dataclass(frozen=True)
 class Node:
-    """A leaf with its rows, or a cut with what lies on either side.
+    """A leaf with its rows, or a split with its two children.
 
     Args:
-        place: in the file.
-        rows: of a leaf, int64; None of a cut.
-        normal: of the cut, float32 [D].
-        offset: a point x lies on the second side where ``normal·x + offset`` is positive.
-        sides: the two nodes.
+        place: its number in the file.
+        rows: of a leaf, int64; None for a split.
+        normal: of the split, float32 [D].
+        offset: a point x is on the second side if ``normal·x + offset`` is positive.
+        sides: the two children.
     """
 
     place: int
@@ -35,7 +35,7 @@ class Node:
     sides: tuple[Node, ...] = ()
 
     def margin(self, point: NDArray[np.float32]) -> float:
-        """How far a point lies on the second side of the cut."""
+        """The distance of a point from the split, positive on the second side."""
         return float(self.normal @ point + self.offset)
 
     def leaves(self) -> list[Rows]:
@@ -53,19 +53,19 @@ class Forest:
 
 
 Cuts = tuple[tuple[Node, int], ...]
-"""The cuts above a node, from the root on, each with the side that it lies on."""
+"""The splits above a node, from the root down, each with the side of the node."""
 
 
 def read_forest(path: Path, count: int, dimension: int) -> Forest:
     """Read a file that Annoy saved for the Euclidean distance.
 
     The file is an array of equal nodes, as annoylib.h lays them out: the number of items below
-    (int32), the cut's offset (float32), two children (int32), the cut's normal (float32 [D]). A
+    (int32), the split's offset (float32), two children (int32), the split's normal (float32 [D]). A
     node with few items below keeps their rows in place of children and normal. The first ``count``
     nodes are the items; copies of the roots are the last.
 
     Raises:
-        InputError: the file is not that long, or a node points nowhere.
+        InputError: the file has another size, or a node has an invalid child.
     """
     size = 16 + 4 * dimension
     content = path.read_bytes()
@@ -74,10 +74,10 @@ def read_forest(path: Path, count: int, dimension: int) -> Forest:
     number = len(content) // size
     words = np.frombuffer(content, np.int32).reshape(number, size // 4)
     reals = np.frombuffer(content, np.float32).reshape(number, size // 4)
-    held = size // 4 - 2  # rows that fit in place of children and normal
+    held = size // 4 - 2  # rows that fit in the place of children and normal
 
     def node_at(place: int, under: int) -> Node:
-        if not 0 <= place < under:  # what lies below was written before
+        if not 0 <= place < under:  # children are written before their parent
             raise InputError(f"{path}: damaged; node {under} points to {place}")
         below = int(words[place, 0])
         if place < count:
@@ -92,20 +92,19 @@ def read_forest(path: Path, count: int, dimension: int) -> Forest:
     while last > count and words[last - 1, 0] == count:
         last -= 1
         roots.append(last)
-    # The first root may be there twice: where it was built, and among the copies.
+    # The first root may occur twice: where it was built, and among the copies.
     if len(roots) > 1 and (words[roots[0], 2:4] == words[roots[-1], 2:4]).all():
         roots.pop()
     return Forest(tuple(node_at(root, number) for root in roots))
 
 
 def walk_forest(forest: Forest, query: NDArray[np.float32], wanted: int) -> list[tuple[Node, Cuts]]:
-    """The leaves that a search opens, in their order, each with the cuts and sides above it.
+    """The leaves that a search opens, in order, each with the splits and sides above it.
 
-    One queue serves all trees. What comes next is what the query would have to move least for:
-    the smallest margin on the way there decides. The search stops at ``wanted`` rows, those that
-    come from two trees counted twice.
+    One priority queue serves all trees, ordered by the smallest margin on the path to a node. The
+    search stops at ``wanted`` rows; a row found in two trees counts twice.
     """
-    # Of equal margins Annoy takes the later place in its file first.
+    # Of equal margins, Annoy takes the later node in its file first.
     queue: list[tuple[float, int, Node, Cuts]] = [
         (-math.inf, -root.place, root, ()) for root in forest.roots
     ]

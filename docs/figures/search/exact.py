@@ -1,4 +1,4 @@
-"""The picture of exact search: nothing is built, and everything is looked at."""
+"""The picture of exact search: nothing is built, and every vector is compared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docs.figures.search.picture import Picture
-from docs.figures.search.plane import draw_answer, draw_query, draw_vectors, prepare
+from docs.figures.search.plane import draw_query, draw_search, draw_vectors, prepare
 from docs.figures.search.scene import Scene
 from likewise.lab.figures.palette import FIRST, tint
 
@@ -18,9 +18,9 @@ __all__ = ["exact"]
 
 
 def exact(scene: Scene) -> Picture:
-    """Every vector against the query."""
-    everyone = np.arange(len(scene.vectors))
-    found = scene.best_of(scene.asked(scene.built("exact")))
+    """Lines from the query to every vector."""
+    rows = np.arange(len(scene.vectors))
+    found = scene.best_of(scene.candidates(scene.built("exact")))
 
     def structure(axes: Axes) -> None:
         prepare(axes)
@@ -33,12 +33,12 @@ def exact(scene: Scene) -> Picture:
             axes.plot(
                 *zip(scene.query[0], point, strict=True), color=tint(FIRST, 0.25), lw=0.5, zorder=1
             )
-        draw_answer(axes, scene, everyone, found)
+        draw_search(axes, scene, rows, found)
 
     return Picture(
         "exact", "Exact search", "The query is compared with every vector: nothing can be missed.",
-        "no knobs", scene, structure, search,
+        "no parameters", scene, structure, search,
         f"{len(scene.vectors)} vectors and a query (diamond)",
-        "a line a comparison · dashed: the 10 nearest lie within",
-        everyone, everyone, found,
+        "lines: comparisons · dashed circle: the 10 nearest",
+        rows, rows, found,
     )  # fmt: skip

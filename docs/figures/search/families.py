@@ -1,4 +1,4 @@
-"""Which picture explains which family."""
+"""Which picture shows which family."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ PICTURED = (
     "exact", "annoy", "lsh", "ivf_flat", "pq_fastscan", "ivf_pq_fastscan", "scalar", "rabitq",
     "hnsw", "nsg", "scann",
 )  # fmt: skip
-"""The families that have a picture of their own, each drawn by the module of its name."""
+"""The families with their own picture, each drawn by the module of the same name."""
 SAME: Mapping[str, str] = {"ivf_pq": "ivf_pq_fastscan", "hnswlib": "hnsw", "usearch": "hnsw"}
-"""Families that build what another one builds, by other code or with longer codes."""
+"""Families with the structure of another one, in another library or with longer codes."""
 CONTRASTS: Mapping[str, str] = {"rabitq": "rabitq_estimates", "scann": "scann_codes"}
 
 
 def pictured_by(family: str) -> str:
-    """The family whose picture explains a family.
+    """The family whose picture shows a family.
 
     Raises:
         InputError: there is no such family; the nearest name is suggested.
@@ -37,7 +37,7 @@ def pictured_by(family: str) -> str:
 
 
 def picture_of(family: str, scene: Scene) -> Picture:
-    """Build the family's index and search it once.
+    """Build an index of the family and search it once.
 
     Raises:
         MissingExtra: the family's library is not installed.
@@ -47,7 +47,7 @@ def picture_of(family: str, scene: Scene) -> Picture:
 
 
 def contrasts_of(family: str, scene: Scene) -> dict[str, Contrast]:
-    """What else explains the family, by the name of its picture."""
+    """The second picture of the family, by its name; empty for most families."""
     if family not in CONTRASTS:
         return {}
     name = CONTRASTS[family]

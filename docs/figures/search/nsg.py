@@ -1,4 +1,4 @@
-"""The picture of NSG: one graph, walked from its middle."""
+"""The picture of NSG: one pruned graph, and a search from its entry point."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from docs.figures.search.hnsw import draw_expanded
 from docs.figures.search.nsg_graph import navigation_links, walk_navigation
 from docs.figures.search.picture import Picture
-from docs.figures.search.plane import dots, draw_answer, draw_query, draw_vectors, prepare
+from docs.figures.search.plane import dots, draw_query, draw_search, draw_vectors, prepare
 from docs.figures.search.scene import Scene, scene_of
 from likewise.lab.figures.palette import PAPER, QUIET, SECOND, tint
 
@@ -24,12 +24,12 @@ QUERY = (0.74, 0.4)
 
 
 def nsg(scene: Scene) -> Picture:
-    """The links that pruning leaves, and the way from the entry to a query far from it."""
+    """The links after pruning, and the path from the entry point to a distant query."""
     scene = scene_of(scene.vectors, np.array([QUERY]), scene.metric)
     engine: Any = scene.built("nsg", {"links": LINKS, "neighbors": NEIGHBORS})
     index = engine.index
     links, entry = navigation_links(index), int(index.nsg.enterpoint)
-    found = scene.best_of(scene.asked(engine, {"ef": EF}))
+    found = scene.best_of(scene.candidates(engine, {"ef": EF}))
     walk = walk_navigation(links, entry, -scene.scores(), EF)
     lines = [scene.vectors[[row, end]] for row, ends in links.items() for end in ends]
 
@@ -58,7 +58,7 @@ def nsg(scene: Scene) -> Picture:
         prepare(axes)
         draw_links(axes)
         draw_expanded(axes, scene, walk.tree, walk.expanded)
-        draw_answer(axes, scene, walk.compared, found)
+        draw_search(axes, scene, walk.compared, found)
         dots(
             axes,
             scene.vectors[[entry]],
@@ -72,7 +72,7 @@ def nsg(scene: Scene) -> Picture:
 
     return Picture(
         "nsg", "NSG: one sparse graph",
-        "A link is left out where another leads nearer. Walks begin at the middle (star).",
+        "A link is pruned if a kept neighbor is nearer. A search starts at the entry point (star).",
         f"links = {LINKS}, neighbors = {NEIGHBORS}, ef = {EF}", scene, structure, search,
         f"{len(lines) / len(links):.1f} links a vector remain",
         "brown: links that the search took · green: all compared",

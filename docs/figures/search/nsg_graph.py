@@ -1,4 +1,4 @@
-"""faiss's NSG, read and walked: one layer, one entry, links that always lead nearer."""
+"""The NSG graph of faiss, and a search in it, step by step."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 import faiss
 import numpy as np
 
-from likewise.search.families.engine import Rows, Vectors
+from likewise.search.engines.engine import Rows, Vectors
 
 __all__ = ["NavigatedWalk", "navigation_links", "walk_navigation"]
 
-SEED = 0x1234  # of the generator from which faiss draws the first candidates of every search
+SEED = 0x1234  # of the random numbers that faiss uses for the first candidates of every search
 
 
 @dataclass(frozen=True)
 class NavigatedWalk:
-    """What a search did.
+    """The steps of a search.
 
     Args:
-        expanded: the rows whose neighbours were looked at, in their order.
+        expanded: the rows whose neighbors were compared, in order.
         compared: the rows whose distance was computed.
         kept: the pool at the end, nearest first.
-        tree: from which row each row was reached first; those of the first pool have none, but
-            for the entry's neighbours.
+        tree: the row from which each row was reached first; random rows of the first pool have
+            none.
     """
 
     expanded: tuple[int, ...]
@@ -35,7 +35,7 @@ class NavigatedWalk:
 
 
 def navigation_links(index: Any) -> dict[int, list[int]]:
-    """From each row to its neighbours, in the index's order."""
+    """The neighbors of each row, in the order of the index."""
     graph = index.nsg.get_final_graph()
     places = faiss.rev_swig_ptr(graph.data, graph.N * graph.K).reshape(graph.N, graph.K)
     return {row: [int(end) for end in ends if end >= 0] for row, ends in enumerate(places)}
@@ -44,14 +44,13 @@ def navigation_links(index: Any) -> dict[int, list[int]]:
 def walk_navigation(
     links: Mapping[int, list[int]], entry: int, distances: Vectors, pool: int
 ) -> NavigatedWalk:
-    """Walk from the entry with a pool of candidates, as faiss does.
+    """Search from the entry point with a pool of candidates, as faiss does.
 
-    The pool begins with the entry's neighbours; what is left of it is filled at random, always
-    with the same rows.
+    The pool starts with the neighbors of the entry point, and is filled with fixed random rows.
 
     Args:
         links: the graph.
-        entry: the row where every search begins.
+        entry: the row where every search starts.
         distances: from the query to every row [N].
         pool: candidates kept (``search_L``).
 

@@ -1,4 +1,4 @@
-"""The plane of a picture: vectors, the query, what was looked at, and what was found or missed."""
+"""One plane of a picture: vectors, the query, compared, found and missed vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from docs.figures.search.scene import REACH, Box, Scene
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND, bare, tint
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +19,9 @@ __all__ = [
     "PALE",
     "WHOLE",
     "dots",
-    "draw_answer",
     "draw_limit",
     "draw_query",
+    "draw_search",
     "draw_vectors",
     "mark",
     "prepare",
@@ -29,7 +29,7 @@ __all__ = [
 
 PALE = "#94a3b8"
 WHOLE: Box = (-REACH, REACH, -REACH, REACH)
-SMALL = 0.3  # a frame that needs a full line to be seen
+SMALL = 0.3  # a smaller frame needs a solid line to be visible
 DASHES = (0, (4, 2.5))
 
 
@@ -51,7 +51,7 @@ def dots(axes: Axes, points: NDArray[np.floating], **style: Any) -> None:
 
 
 def mark(axes: Axes, box: Box, *, color: str = INK) -> None:
-    """Frame what another plane shows enlarged."""
+    """Frame the part that another plane shows enlarged."""
     corner, width, height = (box[0], box[2]), box[1] - box[0], box[3] - box[2]
     axes.add_patch(
         Rectangle(
@@ -68,18 +68,18 @@ def mark(axes: Axes, box: Box, *, color: str = INK) -> None:
 
 
 def draw_vectors(axes: Axes, points: NDArray[np.floating], *, dot: float = 7) -> None:
-    """All vectors, quietly."""
+    """All vectors, as small dots."""
     dots(axes, points, s=dot, color=INK, alpha=0.7, linewidths=0, zorder=3)
 
 
 def draw_query(axes: Axes, scene: Scene, *, size: float = 9) -> None:
-    """The query, a diamond; where only directions count, outside the circle of the vectors."""
+    """The query, as a diamond; for cosine, outside the circle of the vectors."""
     x, y = map(float, scene.query[0] * (1.1 if scene.metric == "cosine" else 1.0))
     axes.plot(x, y, marker="D", ms=size, mfc=INK, mec=PAPER, mew=1.5, zorder=8)
 
 
 def draw_limit(axes: Axes, scene: Scene) -> None:
-    """A dashed line around the places that score no less than the last of the nearest."""
+    """A dashed line around the points with at least the score of the last of the nearest."""
     query, threshold = scene.query[0].astype(float), scene.threshold
     style: dict[str, Any] = {"color": INK, "lw": 1.0, "ls": DASHES, "zorder": 5}
     if scene.metric == "euclidean":
@@ -99,21 +99,21 @@ def draw_limit(axes: Axes, scene: Scene) -> None:
             axes.plot([0, 1.06 * np.cos(angle)], [0, 1.06 * np.sin(angle)], **style)
 
 
-def draw_answer(axes: Axes, scene: Scene, looked: Rows, found: Rows, *, dot: float = 1.0) -> None:
-    """One search: pale what it passed by, green what it looked at, large the nearest.
+def draw_search(axes: Axes, scene: Scene, compared: Rows, found: Rows, *, dot: float = 1.0) -> None:
+    """One search: skipped vectors are pale, compared ones green, the nearest large.
 
     Args:
         axes: a plane.
-        scene: the vectors, the query, and the truth.
-        looked: rows that the search compared with the query.
-        found: rows that it gave back.
+        scene: vectors, query and ground truth.
+        compared: rows that the search compared with the query.
+        found: rows that it returned.
         dot: scales the dots.
     """
     points, truth = scene.vectors, scene.truth
-    passed = np.setdiff1d(np.arange(len(points)), looked)
-    seen = np.setdiff1d(looked, truth)
+    skipped = np.setdiff1d(np.arange(len(points)), compared)
+    seen = np.setdiff1d(compared, truth)
     hits, misses = np.intersect1d(truth, found), np.setdiff1d(truth, found)
-    dots(axes, points[passed], s=6 * dot, color=PALE, linewidths=0, zorder=3)
+    dots(axes, points[skipped], s=6 * dot, color=PALE, linewidths=0, zorder=3)
     dots(axes, points[seen], s=11 * dot, color=FIRST, alpha=0.75, linewidths=0, zorder=4)
     dots(axes, points[hits], s=34 * dot, color=FIRST, ec=PAPER, linewidths=0.9, zorder=7)
     dots(axes, points[misses], s=34 * dot, color=PAPER, ec=SECOND, linewidths=2.2, zorder=7)

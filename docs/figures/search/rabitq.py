@@ -1,4 +1,4 @@
-"""The pictures of RaBitQ: four directions around each centre, and why many dimensions help."""
+"""The pictures of RaBitQ: four directions around each centroid, and the error by dimension."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from docs.figures.search.ivf_flat import members
 from docs.figures.search.picture import Contrast, Picture
-from docs.figures.search.plane import dots, draw_answer, draw_query, prepare
+from docs.figures.search.plane import dots, draw_query, draw_search, prepare
 from docs.figures.search.rabitq_parts import Signs, estimates, signs_of
 from docs.figures.search.regions import EDGE, draw_regions, soft_colors
 from docs.figures.search.scene import Scene, scene_of
 from likewise.lab.figures.palette import FIRST, INK, PAPER, QUIET, SECOND, tint
-from likewise.search.families.engine import Vectors
+from likewise.search.engines.engine import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,14 +28,14 @@ WIDE, MANY = 256, 400
 
 
 def rabitq(scene: Scene) -> Picture:
-    """Nine cells, and the four directions that two bits can name."""
+    """Nine cells, and the four directions that two bits represent."""
     engine: Any = scene.built("rabitq", {"lists": LISTS, "refine": "none"})
     signs = signs_of(engine.index, scene.vectors)
     asked = signs_of(engine.index, scene.query)
     turned = (scene.query @ signs.rotation.T).astype(np.float32)
     cells = asked.inverted.quantizer.search(turned, PROBES)[1][0].tolist()
-    looked = np.concatenate([members(signs.inverted, cell) for cell in cells])
-    exact = scene.asked(engine, {"probes": PROBES, "rerank": RERANK, "query_bits": 0})
+    compared = np.concatenate([members(signs.inverted, cell) for cell in cells])
+    exact = scene.candidates(engine, {"probes": PROBES, "rerank": RERANK, "query_bits": 0})
     found = scene.best_of(exact)
 
     def structure(axes: Axes) -> None:
@@ -47,37 +47,37 @@ def rabitq(scene: Scene) -> Picture:
         )
         dots(axes, scene.vectors, s=6, color=INK, alpha=0.7, linewidths=0, zorder=3)
         dots(axes, signs.snapped(), s=7, color=SECOND, linewidths=0, zorder=4)
-        _draw_centres(axes, signs)
+        _draw_centers(axes, signs)
         draw_query(axes, scene)
 
     def search(axes: Axes) -> None:
         prepare(axes)
         colors = [tint(FIRST, 0.2 if cell in cells else 0.0) for cell in range(LISTS)]
         draw_regions(axes, lambda spots: signs_of(engine.index, spots).cells, colors, edge=EDGE)
-        draw_answer(axes, scene, exact, found)
+        draw_search(axes, scene, exact, found)
 
     return Picture(
         "rabitq",
-        "RaBitQ: a bit a dimension",
-        "After a random turn, only the signs of a vector seen from its centre are kept.",
+        "RaBitQ: one bit a dimension",
+        "After a random rotation, only the signs of the residual to the centroid are kept.",
         f"lists = {LISTS}, probes = {PROBES}, rerank = {RERANK}",
         scene,
         structure,
         search,
-        "brown: where the signs and the length put each vector",
-        f"cells visited · green: the {len(exact)} nearest codes, compared exactly",
-        looked,
+        "brown: the points that the codes represent",
+        f"visited cells · green: the {len(exact)} nearest codes, compared exactly",
+        compared,
         exact,
         found,
     )
 
 
 def rabitq_estimates(scene: Scene) -> Contrast:
-    """Estimated distances against true ones: in the plane, and in many dimensions."""
+    """Estimated against true distances: in two dimensions, and in many."""
     plain = _estimated(scene.vectors, scene.query)
     numbers = np.random.default_rng(0)
     wide = numbers.normal(size=(MANY, WIDE)).astype(np.float32)
-    # Some near, some far, as the plane has them.
+    # Near and far vectors, as in the plane.
     query = numbers.normal(size=(1, WIDE)).astype(np.float32)
     mixed = query * np.linspace(0.95, 0.0, MANY)[:, None] ** 2
     wide = ((wide + mixed) / np.sqrt(WIDE)).astype(np.float32)
@@ -86,7 +86,7 @@ def rabitq_estimates(scene: Scene) -> Contrast:
 
     return Contrast(
         "rabitq", "RaBitQ: the error shrinks with the dimension",
-        "Distances as the bits tell them, against the true ones: each dot is a vector.",
+        "Estimated against true distances: each dot is a vector.",
         "lists = 1", lambda axes: _draw_estimates(axes, *plain),
         lambda axes: _draw_estimates(axes, *many),
         "2 dimensions, 2 bits: a rough guess",
@@ -97,20 +97,20 @@ def rabitq_estimates(scene: Scene) -> Contrast:
 
 
 def _estimated(vectors: Vectors, query: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """True and told distances of each vector."""
+    """True and estimated distances of each vector."""
     scene = scene_of(vectors, query, "euclidean")
     engine: Any = scene.built("rabitq", {"lists": 1, "refine": "none"})
     told = np.sqrt(estimates(signs_of(engine.index, scene.vectors), scene.query))
     return -scene.scores().astype(np.float64), told
 
 
-def _draw_centres(axes: Axes, signs: Signs) -> None:
-    """Each centre, and the four directions around it."""
+def _draw_centers(axes: Axes, signs: Signs) -> None:
+    """Each centroid, and the four directions around it."""
     directions = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]]) / np.sqrt(2) @ signs.rotation
-    for centre in signs.corners():
+    for center in signs.corners():
         for direction in directions:
             axes.plot(
-                *np.stack((centre, centre + SPOKE * direction)).T, color=SECOND, lw=1.6, zorder=5
+                *np.stack((center, center + SPOKE * direction)).T, color=SECOND, lw=1.6, zorder=5
             )
     dots(axes, signs.corners(), s=30, marker="s", color=PAPER, ec=INK, linewidths=1.3, zorder=6)
 
@@ -128,6 +128,4 @@ def _draw_estimates(axes: Axes, true: NDArray[np.float64], told: NDArray[np.floa
     for side in ("left", "bottom"):
         axes.spines[side].set_color(QUIET)
     axes.text(0.98, 0.03, "true", transform=axes.transAxes, fontsize=9, color=INK, ha="right")
-    axes.text(
-        0.03, 0.97, "told by the bits", transform=axes.transAxes, fontsize=9, color=INK, va="top"
-    )
+    axes.text(0.03, 0.97, "estimated", transform=axes.transAxes, fontsize=9, color=INK, va="top")

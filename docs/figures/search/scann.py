@@ -1,4 +1,4 @@
-"""The pictures of ScaNN: codes whose error runs across the vector, and the leaves of its tree."""
+"""The pictures of ScaNN: anisotropic quantization, and the leaves of its tree."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from docs.figures.search.picture import Contrast, Picture
-from docs.figures.search.plane import dots, draw_answer, draw_query, prepare
+from docs.figures.search.plane import dots, draw_query, draw_search, prepare
 from docs.figures.search.scann_parts import ScannParts, parts_of
 from docs.figures.search.scene import Scene, draw_scene, scene_of
 from likewise.lab.figures.palette import CLASSES, FIRST, INK, PAPER, QUIET, SECOND, tint
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,19 +28,19 @@ SHOWN = 160  # vectors whose errors are drawn
 def scann(scene: Scene) -> Picture:
     """The leaves of a tree, and a search for the largest inner products.
 
-    ScaNN keeps no leaf of fewer than fifty vectors, so that more of them are drawn.
+    ScaNN keeps no leaf of fewer than fifty vectors, so the scene has more vectors.
     """
     scene = draw_scene(metric="dot", count=COUNT)
     engine = scene.built("scann", {"leaves": LEAVES})
     parts = parts_of(engine)
     leaves = visited_leaves(parts, scene, VISITS)
-    looked = np.flatnonzero(np.isin(parts.leaves, leaves))
-    exact = scene.asked(engine, {"visits": VISITS, "rerank": RERANK})
+    compared = np.flatnonzero(np.isin(parts.leaves, leaves))
+    exact = scene.candidates(engine, {"visits": VISITS, "rerank": RERANK})
     found = scene.best_of(exact)
 
     def structure(axes: Axes) -> None:
         prepare(axes)
-        colors = _apart(parts.centres[:, :2])
+        colors = _apart(parts.centers[:, :2])
         dots(
             axes,
             scene.vectors,
@@ -50,36 +50,35 @@ def scann(scene: Scene) -> Picture:
             linewidths=0,
             zorder=3,
         )
-        _draw_centres(axes, parts, np.unique(parts.leaves), INK)
+        _draw_centers(axes, parts, np.unique(parts.leaves), INK)
         draw_query(axes, scene)
 
     def search(axes: Axes) -> None:
         prepare(axes)
-        draw_answer(axes, scene, looked, found)
-        _draw_centres(axes, parts, np.array(leaves), FIRST)
+        draw_search(axes, scene, compared, found)
+        _draw_centers(axes, parts, np.array(leaves), FIRST)
 
     return Picture(
         "scann",
         "ScaNN: leaves, and codes within",
-        "Visit the leaves whose centres have the largest product with the query; scan their codes.",
+        "Visit the leaves with the largest product of centroid and query; scan their codes.",
         f"leaves = {LEAVES}, visits = {VISITS}, rerank = {RERANK}",
         scene,
         structure,
         search,
-        "leaves by colour, and their centres",
+        "leaves by color, and their centroids",
         "by inner product: the largest lie beyond the dashed line",
-        looked,
+        compared,
         exact,
         found,
     )
 
 
 def scann_codes(scene: Scene) -> Contrast:
-    """Sixteen entries placed for Euclidean distance, and for inner products, by ScaNN both times.
+    """Two codebooks by ScaNN: sixteen entries for Euclidean distance, and for inner products.
 
-    An error along a vector weighs η = (D-1)·t² / (‖x‖² - t²) times one across it, with t = 0.2.
-    The vectors are made short, so that it weighs on the plane what it weighs among vectors of
-    unit length in a hundred dimensions.
+    A parallel error weighs η = (D-1)·t² / (‖x‖² - t²) times an orthogonal one, with t = 0.2. The
+    vectors are short, so that η has the value of unit vectors in a hundred dimensions.
     """
     plain, dot = shortened(scene, "euclidean"), shortened(scene, "dot")
     usual = parts_of(plain.built("scann", {"leaves": 0}))
@@ -87,34 +86,34 @@ def scann_codes(scene: Scene) -> Contrast:
     told = []
     for parts in (usual, skewed):
         along, across = errors_of(dot.vectors, parts.decoded())
-        told.append(f"{along / SHORT:.3f} along, {across / SHORT:.3f} across")
+        told.append(f"{along / SHORT:.3f} parallel, {across / SHORT:.3f} orthogonal")
 
     return Contrast(
-        "scann", "ScaNN: errors where they do no harm",
-        "An error along a vector changes its product with a near query; one across hardly does.",
+        "scann", "ScaNN: anisotropic quantization",
+        "A parallel error changes the product with a near query; an orthogonal one hardly does.",
         "16 entries each",
         lambda axes: _draw_codes(axes, plain, usual),
         lambda axes: _draw_codes(axes, dot, skewed),
-        "for distances: an error is an error",
-        "for products: errors lie across the ray from the origin (cross)",
+        "for distances: all directions count equally",
+        "for products: parallel errors are smaller (cross: the origin)",
         f"mean error: {told[0]} on the left; {told[1]} on the right",
     )  # fmt: skip
 
 
 def shortened(scene: Scene, metric: str) -> Scene:
-    """More vectors like the scene's, made short, in another metric."""
+    """A scene of more and shorter vectors, in another metric."""
     return scene_of(SHORT * draw_scene(count=COUNT).vectors, SHORT * scene.query, metric)
 
 
 def visited_leaves(parts: ScannParts, scene: Scene, visits: int) -> list[int]:
-    """The leaves that a search by inner product looks into, the best centre first."""
-    products = parts.centres[:, :2] @ scene.query[0]
+    """The leaves that a search by inner product visits, the best first."""
+    products = parts.centers[:, :2] @ scene.query[0]
     best: list[int] = np.argsort(-products, kind="stable")[:visits].tolist()
     return best
 
 
 def errors_of(vectors: NDArray[np.floating], decoded: NDArray[np.floating]) -> tuple[float, float]:
-    """The mean error of codes along the vectors [N,2], and across them."""
+    """The mean parallel and orthogonal error of codes of vectors [N,2]."""
     rest = (vectors - decoded).astype(np.float64)
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     along = np.abs((rest * units).sum(axis=1))
@@ -122,11 +121,11 @@ def errors_of(vectors: NDArray[np.floating], decoded: NDArray[np.floating]) -> t
     return float(along.mean()), float(across.mean())
 
 
-def _apart(centres: NDArray[np.floating]) -> list[str]:
-    """A colour for each centre [L,2]; those of one colour lie far from each other."""
+def _apart(centers: NDArray[np.floating]) -> list[str]:
+    """A color for each centroid [L,2]; equal colors are far from each other."""
     colors: list[str] = []
-    for number, centre in enumerate(centres):
-        away = np.linalg.norm(centres[:number] - centre, axis=1)
+    for number, center in enumerate(centers):
+        away = np.linalg.norm(centers[:number] - center, axis=1)
         free = {
             color: min((float(a) for a, c in zip(away, colors, strict=True) if c == color),
                        default=np.inf)
@@ -136,10 +135,10 @@ def _apart(centres: NDArray[np.floating]) -> list[str]:
     return colors
 
 
-def _draw_centres(axes: Axes, parts: ScannParts, leaves: Rows, color: str) -> None:
+def _draw_centers(axes: Axes, parts: ScannParts, leaves: Rows, color: str) -> None:
     dots(
         axes,
-        parts.centres[leaves, :2],
+        parts.centers[leaves, :2],
         s=34,
         marker="s",
         color=PAPER,

@@ -1,4 +1,4 @@
-"""ScaNN's own files, read: the centres of its tree, who lies in which leaf, codebooks and codes."""
+"""Read ScaNN's files: centroids and leaves of its tree, codebook and codes."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
 if TYPE_CHECKING:
-    from likewise.search.families.engine import Engine
+    from likewise.search.engines.engine import Engine
 
 __all__ = ["ScannParts", "parts_of"]
 
 
 @dataclass(frozen=True)
 class ScannParts:
-    """What an engine is made of.
+    """The parts of an engine.
 
     Args:
-        centres: of the leaves, float32 [L,D']; none without a tree.
+        centers: of the leaves, float32 [L,D']; none without a tree.
         leaves: of each vector [N]; all zero without a tree.
         book: the codebook of the first two dimensions, float32 [16,2].
         codes: each vector's entry in it [N].
     """
 
-    centres: NDArray[np.float32]
+    centers: NDArray[np.float32]
     leaves: Rows
     book: NDArray[np.float32]
     codes: Rows
 
     def decoded(self) -> NDArray[np.float32]:
-        """Where each vector's code lies: from its leaf's centre, if there is a tree [N,2]."""
+        """The point that each code represents; relative to the leaf, if there is a tree [N,2]."""
         places: NDArray[np.float32] = self.book[self.codes]
-        return places + self.centres[self.leaves, :2] if len(self.centres) else places
+        return places + self.centers[self.leaves, :2] if len(self.centers) else places
 
 
 def parts_of(engine: Engine) -> ScannParts:
-    """Read the files that a ScaNN engine over two numbers saves, by ScaNN's own descriptions."""
+    """Read the files that a ScaNN engine over two numbers saves, by ScaNN's protobuf messages."""
     from scann.partitioning import partitioner_pb2
     from scann.proto import centers_pb2
 
@@ -52,13 +52,13 @@ def parts_of(engine: Engine) -> ScannParts:
         books.ParseFromString((folder / "ah_codebook.pb").read_bytes())
         book = [list(center.feature_value_float) for center in books.subspace_centers[0].center]
         codes = np.load(folder / "hashed_dataset.npy", allow_pickle=False)[:, 0].astype(np.int64)
-        leaves, centres = np.zeros(len(codes), np.int64), np.empty((0, 2), np.float32)
+        leaves, centers = np.zeros(len(codes), np.int64), np.empty((0, 2), np.float32)
         tree = folder / "serialized_partitioner.pb"
         if tree.exists():
             partitioner = partitioner_pb2.SerializedPartitioner()
             partitioner.ParseFromString(tree.read_bytes())
             root = partitioner.kmeans.kmeans_tree.root
-            centres = np.array([list(center.dimension) for center in root.centers], np.float32)
+            centers = np.array([list(center.dimension) for center in root.centers], np.float32)
             tokens = np.load(folder / "datapoint_to_token.npy", allow_pickle=False)
             leaves = tokens.astype(np.int64)
-    return ScannParts(centres, leaves, np.array(book, np.float32), codes)
+    return ScannParts(centers, leaves, np.array(book, np.float32), codes)

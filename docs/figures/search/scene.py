@@ -1,4 +1,4 @@
-"""What every picture of an index is about: vectors on a plane, one query, and the true answer."""
+"""The data of every picture: vectors in the plane, one query, and its exact neighbors."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.search.contents.space import space_of
+from likewise.search.engines.engine import Engine, Rows, Vectors
+from likewise.search.engines.exact_scan import nearest_rows
+from likewise.search.engines.parameters import checked_settings
 from likewise.search.families import family_named
-from likewise.search.families.engine import Engine, Rows, Vectors
-from likewise.search.families.exact_pass import nearest_plain
-from likewise.search.families.knobs import settled
 
 __all__ = ["COUNT", "REACH", "Box", "Scene", "draw_scene", "scene_of"]
 
 Box = tuple[float, float, float, float]
 COUNT = 400
 REACH = 1.0
-"""The plane that is drawn goes from -REACH to REACH in both directions."""
-QUERY = (-0.14, -0.28)  # where cells meet, so that a search can miss
+"""The plane extends from -REACH to REACH in both directions."""
+QUERY = (-0.14, -0.28)  # near cell borders, so that a search can miss neighbors
 NEAREST = 10
 CLUSTERS = 26
-STRAYS = 0.3  # of all vectors
+OUTLIERS = 0.3  # share of all vectors
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Vectors, a query, and its nearest ones as exact search finds them.
+    """Vectors, a query, and its exact neighbors.
 
     Args:
         vectors: float32 [N,2]; for cosine of unit length.
-        query: float32 [1,2], none of the vectors.
+        query: float32 [1,2], not one of the vectors.
         metric: ``euclidean``, ``cosine`` or ``dot``.
         truth: int64 [k], the rows of the nearest, nearest first.
     """
@@ -43,7 +43,7 @@ class Scene:
     truth: Rows
 
     def scores(self) -> Vectors:
-        """Of every vector with the query, float32 [N]; higher is more alike."""
+        """The score of every vector with the query, float32 [N]; higher is more similar."""
         scored: Vectors = space_of(self.metric).scores(self.query, self.vectors[None])[0]
         return scored
 
@@ -53,39 +53,41 @@ class Scene:
         return float(self.scores()[self.truth[-1]])
 
     def around(self, half: float) -> Box:
-        """A square around the query, to be shown enlarged: its left, right, lower, upper edge."""
+        """A square around the query: its left, right, lower and upper edge."""
         x, y = map(float, self.query[0])
         return x - half, x + half, y - half, y + half
 
     def built(self, family: str, settings: Mapping[str, object] | None = None) -> Engine:
-        """The family's own engine over the vectors, as an index builds it.
+        """The engine of a family over the vectors, as an index builds it.
 
         Raises:
             MissingExtra: the family's library is not installed.
         """
         kind = family_named(family)
         kind.require()
-        return kind.build(self.vectors, self.metric, settled(family, kind.build_knobs, settings))
+        return kind.build(
+            self.vectors, self.metric, checked_settings(family, kind.build_parameters, settings)
+        )
 
-    def asked(self, engine: Engine, settings: Mapping[str, object] | None = None) -> Rows:
-        """The rows that the engine offers for the query, each once: candidates, in any order."""
-        chosen = settled(engine.name, engine.search_knobs, settings)
+    def candidates(self, engine: Engine, settings: Mapping[str, object] | None = None) -> Rows:
+        """The rows of the engine's candidates for the query, each once, in any order."""
+        chosen = checked_settings(engine.name, engine.search_parameters, settings)
         rows = engine.nearest(self.query, len(self.truth), chosen)[0]
-        offered: Rows = np.unique(rows[rows >= 0])
-        return offered
+        candidates: Rows = np.unique(rows[rows >= 0])
+        return candidates
 
     def best_of(self, candidates: Rows) -> Rows:
-        """The nearest of some rows by their exact scores: what an index gives back."""
+        """The nearest of some rows by their exact scores: the result of an index."""
         order = np.argsort(-self.scores()[candidates], kind="stable")
         best: Rows = candidates[order][: len(self.truth)]
         return best
 
 
 def draw_scene(seed: int = 0, *, metric: str = "euclidean", count: int = COUNT) -> Scene:
-    """Clusters of unlike size and density, as embeddings of people are, and some strays.
+    """Clusters of different size and density, like embeddings of people, and some outliers.
 
     Args:
-        seed: the same vectors for the same seed.
+        seed: of the random vectors.
         metric: ``euclidean``, ``cosine`` or ``dot``.
         count: how many vectors.
 
@@ -95,18 +97,18 @@ def draw_scene(seed: int = 0, *, metric: str = "euclidean", count: int = COUNT) 
         (400, 2)
     """
     numbers = np.random.default_rng(seed + 7)
-    centres = numbers.uniform(-0.78, 0.78, (CLUSTERS, 2))
+    centers = numbers.uniform(-0.78, 0.78, (CLUSTERS, 2))
     sizes = numbers.uniform(0.03, 0.11, CLUSTERS)
     own = numbers.integers(0, CLUSTERS, count)
-    clustered = centres[own] + numbers.normal(size=(count, 2)) * sizes[own, None]
-    stray = numbers.uniform(-0.95, 0.95, (count, 2))
-    points = np.where(numbers.random((count, 1)) < STRAYS, stray, clustered)
+    clustered = centers[own] + numbers.normal(size=(count, 2)) * sizes[own, None]
+    outlier = numbers.uniform(-0.95, 0.95, (count, 2))
+    points = np.where(numbers.random((count, 1)) < OUTLIERS, outlier, clustered)
     return scene_of(np.clip(points, -0.96, 0.96), np.array([QUERY]), metric)
 
 
 def scene_of(points: NDArray[np.floating], query: NDArray[np.floating], metric: str) -> Scene:
-    """A scene of given vectors [N,2] and query [1,2], with its truth."""
+    """A scene of given vectors [N,2] and query [1,2], with its ground truth."""
     space = space_of(metric)
-    vectors, asked = space.admit(points), space.admit(query, "query")
-    nearest = nearest_plain(vectors, asked, NEAREST, metric)[0, :NEAREST]
+    vectors, asked = space.prepare(points), space.prepare(query, "query")
+    nearest = nearest_rows(vectors, asked, NEAREST, metric)[0, :NEAREST]
     return Scene(vectors, asked, metric, nearest)

@@ -9,7 +9,7 @@ import typer
 from likewise.cli.amounts import bytes_of, seconds_of
 
 if TYPE_CHECKING:
-    from likewise.search.tuning.aim import Limits
+    from likewise.search.tuning.target import Limits
 
 __all__ = [
     "MAX_BUILD",
@@ -55,6 +55,6 @@ def limits_of(max_memory: str | None, max_build: str | None) -> Limits:
     Raises:
         InputError: one of them is no amount.
     """
-    from likewise.search.tuning.aim import Limits
+    from likewise.search.tuning.target import Limits
 
     return Limits(bytes_of("--max-memory", max_memory), seconds_of("--max-build", max_build))

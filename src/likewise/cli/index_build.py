@@ -98,9 +98,10 @@ def build(
     from likewise.cli.source import shared_embeddings_of
     from likewise.errors import InputError
     from likewise.search.contents.space import space_of
-    from likewise.search.families.knobs import parse_settings
+    from likewise.search.engines.parameters import parse_settings
     from likewise.search.index import Index
-    from likewise.search.tuning.aim import Aim
+    from likewise.search.tuning.target import Target
+    from likewise.search.tuning.tune import tuned_index
     from likewise.shares import own_share
     from likewise.storage import require_writable
 
@@ -113,15 +114,13 @@ def build(
         raise InputError("--family milvus and --uri http://HOST:PORT: give both, or neither")
     if tuned and uri is not None:
         raise InputError("--recall, --mates: a Milvus server is not tuned; leave them out")
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "settings": parse_settings(set_ or []),
         "search_settings": parse_settings(search_ or [], "--search"),
-        "metric": metric,
     }
-    if tuned:
-        Aim(recall, mates, k, batch)
+    target = Target(recall, mates, k, batch) if tuned else None
     if uri is None:
-        _check_family(family or "exact", given, tuned=tuned)
+        _check_family(family or "exact", metric, settings, tuned=tuned)
     else:
         space_of(metric)
     require_writable(out)
@@ -132,26 +131,25 @@ def build(
     if source is None:
         return
     embeddings = source.embeddings
-    given |= {"fingerprint": embeddings.fingerprint, "items": embeddings.items}
+    given: dict[str, Any] = {
+        "metric": metric, "fingerprint": embeddings.fingerprint, "items": embeddings.items,
+    }  # fmt: skip
     evidence: dict[str, Any] = {}
     built: SearchIndex
     if uri is None:
-        built = own = Index.build(
-            embeddings.vectors,
-            family=family,
-            recall=recall,
-            mates=mates,
-            k=k,
-            batch=batch,
-            limits=limits,
-            seed=seed,
-            **given,
-        )
+        if target is None:
+            built = own = Index.build(embeddings.vectors, family=family, **settings, **given)
+        else:
+            built = own = tuned_index(
+                embeddings.vectors, target=target, limits=limits, family=family, seed=seed, **given
+            )
         evidence = own.evidence
     else:
         from likewise.search.milvus.index import MilvusIndex
 
-        built = MilvusIndex.build(embeddings.vectors, uri=uri, collection=collection, **given)
+        built = MilvusIndex.build(
+            embeddings.vectors, uri=uri, collection=collection, **settings, **given
+        )
     built.save(out)
     share.clear()
     if as_json:
@@ -195,20 +193,20 @@ def _refuse_what_only_the_tuner_takes(context: typer.Context) -> None:
         raise InputError(f"{', '.join(given)}: without --recall or --mates nothing is tuned")
 
 
-def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
+def _check_family(name: str, metric: str, given: dict[str, Any], *, tuned: bool) -> None:
     """Refuse an unknown family, knob or metric, and a family whose library is not installed."""
     from likewise.errors import InputError
     from likewise.search.contents.space import require_metric, space_of
+    from likewise.search.engines.parameters import checked_settings
     from likewise.search.families import family_named
-    from likewise.search.families.knobs import settled
 
     kind = family_named(name)
-    require_metric(kind, space_of(given["metric"]))
+    require_metric(kind, space_of(metric))
     if tuned and (given["settings"] or given["search_settings"]):
         raise InputError("--set, --search: the tuner chooses them; leave them out, or --recall")
     if not tuned:
-        settled(kind.name, kind.build_knobs, given["settings"])
-        settled(kind.name, kind.search_knobs, given["search_settings"])
+        checked_settings(kind.name, kind.build_parameters, given["settings"])
+        checked_settings(kind.name, kind.search_parameters, given["search_settings"])
     kind.require()
 
 

@@ -101,17 +101,17 @@ def tune(
     """
     from likewise.cli.probe_file import read_probes
     from likewise.cli.source import embeddings_of
-    from likewise.search.tuning.aim import Aim
-    from likewise.search.tuning.labels import labels_of
-    from likewise.search.tuning.report import require_report_place, write_tuning
+    from likewise.search.tuning.probes import labels_of
+    from likewise.search.tuning.report import require_report_path, write_tuning
+    from likewise.search.tuning.target import Target
     from likewise.search.tuning.tune import tune as tuned
     from likewise.storage import require_writable
 
     asked = 0.95 if recall is None and mates is None else recall
-    aim = Aim(asked, mates, k, batch, seconds_of("--latency", latency, "MS"), threshold)
+    target = Target(asked, mates, k, batch, seconds_of("--latency", latency, "MS"), threshold)
     limits = limits_of(max_memory, max_build)
     if out is not None:
-        require_report_place(out)
+        require_report_path(out)
     if index is not None:
         require_writable(index)
     source = embeddings_of(
@@ -120,7 +120,7 @@ def tune(
     found = source.embeddings
     probes = None if queries is None else read_probes(queries, found.fingerprint, found.items)
     tuning = tuned(
-        found.vectors, labels_of(found.items), aim=aim, limits=limits, metric=metric,
+        found.vectors, labels_of(found.items), target=target, limits=limits, metric=metric,
         families=family, probes=probes, items=found.items, seed=seed,
     )  # fmt: skip
     command = tuning.command(str(data), ids=None if ids is None else str(ids))
@@ -146,21 +146,21 @@ def _print(tuning: Tuning) -> None:
     """The frontier from a little below the aim on, then the pick."""
     from likewise.search.tuning.frontier import frontier, settings_text
 
-    by = next(iter(tuning.aim.targets))
-    near = [p for p in tuning.points if p.reaches(tuning.aim.targets, slack=NEAR)]
+    by = next(iter(tuning.target.recalls))
+    near = [p for p in tuning.points if p.reaches(tuning.target.recalls, slack=NEAR)]
 
     def row(point: Point) -> tuple[str, ...]:
         knobs = (settings_text(point.settings), settings_text(point.search))
         return (
             f"{point.family} {' '.join(knobs)}".strip(),
-            *(_share(point, name) for name in tuning.aim.targets),
+            *(_share(point, name) for name in tuning.target.recalls),
             f"{1000 * point.seconds:.3g}", f"{tuning.exact.seconds / point.seconds:.2f}×",
             bytes_text(point.memory),
         )  # fmt: skip
 
     print_table(
         f"Nothing measured beats these in {by}, speed and memory (in brackets: surely above)",
-        ("", *tuning.aim.targets, "ms", "×exact", "memory"),
+        ("", *tuning.target.recalls, "ms", "×exact", "memory"),
         [row(point) for point in frontier(near, by)],
     )
     for line in tuning.notes:

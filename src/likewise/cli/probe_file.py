@@ -27,8 +27,7 @@ def read_probes(path: Path, fingerprint: str, items: pa.Table | None) -> Probes:
         InputError: the file cannot be read, or another embedder made it.
     """
     from likewise.data.embeddings import read_embeddings, require_same_embedder
-    from likewise.search.tuning.labels import labels_among
-    from likewise.search.tuning.probes import given_probes
+    from likewise.search.tuning.probes import given_probes, labels_among
 
     if path.suffix.lower() == ".npy":
         return given_probes(bare_vectors(path))

@@ -1,4 +1,4 @@
-"""What every index does, in this process or on a server."""
+"""The interface of all indexes, in this process or on a server, and how to open a saved one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import require_same_embedder
 from likewise.search.contents.filter import Filter
-from likewise.search.families.engine import Ids, Vectors
+from likewise.search.engines.engine import Ids, Vectors
 from likewise.search.index import Index
 from likewise.search.milvus.pointer import FAMILY, family_in
 
@@ -34,19 +34,19 @@ class SearchIndex(Protocol):
 
     @property
     def search_settings(self) -> Mapping[str, Any]:
-        """The settings of each search."""
+        """The search settings, for searches that give none."""
 
     @property
     def metric(self) -> str:
-        """What the vectors are compared by."""
+        """The metric."""
 
     @property
     def fingerprint(self) -> str:
-        """The embedder that made the vectors."""
+        """The fingerprint of the embedder that made the vectors."""
 
     @property
     def dimension(self) -> int:
-        """The numbers in a vector."""
+        """The dimension of vectors as users give them."""
 
     @property
     def ids(self) -> Ids:
@@ -58,7 +58,7 @@ class SearchIndex(Protocol):
 
     @property
     def items(self) -> pa.Table | None:
-        """What each vector is of."""
+        """The metadata of each vector, in the order of ``vectors``."""
 
     def search(
         self,
@@ -68,7 +68,7 @@ class SearchIndex(Protocol):
         filter: Filter | None = None,
         settings: Mapping[str, object] | None = None,
     ) -> tuple[Vectors, Ids]:
-        """The ``k`` most alike of each query."""
+        """The ``k`` most similar vectors of each query."""
 
     def range_search(
         self,
@@ -78,43 +78,43 @@ class SearchIndex(Protocol):
         filter: Filter | None = None,
         settings: Mapping[str, object] | None = None,
     ) -> tuple[Ids, Vectors, Ids]:
-        """All whose score is at least ``threshold``."""
+        """All vectors whose score is at least ``threshold``."""
 
     def search_table(
         self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
     ) -> pa.Table:
-        """Search, with the answers as a table."""
+        """Search, with the results as a table."""
 
     def with_search_settings(self, settings: Mapping[str, object]) -> SearchIndex:
-        """The same index, searched with other settings."""
+        """The same index, with other search settings."""
 
     def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
-        """What each id is of."""
+        """The items of ids."""
 
     def add(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
         """Add vectors under new ids."""
 
     def update(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
-        """Add vectors, in place of those under the same ids."""
+        """Add vectors, and replace those with the same ids."""
 
     def remove(self, ids: ArrayLike) -> int:
         """Remove vectors by id."""
 
     def save(self, folder: str | Path) -> Path:
-        """Write what ``open_index`` reads."""
+        """Write the index for ``open_index``."""
 
 
 def open_index(folder: str | Path, *, fingerprint: str | None = None) -> SearchIndex:
-    """Open the index of a folder, wherever its vectors are.
+    """Open a saved index, with its vectors in the folder or on a server.
 
     Args:
-        folder: what ``save`` of any index wrote.
-        fingerprint: of the embedder in use; another embedder's index is refused.
+        folder: as given to ``save``.
+        fingerprint: of the embedder in use; an index of another embedder is refused.
 
     Raises:
-        InputError: it is no index, is damaged, or was made by another embedder.
-        LikewiseError: its vectors are on a server that does not answer.
-        MissingExtra: its family's library is not installed.
+        InputError: not an index, damaged, or made by another embedder.
+        LikewiseError: the server does not answer.
+        MissingExtra: the family's library is not installed.
 
     Example:
         >>> import numpy as np

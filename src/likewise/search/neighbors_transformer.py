@@ -1,4 +1,4 @@
-"""Any index as the neighbours of scikit-learn: a sparse graph for t-SNE, Isomap, HDBSCAN, UMAP."""
+"""A scikit-learn transformer to a neighbors graph, for t-SNE, Isomap, HDBSCAN, UMAP."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from likewise.arguments import check_count
 from likewise.errors import InputError, one_of
-from likewise.search.families.engine import Ids, Vectors
+from likewise.search.engines.engine import Ids, Vectors
 from likewise.search.index import Index
+from likewise.search.tuning.target import Target
+from likewise.search.tuning.tune import tuned_index
 
 __all__ = ["KNeighborsTransformer"]
 
@@ -21,24 +24,24 @@ MODES = ("connectivity", "distance")
 
 
 class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """The graph of nearest neighbours, made by any family of index.
+    """The graph of nearest neighbors, computed by any index family.
 
-    A drop-in for ``sklearn.neighbors.KNeighborsTransformer``, with its conventions: distances
-    (the cosine's is 1 - cos), ascending in each row; in mode ``distance`` one neighbour more than
-    asked for, since the first is the sample itself.
+    A drop-in replacement for ``sklearn.neighbors.KNeighborsTransformer``, with its conventions:
+    distances (1 - cos for cosine), ascending in each row; in mode ``distance`` one neighbor more
+    than asked for, since the first is the sample itself.
 
     Args:
         n_neighbors: k.
         mode: ``distance``, or ``connectivity`` for ones.
-        metric: ``euclidean``, ``cosine``, or ``manhattan`` where the family has it.
-        family: of the index; None takes ``exact``, or the tuner's pick if ``recall`` is given.
-        recall: the recall@k that the index must reach; the family is then tuned for it.
-        settings: the family's own, as ``Index.build`` takes them.
+        metric: ``euclidean``, ``cosine``, or ``manhattan`` if the family supports it.
+        family: of the index; if None, ``exact``, or chosen by the tuner if ``recall`` is given.
+        recall: the recall@k that the index must reach; the tuner then chooses the family.
+        settings: build parameters of the family, see ``Index.build``.
         seed: of the tuner.
 
     Attributes:
-        index_: the index; but for the cosine, of the samples less their mean.
-        n_samples_fit_: how many samples it holds.
+        index_: the index; except for cosine, of the samples minus their mean.
+        n_samples_fit_: the number of samples.
 
     Example:
         >>> import numpy as np
@@ -74,17 +77,18 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
         Raises:
             InputError: an unknown mode or metric, k below 1, both a family and a recall, or
-                vectors that ``Index.build`` refuses.
+                invalid vectors.
         """
         one_of("mode", self.mode, MODES)
         one_of("metric", self.metric, METRICS)
-        if self.n_neighbors < 1:
-            raise InputError(f"n_neighbors: must be at least 1; got {self.n_neighbors}")
+        check_count("n_neighbors", self.n_neighbors)
         if self.family is not None and self.recall is not None:
-            raise InputError("family, recall: give one; with a recall the family is tuned for")
+            raise InputError(
+                "family, recall: give one of them; with a recall, the tuner chooses the family"
+            )
         rows = validate_data(self, X, dtype=[np.float64, np.float32])
-        # No distance feels a shift, and float32 feels what is far from zero: a time in seconds
-        # has steps of two minutes in it.
+        # A shift changes no distance, and float32 is coarse far from zero: at the size of a Unix
+        # time in seconds, its steps are two minutes.
         self._middle = None if self.metric == "cosine" else rows.mean(axis=0, dtype=np.float64)
         self._samples = self._shifted(rows)
         self.n_samples_fit_ = len(rows)
@@ -95,26 +99,26 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """The nearest samples of each row: CSR [Q,N], float64.
 
         Raises:
-            InputError: k is more than there are samples.
+            InputError: k is larger than the number of samples.
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        distances, places = self._neighbours(self._shifted(rows))
+        distances, places = self._neighbors(self._shifted(rows))
         return self._graph(distances, places)
 
     def fit_transform(self, X: ArrayLike, y: object = None) -> csr_matrix:  # noqa: ARG002  # scikit-learn's
-        """The nearest samples of each sample; each is its own first, at a distance of 0.
+        """The nearest samples of each sample; the first is the sample itself, at a distance of 0.
 
-        That holds too where an approximate index misses the sample itself, or finds its twin.
+        That also holds if an approximate index misses the sample, or finds a duplicate first.
         """
         self.fit(X)
-        distances, places = self._neighbours(self._samples)
+        distances, places = self._neighbors(self._samples)
         own = np.arange(len(places))
         missed = ~(places == own[:, None]).any(axis=1)
         places[missed, -1] = own[missed]
-        mine = places == own[:, None]
-        order = np.argsort(np.where(mine, -1.0, distances), axis=1, kind="stable")
-        distances[mine] = 0.0
+        is_self = places == own[:, None]
+        order = np.argsort(np.where(is_self, -1.0, distances), axis=1, kind="stable")
+        distances[is_self] = 0.0
         return self._graph(
             np.take_along_axis(distances, order, axis=1), np.take_along_axis(places, order, axis=1)
         )
@@ -132,7 +136,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return hasattr(self, "n_samples_fit_")
 
     def __getstate__(self) -> dict[str, Any]:
-        # The structures of other libraries are no part of a pickle; they are built again.
+        # Structures of other libraries are not pickled; the index is built again.
         state: dict[str, Any] = super().__getstate__()
         return {name: value for name, value in state.items() if name != "index_"}
 
@@ -144,9 +148,8 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     def _built(self) -> Index:
         if self.recall is not None:
             k = min(self._width(), self.n_samples_fit_)
-            return Index.build(
-                self._samples, metric=self.metric, recall=self.recall, k=k, seed=self.seed
-            )
+            target = Target(self.recall, k=k)
+            return tuned_index(self._samples, target=target, metric=self.metric, seed=self.seed)
         return Index.build(
             self._samples, family=self.family or "exact", settings=self.settings, metric=self.metric
         )
@@ -154,7 +157,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     def _width(self) -> int:
         return self.n_neighbors + (self.mode == "distance")
 
-    def _neighbours(self, rows: Vectors) -> tuple[Any, Ids]:
+    def _neighbors(self, rows: Vectors) -> tuple[Any, Ids]:
         width = self._width()
         if width > self.n_samples_fit_:
             raise InputError(

@@ -7,9 +7,9 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
-from docs.figures.search.codebooks import borders_of, codebooks_of
 from docs.figures.search.ivf_flat import cell_of, centroids_of, members, visited
 from docs.figures.search.lsh import codes_of, differing, normals_of
+from docs.figures.search.pq_fastscan import borders_of, codebooks_of
 from docs.figures.search.rabitq_parts import estimates, signs_of
 from docs.figures.search.scalar import levels_of
 from docs.figures.search.scene import Scene, scene_of
@@ -30,7 +30,7 @@ def test_a_search_finds_the_nearest_of_the_cells_drawn_as_visited(scene: Scene) 
         looked = np.concatenate(
             [members(engine.index, cell) for cell in visited(engine.index, scene.query, probes)]
         )
-        found = scene.asked(engine, {"probes": probes})
+        found = scene.candidates(engine, {"probes": probes})
         assert set(found) == set(scene.best_of(looked))
 
 

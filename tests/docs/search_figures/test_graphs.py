@@ -8,10 +8,9 @@ import faiss
 import numpy as np
 import pytest
 from docs.figures.search.hnsw import hnsw
-from docs.figures.search.hnsw_layers import layers_of
-from docs.figures.search.hnsw_walk import walk_layers
+from docs.figures.search.hnsw_graph import layers_of, walk_layers
 from docs.figures.search.nsg_graph import navigation_links, walk_navigation
-from docs.figures.search.overview import draw_overview
+from docs.figures.search.picture import draw_overview
 from docs.figures.search.scene import Scene
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 

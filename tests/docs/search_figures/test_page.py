@@ -1,4 +1,4 @@
-"""The pages on search: every example runs, every picture is shown, every knob is the code's."""
+"""The pages on search: examples run, every picture is shown, parameters match the code."""
 
 from __future__ import annotations
 
@@ -46,12 +46,15 @@ def test_every_family_has_a_picture() -> None:
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_the_knobs_of_a_page_are_those_of_the_code(family: str) -> None:
+def test_the_parameters_of_a_page_are_those_of_the_code(family: str) -> None:
     kind = FAMILIES[family]
     expected = [
-        (knob.name, when, "by size" if knob.default is None else f"`{knob.default}`")
-        for when, knobs in (("building", kind.build_knobs), ("searching", kind.search_knobs))
-        for knob in knobs
+        (p.name, when, "by size" if p.default is None else f"`{p.default}`")
+        for when, parameters in (
+            ("building", kind.build_parameters),
+            ("searching", kind.search_parameters),
+        )
+        for p in parameters
     ]
     text = "".join(PAGES.values())
     table = text.partition(f"\n`{family}`:\n\n")[2].partition("\n\n")[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from docs.figures.search.annoy_tree import Node, read_forest, rows_of, walk_forest
-from docs.figures.search.polygons import SQUARE, clipped, cut_through
+from docs.figures.search.regions import SQUARE, clipped, cut_through
 from docs.figures.search.scene import Scene, draw_scene
 
 from likewise.errors import InputError
@@ -87,10 +87,10 @@ def test_scann_sorts_into_the_leaves_that_are_drawn() -> None:
     scene = draw_scene(metric="dot", count=1000)
     engine = scene.built("scann", {"leaves": 10})
     parts = parts_of(engine)
-    away = np.linalg.norm(scene.vectors[:, None] - parts.centres[:, :2], axis=2)
+    away = np.linalg.norm(scene.vectors[:, None] - parts.centers[:, :2], axis=2)
     own = away[np.arange(len(away)), parts.leaves]
     np.testing.assert_allclose(own, away.min(axis=1), atol=1e-5)  # some leaves are twins
-    offered = scene.asked(engine, {"visits": 2, "rerank": 50})
+    offered = scene.candidates(engine, {"visits": 2, "rerank": 50})
     assert set(parts.leaves[offered]) <= set(visited_leaves(parts, scene, 2))
 
 

@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from likewise.search.contents.numeric_frame import Frame
+from likewise.search.contents.rescaling import Rescaling
+from likewise.search.engines.exact_scan import (
+    nearest_by_products,
+    nearest_rows,
+    none_missed,
+    padded_k,
+)
+from likewise.search.engines.torch_scan import TorchScan
 from likewise.search.families import FAMILIES
-from likewise.search.families.exact_pass import beyond, nearest_by_products, nearest_plain, proven
-from likewise.search.families.exact_torch import TorchScan
 from likewise.search.index import METRICS, Index
 from tests.search.cases import EACH, LIGHT, QUERIES, VECTORS, floor, recall
 
@@ -72,7 +77,7 @@ def test_exact_search_by_torch_is_exact(
     case: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors, queries = case
-    monkeypatch.setattr("likewise.search.families.exact_torch.BLOCK_SCORES", 60 * 700)
+    monkeypatch.setattr("likewise.search.engines.torch_scan.BLOCK_SCORES", 60 * 700)
     rows = TorchScan(vectors, "euclidean", torch.device("cpu")).nearest(queries, 5)
     far = distances(vectors, queries)
     ids = np.take_along_axis(rows, np.argsort(np.take_along_axis(far, rows, 1))[:, :5], 1)
@@ -95,8 +100,8 @@ def test_a_proof_holds_and_usual_vectors_have_one() -> None:
     for offset in (0.0, 10.0, 30.0, 100.0):
         vectors, queries = shifted(offset)
         order = np.argsort(distances(vectors, queries), axis=1)
-        far, rows = nearest_by_products(vectors, queries, beyond(10, 3000), "euclidean")
-        sure = proven(far[:, 9], far[:, -1], (queries**2).sum(1), vectors.shape[1])
+        far, rows = nearest_by_products(vectors, queries, padded_k(10, 3000), "euclidean")
+        sure = none_missed(far[:, 9], far[:, -1], (queries**2).sum(1), vectors.shape[1])
         assert offset > 10 or sure.all()
         for found, true in zip(rows[sure], order[sure], strict=True):
             assert set(true[:10]) <= set(found)
@@ -114,7 +119,7 @@ def test_few_queries_are_exact_whatever_other_threads_set(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(faiss, "knn", moved)
     require_nearest(
-        nearest_plain(vectors, queries[:3], 5, "euclidean"), distances(vectors, queries[:3]), 5
+        nearest_rows(vectors, queries[:3], 5, "euclidean"), distances(vectors, queries[:3]), 5
     )
 
 
@@ -156,10 +161,10 @@ def test_a_query_far_from_all_vectors_is_answered(name: str) -> None:
 
 def test_usual_vectors_are_left_as_they_are() -> None:
     for metric in METRICS:
-        assert Frame.around(VECTORS, metric) is None
+        assert Rescaling.for_vectors(VECTORS, metric) is None
     for metric in ("cosine", "dot"):
-        assert Frame.around(VECTORS + np.float32(100), metric) is None or metric == "dot"
-    frame = Frame.around(VECTORS + np.float32(100), "euclidean")
-    assert frame is not None
-    np.testing.assert_allclose(frame.numbers[:-1], VECTORS.mean(axis=0) + 100, rtol=1e-5)
-    assert Frame.around(VECTORS * np.float32(1024), "dot") is not None
+        assert Rescaling.for_vectors(VECTORS + np.float32(100), metric) is None or metric == "dot"
+    rescaling = Rescaling.for_vectors(VECTORS + np.float32(100), "euclidean")
+    assert rescaling is not None
+    np.testing.assert_allclose(rescaling.numbers[:-1], VECTORS.mean(axis=0) + 100, rtol=1e-5)
+    assert Rescaling.for_vectors(VECTORS * np.float32(1024), "dot") is not None

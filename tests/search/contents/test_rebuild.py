@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from likewise.errors import LikewiseError
-from likewise.search.contents import rebuild as rebuild_module
+from likewise.search.contents import contents as contents_module
 from likewise.search.families.exact import Exact
 from likewise.search.index import Index
 
@@ -16,7 +16,7 @@ from likewise.search.index import Index
 def test_a_rebuild_that_failed_is_told_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(rebuild_module, "FRESH_ROWS", 40)
+    monkeypatch.setattr(contents_module, "FRESH_ROWS", 40)
     built = Exact.build
     index = Index.build(np.random.default_rng(0).normal(size=(100, 4)))
     contents = index._contents
@@ -50,7 +50,7 @@ def test_a_rebuild_that_failed_is_told_and_tried_again(
 def test_whoever_waits_is_told_and_the_next_change_tries_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rebuild_module, "FRESH_ROWS", 10)
+    monkeypatch.setattr(contents_module, "FRESH_ROWS", 10)
     built = Exact.build
     index = Index.build(np.eye(4))
 

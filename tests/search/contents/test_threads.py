@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from likewise.errors import LikewiseError
-from likewise.search.contents import rebuild as rebuild_module
+from likewise.search.contents import contents as contents_module
 from likewise.search.families.exact import Exact
 from likewise.search.families.hnsw import HNSW
 from likewise.search.index import Index
@@ -100,7 +100,7 @@ def test_what_changes_during_a_rebuild_is_kept(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_growth_and_removals_start_a_rebuild(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rebuild_module, "FRESH_ROWS", 40)
+    monkeypatch.setattr(contents_module, "FRESH_ROWS", 40)
     index = Index.build(people(200, 8))
     index.add(people(41, 8, seed=1), np.arange(1000, 1041))
     index.wait()

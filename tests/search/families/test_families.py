@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from likewise.search.engines.parameters import checked_settings
 from likewise.search.families import FAMILIES
-from likewise.search.families.knobs import settled
 from likewise.search.index import Index
 from tests.search.backends import items
 from tests.search.cases import (
@@ -51,11 +51,14 @@ def test_the_grids_hold_settings_that_the_family_takes(name: str) -> None:
     family = FAMILIES[name]
     for metric in family.metrics:
         for settings in family.build_grid(200_000, 128, metric):
-            assert settled(name, family.build_knobs, settings).items() >= settings.items()
+            assert (
+                checked_settings(name, family.build_parameters, settings).items()
+                >= settings.items()
+            )
             grid = family.search_grid(settings, 200_000, 10)
             assert 1 <= len(grid) <= 50
             for search in grid:
-                settled(name, family.search_knobs, search)
+                checked_settings(name, family.search_parameters, search)
     assert family.build_grid(3, 1, family.metrics[0])
     assert family.search_grid({}, 3, 10)
 

@@ -16,7 +16,7 @@ from likewise.errors import InputError, LikewiseError
 from likewise.search.index import Index
 from likewise.search.storage import folder as folder_module
 from likewise.search.storage import store as store_module
-from likewise.search.storage.folder import LOCK, alone_in
+from likewise.search.storage.folder import LOCK, locked_folder
 from tests.search.cases import index_of
 
 ONES = [
@@ -131,8 +131,8 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
     code = (
         "import sys; from pathlib import Path\n"
-        "from likewise.search.storage.folder import alone_in\n"
-        "with alone_in(Path(sys.argv[1])) as locked:\n"
+        "from likewise.search.storage.folder import locked_folder\n"
+        "with locked_folder(Path(sys.argv[1])) as locked:\n"
         "    print(locked, flush=True); sys.stdin.readline()"
     )
     holder = subprocess.Popen(
@@ -206,6 +206,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         Index.build(np.eye(2)).save(file / "index")
     with (
         pytest.raises(LikewiseError, match=r"it is a file, not a folder; choose another"),
-        alone_in(file),
+        locked_folder(file),
     ):
         pass

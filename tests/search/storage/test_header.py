@@ -16,7 +16,7 @@ from likewise.search.interface import open_index
     ("text", "problem"),
     [
         ('{"format": 2, "n": ' + "1" * 6000 + "}", "not valid JSON: Exceeds the limit"),
-        ('{"format": 2, "x": NaN, "sha256": "a"}', "not valid JSON: NaN is no JSON"),
+        ('{"format": 2, "x": NaN, "sha256": "a"}', "not valid JSON: NaN is not JSON"),
         ('{"format": 2, "x": 1e999, "sha256": "a"}', "its checksum is wrong"),
         ('{"format": 2, "x": "\\ud800"}', "its checksum is wrong"),
         ('{"format": ' + "[" * 100_000, "nested too deeply"),
@@ -40,7 +40,7 @@ def test_an_odd_header(text: str, problem: str, tmp_path: Path) -> None:
 def test_a_folder_of_the_headers_name(tmp_path: Path) -> None:
     (tmp_path / "index.json").mkdir()
     for read in (Index.load, open_index):
-        with pytest.raises(InputError, match=r"index.json: is no file"):
+        with pytest.raises(InputError, match=r"index.json: not a file"):
             read(tmp_path)
     with pytest.raises(LikewiseError, match=r"index.json: it is a folder, not a file"):
         Index.build(np.eye(2)).save(tmp_path)

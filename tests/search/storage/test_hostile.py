@@ -16,18 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from likewise.errors import InputError
+from likewise.search.engines.engine import Engine
 from likewise.search.families import FAMILIES
-from likewise.search.families.engine import Engine
 from likewise.search.index import Index
 from likewise.search.storage.checked_files import engine_name
-from likewise.search.storage.header import sealed
+from likewise.search.storage.header import with_checksum
 from tests.search.cases import COUNT, EACH, ITEMS, LIGHT, QUERIES, VECTORS, index_of
 
 Header = dict[str, Any]
 
 
 class Forger:
-    """An index that is changed and sealed again."""
+    """An index that is changed and with_checksum again."""
 
     def __init__(self, index: Index, folder: Path) -> None:
         self.folder = index.save(folder)
@@ -35,7 +35,7 @@ class Forger:
         self.header.pop("sha256")
 
     def seal(self) -> None:
-        (self.folder / "index.json").write_bytes(sealed(self.header))
+        (self.folder / "index.json").write_bytes(with_checksum(self.header))
 
     def put(self, name: str, content: bytes, suffix: str = ".npy") -> None:
         digest = hashlib.sha256(content).hexdigest()
@@ -117,7 +117,7 @@ def test_the_forger_changes_nothing_by_himself(forger: Forger) -> None:
 )
 def test_an_array_that_is_not_what_the_header_says(content: bytes, forger: Forger) -> None:
     forger.put("ids", content)
-    forger.refused(r"ids-\w+.npy: is not the 40 numbers \(int64\) that the header asks for")
+    forger.refused(r"ids-\w+.npy: does not hold 40 numbers \(int64\)")
 
 
 @pytest.mark.parametrize("name", ["vectors", "fresh_vectors"])
@@ -141,11 +141,11 @@ def test_numbers_far_into_a_file(tmp_path: Path) -> None:
 
 def test_ids_that_come_twice(forger: Forger) -> None:
     forger.put_array("ids", np.r_[np.arange(39), 7])
-    forger.refused("id 7 comes twice")
+    forger.refused("id 7 occurs twice")
     forger.put_array("ids", np.arange(40))
     for fresh, number in (([100, 100], 100), ([5, 100], 5)):
         forger.put_array("fresh_ids", np.array(fresh))
-        forger.refused(f"id {number} comes twice")
+        forger.refused(f"id {number} occurs twice")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_ids_that_come_twice(forger: Forger) -> None:
 def test_a_header_that_is_not_ours(change: Header, forger: Forger) -> None:
     forger.header |= change
     forger.seal()
-    forger.refused("damaged|unknown|knob|index.json|that the header asks for")
+    forger.refused("damaged|unknown|parameter|index.json|as its header says")
 
 
 def test_files_elsewhere(forger: Forger, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_scann_stays_in_its_folder(tmp_path: Path) -> None:
         list_of.write_text(form)
         forger.put_engine()
         list_of = forger.home / "scann_assets.pbtxt"
-        forger.refused("names other files than the index's")
+        forger.refused("names files that are not the index's")
     list_of.write_text(text)
     forger.put_engine()
     assert len(Index.load(forger.folder)) == COUNT

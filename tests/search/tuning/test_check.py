@@ -10,14 +10,13 @@ import pytest
 
 from likewise.errors import InputError
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim
 from likewise.search.tuning.check import check
 from likewise.search.tuning.drift import shift_of
 from likewise.search.tuning.evidence import Evidence
-from likewise.search.tuning.labels import labels_among, labels_of
-from likewise.search.tuning.probes import given_probes
+from likewise.search.tuning.probes import given_probes, labels_among, labels_of
 from likewise.search.tuning.recall import Recall
-from likewise.search.tuning.tune import tune
+from likewise.search.tuning.target import Target
+from likewise.search.tuning.tune import tune, tuned_index
 from tests.search.faces import faces
 
 VECTORS, LABELS = faces(300)
@@ -25,7 +24,7 @@ VECTORS, LABELS = faces(300)
 
 @pytest.fixture
 def index() -> Index:
-    tuning = tune(VECTORS, LABELS, aim=Aim(recall=0.9, latency=10.0))
+    tuning = tune(VECTORS, LABELS, target=Target(recall=0.9, latency=10.0))
     return tuning.build(VECTORS, items=pa.table({"identity": LABELS.astype(str)}))
 
 
@@ -53,7 +52,7 @@ def test_a_worse_index_fails_on_new_queries_and_on_its_own(index: Index) -> None
     )  # fmt: skip
     worse.evidence = index.evidence
     given = check(worse, given_probes(faces(300, 1, seed=4)[0]))
-    assert "0.9 was asked" in given.failures[0]
+    assert "the target is 0.9" in given.failures[0]
     own = check(worse)
     assert not own.holds
     assert own.failures[0].startswith("recall fell to 0.")
@@ -76,12 +75,12 @@ def test_growth_and_other_data_are_told(index: Index) -> None:
     index.wait()
     drift = " ".join(check(index).drift)
     assert "+67% since it was tuned" in drift
-    assert "other data than then" in drift
+    assert "the data differs" in drift
     strangers, _ = faces(500, 1, seed=12)
-    assert "other data" not in " ".join(check(index, given_probes(strangers)).drift)
+    assert "data differs" not in " ".join(check(index, given_probes(strangers)).drift)
     noisy = given_probes(VECTORS[::4] + 0.12 * np.random.default_rng(0).normal(size=(750, 32)))
     told = " ".join(check(index, noisy).drift)
-    assert "other data than then" in told
+    assert "the data differs" in told
     assert "without identities" in told
 
 
@@ -95,19 +94,19 @@ def test_mahalanobis_is_checked_in_its_own_space() -> None:
 
 
 def test_wrong_input(index: Index) -> None:
-    with pytest.raises(InputError, match="above 0 and below 1; got 2"):
+    with pytest.raises(InputError, match="recall: 2; must be a number above 0 and below 1"):
         check(index, recall=2)
     with pytest.raises(InputError, match="queries: row 0 is zero"):
         check(index, given_probes(np.zeros((1, index.dimension))))
     for drawn in (lambda: check(index, seed=-1), lambda: tune(VECTORS, seed=-1)):
-        with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
+        with pytest.raises(InputError, match="seed: -1; must be a whole number of at least 0"):
             drawn()
     for few in (VECTORS, VECTORS[:5]):
-        with pytest.raises(InputError, match="seed: must be 0 or more; got -1"):
-            Index.build(few, recall=0.9, seed=-1)
-    with pytest.raises(InputError, match="k: must be at least 1; got 0"):
+        with pytest.raises(InputError, match="seed: -1; must be a whole number of at least 0"):
+            tuned_index(few, recall=0.9, seed=-1)
+    with pytest.raises(InputError, match="k: 0; must be a whole number of at least 1"):
         check(index, k=0)
-    with pytest.raises(InputError, match="nothing to search for"):
+    with pytest.raises(InputError, match="at least two are needed"):
         check(Index.build(np.eye(3)[:1]))
     with pytest.raises(InputError, match="have 3 dimensions"):
         check(index, given_probes(np.eye(3)))
@@ -207,7 +206,7 @@ def test_a_recall_that_fell_and_still_is_what_was_asked_is_a_note(index: Index) 
         assert found.recalls["recall"].high < 0.9999
         told = found.notes if holds else found.failures
         assert told[0].startswith("recall fell to 0.9")
-        assert ("still surely is the 0.5 that was asked" in told[0]) == holds
+        assert ("it still reaches its target of 0.5" in told[0]) == holds
 
 
 def test_queries_that_are_indexed_are_left_out_or_refused(index: Index) -> None:
@@ -215,16 +214,16 @@ def test_queries_that_are_indexed_are_left_out_or_refused(index: Index) -> None:
     mixed = given_probes(np.concatenate([8 * VECTORS[:100], new]))  # as directions they are equal
     found = check(index, mixed)
     assert found.queries == 300
-    assert found.notes[0].startswith("queries: 100 of 400 have the very vector")
+    assert found.notes[0].startswith("queries: 100 of 400 are equal to an indexed vector")
     for probes in (given_probes(VECTORS), given_probes(np.concatenate([VECTORS[:301], new]))):
-        with pytest.raises(InputError, match="name photos that are not indexed"):
+        with pytest.raises(InputError, match="give photos that are not indexed"):
             check(index, probes)
-        with pytest.raises(InputError, match="name photos that are not indexed"):
+        with pytest.raises(InputError, match="give photos that are not indexed"):
             tune(VECTORS, probes=probes)
-    tuning = tune(VECTORS, probes=mixed, aim=Aim(recall=0.9, latency=10.0))
+    tuning = tune(VECTORS, probes=mixed, target=Target(recall=0.9, latency=10.0))
     assert sum(tuning.evidence.probes) == 300
     assert "100 of 400" in tuning.notes[0]
-    assert tune(VECTORS, probes=given_probes(new), aim=Aim(latency=10.0)).notes == ()
+    assert tune(VECTORS, probes=given_probes(new), target=Target(latency=10.0)).notes == ()
 
 
 def test_labels_are_numbered_alike_on_both_sides() -> None:

@@ -178,8 +178,8 @@ def test_strata_take_out_what_was_set_by_hand() -> None:
     ("hits", "trials", "problem"),
     [
         ([1, 2], [1], "one of each"),
-        ([2], [1], "never more hits"),
-        ([0, 0], [0, 0], "no query has anything to find"),
+        ([2], [1], "hits at most trials"),
+        ([0, 0], [0, 0], "nothing to find for any query"),
     ],
 )
 def test_wrong_counts(hits: list[int], trials: list[int], problem: str) -> None:

@@ -1,4 +1,4 @@
-"""A sweep ends where more effort could not help: past the aim, or past what exact search takes."""
+"""A sweep ends where more effort cannot help: past the target, or slower than exact search."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import math
 import pytest
 
 from likewise.search.families import family_named
-from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.candidate import measured_build
 from likewise.search.tuning.sweep import sweep
-from likewise.search.tuning.task import Task, prepared
-from likewise.search.tuning.trial import built_over
+from likewise.search.tuning.target import Limits, Target
+from likewise.search.tuning.task import Task, prepare
 from tests.search.faces import faces
 
-AIM = Aim(recall=0.9)
+TARGET = Target(recall=0.9)
 
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return prepared(faces(300)[0], None, AIM, Limits(), "cosine", None, 200, 0)
+    return prepare(faces(300)[0], None, TARGET, Limits(), "cosine", None, 200, 0)
 
 
 @pytest.mark.parametrize("family", ["ivf_flat", "ivf_pq_fastscan"])
-def test_what_has_lost_is_not_searched_with_more_effort(task: Task, family: str) -> None:
+def test_what_too_slow_is_not_searched_with_more_effort(task: Task, family: str) -> None:
     kind = family_named(family)
     settings = kind.build_grid(len(task.vectors), 32, "dot")[0]
-    built = built_over(task.vectors, family, settings, task.space.metric)
-    grid = kind.search_grid(settings, len(task.vectors), AIM.k)
+    built = measured_build(task.vectors, family, settings, task.space.metric)
+    grid = kind.search_grid(settings, len(task.vectors), TARGET.k)
     common = {"refine": False, "budget": 0.001}
-    every = sweep(built, grid, task.yardstick, AIM, task.pace.bounded(math.inf), **common)
-    some = sweep(built, grid, task.yardstick, AIM, task.pace.bounded(0.0), **common)
+    every = sweep(built, grid, task.selection_truth, TARGET, task.timer.bounded(math.inf), **common)
+    some = sweep(built, grid, task.selection_truth, TARGET, task.timer.bounded(0.0), **common)
     lost = [point.search for point in some if point.seconds < math.inf]
     assert lost
     assert len(some) < len(every)
-    for more in lost:  # none of them has another's effort or more, in every knob
+    for more in lost:  # none has at least the effort of another in every parameter
         assert not any(
             less != more and all(more[name] >= less[name] for name in less)  # type: ignore[operator]  # numbers all
             for less in lost
@@ -42,9 +42,9 @@ def test_what_has_lost_is_not_searched_with_more_effort(task: Task, family: str)
     assert all(point.search in untimed for point in some if point.seconds == math.inf)
 
 
-def test_the_bound_is_exact_search_where_that_may_be_taken(task: Task) -> None:
-    assert task.pace.beyond == 2 * task.exact_point.seconds
-    assert task.has_lost(()) is False
-    assert task.has_lost([task.exact_point]) is False
-    small = prepared(faces(300)[0], None, AIM, Limits(memory=1000), "cosine", None, 200, 0)
-    assert small.pace.beyond == math.inf
+def test_the_bound_is_twice_exact_search_if_that_fits_the_limits(task: Task) -> None:
+    assert task.timer.bound == 2 * task.exact_point.seconds
+    assert task.too_slow(()) is False
+    assert task.too_slow([task.exact_point]) is False
+    small = prepare(faces(300)[0], None, TARGET, Limits(memory=1000), "cosine", None, 200, 0)
+    assert small.timer.bound == math.inf

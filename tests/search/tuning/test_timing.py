@@ -1,4 +1,4 @@
-"""The pace of searches, on a clock that only searching moves."""
+"""The time of searches, on a clock that only searches advance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import pytest
 
 from likewise.search.index import Index
 from likewise.search.tuning import timing
-from likewise.search.tuning.timing import FEWEST, LOST, MOST, SLOW, Pace
+from likewise.search.tuning.timing import (
+    LOST_ROUNDS,
+    MAX_ROUNDS,
+    MIN_ROUNDS,
+    SLOW_ROUNDS,
+    ReferenceTimer,
+)
 
 QUERIES = np.zeros((4, 2), np.float32)
 
@@ -26,30 +32,32 @@ class Clocked:
         self.calls += 1
 
 
-@pytest.mark.parametrize(("seconds", "turns"), [(0.001, MOST), (0.08, FEWEST), (1.0, SLOW)])
-def test_a_slow_search_takes_few_turns(
-    seconds: float, turns: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("seconds", "rounds"), [(0.001, MAX_ROUNDS), (0.08, MIN_ROUNDS), (1.0, SLOW_ROUNDS)]
+)
+def test_a_slow_search_takes_few_rounds(
+    seconds: float, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
     now = SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: clock[0])
     monkeypatch.setattr(timing, "time", now)
     reference, index = Clocked(clock, 0.001), Clocked(clock, seconds)
-    pace = Pace(cast(Index, reference), QUERIES, 1, 4)
-    assert pace.seconds(cast(Index, index), budget=0.3) == pytest.approx(seconds / 4)
-    assert index.calls == turns + 1  # and once to warm it
+    timer = ReferenceTimer(cast(Index, reference), QUERIES, 1, 4)
+    assert timer.seconds(cast(Index, index), budget=0.3) == pytest.approx(seconds / 4)
+    assert index.calls == rounds + 1  # and once to warm it
 
 
 @pytest.mark.parametrize(
-    ("seconds", "turns"), [(0.19, FEWEST), (0.21, LOST), (0.39, LOST), (5.0, 1)]
+    ("seconds", "rounds"), [(0.19, MIN_ROUNDS), (0.21, LOST_ROUNDS), (0.39, LOST_ROUNDS), (5.0, 1)]
 )
-def test_what_has_lost_is_not_timed_closely(
-    seconds: float, turns: int, monkeypatch: pytest.MonkeyPatch
+def test_a_search_that_exceeds_the_bound_is_not_timed_precisely(
+    seconds: float, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two turns beyond the bound say that it is; within, as many are taken as without one."""
+    """Two rounds beyond the bound end it; within the bound, it changes nothing."""
     clock = [0.0]
     now = SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: clock[0])
     monkeypatch.setattr(timing, "time", now)
     reference, index = Clocked(clock, 0.001), Clocked(clock, seconds)
-    pace = Pace(cast(Index, reference), QUERIES, 1, 4).bounded(0.05)
-    assert pace.seconds(cast(Index, index), budget=0.8) == pytest.approx(seconds / 4)
-    assert index.calls == turns + 1
+    timer = ReferenceTimer(cast(Index, reference), QUERIES, 1, 4).bounded(0.05)
+    assert timer.seconds(cast(Index, index), budget=0.8) == pytest.approx(seconds / 4)
+    assert index.calls == rounds + 1

@@ -1,4 +1,4 @@
-"""The tuner: what it promises is measured again, and what it cannot do is said in one line."""
+"""The tuner: its result is measured again, and what it cannot reach is said in one line."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from likewise.cli.amounts import bytes_of
 from likewise.errors import InputError, LikewiseError, MissingExtra
 from likewise.search.families import FAMILIES
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim, Limits
+from likewise.search.tuning.candidate import extrapolated
 from likewise.search.tuning.evidence import Evidence, data_fingerprint
 from likewise.search.tuning.frontier import Point, frontier
-from likewise.search.tuning.growth import carried_to
 from likewise.search.tuning.halving import sample_sizes
 from likewise.search.tuning.probes import given_probes
 from likewise.search.tuning.recall import recall_of
 from likewise.search.tuning.sweep import between
-from likewise.search.tuning.tune import tune
+from likewise.search.tuning.target import Limits, Target
+from likewise.search.tuning.tune import tune, tuned_index
 from likewise.search.tuning.tuning import Tuning
-from likewise.search.tuning.unreachable import enough
+from likewise.search.tuning.unreachable import rounded_up
 from tests.search.faces import faces
 
 VECTORS, LABELS = faces(900)
@@ -33,7 +33,7 @@ VECTORS, LABELS = faces(900)
 def tuning() -> Tuning:
     """Exact search is left out by its memory: what it finds does not hang on the machine."""
     return tune(
-        VECTORS, LABELS, aim=Aim(recall=0.9, mates=0.9), families=["pq_fastscan", "ivf_flat"],
+        VECTORS, LABELS, target=Target(recall=0.9, mates=0.9), families=["pq_fastscan", "ivf_flat"],
         limits=Limits(memory=700_000), count=900,
     )  # fmt: skip
 
@@ -86,7 +86,7 @@ def test_the_points_are_within_the_limits_or_not_picked(tuning: Tuning) -> None:
 
 
 def test_exact_search_that_is_fast_enough_is_taken_at_once() -> None:
-    found = tune(VECTORS, aim=Aim(latency=10.0))
+    found = tune(VECTORS, target=Target(latency=10.0))
     assert found.pick.family == "exact"
     assert "within the 1e+04 ms" in found.reason
     assert found.evidence.recalls["recall"].value == 1.0
@@ -94,46 +94,55 @@ def test_exact_search_that_is_fast_enough_is_taken_at_once() -> None:
 
 
 def test_exact_search_that_is_all_call_is_taken_at_once() -> None:
-    found = tune(VECTORS[:100], aim=Aim(recall=0.9))
+    found = tune(VECTORS[:100], target=Target(recall=0.9))
     assert found.pick.family == "exact"
-    assert "the call that any family needs" in found.reason
+    assert "the overhead of any search" in found.reason
 
 
 def test_a_recall_beyond_the_memory_says_the_best_and_what_would_do() -> None:
     with pytest.raises(LikewiseError) as caught:
         tune(
-            VECTORS, LABELS, aim=Aim(recall=0.9), families=["ivf_flat"],
+            VECTORS, LABELS, target=Target(recall=0.9), families=["ivf_flat"],
             limits=Limits(memory=300_000), count=200,
         )  # fmt: skip
     line = str(caught.value)
     assert caught.value.exit_code == 1
     assert "\n" not in line
-    assert line.startswith("no index within 300KB of memory surely reaches recall 0.9 at k = 10")
+    assert line.startswith("no index within 300KB of memory reaches recall 0.9 at k = 10")
     assert "exact would reach it with --max-memory 1." in line
     needed = bytes_of("--max-memory", line.rsplit("--max-memory ", 1)[1])
     again = tune(
-        VECTORS, LABELS, aim=Aim(recall=0.9), families=[], limits=Limits(memory=needed), count=200
+        VECTORS,
+        LABELS,
+        target=Target(recall=0.9),
+        families=[],
+        limits=Limits(memory=needed),
+        count=200,
     )
     assert again.pick.family in {*FAMILIES}
 
 
 def test_the_memory_that_is_advised_is_enough() -> None:
     for count in (1, 999, 1000, 9_994, 57_234, 99_999, 999_999, 57_234_567, 999_999_999, 10**12):
-        told = bytes_of("--max-memory", enough(count))
+        told = bytes_of("--max-memory", rounded_up(count))
         assert told is not None
         assert count <= told <= 1.01 * count + 1
     small = faces(20, 5, 8)[0]
     for memory in range(1000, 1200, 40):  # of so small a set the memory is told in tenths of a KB
         with pytest.raises(LikewiseError) as caught:
-            tune(small, aim=Aim(recall=0.5), families=[], limits=Limits(memory=memory))
+            tune(small, target=Target(recall=0.5), families=[], limits=Limits(memory=memory))
         needed = bytes_of("--max-memory", str(caught.value).rsplit("--max-memory ", 1)[1])
-        again = tune(small, aim=Aim(recall=0.5), families=[], limits=Limits(memory=needed))
+        again = tune(small, target=Target(recall=0.5), families=[], limits=Limits(memory=needed))
         assert again.pick.family == "exact"
 
 
 def test_a_build_that_takes_too_long_is_not_picked() -> None:
     found = tune(
-        VECTORS[:3000], aim=Aim(recall=0.9), families=["hnsw"], limits=Limits(build=1e-6), count=200
+        VECTORS[:3000],
+        target=Target(recall=0.9),
+        families=["hnsw"],
+        limits=Limits(build=1e-6),
+        count=200,
     )
     assert found.pick.family == "exact"
     assert all("to build" in why or "a query" in why for why in found.dropped.values())
@@ -145,7 +154,7 @@ def test_what_cannot_be_tried_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(FAMILIES["annoy"], "require", staticmethod(missing))
     found = tune(
-        VECTORS[:3000], aim=Aim(latency=10.0), metric="euclidean", families=["annoy", "lsh"]
+        VECTORS[:3000], target=Target(latency=10.0), metric="euclidean", families=["annoy", "lsh"]
     )
     assert found.not_tried["annoy"] == "not installed: pip install 'likewise[annoy]'"
     assert found.not_tried["lsh"] == "cannot do euclidean"
@@ -158,72 +167,84 @@ def test_an_engine_that_fails_is_dropped_and_the_reason_kept(
         raise RuntimeError("out of luck\nand more")
 
     monkeypatch.setattr(FAMILIES["ivf_flat"], "build", broken)
-    found = tune(VECTORS[:3000], aim=Aim(recall=0.9), families=["ivf_flat"], count=200)
+    found = tune(VECTORS[:3000], target=Target(recall=0.9), families=["ivf_flat"], count=200)
     assert found.pick.family == "exact"
     assert set(found.dropped.values()) in ({"cannot be built: out of luck"}, set())
 
 
 def test_a_failed_judgement_falls_back() -> None:
     """No setting reaches 0.9999 for sure on so few probes; exact search does by its nature."""
-    found = tune(VECTORS[:2500], aim=Aim(recall=0.9999), families=["ivf_flat"], count=100)
+    found = tune(VECTORS[:2500], target=Target(recall=0.9999), families=["ivf_flat"], count=100)
     assert found.pick.family == "exact"
 
 
 def test_the_users_own_queries_hold_nothing_out() -> None:
     queries, _ = faces(40, 5, seed=3)
-    found = tune(VECTORS, probes=given_probes(queries), aim=Aim(latency=10.0))
+    found = tune(VECTORS, probes=given_probes(queries), target=Target(latency=10.0))
     assert found.evidence.held_out == 0
     assert sum(found.evidence.probes) == 200
     assert found.evidence.count == len(VECTORS)
 
 
 def test_in_one_step_exact_search_that_is_instant_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("likewise.search.tuning.tuned.INSTANT", 10.0)
+    monkeypatch.setattr("likewise.search.tuning.tune.LATENCY", 10.0)
     monkeypatch.setattr(
         "likewise.search.tuning.tune.final_points", lambda *_: pytest.fail("nothing is to be tried")
     )
-    assert Index.build(VECTORS, recall=0.9).family == "exact"
+    assert tuned_index(VECTORS, recall=0.9).family == "exact"
 
 
-def test_index_build_tunes_in_one_step() -> None:
-    index = Index.build(VECTORS, recall=0.9, family="ivf_flat", seed=1)
+def test_an_index_is_tuned_and_built_in_one_step() -> None:
+    index = tuned_index(VECTORS, recall=0.9, family="ivf_flat", seed=1)
     evidence = Evidence.from_dict(index.evidence)
     assert evidence.asked == {"recall": 0.9}
     assert len(index) == len(VECTORS)
     assert index.family in {"ivf_flat", "exact"}
-    assert len(Index.build(np.eye(5), recall=0.9)) == 5  # too few to hold any out: exact
+    assert len(tuned_index(np.eye(5), recall=0.9)) == 5  # too few to hold any out: exact
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"recall": 1.0}, "for 1, take the exact index"),
-        ({"recall": 0.0}, "above 0 and below 1"),
-        ({"mates": 0.9}, "mates: needs labels"),
-        ({"recall": 0.9, "k": 0}, "k: must be at least 1"),
-        ({"recall": 0.9, "settings": {"links": 3}}, "the tuner chooses them"),
+        ({"recall": 1.0}, "for 1, build an exact index"),
+        ({"recall": 0.0}, "recall: 0.0; must be a number above 0 and below 1"),
+        ({"target": Target(mates=0.9)}, "mates: needs labels"),
+        ({"recall": 0.9, "target": Target()}, "recall, target: give one of them"),
+        ({"recall": 0.9, "seed": -1}, "seed: -1; must be a whole number of at least 0"),
         ({"recall": 0.9, "family": "hsnw"}, "did you mean 'hnsw'"),
         ({"recall": 0.9, "metric": "cosin"}, "did you mean 'cosine'"),
     ],
 )
 def test_wrong_input(arguments: dict[str, Any], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
-        Index.build(VECTORS[:300], **arguments)
+        tuned_index(VECTORS[:300], **arguments)
 
 
-def test_wrong_vectors_and_aims() -> None:
+@pytest.mark.parametrize("name", ["recall", "mates", "k", "batch", "limits", "seed"])
+def test_index_build_names_the_tuner(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name}: .* call tuned_index"):
+        Index.build(VECTORS[:30], **{name: 1})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'links'"):
+        Index.build(VECTORS[:30], links=16)
+
+
+def test_a_tuning_builds_over_its_own_vectors() -> None:
+    assert len(tune(VECTORS[:100], recall=0.9).build()) == 100
+
+
+def test_wrong_vectors_and_targets() -> None:
     bad = VECTORS[:300].copy()
     bad[7, 0] = np.nan
     with pytest.raises(InputError, match="row 7 is not finite"):
-        Index.build(bad, recall=0.9)
+        tuned_index(bad, recall=0.9)
     with pytest.raises(InputError, match="have 3 dimensions, the index has 32"):
         tune(VECTORS[:300], probes=given_probes(np.eye(3)))
     with pytest.raises(InputError, match="at least one"):
-        Aim(recall=None)
+        Target(recall=None)
     with pytest.raises(InputError, match="max_memory"):
         Limits(memory=0)
     with pytest.raises(InputError, match="no probe has a mate"):
-        tune(VECTORS, LABELS, aim=Aim(recall=None, mates=0.9, threshold=0.999))
+        tune(VECTORS, LABELS, target=Target(recall=None, mates=0.9, threshold=0.999))
     with pytest.raises(InputError, match="damaged"):
         Evidence.from_dict({"format": 1})
     with pytest.raises(InputError, match="not tuned"):
@@ -231,9 +252,9 @@ def test_wrong_vectors_and_aims() -> None:
 
 
 def test_times_are_carried_by_the_power_that_was_seen() -> None:
-    assert carried_to(8000, [1000], [3.0], guess=1.0, most=1.0) == pytest.approx(24.0)
-    assert carried_to(8000, [1000, 2000], [1.0, 4.0], guess=0.5, most=1.0) == pytest.approx(16.0)
-    assert carried_to(8000, [1000, 2000], [2.0, 1.0], guess=0.5, most=1.0) == pytest.approx(1.0)
+    assert extrapolated(8000, [1000], [3.0], guess=1.0, most=1.0) == pytest.approx(24.0)
+    assert extrapolated(8000, [1000, 2000], [1.0, 4.0], guess=0.5, most=1.0) == pytest.approx(16.0)
+    assert extrapolated(8000, [1000, 2000], [2.0, 1.0], guess=0.5, most=1.0) == pytest.approx(1.0)
 
 
 def test_samples_grow_to_a_quarter_of_the_whole() -> None:
@@ -277,7 +298,7 @@ def test_the_frontier_keeps_what_nothing_beats() -> None:
 
 
 def test_one_folder_of_all_photos_is_no_person() -> None:
-    found = tune(VECTORS[:2000], np.zeros(2000, np.int64), aim=Aim(recall=0.9, latency=10.0))
+    found = tune(VECTORS[:2000], np.zeros(2000, np.int64), target=Target(recall=0.9, latency=10.0))
     assert found.evidence.recalls["recall"].low > 0.9
     assert "mates" not in found.evidence.recalls
 
@@ -287,13 +308,13 @@ def test_the_limit_of_memory_holds_for_all_vectors_those_held_out_too() -> None:
     exact = Index.build(VECTORS[:3000])
     limits = Limits(memory=exact.memory_bytes - 1)  # enough for what is searched while tuning
     with pytest.raises(LikewiseError) as caught:
-        tune(VECTORS[:3000], labels, aim=Aim(recall=0.9), families=[], limits=limits)
+        tune(VECTORS[:3000], labels, target=Target(recall=0.9), families=[], limits=limits)
     advised = str(caught.value).rsplit("--max-memory ", 1)[1]
     memory = bytes_of("--max-memory", advised)
     assert memory is not None
     assert memory >= exact.memory_bytes
     found = tune(
-        VECTORS[:3000], labels, aim=Aim(recall=0.9), families=[], limits=Limits(memory=memory)
+        VECTORS[:3000], labels, target=Target(recall=0.9), families=[], limits=Limits(memory=memory)
     )
     built = found.build(VECTORS[:3000])
     assert built.evidence["memory"] == exact.memory_bytes <= memory

@@ -1,1 +1,1 @@
-"""What an index holds, and how it answers."""
+"""What an index holds (vectors, ids, items, engine), and how it is searched and changed."""

@@ -1,4 +1,4 @@
-"""A filter as rows: which of an index's rows may be found."""
+"""A filter turned into the rows of an index that pass it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.contents.input_checks import integer_ids
 from likewise.search.contents.snapshot import Snapshot
-from likewise.search.families.engine import Rows
+from likewise.search.engines.engine import Rows
 
-__all__ = ["EXPECTED", "Filter", "chosen_rows"]
+__all__ = ["EXPECTED", "Filter", "filtered_rows", "matching_rows"]
 
 Filter: TypeAlias = ArrayLike | pc.Expression
 EXPECTED = "int64 ids or a pyarrow expression"
-ROW = "__row__"  # no column of the items can have a name that is reserved so
+ROW = "__row__"  # reserved: items have no such column
 
 
-def chosen_rows(snapshot: Snapshot, filter: Filter) -> Rows:
-    """The rows that a filter lets through, ascending, removed ones left out.
+def filtered_rows(snapshot: Snapshot, filter: Filter) -> Rows:
+    """The rows that pass a filter, ascending, without removed rows.
 
     Args:
-        snapshot: what the index holds.
-        filter: int64 ids (those that are not here do not matter), or an expression over the
-            items' columns, such as ``pc.field("camera") == 3``.
+        snapshot: the contents of the index.
+        filter: int64 ids (unknown ids are ignored), or a pyarrow expression over the columns of the
+            items, such as ``pc.field("camera") == 3``.
 
     Raises:
-        InputError: an expression on an index without items, or on a column that they lack.
+        InputError: an expression on an index without items, or on an unknown column.
     """
     if isinstance(filter, pc.Expression):
         return _matching(snapshot, filter)
@@ -42,27 +42,32 @@ def _matching(snapshot: Snapshot, expression: pc.Expression) -> Rows:
     if snapshot.base.items is None:
         raise InputError("filter: an expression needs items, and this index has none")
     base, fresh = snapshot.base.items, snapshot.fresh.items
-    # The fresh rows may lack a column of the base's, or bring a new one.
+    # The fresh rows may lack a column of the base, or have a new one.
     if fresh is not None and fresh.schema != base.schema:
         columns = pa.unify_schemas([base.schema, fresh.schema], promote_options="default")
         base, fresh = (
             pa.concat_tables([columns.empty_table(), part], promote_options="default")
             for part in (base, fresh)
         )
-    old = _rows_matching(base, expression)
+    old = matching_rows(base, expression)
     if snapshot.gone is not None:
         old = old[~snapshot.gone[old]]
     if not snapshot.fresh.count or fresh is None:
         return old
-    return np.concatenate([old, _rows_matching(fresh, expression) + len(snapshot.base.ids)])
+    return np.concatenate([old, matching_rows(fresh, expression) + len(snapshot.base.ids)])
 
 
-def _rows_matching(table: pa.Table, expression: pc.Expression) -> Rows:
+def matching_rows(table: pa.Table, expression: pc.Expression) -> Rows:
+    """The rows of a table for which an expression is true, ascending.
+
+    Raises:
+        InputError: the expression does not fit the columns.
+    """
     numbered = table.append_column(ROW, pa.array(np.arange(table.num_rows)))
     try:
         found = numbered.filter(expression)[ROW].to_numpy()
     except (pa.ArrowException, KeyError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0][:200]
+        reason = first_line(error)
         raise InputError(
             f"filter: {reason}; the items' columns are: {', '.join(table.column_names)}"
         ) from None

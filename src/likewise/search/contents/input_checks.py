@@ -1,11 +1,9 @@
-"""The gate through which vectors, ids and items come in: checked once, in one form from there."""
+"""Checks of vectors, ids, items and thresholds that users give to an index."""
 
 from __future__ import annotations
 
 import math
 import numbers
-import operator
-from typing import SupportsIndex
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.columns import refuse_repeated
 from likewise.data.labels import with_identities
-from likewise.errors import InputError
-from likewise.search.families.engine import Ids, Vectors
+from likewise.errors import InputError, first_line
+from likewise.search.engines.engine import Ids, Vectors
 
 __all__ = [
     "as_array",
-    "checked_count",
     "checked_ids",
     "checked_items",
     "checked_threshold",
@@ -26,19 +23,19 @@ __all__ = [
     "integer_ids",
 ]
 
-LARGEST_SQUARE = 2.0**125  # of a row: the difference of two has four times as much, in float32
+LARGEST_SQUARE = 2.0**125  # of a row's norm: that of a difference is up to four times as large
 
 
 def as_array(values: ArrayLike, what: str) -> NDArray[np.generic]:
-    """Any array, of NumPy, torch or lists.
+    """An array from NumPy, torch or lists.
 
     Raises:
-        InputError: rows of different lengths, or what NumPy cannot read.
+        InputError: rows of different lengths, or values that NumPy cannot read.
     """
     try:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:200]
+        reason = first_line(error)
         raise InputError(f"{what}: cannot be read as one array ({reason})") from None
 
 
@@ -46,18 +43,18 @@ def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vectors") -> V
     """Vectors as float32 [N,D], finite, contiguous, and for cosine of unit length.
 
     Raises:
-        InputError: names the first row that is not finite, zero where a direction is needed, or so
-            long that differences are beyond float32.
+        InputError: names the first row that is not finite, is zero with the metric cosine, or is so
+            large that squared differences overflow float32.
     """
     array = as_array(vectors, what)
     if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
         raise InputError(f"{what}: expected numbers [N,D]; got {array.dtype} {list(array.shape)}")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # infinite values are refused below
         ready = np.ascontiguousarray(array, np.float32)
         squares = np.einsum("nd,nd->n", ready, ready)
-    # A finite row's squares can overflow, and a small row's vanish; only then look closer.
+    # The squares of a finite row can overflow or underflow; only then look closer.
     if metric != "cosine":
-        if not (squares <= LARGEST_SQUARE).all():  # nor is what is not a number
+        if not (squares <= LARGEST_SQUARE).all():  # also False for NaN
             raise _too_large(ready, what)
         return ready
     if not np.isfinite(squares).all() or (squares < 1e-30).any():
@@ -72,8 +69,8 @@ def _too_large(ready: Vectors, what: str) -> InputError:
         return InputError(f"{what}: row {int(np.argmin(np.isfinite(lengths)))} is not finite")
     row = int(np.argmax(lengths))
     return InputError(
-        f"{what}: row {row} holds {np.abs(ready[row]).max():g}; scale them down, "
-        "for the squares of such differences are beyond float32"
+        f"{what}: row {row} holds {np.abs(ready[row]).max():g}; scale the vectors down, "
+        "because squared differences of this size overflow float32"
     )
 
 
@@ -89,10 +86,10 @@ def _directions(ready: Vectors, what: str) -> Vectors:
 
 
 def integer_ids(ids: ArrayLike, what: str = "ids", expected: str = "integers") -> Ids:
-    """Ids of any shape as int64: none is rounded, and none wraps.
+    """Ids of any shape as int64, without rounding or overflow.
 
     Raises:
-        InputError: they are not integers, or one is beyond int64.
+        InputError: they are not integers, or one does not fit int64.
     """
     found = as_array(ids, what)
     if not found.size:
@@ -107,10 +104,10 @@ def integer_ids(ids: ArrayLike, what: str = "ids", expected: str = "integers") -
 
 
 def checked_ids(ids: ArrayLike, count: int) -> Ids:
-    """Ids as int64 [N], distinct.
+    """Distinct ids as int64 [N].
 
     Raises:
-        InputError: they are not integers of 64 bits, not ``count``, or one comes twice.
+        InputError: they are not int64, their number is not ``count``, or one occurs twice.
     """
     found = integer_ids(ids, expected="integers [N]")
     if found.ndim != 1:
@@ -119,16 +116,16 @@ def checked_ids(ids: ArrayLike, count: int) -> Ids:
         raise InputError(f"ids: {len(found)} for {count} vectors")
     distinct, times = np.unique(found, return_counts=True)
     if len(distinct) < count:
-        raise InputError(f"ids: {int(distinct[np.argmax(times > 1)])} comes twice")
+        raise InputError(f"ids: {int(distinct[np.argmax(times > 1)])} occurs twice")
     return found
 
 
 def checked_items(items: pa.Table | None, count: int) -> pa.Table | None:
-    """The table, if it has a row for each vector; identities in the spelling of ``clean_label``.
+    """The table of items; identities are spelled as ``clean_label`` does.
 
     Raises:
-        InputError: it has not, or is no Arrow table; a column's name stands twice; a row has no
-            identity, where there is a column of them.
+        InputError: not an Arrow table, not one row for each vector, a column name that occurs
+            twice, or a missing identity in a column ``identity``.
     """
     if items is not None and not isinstance(items, pa.Table):
         raise InputError(
@@ -143,25 +140,8 @@ def checked_items(items: pa.Table | None, count: int) -> pa.Table | None:
     return with_identities(items, "items")
 
 
-def checked_count(k: object) -> int:
-    """``k``, how many are asked for.
-
-    Raises:
-        InputError: it is no whole number, or below 1.
-    """
-    if isinstance(k, bool) or not isinstance(k, SupportsIndex):
-        raise InputError(f"k: must be a whole number; got {k!r}")
-    try:
-        found = operator.index(k)
-    except TypeError:  # an array has the method, and often not the right
-        raise InputError(f"k: must be a whole number; got {k!r}") from None
-    if found < 1:
-        raise InputError(f"k: must be at least 1; got {found}")
-    return found
-
-
 def checked_threshold(threshold: object) -> float:
-    """The least score of a range search.
+    """The minimum score of a range search.
 
     Raises:
         InputError: it is not a number.

@@ -1,4 +1,4 @@
-"""One search: candidates from the engine, verified, scored exactly, put in order."""
+"""One search: candidates from the engine, checked, scored exactly and sorted."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import numpy as np
 
 from likewise.search.contents.snapshot import Snapshot
 from likewise.search.contents.space import Space
-from likewise.search.families.engine import Ids, Mask, Rows, Vectors
-from likewise.search.families.exact_pass import beyond, nearest_plain
-from likewise.search.families.knobs import Settings
+from likewise.search.engines.engine import Ids, Mask, Rows, Vectors
+from likewise.search.engines.exact_scan import nearest_rows, padded_k
+from likewise.search.engines.parameters import Settings
 
 __all__ = ["nearest"]
 
-# A filter that lets so few through, or so small a part, is searched exactly on its rows: a graph
-# loses its way among what is forbidden, and the scan is quicker.
+# A filter that passes this few rows, or this small a share, is searched exactly: that is faster,
+# and a graph search fails where most of its neighbors are excluded.
 FEW_ROWS = 20_000
 FEW_SHARE = 0.05
-# Candidates that are gathered at once, in bytes: near the cache, far from any memory limit.
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 16 * 2**20  # candidates that are gathered at a time: about the size of the cache
 
 
 def nearest(
@@ -28,35 +27,38 @@ def nearest(
     queries: Vectors,
     k: int,
     settings: Settings,
-    chosen: Rows | None,
+    allowed: Rows | None,
 ) -> tuple[Vectors, Ids]:
-    """The ``k`` most alike of each query.
+    """The ``k`` most similar vectors of each query.
 
     Args:
-        space: what the vectors are compared in.
-        snapshot: what the index holds.
-        queries: float32 [Q,D'], admitted by the space.
+        space: the metric.
+        snapshot: the contents of the index.
+        queries: float32 [Q,D'], prepared by the space.
         k: at least 1.
         settings: the engine's search settings.
-        chosen: the rows that may be found, ascending and none of them removed; all if None.
+        allowed: the rows that pass the filter, ascending, without removed rows; all if None.
 
     Returns:
         Scores float32 [Q,k'], descending, equal ones by ascending id, and the ids int64 [Q,k'],
-        k' = min(k, rows to choose among). Of an engine that scans all, those with the smallest ids
-        of all that tie with the last.
+        k' = min(k, allowed rows). An exhaustive engine returns the smallest ids of all that tie
+        with the last.
     """
-    total = len(snapshot) if chosen is None else len(chosen)
+    total = len(snapshot) if allowed is None else len(allowed)
     k = min(k, total)
     if k == 0 or len(queries) == 0:
         return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-    scans = snapshot.base.engine.scans
-    wanted = beyond(k, total) if scans else k
-    rows = _candidates(space, snapshot, queries, wanted, settings, chosen)
-    scores, ids = _ranked(space, snapshot, queries, rows, wanted)
-    if scans and wanted < total:
+    exhaustive = snapshot.base.engine.exhaustive
+    width = padded_k(k, total) if exhaustive else k
+    rows = _candidates(space, snapshot, queries, width, settings, allowed)
+    scores, ids = _ranked(space, snapshot, queries, rows, width)
+    if exhaustive and width < total:
+        # Ties beyond the last candidate: only then may a smaller id be missing.
         tied = np.flatnonzero(scores[:, -1] == scores[:, k - 1])
         if len(tied):
-            scores[tied, :k], ids[tied, :k] = _among_all(space, snapshot, queries[tied], k, chosen)
+            scores[tied, :k], ids[tied, :k] = _ranked_all(
+                space, snapshot, queries[tied], k, allowed
+            )
     return scores[:, :k], ids[:, :k]
 
 
@@ -66,44 +68,44 @@ def _candidates(
     queries: Vectors,
     k: int,
     settings: Settings,
-    chosen: Rows | None,
+    allowed: Rows | None,
 ) -> Rows:
-    """Rows of both parts, int64 [Q,C], -1 for none; at least k of each query are there."""
-    if chosen is None and not snapshot.fresh.count and not snapshot.gone_count:
+    """Candidate rows of base and fresh rows, int64 [Q,C], -1 for none; at least k of each query."""
+    if allowed is None and not snapshot.fresh.count and not snapshot.gone_count:
         rows = snapshot.base.nearest(queries, k, settings)
         short = rows.min(axis=1) < 0 if rows.shape[1] == k else (rows >= 0).sum(axis=1) < k
         if short.any():
             rows = _completed(space, snapshot, queries, k, rows, short, None)
         return rows
-    return _among_both(space, snapshot, queries, k, settings, chosen)
+    return _changed_candidates(space, snapshot, queries, k, settings, allowed)
 
 
-def _among_both(
+def _changed_candidates(
     space: Space,
     snapshot: Snapshot,
     queries: Vectors,
     k: int,
     settings: Settings,
-    chosen: Rows | None,
+    allowed: Rows | None,
 ) -> Rows:
-    """Candidates of the base and of the fresh part, side by side, at least k in all."""
+    """Candidates under a filter or after changes: those of the base, then those of the fresh."""
     count = len(snapshot.base.ids)
     parts = []
-    if chosen is None:
-        new = None
-        left, newer = count - snapshot.gone_count, snapshot.fresh.count
-        if left:
-            parts.append(_in_base(space, snapshot, queries, min(k, left), settings))
+    if allowed is None:
+        fresh = None
+        base_count, fresh_count = count - snapshot.gone_count, snapshot.fresh.count
+        if base_count:
+            parts.append(_in_base(space, snapshot, queries, min(k, base_count), settings))
     else:
-        split = int(np.searchsorted(chosen, count))
-        old, new = chosen[:split], chosen[split:] - count
-        left, newer = len(old), len(new)
-        if left:
-            parts.append(_in_chosen(space, snapshot, queries, min(k, left), settings, old))
-    if newer:
-        some = snapshot.fresh.vectors if new is None else snapshot.fresh.vectors[new]
-        best = nearest_plain(some, queries, min(k, newer), space.metric)
-        parts.append((best if new is None else new[best]) + count)
+        split = int(np.searchsorted(allowed, count))
+        old, fresh = allowed[:split], allowed[split:] - count
+        base_count, fresh_count = len(old), len(fresh)
+        if base_count:
+            parts.append(_in_allowed(space, snapshot, queries, min(k, base_count), settings, old))
+    if fresh_count:
+        vectors = snapshot.fresh.vectors if fresh is None else snapshot.fresh.vectors[fresh]
+        best = nearest_rows(vectors, queries, min(k, fresh_count), space.metric)
+        parts.append((best if fresh is None else fresh[best]) + count)
     return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
@@ -117,35 +119,35 @@ def _in_base(
     else:
         share = 1 - snapshot.gone_count / count
         rows = base.nearest(queries, min(count, int(1.2 * k / share) + 8), settings)
-        rows = _sifted(rows, snapshot.alive)
+        rows = _masked(rows, snapshot.alive)
     short = (rows >= 0).sum(axis=1) < k
     if not short.any():
         return rows
-    allowed = snapshot.kept if snapshot.gone_count else None
-    return _completed(space, snapshot, queries, k, rows, short, allowed)
+    alive = snapshot.kept if snapshot.gone_count else None
+    return _completed(space, snapshot, queries, k, rows, short, alive)
 
 
-def _in_chosen(
-    space: Space, snapshot: Snapshot, queries: Vectors, k: int, settings: Settings, old: Rows
+def _in_allowed(
+    space: Space, snapshot: Snapshot, queries: Vectors, k: int, settings: Settings, allowed: Rows
 ) -> Rows:
-    """At least ``k`` of the base's rows ``old``, for each query."""
+    """At least ``k`` of the allowed rows of the base, for each query."""
     base, count = snapshot.base, len(snapshot.base.ids)
-    share = len(old) / count
-    if len(old) <= FEW_ROWS or share <= FEW_SHARE:
-        return _exactly(space, base.plain, queries, k, old)
+    share = len(allowed) / count
+    if len(allowed) <= FEW_ROWS or share <= FEW_SHARE or base.engine.exhaustive:
+        return _exact_rows(space, base.plain, queries, k, allowed)
     mask = np.zeros(count, np.bool_)
-    mask[old] = True
-    if base.engine.selects:
+    mask[allowed] = True
+    if base.engine.takes_mask:
         rows = base.nearest(queries, k, settings, mask)
     else:
         rows = base.nearest(queries, min(count, int(1.5 * k / share) + 8), settings)
-    rows = _sifted(rows, mask)
+    rows = _masked(rows, mask)
     short = (rows >= 0).sum(axis=1) < k
-    return _completed(space, snapshot, queries, k, rows, short, old) if short.any() else rows
+    return _completed(space, snapshot, queries, k, rows, short, allowed) if short.any() else rows
 
 
-def _sifted(rows: Rows, mask: Mask) -> Rows:
-    """The rows that the mask lets through, -1 for the others: no engine is believed."""
+def _masked(rows: Rows, mask: Mask) -> Rows:
+    """The rows in the mask, -1 for the others; also checks engines that apply the mask."""
     return np.where((rows >= 0) & mask[rows], rows, -1)
 
 
@@ -158,8 +160,8 @@ def _completed(
     short: Mask,
     allowed: Rows | None,
 ) -> Rows:
-    """Search exactly for those queries that the engine found too few for."""
-    best = _exactly(space, snapshot.base.plain, queries[short], k, allowed)
+    """``rows`` with an exact search for the queries that have too few candidates."""
+    best = _exact_rows(space, snapshot.base.plain, queries[short], k, allowed)
     full = np.full((len(queries), max(best.shape[1], rows.shape[1])), -1, np.int64)
     full[:, : rows.shape[1]] = rows
     full[short] = -1
@@ -167,15 +169,17 @@ def _completed(
     return full
 
 
-def _exactly(space: Space, vectors: Vectors, queries: Vectors, k: int, rows: Rows | None) -> Rows:
-    """Every allowed row is compared, in blocks where they have to be gathered: [Q,C], C ≥ k."""
-    if rows is None:
-        return nearest_plain(vectors, queries, k, space.metric)
+def _exact_rows(
+    space: Space, vectors: Vectors, queries: Vectors, k: int, allowed: Rows | None
+) -> Rows:
+    """Exact search over the allowed rows, which are gathered in blocks: [Q,C], C ≥ k."""
+    if allowed is None:
+        return nearest_rows(vectors, queries, k, space.metric)
     step = max(k, BLOCK_BYTES // (4 * vectors.shape[1]))
     found: list[Rows] = []
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        best = nearest_plain(vectors[part], queries, min(k, len(part)), space.metric)
+    for start in range(0, len(allowed), step):
+        part = allowed[start : start + step]
+        best = nearest_rows(vectors[part], queries, min(k, len(part)), space.metric)
         found.append(part[best])
     if len(found) == 1:
         return found[0]
@@ -184,27 +188,27 @@ def _exactly(space: Space, vectors: Vectors, queries: Vectors, k: int, rows: Row
     return np.take_along_axis(candidates, np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
 
 
-def _among_all(
-    space: Space, snapshot: Snapshot, queries: Vectors, k: int, chosen: Rows | None
+def _ranked_all(
+    space: Space, snapshot: Snapshot, queries: Vectors, k: int, allowed: Rows | None
 ) -> tuple[Vectors, Ids]:
-    """The ``k`` best by score and id, each query scored exactly with every row, block by block."""
-    if chosen is None:
+    """The ``k`` best of all rows by exact score, then by id; block by block."""
+    if allowed is None:
         count = len(snapshot.base.ids)
         fresh = np.arange(count, count + snapshot.fresh.count)
-        chosen = np.concatenate([snapshot.kept, fresh])
+        allowed = np.concatenate([snapshot.kept, fresh])
     scores = np.full((len(queries), k), -np.inf, np.float32)
     ids = np.full((len(queries), k), np.iinfo(np.int64).max)
     step = max(k, BLOCK_BYTES // (4 * queries.shape[1]))
-    for start in range(0, len(chosen), step):
-        part = chosen[start : start + step]
+    for start in range(0, len(allowed), step):
+        part = allowed[start : start + step]
         near, numbers = snapshot.gather(part), snapshot.ids_at(part)
         for row in range(len(queries)):
             found = space.scores(queries[row, None], near[None])[0]
             better = np.flatnonzero(found >= scores[row, -1])
             both = np.concatenate([scores[row], found[better]])
-            named = np.concatenate([ids[row], numbers[better]])
-            best = np.lexsort((named, -both))[:k]
-            scores[row], ids[row] = both[best], named[best]
+            both_ids = np.concatenate([ids[row], numbers[better]])
+            best = np.lexsort((both_ids, -both))[:k]
+            scores[row], ids[row] = both[best], both_ids[best]
     return scores, ids
 
 
@@ -219,7 +223,7 @@ def _ranked(
     scores = _scores(space, snapshot.gather, queries, rows)
     if some_absent:
         scores[absent] = -np.inf
-    if rows.shape[1] > 4 * k:  # sorting all would cost more than it brings
+    if rows.shape[1] > 4 * k:  # select before sorting, which is faster
         best = np.argpartition(-scores, 2 * k, axis=1)[:, : 2 * k]
         scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
     ids = snapshot.ids_at(rows)
@@ -235,7 +239,7 @@ def _ranked(
 def _scores(
     space: Space, gather: Callable[[Rows], Vectors], queries: Vectors, rows: Rows
 ) -> Vectors:
-    """The exact score of each candidate [Q,C], so many queries at a time that memory is bounded."""
+    """The exact score of each candidate [Q,C]; in blocks of queries, to bound memory."""
     step = max(1, BLOCK_BYTES // (4 * queries.shape[1] * rows.shape[1]))
     if step >= len(queries):
         return space.scores(queries, gather(rows))

@@ -1,4 +1,4 @@
-"""Range search: all whose score reaches a threshold."""
+"""Range search: all vectors whose score reaches a threshold."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from collections.abc import Callable
 
 import numpy as np
 
-from likewise.search.families.engine import Ids, Vectors
+from likewise.search.engines.engine import Ids, Vectors
 
-__all__ = ["within"]
+__all__ = ["range_search"]
 
-FIRST = 64  # how many are asked for at first; then eight times as many, while all reach it
+FIRST = 64  # the first k; then eight times as many, as long as all reach the threshold
 
 
-def within(
+def range_search(
     find: Callable[[Vectors, int], tuple[Vectors, Ids]],
     total: int,
     queries: Vectors,
     threshold: float,
 ) -> tuple[Ids, Vectors, Ids]:
-    """Limits int64 [Q+1], scores and ids of all that reach the threshold, query after query.
+    """Limits int64 [Q+1], and scores and ids of all vectors that reach the threshold, by query.
 
-    More and more of the nearest are asked for until the last is below the threshold, so what is
-    found is as complete as the family's search is.
+    k grows until the last score is below the threshold, so the result is as complete as the
+    family's search.
 
     Args:
-        find: searches for the k nearest of some queries.
-        total: how many there are to find, at most.
+        find: queries and k → scores and ids of the k nearest.
+        total: how many vectors can be found at most.
         queries: float32 [Q,D].
-        threshold: the least score.
+        threshold: the minimum score.
     """
     found_scores: list[Vectors] = [np.empty(0, np.float32)] * len(queries)
     found_ids: list[Ids] = [np.empty(0, np.int64)] * len(queries)
     left = np.arange(len(queries))
     k = FIRST
     while len(left) and total:
-        # No more answers at once than a quarter of a gigabyte of candidates.
+        # At most a quarter of a gigabyte of candidates at a time.
         step = max(1, 2**26 // (min(k, total) * queries.shape[1]))
         open_still = []
         for start in range(0, len(left), step):

@@ -1,23 +1,23 @@
-"""Hashes of vectors: equal ones are found without comparing all with all."""
+"""Hashes of vectors, to find duplicates without comparing all pairs."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.families.engine import Mask, Vectors
+from likewise.search.engines.engine import Mask, Vectors
 
 __all__ = ["repeated", "row_hashes"]
 
-BLOCK = 65_536  # rows at one time
+BLOCK = 65_536  # rows at a time
 
 
 def row_hashes(rows: Vectors) -> NDArray[np.uint64]:
-    """64 bits of each row [N,D], [N]: equal rows have equal ones, and others hardly ever do."""
-    # Odd random multipliers, so that rows that differ in one number differ.
+    """A 64-bit hash of each row [N,D], [N]: equal for equal rows, almost never for others."""
+    # Odd multipliers: rows that differ in one number get different hashes.
     factors = np.random.default_rng(0).integers(0, 2**63, rows.shape[1], np.uint64) * 2 + 1
     parts = [
-        # Adding 0 turns -0, which equals it and has other bits, into 0.
+        # Adding 0 turns -0 into 0: they are equal, but have different bits.
         (rows[start : start + BLOCK] + np.float32(0)).view(np.uint32).astype(np.uint64) @ factors
         for start in range(0, len(rows), BLOCK)
     ]
@@ -25,7 +25,7 @@ def row_hashes(rows: Vectors) -> NDArray[np.uint64]:
 
 
 def repeated(hashes: NDArray[np.uint64]) -> Mask:
-    """Which of the hashes come more than once, [N].
+    """Which of the hashes occur more than once, [N].
 
     Example:
         >>> import numpy as np

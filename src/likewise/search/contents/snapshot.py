@@ -1,7 +1,7 @@
-"""What an index holds at one moment: never changed, so that readers need no lock.
+"""The contents of an index at one moment; never changed, so that readers need no lock.
 
-The base is what the engine was built over. Rows removed from it are marked, not moved; rows added
-since form the fresh part. A change makes a new snapshot that shares all but what changed.
+The engine was built over the base. Rows removed from the base are only marked; rows added since are
+the fresh rows. A change makes a new snapshot, which shares the unchanged parts with the old one.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from likewise.errors import InputError
-from likewise.search.contents.numeric_frame import Frame
-from likewise.search.families.engine import Engine, Ids, Mask, Rows, Vectors
-from likewise.search.families.knobs import Settings
+from likewise.errors import InputError, first_line
+from likewise.search.contents.rescaling import Rescaling
+from likewise.search.engines.engine import Engine, Ids, Mask, Rows, Vectors
+from likewise.search.engines.parameters import Settings
 
 __all__ = ["Base", "Fresh", "Snapshot"]
 
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """The rows that the engine knows.
+    """The rows that the engine was built over.
 
     Args:
-        vectors: float32 [N,D], as the space admits them; may be mapped from disk.
+        vectors: float32 [N,D], prepared by the space; may be memory-mapped.
         ids: int64 [N], distinct.
-        items: N rows that say what each vector is of, or None.
-        engine: the cache over the vectors.
-        frame: what the engine sees them in; None for as they are.
+        items: N rows of metadata, or None.
+        engine: the search structure over the vectors.
+        rescaling: of the vectors and queries that the engine gets; None for unchanged.
     """
 
     vectors: Vectors
     ids: Ids
     items: pa.Table | None
     engine: Engine
-    frame: Frame | None = None
+    rescaling: Rescaling | None = None
 
     def nearest(
-        self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+        self, queries: Vectors, k: int, settings: Settings, mask: Mask | None = None
     ) -> Rows:
         """The engine's candidates, int64 [Q,C]: see ``Engine.nearest``."""
-        seen = queries if self.frame is None else self.frame.seen(queries)
-        return self.engine.nearest(seen, k, settings, among)
+        rescaled = queries if self.rescaling is None else self.rescaling.apply(queries)
+        return self.engine.nearest(rescaled, k, settings, mask)
 
     @cached_property
     def plain(self) -> Vectors:
-        """The vectors as a plain array: libraries that know no memory map take it as well."""
+        """The vectors as a plain array, for libraries that do not accept ``np.memmap``."""
         return np.asarray(self.vectors)
 
     @cached_property
@@ -57,16 +57,16 @@ class Base:
         return self.ids[order], order
 
     def rows_of(self, ids: Ids) -> Rows:
-        """The row of each id, -1 where it is not here."""
+        """The row of each id, -1 for an unknown id."""
         return _rows_among(ids, *self.by_id)
 
 
 @dataclass(frozen=True, eq=False)
 class Fresh:
-    """The rows added since the engine was built, in the order of their coming.
+    """The rows added since the engine was built, in the order of addition.
 
-    The three arrays have room for more than ``count`` rows: what comes next is written behind the
-    rows that older snapshots see.
+    The three arrays have capacity for more than ``count`` rows: new rows are written behind those
+    that older snapshots see.
     """
 
     vectors_room: Vectors
@@ -94,28 +94,28 @@ class Fresh:
 
     @property
     def stamps(self) -> Ids:
-        """When each row came, counted over the index's life: int64 [F], ascending."""
+        """Sequence numbers of the additions, int64 [F], ascending."""
         return self.stamps_room[: self.count]
 
     def rows_of(self, ids: Ids) -> Rows:
-        """The row of each id, -1 where it is not here."""
+        """The row of each id, -1 for an unknown id."""
         order = np.argsort(self.ids, kind="stable").astype(np.int64)
         return _rows_among(ids, self.ids[order], order)
 
     def with_more(self, vectors: Vectors, ids: Ids, first: int, items: pa.Table | None) -> Fresh:
-        """These rows and more, stamped from ``first``; only of the newest may this be asked."""
+        """These rows and more, stamped from ``first``; call it on the newest snapshot only."""
         count = self.count + len(ids)
         rooms = (self.vectors_room, self.ids_room, self.stamps_room)
         if count > len(self.ids_room):
             room = max(64, 2 * count)
-            rooms = tuple(_with_room(part[: self.count], room) for part in rooms)  # type: ignore[assignment]  # still three
+            rooms = tuple(_with_room(part[: self.count], room) for part in rooms)  # type: ignore[assignment]  # three again
         rooms[0][self.count : count] = vectors
         rooms[1][self.count : count] = ids
         rooms[2][self.count : count] = np.arange(first, first + len(ids))
         return Fresh(*rooms, count, items)
 
     def only(self, rows: Rows) -> Fresh:
-        """Some of the rows, in new room."""
+        """Some of the rows, in new arrays."""
         items = None if self.items is None else self.items.take(pa.array(rows))
         parts = (self.vectors[rows], self.ids[rows], self.stamps[rows])
         return Fresh(*parts, len(rows), items)
@@ -125,7 +125,13 @@ class Fresh:
 class Snapshot:
     """The base without its removed rows, and the fresh rows.
 
-    Rows count through both: 0 … N-1 are the base's, N … the fresh ones.
+    Row numbers 0 … N-1 are rows of the base, N and above are fresh rows.
+
+    Args:
+        base: the rows that the engine was built over.
+        fresh: the rows added since.
+        gone: bool [N], True for removed rows of the base; None if there are none.
+        gone_count: how many of them.
     """
 
     base: Base
@@ -150,7 +156,7 @@ class Snapshot:
 
     @cached_property
     def vectors(self) -> Vectors:
-        """All vectors, float32 [len,D]; the base's own array where nothing has changed."""
+        """All vectors, float32 [len,D]; the array of the base if nothing has changed."""
         if not self.gone_count and not self.fresh.count:
             return self.base.vectors
         return np.concatenate([self.base.plain[self.kept], self.fresh.vectors])
@@ -171,7 +177,7 @@ class Snapshot:
         return pa.concat_tables([kept, self.fresh.items], promote_options="default")
 
     def rows_of(self, ids: Ids) -> Rows:
-        """The row of each id, -1 where it is not here (any more)."""
+        """The row of each id, -1 for an unknown or removed id."""
         rows = self.base.rows_of(ids)
         if self.gone is not None:
             rows[(rows >= 0) & self.gone[rows]] = -1
@@ -181,7 +187,7 @@ class Snapshot:
         return rows
 
     def gather(self, rows: Rows) -> Vectors:
-        """The vectors of rows of both parts, float32 [*rows.shape, D]."""
+        """The vectors of rows, float32 [*rows.shape, D]."""
         if not self.fresh.count:
             return self.base.plain[rows]
         count = len(self.base.ids)
@@ -192,7 +198,7 @@ class Snapshot:
         return found
 
     def ids_at(self, rows: Rows) -> Ids:
-        """The ids of rows of both parts."""
+        """The ids of rows."""
         if not self.fresh.count:
             return self.base.ids[rows]
         count = len(self.base.ids)
@@ -203,7 +209,7 @@ class Snapshot:
         return found
 
     def items_at(self, rows: Rows) -> pa.Table | None:
-        """What the rows are of, with the columns of ``items``; nulls for a row of -1."""
+        """The items of rows; nulls for a row of -1. None if the index has no items."""
         if self.base.items is None:
             return None
         if not self.fresh.count or self.fresh.items is None:
@@ -222,24 +228,24 @@ class Snapshot:
         return found.take(pa.array(back))
 
     def with_more(self, vectors: Vectors, ids: Ids, first: int, items: pa.Table | None) -> Snapshot:
-        """This and more rows.
+        """This snapshot with more rows.
 
         Raises:
-            InputError: the items' columns do not fit those that are here.
+            InputError: the columns of the items do not match the index's.
         """
         table = None
         if items is not None and self.fresh.items is not None:
             try:
                 table = pa.concat_tables([self.fresh.items, items], promote_options="default")
             except pa.ArrowException as error:
-                reason = str(error).splitlines()[0]
+                reason = first_line(error)
                 raise InputError(
                     f"items: their columns do not fit the index's ({reason})"
                 ) from None
         return replace(self, fresh=self.fresh.with_more(vectors, ids, first, table))
 
     def without(self, ids: Ids) -> Snapshot:
-        """This without some ids; those that are not here do not matter."""
+        """This snapshot without some ids; unknown ids are ignored."""
         rows = self.rows_of(np.unique(ids))
         count = len(self.base.ids)
         old, new = rows[(rows >= 0) & (rows < count)], rows[rows >= count] - count

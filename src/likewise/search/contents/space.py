@@ -1,4 +1,4 @@
-"""The space that an index measures in: its metric, and the map into it where there is one."""
+"""The metric of an index, and for Mahalanobis the linear map into its Euclidean space."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError, one_of
 from likewise.search.contents.input_checks import checked_vectors
-from likewise.search.families.engine import Engine, Vectors
+from likewise.search.engines.engine import Engine, Vectors
 
 __all__ = ["METRICS", "Space", "require_metric", "space_of"]
 
-BLOCK = 8192  # vectors mapped at once
+BLOCK = 8192  # vectors mapped at a time
 METRICS = ("cosine", "dot", "euclidean", "manhattan")
 
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """How vectors are admitted and compared; scores are higher for more alike.
+    """Prepares vectors and computes scores; a higher score is more similar.
 
     Args:
         name: the metric as users name it: one of ``METRICS``, or ``mahalanobis``.
-        factor: A float32 [r,D] of a Mahalanobis distance; the vectors are mapped by it once, and
-            from there on the distance is Euclidean.
+        factor: the factor A, float32 [r,D], of a Mahalanobis distance; vectors are mapped by it
+            once, and compared by Euclidean distance.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Space:
 
     @property
     def metric(self) -> str:
-        """What an engine is asked for: one of ``METRICS``."""
+        """The metric for the engine: one of ``METRICS``."""
         return "euclidean" if self.factor is not None else self.name
 
-    def admit(self, vectors: ArrayLike, what: str = "vectors") -> Vectors:
-        """Vectors float32 [N,D'] ready to be compared; for cosine of unit length.
+    def prepare(self, vectors: ArrayLike, what: str = "vectors") -> Vectors:
+        """Vectors, checked and ready to compare: float32 [N,D'], of unit length for cosine.
 
         Raises:
             InputError: names the first row that is not finite, or zero for cosine.
@@ -49,15 +49,15 @@ class Space:
             return ready
         if ready.shape[1] != self.factor.shape[1]:
             raise InputError(
-                f"{what}: have {ready.shape[1]} dimensions, the metric {self.factor.shape[1]}"
+                f"{what}: have {ready.shape[1]} dimensions, the metric has {self.factor.shape[1]}"
             )
         return checked_vectors(self._mapped(ready), self.metric, what)
 
     def _mapped(self, vectors: Vectors) -> Vectors:
-        """Vectors [N,D] by the factor; in double precision, for offsets may cancel in the sum."""
+        """Vectors [N,D] mapped by the factor; in float64, since large offsets may cancel."""
         factor = self._exact_factor
         found = np.empty((len(vectors), len(factor)), np.float32)
-        with np.errstate(over="ignore"):  # becomes infinite, and is refused
+        with np.errstate(over="ignore"):  # infinite values are refused later
             for start in range(0, len(vectors), BLOCK):
                 part = vectors[start : start + BLOCK].astype(np.float64)
                 found[start : start + BLOCK] = part @ factor.T
@@ -71,8 +71,8 @@ class Space:
     def scores(self, queries: Vectors, near: Vectors) -> Vectors:
         """The exact score of each query [Q,D] with its own candidates [Q,C,D]: float32 [Q,C].
 
-        A pair's score depends on the pair alone: not on the family that found it, nor on what
-        else is scored with it. So a threshold carries over from one index to another.
+        The score of a pair depends on the pair alone, not on the family or on the batch. So a
+        threshold can be used with any index.
         """
         if self.metric in ("cosine", "dot"):
             found: Vectors = np.einsum("qcd,qd->qc", near, queries)
@@ -88,10 +88,10 @@ class Space:
 
 
 def require_metric(family: type[Engine], space: Space) -> None:
-    """Refuse a family that cannot compare in a space.
+    """Refuse a family that does not support the metric.
 
     Raises:
-        InputError: names the metrics that it can do.
+        InputError: names the metrics that it supports.
     """
     if space.metric not in family.metrics:
         raise InputError(
@@ -107,7 +107,7 @@ def space_of(metric: str | Distance) -> Space:
             the matrix [D,D], or a ``Mahalanobis`` distance.
 
     Raises:
-        InputError: an unknown name (the nearest is suggested) or a file that is no such matrix.
+        InputError: an unknown name (the nearest is suggested) or a file without such a matrix.
     """
     if isinstance(metric, str) and metric.startswith("mahalanobis:"):
         from likewise.distances.names import parse_distance

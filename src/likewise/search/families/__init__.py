@@ -1,46 +1,73 @@
-"""The families of indexes, one a file, imported when first used."""
+"""Index families, one module each: a module's name is the name of the family that it registers.
+
+A new family of this package is a new module in this folder. One of your own is a subclass of
+``likewise.search.engines.engine.Engine`` anywhere, decorated with ``register_family``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pkgutil import iter_modules
+from typing import TypeVar
 
-from likewise.errors import MissingExtra, one_of
-from likewise.search.families.engine import Engine
+from likewise.errors import InputError, MissingExtra, one_of
+from likewise.search.engines.engine import Engine
 
-__all__ = ["FAMILIES", "available", "family_named"]
+__all__ = ["FAMILIES", "available", "family_named", "register_family"]
 
-_HOME = {
-    "exact": ("exact", "Exact"),
-    "scalar": ("scalar", "Scalar"),
-    "pq_fastscan": ("pq_fastscan", "PQFastScan"),
-    "lsh": ("lsh", "LSH"),
-    "ivf_flat": ("ivf_flat", "IVFFlat"),
-    "ivf_pq": ("ivf_pq", "IVFPQ"),
-    "ivf_pq_fastscan": ("ivf_pq_fastscan", "IVFPQFastScan"),
-    "rabitq": ("rabitq", "RaBitQ"),
-    "hnsw": ("hnsw", "HNSW"),
-    "nsg": ("nsg", "NSG"),
-    "annoy": ("annoy", "Annoy"),
-    "hnswlib": ("hnswlib", "HNSWLib"),
-    "usearch": ("usearch", "USearch"),
-    "scann": ("scann", "ScaNN"),
-}
+Family = TypeVar("Family", bound=type[Engine])
+_BUILT_IN = tuple(module.name for module in iter_modules(__path__))
+_registered: dict[str, type[Engine]] = {}
+
+
+def register_family(family: Family) -> Family:
+    """Class decorator: make a family known by its ``name``, to indexes, tuner and command line.
+
+    A saved index of the family can be loaded once this has run.
+
+    Raises:
+        InputError: another class has this name already, or it supports no metric.
+
+    Example::
+
+        @register_family
+        class Mine(Engine):
+            name = "mine"
+            metrics = ("cosine", "dot")
+            ...
+    """
+    name = family.name
+    other = _registered.get(name)
+    if other is None and name in _BUILT_IN and family.__module__ != f"{__name__}.{name}":
+        other = FAMILIES[name]
+    if other is not None and (other.__module__, other.__qualname__) != (
+        family.__module__,
+        family.__qualname__,
+    ):
+        raise InputError(f"family {name}: {other.__qualname__} has this name; choose another one")
+    if not family.metrics:
+        raise InputError(f"family {name}: metrics: empty; name at least one")
+    _registered[name] = family
+    return family
 
 
 class _Families(Mapping[str, type[Engine]]):
-    """Name → the family's class; iterating imports nothing."""
+    """Name → class; the module of a built-in family is imported when its class is asked for."""
 
     def __getitem__(self, name: str) -> type[Engine]:
-        module, kind = _HOME[name]
-        engine: type[Engine] = getattr(import_module(f"{__name__}.{module}"), kind)
-        return engine
+        if name not in _registered and name in _BUILT_IN:
+            import_module(f"{__name__}.{name}")
+        return _registered[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in _registered or name in _BUILT_IN
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_HOME)
+        return iter(dict.fromkeys([*_BUILT_IN, *_registered]))
 
     def __len__(self) -> int:
-        return len(_HOME)
+        return len({*_BUILT_IN, *_registered})
 
 
 FAMILIES: Mapping[str, type[Engine]] = _Families()

@@ -1,4 +1,4 @@
-"""Annoy: a forest of trees whose every cut is the plane between two random points."""
+"""Annoy: a forest of random projection trees, each split by the plane between two vectors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.machine import usable_cores
-from likewise.search.families.engine import Engine, Mask, Rows, Vectors
-from likewise.search.families.faiss_engine import ladder
-from likewise.search.families.knobs import Knob, Settings
+from likewise.search.engines.engine import Engine, Mask, Rows, Vectors
+from likewise.search.engines.faiss_engine import geometric_grid
+from likewise.search.engines.parameters import Parameter, Settings
+from likewise.search.families import register_family
 
 __all__ = ["Annoy"]
 
@@ -25,11 +26,12 @@ FILE = "engine.annoy"
 SEED = 20_160_501
 
 
+@register_family
 class Annoy(Engine):
-    """Cuts the space in two by the plane between two random vectors, and each half again, until
-    few are left: a tree. A search walks all trees at once, the most promising branches first,
-    until ``nodes`` candidates are met. Its file is mapped, so many processes share one copy and
-    an index larger than memory still answers; others are quicker.
+    """Splits the space by the plane between two random vectors, and each half again, until few
+    vectors are left: a tree. A search descends all trees at once, the most promising branches
+    first, until it has ``nodes`` candidates. Its file is memory-mapped, so processes share one copy
+    and an index larger than memory can be searched; other families are faster.
 
     Source: Bernhardsson, Annoy: approximate nearest neighbors in C++/Python, 2013; Dasgupta,
     Freund, Random projection trees and low dimensional manifolds, 2008.
@@ -39,21 +41,21 @@ class Annoy(Engine):
     extra = "annoy"
     library = "annoy"
     metrics = ("cosine", "euclidean", "manhattan")
-    build_knobs = (Knob("trees", 50, "trees of the forest; more find more", 1, 2_000),)
-    search_knobs = (
-        Knob("nodes", 2_000, "candidates that the walk meets before it ends", 1, 2**31 - 1),
+    build_parameters = (Parameter("trees", 50, "trees of the forest; more raise recall", 1, 2_000),)
+    search_parameters = (
+        Parameter("nodes", 2_000, "candidates to collect; more raise recall", 1, 2**31 - 1),
     )
 
     def __init__(self, forest: Any, path: Path) -> None:
         self._forest = forest
-        # Saving by annoy itself would unmap the forest under those who search it; so its file is
-        # kept open, whatever becomes of its name, and copied.
+        # Saving with annoy would unmap the forest while others search it. So the file is kept open,
+        # even if its name is deleted, and copied.
         self._file = path.open("rb")
         self._copying = Lock()
 
     @classmethod
     def build(cls, vectors: Vectors, metric: str, settings: Settings) -> Self:
-        """Grow the trees, on every core."""
+        """Build the trees, on all cores."""
         from annoy import AnnoyIndex
 
         forest: Any = AnnoyIndex(vectors.shape[1], METRICS[metric])
@@ -63,13 +65,13 @@ class Annoy(Engine):
         forest.build(int(settings["trees"]), n_jobs=usable_cores())
         with TemporaryDirectory(prefix="likewise-") as folder:
             path = Path(folder) / FILE
-            forest.save(str(path))  # and maps it
+            forest.save(str(path))  # also maps the file
             return cls(forest, path)
 
     def nearest(
-        self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+        self, queries: Vectors, k: int, settings: Settings, mask: Mask | None = None
     ) -> Rows:
-        """The candidates that the walk meets, query after query."""
+        """The candidates from the trees, query by query."""
         found = np.full((len(queries), k), -1, np.int64)
         nodes = max(k, int(settings["nodes"]))
         for row, query in enumerate(queries):
@@ -78,7 +80,7 @@ class Annoy(Engine):
         return found
 
     def save(self, folder: Path) -> None:
-        """Copy the forest's file."""
+        """Copy the file of the forest."""
         with self._copying, (folder / FILE).open("wb") as copy:
             self._file.seek(0)
             shutil.copyfileobj(self._file, copy, 2**20)
@@ -87,7 +89,7 @@ class Annoy(Engine):
     def load(
         cls, folder: Path, vectors: Vectors, metric: str, settings: Settings, *, mmap: bool
     ) -> Self:
-        """Map the forest's file, or read it whole."""
+        """Map the file of the forest, or read it whole."""
         from annoy import AnnoyIndex
 
         path = folder / FILE
@@ -104,15 +106,17 @@ class Annoy(Engine):
 
     @property
     def memory_bytes(self) -> int:
-        """The forest's file, in memory while it is searched."""
+        """The size of the file, which is in memory while it is searched."""
         return os.fstat(self._file.fileno()).st_size
 
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """Small forests and large."""
+        """Small and large forests."""
         return [{"trees": trees} for trees in (10, 50, 100)]
 
     @classmethod
     def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From some hundred candidates to a fifth of all."""
-        return [{"nodes": n} for n in ladder(20 * k, max(20 * k, min(count // 5, 100_000)), 2)]
+        """From some hundred candidates to a fifth of all vectors."""
+        return [
+            {"nodes": n} for n in geometric_grid(20 * k, max(20 * k, min(count // 5, 100_000)), 2)
+        ]

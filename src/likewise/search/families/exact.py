@@ -1,4 +1,4 @@
-"""Exact search: every vector is compared, so that recall is 1."""
+"""Exact (brute-force) search: every vector is compared, so recall is 1."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from typing import Self
 import numpy as np
 
 from likewise.machine import pick_device
-from likewise.search.families.engine import Engine, Mask, Rows, Vectors
-from likewise.search.families.exact_pass import nearest_plain
-from likewise.search.families.exact_torch import TorchScan
-from likewise.search.families.knobs import Knob, Settings
+from likewise.search.engines.engine import Engine, Mask, Rows, Vectors
+from likewise.search.engines.exact_scan import nearest_rows
+from likewise.search.engines.parameters import Parameter, Settings
+from likewise.search.engines.torch_scan import TorchScan
+from likewise.search.families import register_family
 
 __all__ = ["Exact"]
 
 
+@register_family
 class Exact(Engine):
-    """Compares the query with every vector, by faiss; the vectors may stay on disk.
+    """Compares the query with every vector, by faiss, or by torch on a GPU.
 
-    Nothing is built and nothing is kept beside the vectors. Up to some hundred thousand vectors,
-    and for batches of queries (a matrix product), this is hard to beat.
+    It builds and stores nothing besides the vectors. Up to some hundred thousand vectors, and for
+    batches of queries (a matrix product), it is hard to beat.
     """
 
     name = "exact"
     metrics = ("cosine", "dot", "euclidean", "manhattan")
-    smallest = 0
-    selects = True
-    scans = True
-    search_knobs = (
-        Knob(
+    min_vectors = 0
+    exhaustive = True
+    search_parameters = (
+        Parameter(
             "device",
             "cpu",
-            "where all are compared: cpu by faiss, cuda or mps by torch; auto takes a GPU if any",
+            "cpu (by faiss), cuda or mps (by torch); auto takes a GPU if there is one",
             choices=("auto", "cpu", "cuda", "mps"),
         ),
     )
@@ -50,22 +51,16 @@ class Exact(Engine):
         return cls(vectors, metric)
 
     def nearest(
-        self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+        self, queries: Vectors, k: int, settings: Settings, mask: Mask | None = None
     ) -> Rows:
-        """The ``k`` nearest, none of them missed."""
-        if among is None:
-            scan = None if settings.get("device", "cpu") == "cpu" else self._scan(settings)
-            if scan is not None:
-                return scan.nearest(queries, k)
-            return nearest_plain(self._vectors, queries, k, self._metric)
-        allowed = np.flatnonzero(among)
-        best = nearest_plain(self._vectors[allowed], queries, min(k, len(allowed)), self._metric)
-        found = np.full((len(queries), max(k, best.shape[1])), -1, np.int64)
-        found[:, : best.shape[1]] = allowed[best]
-        return found
+        """Rows that contain the ``k`` nearest."""
+        scan = None if settings.get("device", "cpu") == "cpu" else self._scan(settings)
+        if scan is not None:
+            return scan.nearest(queries, k)
+        return nearest_rows(self._vectors, queries, k, self._metric)
 
     def _scan(self, settings: Settings) -> TorchScan | None:
-        """The vectors on the device, copied once; None where that is the CPU."""
+        """The vectors on the device, copied once; None if the device is the CPU."""
         device = pick_device(str(settings["device"]))
         if device.type == "cpu":
             return None
@@ -75,7 +70,7 @@ class Exact(Engine):
             return self._scans[device.type]
 
     def save(self, folder: Path) -> None:
-        """Write nothing: the vectors are all."""
+        """Write nothing: the index stores the vectors."""
 
     @classmethod
     def load(
@@ -86,5 +81,5 @@ class Exact(Engine):
 
     @property
     def memory_bytes(self) -> int:
-        """0: the vectors are not its own."""
+        """0: the vectors belong to the index."""
         return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,10 +10,11 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.machine import usable_cores
-from likewise.search.families.dial import Dial
-from likewise.search.families.engine import Engine, Mask, Rows, Vectors
-from likewise.search.families.hnsw import EFFORT, LINKS, effort_grid, links_grid
-from likewise.search.families.knobs import Knob, Settings
+from likewise.search.engines.engine import Mask, Rows, Vectors
+from likewise.search.engines.graph import EF_CONSTRUCTION, LINKS, Graph
+from likewise.search.engines.parameters import Settings
+from likewise.search.engines.shared_setting import SharedSetting
+from likewise.search.families import register_family
 
 __all__ = ["HNSWLib"]
 
@@ -22,9 +22,10 @@ SPACES = {"cosine": "ip", "dot": "ip", "euclidean": "l2"}
 FILE = "engine.hnswlib"
 
 
-class HNSWLib(Engine):
-    """The layered graph of HNSW, as its authors wrote it: often twice as quick as faiss's for
-    single queries. It keeps the vectors and the links in memory.
+@register_family
+class HNSWLib(Graph):
+    """HNSW in its authors' implementation: often twice as fast as faiss's for single queries. It
+    keeps the vectors and the links in memory.
 
     Source: Malkov, Yashunin, Efficient and robust approximate nearest neighbor search using
     Hierarchical Navigable Small World graphs, 2018.
@@ -34,21 +35,16 @@ class HNSWLib(Engine):
     extra = "hnswlib"
     library = "hnswlib"
     metrics = ("cosine", "dot", "euclidean")
-    walks = True
-    build_knobs = (
-        LINKS,
-        Knob("ef_construction", 100, "candidates looked at while building", 4, 4096),
-    )
-    search_knobs = (EFFORT,)
+    build_parameters = (LINKS, EF_CONSTRUCTION)
 
     def __init__(self, graph: Any, size: int) -> None:
         self._graph = graph
         self._size = size
-        self._effort = Dial(graph.set_ef)
+        self._effort = SharedSetting(graph.set_ef)
 
     @classmethod
     def build(cls, vectors: Vectors, metric: str, settings: Settings) -> Self:
-        """Insert all, on every core."""
+        """Insert all vectors, on all cores."""
         import hnswlib
 
         graph = hnswlib.Index(SPACES[metric], vectors.shape[1])
@@ -59,14 +55,14 @@ class HNSWLib(Engine):
         return cls(graph, int(graph.index_file_size()))
 
     def nearest(
-        self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+        self, queries: Vectors, k: int, settings: Settings, mask: Mask | None = None
     ) -> Rows:
-        """The candidates that the walk finds; none where it finds fewer than k."""
+        """The candidates of the graph search; none for a query with fewer than k."""
         threads = usable_cores() if len(queries) > 1 else 1
         with self._effort.at(max(int(settings["ef"]), k)):
             try:
                 rows, _ = self._graph.knn_query(queries, k, num_threads=threads)
-            except RuntimeError:  # one of the queries met fewer than k
+            except RuntimeError:  # one of the queries has fewer than k
                 return self._one_by_one(queries, k)
         return np.asarray(rows).astype(np.int64)
 
@@ -88,7 +84,7 @@ class HNSWLib(Engine):
     def load(
         cls, folder: Path, vectors: Vectors, metric: str, settings: Settings, *, mmap: bool
     ) -> Self:
-        """Read hnswlib's file; it cannot be mapped."""
+        """Read hnswlib's file; it cannot be memory-mapped."""
         import hnswlib
 
         path = folder / FILE
@@ -107,29 +103,19 @@ class HNSWLib(Engine):
 
     @property
     def memory_bytes(self) -> int:
-        """Vectors, links and labels, as large as its file."""
+        """The size of the file: vectors, links and labels."""
         return self._size
-
-    @classmethod
-    def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """Few links and many."""
-        return links_grid()
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From k candidates to a thousand."""
-        return effort_grid(count, k)
 
 
 def _require_width(path: Path, width: int) -> None:
-    """Refuse a graph over vectors of another size: hnswlib would read past their ends.
+    """Refuse a graph over vectors of another dimension: hnswlib would read out of bounds.
 
     Raises:
         InputError: names the file.
     """
     with path.open("rb") as stream:
         head = stream.read(48)
-    # Six numbers begin the file; the last two say where in a row the label is, and the vector.
+    # The file begins with six numbers; the last two are the offsets of label and vector in a row.
     label, vector = struct.unpack("<6Q", head)[4:] if len(head) == 48 else (0, 0)
     if label - vector != width:
         raise InputError(f"{path}: is not over these vectors; build it again")

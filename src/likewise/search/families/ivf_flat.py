@@ -1,22 +1,24 @@
-"""IVF-flat: k-means cells, and exact distances within the nearest of them."""
+"""IVF-flat: k-means cells, and exact distances within the nearest cells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from likewise.search.families.coarse import LISTS, PROBES, Coarse
-from likewise.search.families.engine import Vectors
-from likewise.search.families.knobs import Settings
+from likewise.search.engines.engine import Vectors
+from likewise.search.engines.inverted_lists import LISTS, PROBES, InvertedLists
+from likewise.search.engines.parameters import Settings
+from likewise.search.families import register_family
 
 __all__ = ["IVFFlat"]
 
 
-class IVFFlat(Coarse):
-    """Sorts the vectors into the cells of a k-means and compares the query with those of the
-    ``probes`` nearest cells only. It builds in seconds and keeps a full copy of the vectors; it
-    wins where the data has clusters and batches are large, and loses true mates first where a
-    cell's border runs between a query and its mate.
+@register_family
+class IVFFlat(InvertedLists):
+    """Assigns the vectors to the cells of a k-means and compares the query only with those of the
+    ``probes`` nearest cells. It builds in seconds and keeps a full copy of the vectors. It wins
+    where the data has clusters and batches are large; it misses a mate where a cell border runs
+    between the query and the mate.
 
     Source: Sivic, Zisserman, Video Google: a text retrieval approach to object matching, 2003;
     Jégou, Douze, Schmid, Product quantization for nearest neighbor search, 2011.
@@ -24,20 +26,20 @@ class IVFFlat(Coarse):
 
     name = "ivf_flat"
     metrics = ("cosine", "dot", "euclidean")
-    build_knobs = (LISTS,)
-    search_knobs = (PROBES,)
+    build_parameters = (LISTS,)
+    search_parameters = (PROBES,)
 
     @classmethod
-    def made(cls, vectors: Vectors, metric: str, settings: Settings) -> Any:
-        """Cells with the vectors themselves."""
-        return cls.sorted_into_cells("Flat", vectors.shape[1], metric, settings)
+    def empty_index(cls, vectors: Vectors, metric: str, settings: Settings) -> Any:
+        """Cells that store the vectors."""
+        return cls.inverted_file("Flat", vectors.shape[1], metric, settings)
 
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """Half, once and twice the usual number of lists."""
+        """Half, one and two times the usual number of lists."""
         return [{"lists": lists} for lists in cls.lists_grid(count)]
 
     @classmethod
     def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From one cell to half of them."""
+        """From one cell to half of the cells."""
         return [{"probes": probes} for probes in cls.probes_grid(settings, count)]

@@ -1,61 +1,54 @@
-"""IVF-PQ: byte codes of residuals in k-means cells: the smallest memory for the most vectors."""
+"""IVF-PQ: 8-bit product quantization of residuals in k-means cells; needs little memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from likewise.search.families.coarse import LISTS, PROBES, Coarse, probes_and_rerank
-from likewise.search.families.engine import Vectors
-from likewise.search.families.knobs import Settings
-from likewise.search.families.pq import PARTS, parts_for, trains_on_few, width_for
-from likewise.search.families.refined import REFINE, RERANK, Refined
+from likewise.search.engines.coded_lists import CodedLists
+from likewise.search.engines.engine import Vectors
+from likewise.search.engines.inverted_lists import LISTS, PROBES
+from likewise.search.engines.parameters import Settings
+from likewise.search.engines.product_quantizer import PARTS, padded_width, parts_for, trains_on_few
+from likewise.search.engines.refined import REFINE, RERANK
+from likewise.search.families import register_family
 
 __all__ = ["IVFPQ"]
 
-BYTES_EACH = 4  # dimensions that share one byte, if the user names no parts
+DIMENSIONS_PER_BYTE = 4  # by default
 
 
-class IVFPQ(Refined, Coarse):
-    """Sorts the vectors into k-means cells and codes what each lacks to its cell's centre, part
-    by part, by one of 256 centroids. With D/4 bytes a vector it holds tens of millions in
-    memory; the candidates are sorted out from the vectors themselves, which may be on disk. It
-    wins where memory is what is short.
+@register_family
+class IVFPQ(CodedLists):
+    """Assigns the vectors to k-means cells and quantizes the residual to the cell's centroid, each
+    part by a codebook of 256 entries. With D/4 bytes a vector, tens of millions fit in memory; the
+    candidates are reranked by the vectors, which may stay on disk. It wins where memory is the
+    limit.
 
     Source: Jégou, Douze, Schmid, Product quantization for nearest neighbor search, 2011.
     """
 
     name = "ivf_pq"
     metrics = ("cosine", "dot", "euclidean")
-    smallest = 1_000
-    selects = True
-    build_knobs = (LISTS, PARTS, REFINE)
-    search_knobs = (PROBES, RERANK)
+    min_vectors = 1_000
+    takes_mask = True
+    build_parameters = (LISTS, PARTS, REFINE)
+    search_parameters = (PROBES, RERANK)
 
     @classmethod
-    def coded(cls, vectors: Vectors, metric: str, settings: Settings) -> Any:
-        """A byte a part, of the residual."""
-        parts = parts_for(settings, vectors.shape[1], BYTES_EACH)
-        width = width_for(parts, vectors.shape[1])
-        # np: no polysemous codes, whose training takes a minute and which we would not use.
-        return trains_on_few(cls.sorted_into_cells(f"PQ{parts}x8np", width, metric, settings))
-
-    def short_parameters(self, settings: Settings, among: Any) -> Any:
-        """How many cells to visit."""
-        return Coarse.parameters(self, 0, settings, among)
+    def short_code_index(cls, vectors: Vectors, metric: str, settings: Settings) -> Any:
+        """One byte for each part of the residual."""
+        parts = parts_for(settings, vectors.shape[1], DIMENSIONS_PER_BYTE)
+        width = padded_width(parts, vectors.shape[1])
+        # np: without polysemous codes, whose training takes a minute; they are not used here.
+        return trains_on_few(cls.inverted_file(f"PQ{parts}x8np", width, metric, settings))
 
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """The smallest first, then with a byte a dimension to refine by."""
+        """Without and with int8 codes to rerank by."""
         lists = cls.lists_grid(count)[1:2] or cls.lists_grid(count)
-        parts = -(-dimension // BYTES_EACH)
+        parts = -(-dimension // DIMENSIONS_PER_BYTE)
         return [
             {"lists": number, "parts": parts, "refine": refine}
             for number in lists
             for refine in ("none", "int8")
         ]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """More cells, and more candidates with them."""
-        return probes_and_rerank(cls.probes_grid(settings, count))

@@ -1,8 +1,7 @@
-"""HNSW by usearch: the same graph with the vectors in as many bits as one likes, mapped."""
+"""HNSW by usearch: vectors as float32, float16 or int8, in a file that can be memory-mapped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,22 +9,24 @@ import numpy as np
 
 from likewise.errors import InputError
 from likewise.machine import usable_cores
-from likewise.search.families.dial import Dial
-from likewise.search.families.engine import Engine, Mask, Rows, Vectors
-from likewise.search.families.hnsw import EFFORT, LINKS, effort_grid
-from likewise.search.families.knobs import Knob, Settings
+from likewise.search.engines.engine import Mask, Rows, Vectors
+from likewise.search.engines.graph import EF_CONSTRUCTION, LINKS, Graph
+from likewise.search.engines.parameters import Parameter, Settings
+from likewise.search.engines.shared_setting import SharedSetting
+from likewise.search.families import register_family
 
 __all__ = ["USearch"]
 
 METRICS = {"cosine": "cos", "dot": "ip", "euclidean": "l2sq"}
 STORAGE = {"float32": "f32", "float16": "f16", "int8": "i8"}
 FILE = "engine.usearch"
-FARTHEST = 128.0  # length of a query, where the vectors have one of about 1
+FARTHEST = 128.0  # length of a query, in units of the vectors' typical length
 
 
-class USearch(Engine):
-    """The layered graph of HNSW with kernels for each processor; it keeps the vectors whole,
-    halved or as bytes, and can be searched from a mapped file, which the other graphs cannot.
+@register_family
+class USearch(Graph):
+    """HNSW with kernels for each processor. It keeps the vectors as float32, float16 or int8, and
+    can be searched from a memory-mapped file, unlike the other graph families.
 
     Source: Vardanian, USearch, 2023; Malkov, Yashunin, 2018.
     """
@@ -34,36 +35,34 @@ class USearch(Engine):
     extra = "usearch"
     library = "usearch.index"
     metrics = ("cosine", "dot", "euclidean")
-    walks = True
-    build_knobs = (
+    build_parameters = (
         LINKS,
-        Knob("ef_construction", 100, "candidates looked at while building", 4, 4096),
-        Knob(
+        EF_CONSTRUCTION,
+        Parameter(
             "storage",
             "float16",
-            "how the graph keeps the vectors; int8 for cosine only",
+            "number format of the vectors in the graph; int8 only for cosine",
             choices=("float32", "float16", "int8"),
         ),
     )
-    search_knobs = (EFFORT,)
 
     def __init__(self, graph: Any, size: int, metric: str) -> None:
         self._graph = graph
         self._size = size
         self._metric = metric
-        self._effort = Dial(lambda value: setattr(graph, "expansion_search", value))
+        self._effort = SharedSetting(lambda value: setattr(graph, "expansion_search", value))
 
     @classmethod
     def build(cls, vectors: Vectors, metric: str, settings: Settings) -> Self:
-        """Insert all, on every core.
+        """Insert all vectors, on all cores.
 
         Raises:
-            InputError: int8 for another metric than cosine.
+            InputError: int8 with another metric than cosine.
         """
         from usearch.index import Index
 
         if settings["storage"] == "int8" and metric != "cosine":
-            raise InputError("usearch: storage: int8 is for cosine; choose float16")
+            raise InputError("usearch: storage: int8 supports cosine only; choose float16")
         graph = Index(
             ndim=vectors.shape[1],
             metric=METRICS[metric],
@@ -76,25 +75,26 @@ class USearch(Engine):
         return cls(graph, int(graph.serialized_length), metric)
 
     def nearest(
-        self, queries: Vectors, k: int, settings: Settings, among: Mask | None = None
+        self, queries: Vectors, k: int, settings: Settings, mask: Mask | None = None
     ) -> Rows:
-        """The candidates that the walk finds; none for a query that is too far away.
+        """The candidates of the graph search; none for a query that is too long.
 
-        The query too is kept in the numbers of the graph: those of half the length end at 65,504,
-        which the square of a distance must not reach. Of a product the query's length is no part.
+        usearch converts the query to the graph's number format. float16 ends at 65,504, which a
+        squared distance must not reach. For dot products the query is scaled, which keeps the
+        order.
         """
-        away = None
+        too_long = None
         if self._metric != "cosine":
             lengths = np.sqrt(np.einsum("qd,qd->q", queries, queries))[:, None]
             if self._metric == "dot":
                 queries = queries / np.maximum(lengths, 1e-30)
             elif lengths.max() > FARTHEST:
-                away = lengths > FARTHEST
-                queries = np.where(away, np.float32(0), queries)
-        rows = self._walked(queries, k, settings)
-        return rows if away is None else np.where(away, -1, rows)
+                too_long = lengths > FARTHEST
+                queries = np.where(too_long, np.float32(0), queries)
+        rows = self._search(queries, k, settings)
+        return rows if too_long is None else np.where(too_long, -1, rows)
 
-    def _walked(self, queries: Vectors, k: int, settings: Settings) -> Rows:
+    def _search(self, queries: Vectors, k: int, settings: Settings) -> Rows:
         threads = usable_cores() if len(queries) > 1 else 1
         with self._effort.at(max(int(settings["ef"]), k)):
             found = self._graph.search(queries, k, threads=threads)
@@ -103,8 +103,8 @@ class USearch(Engine):
             rows = np.full((1, k), -1, np.int64)
             rows[0, : keys.shape[1]] = keys[0]
             return rows
-        met = np.asarray(found.counts).reshape(-1, 1)
-        return np.where(np.arange(keys.shape[1]) < met, keys, -1)
+        counts = np.asarray(found.counts).reshape(-1, 1)
+        return np.where(np.arange(keys.shape[1]) < counts, keys, -1)
 
     def save(self, folder: Path) -> None:
         """Write usearch's file."""
@@ -114,7 +114,7 @@ class USearch(Engine):
     def load(
         cls, folder: Path, vectors: Vectors, metric: str, settings: Settings, *, mmap: bool
     ) -> Self:
-        """Map usearch's file, or read it."""
+        """Map usearch's file, or read it whole."""
         from usearch.index import Index
 
         path = folder / FILE
@@ -123,27 +123,22 @@ class USearch(Engine):
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{path}: usearch cannot read it ({error}); build it again") from None
         storage = STORAGE[str(settings["storage"])]
-        own = Index(ndim=vectors.shape[1], metric=METRICS[metric], dtype=storage)
-        if graph is None or len(graph) != len(vectors) or _kind(graph) != _kind(own):
+        expected = Index(ndim=vectors.shape[1], metric=METRICS[metric], dtype=storage)
+        if graph is None or len(graph) != len(vectors) or _kind(graph) != _kind(expected):
             raise InputError(f"{path}: holds other vectors than the index; build it again")
         return cls(graph, path.stat().st_size, metric)
 
     @property
     def memory_bytes(self) -> int:
-        """Vectors and links, as large as its file."""
+        """The size of the file: vectors and links."""
         return self._size
 
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """Few links and many, the vectors halved."""
+        """Graphs with few and with many links, vectors as float16."""
         return [
             {"links": links, "ef_construction": 100, "storage": "float16"} for links in (16, 32)
         ]
-
-    @classmethod
-    def search_grid(cls, settings: Mapping[str, object], count: int, k: int) -> list[Settings]:
-        """From k candidates to a thousand."""
-        return effort_grid(count, k)
 
 
 def _kind(graph: Any) -> tuple[object, ...]:

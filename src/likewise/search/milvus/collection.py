@@ -1,4 +1,4 @@
-"""One index as a Milvus collection: made under a name of its own, then given the index's name."""
+"""One index as a Milvus collection; the name of the index is an alias of the collection."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ import pyarrow as pa
 
 from likewise.errors import InputError, LikewiseError
 from likewise.search.contents.space import Space
-from likewise.search.families.engine import Ids, Vectors
+from likewise.search.engines.engine import Ids, Vectors
 from likewise.search.milvus.items import Columns, columns_of, item_rows, united
-from likewise.search.milvus.kinds import METRICS
+from likewise.search.milvus.parameters import METRICS
 from likewise.search.milvus.server import Server
 
 __all__ = ["LIMIT", "About", "Collection", "among"]
 
-LIMIT = 16_384  # answers of one query, Milvus's limit
+LIMIT = 16_384  # Milvus's limit of results of one query
 KEY = "likewise"
 MAHALANOBIS = "mahalanobis"
-FACTOR = "_factor"  # behind a collection's name: where the map of its metric is, a row a vector
+FACTOR = "_factor"  # suffix of the collection that holds the factor of a Mahalanobis distance
 PLAIN = {"index_type": "FLAT", "metric_type": "L2", "params": {}}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
-MESSAGE_BYTES = 4 * 2**20  # of a message, far below any server's limit
+MESSAGE_BYTES = 4 * 2**20  # of one message, far below any server's limit
 MESSAGE_IDS = 4096
 NOT_LOADED = re.compile(r"(?i)not loaded|released|call load")
 
 
 @dataclass(frozen=True)
 class About:
-    """What a collection tells of itself."""
+    """The properties of an index, stored with its collection."""
 
     metric: str
     fingerprint: str
@@ -47,9 +47,9 @@ class About:
 
 
 class Collection:
-    """The rows ``id | vector | item`` of one index, read as of now (consistency level strong).
+    """The rows ``id | vector | item`` of one index, read with strong consistency.
 
-    The index's name is an alias: a new collection is filled first, and takes the name in one step.
+    The name of the index is an alias: a new collection is filled first, then the alias is switched.
     """
 
     def __init__(
@@ -63,25 +63,25 @@ class Collection:
         cls, server: Server, name: str, about: About, index: dict[str, Any],
         ids: Ids, vectors: Vectors, items: pa.Table | None, factor: Vectors | None = None,
     ) -> Collection:  # fmt: skip
-        """Make a collection of these rows, in the place of the one that had the name.
+        """Create a collection with these rows; an index of this name is replaced.
 
         Args:
-            server: where.
-            name: the index's.
-            about: what the collection tells of itself.
-            index: what the server builds over it.
+            server: the connection.
+            name: of the index.
+            about: the properties of the index.
+            index: index type and parameters for the server.
             ids: int64 [N].
-            vectors: float32 [N,D], admitted by the space.
+            vectors: float32 [N,D], prepared by the space.
             items: N rows, or None.
-            factor: the map, float32 [D,D'], of a Mahalanobis distance; kept in a collection beside
-                it, for the properties of one are too small for it.
+            factor: the factor, float32 [D,D'], of a Mahalanobis distance; stored in a collection of
+                its own, because it is too large for a collection's properties.
 
         Raises:
-            InputError: the name is none, or a collection that is no index of ours has it.
-            LikewiseError: the server does not answer, or refuses.
+            InputError: an invalid name, or one of a collection that is not an index of Likewise.
+            LikewiseError: the server does not answer or reports an error.
         """
         if not NAME.fullmatch(name):
-            raise InputError(f"collection {name!r}: letters, digits and _, at most 200 of them")
+            raise InputError(f"collection {name!r}: must be at most 200 letters, digits and _")
         old = None
         if server.call("has_collection", name):
             described = _described(server, name)
@@ -119,10 +119,10 @@ class Collection:
 
     @classmethod
     def open(cls, server: Server, name: str) -> Collection:
-        """The collection that has this name.
+        """Open the collection of an index.
 
         Raises:
-            InputError: there is none, or it is no index of ours.
+            InputError: there is none, or it is not an index of Likewise.
         """
         if not NAME.fullmatch(name) or not server.call("has_collection", name):
             raise InputError(
@@ -140,10 +140,10 @@ class Collection:
         return self.count("")
 
     def ask(self, method: str, **options: Any) -> Any:
-        """Read as of now. A server that was started anew may have to load the collection first.
+        """Read with strong consistency; load the collection first if the server was restarted.
 
         Raises:
-            LikewiseError: the server does not answer, or refuses.
+            LikewiseError: the server does not answer or reports an error.
         """
         options["consistency_level"] = "Strong"
         try:
@@ -155,15 +155,15 @@ class Collection:
         return self.server.call(method, self.name, **options)
 
     def count(self, where: str) -> int:
-        """How many rows an expression lets through; all if it is empty."""
+        """How many rows match an expression; all rows if it is empty."""
         found = self.ask("query", filter=where, output_fields=["count(*)"])
         return int(found[0]["count(*)"])
 
     def write(self, ids: Ids, vectors: Vectors, items: pa.Table | None) -> None:
-        """Write rows, in the place of those that have the same ids.
+        """Write rows; rows with the same ids are replaced.
 
         Raises:
-            InputError: what the items hold is not for JSON, or does not fit the columns.
+            InputError: items that JSON cannot hold, or that do not fit the columns.
         """
         described = item_rows(items, len(ids))
         if items is not None:
@@ -185,19 +185,19 @@ class Collection:
             self.server.call("delete", self.name, ids=part.tolist())
 
     def known(self, ids: Ids) -> Ids:
-        """Those of the ids that are here, ascending."""
+        """The ids that the index has, ascending."""
         found = [row["id"] for part in _parts(ids) for row in self.rows(among(part), ["id"])]
         return np.sort(np.array(found, np.int64))
 
     def rows(self, where: str, fields: Sequence[str]) -> list[dict[str, Any]]:
-        """The rows that an expression lets through, at most ``LIMIT``, in any order."""
+        """The rows that match an expression, at most ``LIMIT``, in any order."""
         found: list[dict[str, Any]] = self.ask(
             "query", filter=where, output_fields=list(fields), limit=LIMIT
         )
         return found
 
     def pages(self, where: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        """All rows that an expression lets through, page by page, ids ascending."""
+        """All rows that match an expression, page by page, by ascending id."""
         size = 4 * self.about.dimension if "vector" in fields else 256
         step = max(1, min(MESSAGE_IDS, MESSAGE_BYTES // size))
         pages = self.ask(
@@ -223,7 +223,7 @@ class Collection:
         _drop(self.server, inner)
 
     def _extend(self, columns: Columns) -> None:
-        """Note columns that were not here before, beside those that others noted meanwhile."""
+        """Add new columns to the stored properties, which other clients may have changed."""
         if united(self.about.columns or {}, columns) == self.about.columns:
             return
         described = _described(self.server, self.name)
@@ -235,7 +235,7 @@ class Collection:
 
 
 def among(ids: Ids) -> str:
-    """The expression of a set of ids, at most some thousands: whole numbers alone go in."""
+    """The expression for a set of at most some thousands of ids."""
     return f"id in [{','.join(map(str, ids.tolist()))}]"
 
 
@@ -251,14 +251,14 @@ def _about(server: Server, name: str, described: dict[str, Any] | None = None) -
         if about.metric not in (*METRICS, MAHALANOBIS):
             raise ValueError(about.metric)
     except (TypeError, ValueError):
-        raise InputError(f"{server.uri}: collection {name} is no index of Likewise's") from None
+        raise InputError(f"{server.uri}: collection {name} is not an index of Likewise") from None
     if about.format != 1:
         raise InputError(f"{server.uri}: index {name} is of format {about.format}, not 1")
     return about
 
 
 def _drop(server: Server, inner: str) -> None:
-    """Drop a collection that no index's name leads to any more, and what is kept beside it."""
+    """Drop a collection without an alias, and the collection of its factor."""
     for name in (inner, inner + FACTOR):
         if server.call("has_collection", name):
             server.call("drop_collection", name)

@@ -1,9 +1,10 @@
-"""A pyarrow expression in Milvus's language, where both mean the same; else None.
+"""Translate a pyarrow expression into Milvus's expression language.
 
-pyarrow shows an expression only as text. So the text is read, an expression is built from what was
-read, and if that one does not equal the original, the reading is not used. Translated are ``and``
-and ``or`` over comparisons of a column with a whole number, and equality with a text: there a row
-without a value is left out by both. What the server finds is checked against the original anyway.
+pyarrow exposes an expression only as text. So the text is parsed, an expression is built from the
+result, and the translation is used only if that expression equals the original. Supported are
+``and`` and ``or`` over comparisons of a column with a whole number and equality with a string: for
+these, both languages leave out rows without a value. Rows that the server returns are checked with
+the original expression anyway.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ COMPARE: dict[str, Callable[[pc.Expression, pc.Expression], pc.Expression]] = {
 TOKEN = re.compile(
     r'\s*(?:([()])|(==|<=|>=|<|>)|(-?\d+)(?![\w.])|("(?:[^"\\]|\\.)*")|([^\W\d]\w*))'
 )
-LARGEST = 2**53  # a server may read a number in JSON as a double
-LONGEST = 20_000
-Reading = tuple[pc.Expression, str]
+LARGEST = 2**53  # a server may parse a JSON number as a double
+MAX_LENGTH = 20_000
+Parsed = tuple[pc.Expression, str]
 
 
 def translated(expression: pc.Expression, columns: Collection[str]) -> str | None:
-    """The expression over the field ``item`` in Milvus's language, or None.
+    """The expression over the field ``item`` in Milvus's language; None if it is not supported.
 
     Args:
-        expression: over the items' columns.
-        columns: the items' columns.
+        expression: over the columns of the items.
+        columns: the columns of the items.
 
     Example:
         >>> import pyarrow.compute as pc
@@ -52,7 +53,7 @@ def translated(expression: pc.Expression, columns: Collection[str]) -> str | Non
     place = 0
     while place < len(text):
         match = TOKEN.match(text, place)
-        if match is None or len(text) > LONGEST:
+        if match is None or len(text) > MAX_LENGTH:
             return None
         tokens.append(match.group(match.lastindex or 0))
         place = match.end()
@@ -63,7 +64,7 @@ def translated(expression: pc.Expression, columns: Collection[str]) -> str | Non
     return milvus if not tokens and rebuilt.equals(expression) else None
 
 
-def _formula(tokens: list[str], columns: Collection[str]) -> Reading:
+def _formula(tokens: list[str], columns: Collection[str]) -> Parsed:
     _take(tokens, "(")
     if tokens[0] != "(":
         found = _comparison(tokens, columns)
@@ -79,7 +80,7 @@ def _formula(tokens: list[str], columns: Collection[str]) -> Reading:
     return found
 
 
-def _comparison(tokens: list[str], columns: Collection[str]) -> Reading:
+def _comparison(tokens: list[str], columns: Collection[str]) -> Parsed:
     name, sign, literal = tokens.pop(0), tokens.pop(0), tokens.pop(0)
     if name not in columns or not name.isascii() or not name.isidentifier():
         raise ValueError(name)

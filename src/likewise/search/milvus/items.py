@@ -1,4 +1,4 @@
-"""Items as Milvus's JSON, and back to the types that they had."""
+"""Convert items to Milvus's JSON fields and back to Arrow types."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 
 __all__ = ["Columns", "columns_of", "item_rows", "items_table", "united"]
 
 Columns = dict[str, str]
-LARGEST = 65_536  # bytes of one item, Milvus's limit
+MAX_BYTES = 65_536  # of one item, Milvus's limit
 
 
 def columns_of(items: pa.Table) -> Columns:
-    """The columns' types by name.
+    """The types of the columns, by name.
 
     Raises:
         InputError: a column is of a type that JSON cannot hold.
@@ -35,15 +35,15 @@ def columns_of(items: pa.Table) -> Columns:
         )
         if not plain:
             raise InputError(
-                f"items: column {field.name} is of type {kind}; Milvus takes numbers, texts and "
-                "true or false"
+                f"items: column {field.name} has type {kind}; Milvus stores numbers, strings and "
+                "booleans"
             )
         found[field.name] = str(kind)
     return found
 
 
 def item_rows(items: pa.Table | None, count: int) -> list[dict[str, Any]]:
-    """A dictionary a row, empty ones where there are no items.
+    """One dictionary for each row; empty ones if there are no items.
 
     Raises:
         InputError: a number is not finite, or a row takes more than 64 KiB.
@@ -56,13 +56,15 @@ def item_rows(items: pa.Table | None, count: int) -> list[dict[str, Any]]:
             size = len(json.dumps(row, allow_nan=False, ensure_ascii=False).encode())
         except ValueError:
             raise InputError(f"items: row {number} holds a number that is not finite") from None
-        if size > LARGEST:
-            raise InputError(f"items: row {number} takes {size:,} bytes; Milvus takes {LARGEST:,}")
+        if size > MAX_BYTES:
+            raise InputError(
+                f"items: row {number} takes {size:,} bytes; Milvus takes {MAX_BYTES:,}"
+            )
     return rows
 
 
 def items_table(rows: Sequence[dict[str, Any]], columns: Columns) -> pa.Table:
-    """The table that the rows were made of."""
+    """The table that the rows were made from."""
     return pa.table(
         {
             name: pa.array([row.get(name) for row in rows], pa.type_for_alias(kind))
@@ -75,12 +77,12 @@ def united(columns: Columns, more: Columns) -> Columns:
     """The columns of both.
 
     Raises:
-        InputError: a column has two types, and neither is that of no values at all.
+        InputError: a column has two types, and neither is the null type.
     """
     try:
         schema = pa.unify_schemas([_schema(columns), _schema(more)], promote_options="default")
     except pa.ArrowException as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"items: their columns do not fit the index's ({reason})") from None
     return {field.name: str(field.type) for field in schema}
 

@@ -1,4 +1,4 @@
-"""An index's folder whose vectors are elsewhere: a header that names server and collection."""
+"""The folder of an index on a server: a header that names the server and the collection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.search.storage.folder import HEADER, alone_in
+from likewise.search.storage.folder import HEADER, locked_folder
 from likewise.search.storage.header import FORMAT, read_header, replace_header
 
 __all__ = ["FAMILY", "family_in", "read_pointer", "write_pointer"]
@@ -18,7 +18,7 @@ def family_in(folder: Path) -> str:
     """The family of the index in a folder.
 
     Raises:
-        InputError: it holds no index, or its header is damaged.
+        InputError: there is no index in it, or its header is damaged.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such index; make one with: likewise index build")
@@ -26,13 +26,13 @@ def family_in(folder: Path) -> str:
 
 
 def write_pointer(folder: Path, uri: str, collection: str, about: dict[str, Any]) -> Path:
-    """Write the header; an index that was in the folder is replaced in one step.
+    """Write the header; an index in the folder is replaced in one step.
 
     Args:
         folder: of the index.
-        uri: of the server; it holds no password.
-        collection: the index's name there.
-        about: what a reader may want to know without asking the server.
+        uri: of the server, without a password.
+        collection: the name of the index on the server.
+        about: properties that can be read without the server.
     """
     header = {
         **about,
@@ -43,7 +43,7 @@ def write_pointer(folder: Path, uri: str, collection: str, about: dict[str, Any]
         "files": {},
         "engine_files": {"folder": None, "files": {}},
     }
-    with alone_in(folder) as locked:
+    with locked_folder(folder) as locked:
         replace_header(folder, header, locked=locked)
     return folder
 
@@ -52,10 +52,10 @@ def read_pointer(folder: Path) -> tuple[str, str]:
     """The URI and the collection.
 
     Raises:
-        InputError: it holds no such header, or a damaged one.
+        InputError: there is no such header, or it is damaged.
     """
     if family_in(folder) != FAMILY:
-        raise InputError(f"{folder}: its vectors are in it; open it with Index.load")
+        raise InputError(f"{folder}: its vectors are in the folder; open it with Index.load")
     header = read_header(folder)
     uri, collection = header.get("uri"), header.get("collection")
     if not isinstance(uri, str) or not isinstance(collection, str):

@@ -1,4 +1,4 @@
-"""The connection to a Milvus server: every call bounded in time, every failure one line."""
+"""The connection to a Milvus server: every call has a timeout, every error is one line."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from likewise.errors import InputError, LikewiseError, MissingExtra
 __all__ = ["TOKEN", "Server"]
 
 TOKEN = "LIKEWISE_MILVUS_TOKEN"  # the environment variable, not a secret
-# Between attempts, in seconds: gRPC itself lets some pass before it tries an address again.
+# Seconds between attempts: gRPC waits too before it retries an address.
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
-# What can be said twice without harm: an upsert writes the same row again.
-REPEATABLE = {"search", "query", "upsert", "delete", "describe_collection", "has_collection"}
-AWAY = re.compile(r"(?i)unavailable|fail connecting|deadline|timeout|timed out|connection")
+# Calls that can be repeated safely: an upsert writes the same row again.
+IDEMPOTENT = {"search", "query", "upsert", "delete", "describe_collection", "has_collection"}
+UNAVAILABLE = re.compile(r"(?i)unavailable|fail connecting|deadline|timeout|timed out|connection")
 
 
 class Server:
-    """A Milvus server, a cluster's proxy or ``milvus-lite server``.
+    """A Milvus server, the proxy of a cluster, or ``milvus-lite server``.
 
-    The token, if the server wants one, is read from the environment variable
-    ``LIKEWISE_MILVUS_TOKEN`` (``user:password`` or an API key); it is never written anywhere.
+    The token, if the server needs one, is read from the environment variable
+    ``LIKEWISE_MILVUS_TOKEN`` (``user:password`` or an API key); it is never stored.
 
     Args:
         uri: ``http://HOST:PORT`` or ``https://…``.
-        timeout: seconds that one call may take.
+        timeout: time limit of one call, in seconds.
 
     Raises:
-        InputError: the URI is none, or holds a password.
+        InputError: the URI is invalid or contains a password.
         MissingExtra: pymilvus is not installed.
         LikewiseError: the server does not answer.
     """
@@ -44,7 +44,7 @@ class Server:
             from grpc import RpcError
         except ImportError:
             raise MissingExtra("an index on a Milvus server", "milvus") from None
-        # It logs a traceback of what it also raises, and we tell in one line.
+        # pymilvus logs a traceback of every error that it raises.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         self._failures = (pymilvus.MilvusException, RpcError)
         self._pymilvus = pymilvus
@@ -52,22 +52,24 @@ class Server:
         self._attempt("connect", self._connect, repeat=True)
 
     def call(self, method: str, *arguments: Any, **options: Any) -> Any:
-        """Call a method of ``pymilvus.MilvusClient``; one that can be repeated is, if need be.
+        """Call a method of ``pymilvus.MilvusClient``; an idempotent one is retried if need be.
 
         Raises:
-            LikewiseError: the server does not answer, or refuses; says why.
+            LikewiseError: the server does not answer or reports an error; gives the reason.
         """
 
         def work() -> Any:
             return getattr(self._client, method)(*arguments, timeout=self.timeout, **options)
 
-        return self._attempt(method, work, repeat=method in REPEATABLE)
+        return self._attempt(method, work, repeat=method in IDEMPOTENT)
 
     def _connect(self) -> None:
         self._client = self._pymilvus.MilvusClient(
             uri=self.uri, token=os.environ.get(TOKEN, ""), timeout=self.timeout
         )
-        self._client.list_collections(timeout=self.timeout)  # a client that is kept asks nothing
+        self._client.list_collections(
+            timeout=self.timeout
+        )  # creating a client may not contact the server
 
     def _attempt(self, what: str, work: Any, *, repeat: bool) -> Any:
         waited = 0.0
@@ -76,17 +78,17 @@ class Server:
                 return work()
             except self._failures as error:
                 reason = _reason(error)
-                away = bool(AWAY.search(reason))
-                if away and repeat and waited + pause <= self.timeout:
+                unavailable = bool(UNAVAILABLE.search(reason))
+                if unavailable and repeat and waited + pause <= self.timeout:
                     time.sleep(pause)
                     waited += pause
                     continue
-                if away:
+                if unavailable:
                     raise LikewiseError(
-                        f"Milvus at {self.uri} does not answer ({reason}); is it running, and "
-                        f"{TOKEN} right?"
+                        f"Milvus at {self.uri} does not answer ({reason}); check that it is "
+                        f"running, and {TOKEN}"
                     ) from None
-                raise LikewiseError(f"Milvus at {self.uri} refuses to {what}: {reason}") from None
+                raise LikewiseError(f"Milvus at {self.uri}: {what} failed: {reason}") from None
         raise AssertionError
 
     def page(self, pages: Any) -> list[dict[str, Any]]:
@@ -94,7 +96,7 @@ class Server:
         return list(self._attempt("query", pages.next, repeat=False))
 
     def schema(self, dimension: int, description: str, index: dict[str, Any]) -> dict[str, Any]:
-        """What ``create_collection`` wants: int64 ids, vectors, items as JSON, and an index."""
+        """The arguments of ``create_collection``: int64 ids, vectors, items as JSON, an index."""
         kind, client = self._pymilvus.DataType, self._pymilvus.MilvusClient
         schema = client.create_schema(
             auto_id=False, enable_dynamic_field=False, description=description
@@ -115,9 +117,9 @@ def _checked_uri(uri: str) -> str:
     except ValueError:
         known = secret = None
     if secret:
-        raise InputError(f"the URI of Milvus holds a password; put it into {TOKEN}")
+        raise InputError(f"the URI of Milvus contains a password; put it into {TOKEN}")
     if not known:
-        raise InputError(f"{uri}: the URI of Milvus is http://HOST:PORT or https://HOST:PORT")
+        raise InputError(f"{uri}: not a URI of Milvus; write http://HOST:PORT or https://HOST:PORT")
     return uri.rstrip("/")
 
 

@@ -1,4 +1,4 @@
-"""The folder of an index: the names that we write there, and who may write now."""
+"""The folder of an index: its lock, its file names, and the removal of old files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from uuid import uuid4
 
 from likewise.errors import LikewiseError, cannot_write
 
-__all__ = ["ARRAYS", "ENGINE", "HEADER", "TABLES", "alone_in", "part", "remove_others"]
+__all__ = [
+    "ARRAYS",
+    "ENGINE",
+    "HEADER",
+    "TABLES",
+    "locked_folder",
+    "remove_unlisted",
+    "temporary_path",
+]
 
 HEADER = "index.json"
 ENGINE = "engine"
@@ -22,29 +30,29 @@ ARRAYS = ("vectors", "ids", "factor", "frame", "gone", "fresh_vectors", "fresh_i
 TABLES = ("items", "fresh_items")
 LOCK = ".index.lock"
 
-# The whole of a name: what merely resembles it is the user's own.
+# Full matches only: a file with a similar name may be the user's.
 FOLDERS = re.compile(rf"{ENGINE}-[0-9a-f]{{16}}|\.{ENGINE}\.[0-9a-f]{{8}}\.tmp")
 FILES = re.compile(
     rf"({'|'.join(ARRAYS)})-[0-9a-f]{{16}}\.npy|({'|'.join(TABLES)})-[0-9a-f]{{16}}\.parquet"
     rf"|\.({'|'.join((*ARRAYS, *TABLES, re.escape(HEADER)))})\.[0-9a-f]{{8}}\.tmp"
 )
-# Of file systems that know no locks.
+# Errors of file systems without locks.
 LOCKLESS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
-_turns: dict[Path, Lock] = {}  # folder → whose turn it is among this process's threads
+_thread_locks: dict[Path, Lock] = {}  # one for each folder
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[bool]:
-    """Make the folder and keep other saves out of it, of threads and of processes; they wait.
+def locked_folder(folder: Path) -> Iterator[bool]:
+    """Create the folder and lock it; saves of other threads and processes wait.
 
-    A process that is killed lets go of it by that. Yields whether processes are kept out, too:
-    Windows and some network file systems have no such locks.
+    A killed process releases the lock. Yields whether other processes are locked out, too: Windows
+    and some network file systems have no such locks.
 
     Raises:
         LikewiseError: the folder cannot be written.
     """
-    with _turns.setdefault(folder.resolve(), Lock()):
+    with _thread_locks.setdefault(folder.resolve(), Lock()):
         path = folder / LOCK
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +69,7 @@ def alone_in(folder: Path) -> Iterator[bool]:
 
 
 def _locked(path: Path) -> int | None:
-    """A handle that holds the lock on the file that is there; None where there are no locks."""
+    """The handle of the locked lock file; None without lock support."""
     try:
         import fcntl
     except ImportError:
@@ -70,7 +78,7 @@ def _locked(path: Path) -> int | None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            # Whoever held it has removed the file; then another may hold a new one.
+            # The previous holder deletes the file; then another process may hold a new one.
             if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
         except FileNotFoundError:
@@ -84,8 +92,8 @@ def _locked(path: Path) -> int | None:
 
 
 @contextmanager
-def part(folder: Path, name: str) -> Iterator[Path]:
-    """Yield a path for a new file or folder that is to be renamed; what is left there goes.
+def temporary_path(folder: Path, name: str) -> Iterator[Path]:
+    """Yield a path for a new file or folder, to be renamed; it is deleted if it is left there.
 
     Raises:
         LikewiseError: it cannot be written; names the folder.
@@ -93,7 +101,7 @@ def part(folder: Path, name: str) -> Iterator[Path]:
     path = folder / f".{name}.{uuid4().hex[:8]}.tmp"
     try:
         yield path
-    except (OSError, RuntimeError) as error:  # the latter of libraries that write files
+    except (OSError, RuntimeError) as error:  # RuntimeError: of libraries
         raise LikewiseError(cannot_write(folder, error)) from error
     finally:
         if path.is_dir():
@@ -103,14 +111,14 @@ def part(folder: Path, name: str) -> Iterator[Path]:
                 path.unlink()
 
 
-def remove_others(folder: Path, kept: Collection[str], among: Collection[str] | None) -> None:
-    """Remove what an index has written into its folder and does not need any more.
+def remove_unlisted(folder: Path, kept: Collection[str], among: Collection[str] | None) -> None:
+    """Remove files of an index that are not needed any more.
 
     Args:
         folder: of the index.
-        kept: the names that stay.
-        among: the only names that may go; None for all that are of our making, what killed saves
-            left behind included.
+        kept: names to keep.
+        among: the only names that may be removed; None for all files that an index writes,
+            including those of killed saves.
     """
     for path in list(folder.iterdir()):
         if path.name in kept or (among is not None and path.name not in among):
@@ -118,5 +126,5 @@ def remove_others(folder: Path, kept: Collection[str], among: Collection[str] | 
         if FOLDERS.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         elif FILES.fullmatch(path.name) and path.is_file():
-            with suppress(OSError):  # it is gone, or another system holds it open
+            with suppress(OSError):  # deleted already, or open elsewhere
                 path.unlink()

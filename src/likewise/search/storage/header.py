@@ -1,4 +1,4 @@
-"""The header of an index: what lies in its folder, sealed by a checksum, and swapped last."""
+"""The header of an index: a JSON file with a checksum that lists all other files."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from pathlib import Path
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.search.storage.folder import HEADER, remove_others
+from likewise.search.storage.folder import HEADER, remove_unlisted
 from likewise.storage import new_file
 
-__all__ = ["FORMAT", "HEADER", "mark_of", "read_header", "replace_header", "sealed"]
+__all__ = ["FORMAT", "HEADER", "header_stamp", "read_header", "replace_header", "with_checksum"]
 
 FORMAT = 2
 LARGEST_HEADER = 2**26
 
 
-def sealed(header: dict[str, Any]) -> bytes:
-    """The header as JSON with its own checksum; the same header gives the same bytes.
+def with_checksum(header: dict[str, Any]) -> bytes:
+    """The header as JSON with its checksum; equal headers give equal bytes.
 
     Raises:
-        InputError: its evidence is no JSON.
+        InputError: the evidence cannot be written as JSON.
     """
     try:
         plain = json.dumps(header, indent=1, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"evidence: cannot be written as JSON ({error})") from None
-    seal = hashlib.sha256(plain.encode()).hexdigest()
-    whole = json.dumps({**header, "sha256": seal}, indent=1, sort_keys=True, allow_nan=False)
+    digest = hashlib.sha256(plain.encode()).hexdigest()
+    whole = json.dumps({**header, "sha256": digest}, indent=1, sort_keys=True, allow_nan=False)
     return (whole + "\n").encode()
 
 
 def replace_header(folder: Path, header: dict[str, Any], *, locked: bool) -> None:
-    """Swap the header in, then remove what only the old one needed.
+    """Replace the header, then remove files that only the old one lists.
 
     Args:
-        folder: of the index; all that the header lists is in it.
-        header: the new one.
-        locked: no other process can be saving, so that what none lists is of killed saves.
+        folder: of the index; it holds all files that the header lists.
+        header: the new header.
+        locked: no other process can be saving, so unlisted files are of killed saves.
 
     Raises:
         LikewiseError: the folder cannot be written; the old header stays.
     """
     before = None if locked else _listed_in(folder)
     with new_file(folder / HEADER) as temporary:
-        temporary.write_bytes(sealed(header))
-    remove_others(folder, _listed(header), before)
+        temporary.write_bytes(with_checksum(header))
+    remove_unlisted(folder, _listed(header), before)
 
 
 def _listed(header: dict[str, Any]) -> set[str]:
@@ -61,8 +61,8 @@ def _listed_in(folder: Path) -> set[str]:
         return set()
 
 
-def mark_of(folder: Path) -> tuple[int, ...]:
-    """What differs once the header is swapped, be it for one of the same content."""
+def header_stamp(folder: Path) -> tuple[int, ...]:
+    """Identifies the header file; it changes with every replacement, even by equal content."""
     try:
         found = (folder / HEADER).stat()
     except OSError:
@@ -74,13 +74,13 @@ def read_header(folder: Path) -> dict[str, Any]:
     """The header of a folder.
 
     Raises:
-        InputError: the folder holds none, or it is damaged or of another format.
+        InputError: there is none, or it is damaged or of another format.
     """
     path = folder / HEADER
     if not path.exists():
         raise InputError(f"{folder}: holds no index (no {HEADER} in it)")
     if not path.is_file():
-        raise InputError(f"{path}: is no file, so no header of an index; remove it")
+        raise InputError(f"{path}: not a file, so not the header of an index; remove it")
     if path.stat().st_size > LARGEST_HEADER:
         raise InputError(f"{path}: too large for the header of an index")
     try:
@@ -90,7 +90,7 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path}: damaged (nested too deeply); build it again") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:  # no JSON, no UTF-8, or a number that Python does not take
+    except ValueError as error:  # not JSON, not UTF-8, or a number that Python refuses
         reason = str(error).split(";")[0]
         raise InputError(f"{path}: damaged (not valid JSON: {reason}); build it again") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -100,8 +100,8 @@ def read_header(folder: Path) -> dict[str, Any]:
         )
     header.pop("sha256", None)
     try:
-        whole = sealed(header) == seen
-    except (InputError, RecursionError):  # what no header of ours can hold, such as 1e999
+        whole = with_checksum(header) == seen
+    except (InputError, RecursionError):  # values that no header can hold, such as 1e999
         whole = False
     if not whole:
         raise InputError(f"{path}: damaged (its checksum is wrong); build the index again")
@@ -109,4 +109,4 @@ def read_header(folder: Path) -> dict[str, Any]:
 
 
 def _refused(word: str) -> float:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")

@@ -1,25 +1,27 @@
-"""Indexes on disk: files named by their content, and a header that is swapped last."""
+"""Indexes on disk: files named by a hash of their content, and a header that is replaced last."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from likewise.errors import InputError
-from likewise.search.contents.numeric_frame import Frame
-from likewise.search.contents.rebuild import Contents, built_base
+from likewise.errors import InputError, first_line
+from likewise.search.contents.build import build_base
+from likewise.search.contents.contents import Contents
+from likewise.search.contents.rescaling import Rescaling
 from likewise.search.contents.snapshot import Base, Fresh, Snapshot
 from likewise.search.contents.space import METRICS, Space, require_metric
+from likewise.search.contents.tables import without_unused_values
+from likewise.search.engines.engine import Engine, Vectors
+from likewise.search.engines.parameters import Settings, checked_settings
 from likewise.search.families import FAMILIES
-from likewise.search.families.engine import Engine, Vectors
 from likewise.search.families.exact import Exact
-from likewise.search.families.knobs import Settings, settled
 from likewise.search.storage.checked_files import (
     array_in,
     engine_in,
@@ -27,32 +29,38 @@ from likewise.search.storage.checked_files import (
     require_distinct,
     table_in,
 )
-from likewise.search.storage.folder import ENGINE, HEADER, alone_in, part
-from likewise.search.storage.header import FORMAT, mark_of, read_header, replace_header
+from likewise.search.storage.folder import ENGINE, HEADER, locked_folder, temporary_path
+from likewise.search.storage.header import FORMAT, header_stamp, read_header, replace_header
 from likewise.storage import sha256_of
 
-if TYPE_CHECKING:
-    from likewise.search.index import Index
+__all__ = ["Saved", "load", "save"]
 
-__all__ = ["load", "save"]
-
-TRIES = 20  # to read what others save meanwhile
+TRIES = 20  # of reading, while other processes save
 
 
-def save(index: Index, folder: Path) -> Path:
-    """Write an index; until the header is renamed, the old one reads its own files.
+class Saved(NamedTuple):
+    """What a folder holds of an index: the arguments of ``Index``."""
+
+    contents: Contents
+    search_settings: Settings
+    evidence: dict[str, Any]
+
+
+def save(
+    folder: Path, contents: Contents, search_settings: Settings, evidence: Mapping[str, Any]
+) -> Path:
+    """Write an index; the old one stays valid until its header is replaced.
 
     Raises:
         LikewiseError: the folder cannot be written or the disk is full; the old index stays.
     """
-    contents = index._contents
-    now = contents.snapshot  # one moment's, whatever writers do meanwhile
+    now = contents.snapshot  # writers may replace it meanwhile
     base, fresh = now.base, now.fresh
     arrays: dict[str, np.ndarray] = {"vectors": base.plain, "ids": base.ids}
     if contents.space.factor is not None:
         arrays["factor"] = contents.space.factor
-    if base.frame is not None:
-        arrays["frame"] = base.frame.numbers
+    if base.rescaling is not None:
+        arrays["frame"] = base.rescaling.numbers
     if now.gone is not None:
         arrays["gone"] = np.packbits(now.gone)
     if fresh.count:
@@ -60,7 +68,7 @@ def save(index: Index, folder: Path) -> Path:
     tables = {"items": base.items}
     if fresh.count:
         tables["fresh_items"] = fresh.items
-    with alone_in(folder) as locked:
+    with locked_folder(folder) as locked:
         files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
         files |= {
             name: _write_table(folder, name, table)
@@ -69,16 +77,16 @@ def save(index: Index, folder: Path) -> Path:
         }
         header = {
             "format": FORMAT,
-            "family": index.family,
+            "family": contents.family.name,
             "engine": base.engine.name,
             "settings": contents.settings,
-            "search_settings": index.search_settings,
+            "search_settings": search_settings,
             "metric": contents.space.name,
-            "dimension": index.dimension,
+            "dimension": contents.dimension,
             "count": len(base.ids),
             "fresh": fresh.count,
             "fingerprint": contents.fingerprint,
-            "evidence": index.evidence,
+            "evidence": dict(evidence),
             "files": files,
             "engine_files": _write_engine(folder, base),
         }
@@ -87,41 +95,20 @@ def save(index: Index, folder: Path) -> Path:
 
 
 def _write_array(folder: Path, name: str, array: np.ndarray) -> dict[str, Any]:
-    with part(folder, name) as new:
+    with temporary_path(folder, name) as new:
         with new.open("wb") as stream:
             np.save(stream, array, allow_pickle=False)
             _flush(stream)
-        return _named_by_content(new, name, ".npy")
+        return _renamed_by_content(new, name, ".npy")
 
 
 def _write_table(folder: Path, name: str, table: pa.Table) -> dict[str, Any]:
-    columns = [_without_unused(column) for column in table.columns]
-    with part(folder, name) as new:
+    columns = [without_unused_values(column) for column in table.columns]
+    with temporary_path(folder, name) as new:
         pq.write_table(pa.Table.from_arrays(columns, schema=table.schema), new)
         with new.open("rb+") as stream:
             _flush(stream)
-        return _named_by_content(new, name, ".parquet")
-
-
-def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column without the values that its dictionary holds and no row has: Parquet writes all."""
-    kind = column.type
-    if not pa.types.is_dictionary(kind):
-        if not _holds_dictionaries(kind):
-            return column
-        return pa.chunked_array([pa.array(column.to_pylist(), kind)])
-    chunks = []
-    for chunk in column.unify_dictionaries().chunks:
-        used = chunk.indices.unique().drop_null().sort()
-        places = pc.index_in(chunk.indices, used).cast(kind.index_type)
-        values = chunk.dictionary.take(used)
-        chunks.append(pa.DictionaryArray.from_arrays(places, values, ordered=kind.ordered))
-    return pa.chunked_array(chunks, kind)
-
-
-def _holds_dictionaries(kind: pa.DataType) -> bool:
-    fields = (kind.field(place).type for place in range(kind.num_fields))
-    return pa.types.is_dictionary(kind) or any(map(_holds_dictionaries, fields))
+        return _renamed_by_content(new, name, ".parquet")
 
 
 def _flush(stream: BinaryIO) -> None:
@@ -129,7 +116,7 @@ def _flush(stream: BinaryIO) -> None:
     os.fsync(stream.fileno())
 
 
-def _named_by_content(path: Path, name: str, suffix: str) -> dict[str, Any]:
+def _renamed_by_content(path: Path, name: str, suffix: str) -> dict[str, Any]:
     digest = sha256_of(path)
     final = path.with_name(f"{name}-{digest[:16]}{suffix}")
     path.replace(final)
@@ -137,8 +124,8 @@ def _named_by_content(path: Path, name: str, suffix: str) -> dict[str, Any]:
 
 
 def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
-    """The engine's own files, in a folder of theirs that appears whole."""
-    with part(folder, ENGINE) as new:
+    """Write the engine's files into their own folder, which appears complete or not at all."""
+    with temporary_path(folder, ENGINE) as new:
         new.mkdir()
         base.engine.save(new)
         files = {}
@@ -150,7 +137,7 @@ def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
             return {"folder": None, "files": {}}
         final = folder / engine_name(files)
         if not _holds(final, files):
-            with part(folder, ENGINE) as damaged:
+            with temporary_path(folder, ENGINE) as damaged:
                 if final.exists():
                     final.rename(damaged)
                 new.rename(final)
@@ -158,7 +145,7 @@ def _write_engine(folder: Path, base: Base) -> dict[str, Any]:
 
 
 def _holds(home: Path, files: dict[str, Any]) -> bool:
-    """Whether the same content is there already."""
+    """Whether the folder already holds these files."""
     if not home.is_dir() or {path.name for path in home.iterdir()} != set(files):
         return False
     return all(
@@ -167,41 +154,42 @@ def _holds(home: Path, files: dict[str, Any]) -> bool:
     )
 
 
-def load(folder: Path, *, mmap: bool, rebuild: bool = False) -> Index:
+def load(folder: Path, *, mmap: bool, rebuild: bool = False) -> Saved:
     """Read an index; see ``Index.load``."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such index; make one with: likewise index build")
     for left in reversed(range(TRIES)):
-        mark = mark_of(folder)
+        stamp = header_stamp(folder)
         header = read_header(folder)
         try:
             return _loaded(folder, header, mmap=mmap, rebuild=rebuild)
         except InputError:
-            # Another may have saved between the header and its files; then the header is new.
-            if not left or mark_of(folder) == mark:
+            # Another process may have saved after the header was read; then the header is new.
+            if not left or header_stamp(folder) == stamp:
                 raise
     raise AssertionError("the last try returns or raises")
 
 
-def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool, rebuild: bool) -> Index:
-    from likewise.search.index import Index
-
+def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool, rebuild: bool) -> Saved:
     if header.get("family") == "milvus":
-        raise InputError(f"{folder}: its vectors are on a server; open it with open_index")
+        raise InputError(f"{folder}: its vectors are on a Milvus server; open it with open_index")
     family = FAMILIES.get(str(header.get("family")))
     if family is None or header.get("engine") not in (family.name, Exact.name):
-        raise InputError(f"{folder / HEADER}: unknown family {header.get('family')!r}")
+        raise InputError(
+            f"{folder / HEADER}: unknown family {header.get('family')!r}; if it is yours, import "
+            "the module that registers it first"
+        )
     try:
         settings, searching = _settings(folder, header, family)
-        files, count, more = header["files"], _whole(header, "count"), _whole(header, "fresh")
+        files, count, more = header["files"], _count(header, "count"), _count(header, "fresh")
         factor = None
         if "factor" in files:
-            shape = (None, _whole(header, "dimension"))
+            shape = (None, _count(header, "dimension"))
             factor = array_in(folder, "factor", files, shape, np.float32)
         space = Space(str(header["metric"]), factor)
         if space.name not in (METRICS if factor is None else ("mahalanobis",)):
             raise InputError(f"{folder / HEADER}: unknown metric {space.name!r}")
-        width = _whole(header, "dimension") if factor is None else len(factor)
+        width = _count(header, "dimension") if factor is None else len(factor)
         vectors = array_in(folder, "vectors", files, (count, width), np.float32, mmap=mmap)
         ids = array_in(folder, "ids", files, (count,), np.int64)
         items = table_in(folder, "items", files, count) if "items" in files else None
@@ -220,18 +208,19 @@ def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool, rebuild: bool) 
         kind = family if header["engine"] == family.name else Exact
         kind.require()
         if rebuild:
-            base = built_base(family, space, settings, vectors, ids, items)
+            base = build_base(family, space, settings, vectors, ids, items)
         else:
             home = engine_in(folder, header["engine_files"])
             engine = _engine(folder, home, kind, np.asarray(vectors), space, settings, mmap=mmap)
-            frame = None
+            rescaling = None
             if "frame" in files:
-                frame = Frame(array_in(folder, "frame", files, (width + 1,), np.float32))
-            base = Base(vectors, ids, items, engine, frame)
-            _try_out(home, base, searching)
+                numbers = array_in(folder, "frame", files, (width + 1,), np.float32)
+                rescaling = Rescaling(numbers)
+            base = Base(vectors, ids, items, engine, rescaling)
+            _test_search(home, base, searching)
         snapshot = Snapshot(base, fresh, gone, 0 if gone is None else int(gone.sum()))
         contents = Contents(family, settings, space, str(header["fingerprint"]), base, snapshot)
-        return Index(contents, searching, dict(header["evidence"]))
+        return Saved(contents, searching, dict(header["evidence"]))
     except InputError:
         raise
     except MemoryError:
@@ -245,14 +234,14 @@ def _settings(
 ) -> tuple[Settings, Settings]:
     try:
         return (
-            settled(family.name, family.build_knobs, header["settings"]),
-            settled(family.name, family.search_knobs, header["search_settings"]),
+            checked_settings(family.name, family.build_parameters, header["settings"]),
+            checked_settings(family.name, family.search_parameters, header["search_settings"]),
         )
     except InputError as error:
         raise InputError(f"{folder / HEADER}: {error}") from None
 
 
-def _whole(header: dict[str, Any], name: str) -> int:
+def _count(header: dict[str, Any], name: str) -> int:
     number = header[name]
     if type(number) is not int or number < 0:
         raise ValueError(f"{name} is {number!r}")
@@ -275,23 +264,19 @@ def _engine(
         return kind.load(home or folder, vectors, space.metric, settings, mmap=mmap)
     except (InputError, MemoryError):
         raise
-    except Exception as error:  # whatever its library says
-        raise InputError(f"{home}: cannot be read ({_line(error)}); build it again") from None
+    except Exception as error:  # any error of its library
+        raise InputError(f"{home}: cannot be read ({first_line(error)}); build it again") from None
 
 
-def _try_out(home: Path | None, base: Base, settings: Settings) -> None:
-    """Search once: an engine over other vectors shows it here, and not to the first user."""
+def _test_search(home: Path | None, base: Base, settings: Settings) -> None:
+    """Search once, so that an engine over other vectors fails here and not at the first query."""
     if home is None or not len(base.ids):
         return
     try:
         rows = base.nearest(np.asarray(base.vectors[:1]), 1, settings)
-    except Exception as error:  # whatever its library says
+    except Exception as error:  # any error of its library
         raise InputError(
-            f"{home}: is not over the index's vectors ({_line(error)}); build it again"
+            f"{home}: was built over other vectors ({first_line(error)}); build it again"
         ) from None
     if rows.max(initial=-1) >= len(base.ids):
-        raise InputError(f"{home}: is not over the index's vectors; build it again")
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(f"{home}: was built over other vectors; build it again")

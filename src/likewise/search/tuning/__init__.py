@@ -1,1 +1,1 @@
-"""The tuner: which index is the fastest that surely reaches a recall, and does it still hold?"""
+"""The tuner: find the fastest index that reaches a recall, and check its recall later."""

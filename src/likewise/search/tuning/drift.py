@@ -1,4 +1,4 @@
-"""Whether scores have moved: what queries find now, against what they found when it was tuned.
+"""Drift: whether the scores of nearest neighbors have changed since the index was tuned.
 
 Source: Massey, The Kolmogorov-Smirnov test for goodness of fit, 1951.
 """
@@ -11,23 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.tuning.worth import independent_groups
+from likewise.search.tuning.effective_sample_size import effective_group_count
 
-__all__ = ["Shift", "groups_worth", "shift_of"]
+__all__ = ["Shift", "shift_of"]
 
-RARE = 1e-3  # chance of so large a distance without any shift
-SHARES = 41  # of known people, that are tried
-LARGE = 0.1  # a smaller distance changes nothing, however sure
+SIGNIFICANCE = 1e-3  # the p-value below which a shift is certain
+SHARES = 41  # mixture weights of known people that are tried
+LARGE = 0.1  # a smaller distance is not reported, however certain
 
 
 @dataclass(frozen=True)
 class Shift:
-    """The distance of two distributions of scores.
+    """The difference between two distributions of scores.
 
     Args:
-        distance: the largest gap between the two cumulative distributions, in [0, 1].
-        chance: of so large a one where both are the same.
-        before: the median score then.
+        distance: the Kolmogorov-Smirnov statistic: the largest difference of the two cumulative
+            distributions, in [0, 1].
+        chance: the p-value: the probability of at least this distance for equal distributions.
+        before: the median score when the index was tuned.
         now: the median score now.
     """
 
@@ -38,26 +39,8 @@ class Shift:
 
     @property
     def matters(self) -> bool:
-        """It is sure, and large enough to change what is found."""
-        return self.chance < RARE and self.distance > LARGE
-
-
-def groups_worth(groups: NDArray[np.int64], unknown: NDArray[np.bool_] | None = None) -> float:
-    """How many independent scores those of these groups are worth: one person's move together.
-
-    Args:
-        groups: int64 [Q].
-        unknown: bool [Q]; known and unknown people are counted apart, then added up. All are known
-            if None.
-
-    Example:
-        >>> groups_worth(np.array([3, 3, 3, 8, 8, 8]))
-        2.0
-    """
-    apart = np.zeros(len(groups), np.bool_) if unknown is None else unknown
-    parts = [groups[apart == side] for side in (False, True)]
-    counts = [np.unique(part, return_counts=True)[1].astype(float) for part in parts if len(part)]
-    return sum(map(independent_groups, counts))
+        """Whether it is significant, and large enough to change search results."""
+        return self.chance < SIGNIFICANCE and self.distance > LARGE
 
 
 def shift_of(
@@ -67,19 +50,18 @@ def shift_of(
     groups: NDArray[np.int64] | None = None,
     unknown: NDArray[np.bool_] | None = None,
 ) -> Shift | None:
-    """The shift of scores from those whose quantiles are known; None if there are none.
+    """The shift of scores against earlier scores, given as quantiles; None if there are none.
 
-    Where known and unknown people were told apart then, today's shares of them are not known: the
-    mixture of both that lies nearest is taken, so that more strangers alone are no shift.
+    If known and unknown people were recorded separately, their shares today are not known: the
+    mixture of both with the smallest distance is used, so that more strangers alone are no shift.
 
     Args:
-        parts: the quantiles of each part of the scores then, from the least to the greatest; an
-            empty part does not count.
-        drawn: how many independent scores these are worth.
+        parts: the quantiles of each part of the earlier scores, ascending; empty parts are ignored.
+        drawn: the effective number of earlier scores.
         scores: now, [Q].
-        groups: int64 [Q], which hang together (one person's): they are worth as many scores as
-            there are groups, fewer where these are unequal. Each by itself if None.
-        unknown: bool [Q], whose people are unknown; none if None.
+        groups: int64 [Q], groups of correlated scores (of one person); each score is a group of its
+            own if None.
+        unknown: bool [Q], True for unknown people; none if None.
 
     Example:
         >>> import numpy as np
@@ -103,7 +85,7 @@ def shift_of(
     distances = [float(np.abs(before - after).max()) for before in mixtures]
     best = int(np.argmin(distances))
     median = float(np.sort(places)[np.searchsorted(np.sort(mixtures[best]), 0.5)])
-    worth = float(len(now)) if groups is None else groups_worth(groups, unknown)
-    size = drawn * worth / (drawn + worth)
+    effective = float(len(now)) if groups is None else effective_group_count(groups, unknown)
+    size = drawn * effective / (drawn + effective)
     scaled = (np.sqrt(size) + 0.12 + 0.11 / np.sqrt(size)) * distances[best]
     return Shift(distances[best], float(kolmogorov(scaled)), median, float(np.median(now)))

@@ -1,4 +1,4 @@
-"""What an index keeps of its tuning: the recall that was reached, how fast, and on what."""
+"""The measurements that a tuned index keeps: recall, time, memory, data and machine."""
 
 from __future__ import annotations
 
@@ -12,45 +12,46 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 from likewise.machine import describe, versions
+from likewise.search.families import FAMILIES
 from likewise.search.tuning.recall import Recall
 
 __all__ = ["Evidence", "conditions", "data_fingerprint", "quantiles_of"]
 
 FORMAT = 1
 QUANTILES = 201
-PACKAGES = ("likewise", "numpy", "faiss-cpu", "hnswlib", "usearch", "annoy", "scann")
+PACKAGES = ("likewise", "numpy", "faiss-cpu")  # besides the libraries of the families
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How well an index searches, as it was measured.
+    """The measured quality and cost of an index.
 
     Args:
-        asked: the targets by name (``recall``, ``mates``).
-        k: how many neighbours a search asked for.
-        batch: how many queries came at one time.
-        threshold: of mates; None where they were not measured.
-        recalls: reached on probes that chose nothing.
-        own: the same of its own vectors, each left out of its answer, when it was built; to be
-            held against the same later, no measure of its own.
+        asked: the target recalls by name (``recall``, ``mates``).
+        k: how many neighbors a search asked for.
+        batch: how many queries came at a time.
+        threshold: for the recall of mates; None if it was not measured.
+        recalls: on the validation probes.
+        own: the recalls of its own vectors, each left out of its own result, at build time; only
+            for comparison with the same recalls later.
         seconds: a query of this index.
         exact_seconds: a query of exact search.
         speed: how many times as fast as exact search: the median of the ratios within rounds.
-        memory: bytes resident.
+        memory: resident bytes.
         exact_memory: those of exact search.
         build_s: seconds to build.
-        count: how many vectors the index had.
-        held_out: how many of them were left out while it was tuned.
-        probes: how many chose, and how many judged.
-        independent: how many independent scores those of the judging probes are worth, and those
-            of its own vectors; None where that was not kept.
-        nearest: quantiles of the score of the nearest vector, over the judging probes whose people
-            are known.
-        nearest_unknown: the same, over the others.
-        nearest_own: the same, over its own vectors.
+        count: the number of vectors of the index.
+        held_out: how many of them were held out while it was tuned.
+        probes: the numbers of selection and validation probes.
+        independent: the effective numbers of scores of the validation probes and of its own
+            vectors; None in older files.
+        nearest: quantiles of the score of the nearest vector, over validation probes of known
+            people.
+        nearest_unknown: the same for unknown people.
+        nearest_own: the same for its own vectors.
         data: the fingerprint of the vectors.
-        seed: of all that was drawn.
-        machine: the kind of processor.
+        seed: of all random choices.
+        machine: processor and system.
         versions: of the packages.
     """
 
@@ -79,7 +80,7 @@ class Evidence:
     versions: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """As the index keeps it: JSON."""
+        """The JSON that the index keeps."""
         values = {"format": FORMAT, **asdict(self)}
         lists = ("probes", "independent", "nearest", "nearest_unknown", "nearest_own")
         return values | {name: list(values[name]) for name in lists if values[name] is not None}
@@ -89,21 +90,23 @@ class Evidence:
         """Read what ``to_dict`` wrote.
 
         Raises:
-            InputError: it is no evidence of this format, or something in it is missing.
+            InputError: it has another format, or a value is missing.
         """
         if values.get("format") != FORMAT:
-            raise InputError("evidence: not tuned; do it with: index build --recall 0.95")
+            raise InputError(
+                "evidence: the index is not tuned; tune it with: likewise index build --recall 0.95"
+            )
         try:
             found = {
                 entry.name: {"independent": None, **values}[entry.name] for entry in fields(cls)
             }
             for part in ("recalls", "own"):
-                found[part] = {str(name): Recall(**told) for name, told in values[part].items()}
+                found[part] = {str(name): Recall(**entry) for name, entry in values[part].items()}
             first, second = values["probes"]
             found["probes"] = (int(first), int(second))
             if found["independent"] is not None:
-                then, own = found["independent"]
-                found["independent"] = (float(then), float(own))
+                validation, own = found["independent"]
+                found["independent"] = (float(validation), float(own))
             for part in ("nearest", "nearest_unknown", "nearest_own"):
                 found[part] = tuple(float(score) for score in values[part])
             found["asked"] = {str(name): float(v) for name, v in values["asked"].items()}
@@ -114,7 +117,7 @@ class Evidence:
 
 
 def data_fingerprint(vectors: ArrayLike) -> str:
-    """The SHA-256 of vectors [N,D] as float32, shape included: 16 hex digits.
+    """The SHA-256 of vectors [N,D] as float32 and of their shape: 16 hex digits.
 
     Example:
         >>> data_fingerprint([[1, 0]]) == data_fingerprint([[1.0, 0.0]])
@@ -129,7 +132,7 @@ def data_fingerprint(vectors: ArrayLike) -> str:
 
 
 def quantiles_of(scores: NDArray[np.float32]) -> tuple[float, ...]:
-    """Scores in short: their quantiles, ascending, six digits; none of none.
+    """The quantiles of scores, ascending, with six decimals; empty without scores.
 
     Example:
         >>> quantiles_of(np.float32([0.5, 0.25]))[::100]
@@ -142,5 +145,6 @@ def quantiles_of(scores: NDArray[np.float32]) -> tuple[float, ...]:
 
 
 def conditions() -> dict[str, Any]:
-    """The machine and the versions that numbers depend on: ``machine`` and ``versions``."""
-    return {"machine": describe(), "versions": versions(PACKAGES)}
+    """``machine`` and ``versions`` of the measurements."""
+    libraries = {(family.library or "").partition(".")[0] for family in FAMILIES.values()} - {""}
+    return {"machine": describe(), "versions": versions([*PACKAGES, *sorted(libraries)])}

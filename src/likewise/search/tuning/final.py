@@ -1,4 +1,4 @@
-"""The last round: candidates over all vectors, timed in turn, and judged on probes of their own."""
+"""The final round: candidates over all vectors, timed side by side, validated on other probes."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from likewise.errors import first_line
+from likewise.search.tuning.candidate import Candidate, measured_build
 from likewise.search.tuning.frontier import Point
-from likewise.search.tuning.halving import FINALISTS, Halving
+from likewise.search.tuning.halving import FINALISTS, SuccessiveHalving
 from likewise.search.tuning.recall import Recall
-from likewise.search.tuning.sweep import Built, sweep
+from likewise.search.tuning.sweep import BuiltIndex, sweep
 from likewise.search.tuning.task import TOO_SLOW, Task
 from likewise.search.tuning.timing import paired_seconds
-from likewise.search.tuning.trial import Trial, built_over
 
-__all__ = ["Verdict", "final_points", "judged"]
+__all__ = ["ValidatedPick", "exceeded_limit", "final_points", "validated_pick"]
 
 ROUNDS = 15
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The pick and what speaks for it.
+class ValidatedPick:
+    """The chosen point, with its measurements on the validation probes.
 
     Args:
-        pick: with its time from the turns, on the scale of the other points: that of exact search
-            over the ratio.
-        point: the pick as it was measured first.
-        recalls: on the judging probes.
-        speed: the median of the ratios to exact search within a round.
-        rejected: faster points that the judging probes did not confirm.
+        pick: the point, with the time of exact search divided by ``speed`` as its time, so that it
+            compares with the other points.
+        point: the point as it was first measured.
+        recalls: on the validation probes.
+        speed: how many times as fast as exact search: the median of the ratios within rounds.
+        rejected: how many faster points failed on the validation probes.
     """
 
     pick: Point
@@ -41,44 +42,48 @@ class Verdict:
 
 
 def final_points(
-    task: Task, trials: Sequence[Trial], halving: Halving, advance: Callable[[int], None]
-) -> dict[Point, Built]:
-    """Every point over all vectors with its index; exact search is the first.
+    task: Task,
+    candidates: Sequence[Candidate],
+    halving: SuccessiveHalving,
+    advance: Callable[[int], None],
+) -> dict[Point, BuiltIndex]:
+    """All points over all vectors with their index; exact search is the first.
 
-    The indexes that cannot be picked (over a limit, or short of the aim) are let go at once: the
-    value of their points is what they cost, without an index.
+    Points that cannot be chosen (over a limit, or below the target) keep their cost but not their
+    index, to free memory.
     """
-    found: dict[Point, Built] = {task.exact_point: task.exact}
-    for trial in trials:
+    found: dict[Point, BuiltIndex] = {task.exact_point: task.exact}
+    for candidate in candidates:
+        family, settings = candidate.family, candidate.settings
         try:
-            built = built_over(task.vectors, trial.family.name, trial.settings, task.space.metric)
-        except (RuntimeError, ValueError) as error:  # as libraries refuse what they cannot do
-            halving.dropped[trial.name] = f"cannot be built: {str(error).splitlines()[0][:200]}"
+            built = measured_build(task.vectors, family.name, settings, task.space.metric)
+        except (RuntimeError, ValueError) as error:  # errors of the libraries
+            halving.dropped[candidate.name] = f"cannot be built: {first_line(error)}"
             continue
-        grid = trial.family.search_grid(trial.settings, len(task.vectors), task.aim.k)
         points = sweep(
-            built, grid, task.yardstick, task.aim, task.pace, refine=True, budget=task.seconds
-        )
-        over = broken_limit(task, built)
-        sure = [point for point in points if point.surely_reaches(task.aim.targets)]
-        if sure:
-            trial.points.append(min(sure, key=lambda point: point.seconds))
-        if not sure:
-            lost = task.has_lost(points)
-            halving.dropped[trial.name] = TOO_SLOW if lost else "misses the recall"
-        elif over:
-            halving.drop(trial, over)
-        useful = bool(sure) and not over
+            built, family.search_grid(settings, len(task.vectors), task.target.k),
+            task.selection_truth, task.target, task.timer, refine=True, budget=task.seconds,
+        )  # fmt: skip
+        exceeded = exceeded_limit(task, built)
+        reached = [point for point in points if point.reaches_confidently(task.target.recalls)]
+        if reached:
+            candidate.points.append(min(reached, key=lambda point: point.seconds))
+        if not reached:
+            too_slow = task.too_slow(points)
+            halving.dropped[candidate.name] = TOO_SLOW if too_slow else "misses the recall"
+        elif exceeded:
+            halving.drop(candidate, exceeded)
+        useful = bool(reached) and not exceeded
         kept = built if useful else replace(built, index=task.exact.index)
         found |= dict.fromkeys(points, kept)
         advance(len(task.vectors))
     return found
 
 
-def broken_limit(task: Task, built: Built) -> str:
-    """Which limit an index breaks, and by what; empty if none."""
+def exceeded_limit(task: Task, built: BuiltIndex) -> str:
+    """Which limit an index exceeds, and its cost; empty if none."""
     limits = task.limits
-    memory, build_s = task.memory_built(built), task.build_s_built(built)
+    memory, build_s = task.final_memory(built), task.final_build_s(built)
     if limits.memory is not None and memory > limits.memory:
         return f"takes {memory / 1e6:,.1f} MB of memory"
     nothing_built = built.index.family == "exact" and not built.settings
@@ -87,63 +92,59 @@ def broken_limit(task: Task, built: Built) -> str:
     return ""
 
 
-def judged(task: Task, found: Mapping[Point, Built]) -> Verdict | None:
-    """The fastest point that holds on the judging probes; None if nothing does.
+def validated_pick(task: Task, found: Mapping[Point, BuiltIndex]) -> ValidatedPick | None:
+    """The fastest point that also reaches the target on the validation probes; None if none does.
 
-    A point is asked to surely reach the aim twice, on the probes that chose it and on these: what
-    was lucky once is not believed.
+    A point has to reach the target twice, on the selection probes and on the validation probes:
+    the fastest of many points may have reached it once by chance.
     """
     fit = [
         point
         for point, built in found.items()
-        if point.surely_reaches(task.aim.targets)
-        and not broken_limit(task, built)
-        and point.seconds <= task.pace.beyond
+        if point.reaches_confidently(task.target.recalls)
+        and not exceeded_limit(task, built)
+        and point.seconds <= task.timer.bound
     ]
-    yardstick = task.judge
     rejected = 0
     while fit:
-        timed = _timed(task, _likely(fit, found, next(iter(task.aim.targets))), found)
+        timed = _timed(task, _likely(fit, found, next(iter(task.target.recalls))), found)
+        timed_points = [entry[0] for entry in timed]
         for point, seconds, speed in timed:
             index = found[point].index.with_search_settings(point.search)
-            recalls = yardstick.measure(index)
-            picked = replace(point, seconds=task.exact_point.seconds / speed)
-            if replace(point, recalls=recalls).surely_reaches(task.aim.targets):
-                return Verdict(picked, point, recalls, speed, rejected)
+            recalls = task.validation_truth.measure(index)
+            if replace(point, recalls=recalls).reaches_confidently(task.target.recalls):
+                picked = replace(point, seconds=task.exact_point.seconds / speed)
+                return ValidatedPick(picked, point, recalls, speed, rejected)
             rejected += 1
             fit.remove(point)
-            # What was timed slower than a setting not yet timed has to wait for it.
-            if any(other.seconds < seconds for other in fit if other not in _points(timed)):
+            # A point that is not timed yet may be faster than the next timed one: time again.
+            if any(other.seconds < seconds for other in fit if other not in timed_points):
                 break
     return None
 
 
-def _points(timed: Sequence[tuple[Point, float, float]]) -> list[Point]:
-    return [entry[0] for entry in timed]
+def _likely(fit: Sequence[Point], found: Mapping[Point, BuiltIndex], by: str) -> list[Point]:
+    """For each index, the point that was timed fastest, and the one with the lowest recall.
 
-
-def _likely(fit: Sequence[Point], found: Mapping[Point, Built], by: str) -> list[Point]:
-    """Of each index the point that was timed fastest, and the one with the least recall to spare.
-
-    Times taken one after another are noisy; effort that brings more recall is not in vain.
+    Single timings are noisy, and the point with the lowest recall should take the least time.
     """
     fastest: dict[int, Point] = {}
-    barest: dict[int, Point] = {}
+    lowest: dict[int, Point] = {}
     for point in sorted(fit, key=lambda point: point.seconds):
         fastest.setdefault(id(found[point]), point)
     for point in sorted(fit, key=lambda point: point.recalls[by].value):
-        barest.setdefault(id(found[point]), point)
-    kept = [entry for key in fastest for entry in (fastest[key], barest[key])]
+        lowest.setdefault(id(found[point]), point)
+    kept = [entry for key in fastest for entry in (fastest[key], lowest[key])]
     return list(dict.fromkeys(kept))[: 2 * FINALISTS + 1]
 
 
 def _timed(
-    task: Task, points: Sequence[Point], found: Mapping[Point, Built]
+    task: Task, points: Sequence[Point], found: Mapping[Point, BuiltIndex]
 ) -> list[tuple[Point, float, float]]:
-    """Point, its seconds, and how many times as fast as exact search; the fastest first."""
+    """Points with their seconds and their speed relative to exact search; fastest first."""
     indexes = [found[point].index.with_search_settings(point.search) for point in points]
     seconds = paired_seconds(
-        [task.exact.index, *indexes], task.choosing.queries, task.aim.k, task.aim.batch,
+        [task.exact.index, *indexes], task.selection.queries, task.target.k, task.target.batch,
         rounds=ROUNDS,
     )  # fmt: skip
     timed = [

@@ -1,4 +1,4 @@
-"""The points that a tuning measured, and those of them that nothing else beats."""
+"""The points that the tuner measured, and their Pareto frontier."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from likewise.search.families.knobs import Settings
+from likewise.search.engines.parameters import Settings
 from likewise.search.tuning.recall import Recall
 
 __all__ = ["Point", "frontier", "settings_text"]
@@ -14,17 +14,17 @@ __all__ = ["Point", "frontier", "settings_text"]
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """One way to search, measured.
+    """The measurements of one index with one choice of search settings.
 
     Args:
         family: of the index.
-        settings: it was built with.
-        search: the settings of the search.
-        count: how many vectors it held; fewer than all for a point of a sample.
-        recalls: by name: ``recall``, and ``mates`` where they were measured.
-        seconds: a query.
+        settings: the build settings.
+        search: the search settings.
+        count: the number of vectors; less than N for a sample.
+        recalls: by name: ``recall``, and ``mates`` if they were measured.
+        seconds: a query; infinite if it was not timed.
         build_s: seconds to build it.
-        memory: bytes resident.
+        memory: resident bytes.
     """
 
     family: str
@@ -37,19 +37,19 @@ class Point:
     memory: int
 
     def reaches(self, targets: Mapping[str, float], slack: float = 0.0) -> bool:
-        """Whether each recall reaches its target, as measured, or misses it by ``slack``."""
-        return all(self._share(name) >= target - slack for name, target in targets.items())
+        """Whether each measured recall is at least its target less ``slack``."""
+        return all(self._value(name) >= target - slack for name, target in targets.items())
 
-    def surely_reaches(self, targets: Mapping[str, float]) -> bool:
-        """Whether the lower bound of each recall reaches its target."""
+    def reaches_confidently(self, targets: Mapping[str, float]) -> bool:
+        """Whether the lower bound of each recall is at least its target."""
         return self.family == "exact" or all(
             name in self.recalls and self.recalls[name].low >= target
             for name, target in targets.items()
         )
 
     def shortfall(self, targets: Mapping[str, float]) -> float:
-        """By how much the recall that misses its target most misses it."""
-        return max(target - self._share(name) for name, target in targets.items())
+        """The largest difference between a target and the measured recall."""
+        return max(target - self._value(name) for name, target in targets.items())
 
     def to_dict(self) -> dict[str, Any]:
         """The record in a report."""
@@ -65,20 +65,20 @@ class Point:
             "memory_bytes": self.memory,
         }
 
-    def _share(self, name: str) -> float:
+    def _value(self, name: str) -> float:
         return self.recalls[name].value if name in self.recalls else 0.0
 
 
 def frontier(points: Sequence[Point], by: str = "recall") -> list[Point]:
-    """The points that no other beats in recall, speed and memory at once, the fastest first.
+    """The points that no other point beats in recall, speed and memory, fastest first.
 
     Example:
         >>> from likewise.search.tuning.recall import recall_of
         >>> def point(hits, seconds, memory):
         ...     recalls = {"recall": recall_of([hits], [9])}
         ...     return Point("hnsw", {}, {}, 9, recalls, seconds, 1, memory)
-        >>> fast, sure, poor = point(8, 1, 5), point(9, 2, 5), point(8, 2, 9)
-        >>> frontier([sure, poor, fast]) == [fast, sure]
+        >>> fast, thorough, poor = point(8, 1, 5), point(9, 2, 5), point(8, 2, 9)
+        >>> frontier([thorough, poor, fast]) == [fast, thorough]
         True
     """
 
@@ -93,7 +93,7 @@ def frontier(points: Sequence[Point], by: str = "recall") -> list[Point]:
 
 
 def settings_text(settings: Mapping[str, object]) -> str:
-    """Settings as the command line takes them.
+    """Settings as command-line words.
 
     Example:
         >>> settings_text({"links": 16, "effort": 64})

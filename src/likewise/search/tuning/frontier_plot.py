@@ -1,4 +1,4 @@
-"""The frontier of a tuning as a picture: recall against speed, memory as the size of a point."""
+"""Plot of the frontier of a tuning: recall against throughput, memory as the size of a point."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["frontier_figure"]
 
-# Told apart by hue and by form, so that print and the colour-blind can tell them too.
+# Families differ by color and by marker, for print and color-blind readers.
 COLORS = ("#b45309", "#2563eb", "#7c3aed", "#be185d", "#65a30d", "#0891b2", "#78716c", "#ca8a04")
 RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 3e-4)
 MARKS = "osD^vP*Xhd<>"
-LEAST = 1e-4  # on an axis of what is missed, nothing missed stands here, or nearer
+MIN_MISSED = 1e-4  # the place of recall 1 on the logarithmic axis of 1 - recall, or less
 
 
 def frontier_figure(tuning: Tuning, by: str) -> Figure:
-    """All points over the whole set, the frontier as a line, the pick in a ring.
+    """All points over all vectors, the frontier as a line, the chosen point in a ring.
 
     Args:
-        tuning: what was measured.
+        tuning: the result.
         by: ``recall`` or ``mates``.
     """
     from matplotlib.figure import Figure
@@ -59,16 +59,18 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
     _scale(axes, [place(p) for p in points], [1 / p.seconds for p in points], full)
     if by in tuning.pick.recalls:
         _mark_pick(axes, tuning, place)
-    if by in tuning.aim.targets:
-        target = tuning.aim.targets[by]
+    if by in tuning.target.recalls:
+        target = tuning.target.recalls[by]
         axes.axvline(1 - target, color=INK, lw=1, ls="--")
         axes.annotate(
-            f"asked: {target:g} ", (1 - target, axes.get_ylim()[1] / 1.1),
+            f"target: {target:g} ", (1 - target, axes.get_ylim()[1] / 1.1),
             fontsize=LETTERING, color=INK, ha="right", va="top",
         )  # fmt: skip
-    what = "recall of mates" if by == "mates" else f"recall@{tuning.aim.k}"
-    axes.set_xlabel(f"{what}, on probes outside of the index", color=INK, fontsize=LETTERING)
-    asked = "one at a time" if tuning.aim.batch == 1 else f"in batches of {tuning.aim.batch:,}"
+    what = "recall of mates" if by == "mates" else f"recall@{tuning.target.k}"
+    axes.set_xlabel(f"{what}, on probes that are not in the index", color=INK, fontsize=LETTERING)
+    asked = (
+        "one at a time" if tuning.target.batch == 1 else f"in batches of {tuning.target.batch:,}"
+    )
     axes.set_ylabel(f"queries a second, {asked}", color=INK, fontsize=LETTERING)
     legend = legend_above(figure, columns=3, title="size: memory")
     for handle in legend.legend_handles:
@@ -77,13 +79,13 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
 
 
 def _full(points: list[Point], by: str) -> float:
-    """Where nothing missed stands: a step past the least that is missed."""
+    """The place of recall 1 on the axis of 1 - recall: a step past the smallest other value."""
     missed = [1 - point.recalls[by].value for point in points if point.recalls[by].value < 1]
-    return max(LEAST, min(missed, default=LEAST) / 3)
+    return max(MIN_MISSED, min(missed, default=MIN_MISSED) / 3)
 
 
 def _fastest_down(points: list[Point], by: str) -> list[Point]:
-    """Of a frontier in three measures, the part that recall and speed alone make."""
+    """The part of a frontier in recall, speed and memory that is a frontier without memory."""
     kept: list[Point] = []
     for point in points:  # the fastest first
         if not kept or point.recalls[by].value > kept[-1].recalls[by].value:
@@ -104,7 +106,7 @@ def _mark_pick(axes: Axes, tuning: Tuning, place: Callable[[Point], float]) -> N
 
 
 def _scale(axes: Axes, missed: list[float], speeds: list[float], full: float) -> None:
-    """Both axes logarithmic, so that 0.99 is as far from 0.9 as 0.999 from 0.99."""
+    """Set both axes logarithmic, so that 0.99 is as far from 0.9 as 0.999 is from 0.99."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(max(missed) * 1.4, min(missed) / 1.6)
@@ -122,7 +124,7 @@ def _scale(axes: Axes, missed: list[float], speeds: list[float], full: float) ->
 
 
 def _spaced(rates: list[float], full: float, axes: Axes) -> list[float]:
-    """Those of the rates whose labels do not run into each other, nor into the one at ``full``."""
+    """The rates whose labels do not overlap with each other or with the one at ``full``."""
     left, right = axes.get_xlim()
     step = (left / right) ** 0.14  # of the axis: a label of five letters
     kept: list[float] = []

@@ -1,13 +1,13 @@
-"""Successive halving: many candidates on a small sample, few on a large one, fewest on it all.
+"""Successive halving: many candidates on small samples, few on large ones, fewest on all vectors.
 
-Speeds on a sample are no speeds on the whole: a scan grows with N, a graph hardly. So candidates
-are ranked by their times carried to the whole set, and the first cuts are wide. What a sample shows
-to break a limit is not built at all.
+The time of a search grows differently for each family: linearly for a scan, hardly for a graph. So
+candidates are ranked by times extrapolated to all vectors, and the first rounds keep many. A
+candidate that would exceed a limit is not built over all vectors.
 
-Nor is recall on a sample that of the whole: drawn at random it loses nine of ten mates, and what
-is left as nearest is noise that no family finds with ease. So a sample holds all true neighbours
-of the probes that it is searched with. It is then easier than the whole, which has more around
-them: what misses the recall there misses it everywhere.
+A random sample would lose most mates, and its nearest neighbors would be noise, which all families
+miss. So a sample contains all true neighbors of the probes that search it. It is then easier than
+the whole set, which has more vectors around them: a candidate that misses the target on a sample
+misses it everywhere.
 
 Source: Jamieson and Talwalkar, Non-stochastic best arm identification and hyperparameter
 optimization, 2016.
@@ -22,146 +22,151 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.errors import first_line
+from likewise.search.tuning.candidate import Candidate, measured_build
 from likewise.search.tuning.frontier import Point
+from likewise.search.tuning.ground_truth import GroundTruth
 from likewise.search.tuning.sweep import sweep
 from likewise.search.tuning.task import TOO_SLOW, Task
-from likewise.search.tuning.trial import Trial, built_over
-from likewise.search.tuning.yardstick import Yardstick
 
-__all__ = ["FINALISTS", "Halving", "sample_sizes"]
+__all__ = ["FINALISTS", "SuccessiveHalving", "sample_sizes"]
 
-SMALLEST = 2_000  # vectors in a sample: below, all families look alike
+MIN_SAMPLE = 2_000  # vectors; below this, all families look alike
 STEP = 4
 FINALISTS = 4
-SAMPLE_PROBES, FEWEST_PROBES = 500, 50
-NEIGHBORS = 4  # one in so many vectors of a sample is a neighbour of a probe
-SLACK = 0.03  # a sample's recall may miss the target by this: codebooks improve with more vectors
+MAX_PROBES, MIN_PROBES = 500, 50  # of a sample
+NEIGHBORS = 4  # one in this many vectors of a sample is a neighbor of a probe
+SLACK = 0.03  # allowed below the target on a sample: codebooks improve with more vectors
 SECONDS = 0.1  # to time one setting on a sample
-MARGINS = (4.0, 2.5, 1.7)  # how much slower than the best a candidate may look, cut by cut
+MARGINS = (4.0, 2.5, 1.7)  # how much slower than the best a candidate may be, by round
 
 
 def sample_sizes(count: int) -> list[int]:
-    """The sizes of the samples before the whole, ascending.
+    """The sizes of the samples, ascending.
 
     Example:
         >>> sample_sizes(7_000), sample_sizes(200_000), sample_sizes(1_000_000)
         ([], [3125, 12500, 50000], [15625, 62500, 250000])
     """
-    times = max(0, math.floor(math.log(count / SMALLEST, STEP))) if count > SMALLEST else 0
+    times = max(0, math.floor(math.log(count / MIN_SAMPLE, STEP))) if count > MIN_SAMPLE else 0
     return [count // STEP**power for power in range(min(times, 3), 0, -1)]
 
 
 @dataclass(eq=False)
-class Halving:
-    """The cuts before the final.
+class SuccessiveHalving:
+    """The rounds on samples, before the final round.
 
     Args:
-        task: what is to be tuned.
-        points: every point measured on a sample.
-        dropped: why candidates went out, by name.
-        beyond: those that a limit stopped.
+        task: the tuning task.
+        points: all points measured on samples.
+        dropped: the reason for each dropped candidate, by name.
+        over_limit: the candidates dropped because of a limit.
     """
 
     task: Task
     points: list[Point] = field(default_factory=list)
     dropped: dict[str, str] = field(default_factory=dict)
-    beyond: list[Trial] = field(default_factory=list)
+    over_limit: list[Candidate] = field(default_factory=list)
 
-    def run(self, trials: Iterable[Trial], advance: Callable[[int], None]) -> list[Trial]:
-        """The candidates that are worth building over all N."""
-        left = list(trials)
+    def run(
+        self, candidates: Iterable[Candidate], advance: Callable[[int], None]
+    ) -> list[Candidate]:
+        """The candidates for the final round."""
+        left = list(candidates)
         count = len(self.task.vectors)
         order = np.random.default_rng([self.task.seed, 3]).permutation(count)
-        for cut, size in enumerate(sample_sizes(count)):
-            left = self._tried(left, order, size, advance)
-            left = self._cut(left, cut)
+        for number, size in enumerate(sample_sizes(count)):
+            left = self._measured(left, order, size, advance)
+            left = self._kept(left, number)
         return left
 
-    def _tried(
+    def _measured(
         self,
-        trials: list[Trial],
+        candidates: list[Candidate],
         order: NDArray[np.int64],
         size: int,
         advance: Callable[[int], None],
-    ) -> list[Trial]:
+    ) -> list[Candidate]:
         task = self.task
-        truth = task.yardstick.truth.ids
+        truth = task.selection_truth.truth.ids
         most = size // (NEIGHBORS * max(1, truth.shape[1]))
-        probes = min(SAMPLE_PROBES, len(truth), max(FEWEST_PROBES, most))
+        probes = min(MAX_PROBES, len(truth), max(MIN_PROBES, most))
         drawn = np.random.default_rng([task.seed, 5, size]).permutation(len(truth))
         probed = np.sort(drawn[:probes])
         near = np.unique(truth[probed])  # of rows: the exact index counts from 0
         rest = order[~np.isin(order, near)][: max(0, size - len(near))]
         chosen = np.sort(np.concatenate([near, rest]))
         sample = np.ascontiguousarray(task.vectors[chosen])
-        some = task.choosing.take(probed)
+        some = task.selection.take(probed)
         labels = None if task.labels is None else task.labels[chosen]
-        exact = built_over(sample, "exact", {}, task.space.metric)
-        yardstick = Yardstick(exact.index, some, task.aim.k, labels, task.threshold)
+        exact = measured_build(sample, "exact", {}, task.space.metric)
+        sample_truth = GroundTruth(exact.index, some, task.target.k, labels, task.threshold)
         left = []
         count, dimension = task.vectors.shape
-        for trial in trials:
-            if len(sample) < trial.family.smallest:  # it would be searched exactly: no trial
-                left.append(trial)
+        for candidate in candidates:
+            if len(sample) < candidate.family.min_vectors:  # it would be searched exactly
+                left.append(candidate)
                 advance(len(sample))
                 continue
-            settings = trial.settings_for(len(sample), count, dimension, task.space.metric)
+            settings = candidate.settings_for(len(sample), count, dimension, task.space.metric)
             try:
-                built = built_over(sample, trial.family.name, settings, task.space.metric)
-            except (RuntimeError, ValueError) as error:  # as libraries refuse what they cannot do
-                self.dropped[trial.name] = f"cannot be built: {str(error).splitlines()[0][:200]}"
+                built = measured_build(sample, candidate.family.name, settings, task.space.metric)
+            except (RuntimeError, ValueError) as error:  # errors of the libraries
+                reason = first_line(error)
+                self.dropped[candidate.name] = f"cannot be built: {reason}"
                 advance(len(sample))
                 continue
-            grid = trial.family.search_grid(settings, len(sample), task.aim.k)
+            grid = candidate.family.search_grid(settings, len(sample), task.target.k)
             points = sweep(
-                built, grid, yardstick, task.aim, task.pace, refine=False, budget=SECONDS
+                built, grid, sample_truth, task.target, task.timer, refine=False, budget=SECONDS
             )
             self.points += points
-            reached = [p for p in points if p.reaches(task.aim.targets, SLACK)]
+            reached = [p for p in points if p.reaches(task.target.recalls, SLACK)]
             advance(len(sample))
             if reached:
-                trial.points.append(min(reached, key=lambda point: point.seconds))
-                left.append(trial)
-            elif task.has_lost(points):
-                self.dropped[trial.name] = TOO_SLOW
+                candidate.points.append(min(reached, key=lambda point: point.seconds))
+                left.append(candidate)
+            elif task.too_slow(points):
+                self.dropped[candidate.name] = TOO_SLOW
             else:
-                self.dropped[trial.name] = f"misses the recall on {len(sample):,} vectors already"
+                reason = f"misses the recall on a sample of {len(sample):,} vectors"
+                self.dropped[candidate.name] = reason
         return left
 
-    def _cut(self, trials: list[Trial], cut: int) -> list[Trial]:
+    def _kept(self, candidates: list[Candidate], number: int) -> list[Candidate]:
         count, limits = len(self.task.vectors), self.task.limits
-        untried = [trial for trial in trials if not trial.points]
+        untried = [candidate for candidate in candidates if not candidate.points]
         within = []
-        for trial in (trial for trial in trials if trial.points):
-            built = self.task.count_built
-            memory = trial.memory_at(built) + limits.items_bytes
-            build_s = trial.build_s_at(built)
+        for candidate in (candidate for candidate in candidates if candidate.points):
+            built = self.task.final_count
+            memory = candidate.memory_at(built) + limits.items_bytes
+            build_s = candidate.build_s_at(built)
             if limits.memory is not None and memory > limits.memory:
-                self.drop(trial, f"would take about {memory / 1e6:,.1f} MB of memory")
+                self.drop(candidate, f"would take about {memory / 1e6:,.1f} MB of memory")
             elif limits.build is not None and build_s > limits.build:
-                self.drop(trial, f"would take about {build_s:,.0f} s to build")
+                self.drop(candidate, f"would take about {build_s:,.0f} s to build")
             else:
-                within.append(trial)
-        within.sort(key=lambda trial: trial.seconds_at(count))
-        kept: list[Trial] = []
+                within.append(candidate)
+        within.sort(key=lambda candidate: candidate.seconds_at(count))
+        kept: list[Candidate] = []
         seen: set[str] = set()
         exact = self.task.exact_point.seconds if self.task.exact_fits else None
-        margin = MARGINS[min(cut, len(MARGINS) - 1)]
+        margin = MARGINS[min(number, len(MARGINS) - 1)]
         most = max(FINALISTS, math.ceil(len(within) / 2))
-        for trial in within:
-            seconds = trial.seconds_at(count)
-            # In the first cut a family's best stays a while: one sample shows no growth yet.
-            first = cut == 0 and trial.family.name not in seen
-            seen.add(trial.family.name)
+        for candidate in within:
+            seconds = candidate.seconds_at(count)
+            # Round 0 keeps the best of each family longer: one sample shows no growth yet.
+            first = number == 0 and candidate.family.name not in seen
+            seen.add(candidate.family.name)
             fast = seconds <= margin * within[0].seconds_at(count) * (2.0 if first else 1.0)
             rivals = not exact or seconds <= 1.5 * exact
             if fast and rivals and (first or len(kept) < most):
-                kept.append(trial)
+                kept.append(candidate)
             else:
-                self.dropped[trial.name] = f"would take about {1000 * seconds:.3g} ms a query"
+                self.dropped[candidate.name] = f"would take about {1000 * seconds:.3g} ms a query"
         return kept + untried
 
-    def drop(self, trial: Trial, reason: str) -> None:
-        """Leave out a candidate that breaks a limit; it is remembered as what would do."""
-        self.dropped[trial.name] = reason
-        self.beyond.append(trial)
+    def drop(self, candidate: Candidate, reason: str) -> None:
+        """Drop a candidate that exceeds a limit; an error message may suggest it."""
+        self.dropped[candidate.name] = reason
+        self.over_limit.append(candidate)

@@ -1,10 +1,10 @@
-"""Probes: queries that an index does not hold, to learn how well it finds.
+"""Probes: queries that are not in the index, to measure its recall.
 
-Searched with its own vectors an index looks better than it is: the query itself is always near,
-and a graph starts next to it. So probes are held out, as they come in life: new photos of known
-people, and people who are not there at all.
+An index finds its own vectors more easily than new ones: the query itself is among the results,
+and a graph search starts next to it. So probes are held out as in practice: new photos of known
+people, and people who are not in the index.
 
-Source of the share of strangers: open-set identification, Grother and Ngan, FRVT part 2, 2019.
+Source of the share of unknown people: open-set identification, Grother and Ngan, FRVT part 2, 2019.
 """
 
 from __future__ import annotations
@@ -12,15 +12,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_count
 from likewise.errors import InputError
+from likewise.search.contents.row_hashes import row_hashes
+from likewise.search.engines.engine import Vectors
 
-__all__ = ["FEWEST", "UNKNOWN", "Probes", "given_probes", "hold_out"]
+__all__ = [
+    "IDENTITY",
+    "MIN_VECTORS",
+    "UNKNOWN",
+    "Probes",
+    "checked_labels",
+    "given_probes",
+    "hold_out",
+    "indexed_note",
+    "labels_among",
+    "labels_of",
+    "without_indexed",
+]
 
-FEWEST = 20  # vectors that some can be held out of
-UNKNOWN = 0.2  # of the probes, where people are known
-MOST_HELD = 0.1  # of the vectors: the rest must stay like the whole
+MIN_VECTORS = 20  # to hold probes out of
+UNKNOWN = 0.2  # share of the probes, if people are known
+MAX_HELD = 0.1  # share of the vectors: the rest must resemble the whole
+MAX_INDEXED = 0.5  # share of given queries: with more, the user named the wrong file
+IDENTITY = "identity"
 
 
 @dataclass(frozen=True)
@@ -29,12 +48,12 @@ class Probes:
 
     Args:
         queries: float32 [Q,D].
-        groups: int64 [Q], which hang together: one person's, or each by itself.
-        unknown: bool [Q], nobody of theirs is in the index, as far as it is known.
-        labels: int64 [Q], whose they are; None where nobody knows.
-        rows: int64 [Q], where they were held out of; None where they were given.
-        held: int64, all rows that must not be indexed: the probes, and what else there is of the
-            people who are to be unknown. Empty where the probes were given.
+        groups: int64 [Q], groups of correlated queries: of one person, or each query alone.
+        unknown: bool [Q], True if nobody of this person is in the index, as far as is known.
+        labels: int64 [Q], the people; None if not known.
+        rows: int64 [Q], the rows that they were held out of; None if they were given.
+        held: int64, all rows that must not be indexed: the probes, and all other photos of the
+            unknown people. Empty if the probes were given.
     """
 
     queries: NDArray[np.float32]
@@ -48,7 +67,7 @@ class Probes:
         return len(self.queries)
 
     def take(self, chosen: NDArray[np.int64]) -> Probes:
-        """Some of the probes; what is held out stays so."""
+        """Some of the probes, with the same ``held`` rows."""
         return Probes(
             self.queries[chosen],
             self.groups[chosen],
@@ -59,16 +78,16 @@ class Probes:
         )
 
     def halves(self, seed: int) -> tuple[Probes, Probes]:
-        """Two parts that share no group: one to choose by, and one to be judged on.
+        """Two halves without a common group: one to select settings, one to validate them.
 
         Raises:
             InputError: there is only one group.
         """
         names, place, group = np.unique(self.groups, return_index=True, return_inverse=True)
         if len(names) < 2:
-            raise InputError(f"queries: {len(self)} of one group; at least two are needed")
+            raise InputError(f"queries: {len(self)} of one group; at least two groups are needed")
         order = np.random.default_rng([seed, 1]).permutation(len(names))
-        # Every other one of the unknown, then of the known: both halves have their share.
+        # Alternate among the unknown, then among the known: both halves get equal shares.
         order = order[np.argsort(~self.unknown[place][order], kind="stable")]
         turn = np.empty(len(names), np.int64)
         turn[order] = np.arange(len(names))
@@ -86,18 +105,19 @@ def hold_out(
 ) -> Probes:
     """Hold probes out of the vectors that are to be indexed.
 
-    With labels, whole people are held out (their photos are the unknown ones), and of others
-    single photos, each of whom at least one other photo stays. Without, rows are drawn.
+    With labels, all photos of some people are held out (they are the unknown people), and single
+    photos of others, who keep at least one photo in the index. Without labels, random rows are
+    held out.
 
     Args:
         vectors: [N,D].
         labels: int64 [N].
-        count: how many probes; fewer where a tenth of the vectors is fewer.
-        unknown: the part of them whose people are unknown.
-        seed: draws them.
+        count: how many probes; at most a tenth of the vectors.
+        unknown: the share of probes of unknown people.
+        seed: of the random choice.
 
     Raises:
-        InputError: fewer than 20 vectors, labels of another length, a share outside [0, 1).
+        InputError: fewer than 20 vectors, another number of labels, or a share outside [0, 1).
 
     Example:
         >>> import numpy as np
@@ -109,80 +129,161 @@ def hold_out(
         (50, 2)
     """
     rows = np.asarray(vectors)
-    if len(rows) < FEWEST:
-        raise InputError(f"vectors: {len(rows)} are too few to hold some out; {FEWEST} at least")
-    if count < 2 or not 0 <= unknown < 1:
-        raise InputError(f"count, unknown: {count} and {unknown:g}; at least 2, and in [0, 1)")
-    count = min(count, max(2, int(MOST_HELD * len(rows))))
+    if len(rows) < MIN_VECTORS:
+        raise InputError(
+            f"vectors: {len(rows)} are too few to hold some out; {MIN_VECTORS} at least"
+        )
+    count = check_count("count", count, least=2)
+    if not 0 <= unknown < 1:
+        raise InputError(f"unknown: {unknown:g}; must be a number of at least 0 and below 1")
+    count = min(count, max(2, int(MAX_HELD * len(rows))))
     random = np.random.default_rng([seed, 0])
     if labels is None:
         drawn = np.sort(random.choice(len(rows), count, replace=False))
-        nobody = np.zeros(count, np.bool_)
-        return Probes(_taken(rows, drawn), drawn, nobody, None, drawn, drawn)
-    own = np.asarray(labels)
-    if own.shape != (len(rows),) or own.dtype.kind not in "iu":
-        raise InputError(f"labels: {own.dtype} {list(own.shape)} for {len(rows)} vectors")
+        known = np.zeros(count, np.bool_)
+        return Probes(_float_rows(rows, drawn), drawn, known, None, drawn, drawn)
+    own = checked_labels(labels, len(rows))
     _, person, photos = np.unique(own, return_inverse=True, return_counts=True)
-    strangers = _strangers(photos, round(unknown * count), random)
+    strangers = _draw_strangers(photos, round(unknown * count), random)
     of_strangers = np.flatnonzero(strangers[person])
     drawn = random.permutation(of_strangers)[: round(unknown * count)]
-    known = _single_photos(person, photos, ~strangers, count - len(drawn), random)
-    chosen = np.sort(np.concatenate([drawn, known]))
+    singles = _draw_single_photos(person, photos, ~strangers, count - len(drawn), random)
+    chosen = np.sort(np.concatenate([drawn, singles]))
     if len(chosen) < 2:
         raise InputError("labels: nobody has two photos, and unknown is 0; leave the labels out")
-    held = np.union1d(of_strangers, known)
-    whose = own[chosen].astype(np.int64)
-    return Probes(_taken(rows, chosen), whose, strangers[person[chosen]], whose, chosen, held)
+    held = np.union1d(of_strangers, singles)
+    people = own[chosen]
+    return Probes(
+        _float_rows(rows, chosen), people, strangers[person[chosen]], people, chosen, held
+    )
 
 
 def given_probes(
     queries: ArrayLike, labels: ArrayLike | None = None, groups: ArrayLike | None = None
 ) -> Probes:
-    """Probes that the user brings: photos that are not, and will not be, in the index.
+    """Probes that the user provides: photos that are not in the index.
 
     Args:
         queries: [Q,D].
-        labels: int64 [Q], in the same numbering as the index's; -1 for a stranger.
-        groups: int64 [Q], which hang together; the labels if None, and strangers by themselves.
+        labels: int64 [Q], in the numbering of the index's labels; -1 for an unknown person.
+        groups: int64 [Q], groups of correlated queries; by default the labels, with each unknown
+            person alone.
 
     Raises:
-        InputError: counts that differ.
+        InputError: the counts differ.
     """
     rows = np.asarray(queries, np.float32)
     own = None if labels is None else np.asarray(labels, np.int64)
     if groups is not None:
         group = np.asarray(groups, np.int64)
     elif own is not None:
-        beyond = np.arange(len(rows)) + max(0, int(own.max(initial=0))) + 1
-        group = np.where(own < 0, beyond, own) if own.shape == (len(rows),) else own
+        alone = np.arange(len(rows)) + max(0, int(own.max(initial=0))) + 1
+        group = np.where(own < 0, alone, own) if own.shape == (len(rows),) else own
     else:
         group = np.arange(len(rows))
     if group.shape != (len(rows),) or (own is not None and own.shape != (len(rows),)):
-        raise InputError(f"labels, groups: one a query is needed, for {len(rows)} queries")
+        raise InputError(f"labels, groups: give one of each for {len(rows)} queries")
     unknown = np.zeros(len(rows), np.bool_) if own is None else own < 0
     return Probes(rows, group, unknown, own, None, np.empty(0, np.int64))
 
 
-def _strangers(
+def without_indexed(probes: Probes, vectors: Vectors) -> tuple[Probes, str]:
+    """The probes whose vectors are not indexed, and a note on the others.
+
+    An indexed query finds itself, so it would raise the measured recall.
+
+    Args:
+        probes: prepared by the space, float32 [Q,D].
+        vectors: prepared by the space, float32 [N,D].
+
+    Returns:
+        The note is empty if no probe is indexed.
+
+    Raises:
+        InputError: most of the queries are indexed, or fewer than two are left.
+    """
+    if vectors.shape[1] != probes.queries.shape[1]:
+        return probes, ""  # the search refuses them, with a message on dimensions
+    indexed = np.isin(row_hashes(probes.queries), row_hashes(vectors))
+    count = int(indexed.sum())
+    if count == 0:
+        return probes, ""
+    note = indexed_note(count, len(probes))
+    if count > MAX_INDEXED * len(probes) or len(probes) - count < 2:
+        raise InputError(f"{note}; give photos that are not indexed, or none, to hold some out")
+    left = probes.take(np.flatnonzero(~indexed))
+    return left, f"{note}; they are left out, because they would find themselves"
+
+
+def indexed_note(indexed: int, count: int) -> str:
+    """How many of the queries are indexed, in words."""
+    return f"queries: {indexed:,} of {count:,} are equal to an indexed vector"
+
+
+def labels_of(items: pa.Table | None) -> NDArray[np.int64] | None:
+    """Labels from the column ``identity`` of the items; None without this column.
+
+    Labels number the distinct identities in ascending order; a row without an identity gets a label
+    of its own.
+
+    Example:
+        >>> labels_of(pa.table({"identity": ["bob", "anna", "bob"]})).tolist()
+        [1, 0, 1]
+    """
+    return None if items is None else labels_among(items, items)
+
+
+def labels_among(items: pa.Table, known: pa.Table | None) -> NDArray[np.int64] | None:
+    """Labels of rows in the numbering of ``known``; -1 for identities that it does not have.
+
+    None if either table has no identities.
+    """
+    if known is None or IDENTITY not in known.column_names or IDENTITY not in items.column_names:
+        return None
+    names = pc.unique(known[IDENTITY].combine_chunks().drop_null())
+    names = names.take(pc.sort_indices(names))
+    found = pc.index_in(items[IDENTITY].combine_chunks(), value_set=names)
+    places: NDArray[np.int64] = (
+        pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    )
+    if items is known:
+        missing = places < 0
+        places[missing] = len(names) + np.arange(int(missing.sum()))
+    return places
+
+
+def checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Labels as int64 [N].
+
+    Raises:
+        InputError: they are not integers, or not ``count``.
+    """
+    own = np.asarray(labels)
+    if own.shape != (count,) or own.dtype.kind not in "iu":
+        raise InputError(f"labels: {own.dtype} {list(own.shape)} for {count} vectors")
+    return own.astype(np.int64)
+
+
+def _draw_strangers(
     photos: NDArray[np.int64], wanted: int, random: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """People drawn until they have so many photos, [A]; of none the one who has half of all."""
+    """Random people with about ``wanted`` photos in total, [A]; nobody with too many photos."""
     order = random.permutation(len(photos))
-    fits = order[photos[order] <= max(1, int(MOST_HELD * photos.sum()) // 2)]
+    fits = order[photos[order] <= max(1, int(MAX_HELD * photos.sum()) // 2)]
     needed = int(np.searchsorted(np.cumsum(photos[fits]), wanted)) + 1 if wanted else 0
     chosen = np.zeros(len(photos), np.bool_)
     chosen[fits[: min(needed, len(fits) - 1)]] = True
     return chosen
 
 
-def _single_photos(
+def _draw_single_photos(
     person: NDArray[np.int64],
     photos: NDArray[np.int64],
     known: NDArray[np.bool_],
     wanted: int,
     random: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Rows of known people, one of each before a second of anybody; one photo always stays."""
+    """Random photos of known people: one of each before a second of anybody, and never all."""
     order = random.permutation(len(person))
     grouped = order[np.argsort(person[order], kind="stable")]
     starts = np.concatenate([[0], np.cumsum(photos)[:-1]])
@@ -195,5 +296,5 @@ def _single_photos(
     return found
 
 
-def _taken(rows: NDArray[np.generic], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+def _float_rows(rows: NDArray[np.generic], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.ascontiguousarray(rows[chosen], np.float32)

@@ -1,13 +1,12 @@
-"""The two recalls of an index: of all that is nearest, and of the true mates among it.
+"""Recall of an index, with confidence bounds: of the k nearest, and of the mates among them.
 
-Recall@k asks for the k nearest, whoever they are; recognition asks for the mates: photos of the
-query's own person that score above the operating threshold. Families lose the two at very
-different rates, so either can be named.
+Recall@k counts the k nearest vectors, whoever they are. Recognition needs the mates: photos of the
+query's person that score above the operating threshold. Families miss the two at very different
+rates, so the tuner can be given a target for either.
 
-The bounds count whole groups (queries, or people), for the k places of one query fail together:
-the exact binomial bounds are taken at the number of independent trials that the sample is worth;
-``likewise.search.tuning.worth`` says how many. A bootstrap would do without the binomial, but where
-all is found it shows no doubt at all.
+The k neighbors of one query, and the queries of one person, are correlated. So the exact binomial
+bounds are computed for the effective sample size (see ``effective_sample_size``). A bootstrap would
+give bounds of zero width where everything was found.
 
 Source: Korn and Graubard, Confidence intervals for proportions with small expected number of
 positive counts estimated from survey data, 1998; Clopper and Pearson, 1934.
@@ -23,24 +22,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.binomial import clopper_pearson
 from likewise.errors import InputError
-from likewise.search.tuning.worth import independent_trials
+from likewise.search.tuning.effective_sample_size import effective_trials
 
 __all__ = ["LEVEL", "Found", "Recall", "mates_found", "nearest_found", "recall_of"]
 
 Scores = NDArray[np.float32]
 Ids = NDArray[np.int64]
 Counts = NDArray[np.int64]
-LEVEL = 0.95  # of each bound by itself
+LEVEL = 0.95  # of each one-sided bound
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
 class Found:
-    """An answer of a search, the exact one or an index's.
+    """The result of a search.
 
     Args:
         scores: float32 [Q,k], exact and descending; -inf where nothing was found.
-        ids: int64 [Q,k], any; what stands where nothing was found does not matter.
+        ids: int64 [Q,k]; any value where nothing was found.
     """
 
     scores: Scores
@@ -56,14 +55,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Recall:
-    """A share that was found, with its bounds.
+    """A recall with its confidence bounds.
 
     Args:
         value: as measured.
-        low: the true recall is above it with 95 % confidence: what accepts.
-        high: it is below this one with 95 % confidence.
-        queries: how many had something to find.
-        trials: how many things there were to find.
+        low: the true recall is above this with 95 % confidence; a target must not exceed it.
+        high: the true recall is below this with 95 % confidence.
+        queries: how many queries had something to find.
+        trials: how many neighbors or mates there were to find.
     """
 
     value: float
@@ -78,10 +77,10 @@ class Recall:
 
 
 def nearest_found(truth: Found, found: Found) -> Counts:
-    """How many of the k nearest each query found, [Q].
+    """How many of the k nearest were found for each query, [Q].
 
-    What scores as high as the k-th of the truth counts, whichever of several ties it is; an id
-    that comes twice counts once.
+    Any id that scores as high as the k-th exact neighbor counts, so ties are all accepted; an id
+    that occurs twice counts once.
 
     Example:
         >>> import numpy as np
@@ -107,28 +106,28 @@ def mates_found(
     found_labels: ArrayLike,
     threshold: float,
 ) -> tuple[Counts, Counts]:
-    """How many true mates each query found, and how many there were, both [Q].
+    """How many mates were found for each query, and how many there were, both [Q].
 
-    There to be found are the mates that exact search returns: among the k nearest, of the query's
-    own label, and scoring at or above the threshold. A mate beyond the k-th place is not missed,
-    nor is one below the threshold: nobody would have been recognised by it.
+    The mates to be found are those that exact search returns: among the k nearest, with the query's
+    label, and with a score of at least the threshold. Mates beyond the k-th place or below the
+    threshold do not count as missed, because they would not lead to a recognition.
 
     Args:
-        truth: the exact answer.
-        found: the index's answer.
+        truth: the result of exact search.
+        found: the result of the index.
         labels: int64 [Q], of the queries.
-        truth_labels: int64 [Q,k], of what the exact answer names.
-        found_labels: int64 [Q,k], of what the index's answer names.
-        threshold: the score from which on two are called the same.
+        truth_labels: int64 [Q,k], of the ids in ``truth``.
+        found_labels: int64 [Q,k], of the ids in ``found``.
+        threshold: the score from which on two photos count as the same person.
 
     Raises:
-        InputError: shapes that do not fit.
+        InputError: the shapes do not match.
     """
     _require_same_queries(truth, found)
     own = np.asarray(labels)[:, None]
     theirs, ours = np.asarray(truth_labels), np.asarray(found_labels)
     if theirs.shape != truth.ids.shape or ours.shape != found.ids.shape:
-        raise InputError("truth_labels, found_labels: one label for each id is needed")
+        raise InputError("truth_labels, found_labels: give one label for each id")
     if truth.ids.shape[1] == 0:
         return np.zeros(len(own), np.int64), np.zeros(len(own), np.int64)
     wanted = ((theirs == own) & (truth.scores >= threshold)).sum(axis=1)
@@ -145,18 +144,19 @@ def recall_of(
     *,
     level: float = LEVEL,
 ) -> Recall:
-    """The share that was found, and its bounds.
+    """The recall of all queries, with its bounds.
 
     Args:
-        hits: [Q], found by each query.
-        trials: [Q], there to be found; a query with none says nothing.
-        groups: int64 [Q], which queries hang together (one person's); each by itself if None.
-        strata: bool or int64 [Q], parts whose sizes were set; a group lies in one. One part if
+        hits: [Q], how many were found for each query.
+        trials: [Q], how many there were to find; queries with 0 are left out.
+        groups: int64 [Q], groups of correlated queries (of one person); each query is a group of
+            its own if None.
+        strata: bool or int64 [Q], strata of fixed size; each group lies in one. One stratum if
             None.
-        level: the confidence of each bound.
+        level: the confidence of each one-sided bound.
 
     Raises:
-        InputError: nothing was there to be found, or more was found than there was.
+        InputError: there was nothing to find, or there are more hits than trials.
 
     Example:
         >>> from likewise.search.tuning.recall import recall_of
@@ -166,32 +166,32 @@ def recall_of(
     """
     got, there = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     if got.shape != there.shape or got.ndim != 1 or (got > there).any() or (got < 0).any():
-        raise InputError("hits, trials: one of each a query, and never more hits than trials")
+        raise InputError("hits, trials: give one of each for every query, with hits at most trials")
     kept = there > 0
     total = float(there.sum())
     if not kept.any():
-        raise InputError("recall: no query has anything to find")
+        raise InputError("recall: there is nothing to find for any query")
     own = np.arange(len(got)) if groups is None else np.asarray(groups)
     part = np.zeros(len(got), np.int64) if strata is None else np.asarray(strata).astype(np.int64)
     _, first, group = np.unique(own[kept], return_index=True, return_inverse=True)
     share = float(got.sum()) / total
     found_by, there_by = (np.bincount(group, each[kept]).astype(float) for each in (got, there))
-    size = independent_trials(found_by, there_by, part[kept][first])
+    size = effective_trials(found_by, there_by, part[kept][first])
     low, high = clopper_pearson(share * size, size, 2 * level - 1)
     return Recall(share, min(low, share), max(high, share), int(kept.sum()), int(total))
 
 
 def _floor(truth: Found) -> NDArray[np.float64]:
-    """The k-th score of each query, less what rounding may take from an equal one: [Q,1]."""
+    """The k-th score of each query, less the rounding error of an equal score: [Q,1]."""
     size = np.maximum(1.0, np.abs(truth.scores).max(axis=1, keepdims=True))
     least: NDArray[np.float64] = truth.scores[:, -1:].astype(np.float64) - ROUNDING * size
     return least
 
 
 def _distinct(found: Found) -> NDArray[np.bool_]:
-    """Where an id stands for the first time in its row; never where nothing was found."""
+    """Whether an id occurs for the first time in its row; False where nothing was found."""
     ids = found.ids
-    order = np.argsort(ids, axis=1, kind="stable")  # an id comes before a filler that equals it
+    order = np.argsort(ids, axis=1, kind="stable")  # stable: an id comes before an equal filler
     ranked = np.take_along_axis(ids, order, axis=1)
     first = np.ones(ids.shape, np.bool_)
     first[:, 1:] = ranked[:, 1:] != ranked[:, :-1]

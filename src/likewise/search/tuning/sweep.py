@@ -1,92 +1,92 @@
-"""One built index, searched with growing effort until it reaches what is asked."""
+"""Measure one index with increasing search effort until it reaches the target."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from likewise.search.families.knobs import Settings
-from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim
+from likewise.search.contents.read_only import ReadOnlyIndex
+from likewise.search.engines.parameters import Settings
 from likewise.search.tuning.frontier import Point
-from likewise.search.tuning.timing import Pace
-from likewise.search.tuning.yardstick import Yardstick
+from likewise.search.tuning.ground_truth import GroundTruth
+from likewise.search.tuning.target import Target
+from likewise.search.tuning.timing import ReferenceTimer
 
-__all__ = ["Built", "between", "sweep"]
+__all__ = ["BuiltIndex", "between", "sweep"]
 
-CLOSE = 0.15  # what is so far below the target is not timed: it will not be taken
-SOME, SOME_ERROR = 200, 0.05  # probes for a first look, and how far that may mislead
-BEYOND = 1  # settings measured past the first that surely reaches it, for the frontier
+CLOSE = 0.15  # a recall this far below its target is not timed: it will not be chosen
+SOME, SOME_ERROR = 200, 0.05  # probes of a first measurement, and its possible error
+EXTRA = 1  # settings measured past the first that reaches the target, for the frontier
 HALVINGS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Built:
-    """An index built with some settings, and what that cost.
+class BuiltIndex:
+    """An index with its build settings and cost.
 
     Args:
-        index: over the vectors that the yardstick knows.
-        settings: it was built with.
-        build_s: seconds that it took.
-        memory: bytes resident.
+        index: over the vectors of the ground truth.
+        settings: the build settings.
+        build_s: seconds to build it.
+        memory: resident bytes.
     """
 
-    index: Index
+    index: ReadOnlyIndex
     settings: Settings
     build_s: float
     memory: int
 
 
 def sweep(
-    built: Built,
+    built: BuiltIndex,
     grid: Sequence[Settings],
-    yardstick: Yardstick,
-    aim: Aim,
-    pace: Pace,
+    truth: GroundTruth,
+    target: Target,
+    timer: ReferenceTimer,
     *,
     refine: bool,
     budget: float,
 ) -> list[Point]:
-    """Measure search settings in ascending effort; past the aim there is little left to learn.
+    """Measure search settings from fastest to most thorough; stop soon after the target.
 
-    Nor is there where a setting has lost by its time: none with more effort is measured then.
+    Once a setting takes longer than the timer's bound, no more thorough setting is measured.
 
     Args:
         built: the index.
-        grid: search settings in ascending effort.
-        yardstick: measures the recall.
-        aim: what is to be reached.
-        pace: measures the time.
-        refine: look between the last setting that fails and the first that reaches it.
-        budget: seconds to time each.
+        grid: search settings, from fastest to most thorough.
+        truth: measures the recall.
+        target: the recall to be reached.
+        timer: measures the time.
+        refine: try settings between the last that misses the target and the first that reaches it.
+        budget: seconds to time each setting.
 
     Returns:
-        The points; one that is far from the aim has infinite seconds, for it was not timed.
+        The points; one that is far from the target was not timed, and has infinite seconds.
     """
     points: list[Point] = []
-    lost: list[Settings] = []
+    too_slow: list[Settings] = []
     reached = 0
     for settings in grid:
-        if any(_no_less(settings, less) for less in lost):
+        if any(_at_least(settings, other) for other in too_slow):
             continue
-        point = _measured(built, settings, yardstick, aim, pace, budget)
+        point = _measured(built, settings, truth, target, timer, budget)
         points.append(point)
-        if pace.beyond < point.seconds < math.inf:
-            lost.append(settings)
-        if point.surely_reaches(aim.targets):
+        if timer.bound < point.seconds < math.inf:
+            too_slow.append(settings)
+        if point.reaches_confidently(target.recalls):
             reached += 1
-        if reached > BEYOND or (reached and _full(point)):
+        if reached > EXTRA or (reached and _found_all(point)):
             break
     if refine:
-        points += _refined(built, points, yardstick, aim, pace, budget)
+        points += _refined(built, points, truth, target, timer, budget)
     return points
 
 
 def between(less: Settings, more: Settings) -> Settings | None:
-    """The setting half-way, in ratio, of two; None if nothing lies between.
+    """The geometric mean of two settings; None if nothing lies between them.
 
-    Only whole numbers may differ, and none may be less in ``more``.
+    Only whole numbers may differ, and none may be smaller in ``more``.
 
     Example:
         >>> between({"effort": 16, "depth": 2}, {"effort": 64, "depth": 2})
@@ -105,8 +105,8 @@ def between(less: Settings, more: Settings) -> Settings | None:
     return None if middle in (less, more) else middle
 
 
-def _no_less(more: Settings, less: Settings) -> bool:
-    """Whether no setting is below that of ``less``."""
+def _at_least(more: Settings, less: Settings) -> bool:
+    """Whether each setting is at least that of ``less``."""
     return more.keys() == less.keys() and all(
         more[name] == low
         or (isinstance(low, int | float) and isinstance(more[name], int | float)
@@ -116,12 +116,17 @@ def _no_less(more: Settings, less: Settings) -> bool:
 
 
 def _refined(
-    built: Built, points: Sequence[Point], yardstick: Yardstick, aim: Aim, pace: Pace, budget: float
+    built: BuiltIndex,
+    points: Sequence[Point],
+    truth: GroundTruth,
+    target: Target,
+    timer: ReferenceTimer,
+    budget: float,
 ) -> list[Point]:
-    sure = [point.surely_reaches(aim.targets) for point in points]
-    if True not in sure:
+    reached = [point.reaches_confidently(target.recalls) for point in points]
+    if True not in reached:
         return []
-    first = sure.index(True)
+    first = reached.index(True)
     more = points[first].search
     below = [p.search for p in points[:first] if between(p.search, more) is not None]
     if not below:
@@ -132,9 +137,9 @@ def _refined(
         middle = between(less, more)
         if middle is None:
             break
-        point = _measured(built, middle, yardstick, aim, pace, budget, only_sure=True)
+        point = _measured(built, middle, truth, target, timer, budget, only_reached=True)
         found.append(point)
-        if point.surely_reaches(aim.targets):
+        if point.reaches_confidently(target.recalls):
             more = middle
         else:
             less = middle
@@ -142,35 +147,31 @@ def _refined(
 
 
 def _measured(
-    built: Built,
+    built: BuiltIndex,
     settings: Settings,
-    yardstick: Yardstick,
-    aim: Aim,
-    pace: Pace,
+    truth: GroundTruth,
+    target: Target,
+    timer: ReferenceTimer,
     budget: float,
     *,
-    only_sure: bool = False,
+    only_reached: bool = False,
 ) -> Point:
     index = built.index.with_search_settings(settings)
-    recalls = yardstick.measure(index, SOME)
-    far = all(name in recalls for name in aim.targets) and any(
-        recalls[name].value < target - CLOSE - SOME_ERROR for name, target in aim.targets.items()
+    recalls = truth.measure(index, SOME)
+    far = all(name in recalls for name in target.recalls) and any(
+        recalls[name].value < least - CLOSE - SOME_ERROR for name, least in target.recalls.items()
     )
     if not far:
-        recalls = yardstick.measure(index)
+        recalls = truth.measure(index)
     point = Point(
         index.family, built.settings, settings, len(index), recalls, math.inf, built.build_s,
         built.memory,
     )  # fmt: skip
-    sure = point.surely_reaches(aim.targets)
-    if not sure and (only_sure or not point.reaches(aim.targets, slack=CLOSE)):
+    reached = point.reaches_confidently(target.recalls)
+    if not reached and (only_reached or not point.reaches(target.recalls, slack=CLOSE)):
         return point
-    seconds = pace.seconds(index, budget=budget if sure else budget / 2)
-    return Point(
-        point.family, point.settings, settings, point.count, recalls, seconds, point.build_s,
-        point.memory,
-    )  # fmt: skip
+    return replace(point, seconds=timer.seconds(index, budget=budget if reached else budget / 2))
 
 
-def _full(point: Point) -> bool:
+def _found_all(point: Point) -> bool:
     return all(recall.value >= 0.9995 for recall in point.recalls.values())

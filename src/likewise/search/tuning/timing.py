@@ -1,8 +1,8 @@
-"""The time of a search, as it will be asked: one query after another, or in batches.
+"""Time searches as they will be used: one query at a time, or in batches.
 
-What is counted is the smaller of the time that passed and the processor time that it took. On a
-quiet machine with one thread both are the same; with several, less time passes than is worked; and
-where neighbours take the processor away, more time passes than the search needed.
+The smaller of wall-clock time and processor time is counted. On a quiet machine with one thread
+they are equal; with several threads, the wall-clock time is smaller; and where other processes take
+the processor, the processor time is smaller.
 """
 
 from __future__ import annotations
@@ -15,106 +15,114 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.search.index import Index
+from likewise.search.contents.read_only import ReadOnlyIndex
 
-__all__ = ["Pace", "paired_seconds"]
+__all__ = ["ReferenceTimer", "paired_seconds"]
 
-SINGLES = 16  # queries in a turn that asks one by one
-FEWEST, MOST = 7, 25  # turns
-SLOW = 3  # turns of what has taken twice its budget: they are long, so few will do
-LOST = 2  # turns of what was beyond the bound in each of them: how far beyond is of no account
-FAR = 2.0  # times the bound: one turn beyond it will do
-MANY = 100  # in a batch: to warm up for these takes as long as a turn
-FEWEST_QUIET = 9  # of the reference, to know its time
+SINGLES = 16  # queries of a round, if they come one at a time
+MIN_ROUNDS, MAX_ROUNDS = 7, 25
+SLOW_ROUNDS = 3  # rounds are enough once twice the budget is spent: they are long
+LOST_ROUNDS = 2  # stop if all of at least this many rounds exceed the bound
+FAR = 2.0  # stop after one round that exceeds the bound by this factor
+LARGE_BATCH = 100  # warming up for such batches would take as long as a round
+QUIET_ROUNDS = 9  # of the reference, to measure its time
 
 
-class Pace:
-    """Times searches against one fixed small search that takes its turn beside them.
+class ReferenceTimer:
+    """Times searches against one fixed small search that runs after each round.
 
-    A machine is never quiet for long: two indexes timed one after the other may differ by the
-    neighbours alone. So every turn is followed by one of the reference, and what counts is the
-    ratio of the two.
+    A machine is rarely quiet for long: two indexes timed one after the other may differ only
+    because of other processes. So every round is followed by a round of the reference, and the
+    ratio of the two is used.
 
     Args:
         reference: a small exact index.
-        queries: float32 [Q,D]; used again from the start where they do not fill a batch.
-        k: how many neighbours.
-        batch: how many queries come at one time.
+        queries: float32 [Q,D]; repeated if they do not fill a batch.
+        k: how many neighbors.
+        batch: how many queries come at a time.
 
     Attributes:
-        beyond: seconds a query from which on a search has lost, and is not timed any more closely.
+        bound: seconds a query; a slower search is not measured any more precisely.
     """
 
-    def __init__(self, reference: Index, queries: NDArray[np.float32], k: int, batch: int) -> None:
+    def __init__(
+        self, reference: ReadOnlyIndex, queries: NDArray[np.float32], k: int, batch: int
+    ) -> None:
         self._reference = reference
-        self._turns = _Turns(queries, k, batch)
-        self._turns.take(reference, 0, warm=True)
-        quiet = [self._turns.take(reference, number) for number in range(FEWEST_QUIET)]
+        self._rounds = _Rounds(queries, k, batch)
+        self._rounds.seconds(reference, 0, warmup=True)
+        quiet = [self._rounds.seconds(reference, number) for number in range(QUIET_ROUNDS)]
         self._seconds = float(np.quantile(quiet, 0.25))
-        self.beyond = math.inf
+        self.bound = math.inf
 
-    def bounded(self, beyond: float) -> Pace:
-        """The same with a bound: ``beyond`` seconds."""
+    def bounded(self, bound: float) -> ReferenceTimer:
+        """The same timer with a bound, in seconds a query."""
         other = copy(self)
-        other.beyond = beyond
+        other.bound = bound
         return other
 
-    def seconds(self, index: Index, *, budget: float = 0.3) -> float:
-        """The time of a query, in seconds, measured for about ``budget`` seconds.
+    def seconds(self, index: ReadOnlyIndex, *, budget: float = 0.3) -> float:
+        """The seconds of a query, measured for about ``budget`` seconds.
 
-        It is that of a machine as quiet as when the pace was made.
+        The result is for a machine as quiet as it was when the timer was made.
         """
-        if self._turns.batch < MANY:  # larger ones answered all the probes just before
-            self._turns.take(index, 0, warm=True)
+        if self._rounds.batch < LARGE_BATCH:  # larger batches ran just before, for the recall
+            self._rounds.seconds(index, 0, warmup=True)
         ratios: list[float] = []
         begin = time.perf_counter()
-        while len(ratios) < MOST:
+        while len(ratios) < MAX_ROUNDS:
             spent = time.perf_counter() - begin
-            if len(ratios) >= (SLOW if spent >= 2 * budget else FEWEST) and spent >= budget:
+            enough = SLOW_ROUNDS if spent >= 2 * budget else MIN_ROUNDS
+            if len(ratios) >= enough and spent >= budget:
                 break
             if ratios:
-                slack = 1.0 if len(ratios) >= LOST else FAR
-                if min(ratios) * self._seconds > slack * self.beyond:
+                slack = 1.0 if len(ratios) >= LOST_ROUNDS else FAR
+                if min(ratios) * self._seconds > slack * self.bound:
                     break
-            own = self._turns.take(index, len(ratios))
-            ratios.append(own / self._turns.take(self._reference, len(ratios)))
+            own = self._rounds.seconds(index, len(ratios))
+            ratios.append(own / self._rounds.seconds(self._reference, len(ratios)))
         return float(np.median(ratios)) * self._seconds
 
 
 def paired_seconds(
-    indexes: Sequence[Index], queries: NDArray[np.float32], k: int, batch: int, *, rounds: int = 15
+    indexes: Sequence[ReadOnlyIndex],
+    queries: NDArray[np.float32],
+    k: int,
+    batch: int,
+    *,
+    rounds: int = 15,
 ) -> NDArray[np.float64]:
     """Seconds a query of each index in each round: [indexes, rounds].
 
-    In a round all take their turn with the same queries, every other round in reverse, so that
-    what disturbs the machine disturbs them alike: compare within a round.
+    In each round all indexes search for the same queries, every other round in reverse order, so
+    that disturbances affect them equally: compare times within a round.
     """
-    turn = _Turns(queries, k, batch)
+    timed = _Rounds(queries, k, batch)
     for index in indexes:
-        turn.take(index, 0, warm=True)
+        timed.seconds(index, 0, warmup=True)
     found = np.empty((len(indexes), rounds))
     for number in range(rounds):
         order = range(len(indexes)) if number % 2 == 0 else reversed(range(len(indexes)))
         for place in order:
-            found[place, number] = turn.take(indexes[place], number)
+            found[place, number] = timed.seconds(indexes[place], number)
     return found
 
 
-class _Turns:
-    """Queries cut into turns: one batch, or some single ones."""
+class _Rounds:
+    """Queries split into rounds: one batch each, or some single queries."""
 
     def __init__(self, queries: NDArray[np.float32], k: int, batch: int) -> None:
         self.queries, self.k, self.batch = queries, k, batch
 
-    def take(self, index: Index, number: int, *, warm: bool = False) -> float:
-        """Seconds a query of turn ``number``."""
+    def seconds(self, index: ReadOnlyIndex, number: int, *, warmup: bool = False) -> float:
+        """Seconds a query of round ``number``."""
         count = SINGLES if self.batch == 1 else self.batch
-        if warm and self.batch == 1:
+        if warmup and self.batch == 1:
             count = 4
         places = (np.arange(count) + number * count) % len(self.queries)
         rows = np.ascontiguousarray(self.queries[places])
-        begin, worked = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         for start in range(0, count, self.batch):
             index.search(rows[start : start + self.batch], self.k)
-        passed, worked = time.perf_counter() - begin, time.process_time() - worked
-        return min(passed, worked) / count
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        return min(wall, cpu) / count

@@ -1,37 +1,44 @@
-"""The tuner: the fastest index that surely reaches the recall that is asked, within the limits."""
+"""The tuner: finds the fastest index that reaches a recall within limits on memory and time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
+from likewise.arguments import check_count
+from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
+from likewise.errors import InputError
 from likewise.progress import progress
-from likewise.search.tuning.aim import Aim, Limits, require_seed
-from likewise.search.tuning.drift import groups_worth
+from likewise.search.index import Index
+from likewise.search.tuning.candidate import candidates
+from likewise.search.tuning.effective_sample_size import effective_group_count
 from likewise.search.tuning.evidence import Evidence, conditions, data_fingerprint, quantiles_of
-from likewise.search.tuning.final import Verdict, final_points, judged
+from likewise.search.tuning.final import ValidatedPick, final_points, validated_pick
 from likewise.search.tuning.frontier import Point
-from likewise.search.tuning.halving import FINALISTS, Halving, sample_sizes
-from likewise.search.tuning.probes import Probes
-from likewise.search.tuning.task import Task, exact_is_enough, prepared
-from likewise.search.tuning.trial import candidates
+from likewise.search.tuning.halving import FINALISTS, SuccessiveHalving, sample_sizes
+from likewise.search.tuning.probes import MIN_VECTORS, Probes, labels_of
+from likewise.search.tuning.target import Limits, Target
+from likewise.search.tuning.task import Task, prepare, why_exact_suffices
 from likewise.search.tuning.tuning import Tuning
 from likewise.search.tuning.unreachable import unreachable
 
-__all__ = ["PROBES", "tune"]
+__all__ = ["PROBES", "tune", "tuned_index"]
 
-PROBES = 4000  # held out: a half chooses, the other judges
+PROBES = 4000  # held out: one half selects settings, the other validates them
+LATENCY = 5e-4  # seconds a query: a tenth of the time to embed the photo
 
 
 def tune(
     vectors: ArrayLike,
     labels: ArrayLike | None = None,
     *,
-    aim: Aim | None = None,
+    recall: float | None = None,
+    target: Target | None = None,
     limits: Limits | None = None,
     metric: str | Mahalanobis = "cosine",
     families: Sequence[str] | None = None,
@@ -42,110 +49,170 @@ def tune(
 ) -> Tuning:
     """Find the fastest index that reaches a recall on queries that it does not hold.
 
-    Exact search is timed first; where it is fast enough, that is all. Otherwise families and
-    their settings are tried on samples, the promising ones on more and at last on all vectors,
-    and the fastest are timed again in turn. One is taken if on other probes than those that chose
-    it, too, the lower bound of its recall (95 % confidence) reaches what was asked.
+    Exact search is timed first; if it is fast enough, it is the result. Otherwise families and
+    their settings are measured on samples, the best of them on larger samples and finally on all
+    vectors, and the fastest are timed again side by side. One is chosen if the lower bound of its
+    recall (95 % confidence) also reaches the target on probes that were not used for the selection.
 
     Args:
-        vectors: [N,D], what will be indexed.
-        labels: int64 [N], whose each is: for the recall of mates, and for unknown people among
-            the probes.
-        aim: recall 0.95 at k = 10, one query at a time, if None.
+        vectors: [N,D], the vectors that will be indexed.
+        labels: int64 [N], the people: for the recall of mates, and for probes of unknown people.
+        recall: recall@10 to be reached, for one query at a time; short for ``target``.
+        target: a ``Target``; by default a recall of 0.95 at k = 10, one query at a time.
         limits: none if None.
         metric: see ``Index.build``.
-        families: which to try; all that are installed if None.
-        probes: queries that are not among the vectors; held out of them if None. Those whose very
-            vector is among them are left out.
-        items: what the index will describe; counts towards the limit of memory.
-        count: how many to hold out, at most a tenth.
-        seed: of all that is drawn.
+        families: the families to try; all installed ones if None.
+        probes: queries that are not among the vectors; held out of the vectors if None. Probes
+            equal to one of the vectors are left out.
+        items: the items of the index; they count towards the memory limit.
+        count: how many probes to hold out; at most a tenth of the vectors.
+        seed: of all random choices.
 
     Raises:
-        InputError: what the vectors, labels or probes cannot be; most probes are among the
-            vectors; mates without labels; an unknown family.
-        LikewiseError: nothing reaches the aim within the limits; says what came nearest, and what
-            would reach it.
+        InputError: wrong vectors, labels or probes; most probes are among the vectors; mates
+            without labels; an unknown family; both ``recall`` and ``target``.
+        LikewiseError: nothing reaches the target within the limits; the message names the best
+            index found, and the limit that would be needed.
 
     Example:
         >>> import numpy as np
-        >>> from likewise.search.tuning.aim import Aim
         >>> from likewise.search.tuning.tune import tune
         >>> vectors = np.random.default_rng(0).normal(size=(500, 8))
-        >>> tune(vectors, aim=Aim(recall=0.9, latency=0.1)).pick.family
-        'exact'
+        >>> tuning = tune(vectors, recall=0.9)
+        >>> len(tuning.build())
+        500
     """
-    require_seed(seed)
+    check_count("seed", seed, least=0)
+    target = _target(recall, target)
     limits = replace(limits or Limits(), items_bytes=0 if items is None else items.nbytes)
-    task = prepared(vectors, labels, aim or Aim(), limits, metric, probes, count, seed)
-    trials, left_out = candidates(
+    task = prepare(vectors, labels, target, limits, metric, probes, count, seed)
+    tried, left_out = candidates(
         families, len(task.vectors), task.vectors.shape[1], task.space.metric
     )
-    halving = Halving(task)
+    halving = SuccessiveHalving(task)
     found = {task.exact_point: task.exact}
-    enough = exact_is_enough(task)
-    if not enough and trials:
+    exact_suffices = why_exact_suffices(task)
+    if not exact_suffices and tried:
         sizes = sample_sizes(len(task.vectors))
-        last = FINALISTS if sizes else len(trials)
+        last = FINALISTS if sizes else len(tried)
         planned = sum(
-            size * max(last, len(trials) // 2**cut) for cut, size in enumerate(sizes)
-        ) + len(task.vectors) * min(last, len(trials))
+            size * max(last, len(tried) // 2**number) for number, size in enumerate(sizes)
+        ) + len(task.vectors) * min(last, len(tried))
         with progress("tuning", planned, unit="vectors") as advance:
-            left = halving.run(trials, advance)
+            left = halving.run(tried, advance)
             found = final_points(task, left[:last], halving, advance)
-    verdict = judged(task, found)
-    if verdict is None:
+    chosen = validated_pick(task, found)
+    if chosen is None:
         raise unreachable(task, found, halving)
     return Tuning(
-        pick=verdict.pick,
+        pick=chosen.pick,
         exact=task.exact_point,
-        points=tuple(verdict.pick if p is verdict.point else p for p in _timed(found)),
+        points=tuple(chosen.pick if p is chosen.point else p for p in _timed(found)),
         samples=tuple(_timed(halving.points)),
         not_tried=left_out,
         dropped=halving.dropped,
-        reason=enough or _reason(verdict),
-        evidence=_evidence(task, verdict, vectors),
+        reason=exact_suffices or _reason(chosen),
+        evidence=_evidence(task, chosen, vectors),
         given=None if probes is None else len(probes),
-        aim=task.aim,
+        target=task.target,
         limits=task.limits,
         metric=metric,
+        vectors=vectors,
     )
 
 
+def tuned_index(
+    vectors: ArrayLike,
+    ids: ArrayLike | None = None,
+    *,
+    recall: float | None = None,
+    target: Target | None = None,
+    limits: Limits | None = None,
+    family: str | None = None,
+    metric: str | Mahalanobis = "cosine",
+    fingerprint: str = EXTERNAL,
+    items: pa.Table | None = None,
+    seed: int = 0,
+) -> Index:
+    """Tune, and build the index over all vectors.
+
+    Fewer vectors than ``tune`` needs (20) give an exact index without evidence. A target without a
+    latency gets one of half a millisecond: exact search is taken if it needs no more.
+
+    Args:
+        vectors, ids, metric, fingerprint, items: see ``Index.build``.
+        recall, target, limits, seed: see ``tune``; the column ``identity`` of ``items`` has the
+            labels.
+        family: the only family to try besides exact search; all installed ones if None.
+
+    Raises:
+        InputError: see ``tune`` and ``Index.build``.
+        LikewiseError: see ``tune``.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise.search.tuning.tune import tuned_index
+        >>> tuned_index(np.random.default_rng(0).normal(size=(500, 8)), recall=0.9).family
+        'exact'
+    """
+    check_count("seed", seed, least=0)
+    target = _target(recall, target)
+    rows = np.asarray(vectors)
+    if rows.ndim == 0 or len(rows) < MIN_VECTORS:
+        return Index.build(rows, ids, metric=metric, fingerprint=fingerprint, items=items)
+    labels = None if items is None or items.num_rows != len(rows) else labels_of(items)
+    if target.latency is None:
+        target = replace(target, latency=LATENCY)
+    tuning = tune(
+        rows, labels, target=target, limits=limits, metric=metric,
+        families=[family] if family else None, items=items, seed=seed,
+    )  # fmt: skip
+    return tuning.build(rows, ids, fingerprint=fingerprint, items=items)
+
+
+def _target(recall: float | None, target: Target | None) -> Target:
+    if recall is None:
+        return target or Target()
+    if target is not None:
+        raise InputError("recall, target: give one of them; a target has a recall")
+    return Target(recall)
+
+
 def _timed(points: Iterable[Point]) -> list[Point]:
-    """The points that came near enough to the aim to be timed."""
+    """The points that were close enough to the target to be timed."""
     return [point for point in points if point.seconds < float("inf")]
 
 
-def _reason(verdict: Verdict) -> str:
-    if verdict.pick.family == "exact":
-        return "nothing that surely reaches what is asked, within the limits, is faster than exact"
-    words = f"the fastest that surely reaches what is asked, {verdict.speed:.2f}× exact search"
-    if verdict.rejected:
-        words += f"; {verdict.rejected} faster did not hold on the judging probes"
+def _reason(chosen: ValidatedPick) -> str:
+    if chosen.pick.family == "exact":
+        return "within the limits, nothing that reaches the target is faster than exact search"
+    words = f"the fastest that reaches the target, {chosen.speed:.2f}× as fast as exact search"
+    if chosen.rejected:
+        words += f"; {chosen.rejected} faster ones missed it on the validation probes"
     return words
 
 
-def _evidence(task: Task, verdict: Verdict, vectors: ArrayLike) -> Evidence:
+def _evidence(task: Task, chosen: ValidatedPick, vectors: ArrayLike) -> Evidence:
+    truth, validation = task.validation_truth, task.validation
     return Evidence(
-        asked=task.aim.targets,
-        k=task.aim.k,
-        batch=task.aim.batch,
+        asked=task.target.recalls,
+        k=task.target.k,
+        batch=task.target.batch,
         threshold=task.threshold,
-        recalls=verdict.recalls,
+        recalls=chosen.recalls,
         own={},
-        seconds=verdict.pick.seconds,
+        seconds=chosen.pick.seconds,
         exact_seconds=task.exact_point.seconds,
-        speed=verdict.speed,
-        memory=verdict.pick.memory + task.limits.items_bytes,
+        speed=chosen.speed,
+        memory=chosen.pick.memory + task.limits.items_bytes,
         exact_memory=task.exact.memory + task.limits.items_bytes,
-        build_s=verdict.pick.build_s,
+        build_s=chosen.pick.build_s,
         count=len(task.vectors),
         held_out=task.held_out,
-        probes=(len(task.choosing), len(task.judging)),
-        independent=(groups_worth(task.judging.groups, task.judging.unknown), 0.0),
-        nearest=quantiles_of(task.judge.nearest_scores[~task.judging.unknown]),
-        nearest_unknown=quantiles_of(task.judge.nearest_scores[task.judging.unknown]),
+        probes=(len(task.selection), len(validation)),
+        independent=(effective_group_count(validation.groups, validation.unknown), 0.0),
+        nearest=quantiles_of(truth.nearest_scores[~validation.unknown]),
+        nearest_unknown=quantiles_of(truth.nearest_scores[validation.unknown]),
         nearest_own=(),
         data=data_fingerprint(vectors),
         seed=task.seed,

@@ -1,10 +1,10 @@
-"""What a tuning found: the pick, what it was chosen from, and the evidence."""
+"""The result of tuning: the chosen index, all measured points, and the evidence."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,35 +12,38 @@ from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
+from likewise.errors import InputError
 from likewise.search.index import Index
-from likewise.search.tuning.aim import Aim, Limits
-from likewise.search.tuning.drift import groups_worth
+from likewise.search.tuning.candidate import resident_bytes
+from likewise.search.tuning.effective_sample_size import effective_group_count
 from likewise.search.tuning.evidence import Evidence, data_fingerprint, quantiles_of
 from likewise.search.tuning.frontier import Point, settings_text
-from likewise.search.tuning.leave_one_out import own_yardstick
-from likewise.search.tuning.trial import resident_bytes
+from likewise.search.tuning.ground_truth import leave_one_out
+from likewise.search.tuning.probes import indexed_note
+from likewise.search.tuning.target import Limits, Target
 
 __all__ = ["Tuning"]
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """The outcome of ``tune``.
+    """The result of ``tune``.
 
     Args:
-        pick: the fastest that surely reaches the aim; its recalls are those of the choosing
-            probes, the evidence has those of the judging ones.
-        exact: exact search, the measure of speed.
-        points: all that was measured over the whole set.
-        samples: what was measured on samples of it.
-        not_tried: the families that could not be tried, and why.
-        dropped: the candidates that went out before the end, and why.
-        reason: why the pick was taken, in a sentence.
-        evidence: what the index will keep.
-        aim: what was asked.
-        limits: what it might cost.
+        pick: the fastest point that reaches the target; its recalls are those on the selection
+            probes, the evidence has those on the validation probes.
+        exact: exact search, the reference of speed.
+        points: all points over all vectors.
+        samples: the points measured on samples.
+        not_tried: the families that could not be tried, with the reason.
+        dropped: the candidates that were dropped, with the reason.
+        reason: why the pick was chosen, in a sentence.
+        evidence: the measurements that the index will keep.
+        target: what was asked for.
+        limits: what the index may cost.
         metric: of the vectors.
-        given: how many queries were given; None where they were held out.
+        given: how many queries were given; None if they were held out.
+        vectors: as given to ``tune``.
     """
 
     pick: Point
@@ -51,34 +54,35 @@ class Tuning:
     dropped: Mapping[str, str]
     reason: str
     evidence: Evidence
-    aim: Aim
+    target: Target
     limits: Limits
     metric: str | Mahalanobis
     given: int | None = None
+    vectors: ArrayLike | None = field(default=None, repr=False, compare=False)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there is to know about the queries that were given."""
+        """Notes on the given queries."""
         indexed = 0 if self.given is None else self.given - sum(self.evidence.probes)
         if not indexed:
             return ()
         return (
-            f"queries: {indexed:,} of {self.given:,} have the very vector of one that is indexed; "
-            "these are left out, for they would find themselves",
+            f"{indexed_note(indexed, self.given or 0)}; they are left out, because they would find "
+            "themselves",
         )
 
     def build(
         self,
-        vectors: ArrayLike,
+        vectors: ArrayLike | None = None,
         ids: ArrayLike | None = None,
         *,
         fingerprint: str = EXTERNAL,
         items: pa.Table | None = None,
     ) -> Index:
-        """Build the pick over all vectors, those held out included; it keeps the evidence.
+        """Build the chosen index over all vectors, held-out ones included; it keeps the evidence.
 
         Args:
-            vectors: those that were tuned on, [N,D].
+            vectors: [N,D]; those given to ``tune`` if None.
             ids: see ``Index.build``.
             fingerprint: see ``Index.build``.
             items: see ``Index.build``.
@@ -86,36 +90,39 @@ class Tuning:
         Raises:
             InputError: see ``Index.build``.
         """
+        rows = self.vectors if vectors is None else vectors
+        if rows is None:
+            raise InputError("vectors: not kept by this tuning; give them")
         built = Index.build(
-            vectors, ids, family=self.pick.family, settings=self.pick.settings,
+            rows, ids, family=self.pick.family, settings=self.pick.settings,
             search_settings=self.pick.search, metric=self.metric, fingerprint=fingerprint,
             items=items,
         )  # fmt: skip
-        told = self.evidence
-        yardstick = own_yardstick(built, told.k, told.threshold, seed=told.seed)
-        judged = told.independent[0] if told.independent else float(told.probes[1])
-        alone = told.exact_memory - self.limits.items_bytes
-        described = 0 if items is None else items.nbytes
+        measured = self.evidence
+        truth = leave_one_out(built, measured.k, measured.threshold, seed=measured.seed)
+        validation = measured.independent[0] if measured.independent else measured.probes[1]
+        exact_memory = measured.exact_memory - self.limits.items_bytes
+        items_bytes = 0 if items is None else items.nbytes
         evidence = replace(
-            told,
-            own=yardstick.measure(built.in_own_space()),
-            independent=(judged, groups_worth(yardstick.probes.groups)),
-            nearest_own=quantiles_of(yardstick.nearest_scores),
+            measured,
+            own=truth.measure(built.in_mapped_space()),
+            independent=(float(validation), effective_group_count(truth.probes.groups)),
+            nearest_own=quantiles_of(truth.nearest_scores),
             memory=resident_bytes(built),
-            exact_memory=round(alone * len(built) / told.count) + described,
+            exact_memory=round(exact_memory * len(built) / measured.count) + items_bytes,
             count=len(built),
-            data=data_fingerprint(vectors),
+            data=data_fingerprint(rows),
         )
         built.evidence = evidence.to_dict()
         return built
 
     def command(self, data: str, out: str = "index", ids: str | None = None) -> str:
-        """The command that builds the pick without tuning again.
+        """The command that builds the chosen index without tuning again.
 
         Args:
             data: the file of embeddings.
-            out: the index's folder.
-            ids: the file that names the rows of a .npy.
+            out: the folder of the index.
+            ids: the file with the names of the rows of a .npy file.
         """
         names = "" if ids is None else f" --ids {shlex.quote(ids)}"
         places = f"{shlex.quote(data)}{names} --out {shlex.quote(out)}"
@@ -127,10 +134,10 @@ class Tuning:
         return " ".join(words)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report's JSON."""
+        """The JSON of the report."""
         return {
-            "aim": {**self.aim.targets, "k": self.aim.k, "batch": self.aim.batch,
-                    "latency_s": self.aim.latency, "threshold": self.evidence.threshold},
+            "aim": {**self.target.recalls, "k": self.target.k, "batch": self.target.batch,
+                    "latency_s": self.target.latency, "threshold": self.evidence.threshold},
             "limits": {"memory_bytes": self.limits.memory, "build_s": self.limits.build},
             "pick": self.pick.to_dict(),
             "reason": self.reason,
@@ -145,7 +152,7 @@ class Tuning:
 
     @property
     def name(self) -> str:
-        """The pick in a line: family, build and search settings."""
+        """The chosen index in one line: family, build and search settings."""
         words = (self.pick.family, settings_text(self.pick.settings))
         searching = settings_text(self.pick.search)
         built = " ".join(word for word in words if word)

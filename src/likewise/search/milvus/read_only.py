@@ -1,4 +1,4 @@
-"""What an index on a server is and holds; what it holds is fetched when asked for."""
+"""Properties and rows of an index on a server; rows are fetched on every access."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import pyarrow as pa
 from likewise.errors import InputError
 from likewise.search.contents.input_checks import integer_ids
 from likewise.search.contents.space import Space
-from likewise.search.families.engine import Ids, Vectors
-from likewise.search.families.knobs import settled
+from likewise.search.engines.engine import Ids, Vectors
+from likewise.search.engines.parameters import checked_settings
 from likewise.search.milvus.collection import Collection, among
 from likewise.search.milvus.items import items_table
-from likewise.search.milvus.kinds import search_knobs
+from likewise.search.milvus.parameters import search_parameters
 from likewise.search.milvus.pointer import FAMILY
 
-__all__ = ["MilvusHoldings"]
+__all__ = ["ReadOnlyMilvusIndex"]
 
 
-class MilvusHoldings:
-    """The part of an index on a server that only tells."""
+class ReadOnlyMilvusIndex:
+    """The reading half of ``MilvusIndex``, without searches."""
 
     def __init__(
         self, collection: Collection, search_settings: Mapping[str, object] | None = None
     ) -> None:
         self._collection = collection
         self._space: Space = collection.space
-        self._search_settings = self._settled(
+        self._search_settings = self._checked(
             collection.about.search_settings if search_settings is None else search_settings
         )
 
@@ -54,7 +54,7 @@ class MilvusHoldings:
 
     @property
     def search_settings(self) -> dict[str, Any]:
-        """The settings of each search."""
+        """The search settings, for searches that give none."""
         return dict(self._search_settings)
 
     @property
@@ -64,32 +64,32 @@ class MilvusHoldings:
 
     @property
     def fingerprint(self) -> str:
-        """The embedder that made the vectors."""
+        """The fingerprint of the embedder that made the vectors."""
         return self._collection.about.fingerprint
 
     @property
     def dimension(self) -> int:
-        """D, the numbers in a vector as it comes in."""
+        """D, the dimension of vectors as users give them."""
         factor = self._space.factor
         return self._collection.about.dimension if factor is None else int(factor.shape[1])
 
     @property
     def ids(self) -> Ids:
-        """The ids, int64 [len], ascending; all are fetched."""
+        """All ids, int64 [len], ascending; fetched from the server."""
         pages = self._collection.pages("", ["id"])
         return np.array([row["id"] for page in pages for row in page], np.int64)
 
     @property
     def vectors(self) -> Vectors:
-        """What it holds, float32 [len,D'], by ascending id; all are fetched.
+        """All vectors, float32 [len,D'], by ascending id; fetched from the server.
 
-        They are of unit length for cosine, mapped for mahalanobis.
+        They have unit length for cosine, and are mapped for mahalanobis.
         """
         return self._collection.vectors()
 
     @property
     def items(self) -> pa.Table | None:
-        """What each vector is of, by ascending id; None if never given; all are fetched."""
+        """The metadata of each vector, by ascending id; None if never given; fetched."""
         columns = self._collection.about.columns
         if columns is None:
             return None
@@ -97,7 +97,7 @@ class MilvusHoldings:
         return items_table([row["item"] for page in pages for row in page], columns)
 
     def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
-        """What each id is of: its row of ``items`` (empty where the index has none).
+        """The items of ids: one dictionary each, empty if the index has no items.
 
         Raises:
             InputError: an id is not in the index.
@@ -117,7 +117,7 @@ class MilvusHoldings:
         return self._table(ids, self._fetched(ids))
 
     def _fetched(self, ids: Ids) -> dict[int, dict[str, Any]]:
-        """The items of those of the ids that are here."""
+        """The items of ids, by id; unknown ids are left out."""
         found: dict[int, dict[str, Any]] = {}
         distinct = np.unique(ids)
         for start in range(0, len(distinct), 1024):
@@ -132,5 +132,7 @@ class MilvusHoldings:
             return None
         return items_table([found.get(number, {}) for number in ids.tolist()], columns)
 
-    def _settled(self, settings: Mapping[str, object]) -> dict[str, Any]:
-        return dict(settled(FAMILY, search_knobs(self._collection.about.settings), settings))
+    def _checked(self, settings: Mapping[str, object]) -> dict[str, Any]:
+        return dict(
+            checked_settings(FAMILY, search_parameters(self._collection.about.settings), settings)
+        )

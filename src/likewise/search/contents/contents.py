@@ -1,4 +1,4 @@
-"""What an index holds, as it changes: one writer at a time, and rebuilds beside the readers."""
+"""The changing contents of an index: one writer at a time; rebuilds run beside searches."""
 
 from __future__ import annotations
 
@@ -9,99 +9,35 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, first_line
+from likewise.search.contents.build import build_base
 from likewise.search.contents.input_checks import checked_ids, checked_items, integer_ids
-from likewise.search.contents.numeric_frame import Frame
 from likewise.search.contents.snapshot import Base, Fresh, Snapshot
 from likewise.search.contents.space import Space
-from likewise.search.families.engine import Engine, Ids, Vectors
-from likewise.search.families.exact import Exact
-from likewise.search.families.knobs import Settings, settled
+from likewise.search.engines.engine import Engine, Vectors
+from likewise.search.engines.parameters import Settings
 
-__all__ = ["Contents", "FallenApart", "built_base", "engine_base"]
+__all__ = ["Contents"]
 
 log = logging.getLogger(__name__)
 
-# When a rebuild pays: fresh rows are scanned by every search, removed ones are asked for in vain.
+# When to rebuild: every search scans the fresh rows, and wastes candidates on removed ones.
 FRESH_ROWS = 2_000
 FRESH_SHARE = 0.05
 GONE_SHARE = 0.2
-# Of so many of its own vectors a graph has to find so large a share, each among so many.
-SAMPLE, FOUND, AMONG = 200, 0.95, 10
-LOOK_UP = 16  # bytes a vector, to find its row by its id
-
-
-def built_base(
-    family: type[Engine],
-    space: Space,
-    settings: Settings,
-    vectors: Vectors,
-    ids: Ids,
-    items: pa.Table | None,
-) -> Base:
-    """The same with an exact engine, and a warning, in place of a graph that has fallen apart."""
-    try:
-        return engine_base(family, space, settings, vectors, ids, items)
-    except FallenApart as error:
-        log.warning("%s; all vectors are compared instead", error)
-        return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
-
-
-def engine_base(
-    family: type[Engine],
-    space: Space,
-    settings: Settings,
-    vectors: Vectors,
-    ids: Ids,
-    items: pa.Table | None,
-) -> Base:
-    """Build the family's engine over vectors; an exact one where they are too few for it.
-
-    Raises:
-        FallenApart: a graph that does not lead to its own vectors.
-    """
-    if len(vectors) < max(1, family.smallest):
-        return Base(vectors, ids, items, Exact.build(vectors, space.metric, {}))
-    plain = np.asarray(vectors)
-    frame = None if family is Exact else Frame.around(plain, space.metric)
-    seen = plain if frame is None else frame.seen(plain)
-    base = Base(vectors, ids, items, family.build(seen, space.metric, settings), frame)
-    if family.walks:
-        share = _found_again(base, space)
-        if share < FOUND:
-            raise FallenApart(
-                f"family {family.name}: its graph leads to {share:.0%} of its own vectors, as "
-                "happens where many are equally far from one another"
-            )
-    return base
-
-
-def _found_again(base: Base, space: Space) -> float:
-    """The share of some of the vectors that a search for them finds, or as near a one."""
-    kind, count = type(base.engine), len(base.ids)
-    rows = np.unique(np.linspace(0, count - 1, SAMPLE).astype(np.int64))
-    queries = np.ascontiguousarray(base.plain[rows])
-    settings = settled(kind.name, kind.search_knobs, None)
-    found = base.nearest(queries, min(AMONG, count), settings)
-    scores = space.scores(queries, base.plain[np.maximum(found, 0)])
-    own = space.scores(queries, queries[:, None])
-    return float(((scores >= own) & (found >= 0)).any(axis=1).mean())
-
-
-class FallenApart(InputError):
-    """A graph has lost many of its vectors: a search cannot come to them."""
+LOOKUP_BYTES = 16  # a vector, to find its row by its id
 
 
 class Contents:
-    """The snapshot that holds now, and the only ways to replace it.
+    """The current snapshot of an index, and the operations that replace it.
 
     Args:
         family: the family of the engine.
         settings: its build settings.
-        space: what vectors are compared in.
+        space: the metric.
         fingerprint: the embedder that made them.
         base: the first base.
-        snapshot: what of it is left, and what came since; all of it and nothing more if None.
+        snapshot: the base with the changes since; the base alone if None.
     """
 
     def __init__(
@@ -119,7 +55,7 @@ class Contents:
         self.fingerprint = fingerprint
         width = base.vectors.shape[1]
         self.dimension = int(width if space.factor is None else space.factor.shape[1])
-        # An empty snapshot counts as false, and is not the same as none.
+        # Not ``snapshot or``: an empty snapshot is false.
         self.snapshot = (
             Snapshot(base, Fresh.none(width, base.items)) if snapshot is None else snapshot
         )
@@ -129,19 +65,19 @@ class Contents:
         self._worker: threading.Thread | None = None
         self._failure: Exception | None = None
         self._changes = 0  # rows added and removed so far
-        self._next_try = 0  # no rebuild by itself before so many changes
+        self._next_try = 0  # no automatic rebuild before this many changes
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory that searching, and describing what was found, need."""
+        """Resident memory of searching and of describing results."""
         now = self.snapshot
         base, fresh = now.base, now.fresh
-        mapped = isinstance(base.vectors, np.memmap) and not base.engine.scans
+        mapped = isinstance(base.vectors, np.memmap) and not base.engine.exhaustive
         vectors = 0 if mapped else base.vectors.nbytes
         fresh_bytes = fresh.vectors_room.nbytes + fresh.ids_room.nbytes + fresh.stamps_room.nbytes
         gone = 0 if now.gone is None else now.gone.nbytes
         items = sum(table.nbytes for table in (base.items, fresh.items) if table is not None)
-        ids = base.ids.nbytes + LOOK_UP * len(base.ids)
+        ids = base.ids.nbytes + LOOKUP_BYTES * len(base.ids)
         return int(base.engine.memory_bytes + vectors + ids + items + fresh_bytes + gone)
 
     def change(
@@ -160,7 +96,7 @@ class Contents:
                 )
             if (rows is None) != (now.base.items is None):
                 raise InputError(
-                    "items: the index and what is added must both have them, or neither"
+                    "items: the index and the new vectors must both have them, or neither"
                 )
             if known.any():
                 now = now.without(numbers[known])
@@ -182,7 +118,7 @@ class Contents:
 
     @property
     def degraded(self) -> bool:
-        """Whether a rebuild would pay."""
+        """Whether a rebuild is worthwhile."""
         now = self.snapshot
         count = len(now.base.ids)
         return now.fresh.count > max(FRESH_ROWS, FRESH_SHARE * count) or now.gone_count > max(
@@ -190,11 +126,11 @@ class Contents:
         )
 
     def rebuild(self) -> None:
-        """Build anew over what is here, then take over what changed meanwhile."""
+        """Build a new base over the current rows, then apply the changes made meanwhile."""
         with self._rebuilding:
             with self._writing:
                 old, stamp = self.snapshot, self._stamp
-            base = built_base(
+            base = build_base(
                 self.family,
                 self.space,
                 self.settings,
@@ -207,7 +143,7 @@ class Contents:
                 self._failure = None
 
     def rebuild_in_background(self) -> threading.Thread:
-        """Start ``rebuild`` in a thread, or return the one at work."""
+        """Start ``rebuild`` in a thread, or return the running one."""
         with self._writing:
             if self._worker is None or not self._worker.is_alive():
                 self._worker = threading.Thread(
@@ -217,26 +153,30 @@ class Contents:
             return self._worker
 
     def wait(self) -> None:
-        """Join the thread at work; raise what stopped it."""
+        """Join the running thread.
+
+        Raises:
+            LikewiseError: the rebuild failed.
+        """
         worker = self._worker
         if worker is not None:
             worker.join()
         if self._failure is not None:
             failure, self._failure = self._failure, None
-            self._next_try = 0  # whoever waits has been told, and may have made room
-            raise LikewiseError(f"rebuilding the index failed: {_reason(failure)}") from failure
+            self._next_try = 0  # the caller knows now, and may free memory
+            raise LikewiseError(f"rebuilding the index failed: {first_line(failure)}") from failure
 
     def _work(self) -> None:
         try:
             self.rebuild()
-        except Exception as error:  # kept for ``wait``: the old engine goes on searching
+        except Exception as error:  # kept for ``wait``: searches use the old engine
             more = int(max(FRESH_ROWS, FRESH_SHARE * len(self.snapshot)))
             with self._writing:
                 self._failure, self._next_try = error, self._changes + more
             log.warning(
-                "rebuilding the index failed (%s); it goes on with the old engine, tries again "
-                "after %d more changes, and searches slow down until then",
-                _reason(error),
+                "rebuilding the index failed (%s); searches use the old engine and get slower; the "
+                "next attempt is after %d more changes",
+                first_line(error),
                 more,
             )
 
@@ -245,18 +185,14 @@ class Contents:
             self.rebuild_in_background()
 
 
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _carried_over(old: Snapshot, now: Snapshot, base: Base, stamp: int) -> Snapshot:
-    """The new base with what changed while it was built: rows gone since, rows come since.
+    """The new base with the changes made while it was built: removed rows and fresh rows.
 
     Args:
-        old: what the base was built from.
-        now: what holds now.
-        base: the new base; its rows are ``old``'s kept rows, then its fresh ones.
-        stamp: the first that was not given yet when ``old`` was taken.
+        old: the snapshot that the base was built from.
+        now: the current snapshot.
+        base: the new base; its rows are the kept rows of ``old``, then its fresh ones.
+        stamp: the next stamp at the time of ``old``; rows added later have it or a larger one.
     """
     gone_before = np.zeros(0, np.bool_) if now.gone is None else now.gone[old.kept]
     if not len(gone_before):

@@ -1,4 +1,4 @@
-"""Tables in and out: an index from a DataFrame or Arrow, and its answers as a table."""
+"""Tables: build an index from an Arrow table or a DataFrame, and get results as a table."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.columns import metadata_names, refuse_repeated
 from likewise.data.vectors import vectors_in
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.search.contents.input_checks import as_array, integer_ids
-from likewise.search.families.engine import Ids, Vectors
+from likewise.search.engines.engine import Ids, Vectors
 
-__all__ = ["Tables", "columns_of", "items_of", "table_of", "vectors_of"]
+__all__ = ["Tables", "columns_of", "items_of", "table_of", "vectors_of", "without_unused_values"]
 
 
 class Tables(ABC):
-    """The part of an index that takes and answers in tables; the rest of it does in arrays."""
+    """The methods of an index that take and return tables instead of arrays."""
 
     @classmethod
     @abstractmethod
@@ -32,22 +33,22 @@ class Tables(ABC):
 
     @abstractmethod
     def _items_of(self, ids: Ids) -> pa.Table | None:
-        """What each id is of, nulls for one that is not here; None if the index has no items."""
+        """The items of ids, nulls for unknown ids; None if the index has no items."""
 
     @classmethod
     def from_table(
         cls, table: Any, *, vector: str = "embedding", id: str | None = "id", **options: Any
     ) -> Self:
-        """Build an index of an Arrow table or a DataFrame (pandas, polars, …).
+        """Build an index from an Arrow table or a DataFrame (pandas, polars, …).
 
         Args:
-            table: what speaks Arrow's C interface, or has ``to_arrow`` or ``to_pandas``.
+            table: with Arrow's C interface, or a method ``to_arrow`` or ``to_pandas``.
             vector: the column of lists of numbers.
-            id: the column of integers; None to count rows from 0. All others become ``items``.
+            id: the column of integers; None to number rows from 0. Other columns become ``items``.
             options: see ``build``.
 
         Raises:
-            InputError: see ``build``; or a column is missing or holds something else.
+            InputError: see ``build``; or a column is missing or has another type.
 
         Example:
             >>> import pandas as pd
@@ -65,21 +66,21 @@ class Tables(ABC):
     def search_table(
         self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
     ) -> pa.Table:
-        """Search, with the answers as an Arrow table: one row for each query and rank.
+        """Search, with the results as an Arrow table: one row for each query and rank.
 
         Args:
-            queries: [Q,D], or a table as ``from_table`` takes it.
-            k: how many each.
-            vector: the column of the queries' vectors.
-            id: the column that names a query; its row number if None.
+            queries: [Q,D], or a table, see ``from_table``.
+            k: how many neighbors.
+            vector: the column with the vectors of the queries.
+            id: the column with the names of the queries; row numbers if None.
 
         Returns:
-            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``; one of
-            theirs with such a name comes with ``item_`` before it, and one that another thread
-            removes meanwhile comes without its values.
+            Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``; an item
+            column with one of these names gets the prefix ``item_``. Items that another thread
+            removes meanwhile are null.
 
         Raises:
-            InputError: see ``search``; or a column is missing or holds something else.
+            InputError: see ``search``; or a column is missing or has another type.
         """
         rows, names = _queries_of(queries, vector, id)
         scores, ids = self.search(rows, k)
@@ -90,23 +91,23 @@ class Tables(ABC):
             "score": pa.array(scores.reshape(-1)),
             "id": pa.array(ids.reshape(-1)),
         }
-        # By column and row, not through Python objects: answers may be millions.
+        # Arrow columns, not Python objects: there may be millions of results.
         described = self._items_of(ids.reshape(-1))
         if described is not None:
-            for name, told in metadata_names(described.column_names, columns).items():
-                columns[told] = described[name]
+            for name, unique in metadata_names(described.column_names, columns).items():
+                columns[unique] = described[name]
         return pa.table(columns)
 
 
 def table_of(table: Any) -> pa.Table:
-    """Any table as an Arrow table, without a copy where its maker can.
+    """Any table as an Arrow table, without a copy if possible.
 
     Args:
-        table: what speaks Arrow's C interface (pyarrow, polars, DuckDB, pandas ≥ 2.2), or has
+        table: with Arrow's C interface (pyarrow, polars, DuckDB, pandas ≥ 2.2), or a method
             ``to_arrow`` or ``to_pandas``.
 
     Raises:
-        InputError: it is no table.
+        InputError: not a table.
 
     Example:
         >>> import pandas as pd
@@ -122,18 +123,22 @@ def table_of(table: Any) -> pa.Table:
             return table_of(table.to_arrow())
         elif hasattr(table, "to_pandas"):
             found = pa.Table.from_pandas(table.to_pandas(), preserve_index=False)
-        elif hasattr(table, "columns") and hasattr(table, "to_dict"):  # a DataFrame before Arrow
+        elif hasattr(table, "columns") and hasattr(
+            table, "to_dict"
+        ):  # a DataFrame without Arrow support
             found = pa.Table.from_pandas(table, preserve_index=False)
         else:
-            raise InputError(f"table: {type(table).__name__} is no Arrow table and no DataFrame")
+            raise InputError(
+                f"table: {type(table).__name__} is neither an Arrow table nor a DataFrame"
+            )
     except (pa.ArrowException, TypeError) as error:
-        raise InputError(f"table: cannot be read as Arrow ({str(error).splitlines()[0]})") from None
-    # What pandas adds for its row names is nothing that was asked for.
+        raise InputError(f"table: cannot be read as Arrow ({first_line(error)})") from None
+    # Leave out the columns that pandas adds for its row index.
     return found.select([name for name in found.column_names if not name.startswith("__index")])
 
 
 def items_of(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows as Python has them; what it has no value for (year 12,000) becomes text.
+    """The rows as dictionaries; values that Python cannot hold (year 12,000) become strings.
 
     Example:
         >>> items_of(pa.table({"name": ["anna"], "age": [31]}))
@@ -153,12 +158,33 @@ def _python(column: pa.ChunkedArray) -> list[Any]:
     return found
 
 
+def without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without unused dictionary values, which Parquet would write as well."""
+    kind = column.type
+    if not pa.types.is_dictionary(kind):
+        if not _holds_dictionaries(kind):
+            return column
+        return pa.chunked_array([pa.array(column.to_pylist(), kind)])
+    chunks = []
+    for chunk in column.unify_dictionaries().chunks:
+        used = chunk.indices.unique().drop_null().sort()
+        places = pc.index_in(chunk.indices, used).cast(kind.index_type)
+        values = chunk.dictionary.take(used)
+        chunks.append(pa.DictionaryArray.from_arrays(places, values, ordered=kind.ordered))
+    return pa.chunked_array(chunks, kind)
+
+
+def _holds_dictionaries(kind: pa.DataType) -> bool:
+    fields = (kind.field(place).type for place in range(kind.num_fields))
+    return pa.types.is_dictionary(kind) or any(map(_holds_dictionaries, fields))
+
+
 def vectors_of(table: pa.Table, column: str) -> NDArray[np.float32]:
     """The vectors of a column of lists: float32 [N,D].
 
     Raises:
-        InputError: no such column, none of lists of numbers, an empty place, or lists of different
-            lengths; names the row.
+        InputError: no such column, not lists of numbers, a null, or lists of different lengths;
+            names the row.
     """
     _require(table, column)
     return vectors_in(table[column], f"column {column!r}")
@@ -167,15 +193,15 @@ def vectors_of(table: pa.Table, column: str) -> NDArray[np.float32]:
 def columns_of(
     table: Any, vector: str, id: str | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64] | None, pa.Table | None]:
-    """Vectors, ids and the columns that remain: what an index is built of.
+    """Vectors, ids and the remaining columns, to build an index from.
 
     Args:
         table: see ``table_of``.
         vector: the column of lists.
-        id: the column of integers; None for rows counted from 0.
+        id: the column of integers; None to number rows from 0.
 
     Raises:
-        InputError: see ``table_of`` and ``vectors_of``; ids that are no integers.
+        InputError: see ``table_of`` and ``vectors_of``; ids that are not integers.
     """
     arrow = table_of(table)
     refuse_repeated(arrow.column_names, "table")
@@ -184,7 +210,9 @@ def columns_of(
     if id is not None:
         _require(arrow, id)
         if not pa.types.is_integer(arrow[id].type) or arrow[id].null_count:
-            raise InputError(f"column {id!r}: ids are integers without gaps, not {arrow[id].type}")
+            raise InputError(
+                f"column {id!r}: ids must be integers without nulls, not {arrow[id].type}"
+            )
         ids = integer_ids(arrow[id].to_numpy(), f"column {id!r}")
     items = arrow.drop_columns([name for name in (vector, id) if name])
     return vectors, ids, items if items.num_columns else None
@@ -193,7 +221,7 @@ def columns_of(
 def _queries_of(
     queries: Any, vector: str, id: str | None
 ) -> tuple[NDArray[Any], pa.Array | pa.ChunkedArray]:
-    """The queries' vectors [Q,D] and what each is called."""
+    """The vectors of the queries [Q,D], and their names."""
     if isinstance(queries, (np.ndarray, list, tuple)):
         rows = np.atleast_2d(as_array(queries, "queries"))
         return rows, pa.array(np.arange(len(rows)))

@@ -1,8 +1,4 @@
-"""Exact search on a GPU: blocks of products by torch, the best of each kept.
-
-Where the products do not prove that none of the nearest is missed, as
-``likewise.search.families.exact_pass`` explains, the differences are taken.
-"""
+"""Exact nearest neighbors on a GPU: blocks of products by torch, the best of each kept."""
 
 from __future__ import annotations
 
@@ -10,26 +6,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from likewise.search.families.engine import Rows, Vectors
-from likewise.search.families.exact_pass import ROUNDING, beyond, proven
+from likewise.search.engines.engine import Rows, Vectors
+from likewise.search.engines.exact_scan import ROUNDING, nearest_proven
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["TorchScan"]
 
-BLOCK_SCORES = 2**26  # scores at once: 256 MiB of float32
-# Of a product by what users may have set torch to: TF32 and bfloat16 have fewer digits.
+BLOCK_SCORES = 2**26  # scores at a time: 256 MiB of float32
+BLOCK_QUERIES = 4096
+# The rounding of a product by torch's matmul precision: TF32 and bfloat16 have fewer digits.
 ROUNDINGS = {"highest": ROUNDING, "high": 2.0**-11, "medium": 2.0**-8}
 
 
 class TorchScan:
-    """All vectors on a device, compared with every query there.
+    """All vectors on one device, compared with every query there.
 
     Args:
         vectors: float32 [N,D]; copied to the device.
         metric: ``cosine`` (of unit vectors), ``dot``, ``euclidean`` or ``manhattan``.
-        device: where to work.
+        device: where to compute.
     """
 
     def __init__(self, vectors: Vectors, metric: str, device: torch.device) -> None:
@@ -40,33 +37,32 @@ class TorchScan:
         self._metric = metric
 
     def nearest(self, queries: Vectors, k: int) -> Rows:
-        """Rows among which the ``k`` nearest of each query are, int64 [Q,C]; k at most N."""
+        """Rows that contain the ``k`` nearest of each query, int64 [Q,C]; k is at most N."""
         import torch
 
         if self._halves is None:
             return self._best(queries, k, by_differences=False)[1]
-        count, dimension = self._vectors.shape
-        asked = beyond(k, count)
-        scores, rows = self._best(queries, asked, by_differences=False)
-        if asked < count:
-            squares = np.einsum("qd,qd->q", queries, queries)
-            far = squares[:, None] - 2 * scores
-            rounding = ROUNDINGS[torch.get_float32_matmul_precision()]
-            lost = ~proven(far[:, k - 1], far[:, -1], squares, dimension, rounding)
-            if lost.any():
-                rows[lost] = self._best(queries[lost], asked, by_differences=True)[1]
-        return rows
+
+        def by_products(some: Vectors, width: int) -> tuple[Vectors, Rows]:
+            scores, rows = self._best(some, width, by_differences=False)
+            return np.einsum("qd,qd->q", some, some)[:, None] - 2 * scores, rows
+
+        return nearest_proven(
+            by_products,
+            lambda some, width: self._best(some, width, by_differences=True)[1],
+            queries, k, len(self._vectors), ROUNDINGS[torch.get_float32_matmul_precision()],
+        )  # fmt: skip
 
     def _best(self, queries: Vectors, k: int, *, by_differences: bool) -> tuple[Vectors, Rows]:
-        """Scores, descending, and rows [Q,k]."""
+        """Scores, descending, and rows, both [Q,k]."""
         import torch
 
         wanted = torch.tensor(queries, device=self._vectors.device)
         count = len(self._vectors)
-        step = max(k, min(count, BLOCK_SCORES // max(1, min(len(wanted), 4096))))
+        step = max(k, min(count, BLOCK_SCORES // max(1, min(len(wanted), BLOCK_QUERIES))))
         found: list[tuple[Vectors, Rows]] = []
         with torch.inference_mode():
-            for some in wanted.split(4096):
+            for some in wanted.split(BLOCK_QUERIES):
                 best: tuple[torch.Tensor, torch.Tensor] | None = None
                 for start in range(0, count, step):
                     scores = self._scores(some, slice(start, start + step), by_differences)

@@ -1,4 +1,4 @@
-"""ScaNN's log: it tells every step of a build on stderr, and only errors are for users."""
+"""ScaNN logs every build step on stderr; this lowers its log level to errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 
 __all__ = ["quiet"]
 
-# The releases of Abseil that a ScaNN may be built with; the date is part of the function's name.
+# Abseil releases that ScaNN may be built with; the date is part of the C++ symbol name.
 RELEASES = (
     "20230802", "20240116", "20240722", "20250127", "20250512", "20250814", "20260107",
 )  # fmt: skip
@@ -16,16 +16,16 @@ ERROR = 2
 
 @cache
 def quiet() -> bool:
-    """Leave ScaNN's errors on stderr and keep the rest away; True if its log obeys.
+    """Let ScaNN log errors only; True if that worked.
 
-    No variable of the environment does it, and before Abseil is initialised no threshold of stderr
-    counts; so its least level is set, inside ScaNN's own library.
+    No environment variable controls this, and before Abseil is initialised it ignores its stderr
+    threshold. So the minimum log level is set inside ScaNN's own library.
     """
     from scann.scann_ops.py.scann_ops_pybind import scann_pybind
 
     try:
         library = ctypes.CDLL(scann_pybind.__file__)
-    except OSError:  # loaded in a way that cannot be asked again: then it talks
+    except OSError:  # its shared library cannot be opened a second time
         return False
     for release in RELEASES:
         name = f"_ZN4absl12lts_{release}14SetMinLogLevelENS0_18LogSeverityAtLeastE"

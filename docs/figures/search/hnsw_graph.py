@@ -1,30 +1,79 @@
-"""A search through HNSW, step by step: the same steps that faiss takes, kept to be drawn."""
+"""The HNSW graph of faiss: its layers and links, and a search in it, step by step."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import faiss
 import numpy as np
 
-from docs.figures.search.hnsw_layers import Layers
-from likewise.search.families.engine import Rows, Vectors
+from likewise.search.engines.engine import Rows, Vectors
 
-__all__ = ["Walk", "walk_layers"]
+__all__ = ["Layers", "Walk", "layers_of", "walk_layers"]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The graph of an index.
+
+    Args:
+        top: for each row the highest layer that it is in; layer 0 holds all.
+        links: for each layer, a mapping from a row to its neighbors, in the order of the index.
+        entry: the row where every search starts.
+    """
+
+    top: Rows
+    links: tuple[dict[int, list[int]], ...]
+    entry: int
+
+    def members(self, layer: int) -> Rows:
+        """The rows in a layer."""
+        return np.flatnonzero(self.top >= layer)
+
+    def edges(self, layer: int) -> Rows:
+        """The links of a layer, each pair of rows once [E,2]."""
+        pairs = {
+            (min(here, there), max(here, there))
+            for here, ends in self.links[layer].items()
+            for there in ends
+        }
+        return np.array(sorted(pairs), np.int64).reshape(-1, 2)
+
+
+def layers_of(index: Any) -> Layers:
+    """Read the graph of a faiss HNSW index.
+
+    The neighbors of a row are in ``neighbors`` from ``offsets[row]`` on, layer by layer; -1 marks
+    unused places. ``levels`` counts the layers of a row.
+    """
+    graph = index.hnsw
+    top = faiss.vector_to_array(graph.levels).astype(np.int64) - 1
+    offsets = faiss.vector_to_array(graph.offsets).astype(np.int64)
+    neighbors = faiss.vector_to_array(graph.neighbors)
+    ends = faiss.vector_to_array(graph.cum_nneighbor_per_level).astype(np.int64)
+    links: list[dict[int, list[int]]] = []
+    for layer in range(graph.max_level + 1):
+        links.append({})
+        for row in np.flatnonzero(top >= layer):
+            held = neighbors[offsets[row] + ends[layer] : offsets[row] + ends[layer + 1]]
+            links[-1][int(row)] = [int(other) for other in held if other >= 0]
+    return Layers(top, tuple(links), int(graph.entry_point))
 
 
 @dataclass(frozen=True)
 class Walk:
-    """What a search did.
+    """The steps of a search.
 
     Args:
-        paths: the rows walked over in each layer, the bottom layer first; where a layer is left,
-            the layer below is entered.
+        paths: the rows visited in each layer, the bottom layer first; the last row of a layer is
+            the first of the layer below.
         compared: the rows whose distance was computed, each once.
-        comparisons: how many distances were computed; a row may have been met in two layers.
+        comparisons: how many distances were computed; a row may be compared in two layers.
         kept: the best rows of the bottom layer, at most ``ef``, nearest first.
-        tree: in the bottom layer, from which row each row was reached first.
+        tree: in the bottom layer, the row from which each row was reached first.
     """
 
     paths: tuple[tuple[int, ...], ...]
@@ -35,7 +84,7 @@ class Walk:
 
 
 def walk_layers(layers: Layers, distances: Vectors, ef: int) -> Walk:
-    """Walk down from the entry: greedily in the upper layers, with ``ef`` candidates in the last.
+    """Search from the entry point: greedily in upper layers, with ``ef`` candidates in the last.
 
     Args:
         layers: the graph.
@@ -62,7 +111,7 @@ def walk_layers(layers: Layers, distances: Vectors, ef: int) -> Walk:
 def _descend(
     links: Mapping[int, Sequence[int]], distances: Vectors, start: int
 ) -> tuple[list[int], list[int]]:
-    """Go to the nearest neighbour while it is nearer; the path, and everyone compared."""
+    """Move to the nearest neighbor while it is nearer; the path, and all compared rows."""
     path, met = [start], []
     while True:
         around = links[path[-1]]
@@ -76,7 +125,7 @@ def _descend(
 def _spread(
     links: Mapping[int, Sequence[int]], distances: Vectors, start: int, ef: int
 ) -> tuple[list[int], list[int], dict[int, int]]:
-    """Expand the nearest candidate until none of the ``ef`` best is left to be expanded."""
+    """Expand the nearest candidate until all of the ``ef`` best are expanded."""
     waiting = [(float(distances[start]), start)]
     best = [(-float(distances[start]), start)]
     tree: dict[int, int] = {}

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from likewise.errors import InputError
+from likewise.search.contents.tables import table_of
 from likewise.search.index import Index
-from likewise.search.tables import table_of
 from tests.search.backends import Backend
 
 VECTORS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
@@ -127,15 +127,15 @@ def test_without_ids_rows_are_counted() -> None:
 @pytest.mark.parametrize(
     ("table", "arguments", "problem"),
     [
-        ([1, 2], {}, "list is no Arrow table and no DataFrame"),
+        ([1, 2], {}, "list is neither an Arrow table nor a DataFrame"),
         (FRAME, {"vector": "emb"}, "'emb': not among id, name, embedding"),
         (FRAME, {"id": "ids"}, "'ids': not among"),
         (FRAME, {"vector": "name"}, "not lists of numbers"),
-        (FRAME, {"id": "name"}, "ids are integers"),
+        (FRAME, {"id": "name"}, "ids must be integers"),
         (pa.table({"id": [1, 2], "embedding": [[1.0], None]}), {}, "row 1 has no vector"),
         (pa.table({"id": [1, 2], "embedding": [[1.0], [1.0, 2.0]]}), {}, "row 1 has 2 numbers"),
         (pa.table({"id": [1], "embedding": [["a"]]}), {}, "holds string"),
-        (pa.table({"id": [1, 1], "embedding": [[1.0], [2.0]]}), {}, "1 comes twice"),
+        (pa.table({"id": [1, 1], "embedding": [[1.0], [2.0]]}), {}, "1 occurs twice"),
     ],
 )
 def test_wrong_tables(table: Any, arguments: dict[str, str], problem: str) -> None:

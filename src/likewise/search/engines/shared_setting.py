@@ -1,4 +1,4 @@
-"""A setting that a library keeps in its index rather than takes with each search."""
+"""A search parameter that a library stores in the index instead of taking it with each search."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
 
-__all__ = ["Dial"]
+__all__ = ["SharedSetting"]
 
 
-class Dial:
-    """Lets searches with the same value run side by side, and the others wait their turn.
+class SharedSetting:
+    """Lets searches with equal values run in parallel; searches with another value wait.
 
     Args:
-        turn: sets the value.
+        assign: sets the value in the library's index.
     """
 
-    def __init__(self, turn: Callable[[int], None]) -> None:
-        self._turn = turn
+    def __init__(self, assign: Callable[[int], None]) -> None:
+        self._assign = assign
         self._value: int | None = None
         self._users = 0
         self._free = Condition()
 
     @contextmanager
     def at(self, value: int) -> Iterator[None]:
-        """Hold the dial at ``value`` while the block runs."""
+        """Keep the setting at ``value`` while the block runs."""
         with self._free:
             while self._users and self._value != value:
                 self._free.wait()
             if self._value != value:
-                self._turn(value)
+                self._assign(value)
                 self._value = value
             self._users += 1
         try:

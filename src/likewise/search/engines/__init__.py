@@ -1,0 +1,1 @@
+"""What index families are built from: the engine interface, parameters, faiss, exact search."""
