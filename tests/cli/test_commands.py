@@ -97,7 +97,7 @@ def test_a_run_says_on_how_many_people_it_was_validated(
     command = ("train", photos, "--recipe", recipe, "--epochs", 1, "--val-identities", 2)
     code, out, _ = run(capsys, *command, "--out", tmp_path / "run")
     assert code == 0
-    assert "validation AUC on 2 unseen people: " in out
+    assert "validation AUC on 2 unseen identities: " in out
 
 
 def test_people_get_tables(
@@ -110,7 +110,7 @@ def test_people_get_tables(
     code, out, _ = run(
         capsys, "verify", photos / "bob/0.png", photos / "bob/1.png", "--model", model
     )
-    assert "measured there on people held out" in out
+    assert "measured at this threshold on unseen identities" in out
     run(capsys, "index", "build", photos, "--model", model, "--out", tmp_path / "i")
     code, out, _ = run(
         capsys, "index", "search", tmp_path / "i", photos / "bob/0.png", "--model", model
@@ -149,7 +149,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["train", listed, "--out", out], "of 12 photos none is there"),
         (["embed", listed, "--model", model, "--out", tmp_path / "e.parquet"], "with --root"),
         (["data", "inspect", listed, "--out", out], "with --root"),
-        (["data", "convert", listed, out, "--to", "tar"], "with --root"),
+        (["data", "convert", listed, "--out", out, "--to", "tar"], "with --root"),
         (["train", photos, "--out", out, "--recipe", tmp_path / "none.yaml"], "no such file"),
         (["train", photos, "--out", out, "--resume"], "no run to resume"),
         (["train", photos, "--out", out, "--val-identities", "lots"], "like 10%"),
@@ -157,12 +157,15 @@ def test_wrong_use_is_one_line_and_code_2(
         (["evaluate", photos, "--model", tmp_path / "none"], "not found"),
         (["evaluate", photos, "--model", model.parent], f"did you mean {model}?"),
         (["evaluate", photos, "--model", model, "--pairs", tmp_path / "p"], "no such file"),
-        (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "as .parquet"),
+        (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "must end in .parquet"),
         (["index", "search", tmp_path / "foreign", photo, "--model", model], "another embedder"),
         (["index", "search", tmp_path / "none", photo, "--model", model], "no such index"),
-        (["index", "build", photos, "--model", model, "--metric", "cos"], "did you mean 'cosine'"),
+        (
+            ["index", "build", photos, "--model", model, "--distance", "cos"],
+            "did you mean 'cosine'",
+        ),
         (["models", "import", tmp_path / "n.onnx", "--out", out], "no such file"),
-        (["models", "import", photo, "--out", out, "--mean", "a"], "expected numbers"),
+        (["models", "import", photo, "--out", out, "--mean", "a"], "must be numbers"),
         (["models", "import", pointer, "--out", out], "git lfs pull"),
         (["verify", photo, photo, "--model", pointer], "likewise models import"),
         (["verify", photo, tmp_path / "gone.jpg", "--model", model], "gone.jpg: no such file"),
@@ -195,8 +198,18 @@ def test_what_of_a_folder_was_left_out_is_said_by_every_command(
         ["embed", photos, "--model", model, "--out", tmp_path / "e.parquet"],
         ["evaluate", photos, "--model", model],
         ["data", "inspect", photos, "--out", tmp_path / "inspected", "--headers-only"],
-        ["data", "split", photos, "--out", tmp_path / "split", "--val", "0", "--test", "0"],
-        ["data", "convert", photos, tmp_path / "tar", "--to", "tar"],
+        [
+            "data",
+            "split",
+            photos,
+            "--out",
+            tmp_path / "split",
+            "--val-identities",
+            "0",
+            "--test-identities",
+            "0",
+        ],
+        ["data", "convert", photos, "--out", tmp_path / "tar", "--to", "tar"],
         ["index", "build", photos, "--model", model, "--out", tmp_path / "index"],
     ]
     for args in commands:
@@ -221,7 +234,7 @@ def test_our_own_networks_are_listed_and_timms_are_counted(
         "contrastnet", "iresnet100", "iresnet18", "iresnet34", "iresnet50", "mobilefacenet",
         "mobilefacenet_large",
     ]  # fmt: skip
-    assert f"and {len(timm.list_models()):,} of timm's" in err
+    assert f"and {len(timm.list_models()):,} of timm" in err
     assert json.loads(run(capsys, "models", "list", "--json")[1]) == printed.split()
     assert "resnet18" in run(capsys, "models", "list", "*")[1].split()
 
@@ -349,7 +362,7 @@ def test_calibrate_then_verify(
     assert "probability of the same person" in out
     assert re.search(r"FMR [\d.]+ \(95 %: [\d.e-]+ to [\d.]+\)", out)
     _, out, _ = run(capsys, "calibrate", others, "--model", own, "--fmr", 0.05)
-    assert "0.05 (decides)" in out
+    assert "0.05 (default)" in out
     for args, problem in (
         (["verify", probe, probe, "--fmr", 0.3], "0.3 was not measured for this model; measured"),
         (["verify", probe, probe, "--fmr", 0.1, "--threshold", 0.5], "give one of the two"),
@@ -361,7 +374,7 @@ def test_calibrate_then_verify(
         assert (code, len(err.splitlines())) == (2, 1)
         assert problem in err
     code, _, err = run(capsys, "calibrate", others, "--model", own / "config.json")
-    assert (code, "kept in a model's folder" in err) == (2, True)
+    assert (code, "must be the folder of a model" in err) == (2, True)
 
 
 def test_calibrate_says_who_was_in_training(
@@ -371,7 +384,7 @@ def test_calibrate_says_who_was_in_training(
     shutil.copytree(model, own)
     seen = make_photos(tmp_path / "seen", people=8)
     _, _, err = run(capsys, "calibrate", seen, "--model", own, "--fmr", 0.1, "--replicates", 20)
-    assert "of these people have the names of people in training" in err
+    assert "of these identities were also in training" in err
 
 
 def test_verify_under_another_distance(

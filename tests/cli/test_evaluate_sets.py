@@ -79,7 +79,7 @@ def divided(tmp_path: Path) -> list[str | Path]:
     return [tmp_path / "split.csv", "--root", folder]
 
 
-FEW = ("--tasks", "none", "--intervals", 0)
+FEW = ("--tasks", "none", "--replicates", 0)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_side_that_was_taken_is_told(
 ) -> None:
     _, _, err = run(capsys, "evaluate", *divided, "--model", model, *FEW)
     assert (
-        "split.csv: only the 16 photos of the split test are taken (others: train 12, val 8)" in err
+        "split.csv: only the 16 photos of the split test are used (others: train 12, val 8)" in err
     )
     run(capsys, "embed", *divided, "--model", model, "--out", tmp_path / "e.parquet")
     again = answer(capsys, "evaluate", tmp_path / "e.parquet", *FEW)
@@ -133,7 +133,7 @@ def test_people_that_the_model_was_trained_on_are_named(
         in (out / "report.html").read_text()
     )
     _, _, err = run(capsys, "evaluate", seen, "--model", model, *FEW)
-    assert f"warning: {len(known)} of these people have the names of people in training" in err
+    assert f"warning: {len(known)} of these identities were also in training" in err
     some = sorted(known)[0]
     pairs = tmp_path / "pairs.csv"
     pairs.write_text(
@@ -167,6 +167,6 @@ def test_a_file_of_embeddings_that_are_all_alike_is_told(
     items = pa.table({"path": names, "identity": [name[0] for name in names]})
     file = tmp_path / "e.parquet"
     likewise.write_embeddings(likewise.Embeddings(vectors.astype(np.float32), items), file)
-    words = ("evaluate", file, "--tasks", "none", "--intervals", 0)
+    words = ("evaluate", file, "--tasks", "none", "--replicates", 0)
     code, _, err = run(capsys, *words)
-    assert (code, "all embeddings are alike" in " ".join(err.split())) == (0, spread < 1)
+    assert (code, "all embeddings are equal" in " ".join(err.split())) == (0, spread < 1)

@@ -64,8 +64,7 @@ def test_no_empty_folder_is_left(
     name = "embeddings.parquet" if command[0] == "embed" else "map.html"
     target = str(out / name if command[0] in ("embed", "map") else out)
     words = [str(places.get(word, word)) for word in command]
-    places_out = {"tune": ["--index", str(out / "i"), "--out"], "convert": []}
-    options = places_out.get(command[1], ["--out"])
+    options = ["--index", str(out / "i"), "--out"] if command[1] == "tune" else ["--out"]
     with pytest.raises(SystemExit) as ended:
         main([*words, *options, target])
     told = capsys.readouterr().err

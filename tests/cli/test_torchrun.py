@@ -29,7 +29,7 @@ def run(*arguments: str, processes: bool) -> str:
 def test_evaluate_over_two_processes(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=8)
     (photos / "person05" / "1.png").write_bytes(b"no photo")
-    given = ["evaluate", str(photos), "--model", str(model), "--all-pairs", "--intervals", "20"]
+    given = ["evaluate", str(photos), "--model", str(model), "--all-pairs", "--replicates", "20"]
     alone, both = (json.loads(run(*given, "--json", processes=p)) for p in (False, True))
     both.pop("created", None), alone.pop("created", None)
     assert both == alone

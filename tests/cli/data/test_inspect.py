@@ -15,7 +15,7 @@ from likewise.data.manifest import read_manifest
 from tests.cli.test_commands import answer, run
 from tests.inspection.planted import make_pictures, people, photos_of, picture
 
-PAGE = Path(__file__).parents[2] / "docs" / "data" / "inspect.md"
+PAGE = Path(__file__).parents[3] / "docs" / "data" / "inspect.md"
 
 
 def stored(folder: Path, to: Path, seed: int = 4) -> tuple[Path, Path]:
@@ -61,7 +61,7 @@ def test_people_get_a_table_and_sentences(
     assert re.search(r"doubles, same pixels\W+1\b", out)
     assert "Doubles within identities: 1, where" in out
     assert "broken.jpg: not an image" in err
-    assert "labels were not judged" in err
+    assert "labels were not checked" in err
     code, out, _ = run(capsys, "data", "inspect", many, "--headers-only", "--out", tmp_path / "r")
     assert code == 0
     code, out, err = run(capsys, "data", "clean", many, "--from", tmp_path / "r", "--out",

@@ -1,4 +1,4 @@
-"""``likewise index build``: an index of photos or embeddings, by a family named or found."""
+"""``likewise index build``: build an index of photos or embeddings."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from likewise.cli.aim import (
+from likewise.cli.options import (
     MAX_BUILD,
+    AsJson,
+    BadImagePolicy,
     Batch,
+    Device,
+    Distance,
+    FamilyOrNone,
+    Flip,
+    Ids,
     Mates,
     MaxBuild,
     MaxMemory,
+    ModelOrNone,
     Neighbors,
+    OnBadImage,
+    Out,
+    PhotosOrEmbeddings,
     Recall,
-    Seed,
-    limits_of,
-)
-from likewise.cli.output import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Flip,
-    OnBad,
     Root,
-    note,
-    print_bad,
-    print_json,
+    Seed,
 )
+from likewise.cli.output import bad_images_json, note, print_bad_images, print_json
+from likewise.cli.units import parse_bytes, parse_seconds
 
 if TYPE_CHECKING:
     from likewise.search.interface import SearchIndex
@@ -38,39 +40,30 @@ __all__ = ["build"]
 
 def build(
     context: typer.Context,
-    data: Annotated[Path, typer.Argument(help="Photos (with --model), or a file of embeddings.")],
-    out: Annotated[Path, typer.Option("--out", help="The index's folder.")] = Path("index"),
-    model: Annotated[
-        str | None,
-        typer.Option("--model", envvar="LIKEWISE_MODEL", help="A model's folder or .onnx file."),
-    ] = None,
-    ids: Annotated[
-        Path | None, typer.Option("--ids", help="The names of a .npy file's rows, one a line.")
-    ] = None,
-    metric: Annotated[
-        str,
+    data: PhotosOrEmbeddings,
+    out: Out = Path("index"),
+    model: ModelOrNone = None,
+    ids: Ids = None,
+    distance: Distance = "cosine",
+    family: FamilyOrNone = None,
+    build_parameter: Annotated[
+        list[str] | None,
         typer.Option(
-            "--metric",
-            help="cosine, dot, euclidean, manhattan or mahalanobis:FILE.npy.",
+            "--build-parameter", help="Build parameter of the family, as NAME=VALUE; repeatable."
         ),
-    ] = "cosine",
-    family: Annotated[
-        str | None,
-        typer.Option("--family", help="How it searches: exact, hnsw, …; milvus."),
     ] = None,
-    set_: Annotated[
+    search_parameter: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A build knob of the family: KNOB=VALUE; repeatable."),
-    ] = None,
-    search_: Annotated[
-        list[str] | None,
-        typer.Option("--search", help="A search knob of the family: KNOB=VALUE; repeatable."),
+        typer.Option(
+            "--search-parameter", help="Search parameter of the family, as NAME=VALUE; repeatable."
+        ),
     ] = None,
     uri: Annotated[
-        str | None, typer.Option("--uri", help="For --family milvus: http://HOST:PORT.")
+        str | None,
+        typer.Option("--uri", help="Address of the server of --family milvus: http://HOST:PORT."),
     ] = None,
     collection: Annotated[
-        str, typer.Option("--collection", help="For --family milvus: its name there.")
+        str, typer.Option("--collection", help="Name of the collection of --family milvus.")
     ] = "likewise",
     recall: Recall = None,
     mates: Mates = None,
@@ -80,53 +73,58 @@ def build(
     max_build: MaxBuild = None,
     seed: Seed = 0,
     flip: Flip = False,
-    on_bad_image: OnBad = BadImagePolicy.skip,
+    on_bad_image: OnBadImage = BadImagePolicy.skip,
     device: Device = "auto",
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build an index; an existing one is replaced in one step.
+    """Build an index of photos or embeddings; an index in --out is replaced in one step.
 
-    With --recall or --mates it is tuned first: the fastest family and settings that reach it, of
-    those that take no longer than --max-build, 10min if absent, to build.
-    Started by torchrun, each process embeds a stretch of the photos, and the first one builds.
-    With --family milvus the vectors go to a Milvus server, whose token, if it wants one, is in
-    LIKEWISE_MILVUS_TOKEN; the folder then only names it.
+    Without --family and --recall the search is exact. With --recall or --mates the index is tuned:
+    it has the fastest family and parameters that reach the recall and take no longer than
+    --max-build to build. The distances minkowski and chebyshev have no index.
+
+    Under torchrun each rank embeds a part of the photos, and rank 0 builds the index. With --family
+    milvus the vectors are stored on a Milvus server, and the folder only points to it; the token of
+    the server, if it needs one, is read from LIKEWISE_MILVUS_TOKEN.
 
     Example: likewise index build photos/ --model runs/photos/model --out index --recall 0.95
     """
-    from likewise.cli.source import shared_embeddings_of
+    from likewise.cli.inputs import read_or_embed_distributed
     from likewise.errors import InputError
     from likewise.search.contents.space import space_of
     from likewise.search.families.knobs import parse_settings
     from likewise.search.index import Index
-    from likewise.search.tuning.aim import Aim
+    from likewise.search.tuning.aim import Aim, Limits
     from likewise.shares import own_share
     from likewise.storage import require_writable
 
-    # What is wrong is said before photos are embedded.
+    # Wrong options are refused before photos are embedded, which may take hours.
     tuned = recall is not None or mates is not None
     if not tuned:
-        _refuse_what_only_the_tuner_takes(context)
-    limits = limits_of(max_memory, (max_build or MAX_BUILD) if tuned else None)
+        _refuse_tuning_options(context)
+    longest = (max_build or MAX_BUILD) if tuned else None
+    limits = Limits(parse_bytes("--max-memory", max_memory), parse_seconds("--max-build", longest))
     if (family == "milvus") != (uri is not None):
         raise InputError("--family milvus and --uri http://HOST:PORT: give both, or neither")
     if tuned and uri is not None:
-        raise InputError("--recall, --mates: a Milvus server is not tuned; leave them out")
+        raise InputError(
+            "--recall, --mates: an index on a Milvus server cannot be tuned; leave them out"
+        )
     given: dict[str, Any] = {
-        "settings": parse_settings(set_ or []),
-        "search_settings": parse_settings(search_ or [], "--search"),
-        "metric": metric,
+        "settings": parse_settings(build_parameter or [], "--build-parameter"),
+        "search_settings": parse_settings(search_parameter or [], "--search-parameter"),
+        "metric": distance,
     }
     if tuned:
         Aim(recall, mates, k, batch)
     if uri is None:
         _check_family(family or "exact", given, tuned=tuned)
     else:
-        space_of(metric)
+        space_of(distance)
     require_writable(out)
     share = own_share(out)
-    source = shared_embeddings_of(
+    source = read_or_embed_distributed(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
     )
     if source is None:
@@ -166,20 +164,20 @@ def build(
                 "dimension": built.dimension,
                 "fingerprint": built.fingerprint,
                 "evidence": evidence,
-                "bad_images": [{"path": b.name, "reason": b.reason} for b in source.bad],
+                "bad_images": bad_images_json(source.bad),
             }
         )
         return
-    print_bad(source.bad)
-    typer.echo(f"{len(built):,} vectors of {built.dimension} numbers: {out}")
+    print_bad_images(source.bad)
+    typer.echo(f"{len(built):,} vectors of dimension {built.dimension}: {out}")
     if evidence:
-        note(_told(built, evidence))
+        note(_evidence_text(built, evidence))
     elif tuned:
-        note("so few vectors are searched exactly; there was nothing to tune")
+        note("too few vectors to tune: the index searches exactly")
 
 
-def _refuse_what_only_the_tuner_takes(context: typer.Context) -> None:
-    """An option that would do nothing is a mistake, not a wish."""
+def _refuse_tuning_options(context: typer.Context) -> None:
+    """Refuse options that have no effect without tuning."""
     from likewise.errors import InputError
 
     options = {
@@ -192,11 +190,11 @@ def _refuse_what_only_the_tuner_takes(context: typer.Context) -> None:
         if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
     ]
     if given:
-        raise InputError(f"{', '.join(given)}: without --recall or --mates nothing is tuned")
+        raise InputError(f"{', '.join(given)}: for tuning only; add --recall or --mates")
 
 
 def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
-    """Refuse an unknown family, knob or metric, and a family whose library is not installed."""
+    """Refuse unknown names of a family, parameter or distance, and a library not installed."""
     from likewise.errors import InputError
     from likewise.search.contents.space import require_metric, space_of
     from likewise.search.families import family_named
@@ -205,26 +203,27 @@ def _check_family(name: str, given: dict[str, Any], *, tuned: bool) -> None:
     kind = family_named(name)
     require_metric(kind, space_of(given["metric"]))
     if tuned and (given["settings"] or given["search_settings"]):
-        raise InputError("--set, --search: the tuner chooses them; leave them out, or --recall")
+        raise InputError(
+            "--build-parameter, --search-parameter: tuning chooses them; leave them out"
+        )
     if not tuned:
         settled(kind.name, kind.build_knobs, given["settings"])
         settled(kind.name, kind.search_knobs, given["search_settings"])
     kind.require()
 
 
-def _told(built: SearchIndex, record: dict[str, Any]) -> str:
-    """The evidence of a tuned index in a line."""
+def _evidence_text(built: SearchIndex, record: dict[str, Any]) -> str:
+    """The measured recall and latency of a tuned index in one line."""
     from likewise.search.tuning.evidence import Evidence
     from likewise.search.tuning.frontier import settings_text
 
     evidence = Evidence.from_dict(record)
     recalls = ", ".join(
-        f"{name} {found.value:.4f} (above {found.low:.4f} with 95 % confidence)"
+        f"{name} {found.value:.4f} (at least {found.low:.4f} with 95 % confidence)"
         for name, found in evidence.recalls.items()
         if name in evidence.asked
     )
-    knobs = settings_text({**built.settings, **built.search_settings})
-    return (
-        f"{built.family} {knobs}".rstrip()
-        + f": {recalls}; {1000 * evidence.seconds:.3g} ms a query, {evidence.speed:.3g}× exact"
-    )
+    parameters = settings_text({**built.settings, **built.search_settings})
+    latency = f"{1000 * evidence.seconds:.3g} ms per query"
+    name = f"{built.family} {parameters}".rstrip()
+    return f"{name}: {recalls}; {latency}, {evidence.speed:.3g}× as fast as exact search"

@@ -1,0 +1,171 @@
+"""``likewise index tune``: find the fastest index that reaches a recall."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from likewise.cli.options import (
+    MAX_BUILD,
+    AsJson,
+    BadImagePolicy,
+    Batch,
+    Device,
+    Distance,
+    Families,
+    Flip,
+    Ids,
+    Mates,
+    MaxBuild,
+    MaxMemory,
+    ModelOrNone,
+    Neighbors,
+    OnBadImage,
+    OutOrNone,
+    PhotosOrEmbeddings,
+    Queries,
+    Recall,
+    Root,
+    Seed,
+    Threshold,
+)
+from likewise.cli.output import note, print_bad_images, print_json, print_table
+from likewise.cli.units import format_bytes, parse_bytes, parse_seconds
+
+if TYPE_CHECKING:
+    from likewise.search.tuning.frontier import Point
+    from likewise.search.tuning.tuning import Tuning
+
+__all__ = ["tune"]
+
+SHOWN_BELOW = 0.03  # indexes up to this far below the recall asked for are printed, too
+
+
+def tune(
+    data: PhotosOrEmbeddings,
+    recall: Recall = None,
+    mates: Mates = None,
+    max_memory: MaxMemory = None,
+    max_build: MaxBuild = None,
+    k: Neighbors = 10,
+    batch: Batch = 1,
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            "--latency",
+            help="Latency per query that is fast enough, like 2ms: prefer exact search.",
+        ),
+    ] = None,
+    threshold: Threshold = None,
+    family: Families = None,
+    distance: Distance = "cosine",
+    queries: Queries = None,
+    index: Annotated[
+        Path | None, typer.Option("--index", help="Also build the best index in this folder.")
+    ] = None,
+    out: OutOrNone = None,
+    model: ModelOrNone = None,
+    ids: Ids = None,
+    seed: Seed = 0,
+    flip: Flip = False,
+    on_bad_image: OnBadImage = BadImagePolicy.skip,
+    device: Device = "auto",
+    root: Root = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the fastest index that reaches a recall on queries that are not in the index.
+
+    The recall is 0.95 if neither --recall nor --mates is given. Without --queries a part of the
+    data is held out as queries. All installed families are tried; --family, which is repeatable,
+    limits them. By default the --threshold of --mates is the 0.999 quantile of the impostor scores.
+    The report --out is a folder, or one file .html, .png, .svg or .json.
+
+    Example: likewise index tune embeddings.parquet --recall 0.95 --max-memory 2GB --out tuning
+    """
+    from likewise.cli.inputs import read_or_embed
+    from likewise.cli.queries import read_probes
+    from likewise.search.tuning.aim import Aim, Limits
+    from likewise.search.tuning.labels import labels_of
+    from likewise.search.tuning.report import require_report_place, write_tuning
+    from likewise.search.tuning.tune import tune as run
+    from likewise.storage import require_writable
+
+    asked = 0.95 if recall is None and mates is None else recall
+    aim = Aim(asked, mates, k, batch, parse_seconds("--latency", latency, "MS"), threshold)
+    limits = Limits(
+        parse_bytes("--max-memory", max_memory),
+        parse_seconds("--max-build", max_build or MAX_BUILD),
+    )
+    if out is not None:
+        require_report_place(out)
+    if index is not None:
+        require_writable(index)
+    source = read_or_embed(
+        data, model, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
+    )
+    found = source.embeddings
+    probes = None if queries is None else read_probes(queries, found.fingerprint, found.items)
+    tuning = run(
+        found.vectors, labels_of(found.items), aim=aim, limits=limits, metric=distance,
+        families=family, probes=probes, items=found.items, seed=seed,
+    )  # fmt: skip
+    command = tuning.command(str(data), ids=None if ids is None else str(ids))
+    values = tuning.to_dict() | {"command": command}
+    if index is not None:
+        built = tuning.build(found.vectors, fingerprint=found.fingerprint, items=found.items)
+        built.save(index)
+        values |= {"index": str(index), "evidence": built.evidence}
+    if out is not None:
+        note(f"report: {write_tuning(tuning, values, out)}")
+    if as_json:
+        print_json(values)
+        return
+    print_bad_images(source.bad)
+    _print(tuning)
+    if index is not None:
+        typer.echo(f"{len(found):,} vectors: {index}")
+    else:
+        note(f"build it with: {command}")
+
+
+def _print(tuning: Tuning) -> None:
+    """Print the Pareto frontier near the recall asked for, then the best index."""
+    from likewise.search.tuning.frontier import frontier, settings_text
+
+    target = next(iter(tuning.aim.targets))
+    near = [p for p in tuning.points if p.reaches(tuning.aim.targets, slack=SHOWN_BELOW)]
+
+    def row(point: Point) -> tuple[str, ...]:
+        parameters = (settings_text(point.settings), settings_text(point.search))
+        return (
+            f"{point.family} {' '.join(parameters)}".strip(),
+            *(_recall_text(point, name) for name in tuning.aim.targets),
+            f"{1000 * point.seconds:.3g}", f"{tuning.exact.seconds / point.seconds:.2f}×",
+            format_bytes(point.memory),
+        )  # fmt: skip
+
+    print_table(
+        f"Pareto frontier of {target}, latency and memory (in brackets: 95 % lower bound)",
+        ("", *tuning.aim.targets, "ms", "× exact", "memory"),
+        [row(point) for point in frontier(near, target)],
+    )
+    for line in tuning.notes:
+        note(line)
+    for name, reason in tuning.not_tried.items():
+        note(f"not tried: {name}: {reason}")
+    evidence = tuning.evidence
+    typer.echo(f"best: {tuning.name}: {tuning.reason}")
+    for name, recall in evidence.recalls.items():
+        asked = f" (asked for: {evidence.asked[name]:g})" if name in evidence.asked else ""
+        typer.echo(
+            f"  {name} {recall.value:.4f} on {recall.queries:,} other queries, at "
+            f"least {recall.low:.4f} with 95 % confidence{asked}"
+        )
+
+
+def _recall_text(point: Point, name: str) -> str:
+    """A recall and its lower confidence bound."""
+    found = point.recalls.get(name)
+    return "–" if found is None else f"{found.value:.3f} ({found.low:.3f})"
