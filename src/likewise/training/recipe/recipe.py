@@ -14,6 +14,7 @@ from likewise.data.text_file import read_text
 from likewise.data.transforms import Augment
 from likewise.errors import InputError
 from likewise.losses.registry import parameter_names, require_loss
+from likewise.training.recipe.commented import commented
 from likewise.training.recipe.sections import (
     BatchPlan,
     Data,
@@ -71,27 +72,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The recipe with every key resolved and explained."""
-        return "\n".join(_explained(self, "")) + "\n"
-
-
-def _explained(section: BaseModel, indent: str) -> list[str]:
-    """A section's keys as YAML, each with its explanation as a comment."""
-    lines = []
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            lines += [f"{indent}{name}:", *_explained(value, indent + "  ")]
-        else:
-            lines.append(f"{indent}{name}: {_plain(value)}  # {field.description}")
-    for name, value in (section.model_extra or {}).items():
-        lines.append(f"{indent}{name}: {_plain(value)}")
-    return lines
-
-
-def _plain(value: Any) -> str:
-    plain = list(value) if isinstance(value, tuple) else value
-    text: str = yaml.safe_dump(plain, default_flow_style=True, width=1000, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
+        return commented(self)
 
 
 def load_recipe(path: str | Path) -> Recipe:

@@ -1,0 +1,35 @@
+"""The recipe that ``train`` chooses for given photos if none is given."""
+
+from __future__ import annotations
+
+from likewise.data.manifest import Manifest
+from likewise.losses import automatic_scale
+from likewise.training.recipe.batch_choice import with_sampler
+from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.design import split_of
+
+__all__ = ["recipe_for"]
+
+
+def recipe_for(manifest: Manifest) -> Recipe:
+    """The default recipe with all that it leaves to the data decided as ``train`` decides it.
+
+    These are the sampler and the scale of the loss, which depends on the number of identities to
+    train on. No photo is read, so photos that turn out to be broken count. What depends on the
+    machine (``training.device``, ``training.precision``) stays open.
+
+    Raises:
+        InputError: the manifest cannot be trained on: it has fewer than two identities.
+
+    Example:
+        >>> import likewise
+        >>> from likewise.training.setup.choose import recipe_for
+        >>> recipe_for(likewise.read_manifest(photos)).batch.sampler
+        'plain'
+    """
+    recipe = with_sampler(Recipe())
+    training, _ = split_of(manifest, recipe)
+    if recipe.loss.parameters().get("scale") != "auto":
+        return recipe
+    scale = automatic_scale(len(training.identities))
+    return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"scale": scale})})
