@@ -22,7 +22,8 @@ from likewise.data.formats.table import write_table
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["compare"], ["train"], ["evaluate"], ["calibrate"], ["embed"], ["verify"],
+    ["demo"], ["recipe"], ["compare"], ["train"],
+    ["evaluate"], ["calibrate"], ["embed"], ["verify"],
     ["index", "build"],
     ["index", "search"], ["index", "tune"], ["index", "check"],
     ["index", "compact"],

@@ -21,6 +21,7 @@ from likewise.cli.embed import embed
 from likewise.cli.evaluate import evaluate
 from likewise.cli.figures import figures
 from likewise.cli.map import draw_map
+from likewise.cli.recipe import recipe
 from likewise.cli.registration import add_command
 from likewise.cli.train import train
 from likewise.cli.verify import verify
@@ -32,8 +33,8 @@ __all__ = ["app", "main"]
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 ORDER = (
-    "demo", "doctor", "data", "models", "train", "compare", "evaluate", "calibrate", "verify",
-    "embed", "index", "map", "figures",
+    "demo", "doctor", "data", "models", "recipe", "train", "compare", "evaluate", "calibrate",
+    "verify", "embed", "index", "map", "figures",
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ add_command(app, "demo", demo, START)
 add_command(app, "doctor", doctor, START)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(models.app, name="models", rich_help_panel=TRAIN)
+add_command(app, "recipe", recipe, TRAIN)
 add_command(app, "train", train, TRAIN)
 add_command(app, "compare", compare, TRAIN)
 add_command(app, "evaluate", evaluate, EVALUATE)

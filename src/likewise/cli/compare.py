@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, Epochs, Folds, Losses, Out, Recipe, Root, Settings
+from likewise.cli.options import (
+    AsJson,
+    Epochs,
+    Folds,
+    Losses,
+    Out,
+    RecipeFile,
+    Root,
+    Settings,
+)
 from likewise.cli.output import note, print_bad_images, print_json, print_table
 
 if TYPE_CHECKING:
@@ -52,7 +61,7 @@ def compare(
         float | None,
         typer.Option("--target", min=0.5, max=1, help="AUC for which the epochs are counted."),
     ] = None,
-    recipe: Recipe = None,
+    recipe: RecipeFile = None,
     settings: Settings = None,
     threads: Annotated[
         int,

@@ -98,7 +98,7 @@ Resume = Annotated[
 
 # Training
 
-Recipe = Annotated[Path | None, typer.Option("--recipe", help="Recipe: a YAML file.")]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe: a YAML file.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Set one key of the recipe, like loss.margin=0.4; repeatable."),
