@@ -374,6 +374,10 @@ def test_calibrate_then_verify(
         code, _, err = run(capsys, *args, "--model", own)
         assert (code, len(err.splitlines())) == (2, 1)
         assert problem in err
+    point = answer(capsys, "calibrate", others, "--model", own, "--fmr", 0.1, "--replicates", 0)
+    assert point["operating_point"]["far_interval"] is None
+    code, _, err = run(capsys, "calibrate", others, "--model", own, "--fmr", 0.1, "--replicates", 5)
+    assert (code, "replicates" in err, len(err.splitlines())) == (2, True, 1)
     code, _, err = run(capsys, "calibrate", others, "--model", own / "config.json")
     assert (code, "must be the folder of a model" in err) == (2, True)
 

@@ -8,21 +8,7 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Flip,
-    Fmr,
-    MaxPairs,
-    Model,
-    OnBadImage,
-    PhotosOrEmbeddings,
-    Replicates,
-    Root,
-    Seed,
-    Split,
-)
+from likewise.cli import options
 from likewise.cli.output import (
     bad_images_json,
     print_bad_images,
@@ -42,21 +28,21 @@ class Method(StrEnum):
 
 
 def calibrate(
-    data: PhotosOrEmbeddings,
-    model: Model,
-    fmr: Fmr = 1e-3,
+    data: options.PhotosOrEmbeddings,
+    model: options.Model,
+    fmr: options.Fmr = 1e-3,
     method: Annotated[
         Method, typer.Option("--method", help="Calibration curve: logistic, or any rising one.")
     ] = Method.logistic,
-    max_pairs: MaxPairs = 200_000,
-    replicates: Replicates = 1000,
-    seed: Seed = 0,
-    flip: Flip = False,
-    on_bad_image: OnBadImage = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    split: Split = None,
-    as_json: AsJson = False,
+    max_pairs: options.MaxPairs = 200_000,
+    replicates: options.Replicates = 1000,
+    seed: options.Seed = 0,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    split: options.Split = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Calibrate a model: fit probabilities and thresholds on identities that were not in training.
 

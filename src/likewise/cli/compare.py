@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.options import (
-    AsJson,
-    Epochs,
-    Folds,
-    Losses,
-    Out,
-    RecipeFile,
-    Root,
-    Settings,
-)
+from likewise.cli import options
 from likewise.cli.output import note, print_bad_images, print_json, print_table
 
 if TYPE_CHECKING:
@@ -33,13 +24,13 @@ def compare(
             metavar="DATA", help="Labeled photos, or orl, or omniglot:FOLDER with its two archives."
         ),
     ],
-    losses: Losses = "softmax,center,triplet,cosface,arcface",
+    losses: options.Losses = "softmax,center,triplet,cosface,arcface",
     test: Annotated[
         str | None,
         typer.Option("--test", help="Photos of other people to test on, instead of folds."),
     ] = None,
-    out: Out = Path("runs/compare"),
-    epochs: Epochs = None,
+    out: options.Out = Path("runs/compare"),
+    epochs: options.Epochs = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -49,7 +40,7 @@ def compare(
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Number of random seeds: final runs per fold.")
     ] = 3,
-    folds: Folds = 4,
+    folds: options.Folds = 4,
     trials: Annotated[
         int,
         typer.Option("--trials", min=1, help="Tuning trials per loss; 1: hyperparameters untuned."),
@@ -61,16 +52,16 @@ def compare(
         float | None,
         typer.Option("--target", min=0.5, max=1, help="AUC for which the epochs are counted."),
     ] = None,
-    recipe: RecipeFile = None,
-    settings: Settings = None,
+    recipe: options.RecipeFile = None,
+    settings: options.Settings = None,
     threads: Annotated[
         int,
         typer.Option(
             "--threads", min=1, help="Threads of torch; 1 gives the same numbers on any machine."
         ),
     ] = 1,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Compare losses with the same network, photos, augmentation, epochs and tuning trials.
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import typer
 
-from likewise.cli.options import AsJson, Out, Seed
+from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["demo"]
 
 
 def demo(
-    out: Out = Path("demo"),
-    seed: Seed = 0,
-    as_json: AsJson = False,
+    out: options.Out = Path("demo"),
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train on 20 people of the AT&T/ORL faces, then recognize 20 others; takes a few minutes.
 

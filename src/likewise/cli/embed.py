@@ -7,34 +7,24 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Flip,
-    Model,
-    OnBadImage,
-    Out,
-    Photos,
-    Root,
-)
+from likewise.cli import options
 from likewise.cli.output import bad_images_json, print_bad_images, print_json
 
 __all__ = ["embed"]
 
 
 def embed(
-    data: Photos,
-    model: Model,
-    out: Out = Path("embeddings.parquet"),
+    data: options.Photos,
+    model: options.Model,
+    out: options.Out = Path("embeddings.parquet"),
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Number of photos per forward pass.")
     ] = 64,
-    flip: Flip = False,
-    on_bad_image: OnBadImage = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    as_json: AsJson = False,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Embed photos into a Parquet file of names, identities, metadata and unit-length vectors.
 

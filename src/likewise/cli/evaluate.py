@@ -8,24 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.options import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Distance,
-    Flip,
-    Ids,
-    MaxPairs,
-    ModelOrNone,
-    OnBadImage,
-    OutOrNone,
-    PairsOrNone,
-    PhotosOrEmbeddingsOrNone,
-    Replicates,
-    Root,
-    Seed,
-    Split,
-)
+from likewise.cli import options
 from likewise.cli.output import (
     bad_images_json,
     note,
@@ -48,10 +31,10 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    data: PhotosOrEmbeddingsOrNone = None,
-    model: ModelOrNone = None,
-    pairs: PairsOrNone = None,
-    distance: Distance = "cosine",
+    data: options.PhotosOrEmbeddingsOrNone = None,
+    model: options.ModelOrNone = None,
+    pairs: options.PairsOrNone = None,
+    distance: options.Distance = "cosine",
     tasks: Annotated[
         str | None,
         typer.Option(
@@ -69,21 +52,21 @@ def evaluate(
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Use every pair of the photos, not a sample.")
     ] = False,
-    replicates: Replicates = 200,
+    replicates: options.Replicates = 200,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option("--compare", help="Compare the reports in two folders instead."),
     ] = None,
-    ids: Ids = None,
-    out: OutOrNone = None,
-    max_pairs: MaxPairs = 1_000_000,
-    seed: Seed = 0,
-    flip: Flip = False,
-    on_bad_image: OnBadImage = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    split: Split = None,
-    as_json: AsJson = False,
+    ids: options.Ids = None,
+    out: options.OutOrNone = None,
+    max_pairs: options.MaxPairs = 1_000_000,
+    seed: options.Seed = 0,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    split: options.Split = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure how good embeddings are: verification, identification, retrieval and clustering.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, Losses, Out, Seed
+from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["figures"]
@@ -15,8 +15,8 @@ __all__ = ["figures"]
 
 def figures(
     old_out: Annotated[Path | None, typer.Argument(hidden=True)] = None,
-    out: Out = Path("figures"),
-    losses: Losses = "all",
+    out: options.Out = Path("figures"),
+    losses: options.Losses = "all",
     dim: Annotated[
         int, typer.Option("--dim", min=2, max=3, help="Dimension of the embeddings: 2 or 3.")
     ] = 2,
@@ -24,8 +24,8 @@ def figures(
         bool, typer.Option("--gif", help="Also animate the embeddings during training.")
     ] = False,
     steps: Annotated[int, typer.Option("--steps", min=2, help="Training steps per loss.")] = 600,
-    seed: Seed = 0,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
 ) -> None:
     """Draw what each loss does: embeddings of eight people, and a decision boundary.
 

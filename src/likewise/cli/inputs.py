@@ -115,8 +115,8 @@ def read_or_embed(
     ids: Path | None,
     root: Path | None,
     device: str,
-    flip: bool,
-    policy: BadImagePolicy,
+    flip: bool = False,
+    policy: BadImagePolicy = BadImagePolicy.skip,
     split: SplitChoice | None = None,
 ) -> Input:
     """Read a file of embeddings, or embed photos with a model.

@@ -7,37 +7,27 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Ids,
-    ModelOrNone,
-    Out,
-    PhotosOrEmbeddings,
-    Root,
-    Seed,
-)
+from likewise.cli import options
 from likewise.cli.output import note, print_bad_images, print_json
 
 __all__ = ["draw_map"]
 
 
 def draw_map(
-    data: PhotosOrEmbeddings,
-    model: ModelOrNone = None,
-    out: Out = Path("map.html"),
+    data: options.PhotosOrEmbeddings,
+    model: options.ModelOrNone = None,
+    out: options.Out = Path("map.html"),
     projection: Annotated[
         str, typer.Option("--projection", help="Projection to two dimensions: tsne, pca or umap.")
     ] = "tsne",
-    ids: Ids = None,
+    ids: options.Ids = None,
     max_photos: Annotated[
         int, typer.Option("--max-photos", min=3, help="Most photos; of more, a sample.")
     ] = 2000,
-    seed: Seed = 0,
-    root: Root = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    root: options.Root = None,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
 ) -> None:
     """Draw a two-dimensional map of embeddings, colored by identity, with the photos on hover.
 
@@ -58,9 +48,7 @@ def draw_map(
     one_of("--projection", projection, PROJECTIONS)
     if max_photos > MAX_POINTS:
         raise InputError(f"--max-photos {max_photos}: a page holds at most {MAX_POINTS:,} photos")
-    source = read_or_embed(
-        data, model, ids=ids, root=root, device=device, flip=False, policy=BadImagePolicy.skip
-    )
+    source = read_or_embed(data, model, ids=ids, root=root, device=device)
     found = source.embeddings
     if len(found) > max_photos:
         rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:max_photos])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, Out
+from likewise.cli import options
 from likewise.cli.output import note, print_json
 from likewise.cli.registration import add_command
 
@@ -21,7 +21,7 @@ def list_names(
         str | None,
         typer.Argument(help="Pattern with * and ?, like 'resnet*'; also lists those of timm."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the backbones of Likewise, or all backbones that match a pattern.
 
@@ -44,7 +44,7 @@ def import_model(
     file: Annotated[
         Path, typer.Argument(help="An .onnx file, or weights (.pth, .pt, .safetensors).")
     ],
-    out: Out,
+    out: options.Out,
     backbone: Annotated[
         str, typer.Option("--backbone", help="Backbone of a file of weights.")
     ] = "iresnet50",
@@ -64,7 +64,7 @@ def import_model(
     fit: Annotated[
         str, typer.Option("--fit", help="How a photo is fitted to --size: crop, pad or stretch.")
     ] = "crop",
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Import a network that was trained elsewhere, together with its preprocessing.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, OutOrNone, RecipeFile, Root, Settings
+from likewise.cli import options
 from likewise.cli.output import note, print_json
 
 __all__ = ["recipe"]
@@ -18,11 +18,11 @@ def recipe(
         Path | None,
         typer.Option("--for", help="Labeled photos: print the recipe that train uses for them."),
     ] = None,
-    base: RecipeFile = None,
-    settings: Settings = None,
-    out: OutOrNone = None,
-    root: Root = None,
-    as_json: AsJson = False,
+    base: options.RecipeFile = None,
+    settings: options.Settings = None,
+    out: options.OutOrNone = None,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Print the default recipe as YAML, with every key explained in a comment.
 

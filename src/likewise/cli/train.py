@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.options import (
-    AsJson,
-    BadImagePolicy,
-    Epochs,
-    OnBadImageOrNone,
-    Out,
-    Photos,
-    RecipeFile,
-    Resume,
-    Root,
-    Settings,
-    ValIdentities,
-)
+from likewise.cli import options
 from likewise.cli.output import bad_images_json, note, print_bad_images, print_json, print_profile
 
 if TYPE_CHECKING:
@@ -34,14 +21,14 @@ __all__ = ["train"]
 
 def train(
     context: typer.Context,
-    data: Photos,
-    out: Out = Path("runs/train"),
-    recipe: RecipeFile = None,
-    settings: Settings = None,
-    val_identities: ValIdentities = None,
-    on_bad_image: OnBadImageOrNone = None,
-    epochs: Epochs = None,
-    resume: Resume = False,
+    data: options.Photos,
+    out: options.Out = Path("runs/train"),
+    recipe: options.RecipeFile = None,
+    settings: options.Settings = None,
+    val_identities: options.ValIdentities = None,
+    on_bad_image: options.OnBadImageOrNone = None,
+    epochs: options.Epochs = None,
+    resume: options.Resume = False,
     processes: Annotated[
         int, typer.Option("--processes", min=1, help="Number of processes (or use torchrun).")
     ] = 1,
@@ -61,8 +48,8 @@ def train(
             "--zero-if-stopped", help="Exit code 0 after Ctrl-C or SIGTERM, not 130 or 143."
         ),
     ] = False,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a model on labeled photos, and validate it on held-out identities.
 
@@ -75,11 +62,12 @@ def train(
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
     from likewise.training.distributed.launch import launch, launched, told_once
+    from likewise.training.stopping import StoppedBySignal
 
     if profile:  # no notes of the profiler on missing GPUs; torch reads these when it is loaded
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    with _stop_as_success(wanted=zero_if_stopped):
+    with suppress(StoppedBySignal) if zero_if_stopped else nullcontext():
         if processes > 1 and not launched():
             own_options = {"processes", "port", "zero_if_stopped"}
             launch(_command_line(context, leave_out=own_options), processes, port)
@@ -87,18 +75,6 @@ def train(
         with told_once():
             _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
                    profile, root, as_json)  # fmt: skip
-
-
-@contextmanager
-def _stop_as_success(*, wanted: bool) -> Iterator[None]:
-    """If ``wanted``, let a run that a signal stopped end with exit code 0."""
-    from likewise.training.stopping import StoppedBySignal
-
-    try:
-        yield
-    except StoppedBySignal:
-        if not wanted:
-            raise
 
 
 def _command_line(context: typer.Context, leave_out: set[str]) -> list[str]:
@@ -127,7 +103,7 @@ def _train(
     recipe: Path | None,
     settings: list[str] | None,
     val_identities: str | None,
-    on_bad_image: BadImagePolicy | None,
+    on_bad_image: options.BadImagePolicy | None,
     epochs: int | None,
     resume: bool,
     keep: int | None,
@@ -135,6 +111,7 @@ def _train(
     root: Path | None,
     as_json: bool,
 ) -> None:
+    """Train in this process, and print the result on rank 0."""
     from likewise.data.manifest import read_manifest
     from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
@@ -164,12 +141,7 @@ def _train(
 
 
 def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:
-    if not as_json:
-        print_bad_images(result.bad_images)
-        if result.profile is not None:
-            print_profile(result.profile)
-        elif profile:
-            note("the run was too short to profile: three warm-up steps come before --profile")
+    """Print the outcome of a run; ``again`` is the command that continues it."""
     if as_json:
         print_json(
             {
@@ -185,7 +157,13 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
                 "profile": result.profile.to_dict() if result.profile is not None else None,
             }
         )
-    elif not result.finished:
+        return
+    print_bad_images(result.bad_images)
+    if result.profile is not None:
+        print_profile(result.profile)
+    elif profile:
+        note("the run was too short to profile: three warm-up steps come before --profile")
+    if not result.finished:
         note(f"stopped after {result.epochs} complete epochs; continue with:")
         note(f"  {again}")
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, Device, Distance, Flip, FmrOrNone, Model, Threshold
+from likewise.cli import options
 from likewise.cli.output import print_json, require_photos
 from likewise.cli.threshold import check_decision, find_operating_point
 
@@ -20,17 +20,17 @@ __all__ = ["verify"]
 def verify(
     a: Annotated[Path, typer.Argument(help="A photo.", metavar="A")],
     b: Annotated[Path, typer.Argument(help="Another photo.", metavar="B")],
-    model: Model,
-    threshold: Threshold = None,
-    distance: Distance = "cosine",
-    fmr: FmrOrNone = None,
+    model: options.Model,
+    threshold: options.Threshold = None,
+    distance: options.Distance = "cosine",
+    fmr: options.FmrOrNone = None,
     prior: Annotated[
         float,
         typer.Option("--prior", help="Prior probability of a genuine pair, from 0 to 1."),
     ] = 0.5,
-    flip: Flip = False,
-    device: Device = "auto",
-    as_json: AsJson = False,
+    flip: options.Flip = False,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
 ) -> None:
     """Decide whether two photos show the same person.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from likewise.cli.options import AsJson, Out, Pairs, Photos, Root
+from likewise.cli import options
 from likewise.cli.output import print_json
 
 __all__ = ["make_bin"]
 
 
 def make_bin(
-    data: Photos,
-    pairs: Pairs,
-    out: Out,
-    root: Root = None,
-    as_json: AsJson = False,
+    data: options.Photos,
+    pairs: options.Pairs,
+    out: options.Out,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write pairs and their photos as a .bin validation set, the format of InsightFace.
 

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, Out, Photos, Root
+from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["clean"]
 
 
 def clean(
-    data: Photos,
+    data: options.Photos,
     inspection: Annotated[
         Path, typer.Option("--from", help="inspect.json of `data inspect`, or its folder.")
     ],
-    out: Out,
+    out: options.Out,
     drop: Annotated[
         str,
         typer.Option(
@@ -40,8 +40,8 @@ def clean(
             "--merge-share-false", help="Expected share of false merges (false discovery rate)."
         ),
     ] = 0.01,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write a manifest without the faulty photos that `likewise data inspect` found.
 

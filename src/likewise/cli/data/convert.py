@@ -8,28 +8,28 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, OutOrNone, Photos, Resume, Root
+from likewise.cli import options
 from likewise.cli.output import note, print_json
 
 __all__ = ["convert"]
 
 
 def convert(
-    data: Photos,
+    data: options.Photos,
     to: Annotated[
         str, typer.Option("--to", help="Format to write: folder, recordio, tar or parquet.")
     ],
     old_out: Annotated[Path | None, typer.Argument(hidden=True)] = None,
-    out: OutOrNone = None,
-    resume: Resume = False,
+    out: options.OutOrNone = None,
+    resume: options.Resume = False,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Read the output back and compare it.")
     ] = True,
     check: Annotated[
         bool, typer.Option("--check", help="Also decode every photo, and count the broken ones.")
     ] = False,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Convert labeled photos to another format; the bytes of each photo stay the same.
 

@@ -7,24 +7,24 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, Device, Ids, ModelOrNone, OutOrNone, Photos, Root
+from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["inspect"]
 
 
 def inspect(
-    data: Photos,
+    data: options.Photos,
     against: Annotated[
         Path | None,
         typer.Option("--against", help="Other photos to search for the same people and photos."),
     ] = None,
-    model: ModelOrNone = None,
+    model: options.ModelOrNone = None,
     embeddings: Annotated[
         Path | None,
         typer.Option("--embeddings", help="Embeddings of DATA: .parquet, or .npy with --ids."),
     ] = None,
-    ids: Ids = None,
+    ids: options.Ids = None,
     against_embeddings: Annotated[
         Path | None,
         typer.Option("--against-embeddings", help="Embeddings of the photos of --against."),
@@ -32,7 +32,7 @@ def inspect(
     against_ids: Annotated[
         Path | None, typer.Option("--against-ids", help="Names of the rows of that .npy file.")
     ] = None,
-    out: OutOrNone = None,
+    out: options.OutOrNone = None,
     max_examples: Annotated[
         int,
         typer.Option("--max-examples", min=1, max=200, help="Most examples per kind on the page."),
@@ -78,9 +78,9 @@ def inspect(
         bool,
         typer.Option("--headers-only", help="Quick: decode no photo, search no duplicates."),
     ] = False,
-    device: Device = "auto",
-    root: Root = None,
-    as_json: AsJson = False,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Inspect photos: counts, broken files, duplicates, wrong labels, and leakage between sets.
 

@@ -7,27 +7,27 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, FoldsOrNone, Out, Photos, Root, Seed, ValIdentities
+from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["split"]
 
 
 def split(
-    data: Photos,
-    out: Out,
-    val_identities: ValIdentities = None,
+    data: options.Photos,
+    out: options.Out,
+    val_identities: options.ValIdentities = None,
     test_identities: Annotated[
         str | None,
         typer.Option("--test-identities", help="Identities for the test: a number, or like 10%."),
     ] = None,
-    folds: FoldsOrNone = None,
-    seed: Seed = 0,
+    folds: options.FoldsOrNone = None,
+    seed: options.Seed = 0,
     parquet: Annotated[
         bool, typer.Option("--parquet", help="Write Parquet instead of CSV.")
     ] = False,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Split photos by identity into train, val and test, or into cross-validation folds.
 

@@ -7,28 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from likewise.cli.options import (
-    MAX_BUILD,
-    AsJson,
-    BadImagePolicy,
-    Batch,
-    Device,
-    Distance,
-    FamilyOrNone,
-    Flip,
-    Ids,
-    Mates,
-    MaxBuild,
-    MaxMemory,
-    ModelOrNone,
-    Neighbors,
-    OnBadImage,
-    Out,
-    PhotosOrEmbeddings,
-    Recall,
-    Root,
-    Seed,
-)
+from likewise.cli import options
 from likewise.cli.output import bad_images_json, note, print_bad_images, print_json
 from likewise.cli.units import parse_bytes, parse_seconds
 
@@ -40,12 +19,12 @@ __all__ = ["build"]
 
 def build(
     context: typer.Context,
-    data: PhotosOrEmbeddings,
-    out: Out = Path("index"),
-    model: ModelOrNone = None,
-    ids: Ids = None,
-    distance: Distance = "cosine",
-    family: FamilyOrNone = None,
+    data: options.PhotosOrEmbeddings,
+    out: options.Out = Path("index"),
+    model: options.ModelOrNone = None,
+    ids: options.Ids = None,
+    distance: options.Distance = "cosine",
+    family: options.FamilyOrNone = None,
     build_parameter: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,18 +44,18 @@ def build(
     collection: Annotated[
         str, typer.Option("--collection", help="Name of the collection of --family milvus.")
     ] = "likewise",
-    recall: Recall = None,
-    mates: Mates = None,
-    k: Neighbors = 10,
-    batch: Batch = 1,
-    max_memory: MaxMemory = None,
-    max_build: MaxBuild = None,
-    seed: Seed = 0,
-    flip: Flip = False,
-    on_bad_image: OnBadImage = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    as_json: AsJson = False,
+    recall: options.Recall = None,
+    mates: options.Mates = None,
+    k: options.Neighbors = 10,
+    batch: options.Batch = 1,
+    max_memory: options.MaxMemory = None,
+    max_build: options.MaxBuild = None,
+    seed: options.Seed = 0,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Build an index of photos or embeddings; an index in --out is replaced in one step.
 
@@ -103,7 +82,7 @@ def build(
     tuned = recall is not None or mates is not None
     if not tuned:
         _refuse_tuning_options(context)
-    longest = (max_build or MAX_BUILD) if tuned else None
+    longest = (max_build or options.MAX_BUILD) if tuned else None
     limits = Limits(parse_bytes("--max-memory", max_memory), parse_seconds("--max-build", longest))
     if (family == "milvus") != (uri is not None):
         raise InputError("--family milvus and --uri http://HOST:PORT: give both, or neither")

@@ -6,23 +6,23 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.options import AsJson, IndexFolder, NeighborsOrNone, Queries, Recall, Seed
+from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["check"]
 
 
 def check(
-    index: IndexFolder,
-    queries: Queries = None,
-    recall: Recall = None,
-    k: NeighborsOrNone = None,
+    index: options.IndexFolder,
+    queries: options.Queries = None,
+    recall: options.Recall = None,
+    k: options.NeighborsOrNone = None,
     count: Annotated[
         int,
         typer.Option("--count", min=2, help="Number of indexed vectors to sample as queries."),
     ] = 1000,
-    seed: Seed = 0,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure the recall of an index again, and whether its data drifted since it was tuned.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from likewise.cli.options import AsJson, IndexFolder
+from likewise.cli import options
 from likewise.cli.output import print_json
 
 __all__ = ["compact"]
 
 
 def compact(
-    index: IndexFolder,
-    as_json: AsJson = False,
+    index: options.IndexFolder,
+    as_json: options.AsJson = False,
 ) -> None:
     """Delete the vectors, ids and metadata that were removed from an index from its files, too.
 

@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from likewise.cli.options import (
-    AsJson,
-    Device,
-    Flip,
-    FmrOrNone,
-    Ids,
-    IndexFolder,
-    ModelOrNone,
-    Neighbors,
-    Queries,
-    Threshold,
-)
+from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table, require_photos
 from likewise.cli.queries import read_queries
 from likewise.cli.threshold import check_decision, find_operating_point
@@ -34,20 +23,20 @@ RESULT_KEYS = ("id", "score")
 
 def search(
     context: typer.Context,
-    index: IndexFolder,
+    index: options.IndexFolder,
     photos: Annotated[
         list[Path] | None,
         typer.Argument(metavar="PHOTO", help="Query photos (with --model)."),
     ] = None,
-    queries: Queries = None,
-    ids: Ids = None,
-    model: ModelOrNone = None,
-    k: Neighbors = 10,
-    threshold: Threshold = None,
-    fmr: FmrOrNone = None,
-    flip: Flip = False,
-    device: Device = "auto",
-    as_json: AsJson = False,
+    queries: options.Queries = None,
+    ids: options.Ids = None,
+    model: options.ModelOrNone = None,
+    k: options.Neighbors = 10,
+    threshold: options.Threshold = None,
+    fmr: options.FmrOrNone = None,
+    flip: options.Flip = False,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
 ) -> None:
     """Search an index for the nearest neighbors of photos, or of embeddings with --queries.
 

@@ -7,30 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.options import (
-    MAX_BUILD,
-    AsJson,
-    BadImagePolicy,
-    Batch,
-    Device,
-    Distance,
-    Families,
-    Flip,
-    Ids,
-    Mates,
-    MaxBuild,
-    MaxMemory,
-    ModelOrNone,
-    Neighbors,
-    OnBadImage,
-    OutOrNone,
-    PhotosOrEmbeddings,
-    Queries,
-    Recall,
-    Root,
-    Seed,
-    Threshold,
-)
+from likewise.cli import options
 from likewise.cli.output import note, print_bad_images, print_json, print_table
 from likewise.cli.units import format_bytes, parse_bytes, parse_seconds
 
@@ -44,13 +21,13 @@ SHOWN_BELOW = 0.03  # indexes up to this far below the recall asked for are prin
 
 
 def tune(
-    data: PhotosOrEmbeddings,
-    recall: Recall = None,
-    mates: Mates = None,
-    max_memory: MaxMemory = None,
-    max_build: MaxBuild = None,
-    k: Neighbors = 10,
-    batch: Batch = 1,
+    data: options.PhotosOrEmbeddings,
+    recall: options.Recall = None,
+    mates: options.Mates = None,
+    max_memory: options.MaxMemory = None,
+    max_build: options.MaxBuild = None,
+    k: options.Neighbors = 10,
+    batch: options.Batch = 1,
     latency: Annotated[
         str | None,
         typer.Option(
@@ -58,22 +35,22 @@ def tune(
             help="Latency per query that is fast enough, like 2ms: prefer exact search.",
         ),
     ] = None,
-    threshold: Threshold = None,
-    family: Families = None,
-    distance: Distance = "cosine",
-    queries: Queries = None,
+    threshold: options.Threshold = None,
+    family: options.Families = None,
+    distance: options.Distance = "cosine",
+    queries: options.Queries = None,
     index: Annotated[
         Path | None, typer.Option("--index", help="Also build the best index in this folder.")
     ] = None,
-    out: OutOrNone = None,
-    model: ModelOrNone = None,
-    ids: Ids = None,
-    seed: Seed = 0,
-    flip: Flip = False,
-    on_bad_image: OnBadImage = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    as_json: AsJson = False,
+    out: options.OutOrNone = None,
+    model: options.ModelOrNone = None,
+    ids: options.Ids = None,
+    seed: options.Seed = 0,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Find the fastest index that reaches a recall on queries that are not in the index.
 
@@ -96,7 +73,7 @@ def tune(
     aim = Aim(asked, mates, k, batch, parse_seconds("--latency", latency, "MS"), threshold)
     limits = Limits(
         parse_bytes("--max-memory", max_memory),
-        parse_seconds("--max-build", max_build or MAX_BUILD),
+        parse_seconds("--max-build", max_build or options.MAX_BUILD),
     )
     if out is not None:
         require_report_place(out)

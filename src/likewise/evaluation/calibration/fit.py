@@ -63,7 +63,7 @@ class Calibrated:
         points: the thresholds at every FMR that the pairs can show, largest FMR first.
         chosen: the one that decides by default; None if not even 1e-1 can be shown.
         measured: the verification numbers of the same pairs.
-        intervals: their confidence intervals; None with fewer than five identities.
+        intervals: their confidence intervals; None with fewer than five identities or 0 replicates.
     """
 
     calibration: Calibration | None
@@ -145,7 +145,7 @@ def calibrate_pairs(
         fmr: which of them decides by default; if too few impostor pairs can show it, the next
             larger one that can be shown.
         method: see ``fit_calibration``.
-        replicates: see ``bootstrap``.
+        replicates: see ``bootstrap``; 0 for no intervals.
         seed: see ``bootstrap``.
 
     Raises:
@@ -154,7 +154,7 @@ def calibrate_pairs(
     wanted = sorted({*fars, fmr}, reverse=True)
     measured = verification(pairs.scores, pairs.same, wanted)
     intervals = None
-    if pairs.identities >= 5:
+    if replicates and pairs.identities >= 5:
         intervals = bootstrap(pairs, wanted, replicates=replicates, seed=seed)
     points = operating_points(measured, intervals)
     try:
