@@ -148,7 +148,7 @@ def test_search_without_a_threshold_says_so_only_where_a_model_has_one(
     code, out, err = run(capsys, *ask, "--model", model)
     assert (code, "decision" in out, "no decision" in err) == (0, True, False)
     code, _, err = run(capsys, *ask, "--fmr", 0.1)
-    assert (code, "name it: --model" in " ".join(err.split())) == (2, True)
+    assert (code, "measured with: --model" in " ".join(err.split())) == (2, True)
     far = ("index", "search", tmp_path / "euclidean", "--queries", file, "--model", model)
     assert "is for the cosine" in " ".join(run(capsys, *far)[2].split())
     code, _, err = run(capsys, *far, "--fmr", 0.1)

@@ -31,13 +31,13 @@ def clean(
     mislabel_probability: Annotated[
         float,
         typer.Option(
-            "--mislabel-probability", help="Probability from which a label counts as wrong."
+            "--mislabel-probability", help="Probability from which a photo counts as mislabeled."
         ),
     ] = 0.9,
     merge_share_false: Annotated[
         float,
         typer.Option(
-            "--merge-share-false", help="Expected share of false merges (false discovery rate)."
+            "--merge-share-false", help="Largest q-value (false discovery rate) of a merge."
         ),
     ] = 0.01,
     root: options.Root = None,

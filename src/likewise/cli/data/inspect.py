@@ -39,44 +39,49 @@ def inspect(
     ] = 24,
     false_alarms: Annotated[
         float,
-        typer.Option("--false-alarms", help="Probability that a stranger is called the same."),
+        typer.Option(
+            "--false-alarms", help="Probability of a false match between identities of two sets."
+        ),
     ] = 0.01,
     share_false: Annotated[
         float,
         typer.Option(
             "--share-false",
-            help="Expected share of false identity pairs called one person (FDR).",
+            help="False discovery rate among identities reported as one person.",
         ),
     ] = 0.1,
     same_pixels: Annotated[
         float,
         typer.Option(
-            "--same-pixels", help="Correlation of pixels from which two photos are duplicates."
+            "--same-pixels", help="Correlation of thumbnails from which two photos are duplicates."
         ),
     ] = 0.95,
     same_shot: Annotated[
         float | None,
         typer.Option(
             "--same-shot",
-            help="Correlation below which similar embeddings are two shots, not duplicates; "
-            "measured on copies by default.",
+            help="Correlation of thumbnails that duplicates by embedding need, too; measured on "
+            "synthetic copies by default.",
         ),
     ] = None,
     noise_error: Annotated[
         float,
         typer.Option(
-            "--noise-error", help="Share of photos of unknown people that may count as explained."
+            "--noise-error", help="Share of impostor scores above the threshold for label noise."
         ),
     ] = 0.05,
     search_limit: Annotated[
         int,
         typer.Option(
-            "--search-limit", min=0, help="Most photos for which all embeddings are compared."
+            "--search-limit", min=0, help="Most photos whose embeddings are compared pair by pair."
         ),
     ] = 500_000,
     headers_only: Annotated[
         bool,
-        typer.Option("--headers-only", help="Quick: decode no photo, search no duplicates."),
+        typer.Option(
+            "--headers-only",
+            help="Read only sizes and formats: no decoding, no search for duplicates.",
+        ),
     ] = False,
     device: options.Device = "auto",
     root: options.Root = None,

@@ -159,13 +159,13 @@ def _refuse_tuning_options(context: typer.Context) -> None:
     """Refuse options that have no effect without tuning."""
     from likewise.errors import InputError
 
-    options = {
+    tuning = {
         "max_memory": "--max-memory", "max_build": "--max-build", "k": "-k", "batch": "--batch",
         "seed": "--seed",
     }  # fmt: skip
     given = [
         option
-        for name, option in options.items()
+        for name, option in tuning.items()
         if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
     ]
     if given:

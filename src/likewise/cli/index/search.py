@@ -62,7 +62,7 @@ def search(
         raise InputError(f"{probes[0]}: photos need a model to embed them: --model FOLDER")
     require_photos(probes)
     if fmr is not None and model is None:
-        raise InputError("--fmr: was measured with a model; name it: --model FOLDER")
+        raise InputError("--fmr: needs the model that it was measured with: --model FOLDER")
     opened = open_index(index)
     by_cosine = opened.metric == "cosine"
     check_decision(threshold, fmr, by_cosine=by_cosine)
