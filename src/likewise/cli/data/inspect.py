@@ -39,9 +39,7 @@ def inspect(
     ] = 24,
     false_alarms: Annotated[
         float,
-        typer.Option(
-            "--false-alarms", help="Probability of a false match between identities of two sets."
-        ),
+        typer.Option("--false-alarms", help="Probability of a false match between the two sets."),
     ] = 0.01,
     share_false: Annotated[
         float,
@@ -80,7 +78,7 @@ def inspect(
         bool,
         typer.Option(
             "--headers-only",
-            help="Read only sizes and formats: no decoding, no search for duplicates.",
+            help="Read only sizes and formats: decode no photo, search for no duplicates.",
         ),
     ] = False,
     device: options.Device = "auto",
