@@ -107,7 +107,7 @@ def test_identities_differ_in_color_or_symbol_and_have_names(tmp_path: Path) -> 
     page = write_map(Embeddings(vectors, items), points, tmp_path / "m.html")
     others, *named = content(page)["traces"]
     assert (others["name"], others["at"], len(named)) == ("others", None, 20)
-    assert len({(trace["color"], trace["symbol"]) for trace in named}) == 20
+    assert len({(trace["color"], trace["form"]) for trace in named}) == 20
     colors = [cie_lab(color) for color in {trace["color"] for trace in (others, *named)}]
     apart = [np.linalg.norm(a - b) for n, a in enumerate(colors) for b in colors[:n]]
     assert min(apart) > 30  # 2.3 is a just noticeable difference

@@ -101,7 +101,7 @@ def _traces(
         {
             "name": identity or rest_name,
             "color": marks.get(identity, (GRAY, "circle"))[0],
-            "symbol": marks.get(identity, (GRAY, "circle"))[1],
+            "form": marks.get(identity, (GRAY, "circle"))[1],
             "at": _label_position(points[chosen]) if identity else None,
             "x": [round(float(v), 4) for v in points[chosen, 0]],
             "y": [round(float(v), 4) for v in points[chosen, 1]],
