@@ -1,4 +1,4 @@
-"""Every command as a person types it: its help, its answers, its errors and exit codes."""
+"""Every command from its command line: help, output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 import likewise
 from likewise.cli.app import main
+from likewise.cli.doctor import EXTRAS
 from likewise.data.formats.table import write_table
 from tests.conftest import draw_person, make_photos, quick_recipe
 
@@ -65,7 +67,7 @@ def test_help_ends_in_an_example_and_offers_json(
     assert "--json" in out
 
 
-def test_the_whole_path(
+def test_train_evaluate_embed_index_verify(
     photos: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = answer(capsys, "train", photos, "--out", tmp_path / "run", "--recipe", recipe)
@@ -91,7 +93,7 @@ def test_the_whole_path(
         assert (same["same"], same["score"]) == (True, 1.0)
 
 
-def test_a_run_says_on_how_many_people_it_was_validated(
+def test_train_prints_the_number_of_validation_identities(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_photos(tmp_path / "six", people=6)
@@ -101,7 +103,7 @@ def test_a_run_says_on_how_many_people_it_was_validated(
     assert "validation AUC on 2 unseen identities: " in out
 
 
-def test_people_get_tables(
+def test_tables_are_printed_without_json(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(capsys, "evaluate", photos, "--model", model)
@@ -121,7 +123,7 @@ def test_people_get_tables(
     assert "iresnet50" in run(capsys, "models", "list", "iresnet*")[1]
 
 
-def test_a_model_named_by_the_environment(
+def test_the_model_of_the_environment_variable(
     photos: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIKEWISE_MODEL", str(model))
@@ -183,7 +185,7 @@ def test_wrong_use_is_one_line_and_code_2(
     assert (code, "'--epochs'" in err, "--set" in err) == (2, True, False)
 
 
-def test_what_of_a_folder_was_left_out_is_said_by_every_command(
+def test_every_command_reports_skipped_files(
     photos: Path,
     model: Path,
     tmp_path: Path,
@@ -225,7 +227,7 @@ def test_what_of_a_folder_was_left_out_is_said_by_every_command(
         caplog.clear()
 
 
-def test_our_own_networks_are_listed_and_timms_are_counted(
+def test_models_list(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     timm = pytest.importorskip("timm")
@@ -261,7 +263,7 @@ def test_failures_are_one_line_and_code_1(
         assert len(err.strip().splitlines()) == 1, err
 
 
-def test_every_odd_photo_is_used_or_named(
+def test_unusual_photos_are_used_and_broken_ones_named(
     tmp_path: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_photos(tmp_path / "photos", ("anna", "Zoë 李", "n" * 200), each=3)
@@ -291,10 +293,10 @@ def test_every_odd_photo_is_used_or_named(
     assert "3 broken photos were left out" in err
 
 
-def test_a_full_disk_leaves_the_last_good_state(
+def test_a_full_disk_keeps_the_last_complete_state(
     photos: Path, recipe: Path, tmp_path: Path, model: Path
 ) -> None:
-    """Files may not grow past a limit, as on a full disk: one line, and nothing half-written."""
+    """With a limit on file sizes, as on a full disk: one line, and no partial file."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -324,7 +326,7 @@ def test_a_full_disk_leaves_the_last_good_state(
     assert likewise.Index.load(index).ids.tolist() == [7, 8, 9]
 
 
-def test_debugging_shows_where_an_error_came_from(
+def test_debug_mode_raises_the_original_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken() -> None:
@@ -382,14 +384,14 @@ def test_calibrate_then_verify(
     assert (code, "must be the folder of a model" in err) == (2, True)
 
 
-def test_calibrate_says_who_was_in_training(
+def test_calibrate_warns_of_training_identities(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = tmp_path / "model"
     shutil.copytree(model, own)
     seen = make_photos(tmp_path / "seen", people=8)
     _, _, err = run(capsys, "calibrate", seen, "--model", own, "--fmr", 0.1, "--replicates", 20)
-    assert "of these identities were also in training" in err
+    assert "of these identities have the same names" in err
 
 
 def test_verify_under_another_distance(
@@ -406,7 +408,7 @@ def test_verify_under_another_distance(
     assert run(capsys, "verify", *pair, "--distance", "manhatan")[0] == 2
 
 
-def test_a_folder_whose_name_is_no_utf8_is_reported_on(
+def test_a_folder_whose_name_is_not_utf8(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd = photos.rename(os.fsdecode(os.fsencode(tmp_path) + b"/Zo\xeb"))
@@ -415,3 +417,9 @@ def test_a_folder_whose_name_is_no_utf8_is_reported_on(
     assert (code, "unexpected" in err) == (0, False), err
     assert json.loads((out / "report.json").read_text())["settings"]["data"] == "Zo\udceb"
     assert (out / "report.html").exists()
+
+
+def test_doctor_knows_every_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    extras = set(project["project"]["optional-dependencies"])
+    assert set(EXTRAS) == extras - {"all", "bench", "dev"}

@@ -1,4 +1,4 @@
-"""Offline jobs over the processes of ``torchrun``: the files and numbers of one process."""
+"""Commands under ``torchrun`` give the files and numbers of a single process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_embed_and_index_over_two_processes(model: Path, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_process_that_fails_ends_all(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=20, each=5)
-    (photos / "person19" / "4.png").write_bytes(b"no photo")  # in the second one's stretch
+    (photos / "person19" / "4.png").write_bytes(b"no photo")  # in the part of rank 1
     ran = subprocess.run(
         [*TORCHRUN, "-m", "likewise", "embed", str(photos), "--model", str(model), "--out",
          str(tmp_path / "e.parquet"), "--on-bad-image", "refuse"],

@@ -1,4 +1,4 @@
-"""``likewise data convert`` and ``likewise data split`` as a person types them."""
+"""``likewise data convert`` and ``likewise data split``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_convert(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "1 broken photo was copied" in err
 
 
-def test_split_writes_into_a_folder_that_is_not_called_like_a_table(
+def test_split_refuses_an_out_that_is_a_table(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "split.csv"
@@ -45,7 +45,7 @@ def test_split_writes_into_a_folder_that_is_not_called_like_a_table(
     assert not out.exists()
 
 
-def test_split_of_a_store_is_used_with_the_store(
+def test_a_split_works_with_every_format_of_its_photos(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=10, each=3)

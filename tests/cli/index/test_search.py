@@ -27,7 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
     return int(stopped.value.code or 0), out, err
 
 
-def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_family_and_its_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "e.npy", np.random.default_rng(0).normal(size=(600, 8)).astype(np.float32))
     (tmp_path / "names.txt").write_text("\n".join(f"p{n // 2}/{n}.jpg" for n in range(600)))
     build = ("index", "build", tmp_path / "e.npy", "--ids", tmp_path / "names.txt")
@@ -63,7 +63,9 @@ def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert likewise.Index.load(tmp_path / "index").family == "hnsw"
 
 
-def test_compact_drops_what_was_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compact_deletes_removed_vectors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     index = likewise.Index.build(np.random.default_rng(0).normal(size=(50, 8)))
     index.remove([3, 4])
     folder = index.save(tmp_path / "index")
@@ -112,7 +114,7 @@ def test_search_decides_at_the_threshold_of_the_model(
         assert (code, problem in " ".join(err.split())) == (2, True)
 
 
-def test_what_is_indexed_reaches_a_threshold_of_1_with_itself(
+def test_an_indexed_vector_reaches_a_threshold_of_1_with_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = np.random.default_rng(0).normal(size=(200, 128)).astype(np.float32)
@@ -133,7 +135,7 @@ def test_search_warns_of_likely_false_matches(
     assert "63% of unknown people would match one of these 1,000" in capsys.readouterr().err
 
 
-def test_search_without_a_threshold_says_so_only_where_a_model_has_one(
+def test_search_without_a_threshold_gives_the_reason(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "e.parquet"
@@ -163,7 +165,7 @@ def test_search_without_a_threshold_says_so_only_where_a_model_has_one(
     assert (code, err) == (0, "")
 
 
-def test_an_answer_keeps_its_own_names_and_is_json_whatever_the_metadata(
+def test_metadata_of_any_name_and_type_is_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = [[1.0, 0.0], [0.0, 1.0]]

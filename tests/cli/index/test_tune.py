@@ -1,4 +1,4 @@
-"""``likewise index``: tune, build in one step, check; with what they write and refuse."""
+"""``likewise index``: tune, tuned build, check, and their errors."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_tune_writes_report_and_index(
     assert (tmp_path / "report" / "frontier.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_build_in_one_step_then_check(
+def test_tuned_build_then_check(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, queries = files
@@ -174,7 +174,7 @@ def test_wrong_use(
     assert not list(tmp_path.glob("index*"))  # nothing was begun
 
 
-def test_the_command_names_all_that_it_needs(
+def test_the_printed_build_command_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -227,9 +227,7 @@ def test_build_and_tune_have_the_same_limits(
     assert [limits.build for limits in seen] == [600, 600, 3600]
 
 
-def test_names_that_come_twice_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_duplicate_names_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "e.npy", np.eye(5, dtype=np.float32))
     (tmp_path / "names.txt").write_text("a/1\na/2\nb/1\na/2\nb/1\n")
     code, _, err = run(
@@ -241,7 +239,7 @@ def test_names_that_come_twice_are_refused(
     assert len(err.strip().splitlines()) == 1
 
 
-def test_embeddings_are_looked_for_in_an_index(
+def test_search_with_embeddings(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(capsys, "index", "build", files[0], "--out", tmp_path / "index")
@@ -280,7 +278,7 @@ def test_embeddings_are_looked_for_in_an_index(
         assert len(err.strip().splitlines()) == 1
 
 
-def test_few_vectors_are_searched_exactly_and_it_says_so(
+def test_few_vectors_are_searched_exactly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = write(tmp_path / "few.parquet", np.eye(5), ["anna"] * 5)

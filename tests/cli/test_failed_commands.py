@@ -1,4 +1,4 @@
-"""A command that fails before it has something to write leaves no folder behind."""
+"""A command that fails before it writes a result leaves no empty folder."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_no_empty_folder_is_left(
     assert not (tmp_path / "deep").exists()
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     for place in ("file", "file/below", "link", "x" * 300):
