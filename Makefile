@@ -32,7 +32,7 @@ lint: install
 	$(BIN)/mypy
 
 figures: install
-	$(BIN)/likewise figures docs/images/losses
+	$(BIN)/likewise figures --out docs/images/losses
 	$(BIN)/python -m docs.figures
 	$(BIN)/python -m docs.figures.architecture
 

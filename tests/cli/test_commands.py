@@ -1,4 +1,4 @@
-"""Every command as a person types it: its help, its answers, its errors and exit codes."""
+"""Every command from its command line: help, output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from PIL import Image
 
 import likewise
 from likewise.cli.app import main
+from likewise.cli.doctor import EXTRAS
 from likewise.data.formats.table import write_table
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["compare"], ["train"], ["evaluate"], ["calibrate"], ["embed"], ["verify"],
+    ["demo"], ["recipe"], ["compare"], ["train"],
+    ["evaluate"], ["calibrate"], ["embed"], ["verify"],
     ["index", "build"],
     ["index", "search"], ["index", "tune"], ["index", "check"],
     ["index", "compact"],
@@ -64,7 +67,7 @@ def test_help_ends_in_an_example_and_offers_json(
     assert "--json" in out
 
 
-def test_the_whole_path(
+def test_train_evaluate_embed_index_verify(
     photos: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = answer(capsys, "train", photos, "--out", tmp_path / "run", "--recipe", recipe)
@@ -90,17 +93,17 @@ def test_the_whole_path(
         assert (same["same"], same["score"]) == (True, 1.0)
 
 
-def test_a_run_says_on_how_many_people_it_was_validated(
+def test_train_prints_the_number_of_validation_identities(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_photos(tmp_path / "six", people=6)
     command = ("train", photos, "--recipe", recipe, "--epochs", 1, "--val-identities", 2)
     code, out, _ = run(capsys, *command, "--out", tmp_path / "run")
     assert code == 0
-    assert "validation AUC on 2 unseen people: " in out
+    assert "validation AUC on 2 unseen identities: " in out
 
 
-def test_people_get_tables(
+def test_tables_are_printed_without_json(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(capsys, "evaluate", photos, "--model", model)
@@ -110,7 +113,7 @@ def test_people_get_tables(
     code, out, _ = run(
         capsys, "verify", photos / "bob/0.png", photos / "bob/1.png", "--model", model
     )
-    assert "measured there on people held out" in out
+    assert "measured at this threshold on unseen identities" in out
     run(capsys, "index", "build", photos, "--model", model, "--out", tmp_path / "i")
     code, out, _ = run(
         capsys, "index", "search", tmp_path / "i", photos / "bob/0.png", "--model", model
@@ -120,7 +123,7 @@ def test_people_get_tables(
     assert "iresnet50" in run(capsys, "models", "list", "iresnet*")[1]
 
 
-def test_a_model_named_by_the_environment(
+def test_the_model_of_the_environment_variable(
     photos: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIKEWISE_MODEL", str(model))
@@ -149,7 +152,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["train", listed, "--out", out], "none of the 12 photos exists"),
         (["embed", listed, "--model", model, "--out", tmp_path / "e.parquet"], "with --root"),
         (["data", "inspect", listed, "--out", out], "with --root"),
-        (["data", "convert", listed, out, "--to", "tar"], "with --root"),
+        (["data", "convert", listed, "--out", out, "--to", "tar"], "with --root"),
         (["train", photos, "--out", out, "--recipe", tmp_path / "none.yaml"], "no such file"),
         (["train", photos, "--out", out, "--resume"], "no run to resume"),
         (["train", photos, "--out", out, "--val-identities", "lots"], "like 10%"),
@@ -157,12 +160,15 @@ def test_wrong_use_is_one_line_and_code_2(
         (["evaluate", photos, "--model", tmp_path / "none"], "not found"),
         (["evaluate", photos, "--model", model.parent], f"did you mean {model}?"),
         (["evaluate", photos, "--model", model, "--pairs", tmp_path / "p"], "no such file"),
-        (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "as .parquet"),
+        (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "must end in .parquet"),
         (["index", "search", tmp_path / "foreign", photo, "--model", model], "another embedder"),
         (["index", "search", tmp_path / "none", photo, "--model", model], "no such index"),
-        (["index", "build", photos, "--model", model, "--metric", "cos"], "did you mean 'cosine'"),
+        (
+            ["index", "build", photos, "--model", model, "--distance", "cos"],
+            "did you mean 'cosine'",
+        ),
         (["models", "import", tmp_path / "n.onnx", "--out", out], "no such file"),
-        (["models", "import", photo, "--out", out, "--mean", "a"], "expected numbers"),
+        (["models", "import", photo, "--out", out, "--mean", "a"], "must be numbers"),
         (["models", "import", pointer, "--out", out], "git lfs pull"),
         (["verify", photo, photo, "--model", pointer], "likewise models import"),
         (["verify", photo, tmp_path / "gone.jpg", "--model", model], "gone.jpg: no such file"),
@@ -179,7 +185,7 @@ def test_wrong_use_is_one_line_and_code_2(
     assert (code, "'--epochs'" in err, "--set" in err) == (2, True, False)
 
 
-def test_what_of_a_folder_was_left_out_is_said_by_every_command(
+def test_every_command_reports_skipped_files(
     photos: Path,
     model: Path,
     tmp_path: Path,
@@ -195,8 +201,18 @@ def test_what_of_a_folder_was_left_out_is_said_by_every_command(
         ["embed", photos, "--model", model, "--out", tmp_path / "e.parquet"],
         ["evaluate", photos, "--model", model],
         ["data", "inspect", photos, "--out", tmp_path / "inspected", "--headers-only"],
-        ["data", "split", photos, "--out", tmp_path / "split", "--val", "0", "--test", "0"],
-        ["data", "convert", photos, tmp_path / "tar", "--to", "tar"],
+        [
+            "data",
+            "split",
+            photos,
+            "--out",
+            tmp_path / "split",
+            "--val-identities",
+            "0",
+            "--test-identities",
+            "0",
+        ],
+        ["data", "convert", photos, "--out", tmp_path / "tar", "--to", "tar"],
         ["index", "build", photos, "--model", model, "--out", tmp_path / "index"],
     ]
     for args in commands:
@@ -211,7 +227,7 @@ def test_what_of_a_folder_was_left_out_is_said_by_every_command(
         caplog.clear()
 
 
-def test_our_own_networks_are_listed_and_timms_are_counted(
+def test_models_list(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     timm = pytest.importorskip("timm")
@@ -221,7 +237,7 @@ def test_our_own_networks_are_listed_and_timms_are_counted(
         "contrastnet", "iresnet100", "iresnet18", "iresnet34", "iresnet50", "mobilefacenet",
         "mobilefacenet_large",
     ]  # fmt: skip
-    assert f"and {len(timm.list_models()):,} of timm's" in err
+    assert f"and {len(timm.list_models()):,} of timm" in err
     assert json.loads(run(capsys, "models", "list", "--json")[1]) == printed.split()
     assert "resnet18" in run(capsys, "models", "list", "*")[1].split()
 
@@ -247,7 +263,7 @@ def test_failures_are_one_line_and_code_1(
         assert len(err.strip().splitlines()) == 1, err
 
 
-def test_every_odd_photo_is_used_or_named(
+def test_unusual_photos_are_used_and_broken_ones_named(
     tmp_path: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_photos(tmp_path / "photos", ("anna", "Zoë 李", "n" * 200), each=3)
@@ -277,10 +293,10 @@ def test_every_odd_photo_is_used_or_named(
     assert "3 broken photos were left out" in err
 
 
-def test_a_full_disk_leaves_the_last_good_state(
+def test_a_full_disk_keeps_the_last_complete_state(
     photos: Path, recipe: Path, tmp_path: Path, model: Path
 ) -> None:
-    """Files may not grow past a limit, as on a full disk: one line, and nothing half-written."""
+    """With a limit on file sizes, as on a full disk: one line, and no partial file."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -310,7 +326,7 @@ def test_a_full_disk_leaves_the_last_good_state(
     assert likewise.Index.load(index).ids.tolist() == [7, 8, 9]
 
 
-def test_debugging_shows_where_an_error_came_from(
+def test_debug_mode_raises_the_original_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken() -> None:
@@ -349,7 +365,7 @@ def test_calibrate_then_verify(
     assert "probability of the same person" in out
     assert re.search(r"FMR [\d.]+ \(95 %: [\d.e-]+ to [\d.]+\)", out)
     _, out, _ = run(capsys, "calibrate", others, "--model", own, "--fmr", 0.05)
-    assert "0.05 (decides)" in out
+    assert "0.05 (default)" in out
     for args, problem in (
         (["verify", probe, probe, "--fmr", 0.3], "0.3 was not measured for this model; measured"),
         (["verify", probe, probe, "--fmr", 0.1, "--threshold", 0.5], "give one of the two"),
@@ -360,18 +376,22 @@ def test_calibrate_then_verify(
         code, _, err = run(capsys, *args, "--model", own)
         assert (code, len(err.splitlines())) == (2, 1)
         assert problem in err
+    point = answer(capsys, "calibrate", others, "--model", own, "--fmr", 0.1, "--replicates", 0)
+    assert point["operating_point"]["far_interval"] is None
+    code, _, err = run(capsys, "calibrate", others, "--model", own, "--fmr", 0.1, "--replicates", 5)
+    assert (code, "replicates" in err, len(err.splitlines())) == (2, True, 1)
     code, _, err = run(capsys, "calibrate", others, "--model", own / "config.json")
-    assert (code, "kept in a model's folder" in err) == (2, True)
+    assert (code, "must be the folder of a model" in err) == (2, True)
 
 
-def test_calibrate_says_who_was_in_training(
+def test_calibrate_warns_of_training_identities(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = tmp_path / "model"
     shutil.copytree(model, own)
     seen = make_photos(tmp_path / "seen", people=8)
     _, _, err = run(capsys, "calibrate", seen, "--model", own, "--fmr", 0.1, "--replicates", 20)
-    assert "of these people have the names of people in training" in err
+    assert "of these identities have the same names" in err
 
 
 def test_verify_under_another_distance(
@@ -388,7 +408,7 @@ def test_verify_under_another_distance(
     assert run(capsys, "verify", *pair, "--distance", "manhatan")[0] == 2
 
 
-def test_a_folder_whose_name_is_no_utf8_is_reported_on(
+def test_a_folder_whose_name_is_not_utf8(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd = photos.rename(os.fsdecode(os.fsencode(tmp_path) + b"/Zo\xeb"))
@@ -397,3 +417,9 @@ def test_a_folder_whose_name_is_no_utf8_is_reported_on(
     assert (code, "unexpected" in err) == (0, False), err
     assert json.loads((out / "report.json").read_text())["settings"]["data"] == "Zo\udceb"
     assert (out / "report.html").exists()
+
+
+def test_doctor_knows_every_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    extras = set(project["project"]["optional-dependencies"])
+    assert set(EXTRAS) == extras - {"all", "bench", "dev"}

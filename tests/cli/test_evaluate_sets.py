@@ -1,4 +1,4 @@
-"""``likewise evaluate`` on sets that bring their own pairs, and on archives."""
+"""``likewise evaluate`` on .bin sets, archives and tables with a column split."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_bin_set_is_verified_by_its_own_pairs(
     assert again["verification"] == measured
 
 
-def test_what_a_bin_set_cannot_do(
+def test_wrong_use_of_a_bin_set(
     bin_set: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, err = run(capsys, "train", bin_set, "--out", tmp_path / "run")
@@ -80,31 +80,31 @@ def divided(tmp_path: Path) -> list[str | Path]:
     return [tmp_path / "split.csv", "--root", folder]
 
 
-FEW = ("--tasks", "none", "--intervals", 0)
+FEW = ("--tasks", "none", "--replicates", 0)
 
 
 @pytest.mark.parametrize(
     ("option", "people"), [((), 4), (("--split", "train"), 3), (("--split", "all"), 9)]
 )
-def test_one_side_of_a_divided_set_is_evaluated(
+def test_one_split_is_evaluated(
     divided: list[str | Path],
     model: Path,
     option: tuple[str, ...],
     people: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """By default the test side; four photos each have six pairs."""
+    """The split test by default; four photos per identity make six pairs."""
     found = answer(capsys, "evaluate", *divided, "--model", model, *FEW, *option)
     assert found["verification"]["genuine_pairs"] == 6 * people
     assert found["settings"].get("split") == {4: "test", 3: "train", 9: None}[people]
 
 
-def test_the_side_that_was_taken_is_told(
+def test_the_default_split_is_reported(
     divided: list[str | Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, _, err = run(capsys, "evaluate", *divided, "--model", model, *FEW)
     assert (
-        "split.csv: only the 16 photos of the split test are taken (others: train 12, val 8)" in err
+        "split.csv: only the 16 photos of the split test are used (others: train 12, val 8)" in err
     )
     run(capsys, "embed", *divided, "--model", model, "--out", tmp_path / "e.parquet")
     again = answer(capsys, "evaluate", tmp_path / "e.parquet", *FEW)
@@ -119,10 +119,10 @@ def test_the_side_that_was_taken_is_told(
         assert problem in err
 
 
-def test_people_that_the_model_was_trained_on_are_named(
+def test_training_identities_are_reported(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The session's model was trained on five of person00 … person07."""
+    """The fixture model was trained on five of person00 … person07."""
     known = likewise.load(model).identities
     assert known is not None
     seen = make_photos(tmp_path / "seen", people=12)
@@ -134,7 +134,7 @@ def test_people_that_the_model_was_trained_on_are_named(
         in (out / "report.html").read_text()
     )
     _, _, err = run(capsys, "evaluate", seen, "--model", model, *FEW)
-    assert f"warning: {len(known)} of these people have the names of people in training" in err
+    assert f"warning: {len(known)} of these identities have the same names" in err
     some = sorted(known)[0]
     pairs = tmp_path / "pairs.csv"
     pairs.write_text(
@@ -147,7 +147,7 @@ def test_people_that_the_model_was_trained_on_are_named(
     assert "warning" not in err
 
 
-def test_calibration_takes_the_validation_side(
+def test_calibration_uses_the_split_val(
     divided: list[str | Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = tmp_path / "model"
@@ -159,7 +159,7 @@ def test_calibration_takes_the_validation_side(
 
 
 @pytest.mark.parametrize("spread", [1e-5, 1.0])
-def test_a_file_of_embeddings_that_are_all_alike_is_told(
+def test_equal_embeddings_give_a_warning(
     spread: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = np.random.default_rng(0)
@@ -168,6 +168,6 @@ def test_a_file_of_embeddings_that_are_all_alike_is_told(
     items = pa.table({"path": names, "identity": [name[0] for name in names]})
     file = tmp_path / "e.parquet"
     likewise.write_embeddings(likewise.Embeddings(vectors.astype(np.float32), items), file)
-    words = ("evaluate", file, "--tasks", "none", "--intervals", 0)
+    words = ("evaluate", file, "--tasks", "none", "--replicates", 0)
     code, _, err = run(capsys, *words)
-    assert (code, "all embeddings are alike" in " ".join(err.split())) == (0, spread < 1)
+    assert (code, "all embeddings are equal" in " ".join(err.split())) == (0, spread < 1)

@@ -1,4 +1,4 @@
-"""Offline jobs on the ranks of ``torchrun``: the same files and numbers as one process."""
+"""Commands under ``torchrun`` give the files and numbers of a single process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*arguments: str, processes: bool) -> str:
 def test_evaluate_over_two_processes(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=8)
     (photos / "person05" / "1.png").write_bytes(b"no photo")
-    given = ["evaluate", str(photos), "--model", str(model), "--all-pairs", "--intervals", "20"]
+    given = ["evaluate", str(photos), "--model", str(model), "--all-pairs", "--replicates", "20"]
     alone, both = (json.loads(run(*given, "--json", processes=p)) for p in (False, True))
     both.pop("created", None), alone.pop("created", None)
     assert both == alone
@@ -60,7 +60,7 @@ def test_embed_and_index_over_two_processes(model: Path, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_process_that_fails_ends_all(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=20, each=5)
-    (photos / "person19" / "4.png").write_bytes(b"no photo")  # in the second one's stretch
+    (photos / "person19" / "4.png").write_bytes(b"no photo")  # in the part of rank 1
     ran = subprocess.run(
         [*TORCHRUN, "-m", "likewise", "embed", str(photos), "--model", str(model), "--out",
          str(tmp_path / "e.parquet"), "--on-bad-image", "refuse"],

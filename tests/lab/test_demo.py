@@ -1,4 +1,4 @@
-"""The demo: honest baselines, a short run of the whole path, and no test photo in training."""
+"""The demo: its baselines, a short run, and disjoint training and test identities."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def short_recipe(seed: int = 0) -> Recipe:
 FULL = demo.demo_recipe
 
 
-def test_the_whole_path_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "demo_recipe", short_recipe)
     said: list[str] = []
     outcome = demo.run(tmp_path / "demo", say=said.append)
@@ -36,7 +36,7 @@ def test_the_whole_path_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     # Published for these photos and this split; see each method's paper for the method.
     by_name = {row.method: row.auc for row in outcome.rows}
     assert by_name["raw pixels"] == pytest.approx(0.9125, abs=0.0075)
-    assert by_name["raw pixels less the mean training face"] == pytest.approx(0.933, abs=0.003)
+    assert by_name["raw pixels minus the mean training face"] == pytest.approx(0.933, abs=0.003)
     assert by_name["fisherfaces (PCA + LDA)"] == pytest.approx(0.933, abs=0.005)
     assert outcome.picture.read_bytes().startswith(b"\x89PNG")
     assert outcome.report.exists()
@@ -45,12 +45,10 @@ def test_the_whole_path_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(outcome.found) == 5
     assert len(said) == 3
     assert json.loads((tmp_path / "demo" / "demo.json").read_text())["rows"][0]["auc"] > 0.9
-    demo.run(tmp_path / "demo", say=said.append)  # a finished one begins anew
+    demo.run(tmp_path / "demo", say=said.append)  # a finished demo starts again
 
 
-def test_a_signal_ends_it_with_its_exit_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_gives_its_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Trainer.step
 
     def step_then_stop(self: Trainer, *given: Any) -> Any:
@@ -64,10 +62,10 @@ def test_a_signal_ends_it_with_its_exit_code(
     assert stopped.value.exit_code == 143
 
 
-def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").touch()
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match="has other files"):
         demo.run(tmp_path)
     assert (tmp_path / "run" / "thesis.tex").exists()
 
@@ -79,7 +77,7 @@ def test_training_and_test_people_are_disjoint() -> None:
 
 
 @pytest.mark.slow
-def test_the_model_stands_clear_of_the_baselines(tmp_path: Path) -> None:
+def test_the_model_beats_the_baselines(tmp_path: Path) -> None:
     outcome = demo.run(tmp_path / "demo", seed=1)
     assert outcome.rows[-1].auc > 0.96
     assert outcome.rows[-1].auc > max(row.auc for row in outcome.rows[:-1]) + 0.02

@@ -146,7 +146,7 @@ def test_the_title_names_the_data_and_the_model(
 
     args = ["evaluate", photos, "--model", model, "--out", tmp_path, "--tasks", "none"]
     with pytest.raises(SystemExit) as caught:
-        main([*map(str, args), "--intervals", "0"])
+        main([*map(str, args), "--replicates", "0"])
     assert not caught.value.code, capsys.readouterr().err
     text = (tmp_path / "report.html").read_text()
     title = "Evaluation of photos with run/model"

@@ -1,4 +1,4 @@
-"""The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong use."""
+"""The command line: one file per command. Exit codes: 0 success, 1 failure, 2 wrong usage."""
 
 from likewise.cli.app import main
 

@@ -1,4 +1,4 @@
-"""The commands put together, and what becomes of their errors: one line, and an exit code."""
+"""The program ``likewise``: its commands, and how their errors end it."""
 
 from __future__ import annotations
 
@@ -6,56 +6,72 @@ import io
 import logging
 import os
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from likewise import __version__
-from likewise.cli import (
-    calibrate,
-    compare,
-    data,
-    demo,
-    doctor,
-    embed,
-    evaluate,
-    figures,
-    index,
-    models,
-    train,
-    verify,
-)
+from likewise.cli import data, index, models
+from likewise.cli.calibrate import calibrate
+from likewise.cli.compare import compare
+from likewise.cli.demo import demo
+from likewise.cli.doctor import doctor
+from likewise.cli.embed import embed
+from likewise.cli.evaluate import evaluate
+from likewise.cli.figures import figures
 from likewise.cli.map import draw_map
-from likewise.cli.output import add_command
+from likewise.cli.recipe import recipe
+from likewise.cli.registration import add_command
+from likewise.cli.train import train
+from likewise.cli.verify import verify
 from likewise.errors import LikewiseError
 from likewise.terminal import TerminalHandler
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130  # as shells count a program that Ctrl-C ended
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+ORDER = (
+    "demo", "doctor", "data", "models", "recipe", "train", "compare", "evaluate", "calibrate",
+    "verify", "embed", "index", "map", "figures",
+)  # fmt: skip
+
+
+class Program(TyperGroup):
+    """The commands in the order of the work; Typer would list groups of commands last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """The names in the order of the help."""
+        return sorted(self.commands, key=ORDER.index)
+
 
 app = typer.Typer(
     name="likewise",
-    help="Learn, measure and search likeness: from a folder of labelled photos to a system that "
-    "recognises.",
+    cls=Program,
+    help="Train, evaluate and search embeddings of labeled photos, such as faces.",
     epilog="Start with: likewise demo",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-add_command(app, "demo", demo.demo)
-app.add_typer(data.app, name="data")
-add_command(app, "train", train.train)
-add_command(app, "compare", compare.compare)
-add_command(app, "evaluate", evaluate.evaluate)
-add_command(app, "calibrate", calibrate.calibrate)
-add_command(app, "embed", embed.embed)
-add_command(app, "verify", verify.verify)
-app.add_typer(index.app, name="index")
-app.add_typer(models.app, name="models")
-add_command(app, "figures", figures.figures)
-add_command(app, "map", draw_map)
-add_command(app, "doctor", doctor.doctor)
+START, DATA, TRAIN = "Getting started", "Data", "Training"
+EVALUATE, SEARCH, PICTURES = "Evaluation", "Embedding and search", "Pictures"
+add_command(app, "demo", demo, START)
+add_command(app, "doctor", doctor, START)
+app.add_typer(data.app, name="data", rich_help_panel=DATA)
+app.add_typer(models.app, name="models", rich_help_panel=TRAIN)
+add_command(app, "recipe", recipe, TRAIN)
+add_command(app, "train", train, TRAIN)
+add_command(app, "compare", compare, TRAIN)
+add_command(app, "evaluate", evaluate, EVALUATE)
+add_command(app, "calibrate", calibrate, EVALUATE)
+add_command(app, "verify", verify, EVALUATE)
+add_command(app, "embed", embed, SEARCH)
+app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
+add_command(app, "map", draw_map, PICTURES)
+add_command(app, "figures", figures, PICTURES)
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,16 +90,16 @@ def options(
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run ``likewise`` with ``args`` (those of the process if None), and exit.
+    """Run ``likewise`` with ``args`` (by default those of the process), and exit.
 
-    An error that Likewise foresees becomes one line on stderr; so does any other, unless
-    LIKEWISE_DEBUG is set, which shows where it came from.
+    Every error becomes one line on stderr. With LIKEWISE_DEBUG set, an error that Likewise did not
+    expect shows its traceback.
     """
-    # Threads that wait by spinning make each other wait where cores are shared: several times
-    # slower with one busy neighbour. It must be said before torch is loaded.
+    # Spinning OpenMP threads slow each other down several times on shared cores. This must be set
+    # before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(handlers=[TerminalHandler()])
-    # The name of a file may be no text, or have letters that the terminal's encoding has not.
+    # File names may hold bytes that are not text, or letters that the terminal cannot encode.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -93,11 +109,11 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
     except SystemExit as ended:
-        # As typer ends, without a word; a subclass has said why.
+        # Typer itself exits silently after Ctrl-C; a subclass of SystemExit has printed a reason.
         if ended.code == INTERRUPTED and type(ended) is SystemExit:
             typer.echo("likewise: interrupted", err=True)
         raise
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except Exception as error:

@@ -1,4 +1,4 @@
-"""``likewise calibrate``: from scores to probabilities, and thresholds at a named error rate."""
+"""``likewise calibrate``: fit probabilities and thresholds to the scores of a model."""
 
 from __future__ import annotations
 
@@ -8,83 +8,68 @@ from typing import Annotated
 
 import typer
 
+from likewise.cli import options
 from likewise.cli.output import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Flip,
-    OnBad,
-    Root,
-    Split,
-    print_bad,
+    bad_images_json,
+    print_bad_images,
     print_json,
     print_table,
-    print_trained_on,
+    warn_of_training_identities,
 )
 
 __all__ = ["calibrate"]
 
 
 class Method(StrEnum):
-    """The map from score to probability."""
+    """How scores are mapped to probabilities."""
 
     logistic = "logistic"
     isotonic = "isotonic"
 
 
 def calibrate(
-    data: Annotated[
-        Path, typer.Argument(help="Labelled photos, or embeddings that the model made: .parquet.")
-    ],
-    model: Annotated[
-        Path,
-        typer.Option("--model", envvar="LIKEWISE_MODEL", help="A model's folder; it is updated."),
-    ],
-    fmr: Annotated[
-        float, typer.Option("--fmr", help="The false match rate at which verify decides.")
-    ] = 1e-3,
+    data: options.PhotosOrEmbeddings,
+    model: options.Model,
+    fmr: options.Fmr = 1e-3,
     method: Annotated[
-        Method, typer.Option("--method", help="Two numbers, or any rising curve.")
+        Method, typer.Option("--method", help="Calibration curve: logistic, or any rising one.")
     ] = Method.logistic,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Most pairs of each kind.")] = (
-        200_000
-    ),
-    replicates: Annotated[
-        int, typer.Option("--replicates", min=20, help="Draws of people, for the intervals.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws pairs and people.")] = 0,
-    flip: Flip = False,
-    on_bad_image: OnBad = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    split: Split = None,
-    as_json: AsJson = False,
+    max_pairs: options.MaxPairs = 200_000,
+    replicates: options.Replicates = 1000,
+    seed: options.Seed = 0,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    split: options.Split = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Fit what the model's scores mean, and its thresholds, on people it was not trained on.
+    """Calibrate a model: fit probabilities and thresholds on identities that were not in training.
 
-    The model's folder then holds the calibration and the thresholds; `likewise verify` uses them.
-    Of a table with a column split, the photos of val are taken, unless --split names others.
+    Both are written into the folder of the model, and `likewise verify` and `likewise index search`
+    use them; by default they decide at the threshold for --fmr. Of a table with a column split the
+    photos of val are used, unless --split names others.
 
     Example: likewise calibrate other_people/ --model runs/photos/model --fmr 1e-3
     """
-    from likewise.cli.source import Side, embeddings_of
+    from likewise.cli.inputs import SplitChoice, read_or_embed
     from likewise.errors import InputError
     from likewise.evaluation.calibration.fit import calibrate as fit
     from likewise.models.loading import load
 
-    if not model.is_dir():
-        raise InputError(f"{model}: a calibration is kept in a model's folder, and this is none")
+    if not Path(model).is_dir():
+        raise InputError(f"{model}: must be the folder of a model, which keeps the calibration")
     embedder = load(model, device=device)
-    source = embeddings_of(
-        data, str(model), ids=None, root=root, device=device, flip=flip, policy=on_bad_image,
-        side=Side(split, default="val"),
+    source = read_or_embed(
+        data, model, ids=None, root=root, device=device, flip=flip, policy=on_bad_image,
+        split=SplitChoice(split, default="val"),
     )  # fmt: skip
     found = fit(
         embedder,
         source.embeddings,
         fmr=fmr,
         method=method.value,
-        limit=limit,
+        limit=max_pairs,
         replicates=replicates,
         seed=seed,
     )
@@ -93,31 +78,31 @@ def calibrate(
     if as_json:
         print_json(
             {
-                "model": str(model),
+                "model": model,
                 "calibration": found.calibration.to_dict(),
                 "operating_point": found.chosen.to_dict() if found.chosen else None,
                 "operating_points": [point.to_dict() for point in found.points],
                 "trained_on": list(source.trained_on),
-                "bad_images": [{"path": b.name, "reason": b.reason} for b in source.bad],
+                "bad_images": bad_images_json(source.bad),
             }
         )
         return
-    print_bad(source.bad)
-    print_trained_on(source.trained_on)
+    print_bad_images(source.bad)
+    warn_of_training_identities(source.trained_on)
     rows = []
     for point in found.points:
-        between = "–"
+        interval = "–"
         if point.far_interval is not None:
-            between = "{:.2g} to {:.2g}".format(*point.far_interval)
-        mark = " (decides)" if point == found.chosen else ""
+            interval = "{:.2g} to {:.2g}".format(*point.far_interval)
+        mark = " (default)" if point == found.chosen else ""
         rows.append(
             (
                 f"{point.fmr:g}{mark}",
                 f"{point.threshold:.4f}",
-                between,
+                interval,
                 f"{point.tar:.4f}",
                 f"{found.calibration.probability(point.threshold):.3g}",
             )
         )
-    columns = ("FMR", "threshold", "FMR, 95 %", "TAR", "probability there")
+    columns = ("FMR", "threshold", "FMR, 95 %", "TAR", "probability")
     print_table(f"Thresholds of {model}", columns, rows)

@@ -1,4 +1,4 @@
-"""``likewise compare``: losses under equal conditions."""
+"""``likewise compare``: compare losses under equal conditions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, Root, note, print_bad, print_json, print_table
+from likewise.cli import options
+from likewise.cli.output import note, print_bad_images, print_json, print_table
 
 if TYPE_CHECKING:
     from likewise.lab.compare.summary import Row
@@ -19,51 +20,55 @@ __all__ = ["compare"]
 def compare(
     data: Annotated[
         str,
-        typer.Argument(help="Labelled photos; or orl; or omniglot:FOLDER, of its two archives."),
+        typer.Argument(
+            metavar="DATA", help="Labeled photos, or orl, or omniglot:FOLDER with its two archives."
+        ),
     ],
-    losses: Annotated[
-        str,
-        typer.Option("--losses", help="Names with commas between them, sums, or all."),
-    ] = "softmax,center,triplet,cosface,arcface",
+    losses: options.Losses = "softmax,center,triplet,cosface,arcface",
     test: Annotated[
-        str | None, typer.Option("--test", help="Photos of other people, instead of folds.")
+        str | None,
+        typer.Option("--test", help="Photos of other people to test on, instead of folds."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="The comparison's folder.")] = Path(
-        "runs/compare"
-    ),
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Of every run, the same for all.")
-    ] = None,
+    out: options.Out = Path("runs/compare"),
+    epochs: options.Epochs = None,
     budget: Annotated[
-        str | None, typer.Option("--budget", help="A time for every run instead, like 60s or 2min.")
+        str | None,
+        typer.Option(
+            "--budget", help="Training time of every run, instead of --epochs: 60s, 2min."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Final runs on each fold.")] = 3,
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts, disjoint in people.")] = 4,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Number of random seeds: final runs per fold.")
+    ] = 3,
+    folds: options.Folds = 4,
     trials: Annotated[
-        int, typer.Option("--trials", min=1, help="Points of each loss's search space; 1: untuned.")
+        int,
+        typer.Option("--trials", min=1, help="Tuning trials per loss; 1: hyperparameters untuned."),
     ] = 3,
     identities: Annotated[
-        int | None, typer.Option("--identities", min=4, help="Take at most so many of DATA.")
+        int | None, typer.Option("--identities", min=4, help="Most identities of DATA to use.")
     ] = None,
     target: Annotated[
         float | None,
-        typer.Option("--target", min=0.5, max=1, help="The AUC that losses race to."),
+        typer.Option("--target", min=0.5, max=1, help="AUC for which the epochs are counted."),
     ] = None,
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="A recipe in YAML.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One key, like model.name=mobilefacenet.")
-    ] = None,
+    recipe: options.RecipeFile = None,
+    settings: options.Settings = None,
     threads: Annotated[
-        int, typer.Option("--threads", min=1, help="Of torch; 1 gives the same numbers anywhere.")
+        int,
+        typer.Option(
+            "--threads", min=1, help="Threads of torch; 1 gives the same numbers on any machine."
+        ),
     ] = 1,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Compare losses fairly: same network, photos, augmentation, epochs and tuning trials.
+    """Compare losses with the same network, photos, augmentation, epochs and tuning trials.
 
-    Each loss is tuned on validation people, trained with several seeds, and measured on people
-    that it has never seen; the page shows means with 95 % intervals over the folds, and which
-    differences are more than chance. Interrupted, the same command continues.
+    The hyperparameters of each loss are tuned on validation identities. Then the network is trained
+    with several seeds and tested on identities that were not in training. The page in --out shows
+    means, 95 % confidence intervals over the folds, and which differences are significant. A sum of
+    losses is written with +, like arcface+center. If interrupted, the same command continues.
 
     Example: likewise compare photos/ --losses softmax,triplet,cosface --epochs 30 --seeds 3
     """
@@ -79,9 +84,11 @@ def compare(
     wanted = list(settings or [])
     for setting in wanted:
         if setting.startswith("loss."):
-            raise InputError(f"--set {setting}: losses are named by --losses, and tuned")
+            raise InputError(
+                f"--set {setting}: losses are named by --losses, and tuned; leave it out"
+            )
     if budget is not None and epochs is not None:
-        raise InputError("--budget: --epochs says how long a run is already; leave one of them out")
+        raise InputError("--budget and --epochs: give one of the two")
     if epochs is not None:
         wanted.append(f"schedule.epochs={epochs}")
     shared = recipe_with(load_recipe(recipe) if recipe else comparison_recipe(), wanted)
@@ -105,10 +112,10 @@ def compare(
     if as_json:
         print_json({**found.to_dict(), "page": str(page)})
         return
-    print_bad(found.bad_images)
+    print_bad_images(found.bad_images)
     print_table(
-        "People that no loss has seen: mean ± 95 % interval (TAR at FAR 1e-2)",
-        ("loss", "AUC", f"less {found.reference}'s", "EER", "TAR"),
+        "Unseen identities: mean ± 95 % confidence interval (TAR at FAR 1e-2)",
+        ("loss", "AUC", f"minus {found.reference}", "EER", "TAR"),
         [
             (
                 row.label,
@@ -121,13 +128,13 @@ def compare(
         ],
     )
     print_table(
-        f"How they lie apart, what it costs, and epochs to an AUC of {found.target.auc:.3f}",
-        ("loss", "within", "between", "overlap", "MAP@R", "images/s", "epochs"),
+        f"Separation, throughput, and epochs to an AUC of {found.target.auc:.3f}",
+        ("loss", "angle within", "between", "overlap", "MAP@R", "images/s", "epochs"),
         [_cost(row) for row in found.rows],
     )
     for line in conclusions(found):
         typer.echo(line)
-    typer.echo(f"page: {page}, and the table as compare.md beside it")
+    typer.echo(f"page: {page}; table: {out / 'compare.md'}")
 
 
 def _cost(row: Row) -> list[str]:

@@ -1,23 +1,25 @@
-"""``likewise demo``: the main job, end to end, on real faces."""
+"""``likewise demo``: train, evaluate and search on real faces."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, note, print_json, print_table
+from likewise.cli import options
+from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["demo"]
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Where everything is written.")] = Path("demo"),
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws weights and batches.")] = 0,
-    as_json: AsJson = False,
+    out: options.Out = Path("demo"),
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Train on 20 people, recognise 20 others: the AT&T/ORL faces, in a few minutes.
+    """Train on 20 people of the AT&T/ORL faces, then recognize 20 others; takes a few minutes.
+
+    Writes the model, an evaluation report, an index and a picture of a search into --out.
 
     Example: likewise demo --out demo
     """
@@ -28,7 +30,7 @@ def demo(
         print_json(outcome.to_dict())
         return
     print_table(
-        "Verification of people 21–40, none of whom was seen in training",
+        "Verification of people 21–40, who were not in training",
         ("", "AUC", "EER", "TAR at FAR 1e-2"),
         [
             (row.method, f"{row.auc:.4f}", f"{row.eer:.2%}", f"{row.tar:.3f}")
@@ -38,6 +40,6 @@ def demo(
     typer.echo(f"report:  {outcome.report}")
     typer.echo(f"picture: {outcome.picture}")
     typer.echo(f"index:   {outcome.index}")
-    typer.echo("\nNow your own photos, one folder a person:")
+    typer.echo("\nNow your own photos, with one folder per person:")
     for line in outcome.next_steps:
         typer.echo(f"  {line}")

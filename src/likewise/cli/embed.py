@@ -1,4 +1,4 @@
-"""``likewise embed``: photos become a file of embeddings."""
+"""``likewise embed``: embed photos into a file."""
 
 from __future__ import annotations
 
@@ -7,37 +7,28 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Flip,
-    Model,
-    OnBad,
-    Root,
-    print_bad,
-    print_json,
-)
+from likewise.cli import options
+from likewise.cli.output import bad_images_json, print_bad_images, print_json
 
 __all__ = ["embed"]
 
 
 def embed(
-    data: Annotated[Path, typer.Argument(help="A folder of identities, a CSV or a Parquet.")],
-    model: Model,
-    out: Annotated[Path, typer.Option("--out", help="The file to write: .parquet.")] = Path(
-        "embeddings.parquet"
-    ),
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Photos at a time.")] = 64,
-    flip: Flip = False,
-    on_bad_image: OnBad = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    as_json: AsJson = False,
+    data: options.Photos,
+    model: options.Model,
+    out: options.Out = Path("embeddings.parquet"),
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Number of photos per forward pass.")
+    ] = 64,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Embed photos into a Parquet file: names, identities, metadata, unit-length vectors.
+    """Embed photos into a Parquet file of names, identities, metadata and unit-length vectors.
 
-    Started by torchrun, each process embeds a stretch of the photos, and the first one writes.
+    Under torchrun each rank embeds a part of the photos, and rank 0 writes the file.
 
     Example: likewise embed photos/ --model runs/photos/model --out photos.parquet
     """
@@ -49,7 +40,7 @@ def embed(
     from likewise.shares import own_share
 
     if out.suffix.lower() != ".parquet":
-        raise InputError(f"--out {out}: embeddings are written as .parquet")
+        raise InputError(f"--out {out}: must end in .parquet")
     manifest = read_manifest(data, root)
     share = own_share(out)
     embedder = load(model, device=share.device(device))
@@ -68,9 +59,9 @@ def embed(
                 "count": len(embeddings),
                 "dimension": embedder.dimension,
                 "fingerprint": embeddings.fingerprint,
-                "bad_images": [{"path": b.name, "reason": b.reason} for b in bad],
+                "bad_images": bad_images_json(bad),
             }
         )
     else:
-        print_bad(bad)
-        typer.echo(f"{len(embeddings):,} embeddings of {embedder.dimension} numbers: {out}")
+        print_bad_images(bad)
+        typer.echo(f"{len(embeddings):,} embeddings of dimension {embedder.dimension}: {out}")

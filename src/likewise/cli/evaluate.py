@@ -1,4 +1,4 @@
-"""``likewise evaluate``: how good is it, how sure is that, and is it better than another?"""
+"""``likewise evaluate``: measure embeddings, or compare two reports."""
 
 from __future__ import annotations
 
@@ -8,27 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from likewise.cli import options
 from likewise.cli.output import (
-    AsJson,
-    BadImagePolicy,
-    Device,
-    Flip,
-    OnBad,
-    Root,
-    Split,
+    bad_images_json,
     note,
-    print_bad,
+    print_bad_images,
     print_experiment,
     print_findings,
     print_json,
     print_table,
-    print_trained_on,
+    warn_of_training_identities,
 )
 
 if TYPE_CHECKING:
-    from likewise.cli.source import Source
+    from likewise.cli.inputs import Input
     from likewise.data.pairs import Pairs
-    from likewise.distances import Distance
+    from likewise.distances import Distance as Metric
     from likewise.evaluation.experiment import Experiment
     from likewise.evaluation.verification.all_pairs import AllPairs
 
@@ -36,74 +31,52 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="Photos (with --model), or embeddings: .parquet or .npy."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", envvar="LIKEWISE_MODEL", help="A model's folder or .onnx file."),
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option("--pairs", help="LFW's pairs.txt, a CSV: left, right, same, fold; CFP; .bin."),
-    ] = None,
-    distance: Annotated[
-        str,
-        typer.Option(
-            "--distance",
-            help="cosine, dot, euclidean, manhattan, chebyshev, minkowski:p, mahalanobis:FILE.",
-        ),
-    ] = "cosine",
+    data: options.PhotosOrEmbeddingsOrNone = None,
+    model: options.ModelOrNone = None,
+    pairs: options.PairsOrNone = None,
+    distance: options.Distance = "cosine",
     tasks: Annotated[
         str | None,
         typer.Option(
             "--tasks",
-            help="Beside verification: identification, retrieval, clustering; all; none. "
-            "By default the first two, unless --pairs is given.",
+            help="Tasks beside verification, separated by commas: identification, retrieval, "
+            "clustering; or all, or none. By default the first two, or none with --pairs.",
         ),
     ] = None,
     groups: Annotated[
         list[str] | None,
-        typer.Option("--groups", help="A metadata column whose groups are compared."),
+        typer.Option(
+            "--groups", help="Metadata column whose groups are compared, like age; repeatable."
+        ),
     ] = None,
     all_pairs: Annotated[
-        bool, typer.Option("--all-pairs", help="Every pair of the photos, streamed: no sample.")
+        bool, typer.Option("--all-pairs", help="Use every pair of the photos, not a sample.")
     ] = False,
-    intervals: Annotated[
-        int,
-        typer.Option("--intervals", min=0, help="Draws of the identities for intervals; 0: none."),
-    ] = 200,
+    replicates: options.Replicates = 200,
     compare: Annotated[
         tuple[Path, Path] | None,
-        typer.Option("--compare", help="Instead: two reports' folders, side by side."),
+        typer.Option("--compare", help="Compare the reports in two folders instead."),
     ] = None,
-    ids: Annotated[
-        Path | None, typer.Option("--ids", help="The names of a .npy file's rows, one a line.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write report.json and report.html here.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, help="Without --pairs: most pairs of each kind.")
-    ] = 1_000_000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws whatever is drawn.")] = 0,
-    flip: Flip = False,
-    on_bad_image: OnBad = BadImagePolicy.skip,
-    device: Device = "auto",
-    root: Root = None,
-    split: Split = None,
-    as_json: AsJson = False,
+    ids: options.Ids = None,
+    out: options.OutOrNone = None,
+    max_pairs: options.MaxPairs = 1_000_000,
+    seed: options.Seed = 0,
+    flip: options.Flip = False,
+    on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    split: options.Split = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Say how good embeddings are, and how sure that is: verification, identification, retrieval.
+    """Measure how good embeddings are: verification, identification, retrieval and clustering.
 
-    Without --pairs, all pairs of the labelled photos are verified (a sample where they are more
-    than --limit of a kind); of a table with a column split, those of test, unless --split names
-    others. With --compare, two earlier reports are put side by side, with the
-    differences that the choice of people does not explain.
+    Without --pairs, all pairs of the labeled photos are verified, or a sample of --max-pairs of
+    each kind. Of a table with a column split the photos of test are used, unless --split names
+    others. --out receives report.json and report.html. With --compare, the numbers of two such
+    reports are compared, each difference with its confidence interval.
 
-    Started by torchrun, each process embeds a stretch of the photos, compares a part of
-    --all-pairs and searches for a part of them; the first one does the rest.
+    Under torchrun each rank embeds a part of the photos and does a part of --all-pairs,
+    identification and retrieval; rank 0 does the rest.
 
     Example: likewise evaluate test_photos/ --model runs/photos/model --out report
     """
@@ -111,12 +84,12 @@ def evaluate(
 
     if compare is not None:
         if data is not None:
-            raise InputError("--compare takes two reports, and no photos; leave DATA out")
-        _compare(*compare, out, intervals, seed, as_json)
+            raise InputError("--compare: takes two reports and no photos; leave DATA out")
+        _compare(*compare, out, replicates, seed, as_json)
         return
     if data is None:
         raise InputError("evaluate: name photos or embeddings, or two reports with --compare")
-    from likewise.cli.source import Side, shared_embeddings_of
+    from likewise.cli.inputs import SplitChoice, read_or_embed_distributed
     from likewise.data.protocols import names_its_pairs, read_pairs
     from likewise.distances import parse_distance
     from likewise.evaluation.findings import evaluate_tasks
@@ -131,31 +104,33 @@ def evaluate(
     if pairs is None and names_its_pairs(data):
         pairs = data
     if all_pairs and pairs is not None:
-        raise InputError("--all-pairs and --pairs: give one or the other")
-    chosen = None if pairs is None else read_pairs(pairs)
-    wanted = _tasks(tasks, given_pairs=chosen is not None)
+        raise InputError("--all-pairs and --pairs: give one of the two")
+    pair_list = None if pairs is None else read_pairs(pairs)
+    wanted = _tasks(tasks, given_pairs=pair_list is not None)
     share = own_share(out)
-    source = shared_embeddings_of(
+    source = read_or_embed_distributed(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
-        side=Side(split, default="all" if chosen is not None else "test"),
-        everywhere=all_pairs or not {"identification", "retrieval"}.isdisjoint(wanted),
+        split=SplitChoice(split, default="all" if pair_list is not None else "test"),
+        all_ranks=all_pairs or not {"identification", "retrieval"}.isdisjoint(wanted),
     )  # fmt: skip
     if source is None:
         return
-    every = None
+    from_all_pairs = None
     if all_pairs:
         vectors, labels = source.embeddings.vectors, source.embeddings.labels
-        every = verify_all_pairs_together(vectors, labels, share, distance=metric)
+        from_all_pairs = verify_all_pairs_together(vectors, labels, share, distance=metric)
     experiment = None
     if share.first:
         settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
         source = replace(source, settings=settings)
-        experiment = _verified(source, chosen, metric, limit, seed, intervals)
-        source = replace(source, trained_on=_compared(source, experiment))
+        experiment = _verify(source, pair_list, metric, max_pairs, seed, replicates)
+        source = replace(source, trained_on=_training_identities_in_pairs(source, experiment))
         if source.trained_on:
             experiment.settings["people_in_training"] = len(source.trained_on)
-        if every is not None:
-            experiment = _of_all_pairs(every, experiment, source, metric, intervals, seed)
+        if from_all_pairs is not None:
+            experiment = _with_all_pairs(
+                from_all_pairs, experiment, source, metric, replicates, seed
+            )
     searches = search_together(source.embeddings, share, tasks=wanted, distance=metric, seed=seed)
     if experiment is None:
         return
@@ -176,17 +151,18 @@ def evaluate(
                 **experiment.to_dict(),
                 "findings": findings.to_dict(),
                 "trained_on": list(source.trained_on),
-                "bad_images": [{"path": b.name, "reason": b.reason} for b in source.bad],
+                "bad_images": bad_images_json(source.bad),
             }
         )
     else:
-        print_bad(source.bad)
-        print_trained_on(source.trained_on)
+        print_bad_images(source.bad)
+        warn_of_training_identities(source.trained_on)
         print_experiment(f"Verification of {data.name}", experiment)
         print_findings(findings)
 
 
 def _tasks(named: str | None, *, given_pairs: bool) -> list[str]:
+    """The tasks that --tasks names."""
     from likewise.errors import one_of
     from likewise.evaluation.findings import TASKS
 
@@ -197,77 +173,89 @@ def _tasks(named: str | None, *, given_pairs: bool) -> list[str]:
     return [one_of("--tasks", task.strip(), TASKS) for task in named.split(",")]
 
 
-def _verified(
-    source: Source, pairs: Pairs | None, metric: Distance, limit: int, seed: int, intervals: int
+def _verify(
+    source: Input,
+    pairs: Pairs | None,
+    metric: Metric,
+    max_pairs: int,
+    seed: int,
+    replicates: int,
 ) -> Experiment:
-    """The verification, with intervals where the identities allow them."""
+    """Run verification, with confidence intervals if there are enough identities."""
     from likewise.errors import InputError
     from likewise.evaluation.experiment import evaluate as measure
     from likewise.evaluation.intervals.bootstrap import bootstrap
 
     experiment = measure(
-        source.embeddings, pairs, limit=limit, seed=seed, distance=metric, settings=source.settings
+        source.embeddings,
+        pairs,
+        limit=max_pairs,
+        seed=seed,
+        distance=metric,
+        settings=source.settings,
     )
-    if not intervals or experiment.identities is None:
+    if not replicates or experiment.identities is None:
         return experiment
     try:
-        found = bootstrap(experiment.scored_pairs(), replicates=intervals, seed=seed)
+        found = bootstrap(experiment.scored_pairs(), replicates=replicates, seed=seed)
     except InputError as error:
-        note(f"no intervals: {error}")
+        note(f"no confidence intervals: {error}")
         return experiment
     return replace(experiment, intervals=found)
 
 
-def _compared(source: Source, experiment: Experiment) -> tuple[str, ...]:
-    """Of the people in training those whose photos are in the pairs."""
+def _training_identities_in_pairs(source: Input, experiment: Experiment) -> tuple[str, ...]:
+    """Find the identities of the pairs that the model was trained on."""
     import numpy as np
 
     if not source.trained_on:
         return ()
-    people = source.embeddings.items["identity"]
+    identities = source.embeddings.items["identity"]
     rows = np.union1d(experiment.left, experiment.right)
-    here = {str(name) for name in people.take(rows).unique().to_pylist()}
+    here = {str(name) for name in identities.take(rows).unique().to_pylist()}
     return tuple(name for name in source.trained_on if name in here)
 
 
-def _of_all_pairs(
+def _with_all_pairs(
     found: AllPairs,
     experiment: Experiment,
-    source: Source,
-    metric: Distance,
-    intervals: int,
+    source: Input,
+    metric: Metric,
+    replicates: int,
     seed: int,
 ) -> Experiment:
-    """The numbers of every pair in the place of the sample's, which stays for the pictures."""
+    """Replace the numbers of the sample by those of all pairs; the plots show the sample."""
     from likewise.evaluation.intervals.bootstrap import bootstrap
     from likewise.evaluation.intervals.stratified_pairs import pairs_for_bootstrap
 
-    sure = None
-    if intervals and experiment.intervals is not None:
+    intervals = None
+    if replicates and experiment.intervals is not None:
         vectors, labels = source.embeddings.vectors, source.embeddings.labels
         drawn = pairs_for_bootstrap(found, vectors, labels, distance=metric, seed=seed)
-        sure = bootstrap(drawn, replicates=intervals, seed=seed)
+        intervals = bootstrap(drawn, replicates=replicates, seed=seed)
     measured = found.measured
     bound = f"; AUC within {found.auc_error:.1g}" if found.auc_error else ""
-    told = f"all: {measured.genuine + measured.impostor:,}{bound}; pictured is a sample"
-    settings = {**experiment.settings, "pairs": told}
-    return replace(experiment, measured=measured, intervals=sure, settings=settings)
+    pairs_text = f"all: {measured.genuine + measured.impostor:,}{bound}; plots show a sample"
+    settings = {**experiment.settings, "pairs": pairs_text}
+    return replace(experiment, measured=measured, intervals=intervals, settings=settings)
 
 
 def _compare(
-    first: Path, second: Path, out: Path | None, intervals: int, seed: int, as_json: bool
+    first: Path, second: Path, out: Path | None, replicates: int, seed: int, as_json: bool
 ) -> None:
     from likewise.evaluation.report.comparison import compare_reports, write_comparison
     from likewise.storage import require_writable
 
     if out is not None:
         require_writable(out)
-    found = compare_reports(first, second, replicates=max(intervals, 20), seed=seed)
+    found = compare_reports(first, second, replicates=max(replicates, 20), seed=seed)
     if out is not None:
         note(f"comparison: {write_comparison(found, out)}")
     if as_json:
         print_json(found.to_dict())
         return
-    level = f"difference, {found.difference.level:.0%} interval"
-    print_table(f"{found.pairs:,} pairs that both have", ("", *found.names, level), found.rows())
+    level = f"difference, {found.difference.level:.0%} confidence interval"
+    print_table(
+        f"{found.pairs:,} pairs that are in both reports", ("", *found.names, level), found.rows()
+    )
     typer.echo(found.verdict())

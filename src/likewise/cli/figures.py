@@ -1,4 +1,4 @@
-"""``likewise figures``: pictures that explain the losses."""
+"""``likewise figures``: draw what the losses do."""
 
 from __future__ import annotations
 
@@ -7,44 +7,47 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, note, print_json, print_table
+from likewise.cli import options
+from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["figures"]
 
 
 def figures(
-    out: Annotated[Path, typer.Argument(help="The folder to write.", metavar="OUT")],
-    losses: Annotated[
-        str, typer.Option("--losses", help="Names with commas between them, or all.")
-    ] = "all",
+    old_out: Annotated[Path | None, typer.Argument(hidden=True)] = None,
+    out: options.Out = Path("figures"),
+    losses: options.Losses = "all",
     dim: Annotated[
-        int, typer.Option("--dim", min=2, max=3, help="Numbers in an embedding: a plane or space.")
+        int, typer.Option("--dim", min=2, max=3, help="Dimension of the embeddings: 2 or 3.")
     ] = 2,
-    gif: Annotated[bool, typer.Option("--gif", help="Also the embeddings over training.")] = False,
-    steps: Annotated[
-        int, typer.Option("--steps", min=2, help="Training steps for each loss.")
-    ] = 600,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws views and weights.")] = 0,
-    as_json: AsJson = False,
+    gif: Annotated[
+        bool, typer.Option("--gif", help="Also animate the embeddings during training.")
+    ] = False,
+    steps: Annotated[int, typer.Option("--steps", min=2, help="Training steps per loss.")] = 600,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Draw what each loss does: eight people on a plane, and the boundary between two classes.
+    """Draw what each loss does: embeddings of eight people, and a decision boundary.
 
-    A small network learns eight of the AT&T/ORL faces with each loss, in a few seconds; the same
-    seed gives the same pictures.
+    With each loss a small network is trained on eight people of the AT&T/ORL faces, which takes a
+    few seconds.
 
-    Example: likewise figures pictures --losses softmax,cosface,arcface
+    Example: likewise figures --losses softmax,cosface,arcface --out pictures
     """
     from math import degrees
 
     from likewise.lab.figures.produce import produce
 
+    if old_out is not None:
+        note("warning: the folder is now given as --out FOLDER")
+        out = old_out
     names = None if losses == "all" else [word.strip() for word in losses.split(",")]
     made = produce(out, names, dim=dim, gif=gif, seed=seed, steps=steps, say=note)
     if as_json:
         print_json([entry.to_dict() for entry in made])
         return
     print_table(
-        "Eight people, views not seen in training",
+        "Eight people, photos that were not in training",
         ("loss", "angle within", "between", "overlap"),
         [
             (

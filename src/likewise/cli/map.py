@@ -1,4 +1,4 @@
-"""``likewise map``: embeddings laid out on a plane."""
+"""``likewise map``: draw a map of embeddings."""
 
 from __future__ import annotations
 
@@ -7,62 +7,59 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, BadImagePolicy, Device, Root, note, print_bad, print_json
+from likewise.cli import options
+from likewise.cli.output import note, print_bad_images, print_json
 
 __all__ = ["draw_map"]
 
 
 def draw_map(
-    data: Annotated[
-        Path, typer.Argument(help="Photos (with --model), or embeddings: .parquet or .npy.")
-    ],
-    model: Annotated[
-        str | None,
-        typer.Option("--model", envvar="LIKEWISE_MODEL", help="A model's folder or .onnx file."),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", help="The page to write.")] = Path("map.html"),
-    method: Annotated[str, typer.Option("--method", help="tsne, pca or umap.")] = "tsne",
-    ids: Annotated[
-        Path | None, typer.Option("--ids", help="The names of a .npy file's rows, one a line.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=3, help="At most so many photos.")] = 2000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws them, and the layout.")] = 0,
-    root: Root = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
+    data: options.PhotosOrEmbeddings,
+    model: options.ModelOrNone = None,
+    out: options.Out = Path("map.html"),
+    projection: Annotated[
+        str, typer.Option("--projection", help="Projection to two dimensions: tsne, pca or umap.")
+    ] = "tsne",
+    ids: options.Ids = None,
+    max_photos: Annotated[
+        int, typer.Option("--max-photos", min=3, help="Most photos; of more, a sample.")
+    ] = 2000,
+    seed: options.Seed = 0,
+    root: options.Root = None,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
 ) -> None:
-    """Lay embeddings out on a plane, coloured by identity, with the photos on hover: one page.
+    """Draw a two-dimensional map of embeddings, colored by identity, with the photos on hover.
+
+    The map is one HTML page that works offline.
 
     Example: likewise map photos/ --model runs/photos/model --out map.html
     """
     import numpy as np
 
-    from likewise.cli.source import embeddings_of
+    from likewise.cli.inputs import read_or_embed
     from likewise.data.embeddings import Embeddings
-    from likewise.errors import InputError
-    from likewise.lab.map.layout import METHODS, lay_out
-    from likewise.lab.map.page import MOST, write_map
+    from likewise.errors import InputError, one_of
+    from likewise.lab.map.page import MAX_POINTS, write_map
+    from likewise.lab.map.projection import PROJECTIONS, project
 
     if out.suffix.lower() != ".html":
-        raise InputError(f"--out {out}: a map is written as .html")
-    if method not in METHODS:
-        raise InputError(f"--method {method}: choose from: {', '.join(METHODS)}")
-    if limit > MOST:
-        raise InputError(f"--limit {limit}: a page holds at most {MOST:,} photos")
-    source = embeddings_of(
-        data, model, ids=ids, root=root, device=device, flip=False, policy=BadImagePolicy.skip
-    )
+        raise InputError(f"--out {out}: must end in .html")
+    one_of("--projection", projection, PROJECTIONS)
+    if max_photos > MAX_POINTS:
+        raise InputError(f"--max-photos {max_photos}: a page holds at most {MAX_POINTS:,} photos")
+    source = read_or_embed(data, model, ids=ids, root=root, device=device)
     found = source.embeddings
-    if len(found) > limit:
-        rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:limit])
-        note(f"{limit:,} of {len(found):,} photos, drawn by seed {seed}; more with --limit")
+    if len(found) > max_photos:
+        rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:max_photos])
+        note(f"a sample of {max_photos:,} of {len(found):,} photos; see --max-photos")
         found = Embeddings(found.vectors[rows], found.items.take(rows), found.fingerprint)
-    places = lay_out(found.vectors, method, seed=seed)
-    named = source.settings.get("model")
-    title = f"{data.name}{f' with {named}' if named else ''}, by {method}"
-    page = write_map(found, places, out, source.photos, title=title)
+    points = project(found.vectors, projection, seed=seed)
+    model_name = source.settings.get("model")
+    title = f"{data.name}{f' with {model_name}' if model_name else ''}, by {projection}"
+    page = write_map(found, points, out, source.photos, title=title)
     if as_json:
-        print_json({"page": str(page), "points": len(found), "method": method})
+        print_json({"page": str(page), "points": len(found), "method": projection})
     else:
-        print_bad(source.bad)
+        print_bad_images(source.bad)
         typer.echo(f"map: {page} ({len(found):,} points)")

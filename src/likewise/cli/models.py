@@ -1,4 +1,4 @@
-"""``likewise models``: which networks there are, and networks brought in from elsewhere."""
+"""``likewise models``: list backbones, and import trained networks."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, add_command, note, print_json
+from likewise.cli import options
+from likewise.cli.output import note, print_json
+from likewise.cli.registration import add_command
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List networks, and import trained ones.", no_args_is_help=True)
+app = typer.Typer(help="List backbones, and import trained networks.", no_args_is_help=True)
 
 
-def names(
+def list_names(
     pattern: Annotated[
         str | None,
-        typer.Argument(help="Among all, timm's too; with * and ?, like 'resnet*'."),
+        typer.Argument(help="Pattern with * and ?, like 'resnet*'; also lists those of timm."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """List the backbones that a recipe can name: Likewise's own, or all that fit a pattern.
+    """List the backbones of Likewise, or all backbones that match a pattern.
+
+    Each name can be the value of model.name in a recipe.
 
     Example: likewise models list 'resnet*'
     """
@@ -31,36 +35,42 @@ def names(
     if as_json:
         print_json(found)
     else:
-        typer.echo("\n".join(found) if found else f"no backbone is named like {pattern}")
+        typer.echo("\n".join(found) if found else f"no backbone matches {pattern}")
     if pattern is None and (more := len(list_backbones()) - len(found)):
-        note(f"and {more:,} of timm's; list some by a pattern: likewise models list 'resnet*'")
+        note(f"and {more:,} of timm; list them by a pattern: likewise models list 'resnet*'")
 
 
-def bring_in(
+def import_model(
     file: Annotated[
         Path, typer.Argument(help="An .onnx file, or weights (.pth, .pt, .safetensors).")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The model's folder.")],
+    out: options.Out,
     backbone: Annotated[
-        str, typer.Option("--backbone", help="For weights: of which network they are.")
+        str, typer.Option("--backbone", help="Backbone of a file of weights.")
     ] = "iresnet50",
     embedding_dim: Annotated[
-        int, typer.Option("--embedding-dim", help="For weights: numbers in an embedding.")
+        int, typer.Option("--embedding-dim", help="Embedding dimension of a file of weights.")
     ] = 512,
     size: Annotated[
-        str, typer.Option("--size", help="HEIGHTxWIDTH, unless the file fixes it.")
+        str, typer.Option("--size", help="Input size HEIGHTxWIDTH, unless the file fixes it.")
     ] = "112x112",
-    mean: Annotated[str, typer.Option("--mean", help="Of each channel, on 0…1.")] = "0.5,0.5,0.5",
-    std: Annotated[str, typer.Option("--std", help="Likewise.")] = "0.5,0.5,0.5",
-    order: Annotated[str, typer.Option("--order", help="rgb or bgr.")] = "rgb",
-    fit: Annotated[str, typer.Option("--fit", help="crop, pad or stretch.")] = "crop",
-    as_json: AsJson = False,
+    mean: Annotated[
+        str, typer.Option("--mean", help="Mean of each channel, for pixels from 0 to 1.")
+    ] = "0.5,0.5,0.5",
+    std: Annotated[
+        str, typer.Option("--std", help="Standard deviation of each channel.")
+    ] = "0.5,0.5,0.5",
+    order: Annotated[str, typer.Option("--order", help="Channel order: rgb or bgr.")] = "rgb",
+    fit: Annotated[
+        str, typer.Option("--fit", help="How a photo is fitted to --size: crop, pad or stretch.")
+    ] = "crop",
+    as_json: options.AsJson = False,
 ) -> None:
-    """Make a model's folder of a network trained elsewhere; its preprocessing is stored with it.
+    """Import a network that was trained elsewhere, together with its preprocessing.
 
-    The defaults are those of InsightFace. Nothing in a file of weights is run. Of a training
-    checkpoint, such as arcface_torch's, the network is taken. An ONNX file may keep its weights in
-    a second file beside it.
+    The defaults are those of InsightFace. No code in a file of weights is executed. From a training
+    checkpoint, such as those of arcface_torch, only the network is imported. An ONNX file may have
+    its weights in a second file beside it. The folder --out can then be given as --model.
 
     Example: likewise models import net.onnx --out net --mean .485,.456,.406 --std .229,.224,.225
     """
@@ -72,9 +82,9 @@ def bring_in(
     means, stds = _numbers("--mean", mean), _numbers("--std", std)
     height, _, width = size.lower().partition("x")
     if not height.isdigit() or not (width or height).isdigit():
-        raise InputError(f"--size {size}: expected HEIGHTxWIDTH, like 112x112")
+        raise InputError(f"--size {size}: must be HEIGHTxWIDTH, like 112x112")
     if len(means) not in (1, 3):
-        raise InputError(f"--mean {mean}: expected 1 number (grey) or 3 (colour)")
+        raise InputError(f"--mean {mean}: must be 1 number (gray) or 3 (color)")
     preprocess = Preprocess(
         int(height),
         int(width or height),
@@ -93,7 +103,7 @@ def bring_in(
     if as_json:
         print_json({"model": str(out), **embedder.config()})
     else:
-        typer.echo(f"model: {out} ({embedder.dimension} numbers an embedding)")
+        typer.echo(f"model: {out} (embeddings of dimension {embedder.dimension})")
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
@@ -102,8 +112,8 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{option} {text}: expected numbers with commas between them") from None
+        raise InputError(f"{option} {text}: must be numbers separated by commas") from None
 
 
-add_command(app, "list", names)
-add_command(app, "import", bring_in)
+add_command(app, "list", list_names)
+add_command(app, "import", import_model)

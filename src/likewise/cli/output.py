@@ -1,13 +1,11 @@
-"""What commands print: tables for people, JSON for machines, and the options that many share."""
+"""What commands print: tables and lines for people, JSON for programs."""
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,68 +17,29 @@ if TYPE_CHECKING:
     from likewise.training.monitoring.profile import Profile
 
 __all__ = [
-    "AsJson",
-    "BadImagePolicy",
-    "Device",
-    "Flip",
-    "Model",
-    "OnBad",
-    "Root",
-    "Split",
-    "add_command",
+    "bad_images_json",
     "note",
-    "print_bad",
+    "print_bad_images",
     "print_experiment",
     "print_findings",
     "print_json",
     "print_profile",
     "print_table",
-    "print_trained_on",
+    "require_photos",
+    "warn_of_training_identities",
 ]
-
-
-class BadImagePolicy(StrEnum):
-    """What a broken photo does."""
-
-    skip = "skip"
-    refuse = "refuse"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for machines.")]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model", envvar="LIKEWISE_MODEL", help="A model's folder, hub id or .onnx file."
-    ),
-]
-OnBad = Annotated[
-    BadImagePolicy, typer.Option("--on-bad-image", help="Leave broken photos out, or stop.")
-]
-Flip = Annotated[bool, typer.Option("--flip", help="Add the mirrored photo's embedding.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
-Split = Annotated[
-    str | None,
-    typer.Option("--split", help="Of a table with a column split: train, val, test, or all."),
-]
-Root = Annotated[Path | None, typer.Option("--root", help="Where the paths of a table start from.")]
-
-
-def add_command(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
-    """Register a command; of its docstring, the example comes at the very end of the help."""
-    text, _, example = inspect.cleandoc(command.__doc__ or "").partition("\n\nExample: ")
-    app.command(name, help=text, epilog=f"Example: {example}")(command)
 
 
 def note(text: str) -> None:
-    """A line for the person at the terminal; stdout stays clean."""
+    """Print a line on stderr, so that stdout holds only the result."""
     typer.echo(text, err=True)
 
 
 def require_photos(paths: Sequence[Path]) -> None:
-    """Refuse photos named at the command line that are not there: wrong use, not a broken photo.
+    """Refuse photos of the command line that do not exist.
 
     Raises:
-        InputError: names the first.
+        InputError: a photo does not exist; the first one is named.
     """
     from likewise.errors import InputError
 
@@ -90,14 +49,14 @@ def require_photos(paths: Sequence[Path]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, whatever metadata is in it."""
+    """Print a value as JSON; metadata of any type is converted."""
     from likewise.storage import as_json
 
     typer.echo(json.dumps(as_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; numbers stand to the right."""
+    """Print a table; all columns but the first are aligned to the right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -111,15 +70,20 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def print_profile(profile: Profile) -> None:
-    """Print where the time of a training step goes."""
+    """Print how the time of a training step is spent."""
     steps = f"{profile.steps} step{'s' * (profile.steps > 1)}"
-    title = f"A training step, over {steps} of {1000 * profile.step_seconds:.1f} ms"
+    title = f"Time of a training step: {1000 * profile.step_seconds:.1f} ms, mean of {steps}"
     print_table(title, ("", "ms", "share"), profile.rows())
     note(f"trace: {profile.trace} (open it at chrome://tracing or in Perfetto)")
 
 
-def print_bad(bad: Sequence[BadImage]) -> None:
-    """Count the broken photos that were left out, and name the first."""
+def bad_images_json(bad: Sequence[BadImage]) -> list[dict[str, str]]:
+    """The broken photos that were left out, as every command lists them with --json."""
+    return [{"path": image.name, "reason": image.reason} for image in bad]
+
+
+def print_bad_images(bad: Sequence[BadImage]) -> None:
+    """Print how many broken photos were left out, and name the first ten."""
     for image in bad[:10]:
         note(f"left out: {image}")
     if len(bad) > 10:
@@ -128,24 +92,24 @@ def print_bad(bad: Sequence[BadImage]) -> None:
         note(f"{len(bad):,} broken {'photo was' if len(bad) == 1 else 'photos were'} left out")
 
 
-def print_trained_on(people: Sequence[str]) -> None:
-    """Warn of people that the model was trained on."""
-    if people:
-        named = ", ".join(people[:3]) + (", …" if len(people) > 3 else "")
+def warn_of_training_identities(identities: Sequence[str]) -> None:
+    """Warn of leakage: identities of the data that the model was trained on."""
+    if identities:
+        named = ", ".join(identities[:3]) + (", …" if len(identities) > 3 else "")
         note(
-            f"warning: {len(people):,} of these people have the names of people in training "
-            f"({named}): on people it has seen, a model looks better than it is"
+            f"warning: {len(identities):,} of these identities have the same names as identities "
+            f"in training ({named}); if they are the same people, the results are too good"
         )
 
 
 def print_experiment(title: str, experiment: Experiment) -> None:
-    """Print the numbers of a verification experiment."""
-    measured, folds, sure = experiment.measured, experiment.folds, experiment.intervals
+    """Print the results of a verification experiment."""
+    measured, folds, intervals = experiment.measured, experiment.folds, experiment.intervals
     rows = [
-        ("pairs of the same person", f"{measured.genuine:,}"),
-        ("pairs of different people", f"{measured.impostor:,}"),
-        ("AUC", f"{measured.auc:.5f}{_range(sure.auc if sure else None, '.5f')}"),
-        ("EER", f"{measured.eer:.3%}{_range(sure.eer if sure else None, '.3%')}"),
+        ("genuine pairs", f"{measured.genuine:,}"),
+        ("impostor pairs", f"{measured.impostor:,}"),
+        ("AUC", f"{measured.auc:.5f}{_between(intervals.auc if intervals else None, '.5f')}"),
+        ("EER", f"{measured.eer:.3%}{_between(intervals.eer if intervals else None, '.3%')}"),
     ]
     if folds is not None:
         rows.append(
@@ -157,55 +121,59 @@ def print_experiment(title: str, experiment: Experiment) -> None:
     for entry in measured.tar_at_far:
         value = "unmeasurable: too few impostor pairs"
         if entry.tar is not None:
-            found = sure.at(entry.target).tar if sure else None
-            value = f"{entry.tar:.4f}{_range(found, '.4f')} at threshold {entry.threshold:.4f}"
+            found = intervals.at(entry.target).tar if intervals else None
+            value = f"{entry.tar:.4f}{_between(found, '.4f')} at threshold {entry.threshold:.4f}"
         rows.append((f"TAR at FAR {entry.target:g}", value))
     print_table(title, ("", ""), rows)
-    if sure is not None:
-        note(f"in brackets: {sure.level:.0%} intervals over {sure.identities:,} identities")
+    if intervals is not None:
+        note(
+            f"in brackets: {intervals.level:.0%} confidence intervals over "
+            f"{intervals.identities:,} identities"
+        )
     if experiment.missing:
         note(
-            f"{len(experiment.missing):,} photos named by the pairs are not here; "
+            f"{len(experiment.missing):,} photos that the pairs name are missing; "
             f"the first: {experiment.missing[0]}"
         )
 
 
-def _range(interval: Interval | None, form: str) -> str:
+def _between(interval: Interval | None, form: str) -> str:
     return "" if interval is None else f" ({interval.low:{form}} to {interval.high:{form}})"
 
 
 def print_findings(findings: Findings) -> None:
-    """Print what was measured beside verification, and why something is missing."""
+    """Print the results beside verification, and why a result is missing."""
     rows: list[tuple[str, str]] = []
     if (found := findings.identification) is not None:
-        told = f"identification among {found.identities:,} people"
-        rows += [(f"{told}, rank {k}", f"{v:.4f}") for k, v in found.closed.rates.items()]
+        task = f"identification among {found.identities:,} identities"
+        rows += [(f"{task}, rank {k}", f"{v:.4f}") for k, v in found.closed.rates.items()]
         for entry in found.open.tpir_at_fpir if found.open else ():
-            value = "unmeasurable: too few strangers"
+            value = "unmeasurable: too few non-mated probes"
             if entry.tpir is not None:
                 value = f"{entry.tpir:.4f} at threshold {entry.threshold:.4f}"
             rows.append((f"open set, TPIR at FPIR {entry.target:g}", value))
-    if (searched := findings.retrieval) is not None:
-        rows += [(f"Recall@{k}", f"{v:.4f}") for k, v in searched.recall.items()]
+    if (retrieval := findings.retrieval) is not None:
+        rows += [(f"Recall@{k}", f"{v:.4f}") for k, v in retrieval.recall.items()]
         rows += [
-            ("R-precision", f"{searched.r_precision:.4f}"),
-            ("MAP@R", f"{searched.map_at_r:.4f}"),
+            ("R-precision", f"{retrieval.r_precision:.4f}"),
+            ("MAP@R", f"{retrieval.map_at_r:.4f}"),
         ]
-    if (grouped := findings.clustering) is not None:
+    if (clustering := findings.clustering) is not None:
         rows += [
-            ("clusters", f"{grouped.clusters:,} for {grouped.classes:,} identities"),
-            ("BCubed F, pairwise F", f"{grouped.bcubed.f:.4f}, {grouped.pairwise.f:.4f}"),
-            ("AMI, NMI", f"{grouped.ami:.4f}, {grouped.nmi:.4f}"),
+            ("clusters", f"{clustering.clusters:,} for {clustering.classes:,} identities"),
+            ("BCubed F, pairwise F", f"{clustering.bcubed.f:.4f}, {clustering.pairwise.f:.4f}"),
+            ("AMI, NMI", f"{clustering.ami:.4f}, {clustering.nmi:.4f}"),
         ]
-    if (held := findings.reliability) is not None:
-        whose = "the model's" if findings.calibration_of == "model" else "fitted on half"
-        rows.append((f"Cllr, calibration {whose}", f"{held.cllr:.4f} (least {held.min_cllr:.4f})"))
+    if (reliability := findings.reliability) is not None:
+        origin = "of the model" if findings.calibration_of == "model" else "fitted on half"
+        cllr = f"{reliability.cllr:.4f} (minimum {reliability.min_cllr:.4f})"
+        rows.append((f"Cllr, calibration {origin}", cllr))
     if rows:
-        print_table("And beside it", ("", ""), rows)
+        print_table("Other results", ("", ""), rows)
     for report in findings.groups:
         print_table(
-            f"By {report.column}, at threshold {report.threshold:.4f}",
-            (report.column, "people", "FMR", "of all", "FNMR", "of all"),
+            f"Error rates by {report.column}, at threshold {report.threshold:.4f}",
+            (report.column, "identities", "FMR", "÷ overall", "FNMR", "÷ overall"),
             [
                 (
                     entry.group,

@@ -1,25 +1,17 @@
-"""``likewise train``: labelled photos become an embedder."""
+"""``likewise train``: train a model on labeled photos."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.output import (
-    AsJson,
-    BadImagePolicy,
-    Root,
-    note,
-    print_bad,
-    print_json,
-    print_profile,
-)
+from likewise.cli import options
+from likewise.cli.output import bad_images_json, note, print_bad_images, print_json, print_profile
 
 if TYPE_CHECKING:
     from likewise.training.setup.run_folder import TrainingResult
@@ -29,34 +21,26 @@ __all__ = ["train"]
 
 def train(
     context: typer.Context,
-    data: Annotated[Path, typer.Argument(help="A folder of identities, a CSV or a Parquet.")],
-    out: Annotated[Path, typer.Option("--out", help="The run's folder.")] = Path("runs/train"),
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="A recipe in YAML.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One key, like loss.margin=0.4.")
-    ] = None,
-    val_identities: Annotated[
-        str | None, typer.Option("--val-identities", help="Held out: a number, or like 10%.")
-    ] = None,
-    on_bad_image: Annotated[
-        BadImagePolicy | None,
-        typer.Option("--on-bad-image", help="Leave broken photos out, or stop."),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the photos.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    data: options.Photos,
+    out: options.Out = Path("runs/train"),
+    recipe: options.RecipeFile = None,
+    settings: options.Settings = None,
+    val_identities: options.ValIdentities = None,
+    on_bad_image: options.OnBadImageOrNone = None,
+    epochs: options.Epochs = None,
+    resume: options.Resume = False,
     processes: Annotated[
-        int, typer.Option("--processes", min=1, help="Train in so many processes (or: torchrun).")
+        int, typer.Option("--processes", min=1, help="Number of processes (or use torchrun).")
     ] = 1,
     port: Annotated[
-        int | None, typer.Option("--port", help="Where they meet; a free one if not named.")
+        int | None,
+        typer.Option("--port", help="Rendezvous port of --processes; a free one by default."),
     ] = None,
     keep: Annotated[
-        int | None, typer.Option("--keep", min=1, help="Checkpoints to keep; 2 if not named.")
+        int | None, typer.Option("--keep", min=1, help="Checkpoints to keep; 2 by default.")
     ] = None,
     profile: Annotated[
-        int, typer.Option("--profile", min=0, help="Measure so many steps, tell where time goes.")
+        int, typer.Option("--profile", min=0, help="Profile this many steps, and print the times.")
     ] = 0,
     zero_if_stopped: Annotated[
         bool,
@@ -64,49 +48,38 @@ def train(
             "--zero-if-stopped", help="Exit code 0 after Ctrl-C or SIGTERM, not 130 or 143."
         ),
     ] = False,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Train an embedder on labelled photos, and measure it on people held out.
+    """Train a model on labeled photos, and validate it on held-out identities.
 
-    Writes the recipe, logs, TensorBoard curves, checkpoints, and the best model into --out.
-    Ctrl-C and SIGTERM stop after the step at hand, or amid validation, which is then done anew;
-    the exit code is 130 or 143. --resume continues exactly, with any number of processes. With
-    --resume, --epochs is a new length: the run goes on to it, finished or not, with the learning
-    rates of that length from there on.
+    --out receives the recipe, logs, TensorBoard curves, checkpoints and the best model.
+    Ctrl-C and SIGTERM stop the run after the current step, or during validation, which is then
+    repeated; the exit code is 130 or 143. --resume continues exactly, with any number of processes.
+    With --resume, --epochs is the new length of the run, finished or not; from there on the
+    learning rates are those of the new length.
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
     from likewise.training.distributed.launch import launch
     from likewise.training.distributed.worker import is_worker, report_once
+    from likewise.training.stopping import StoppedBySignal
 
-    if profile:  # the profiler's own notes, of GPUs that are not there; torch reads it when loaded
+    if profile:  # no notes of the profiler on missing GPUs; torch reads these when it is loaded
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    with _zero(wanted=zero_if_stopped):
+    with suppress(StoppedBySignal) if zero_if_stopped else nullcontext():
         if processes > 1 and not is_worker():
-            not_theirs = {"processes", "port", "zero_if_stopped"}
-            launch(_given(context, leave_out=not_theirs), processes, port)
+            own_options = {"processes", "port", "zero_if_stopped"}
+            launch(_command_line(context, leave_out=own_options), processes, port)
             return
         with report_once():
             _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
                    profile, root, as_json)  # fmt: skip
 
 
-@contextmanager
-def _zero(*, wanted: bool) -> Iterator[None]:
-    """Let a run that a signal stopped end as if it had succeeded, where that is wanted."""
-    from likewise.training.stopping import StoppedBySignal
-
-    try:
-        yield
-    except StoppedBySignal:
-        if not wanted:
-            raise
-
-
-def _given(context: typer.Context, leave_out: set[str]) -> list[str]:
-    """The command line once more, but for some options."""
+def _command_line(context: typer.Context, leave_out: set[str]) -> list[str]:
+    """Rebuild the command line, without the options ``leave_out``, for the processes to start."""
     words = [str(context.info_name)]
     for parameter in context.command.params:
         name = str(parameter.name)
@@ -131,7 +104,7 @@ def _train(
     recipe: Path | None,
     settings: list[str] | None,
     val_identities: str | None,
-    on_bad_image: BadImagePolicy | None,
+    on_bad_image: options.BadImagePolicy | None,
     epochs: int | None,
     resume: bool,
     keep: int | None,
@@ -139,6 +112,7 @@ def _train(
     root: Path | None,
     as_json: bool,
 ) -> None:
+    """Train in this process, and print the result on rank 0."""
     from likewise.data.formats import read_manifest
     from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
@@ -159,21 +133,16 @@ def _train(
         read_manifest(data, root), out, chosen, resume=resume, keep=keep, profile=profile,
         epochs=epochs if resume else None,
     )  # fmt: skip
-    if os.environ.get("RANK", "0") == "0":  # the first process tells
+    if os.environ.get("RANK", "0") == "0":
         again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
         again += [] if root is None else ["--root", str(root)]
-        _tell(result, shlex.join(again), profile=profile, as_json=as_json)
+        _print_result(result, shlex.join(again), profile=profile, as_json=as_json)
     if result.stopped_by is not None:
         raise StoppedBySignal(result.stopped_by)
 
 
-def _tell(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:
-    if not as_json:
-        print_bad(result.bad_images)
-        if result.profile is not None:
-            print_profile(result.profile)
-        elif profile:
-            note("the run was too short to measure: three steps warm up, then --profile counts")
+def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:
+    """Print the outcome of a run; ``again`` is the command that continues it."""
     if as_json:
         print_json(
             {
@@ -185,17 +154,23 @@ def _tell(result: TrainingResult, again: str, *, profile: int, as_json: bool) ->
                 "images": result.images,
                 "validation_auc": result.validation,
                 "validation_people": result.validation_people,
-                "bad_images": [{"path": b.name, "reason": b.reason} for b in result.bad_images],
+                "bad_images": bad_images_json(result.bad_images),
                 "profile": result.profile.to_dict() if result.profile is not None else None,
             }
         )
-    elif not result.finished:
-        note(f"stopped after {result.epochs} whole epochs; continue with:")
+        return
+    print_bad_images(result.bad_images)
+    if result.profile is not None:
+        print_profile(result.profile)
+    elif profile:
+        note("the run was too short to profile: three warm-up steps come before --profile")
+    if not result.finished:
+        note(f"stopped after {result.epochs} complete epochs; continue with:")
         note(f"  {again}")
     else:
-        typer.echo(f"trained on {result.images:,} photos of {result.identities:,} people")
+        typer.echo(f"trained on {result.images:,} photos of {result.identities:,} identities")
         if result.validation is not None:
-            people = f"{result.validation_people:,} unseen people"
+            people = f"{result.validation_people:,} unseen identities"
             typer.echo(f"validation AUC on {people}: {result.validation:.4f}")
         typer.echo(f"model: {result.model}")
         typer.echo(f"next:  likewise evaluate TEST_PHOTOS --model {result.model} --out report")

@@ -1,4 +1,4 @@
-"""``likewise verify A B``: do two photos show the same person?"""
+"""``likewise verify``: compare two photos."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likewise.cli.decision import Fmr, Threshold, check_decision, measured_point
-from likewise.cli.output import AsJson, Device, Flip, Model, print_json, require_photos
+from likewise.cli import options
+from likewise.cli.output import print_json, require_photos
+from likewise.cli.threshold import check_decision, find_operating_point
 
 if TYPE_CHECKING:
     from likewise.models.operating_point import OperatingPoint
@@ -19,25 +20,22 @@ __all__ = ["verify"]
 def verify(
     a: Annotated[Path, typer.Argument(help="A photo.", metavar="A")],
     b: Annotated[Path, typer.Argument(help="Another photo.", metavar="B")],
-    model: Model,
-    threshold: Threshold = None,
-    distance: Annotated[
-        str,
-        typer.Option(
-            "--distance",
-            help="As in evaluate; the model's own threshold and probability are of the cosine.",
-        ),
-    ] = "cosine",
-    fmr: Fmr = None,
+    model: options.Model,
+    threshold: options.Threshold = None,
+    distance: options.Distance = "cosine",
+    fmr: options.FmrOrNone = None,
     prior: Annotated[
         float,
-        typer.Option("--prior", help="How often two photos here are of one person, from 0 to 1."),
+        typer.Option("--prior", help="Prior probability of a genuine pair, from 0 to 1."),
     ] = 0.5,
-    flip: Flip = False,
-    device: Device = "auto",
-    as_json: AsJson = False,
+    flip: options.Flip = False,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
 ) -> None:
-    """Score two photos, and decide at a threshold that was measured with the model.
+    """Decide whether two photos show the same person.
+
+    By default the threshold is the one that was measured when the model was calibrated. Both this
+    threshold and the probability are of the cosine: other distances need --threshold.
 
     Example: likewise verify a.jpg b.jpg --model runs/photos/model --fmr 1e-3
     """
@@ -55,7 +53,7 @@ def verify(
     by_cosine = metric.name == "cosine"
     check_decision(threshold, fmr, by_cosine=by_cosine)
     embedder = load(model, device=device)
-    point = measured_point(embedder, fmr)
+    point = find_operating_point(embedder, fmr)
     pair = embedder.embed([a, b], flip=flip)
     score = float(pair_scores(pair, np.array([0]), np.array([1]), metric)[0])
     calibration = embedder.calibration if by_cosine else None
@@ -78,29 +76,33 @@ def verify(
             }
         )
         return
-    meaning = "1 is identical, 0 unrelated" if by_cosine else "higher is more alike"
+    meaning = "1 is identical, 0 unrelated" if by_cosine else "higher is more similar"
     typer.echo(f"score {score:.4f} ({distance}: {meaning})")
     if probability is not None:
         typer.echo(
-            f"probability of the same person {probability:.4g} (if {prior:.4g} of the pairs "
-            "compared here are)"
+            f"probability of the same person {probability:.4g} (with a prior of {prior:.4g}; "
+            "see --prior)"
         )
     if same is None:
-        whose = "the model has no measured threshold" if by_cosine else "no threshold was measured"
-        typer.echo(f"no decision: {whose}; give one with --threshold")
+        reason = (
+            "the model has no measured threshold"
+            if by_cosine
+            else "thresholds are measured for the cosine only"
+        )
+        typer.echo(f"no decision: {reason}; give one with --threshold")
         return
     sign = "≥" if same else "<"
     typer.echo(f"{'same person' if same else 'different people'} ({sign} threshold {limit:.4f})")
     if measured is not None:
-        typer.echo(_told(measured))
+        typer.echo(_operating_point_text(measured))
 
 
-def _told(point: OperatingPoint) -> str:
-    """What is known of the threshold."""
-    between = " (no interval: too few people)"
+def _operating_point_text(point: OperatingPoint) -> str:
+    """The error rates that were measured at a threshold."""
+    interval = " (no confidence interval: too few identities)"
     if point.far_interval is not None:
-        between = " (95 %: {:.2g} to {:.2g})".format(*point.far_interval)
+        interval = " (95 %: {:.2g} to {:.2g})".format(*point.far_interval)
     return (
-        f"measured there on people held out from training: FMR {point.far:.2g}{between}, "
+        f"measured at this threshold on unseen identities: FMR {point.far:.2g}{interval}, "
         f"TAR {point.tar:.3f} ({point.impostor:,} impostor pairs)"
     )

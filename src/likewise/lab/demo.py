@@ -1,7 +1,7 @@
-"""The demo: the main job, end to end, on the AT&T/ORL faces.
+"""The demo: train, evaluate and search on the AT&T/ORL faces.
 
-Twenty people train a network from nothing; it must then tell apart twenty others, whom it has
-never seen. The same is asked of what was used before embeddings were learned.
+A network is trained from scratch on twenty people and evaluated on twenty others, beside the
+baselines of `likewise.lab.baselines`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from likewise.training.stopping import Interrupted
 __all__ = ["DemoOutcome", "MethodResult", "demo_recipe", "run"]
 
 FAR = 1e-2
-NEAREST = 5
+NEIGHBORS = 5
 TRAINED_ON, TESTED_ON = range(1, 21), range(21, 41)
 RUN, INDEX, REPORT, PICTURE, RESULT = "run", "index", "report", "search.png", "demo.json"
 
@@ -54,17 +54,17 @@ class MethodResult:
 
 @dataclass(frozen=True)
 class DemoOutcome:
-    """What the demo measured and wrote.
+    """The results of the demo.
 
     Args:
-        rows: one for each baseline, the model last.
-        probe: the name of the photo that was searched with.
-        found: the names of its nearest, and their scores.
-        report: the page.
-        picture: the probe and its nearest.
-        index: the index's folder.
-        model: the embedder's folder.
-        next_steps: what to type with one's own photos.
+        rows: the results of each baseline, then of the model.
+        probe: the name of the query photo.
+        found: the names of its nearest neighbors, and their scores.
+        report: the HTML page of the evaluation.
+        picture: the probe and its nearest neighbors.
+        index: the folder of the index.
+        model: the folder of the model.
+        next_steps: the commands for photos of one's own.
     """
 
     rows: list[MethodResult]
@@ -88,12 +88,12 @@ class DemoOutcome:
 
 
 def demo_recipe(seed: int = 0) -> Recipe:
-    """A recipe for very few photos: a small network, much augmentation, averaged weights."""
+    """A recipe for very few photos: a small network, strong augmentation, EMA of the weights."""
     return recipe_with(Recipe(), [
         f"training.seed={seed}",
         "training.ema=0.995",
         "input.height=56", "input.width=48", "input.channels=1", "input.fit=stretch",
-        "data.val_identities=0",  # with 20 people, each one counts; the length is fixed instead
+        "data.val_identities=0",  # all 20 people are needed for training; the length is fixed
         "batch.sampler=balanced", "batch.identities=20", "batch.images=4",
         "model.name=contrastnet", "model.embedding_dim=128", "model.dropout=0.2",
         "loss.name=cosface", "loss.margin=0.35", "loss.scale=30",
@@ -110,26 +110,26 @@ def demo_recipe(seed: int = 0) -> Recipe:
 
 
 def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> DemoOutcome:
-    """Run the demo into ``out``; an interrupted one is continued, a finished one begins anew.
+    """Run the demo in the folder ``out``: continue an interrupted run, or start a new one.
 
     Args:
         out: the folder to write.
-        seed: draws the weights, the batches and the augmentation.
-        say: told each step as it begins.
+        seed: of the weights, the batches and the augmentation.
+        say: called with a line at the start of each step.
 
     Raises:
         MissingExtra: the photos are not installed.
-        Interrupted: training was; run it again to continue.
+        Interrupted: training was interrupted; the next call continues it.
     """
     training, test = orl_faces(TRAINED_ON), orl_faces(TESTED_ON)
     recipe = demo_recipe(seed)
-    say(f"training on people 1–20: {len(training)} photos, from nothing")
+    say(f"training on people 1–20: {len(training)} photos, from scratch")
     result = _train(training, out / RUN, recipe)
     if result.stopped_by is not None:
         message = "the demo was interrupted; the same command continues it"
         raise Interrupted(message, result.stopped_by)
     embedder = load(result.model)
-    say(f"evaluating on people 21–40: {len(test)} photos of people never seen")
+    say(f"evaluating on people 21–40, who were not in training: {len(test)} photos")
     embeddings, _ = embedder.embed_manifest(test)
     experiment = evaluate(embeddings, settings={"data": "AT&T/ORL, people 21-40", "seed": seed})
     rows = _baselines(training, test)
@@ -137,7 +137,7 @@ def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> Demo
     tar = measured.at(FAR).tar or 0.0
     rows.append(MethodResult("this model", measured.auc, measured.eer, tar))
     page = write_report(experiment, out / REPORT, test.root)
-    say("indexing them, and searching with a photo that is not in the index")
+    say("building an index of these, and searching it with a photo that is not in it")
     probe = len(test) // 2
     others = np.delete(np.arange(len(test)), probe)
     index = Index.build(
@@ -170,17 +170,17 @@ def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> Demo
 
 
 def _train(training: Manifest, folder: Path, recipe: Recipe) -> TrainingResult:
-    own = folder / "recipe.yaml"
-    if folder.exists() and any(folder.iterdir()) and not own.exists():
-        raise InputError(f"{folder}: holds something else; choose another place with --out")
-    begun = own.exists() and not (folder / "model").exists() and load_recipe(own) == recipe
-    if not begun:
+    saved = folder / "recipe.yaml"
+    if folder.exists() and any(folder.iterdir()) and not saved.exists():
+        raise InputError(f"{folder}: has other files; choose another folder with --out")
+    unfinished = saved.exists() and not (folder / "model").exists() and load_recipe(saved) == recipe
+    if not unfinished:
         shutil.rmtree(folder, ignore_errors=True)
-    return train(training, folder, recipe, resume=begun)
+    return train(training, folder, recipe, resume=unfinished)
 
 
 def _baselines(training: Manifest, test: Manifest) -> list[MethodResult]:
-    """At half size and whole, where each of them does best."""
+    """Evaluate the baselines at half size and uncropped, where each of them is at its best."""
     preprocess = Preprocess(56, 46, 1, mean=(0.5,), std=(0.5,))
     pixels, unseen = (
         np.stack([preprocess.pixels(f).numpy().ravel() for f in m.photos()]).astype(np.float64)
@@ -202,12 +202,12 @@ def _baselines(training: Manifest, test: Manifest) -> list[MethodResult]:
 def _search(
     index: Index, embedder: Embedder, test: Manifest, probe: int
 ) -> list[tuple[int, float]]:
-    scores, ids = index.search(embedder.embed(test.photo(probe)), NEAREST)
+    scores, ids = index.search(embedder.embed(test.photo(probe)), NEIGHBORS)
     return list(zip(ids[0].tolist(), scores[0].tolist(), strict=True))
 
 
 def _draw(test: Manifest, probe: int, found: list[tuple[int, float]], path: Path) -> None:
-    """The probe and its nearest, each with its person and score; right ones in green."""
+    """Draw the probe and its neighbors with identity and score; correct ones are green."""
     identities = test.table["identity"].to_pylist()
     figure = Figure(figsize=(1.55 * (1 + len(found)), 2.5), layout="constrained")
     captions = ["probe"] + [f"{score:.2f}" for _, score in found]
@@ -216,8 +216,8 @@ def _draw(test: Manifest, probe: int, found: list[tuple[int, float]], path: Path
         axes = figure.add_subplot(1, 1 + len(found), place + 1)
         photo = decode(test.photo(row), channels=1)
         axes.imshow(np.asarray(photo), cmap="gray", vmin=0, vmax=255)
-        right = identities[row] == identities[probe]
-        color = "#334155" if place == 0 else "#0f766e" if right else "#b45309"
+        correct = identities[row] == identities[probe]
+        color = "#334155" if place == 0 else "#0f766e" if correct else "#b45309"
         axes.set_title(f"{identities[row]}\n{caption}", fontsize=10, color=color)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -74,7 +74,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["--losses", "triplet:hard"], "triplet:batch_hard"),
         (["--set", "loss.margin=0.3"], "named by --losses"),
         (["--budget", "5"], "like 60s"),
-        (["--budget", "5s", "--epochs", 3], "leave one of them out"),
+        (["--budget", "5s", "--epochs", 3], "give one of the two"),
         (["--set", "schedule.epoch=3"], "did you mean 'epochs'"),
         (["--test", tmp_path / "none"], "no such folder"),
         (["--test", photos], "also in the training data"),
@@ -95,7 +95,7 @@ def test_people_get_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "--epochs", 1, "--seeds", 1, "--trials", 1, "--out", tmp_path / "out",
     )  # fmt: skip
     assert code == 0, err
-    assert "less softmax's" in out
+    assert "minus softmax" in out
     assert "overlap" in out
     assert "compare.html" in out
     table = (tmp_path / "out" / "compare.md").read_text().splitlines()

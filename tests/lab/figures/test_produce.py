@@ -109,7 +109,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, st
 
 
 def test_the_command(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    args = (tmp_path, "--losses", "arcface, supcon", "--steps", 3)
+    args = ("--out", tmp_path, "--losses", "arcface, supcon", "--steps", 3)
     code, out, _ = run(capsys, *args, "--json")
     assert code == 0
     told = json.loads(out)
@@ -120,7 +120,7 @@ def test_the_command(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[st
     code, out, _ = run(capsys, *args)
     assert code == 0
     assert "overlap" in out
-    code, out, err = run(capsys, tmp_path, "--losses", "arcfce")
+    code, out, err = run(capsys, "--out", tmp_path, "--losses", "arcfce")
     assert (code, out) == (2, "")
     assert "did you mean 'arcface'" in err
     assert len(err.strip().splitlines()) == 1

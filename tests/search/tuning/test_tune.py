@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from likewise.cli.amounts import bytes_of
+from likewise.cli.units import parse_bytes
 from likewise.errors import InputError, LikewiseError, MissingExtra
 from likewise.search.families import FAMILIES
 from likewise.search.index import Index
@@ -110,7 +110,7 @@ def test_a_recall_beyond_the_memory_says_the_best_and_what_would_do() -> None:
     assert "\n" not in line
     assert line.startswith("no index within 300KB of memory reaches recall 0.9 at k = 10")
     assert "exact would reach it with --max-memory 1." in line
-    needed = bytes_of("--max-memory", line.rsplit("--max-memory ", 1)[1])
+    needed = parse_bytes("--max-memory", line.rsplit("--max-memory ", 1)[1])
     again = tune(
         VECTORS,
         LABELS,
@@ -124,14 +124,14 @@ def test_a_recall_beyond_the_memory_says_the_best_and_what_would_do() -> None:
 
 def test_the_memory_that_is_advised_is_enough() -> None:
     for count in (1, 999, 1000, 9_994, 57_234, 99_999, 999_999, 57_234_567, 999_999_999, 10**12):
-        told = bytes_of("--max-memory", rounded_up(count))
+        told = parse_bytes("--max-memory", rounded_up(count))
         assert told is not None
         assert count <= told <= 1.01 * count + 1
     small = faces(20, 5, 8)[0]
     for memory in range(1000, 1200, 40):  # of so small a set the memory is told in tenths of a KB
         with pytest.raises(LikewiseError) as caught:
             tune(small, target=Target(recall=0.5), families=[], limits=Limits(memory=memory))
-        needed = bytes_of("--max-memory", str(caught.value).rsplit("--max-memory ", 1)[1])
+        needed = parse_bytes("--max-memory", str(caught.value).rsplit("--max-memory ", 1)[1])
         again = tune(small, target=Target(recall=0.5), families=[], limits=Limits(memory=needed))
         assert again.pick.family == "exact"
 
@@ -310,7 +310,7 @@ def test_the_limit_of_memory_holds_for_all_vectors_those_held_out_too() -> None:
     with pytest.raises(LikewiseError) as caught:
         tune(VECTORS[:3000], labels, target=Target(recall=0.9), families=[], limits=limits)
     advised = str(caught.value).rsplit("--max-memory ", 1)[1]
-    memory = bytes_of("--max-memory", advised)
+    memory = parse_bytes("--max-memory", advised)
     assert memory is not None
     assert memory >= exact.memory_bytes
     found = tune(

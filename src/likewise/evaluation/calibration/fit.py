@@ -159,7 +159,7 @@ def calibrate_pairs(
     wanted = sorted({*fars, fmr}, reverse=True)
     measured = verification(pairs.scores, pairs.same, wanted)
     intervals = None
-    if pairs.identities >= 5:
+    if replicates and pairs.identities >= 5:
         intervals = bootstrap(pairs, wanted, replicates=replicates, seed=seed)
     points = operating_points(measured, intervals)
     try:

@@ -1,1 +1,1 @@
-"""A map of embeddings: many numbers laid out on a plane, to be looked at."""
+"""A two-dimensional map of embeddings, as one HTML page."""

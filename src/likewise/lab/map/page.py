@@ -1,4 +1,4 @@
-"""The map as one page that needs nothing else: points by identity, their photos on hover."""
+"""The HTML page of a map: points colored by identity, with their photos on hover."""
 
 from __future__ import annotations
 
@@ -17,58 +17,60 @@ from likewise.pages.environment import render
 from likewise.progress import progress
 from likewise.storage import write_text
 
-__all__ = ["MOST", "write_map"]
+__all__ = ["MAX_POINTS", "write_map"]
 
-MOST = 5000  # points, each with its photo: a page of some ten megabytes
-NAMED = 20  # identities with a mark, a name on the map and a legend entry of their own
-SIDE = 56
-# Ten hues that are far from each other and from white, each in two forms: twenty near-equal
-# shades could not be told apart.
+MAX_POINTS = 5000  # with their photos these make a page of about ten megabytes
+NAMED = 20  # most frequent identities: each has a mark, a name on the map and a legend entry
+THUMBNAIL = 56  # pixels
+# Ten colors that differ well from each other and from white, each with two symbols: twenty colors
+# could not be told apart.
 PALETTE = (
     "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#7b3fc4",
     "#7a4a2b", "#f06ebf", "#a8a800", "#12c4d6", "#111827",
 )  # fmt: skip
-FORMS = ("circle", "diamond")
-MARKS = [(color, form) for form in FORMS for color in PALETTE]
-OTHERS = "#94a3b8"
+SYMBOLS = ("circle", "diamond")
+MARKS = [(color, symbol) for symbol in SYMBOLS for color in PALETTE]
+GRAY = "#94a3b8"  # of all other identities
 
 
 def write_map(
     embeddings: Embeddings,
-    places: NDArray[np.float32],
+    points: NDArray[np.float32],
     path: Path,
     photos: Manifest | Path | None = None,
     *,
     title: str = "A map of embeddings",
 ) -> Path:
-    """Write the page; the most frequent identities have a colour and a name, the others are grey.
+    """Write the page; the most frequent identities have a color and a name, the others are gray.
 
     Args:
-        embeddings: N of them, with names, and identities where they are known.
-        places: float32 [N,2], from ``lay_out``.
+        embeddings: N embeddings with names, and with identities if known.
+        points: float32 [N,2], from ``project``.
         path: the ``.html`` file.
-        photos: the photos, or the folder that their names start from; without them a point shows
-            its name alone.
-        title: what stands above it.
+        photos: the photos, or the folder that their names are relative to; if None, a point
+            shows only its name.
+        title: the heading.
 
     Raises:
         InputError: the counts differ, or there are more than 5,000 points.
         MissingExtra: plotly is not installed.
     """
-    if len(places) != len(embeddings):
-        raise InputError(f"map: {len(places)} places for {len(embeddings)} embeddings")
-    if len(places) > MOST:
-        raise InputError(f"map: {len(places):,} points; a page holds {MOST:,}; use --limit")
+    if len(points) != len(embeddings):
+        raise InputError(f"map: {len(points)} points for {len(embeddings)} embeddings")
+    if len(points) > MAX_POINTS:
+        raise InputError(
+            f"map: {len(points):,} points; a page holds at most {MAX_POINTS:,}; use --max-photos"
+        )
     names = embeddings.names
     identities = _identities(embeddings)
     html = render(
         "map",
         title=title,
         plotly=_plotly(),
-        # A closing tag within a name must not end the script.
+        # A closing tag in a name must not end the script element.
         data=json.dumps(
             {
-                "traces": _traces(names, identities, places),
+                "traces": _traces(names, identities, points),
                 "photos": _thumbnails(names, photos),
             },
             ensure_ascii=False,
@@ -86,23 +88,23 @@ def _identities(embeddings: Embeddings) -> list[str]:
 
 
 def _traces(
-    names: list[str], identities: list[str], places: NDArray[np.float32]
+    names: list[str], identities: list[str], points: NDArray[np.float32]
 ) -> list[dict[str, object]]:
-    """One set of points for each identity that has a colour, and one for all others."""
+    """One Plotly trace for each frequent identity, and one for all others."""
     frequent = [name for name, _ in Counter(identities).most_common(NAMED) if name]
     marks = dict(zip(frequent, MARKS, strict=False))
     rows: dict[str, list[int]] = {name: [] for name in ["", *sorted(frequent)]}
     for row, identity in enumerate(identities):
         rows[identity if identity in marks else ""].append(row)
-    rest = "all" if not frequent else "others"
+    rest_name = "all" if not frequent else "others"
     return [
         {
-            "name": identity or rest,
-            "color": marks.get(identity, (OTHERS, "circle"))[0],
-            "form": marks.get(identity, (OTHERS, "circle"))[1],
-            "at": _label_place(places[chosen]) if identity else None,
-            "x": [round(float(v), 4) for v in places[chosen, 0]],
-            "y": [round(float(v), 4) for v in places[chosen, 1]],
+            "name": identity or rest_name,
+            "color": marks.get(identity, (GRAY, "circle"))[0],
+            "form": marks.get(identity, (GRAY, "circle"))[1],
+            "at": _label_position(points[chosen]) if identity else None,
+            "x": [round(float(v), 4) for v in points[chosen, 0]],
+            "y": [round(float(v), 4) for v in points[chosen, 1]],
             "label": [
                 f"{identities[r]} · {names[r]}" if identities[r] else names[r] for r in chosen
             ],
@@ -113,11 +115,12 @@ def _traces(
     ]
 
 
-def _label_place(places: NDArray[np.float32]) -> list[float]:
-    """Where the name of a cluster stands: above its middle, on its highest point but for strays."""
-    middle = np.median(places, axis=0)
-    close = np.argsort(np.linalg.norm(places - middle, axis=1))[: max(1, round(0.8 * len(places)))]
-    return [round(float(middle[0]), 4), round(float(places[close, 1].max()), 4)]
+def _label_position(points: NDArray[np.float32]) -> list[float]:
+    """The position of a cluster's name: above its median, at its highest point without outliers."""
+    median = np.median(points, axis=0)
+    nearest = np.argsort(np.linalg.norm(points - median, axis=1))
+    core = nearest[: max(1, round(0.8 * len(points)))]
+    return [round(float(median[0]), 4), round(float(points[core, 1].max()), 4)]
 
 
 def _thumbnails(names: list[str], photos: Manifest | Path | None) -> list[str]:
@@ -127,13 +130,13 @@ def _thumbnails(names: list[str], photos: Manifest | Path | None) -> list[str]:
     with progress("photos", len(names)) as advance:
         for name in names:
             photo = photos.named(name) if isinstance(photos, Manifest) else photos / name
-            found.append(thumbnail(photo, SIDE))
+            found.append(thumbnail(photo, THUMBNAIL))
             advance(1)
     return found
 
 
 def _plotly() -> str:
-    """Plotly's own script, so that the page works without a network."""
+    """Plotly's JavaScript, which the page contains so that it works offline."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:

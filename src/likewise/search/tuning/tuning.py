@@ -127,10 +127,10 @@ class Tuning:
         names = "" if ids is None else f" --ids {shlex.quote(ids)}"
         places = f"{shlex.quote(data)}{names} --out {shlex.quote(out)}"
         words = [f"likewise index build {places} --family {self.pick.family}"]
-        words += [f"--set {name}={value}" for name, value in self.pick.settings.items()]
-        words += [f"--search {name}={value}" for name, value in self.pick.search.items()]
+        words += [f"--build-parameter {name}={value}" for name, value in self.pick.settings.items()]
+        words += [f"--search-parameter {name}={value}" for name, value in self.pick.search.items()]
         if isinstance(self.metric, str) and self.metric != "cosine":
-            words.append(f"--metric {shlex.quote(self.metric)}")
+            words.append(f"--distance {shlex.quote(self.metric)}")
         return " ".join(words)
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,12 +11,16 @@ from likewise.training.setup.components import split_of
 __all__ = ["recipe_for"]
 
 
-def recipe_for(manifest: Manifest) -> Recipe:
-    """The default recipe with the settings that depend on the data resolved as in ``train``.
+def recipe_for(manifest: Manifest, recipe: Recipe | None = None) -> Recipe:
+    """The recipe with the settings that depend on the data resolved as in ``train``.
 
     These are the sampler, and the scale of the loss, which depends on the number of identities. No
     photo is read: identities whose photos are all broken count too. Settings that depend on the
     machine (``training.device``, ``training.precision``) stay ``auto``.
+
+    Args:
+        manifest: the photos to train on.
+        recipe: the default recipe if None.
 
     Raises:
         InputError: the manifest cannot be trained on: it has fewer than two identities.
@@ -27,7 +31,7 @@ def recipe_for(manifest: Manifest) -> Recipe:
         >>> recipe_for(likewise.read_manifest(photos)).batch.sampler
         'plain'
     """
-    recipe = with_sampler(Recipe())
+    recipe = with_sampler(Recipe() if recipe is None else recipe)
     training, _ = split_of(manifest, recipe)
     if recipe.loss.parameters().get("scale") != "auto":
         return recipe

@@ -1,4 +1,4 @@
-"""``likewise index``: tune, build in one step, check; with what they write and refuse."""
+"""``likewise index``: tune, tuned build, check, and their errors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from likewise.cli.amounts import bytes_of, bytes_text, seconds_of
 from likewise.cli.app import main
+from likewise.cli.units import format_bytes, parse_bytes, parse_seconds
 from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.search.index import Index
@@ -82,7 +82,7 @@ def test_tune_writes_report_and_index(
     assert (tmp_path / "report" / "frontier.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_build_in_one_step_then_check(
+def test_tuned_build_then_check(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, queries = files
@@ -96,7 +96,7 @@ def test_build_in_one_step_then_check(
     assert checked["holds"]
     assert checked["sampled"]
     code, out, _ = run(capsys, "index", "check", index)
-    assert (code, out.splitlines()[-1]) == (0, "holds")
+    assert (code, out.splitlines()[-1]) == (0, "passed")
     given = answer(capsys, "index", "check", index, "--queries", queries, "--recall", 0.05)
     assert given["queries"] == 200
     np.save(tmp_path / "q.npy", np.eye(16, dtype=np.float32))
@@ -110,29 +110,29 @@ def test_check_fails_with_exit_code_1(
 ) -> None:
     index = tmp_path / "index"
     built = run(
-        capsys, "index", "build", files[0], "--out", index, *FAMILY, "--set", "lists=128",
-        "--search", "probes=1",
+        capsys, "index", "build", files[0], "--out", index, *FAMILY,
+        "--build-parameter", "lists=128", "--search-parameter", "probes=1",
     )  # fmt: skip
     assert built[0] == 0
     code, out, err = run(capsys, "index", "check", index, "--recall", 0.99)
     assert code == 1
-    assert "does not hold: recall is 0." in err
-    assert "holds" not in out
+    assert "failed: recall is 0." in err
+    assert "passed" not in out
     code, out, _ = run(capsys, "index", "check", index, "--recall", 0.99, "--json")
     assert code == 1
     assert json.loads(out)["holds"] is False
     assert run(capsys, "index", "check", index)[1].splitlines()[-1].startswith("measured;")
 
 
-def test_people_read_the_pick_and_how_to_build_it(
+def test_the_best_index_is_printed_with_the_command_that_builds_it(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run(
         capsys, "index", "tune", files[0], "--recall", 0.9, "--latency", "1s", "--family", "nsg",
-        "--metric", "dot", "--out", tmp_path / "frontier.svg", "--queries", files[1],
+        "--distance", "dot", "--out", tmp_path / "frontier.svg", "--queries", files[1],
     )  # fmt: skip
     assert code == 0, err
-    assert "pick: exact: exact search takes" in out
+    assert "best: exact: exact search takes" in out
     assert "not tried: nsg: cannot do dot" in err
     assert "build it with: likewise index build" in err
     assert (tmp_path / "frontier.svg").read_text().startswith("<svg")
@@ -150,13 +150,13 @@ def test_people_read_the_pick_and_how_to_build_it(
          "exact would reach it with --max-memory"),
         (["tune", "E", "--queries", "OTHER"], 2, "another embedder (xyz)"),
         (["tune", "E", "--queries", "none.npy"], 2, "cannot be read"),
-        (["build", "E", "--max-memory", "1GB"], 2, "--max-memory: without --recall or --mates"),
-        (["build", "E", "--batch", "1", "-k", "10"], 2, "-k, --batch: without --recall or --mates"),
-        (["build", "E", "--seed", "3"], 2, "--seed: without --recall or --mates"),
-        (["build", "E", "--recall", "0.9", "--set", "lists=3"], 2, "the tuner chooses them"),
-        (["build", "E", "--search", "probes"], 2, "--search: 'probes'; write NAME=VALUE"),
-        (["build", "E", "--metric", "cosin"], 2, "did you mean 'cosine'"),
-        (["build", "E", "--metric", "manhattan", "--family", "rabitq"], 2, "has no metric"),
+        (["build", "E", "--max-memory", "1GB"], 2, "--max-memory: for tuning only"),
+        (["build", "E", "--batch", "1", "-k", "10"], 2, "-k, --batch: for tuning only"),
+        (["build", "E", "--seed", "3"], 2, "--seed: for tuning only"),
+        (["build", "E", "--recall", "0.9", "--build-parameter", "lists=3"], 2, "tuning chooses"),
+        (["build", "E", "--search-parameter", "probes"], 2, "--search-parameter: 'probes'; write"),
+        (["build", "E", "--distance", "cosin"], 2, "did you mean 'cosine'"),
+        (["build", "E", "--distance", "manhattan", "--family", "rabitq"], 2, "has no metric"),
         (["check", "none"], 2, "no such index"),
     ],
 )  # fmt: skip
@@ -174,7 +174,7 @@ def test_wrong_use(
     assert not list(tmp_path.glob("index*"))  # nothing was begun
 
 
-def test_the_command_names_all_that_it_needs(
+def test_the_printed_build_command_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -226,9 +226,7 @@ def test_build_and_tune_have_the_same_limits(
     assert [limits.build for limits in seen] == [600, 600, 3600]
 
 
-def test_names_that_come_twice_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_duplicate_names_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "e.npy", np.eye(5, dtype=np.float32))
     (tmp_path / "names.txt").write_text("a/1\na/2\nb/1\na/2\nb/1\n")
     code, _, err = run(
@@ -240,7 +238,7 @@ def test_names_that_come_twice_are_refused(
     assert len(err.strip().splitlines()) == 1
 
 
-def test_embeddings_are_looked_for_in_an_index(
+def test_search_with_embeddings(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(capsys, "index", "build", files[0], "--out", tmp_path / "index")
@@ -269,8 +267,8 @@ def test_embeddings_are_looked_for_in_an_index(
         (("--queries", foreign), "another embedder (xyz)"),
         (("--queries", tmp_path / "q.npy"), "another embedder (external)"),
         (("--queries", tmp_path / "broken.npy"), "broken.npy: row 2 is not finite"),
-        ((), "name photos to look for, with --model, or embeddings: --queries FILE"),
-        (("a.jpg", "--queries", files[1]), "name photos to look for, with --model, or"),
+        ((), "give query photos with --model, or embeddings with --queries FILE"),
+        (("a.jpg", "--queries", files[1]), "give query photos with --model, or"),
         (("a.jpg",), "a.jpg: photos need a model to embed them"),
     ):
         code, _, err = run(capsys, *search, *words)
@@ -279,13 +277,13 @@ def test_embeddings_are_looked_for_in_an_index(
         assert len(err.strip().splitlines()) == 1
 
 
-def test_few_vectors_are_searched_exactly_and_it_says_so(
+def test_few_vectors_are_searched_exactly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = write(tmp_path / "few.parquet", np.eye(5), ["anna"] * 5)
     code, _, err = run(capsys, "index", "build", few, "--recall", 0.9, "--out", tmp_path / "index")
     assert code == 0
-    assert "there was nothing to tune" in err
+    assert "too few vectors to tune" in err
     assert Index.load(tmp_path / "index").family == "exact"
 
 
@@ -300,16 +298,16 @@ def test_ctrl_c_is_one_line(
     assert (code, out, err) == (130, "", "likewise: interrupted\n")
 
 
-def test_amounts() -> None:
-    assert bytes_of("x", "2GB") == 2_000_000_000
-    assert bytes_of("x", "1.5 GiB") == 1_610_612_736
-    assert bytes_of("x", "100") == 100
-    assert bytes_of("x", None) is None
-    assert seconds_of("x", "10min") == 600
-    assert seconds_of("x", "250ms") == 0.25
-    assert seconds_of("x", "2", "MS") == 0.002
+def test_sizes_and_times() -> None:
+    assert parse_bytes("x", "2GB") == 2_000_000_000
+    assert parse_bytes("x", "1.5 GiB") == 1_610_612_736
+    assert parse_bytes("x", "100") == 100
+    assert parse_bytes("x", None) is None
+    assert parse_seconds("x", "10min") == 600
+    assert parse_seconds("x", "250ms") == 0.25
+    assert parse_seconds("x", "2", "MS") == 0.002
     for text in ("", "GB", "1e3", "-1GB", "0GB", "1 QB"):
         with pytest.raises(InputError, match="write 2GB"):
-            bytes_of("x", text)
-    assert bytes_text(999) == "999 B"
-    assert bytes_text(2_340_000_000) == "2.34 GB"
+            parse_bytes("x", text)
+    assert format_bytes(999) == "999 B"
+    assert format_bytes(2_340_000_000) == "2.34 GB"

@@ -1,4 +1,4 @@
-"""``likewise data bin``: the set that is written is the one that is evaluated."""
+"""``likewise data bin``: the .bin set is evaluated with the same result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(*args: object) -> int:
     return int(caught.value.code or 0)
 
 
-def test_pairs_become_a_set_that_evaluate_takes(
+def test_evaluate_reads_the_bin_set(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = ["anna/0,anna/1,1", "bob/0,bob/2,1", "anna/0,bob/1,0", "carl/1,bob/1,0"]

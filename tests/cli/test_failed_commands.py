@@ -1,4 +1,4 @@
-"""A command that fails before it has something to write leaves no folder behind."""
+"""A command that fails before it writes a result leaves no empty folder."""
 
 from __future__ import annotations
 
@@ -64,8 +64,7 @@ def test_no_empty_folder_is_left(
     name = "embeddings.parquet" if command[0] == "embed" else "map.html"
     target = str(out / name if command[0] in ("embed", "map") else out)
     words = [str(places.get(word, word)) for word in command]
-    places_out = {"tune": ["--index", str(out / "i"), "--out"], "convert": []}
-    options = places_out.get(command[1], ["--out"])
+    options = ["--index", str(out / "i"), "--out"] if command[1] == "tune" else ["--out"]
     with pytest.raises(SystemExit) as ended:
         main([*words, *options, target])
     told = capsys.readouterr().err
@@ -74,7 +73,7 @@ def test_no_empty_folder_is_left(
     assert not (tmp_path / "deep").exists()
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     for place in ("file", "file/below", "link", "x" * 300):

@@ -1,4 +1,4 @@
-"""``likewise data clean``: a manifest of what is worth keeping, and a list of what is not."""
+"""``likewise data clean``: write a manifest without the faults that an inspection found."""
 
 from __future__ import annotations
 
@@ -7,40 +7,47 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, Root, note, print_json, print_table
+from likewise.cli import options
+from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["clean"]
 
 
 def clean(
-    data: Annotated[Path, typer.Argument(help="The photos that were inspected.")],
-    source: Annotated[
-        Path, typer.Option("--from", help="inspect.json, or the folder that it is in.")
+    data: options.Photos,
+    inspection: Annotated[
+        Path, typer.Option("--from", help="inspect.json of `data inspect`, or its folder.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The manifest: .csv, .parquet or .arrow.")],
+    out: options.Out,
     drop: Annotated[
-        str, typer.Option("--drop", help="Of broken, duplicates, mislabelled; with commas.")
+        str,
+        typer.Option(
+            "--drop", help="Photos to drop: broken, duplicates, mislabelled; separated by commas."
+        ),
     ] = "broken,duplicates",
     merge: Annotated[
-        bool, typer.Option("--merge", help="Give people under two names one name.")
+        bool, typer.Option("--merge", help="Merge identities that are the same person.")
     ] = False,
     mislabel_probability: Annotated[
         float,
-        typer.Option("--mislabel-probability", help="From which on a label counts as wrong."),
+        typer.Option(
+            "--mislabel-probability", help="Probability from which a photo counts as mislabeled."
+        ),
     ] = 0.9,
     merge_share_false: Annotated[
         float,
         typer.Option(
-            "--merge-share-false", help="Of the merged pairs, the part that may be false."
+            "--merge-share-false", help="Largest q-value (false discovery rate) of a merge."
         ),
     ] = 0.01,
-    root: Root = None,
-    as_json: AsJson = False,
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Write a manifest of the photos to keep, and beside it why the others go.
+    """Write a manifest without the faulty photos that `likewise data inspect` found.
 
-    No photo is deleted or moved. OUT.changes.csv lists each photo that is dropped or renamed, the
-    reason, the evidence, and the photo or person that it was compared with.
+    The manifest --out is a .csv, .parquet or .arrow file; no photo is deleted or moved. A second
+    file, .changes.csv, lists each photo that was dropped or renamed with the reason, the evidence,
+    and the photo or person that it was compared with.
 
     Example: likewise data clean photos/ --from report --drop broken,duplicates --out clean.csv
     """
@@ -55,7 +62,7 @@ def clean(
         mislabel_probability,
         merge_share_false,
     )
-    cleaned = clean_manifest(manifest, read_inspection(source, manifest), rules)
+    cleaned = clean_manifest(manifest, read_inspection(inspection, manifest), rules)
     changes = write_clean(cleaned, out)
     if as_json:
         print_json(
@@ -67,4 +74,4 @@ def clean(
     rows += [(reason, f"{count:,}") for reason, count in cleaned.counts.items()]
     print_table(f"Cleaned {data.name}", ("", ""), rows)
     note(f"manifest: {out} (use it with --root {manifest.root})")
-    note(f"what changed, and why: {changes}")
+    note(f"changes and their reasons: {changes}")

@@ -1,4 +1,4 @@
-"""``likewise data inspect`` and ``clean`` as they are typed; and the page that documents them."""
+"""``likewise data inspect`` and ``data clean``, and the page that documents them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from likewise.data.formats import read_manifest
 from tests.cli.test_commands import answer, run
 from tests.inspection.planted import make_pictures, people, photos_of, picture
 
-PAGE = Path(__file__).parents[2] / "docs" / "data" / "inspect.md"
+PAGE = Path(__file__).parents[3] / "docs" / "data" / "inspect.md"
 
 
 def stored(folder: Path, to: Path, seed: int = 4) -> tuple[Path, Path]:
-    """Embeddings of a folder of made-up people, as .npy and names."""
+    """Embeddings of a folder of synthetic people, as .npy and names."""
     manifest = read_manifest(folder)
     vectors = photos_of(people(60, seed)[manifest.labels], seed)
     np.save(to.with_suffix(".npy"), vectors)
@@ -53,7 +53,7 @@ def test_inspect_then_clean(many: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert len(read_manifest(tmp_path / "c.csv", root=many)) == cleaned["kept"]
 
 
-def test_people_get_a_table_and_sentences(
+def test_the_printed_table_and_summary(
     many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run(capsys, "data", "inspect", many)
@@ -61,7 +61,7 @@ def test_people_get_a_table_and_sentences(
     assert re.search(r"exact duplicates\W+1\b", out)
     assert "Duplicates within an identity: 1; across" in out
     assert "broken.jpg: not an image" in err
-    assert "labels were not judged" in err
+    assert "labels were not checked" in err
     code, out, _ = run(capsys, "data", "inspect", many, "--headers-only", "--out", tmp_path / "r")
     assert code == 0
     code, out, err = run(capsys, "data", "clean", many, "--from", tmp_path / "r", "--out",

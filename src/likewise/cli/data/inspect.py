@@ -1,4 +1,4 @@
-"""``likewise data inspect``: what is in this set of photos?"""
+"""``likewise data inspect``: find faults in a set of photos."""
 
 from __future__ import annotations
 
@@ -7,78 +7,89 @@ from typing import Annotated
 
 import typer
 
-from likewise.cli.output import AsJson, Device, Root, note, print_json, print_table
+from likewise.cli import options
+from likewise.cli.output import note, print_json, print_table
 
 __all__ = ["inspect"]
 
 
 def inspect(
-    data: Annotated[Path, typer.Argument(help="A folder of identities, a CSV or a Parquet.")],
+    data: options.Photos,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Another set: who, and which photos, are in both?"),
+        typer.Option("--against", help="Other photos to search for the same people and photos."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", envvar="LIKEWISE_MODEL", help="A model's folder or .onnx file."),
-    ] = None,
+    model: options.ModelOrNone = None,
     embeddings: Annotated[
         Path | None,
-        typer.Option("--embeddings", help="Of these photos: .parquet, or .npy with --ids."),
+        typer.Option("--embeddings", help="Embeddings of DATA: .parquet, or .npy with --ids."),
     ] = None,
-    ids: Annotated[
-        Path | None, typer.Option("--ids", help="The names of a .npy file's rows, one a line.")
-    ] = None,
+    ids: options.Ids = None,
     against_embeddings: Annotated[
-        Path | None, typer.Option("--against-embeddings", help="Of the photos of --against.")
+        Path | None,
+        typer.Option("--against-embeddings", help="Embeddings of the photos of --against."),
     ] = None,
     against_ids: Annotated[
-        Path | None, typer.Option("--against-ids", help="The names of its rows.")
+        Path | None, typer.Option("--against-ids", help="Names of the rows of that .npy file.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write inspect.json and inspect.html here.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, max=200, help="Examples of each kind on the page.")
+    out: options.OutOrNone = None,
+    max_examples: Annotated[
+        int,
+        typer.Option("--max-examples", min=1, max=200, help="Most examples per kind on the page."),
     ] = 24,
     false_alarms: Annotated[
         float,
-        typer.Option("--false-alarms", help="Chance at which a stranger is still called the same."),
+        typer.Option("--false-alarms", help="Probability of a false match between the two sets."),
     ] = 0.01,
     share_false: Annotated[
         float,
-        typer.Option("--share-false", help="Of names called one person, the part that may be two."),
+        typer.Option(
+            "--share-false",
+            help="False discovery rate among identities reported as one person.",
+        ),
     ] = 0.1,
     same_pixels: Annotated[
-        float, typer.Option("--same-pixels", help="Correlation from which on two are one picture.")
+        float,
+        typer.Option(
+            "--same-pixels", help="Correlation of thumbnails from which two photos are duplicates."
+        ),
     ] = 0.95,
     same_shot: Annotated[
         float | None,
         typer.Option(
             "--same-shot",
-            help="Correlation below which like embeddings are two shots; default: that of copies.",
+            help="Correlation of thumbnails that duplicates by embedding need, too; measured on "
+            "synthetic copies by default.",
         ),
     ] = None,
     noise_error: Annotated[
         float,
-        typer.Option("--noise-error", help="Strangers' photos that count as explained, as a part."),
+        typer.Option(
+            "--noise-error", help="Share of impostor scores above the threshold for label noise."
+        ),
     ] = 0.05,
     search_limit: Annotated[
         int,
-        typer.Option("--search-limit", min=0, help="Photos up to which all embeddings are paired."),
+        typer.Option(
+            "--search-limit", min=0, help="Most photos whose embeddings are compared pair by pair."
+        ),
     ] = 500_000,
     headers_only: Annotated[
-        bool, typer.Option("--headers-only", help="Quick: decode nothing, look for no doubles.")
+        bool,
+        typer.Option(
+            "--headers-only",
+            help="Read only sizes and formats: decode no photo, search for no duplicates.",
+        ),
     ] = False,
-    device: Device = "auto",
-    root: Root = None,
-    as_json: AsJson = False,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Look at a set of photos: counts, broken files, doubles, wrong labels, people of two sets.
+    """Inspect photos: counts, broken files, duplicates, wrong labels, and leakage between sets.
 
-    Without a model it counts, decodes and finds doubles by their pixels; with one (or with
-    embeddings) it judges labels too, if the model can tell these people apart: that is asked
-    first.
+    Without a model, duplicates are found by their pixels. With --model or --embeddings, labels are
+    checked too, after a test that the embeddings tell these identities apart. --out receives
+    inspect.json and inspect.html.
 
     Example: likewise data inspect photos/ --model runs/photos/model --against test/ --out report
     """
@@ -94,18 +105,18 @@ def inspect(
     settings = InspectSettings(
         headers_only, false_alarms, share_false, same_pixels, same_shot, noise_error, search_limit
     )
-    for option, value, needed, there in (
+    for option, value, needed, needed_value in (
         ("--against-embeddings", against_embeddings, "--against", against),
         ("--ids", ids, "--embeddings", embeddings),
         ("--against-ids", against_ids, "--against-embeddings", against_embeddings),
     ):
-        if value is not None and there is None:
+        if value is not None and needed_value is None:
             raise InputError(f"{option}: needs {needed}")
     embedded = model is not None or embeddings is not None
     if against_embeddings is not None and not embedded:
         raise InputError("--against-embeddings: needs --embeddings or --model for the photos too")
-    alone = model is None and embeddings is not None and against_embeddings is None
-    if against is not None and alone:
+    against_missing = model is None and embeddings is not None and against_embeddings is None
+    if against is not None and against_missing:
         raise InputError(
             f"--against {against}: people are compared by embeddings; give --against-embeddings "
             "too, or --model"
@@ -123,7 +134,7 @@ def inspect(
         settings=settings,
     )
     if out is not None:
-        note(f"page: {write_inspection(found, out, examples=limit)}")
+        note(f"page: {write_inspection(found, out, examples=max_examples)}")
     values = record(found)
     if as_json:
         print_json(values)
@@ -136,4 +147,4 @@ def inspect(
     for line in found.notes:
         note(f"note: {line}")
     if not embedded:
-        note("note: labels were not judged; name a model with --model")
+        note("note: labels were not checked; that needs --model or --embeddings")

@@ -1,4 +1,4 @@
-"""``likewise data convert`` and ``likewise data split`` as a person types them."""
+"""``likewise data convert`` and ``likewise data split``."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def test_convert(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "1 broken photo was copied" in err
 
 
-def test_split_writes_into_a_folder_that_is_not_called_like_a_table(
+def test_split_refuses_an_out_that_is_a_table(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "split.csv"
     code, _, err = run(capsys, "data", "split", photos, "--out", out)
     assert code == 2
-    assert "split.csv: a folder is expected" in err
+    assert "split.csv: must be a folder" in err
     assert not out.exists()
 
 
-def test_split_of_a_store_is_used_with_the_store(
+def test_a_split_works_with_every_format_of_its_photos(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=10, each=3)
-    answer(capsys, "data", "convert", photos, tmp_path / "s", "--to", "tar")
+    answer(capsys, "data", "convert", photos, "--out", tmp_path / "s", "--to", "tar")
     made = answer(
-        capsys, "data", "split", tmp_path / "s", "--out", tmp_path / "d", "--val", "20%", "--test",
-        "3", "--seed", 4,
+        capsys, "data", "split", tmp_path / "s", "--out", tmp_path / "d",
+        "--val-identities", "20%", "--test-identities", "3", "--seed", 4,
     )  # fmt: skip
     assert made["files"][0]["train"] == {"photos": 15, "identities": 5}
     assert made["files"][0]["test"] == {"photos": 9, "identities": 3}
@@ -88,17 +88,25 @@ def test_wrong_use_and_failures(
     out, file = tmp_path / "x", tmp_path / "file"
     file.touch()
     cases: list[tuple[list[object], int, str]] = [
-        (["convert", photos, out, "--to", "tra"], 2, "did you mean 'tar'"),
-        (["convert", tmp_path / "none", out, "--to", "tar"], 2, "no such folder"),
-        (["convert", photos, photos, "--to", "tar"], 2, "lies in the source"),
-        (["convert", photos, file, "--to", "tar"], 2, "is a file"),
-        (["convert", photos, file / "x", "--to", "tar"], 1, "cannot write"),
+        (["convert", photos, "--out", out, "--to", "tra"], 2, "did you mean 'tar'"),
+        (["convert", tmp_path / "none", "--out", out, "--to", "tar"], 2, "no such folder"),
+        (["convert", photos, "--out", photos, "--to", "tar"], 2, "lies in the source"),
+        (["convert", photos, "--out", file, "--to", "tar"], 2, "is a file"),
+        (["convert", photos, "--out", file / "x", "--to", "tar"], 1, "cannot write"),
         (["split", photos, "--out", out], 2, "2 must remain"),
-        (["split", photos, "--out", out, "--val", "x"], 2, "like 10%"),
-        (["split", photos, "--out", out, "--folds", 1], 2, "of at least 2"),
+        (["split", photos, "--out", out, "--val-identities", "x"], 2, "like 10%"),
+        (["convert", photos, "--to", "tar"], 2, "--out: name the folder"),
         (["split", photos, "--out", out, "--folds", 2], 2, "each fold needs 2"),
-        (["split", photos, "--out", out, "--folds", 2, "--val", 1], 2, "takes the place of"),
-        (["split", photos, "--out", file / "x", "--val", 0, "--test", 0], 1, "cannot write"),
+        (
+            ["split", photos, "--out", out, "--folds", 2, "--val-identities", 1],
+            2,
+            "takes the place",
+        ),
+        (
+            ["split", photos, "--out", file / "x", "--val-identities", 0, "--test-identities", 0],
+            1,
+            "cannot write",
+        ),
     ]
     for args, code, problem in cases:
         found, printed, err = run(capsys, "data", *args)

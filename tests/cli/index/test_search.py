@@ -1,4 +1,4 @@
-"""``likewise index build``: a family by name, its knobs in words."""
+"""``likewise index``: build with a family and its parameters, search, compact."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 import likewise
 from likewise.cli import main
-from likewise.cli.index_search import warn_of_strangers
+from likewise.cli.index.search import warn_of_false_matches
 from likewise.distances import Cosine
 from likewise.models.operating_point import OperatingPoint
 
@@ -27,7 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
     return int(stopped.value.code or 0), out, err
 
 
-def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_family_and_its_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "e.npy", np.random.default_rng(0).normal(size=(600, 8)).astype(np.float32))
     (tmp_path / "names.txt").write_text("\n".join(f"p{n // 2}/{n}.jpg" for n in range(600)))
     build = ("index", "build", tmp_path / "e.npy", "--ids", tmp_path / "names.txt")
@@ -38,9 +38,9 @@ def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[st
         *out,
         "--family",
         "hnsw",
-        "--set",
+        "--build-parameter",
         "links=8",
-        "--set",
+        "--build-parameter",
         "storage=int8",
         "--json",
     )
@@ -53,9 +53,9 @@ def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (index.family, len(index), index.describe([3])[0]["identity"]) == ("hnsw", 600, "p1")
     for words, problem in (
         (("--family", "hnws"), "did you mean 'hnsw'"),
-        (("--family", "hnsw", "--set", "links"), "write NAME=VALUE"),
-        (("--family", "hnsw", "--set", "link=3"), "did you mean 'links'"),
-        (("--family", "lsh", "--metric", "dot"), "lsh: has no metric dot"),
+        (("--family", "hnsw", "--build-parameter", "links"), "write NAME=VALUE"),
+        (("--family", "hnsw", "--build-parameter", "link=3"), "did you mean 'links'"),
+        (("--family", "lsh", "--distance", "dot"), "lsh: has no metric dot"),
     ):
         code, _, err = run(capsys, *build, *out, *words)
         assert code == 2
@@ -63,19 +63,21 @@ def test_a_family_and_its_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert likewise.Index.load(tmp_path / "index").family == "hnsw"
 
 
-def test_compact_drops_what_was_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compact_deletes_removed_vectors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     index = likewise.Index.build(np.random.default_rng(0).normal(size=(50, 8)))
     index.remove([3, 4])
     folder = index.save(tmp_path / "index")
     code, text, _ = run(capsys, "index", "compact", folder, "--json")
     assert (code, json.loads(text)) == (0, {"index": str(folder), "removed": 2, "count": 48})
     code, text, _ = run(capsys, "index", "compact", folder)
-    assert (code, "48 vectors; 0 that had been removed" in " ".join(text.split())) == (0, True)
+    assert (code, "48 vectors; 0 removed ones were deleted" in " ".join(text.split())) == (0, True)
     code, _, err = run(capsys, "index", "compact", tmp_path / "none")
     assert (code, "no such index" in err) == (2, True)
 
 
-def test_search_says_who_is_known_at_the_models_threshold(
+def test_search_decides_at_the_threshold_of_the_model(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     index, probe = tmp_path / "index", photos / "bob" / "2.png"
@@ -89,20 +91,20 @@ def test_search_says_who_is_known_at_the_models_threshold(
     assert answer["threshold"] == limit
     assert answer["known"] == (all_scores >= limit).sum() > 0
     assert set(answer["found"][0]) == {"id", "score", "path", "identity"}
-    # A threshold between two hits parts them; above the best, nobody is known.
+    # A threshold between two hits divides them; above the best hit there is no match.
     between = (answer["found"][2]["score"] + answer["found"][3]["score"]) / 2
     code, out, _ = run(capsys, *ask, "--threshold", between)
     assert code == 0
-    assert f"known: 3 of these 12 at or above threshold {between:.4f}" in out
+    assert f"match: 3 of 12 neighbors reach the threshold {between:.4f}" in out
     assert (out.count("same"), out.count("different")) == (3, 9)
     (told,) = json.loads(run(capsys, *ask, "--threshold", between, "--json")[1])
     assert (told["threshold"], told["known"]) == (between, 3)
     stranger = tmp_path / "stranger.png"
     Image.effect_noise((48, 48), 90).convert("RGB").save(stranger)
     words = ("index", "search", index, stranger, "--model", model, "--threshold", 0.9999)
-    assert "nobody known: the nearest is below threshold 0.9999" in run(capsys, *words)[1]
+    assert "no match: all neighbors are below the threshold 0.9999" in run(capsys, *words)[1]
     (told,) = json.loads(run(capsys, *words, "--json")[1])
-    assert (told["known"], len(told["found"])) == (0, 5)
+    assert (told["known"], len(told["found"])) == (0, 10)
     for more, problem in (
         (("--threshold", 1.5), "a cosine is from -1 to 1"),
         (("--threshold", 0.5, "--fmr", 0.1), "give one of the two"),
@@ -112,7 +114,7 @@ def test_search_says_who_is_known_at_the_models_threshold(
         assert (code, problem in " ".join(err.split())) == (2, True)
 
 
-def test_what_is_indexed_reaches_a_threshold_of_1_with_itself(
+def test_an_indexed_vector_reaches_a_threshold_of_1_with_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = np.random.default_rng(0).normal(size=(200, 128)).astype(np.float32)
@@ -123,34 +125,34 @@ def test_what_is_indexed_reaches_a_threshold_of_1_with_itself(
     assert [answer["known"] for answer in json.loads(run(capsys, *words)[1])] == [1] * 200
 
 
-def test_search_warns_where_a_stranger_is_likely_to_be_known(
+def test_search_warns_of_likely_false_matches(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     point = OperatingPoint(0.4, far=1e-3, tar=0.9, genuine=100, impostor=10_000)
-    warn_of_strangers(point, 40)  # 1 - .999^40 = .039
+    warn_of_false_matches(point, 40)  # 1 - .999^40 = .039
     assert capsys.readouterr().err == ""
-    warn_of_strangers(point, 1000)
-    assert "63% of strangers would be taken for one of these 1,000" in capsys.readouterr().err
+    warn_of_false_matches(point, 1000)
+    assert "63% of unknown people would match one of these 1,000" in capsys.readouterr().err
 
 
-def test_search_without_a_threshold_says_so_only_where_a_model_has_one(
+def test_search_without_a_threshold_gives_the_reason(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "e.parquet"
     run(capsys, "embed", photos, "--model", model, "--out", file)
     for metric in ("cosine", "euclidean"):
-        run(capsys, "index", "build", file, "--metric", metric, "--out", tmp_path / metric)
+        run(capsys, "index", "build", file, "--distance", metric, "--out", tmp_path / metric)
     ask = ("index", "search", tmp_path / "cosine", "--queries", file, "-k", 2)
     code, out, err = run(capsys, *ask)
     assert (code, "decision" in out) == (0, False)
-    assert "name the model, whose threshold decides" in " ".join(err.split())
+    assert "give the model, for its threshold" in " ".join(err.split())
     assert {answer["known"] for answer in json.loads(run(capsys, *ask, "--json")[1])} == {None}
     code, out, err = run(capsys, *ask, "--model", model)
-    assert (code, "decision" in out, "nothing is said" in err) == (0, True, False)
+    assert (code, "decision" in out, "no decision" in err) == (0, True, False)
     code, _, err = run(capsys, *ask, "--fmr", 0.1)
-    assert (code, "name it: --model" in " ".join(err.split())) == (2, True)
+    assert (code, "measured with: --model" in " ".join(err.split())) == (2, True)
     far = ("index", "search", tmp_path / "euclidean", "--queries", file, "--model", model)
-    assert "is of the cosine" in " ".join(run(capsys, *far)[2].split())
+    assert "is for the cosine" in " ".join(run(capsys, *far)[2].split())
     code, _, err = run(capsys, *far, "--fmr", 0.1)
     assert (code, "was measured for the cosine" in " ".join(err.split())) == (2, True)
     (first, *_) = json.loads(run(capsys, *far, "--threshold", -1e-6, "--json")[1])
@@ -163,7 +165,7 @@ def test_search_without_a_threshold_says_so_only_where_a_model_has_one(
     assert (code, err) == (0, "")
 
 
-def test_an_answer_keeps_its_own_names_and_is_json_whatever_the_metadata(
+def test_metadata_of_any_name_and_type_is_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = [[1.0, 0.0], [0.0, 1.0]]

@@ -1,0 +1,244 @@
+"""The input of a command: photos that are embedded with a model, or embeddings from a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from likewise.cli.options import BadImagePolicy
+from likewise.cli.output import note
+from likewise.errors import InputError, one_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from likewise.data.embeddings import Embeddings
+    from likewise.data.images import BadImage
+    from likewise.data.manifest import Manifest
+    from likewise.models.calibration import Calibration
+    from likewise.models.embedder import Embedder
+    from likewise.shares import Share
+
+__all__ = ["Input", "SplitChoice", "read_or_embed", "read_or_embed_distributed"]
+
+
+@dataclass(frozen=True)
+class SplitChoice:
+    """The split that a command works on.
+
+    Args:
+        given: the value of --split: ``train``, ``val``, ``test`` or ``all``; None if absent.
+        default: the split used without --split, if the table has it.
+    """
+
+    given: str | None
+    default: str
+
+    def rows(
+        self, table: pa.Table, data: Path, share: Share
+    ) -> tuple[NDArray[np.int64] | None, dict[str, Any]]:
+        """Find the rows of the split; a split chosen by default is reported on stderr.
+
+        Returns:
+            The rows, None for all of them; and the settings that a report should show.
+
+        Raises:
+            InputError: the table does not have the split that --split names.
+        """
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.given is not None:
+            one_of("--split", self.given, ("train", "val", "test", "all"))
+        split = self.given or self.default
+        if split == "all":
+            return None, {}
+        if "split" not in table.column_names:
+            if self.given is not None:
+                raise InputError(
+                    f"{data}: --split {split}: there is no column split; likewise data split "
+                    "makes one"
+                )
+            return None, {}
+        column = table["split"].cast(pa.string()).fill_null("none")
+        counts = {e["values"]: e["counts"] for e in column.value_counts().to_pylist()}
+        if split not in counts:
+            if self.given is not None:
+                raise InputError(
+                    f"{data}: --split {split}: no photo is of this split; there are: "
+                    f"{_counts_text(counts)}"
+                )
+            if len(counts) > 1 and share.first:
+                note(
+                    f"{data.name}: all photos are used ({_counts_text(counts)}); "
+                    "choose a split with --split"
+                )
+            return None, {}
+        if self.given is None and len(counts) > 1 and share.first:
+            others = _counts_text({name: n for name, n in counts.items() if name != split})
+            note(
+                f"{data.name}: only the {counts[split]:,} photos of the split {split} are used "
+                f"(others: {others}); choose with --split, or --split all"
+            )
+        return np.flatnonzero(pc.equal(column, split).to_numpy()), {"split": split}
+
+
+@dataclass(frozen=True)
+class Input:
+    """Embeddings and their origin.
+
+    Args:
+        embeddings: from the file, or of the photos.
+        bad: the broken photos that were left out.
+        photos: the photos, or the folder that their names are relative to; None if unknown.
+        settings: what a report should show about the input.
+        calibration: the calibration of the model that --model names.
+        trained_on: the identities among the data that this model was trained on.
+    """
+
+    embeddings: Embeddings
+    bad: list[BadImage]
+    photos: Manifest | Path | None
+    settings: dict[str, Any]
+    calibration: Calibration | None = None
+    trained_on: tuple[str, ...] = ()
+
+
+def read_or_embed(
+    data: Path,
+    model: str | None,
+    *,
+    ids: Path | None,
+    root: Path | None,
+    device: str,
+    flip: bool = False,
+    policy: BadImagePolicy = BadImagePolicy.skip,
+    split: SplitChoice | None = None,
+) -> Input:
+    """Read a file of embeddings, or embed photos with a model.
+
+    Args:
+        data: the photos or the file.
+        model: the value of --model; others are those of the options of the same names.
+        split: which rows of a table with a column ``split`` to use; None for all.
+
+    Raises:
+        InputError: the data cannot be read, photos come without a model, the embeddings were
+            made by another model than ``model``, or the data has no row of the split.
+    """
+    from likewise.shares import Share
+
+    found = read_or_embed_distributed(
+        data, model, Share(), ids=ids, root=root, device=device, flip=flip, policy=policy,
+        split=split,
+    )  # fmt: skip
+    assert found is not None  # rank 0 always gets the embeddings
+    return found
+
+
+def read_or_embed_distributed(
+    data: Path,
+    model: str | None,
+    share: Share,
+    *,
+    ids: Path | None,
+    root: Path | None,
+    device: str,
+    flip: bool,
+    policy: BadImagePolicy,
+    split: SplitChoice | None = None,
+    all_ranks: bool = False,
+) -> Input | None:
+    """Read a file of embeddings, or embed photos on all ranks, each its part.
+
+    Returns:
+        None on all ranks but 0, unless ``all_ranks``.
+
+    Raises:
+        InputError: see ``read_or_embed``.
+    """
+    from likewise.data.embeddings import read_embeddings, require_same_embedder
+    from likewise.data.formats import read_manifest
+    from likewise.distances.resolution import all_alike, mean_cosine
+    from likewise.models.loading import load
+    from likewise.models.shared_embedding import embed_together
+
+    if data.suffix.lower() == ".npy" or _has_vectors(data):
+        found = read_embeddings(data, ids)
+        rows, settings = split.rows(found.items, data, share) if split else (None, {})
+        if rows is not None:
+            found = replace(found, vectors=found.vectors[rows], items=found.items.take(rows))
+        settings = {"data": data.name, **settings}
+        calibration: Calibration | None = None
+        trained_on: tuple[str, ...] = ()
+        if model is not None:
+            settings["model"] = _short_name(model)
+            embedder = load(model)
+            require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
+            calibration, trained_on = embedder.calibration, _identities_in_training(embedder, found)
+        if not (share.first or all_ranks):
+            return None
+        if share.first and all_alike(mean_cosine(found.vectors)):
+            note(
+                f"warning: {data}: all embeddings are equal to within float32 precision; they "
+                "cannot tell identities apart"
+            )
+        return Input(found, [], root, settings, calibration, trained_on)
+    manifest = read_manifest(data, root)
+    rows, split_settings = split.rows(manifest.table, data, share) if split else (None, {})
+    if rows is not None:
+        manifest = manifest.take(rows)
+    if model is None:
+        raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
+    embedder = load(model, device=share.device(device))
+    embedded = embed_together(
+        embedder, manifest, share, flip=flip, on_bad_image=policy.value, everywhere=all_ranks
+    )
+    if embedded is None:
+        return None
+    found, bad = embedded
+    settings = {
+        "data": data.name,
+        "model": _short_name(model),
+        **split_settings,
+        "data_fingerprint": manifest.fingerprint,
+        "preprocess": embedder.preprocess.to_dict(),
+        "flip": flip,
+    }
+    trained_on = _identities_in_training(embedder, found)
+    return Input(found, bad, manifest, settings, embedder.calibration, trained_on)
+
+
+def _counts_text(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+
+
+def _identities_in_training(embedder: Embedder, found: Embeddings) -> tuple[str, ...]:
+    """Return the identities of the data that the model was trained on, compared by name."""
+    if embedder.identities is None or "identity" not in found.items.column_names:
+        return ()
+    here = {str(name) for name in found.items["identity"].unique().to_pylist()}
+    return tuple(sorted(here.intersection(embedder.identities)))
+
+
+def _short_name(model: str) -> str:
+    """Return the last two parts of a path: ``photos/model`` of ``/home/me/runs/photos/model``."""
+    path = Path(model)
+    return "/".join(part for part in path.parts[-2:] if part != path.anchor)
+
+
+def _has_vectors(path: Path) -> bool:
+    """Whether this is a Parquet file of embeddings rather than a manifest."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.suffix.lower() != ".parquet":
+        return False
+    try:
+        return "vector" in pq.read_schema(path).names
+    except (pa.ArrowException, OSError):
+        return False

@@ -1,0 +1,168 @@
+"""The options that several commands share: each is declared once, with one name and one help text.
+
+The default stands in the signature of the command. It is the same in all commands, except for the
+options that tests/cli/test_grammar.py lists with a reason.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MAX_BUILD = "10min"  # the default of --max-build
+
+
+class BadImagePolicy(StrEnum):
+    """What happens when a photo cannot be decoded."""
+
+    skip = "skip"
+    refuse = "refuse"
+
+
+# Input
+
+Photos = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="Labeled photos: a folder with one subfolder per identity, a table (.csv, .parquet), "
+        "RecordIO, tar, …",
+    ),
+]
+_SOURCE = typer.Argument(
+    metavar="DATA", help="Photos (with --model), or embeddings: .parquet, or .npy with --ids."
+)
+PhotosOrEmbeddings = Annotated[Path, _SOURCE]
+PhotosOrEmbeddingsOrNone = Annotated[Path | None, _SOURCE]
+IndexFolder = Annotated[Path, typer.Argument(metavar="INDEX", help="The folder of the index.")]
+
+_MODEL = typer.Option(
+    "--model", envvar="LIKEWISE_MODEL", help="Model: a folder, a hub id or an .onnx file."
+)
+Model = Annotated[str, _MODEL]
+ModelOrNone = Annotated[str | None, _MODEL]
+
+Ids = Annotated[
+    Path | None, typer.Option("--ids", help="Names of the rows of a .npy file, one per line.")
+]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="Folder that the paths of a table are relative to.")
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="Rows of a table with a column split: train, val, test or all."),
+]
+Queries = Annotated[
+    Path | None,
+    typer.Option("--queries", help="Query embeddings that are not in the index: .parquet or .npy."),
+]
+_PAIRS = typer.Option(
+    "--pairs",
+    help="Pairs: LFW's pairs.txt, a CSV (left, right, same, fold), the folder of CFP, or a .bin.",
+)
+Pairs = Annotated[Path, _PAIRS]
+PairsOrNone = Annotated[Path | None, _PAIRS]
+_ON_BAD_IMAGE = typer.Option("--on-bad-image", help="Skip photos that cannot be read, or stop.")
+OnBadImage = Annotated[BadImagePolicy, _ON_BAD_IMAGE]
+OnBadImageOrNone = Annotated[BadImagePolicy | None, _ON_BAD_IMAGE]
+
+# Output
+
+_OUT = typer.Option("--out", help="File or folder to write.")
+Out = Annotated[Path, _OUT]
+OutOrNone = Annotated[Path | None, _OUT]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+# Computation
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same result.")
+]
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Add the embedding of the mirrored photo to each embedding.")
+]
+Distance = Annotated[
+    str,
+    typer.Option(
+        "--distance",
+        help="cosine, dot, euclidean, manhattan, chebyshev, minkowski:P or mahalanobis:FILE.npy.",
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue what was interrupted in the folder --out.")
+]
+
+# Training
+
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe: a YAML file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Set one key of the recipe, like loss.margin=0.4; repeatable."),
+]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Number of epochs.")]
+ValIdentities = Annotated[
+    str | None,
+    typer.Option("--val-identities", help="Identities for validation: a number, or like 10%."),
+]
+Losses = Annotated[
+    str, typer.Option("--losses", help="Names of losses, separated by commas, or all.")
+]
+_FOLDS = typer.Option(
+    "--folds", min=2, help="Number of cross-validation folds, disjoint by identity."
+)
+Folds = Annotated[int, _FOLDS]
+FoldsOrNone = Annotated[int | None, _FOLDS]
+
+# Evaluation
+
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", help="Score from which two photos count as the same person."),
+]
+_FMR = typer.Option("--fmr", help="False match rate that the decision is made at, like 1e-3.")
+Fmr = Annotated[float, _FMR]
+FmrOrNone = Annotated[float | None, _FMR]
+MaxPairs = Annotated[
+    int,
+    typer.Option(
+        "--max-pairs",
+        min=1,
+        help="Most pairs of each kind, genuine and impostor; of more, a sample.",
+    ),
+]
+Replicates = Annotated[
+    int,
+    typer.Option(
+        "--replicates", min=0, help="Bootstrap replicates for confidence intervals; 0: none."
+    ),
+]
+
+# Search
+
+_NEIGHBORS = typer.Option("-k", "--k", min=1, help="Number of neighbors that a search returns.")
+Neighbors = Annotated[int, _NEIGHBORS]
+NeighborsOrNone = Annotated[int | None, _NEIGHBORS]
+_FAMILY = typer.Option("--family", help="Index family: exact, hnsw, ivf_flat, …")
+FamilyOrNone = Annotated[str | None, _FAMILY]
+Families = Annotated[list[str] | None, _FAMILY]
+Recall = Annotated[
+    float | None,
+    typer.Option("--recall", help="Recall to reach: share of the k nearest found, like 0.95."),
+]
+Mates = Annotated[
+    float | None,
+    typer.Option(
+        "--mates", help="Share to find of a person's other photos that reach the threshold."
+    ),
+]
+MaxMemory = Annotated[
+    str | None, typer.Option("--max-memory", help="Most memory for the index, like 2GB.")
+]
+MaxBuild = Annotated[
+    str | None, typer.Option("--max-build", help=f"Longest build time; {MAX_BUILD} by default.")
+]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Number of queries per search call.")]

@@ -1,0 +1,75 @@
+"""Adding a command to the command line, and the option names of earlier versions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+__all__ = ["RENAMED", "add_command"]
+
+# Old name to new name, for each command; kept for one release.
+RENAMED = {
+    "evaluate": {"--intervals": "--replicates", "--limit": "--max-pairs"},
+    "calibrate": {"--limit": "--max-pairs"},
+    "map": {"--limit": "--max-photos", "--method": "--projection"},
+    "data inspect": {"--limit": "--max-examples"},
+    "data split": {"--val": "--val-identities", "--test": "--test-identities"},
+    "index build": {
+        "--metric": "--distance",
+        "--set": "--build-parameter",
+        "--search": "--search-parameter",
+    },
+    "index tune": {"--metric": "--distance"},
+}
+
+
+class Command(TyperCommand):
+    """A command that still accepts its renamed options, with a warning."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse ``args`` with each renamed option replaced by its present name."""
+        renamed = RENAMED.get(_path(ctx), {})
+        end = args.index("--") if "--" in args else len(args)
+        for place, word in enumerate(args[:end]):
+            old, equals, value = word.partition("=")
+            if old in renamed:
+                args[place] = f"{renamed[old]}{equals}{value}"
+                typer.echo(f"warning: {old} is now {renamed[old]}; use the new name", err=True)
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the usage line, without hidden arguments."""
+        shown = [p for p in self.get_params(ctx) if not getattr(p, "hidden", False)]
+        return [str(self.options_metavar), *(w for p in shown for w in p.get_usage_pieces(ctx))]
+
+
+def _path(ctx: Any) -> str:
+    """The names of a command and of the groups around it, without the program's."""
+    names = []
+    while ctx.parent is not None:
+        names.append(str(ctx.info_name))
+        ctx = ctx.parent
+    return " ".join(reversed(names))
+
+
+def add_command(
+    app: typer.Typer, name: str, command: Callable[..., None], panel: str | None = None
+) -> None:
+    """Add a command; the line ``Example: `` of its docstring closes the help.
+
+    Args:
+        app: the group to add it to.
+        name: what users type.
+        command: the function.
+        panel: the title of the group's help under which it is listed.
+    """
+    text, _, example = inspect.cleandoc(command.__doc__ or "").partition("\n\nExample: ")
+    # Typer would keep the line breaks of the source.
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    app.command(name, cls=Command, help=text, epilog=f"Example: {example}", rich_help_panel=panel)(
+        command
+    )

@@ -1,0 +1,47 @@
+"""``likewise recipe``: a commented recipe that train reads, with what train would choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from likewise.training.recipe.recipe import Recipe, load_recipe
+from tests.cli.test_commands import answer, run
+
+
+def test_the_default_recipe_is_printed_and_read_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "recipe")
+    assert (code, err) == (0, "")
+    (tmp_path / "r.yaml").write_text(out)
+    assert load_recipe(tmp_path / "r.yaml") == Recipe()
+    keys = [line for line in out.splitlines() if not line.strip().startswith("#")]
+    assert len([line for line in out.splitlines() if "#" in line]) >= len(keys) / 2
+
+
+def test_settings_and_the_choice_for_photos_are_applied(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    told = answer(capsys, "recipe", "--for", photos, "--set", "optimizer.lr=0.5", "--out", file)
+    written = load_recipe(file)
+    assert written.optimizer.lr == told["optimizer"]["lr"] == 0.5
+    assert written.batch.sampler == "plain"
+    assert isinstance(told["loss"]["scale"], float)
+    again = answer(capsys, "recipe", "--recipe", file, "--set", "schedule.epochs=3")
+    assert (again["optimizer"]["lr"], again["schedule"]["epochs"]) == (0.5, 3)
+    trained = ("train", photos, "--recipe", file, "--out", tmp_path / "run", "--epochs", 1)
+    assert answer(capsys, *trained, "--set", "model.name=contrastnet")["finished"]
+
+
+def test_wrong_use(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for args, problem in (
+        (["--set", "los.margin=1"], "did you mean 'loss'"),
+        (["--for", tmp_path / "none"], "no such folder"),
+        (["--root", photos], "--root: needs --for"),
+    ):
+        code, out, err = run(capsys, "recipe", *args)
+        assert (code, out, len(err.strip().splitlines())) == (2, "", 1)
+        assert problem in err
