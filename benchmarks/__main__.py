@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from benchmarks import (
-    class_scale,
     cli,
     coverage,
     data,
@@ -15,10 +14,11 @@ from benchmarks import (
     metrics,
     models,
     overlap,
-    search,
     training,
 )
+from benchmarks.classes import scale as class_scale
 from benchmarks.measure import Result, arguments, report
+from benchmarks.search import __main__ as search
 
 BENCHMARKS = (
     cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, known_classes,

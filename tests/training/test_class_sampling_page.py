@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from benchmarks.class_simulation import PUBLISHED, dense_mib, network_mib, tables
+from benchmarks.classes.simulation import PUBLISHED, dense_mib, network_mib, tables
 
 from likewise.training.recipe.recipe import Recipe
 

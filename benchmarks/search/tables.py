@@ -1,6 +1,6 @@
-"""The results of ``benchmarks.search_grid`` as a Markdown table and a plot of the frontiers.
+"""The results of ``benchmarks.search.grid`` as a Markdown table and a plot of the frontiers.
 
-python -m benchmarks.search_tables FILE... [--plot PNG]
+python -m benchmarks.search.tables FILE... [--plot PNG]
 
 For each family and recall, the table has the fastest setting: its speed relative to exact search of
 the same set, for one query at a time and in batches of 1,000, its resident memory, and its build
@@ -13,8 +13,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.search_grid import Point, read
-from benchmarks.search_sets import QUERIES
+from benchmarks.search.grid import Point, read
+from benchmarks.search.sets import QUERIES
 
 TARGETS = (0.90, 0.95, 0.99)
 

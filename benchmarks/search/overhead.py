@@ -1,6 +1,6 @@
 """Overhead of the index over the bare library: ids, exact scores, order, input checks.
 
-``python -m benchmarks.search_overhead [--quick] [--json FILE]``
+``python -m benchmarks.search.overhead [--quick] [--json FILE]``
 
 Both sides search the same faiss index for the same queries: directly, and through ``Index``. For
 single queries the result is the difference in microseconds; for a batch of 1,000, the ratio.

@@ -1,6 +1,6 @@
 """Training steps with memory-mapped class weights, and the anonymous memory they need.
 
-python -m benchmarks.mapped_classes [--classes 10000000] [--dimension 128] [--steps 20]
+python -m benchmarks.classes.mapped [--classes 10000000] [--dimension 128] [--steps 20]
     [--sample 0.01] [--folder FOLDER]
 
 A step is forward, backward and AdamW with row-wise moments, on given embeddings (B = 128);
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.class_sides import BATCH, sampled_head
+from benchmarks.classes.sides import BATCH, sampled_head
 from likewise.losses import Placement
 from likewise.training.step.row_optimizer import RowAdamW
 

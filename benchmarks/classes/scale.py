@@ -1,14 +1,14 @@
 """Class weights at scale: time and memory with a sample of a tenth of the classes.
 
-python -m benchmarks.class_scale [--quick] [--json FILE]
+python -m benchmarks.classes.scale [--quick] [--json FILE]
 
-Step times are ratios of whole steps of the class weights (see ``class_sides``): sampled over full;
+Step times are ratios of whole steps of the class weights (see ``sides``): sampled over full;
 and the speed relative to the bare formula, and to Partial FC with dense gradients, at the same
 sample rate. ``sampled_gradient`` and ``sampled_workspace`` are the memory of one sampled step
 beyond weights and moments, in units of the weights W (D = 512); ``peak_…`` is the peak memory,
 including weights and momentum. ``mmap_…_anon_gib`` is the anonymous memory of a process that trains
-memory-mapped weights (``mapped_classes`` prints the rest). The paper simulation of 29 M identities
-is ``python -m benchmarks.class_simulation``.
+memory-mapped weights (``benchmarks.classes.mapped`` prints the rest). The paper simulation of 29 M identities
+is ``python -m benchmarks.classes.simulation``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 from statistics import median
 from typing import get_args
 
-from benchmarks.class_sides import Side, side
+from benchmarks.classes.sides import Side, side
 from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
 
 SIZES = {"10k": (10_000, 512), "100k": (100_000, 512), "1m": (1_000_000, 128)}
@@ -34,7 +34,7 @@ def times(classes: int, dimension: int, rounds: int, names: tuple[Side, ...]) ->
 
 def measured(call: str) -> str:
     """What a call into this benchmark prints, in a process of its own."""
-    code = "import json\nfrom benchmarks import class_scale, class_sides, mapped_classes\n"
+    code = "import json\nfrom benchmarks.classes import mapped, scale, sides\n"
     return fresh(f"{code}print(json.dumps({call}))").splitlines()[-1]
 
 
@@ -42,7 +42,7 @@ def steps(size: str, rounds: int, dimension: int | None = None) -> list[Result]:
     classes, usual = SIZES[size]
 
     def ratio(*names: Side) -> float:
-        call = f"class_scale.times({classes}, {dimension or usual}, {rounds}, {names})"
+        call = f"scale.times({classes}, {dimension or usual}, {rounds}, {names})"
         return float(json.loads(measured(call))[names[1]])
 
     sampled = ratio("full", "sampled")
@@ -58,7 +58,7 @@ def steps(size: str, rounds: int, dimension: int | None = None) -> list[Result]:
 
 def memory_1m() -> list[Result]:
     """Gradient, workspace and row-wise moments of a sampled step, in units of W."""
-    found = json.loads(measured("class_sides.measured_bytes(1_000_000, 512, 'row')"))
+    found = json.loads(measured("sides.measured_bytes(1_000_000, 512, 'row')"))
     together = found["gradient"] + found["workspace"]
     return [
         # A tenth of the rows, and the numbers of these rows: 8 bytes beside 2,048.
@@ -86,7 +86,7 @@ def peaks(size: str) -> list[Result]:
     return [
         row(
             f"training.peak_{name}_{size}",
-            float(measured(f"class_sides.peak_of({name!r}, {classes}, {dimension})")),
+            float(measured(f"sides.peak_of({name!r}, {classes}, {dimension})")),
             "W",
         )
         for name in get_args(Side)
@@ -95,7 +95,7 @@ def peaks(size: str) -> list[Result]:
 
 def mapped(name: str, classes: int) -> Result:
     """Twenty steps on weights that lie on disk, 128 numbers a class."""
-    call = f"mapped_classes.in_temporary_folder({classes}, 128, 20, 0.01)"
+    call = f"mapped.in_temporary_folder({classes}, 128, 20, 0.01)"
     value = json.loads(measured(call))["anonymous_gib"]
     return row(f"training.mmap_{name}_anon_gib", value, "GiB", "<= 2", value <= 2)
 

@@ -1,12 +1,12 @@
 """The tuner against the full grid: does its pick reach the recall, and how fast is it?
 
-python -m benchmarks.search_tuner [--quick] [--set SET] [--grid FILE] [--json FILE]
+python -m benchmarks.search.tuner [--quick] [--set SET] [--grid FILE] [--json FILE]
 
 The tuner is run for recalls of 0.90, 0.95 and 0.99, one query at a time, on 200,000 vectors of SET
-(see ``benchmarks.search_sets``; people128 needs no file). Its pick is built over all vectors and
+(see ``benchmarks.search.sets``; people128 needs no file). Its pick is built over all vectors and
 searched with unseen queries. The grid has every family with every setting over the same vectors,
 with the same queries; the pick is timed side by side with the fastest setting that reaches the
-recall on them, chosen with hindsight. FILE is a grid of SET by ``benchmarks.search_grid``; without
+recall on them, chosen with hindsight. FILE is a grid of SET by ``benchmarks.search.grid``; without
 it the grid is measured here, in about an hour on two cores.
 
 ``--quick``: 20,000 vectors of people64, four families, 0.95 alone.
@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Result, report, row
-from benchmarks.search_grid import K, Point, builds, measure, read
-from benchmarks.search_sets import SETS, SearchSet
+from benchmarks.search.grid import K, Point, builds, measure, read
+from benchmarks.search.sets import SETS, SearchSet
 from likewise.search.families import available
 from likewise.search.index import Index
 from likewise.search.tuning.frontier import settings_text

@@ -1,13 +1,13 @@
 """Every family with every setting of its grids on one set: recall, speed, memory, build time.
 
-python -m benchmarks.search_grid SET [--count N] [--families A,B] [--middle | --survivors FILE]
+python -m benchmarks.search.grid SET [--count N] [--families A,B] [--middle | --survivors FILE]
     --out FILE
 
-SET is one of ``benchmarks.search_sets``. Each point is one line of JSON in FILE; existing points
+SET is one of ``benchmarks.search.sets``. Each point is one line of JSON in FILE; existing points
 are not measured again, so an interrupted run continues. Speeds are relative to exact search of the
 same set, timed side by side. ``--middle`` builds each family once, with the middle of its build
 grid; ``--survivors`` builds only the best settings of another such file, for a larger set.
-``benchmarks.search_tables`` prints FILE as a table and a plot.
+``benchmarks.search.tables`` prints FILE as a table and a plot.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.search_sets import SETS, SearchSet
+from benchmarks.search.sets import SETS, SearchSet
 from likewise.search.engines.parameters import Settings
 from likewise.search.families import available, family_named
 from likewise.search.index import Index

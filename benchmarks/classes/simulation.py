@@ -1,6 +1,6 @@
 """Estimate for 29 million identities: memory and traffic of one GPU, from measured parts.
 
-python -m benchmarks.class_simulation
+python -m benchmarks.classes.simulation
 
 The memory of a class (weights, gradient, moments) is measured on a small sampled head of this
 package; the head itself gives the chunks of a batch; the traffic between ranks is counted during
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmarks.class_sides import SAMPLE, sampled_head
+from benchmarks.classes.sides import SAMPLE, sampled_head
 from likewise.losses import Placement, Shard
 from likewise.losses.classes.step_classes import Columns
 from likewise.losses.head.class_blocks import _COPIED_BYTES, row_chunks

@@ -3,10 +3,10 @@
 python -m benchmarks.search [--quick] [--json FILE]
 python -m benchmarks.search --growth [--most N] [--families A,B]
 
-The rows come from ``benchmarks.search_overhead`` and ``benchmarks.search_tuner``. ``--growth``
+The rows come from ``benchmarks.search.overhead`` and ``benchmarks.search.tuner``. ``--growth``
 tunes for a recall of 0.95 among 10 k, 100 k and 1 M vectors (5 M with ``--most 5000000``). It
 prints the time of a query, in units of exact search among 10 k vectors, the bytes a vector, and the
-slope of the time in a log-log plot. For all families, see ``benchmarks.search_grid``.
+slope of the time in a log-log plot. For all families, see ``benchmarks.search.grid``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import math
 
 import numpy as np
 
-from benchmarks import search_overhead, search_tuner
 from benchmarks.measure import Result, report
-from benchmarks.search_sets import people
+from benchmarks.search import overhead, tuner
+from benchmarks.search.sets import people
 from likewise.search.index import Index
 from likewise.search.tuning.frontier import settings_text
 from likewise.search.tuning.target import Target
@@ -57,7 +57,7 @@ def growth(most: int, families: list[str] | None) -> None:
 
 
 def results(*, quick: bool) -> list[Result]:
-    return [*search_overhead.results(quick=quick), *search_tuner.results(quick=quick)]
+    return [*overhead.results(quick=quick), *tuner.results(quick=quick)]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Benchmarks of search: overhead, the tuner, and grids of every index family."""
