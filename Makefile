@@ -35,6 +35,7 @@ figures: install
 	$(BIN)/likewise figures --out docs/images/losses
 	$(BIN)/python -m docs.figures
 	$(BIN)/python -m docs.figures.architecture
+	$(BIN)/python -m docs.figures.file_map
 
 bench: install
 	$(BIN)/python -m benchmarks --json benchmarks.json

@@ -44,12 +44,13 @@ PACKAGES = (
 FOLDERS: dict[str, tuple[str, ...]] = {
     "data": ("containers", "protocols", "writers", "formats"),
     "evaluation": (
-        "verification", "intervals", "calibration", "nearest", "identification", "retrieval",
+        "nearest", "verification", "intervals", "calibration", "identification", "retrieval",
         "report",
     ),
     "losses": ("classes", "head", "margins", "pairs", "wrappers"),
-    "search": ("families", "contents", "storage", "tuning", "milvus"),
+    "search": ("engines", "families", "contents", "storage", "tuning", "milvus"),
     "training": ("recipe", "distributed", "monitoring", "step", "checkpoints", "setup"),
+    "cli": ("data", "index"),
     "lab": ("figures", "map", "compare"),
 }  # fmt: skip
 """Inside a package, a folder imports only from those before it."""

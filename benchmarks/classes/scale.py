@@ -7,8 +7,8 @@ and the speed relative to the bare formula, and to Partial FC with dense gradien
 sample rate. ``sampled_gradient`` and ``sampled_workspace`` are the memory of one sampled step
 beyond weights and moments, in units of the weights W (D = 512); ``peak_…`` is the peak memory,
 including weights and momentum. ``mmap_…_anon_gib`` is the anonymous memory of a process that trains
-memory-mapped weights (``benchmarks.classes.mapped`` prints the rest). The paper simulation of 29 M identities
-is ``python -m benchmarks.classes.simulation``.
+memory-mapped weights (``benchmarks.classes.mapped`` prints the rest). The paper simulation of
+29 M identities is ``python -m benchmarks.classes.simulation``.
 """
 
 from __future__ import annotations

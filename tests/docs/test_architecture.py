@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from docs.figures.architecture import IMAGE, architecture
+from docs.figures.file_map import with_file_map
 from docs.structure import FOLDERS, PACKAGES, ROOT, modules, report
 
 PAGES = [ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md"]
@@ -35,3 +36,17 @@ def test_the_report_counts() -> None:
     lines = list(report(None))
     assert "Circles of files: 0" in lines
     assert any(line.startswith("Lines of src/: ") for line in lines)
+
+
+def test_the_list_of_files_is_that_of_the_code() -> None:
+    text = PAGES[0].read_text(encoding="utf-8")
+    assert text == with_file_map(text), "run: make figures"
+
+
+def test_every_path_of_the_table_exists() -> None:
+    text = PAGES[0].read_text(encoding="utf-8").partition("## Every file")[0]
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    named = [path for line in table for path in re.findall(r"`([\w./]+(?:/|\.\w+))`", line)]
+    assert len(named) > 50
+    places = (ROOT / "src" / "likewise", ROOT)
+    assert [path for path in named if not any((place / path).exists() for place in places)] == []
