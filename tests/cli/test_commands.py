@@ -222,7 +222,7 @@ def test_every_command_reports_skipped_files(
         (told,) = [record.getMessage() for record in caplog.records]
         assert told.startswith(f"{photos}: left out: "), told
         for part in (".txt files (1, anna/notes.txt)", "of the system (1, @eaDir)",
-                     "no UTF-8 (1, bob/caf\\xe9.png)"):  # fmt: skip
+                     "with a name that is not UTF-8 (1, bob/caf\\xe9.png)"):  # fmt: skip
             assert part in told, (args, told)
         caplog.clear()
 

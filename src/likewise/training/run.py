@@ -202,7 +202,7 @@ class _Run:
         )
         self._log_start()
         total = epochs * batches * self.batch_photos
-        done = round((trainer.epoch * batches + trainer.state.batch) * total / (epochs * batches))
+        done = (trainer.epoch * batches + trainer.state.batch) * self.batch_photos
         try:
             with progress("training", total, done=done) as bar:
                 bar.say(
