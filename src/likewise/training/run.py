@@ -258,8 +258,7 @@ class _Run:
             log.info("left out: %s", bad)
 
     def _names(self, rows: Sequence[int]) -> list[str]:
-        names: list[str] = self.training.table["path"].take(list(rows)).to_pylist()
-        return names
+        return [str(path) for path in self.training.table["path"].take(list(rows))]
 
     def _checkpoint(self) -> None:
         values: dict[str, Any] = {
@@ -276,8 +275,8 @@ class _Run:
         """Whether it is time for a checkpoint; also after a failed one, to raise its error."""
         if self.checkpoints.failed:
             return True
-        waited = time.monotonic() - self._saved_at
-        return self.processes.is_rank_zero and waited > 60 * self.recipe.training.checkpoint_minutes
+        minutes = (time.monotonic() - self._saved_at) / 60
+        return self.processes.is_rank_zero and minutes > self.recipe.training.checkpoint_minutes
 
     def _more_to_train(self) -> bool:
         patience, trainer = self.recipe.training.patience, self.trainer
