@@ -81,7 +81,8 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 def row(name: str, value: float, unit: str, bar: str = "–", holds: bool = True) -> Result:
     """One result; without a bar it is only informative."""
-    return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
+    # Plain numbers, since JSON knows none of NumPy.
+    return {"name": name, "value": float(value), "unit": unit, "bar": bar, "holds": bool(holds)}
 
 
 def report(results: Sequence[Result], json_path: str | None) -> None:
