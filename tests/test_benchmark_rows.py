@@ -14,7 +14,7 @@ def test_rows_of_numpy_numbers_are_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [row("a.b", np.float32(0.5), "x", holds=bool(np.float64(1) > 0))]
-    rows += [row("a.c", np.float64(2.0), "x", holds=np.bool_(False))]
+    rows += [row("a.c", np.float64(2.0), "x", bar=">= 3", holds=np.bool_(False))]
     report(rows, tmp_path / "rows.json")
     written = json.loads((tmp_path / "rows.json").read_text())["results"]
     assert [(entry["value"], entry["holds"]) for entry in written] == [(0.5, True), (2.0, False)]
