@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from likewise.cli.app import app, main
-from likewise.cli.registration import RENAMED
+from likewise.cli.registration import REMOVED, RENAMED
 from tests.cli.test_commands import answer, run
 
 ROOT = Path(__file__).parents[2]
@@ -163,6 +163,19 @@ def test_old_names_still_work_with_a_warning(
     code, _, err = run(capsys, "data", "convert", photos, tmp_path / "tar", "--to", "tar")
     assert code == 0
     assert "warning: the folder is now given as --out FOLDER" in err
+    code, _, err = run(capsys, "data", "convert", photos, tmp_path / "a", "--to", "tar",
+                       "--out", tmp_path / "b")  # fmt: skip
+    assert code == 2
+    assert "give the folder once, as --out FOLDER" in err
+    assert not (tmp_path / "a").exists()
+
+
+def test_removed_options_name_what_to_use_instead(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, removed in REMOVED.items():
+        assert {word for option in options_of(name) for word in option.names}.isdisjoint(removed)
+        for option, instead in removed.items():
+            code, _, err = run(capsys, *name.split(), option, "all")
+            assert (code, err) == (2, f"likewise: {option}: was removed; {instead}\n")
 
 
 def test_help_lists_every_command_in_panels(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,10 @@ Split = Annotated[
 ]
 Queries = Annotated[
     Path | None,
-    typer.Option("--queries", help="Query embeddings that are not in the index: .parquet or .npy."),
+    typer.Option(
+        "--queries",
+        help="Embeddings to search for: .parquet or .npy; for a recall, not in the index.",
+    ),
 ]
 _PAIRS = typer.Option(
     "--pairs",

@@ -10,11 +10,13 @@ import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_json
+from likewise.cli.registration import out_of
 
 __all__ = ["convert"]
 
 
 def convert(
+    context: typer.Context,
     data: options.Photos,
     to: Annotated[
         str, typer.Option("--to", help="Format to write: folder, recordio, tar or parquet.")
@@ -38,9 +40,7 @@ def convert(
     from likewise.data.convert import convert as work
     from likewise.errors import InputError
 
-    if old_out is not None:
-        note("warning: the folder is now given as --out FOLDER")
-        out = old_out
+    out = out_of(context, old_out, out)
     if out is None:
         raise InputError("--out: name the folder to write")
     done = work(data, out, to, root=root, resume=resume, verify=verify, check=check)

@@ -58,14 +58,15 @@ def inspect(
         float | None,
         typer.Option(
             "--same-shot",
-            help="Correlation of thumbnails that duplicates by embedding need, too; measured on "
-            "synthetic copies by default.",
+            help="Least correlation of thumbnails of duplicates that are found by embedding; by "
+            "default measured on synthetic copies.",
         ),
     ] = None,
     noise_error: Annotated[
         float,
         typer.Option(
-            "--noise-error", help="Share of impostor scores above the threshold for label noise."
+            "--noise-error",
+            help="False match rate of the threshold that label noise is estimated with.",
         ),
     ] = 0.05,
     search_limit: Annotated[
