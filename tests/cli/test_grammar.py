@@ -148,8 +148,12 @@ def test_old_names_are_hidden_and_lead_to_options() -> None:
         assert known.isdisjoint(renamed)
 
 
-def test_old_names_still_work_with_a_warning(
-    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_old_names_still_work_with_one_warning(
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     command = ("evaluate", photos, "--model", model, "--tasks", "none")
     now = answer(capsys, *command, "--replicates", 0, "--max-pairs", 5)
@@ -160,6 +164,12 @@ def test_old_names_still_work_with_a_warning(
         "warning: --limit is now --max-pairs; use the new name",
     ]
     assert f'"genuine_pairs": {now["verification"]["genuine_pairs"]}' in out
+    monkeypatch.setenv("RANK", "1")  # rank 0 has warned
+    assert "warning" not in run(capsys, "evaluate", "--limit", 5)[2]
+    monkeypatch.delenv("RANK")
+    command = ("index", "build", "nowhere.npy", "--family", "hnsw", "--distance", "dot")
+    code, _, err = run(capsys, *command, "--set", "links=8", "--set", "storage=float32")
+    assert (code, err.count("--set is now --build-parameter")) == (2, 1)
     code, _, err = run(capsys, "data", "convert", photos, tmp_path / "tar", "--to", "tar")
     assert code == 0
     assert "warning: the folder is now given as --out FOLDER" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,19 +50,28 @@ class Command(TyperCommand):
         """
         renamed, removed = RENAMED.get(_path(ctx), {}), REMOVED.get(_path(ctx), {})
         end = args.index("--") if "--" in args else len(args)
+        used: dict[str, str] = {}
         for place, word in enumerate(args[:end]):
             old, equals, value = word.partition("=")
             if old in removed:
                 raise InputError(f"{old}: was removed; {removed[old]}")
             if old in renamed:
                 args[place] = f"{renamed[old]}{equals}{value}"
-                typer.echo(f"warning: {old} is now {renamed[old]}; use the new name", err=True)
+                used[old] = renamed[old]
+        for old, new in used.items():
+            _warn(f"{old} is now {new}; use the new name")
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words of the usage line, without hidden arguments."""
         shown = [p for p in self.get_params(ctx) if not getattr(p, "hidden", False)]
         return [str(self.options_metavar), *(w for p in shown for w in p.get_usage_pieces(ctx))]
+
+
+def _warn(text: str) -> None:
+    """Print a warning, under torchrun on rank 0 only."""
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(f"warning: {text}", err=True)
 
 
 def _path(ctx: Any) -> str:
@@ -84,7 +94,7 @@ def out_of(context: typer.Context, positional: Path | None, out: Path | None) ->
     source = context.get_parameter_source("out")
     if source is not None and source.name == "COMMANDLINE":
         raise InputError(f"--out {out} and {positional}: give the folder once, as --out FOLDER")
-    typer.echo("warning: the folder is now given as --out FOLDER", err=True)
+    _warn("the folder is now given as --out FOLDER")
     return positional
 
 
