@@ -34,7 +34,7 @@ def calibrate(
     method: Annotated[
         Method,
         typer.Option(
-            "--method", help="Calibration curve: logistic, or isotonic, which is any rising curve."
+            "--method", help="Calibration method: logistic, or isotonic (any increasing curve)."
         ),
     ] = Method.logistic,
     max_pairs: options.MaxPairs = 200_000,

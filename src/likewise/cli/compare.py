@@ -43,7 +43,7 @@ def compare(
     folds: options.Folds = 4,
     trials: Annotated[
         int,
-        typer.Option("--trials", min=1, help="Tuning trials per loss; 1: hyperparameters untuned."),
+        typer.Option("--trials", min=1, help="Tuning trials per loss; 1: no tuning."),
     ] = 3,
     identities: Annotated[
         int | None,
@@ -55,7 +55,7 @@ def compare(
             "--target",
             min=0.5,
             max=1,
-            help="Count the epochs that each loss needs to reach this AUC.",
+            help="Target AUC: the epochs until it is reached are reported.",
         ),
     ] = None,
     recipe: options.RecipeFile = None,

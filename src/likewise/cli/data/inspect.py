@@ -50,16 +50,14 @@ def inspect(
     ] = 0.1,
     same_pixels: Annotated[
         float,
-        typer.Option(
-            "--same-pixels", help="Correlation of thumbnails from which two photos are duplicates."
-        ),
+        typer.Option("--same-pixels", help="Lowest correlation of thumbnails for near-duplicates."),
     ] = 0.95,
     same_shot: Annotated[
         float | None,
         typer.Option(
             "--same-shot",
-            help="Least correlation of thumbnails of duplicates that are found by embedding; by "
-            "default measured on synthetic copies.",
+            help="Lowest correlation of thumbnails for duplicates by embedding; measured on "
+            "synthetic copies by default.",
         ),
     ] = None,
     noise_error: Annotated[
