@@ -35,6 +35,8 @@ def convert(
 ) -> None:
     """Convert labeled photos to another format; the bytes of each photo stay the same.
 
+    --out is required: a new folder, or with --resume that of an interrupted conversion.
+
     Example: likewise data convert photos/ --to tar --out shards/
     """
     from likewise.data.convert import convert as work
