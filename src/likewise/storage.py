@@ -37,8 +37,11 @@ def new_file(path: Path) -> Iterator[Path]:
     stays and the temporary one is removed.
 
     Raises:
+        InputError: the path is ``.`` or ``/``, which name no file.
         LikewiseError: the disk is full or the folder cannot be written; names the file.
     """
+    if not path.name:  # "." or "/"
+        raise InputError(f"{path}: is a folder; name a file in it")
     temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

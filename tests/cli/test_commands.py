@@ -144,6 +144,7 @@ def test_wrong_use_is_one_line_and_code_2(
     write_table(likewise.read_manifest(photos), listed)
     cases: list[tuple[list[object], str]] = [
         (["train", tmp_path / "none", "--out", out], "no such folder"),
+        (["index", "build", "no.npy", "--distance", "chebyshev"], "distance of an index: unknown"),
         (["train", tmp_path / "empty", "--out", out], "no photos"),
         (["train", one, "--out", out], "only one identity (alone)"),
         (["train", photos, "--out", out, "--set", "los.margin=1"], "did you mean 'loss'"),
@@ -371,7 +372,7 @@ def test_calibrate_then_verify(
         (["verify", probe, probe, "--fmr", 0.1, "--threshold", 0.5], "give one of the two"),
         (["verify", probe, probe, "--prior", 1], "must be between"),
         (["calibrate", others, "--fmr", 1e-4], "cannot show an FMR of 0.0001"),
-        (["calibrate", others, "--fmr", 0], "fmr: 0.0; must be a number above 0"),
+        (["calibrate", "nowhere", "--fmr", 0], "--fmr: 0.0; must be a number above 0"),
     ):
         code, _, err = run(capsys, *args, "--model", own)
         assert (code, len(err.splitlines())) == (2, 1)

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from likewise.cli.app import app, main
-from likewise.cli.registration import RENAMED
+from likewise.cli.registration import REMOVED, RENAMED
 from tests.cli.test_commands import answer, run
 
 ROOT = Path(__file__).parents[2]
@@ -148,8 +148,12 @@ def test_old_names_are_hidden_and_lead_to_options() -> None:
         assert known.isdisjoint(renamed)
 
 
-def test_old_names_still_work_with_a_warning(
-    photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_old_names_still_work_with_one_warning(
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     command = ("evaluate", photos, "--model", model, "--tasks", "none")
     now = answer(capsys, *command, "--replicates", 0, "--max-pairs", 5)
@@ -160,9 +164,28 @@ def test_old_names_still_work_with_a_warning(
         "warning: --limit is now --max-pairs; use the new name",
     ]
     assert f'"genuine_pairs": {now["verification"]["genuine_pairs"]}' in out
+    monkeypatch.setenv("RANK", "1")  # rank 0 has warned
+    assert "warning" not in run(capsys, "evaluate", "--limit", 5)[2]
+    monkeypatch.delenv("RANK")
+    command = ("index", "build", "nowhere.npy", "--family", "hnsw", "--distance", "dot")
+    code, _, err = run(capsys, *command, "--set", "links=8", "--set", "storage=float32")
+    assert (code, err.count("--set is now --build-parameter")) == (2, 1)
     code, _, err = run(capsys, "data", "convert", photos, tmp_path / "tar", "--to", "tar")
     assert code == 0
     assert "warning: the folder is now given as --out FOLDER" in err
+    code, _, err = run(capsys, "data", "convert", photos, tmp_path / "a", "--to", "tar",
+                       "--out", tmp_path / "b")  # fmt: skip
+    assert code == 2
+    assert "give the folder once, as --out FOLDER" in err
+    assert not (tmp_path / "a").exists()
+
+
+def test_removed_options_name_what_to_use_instead(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, removed in REMOVED.items():
+        assert {word for option in options_of(name) for word in option.names}.isdisjoint(removed)
+        for option, instead in removed.items():
+            code, _, err = run(capsys, *name.split(), option, "all")
+            assert (code, err) == (2, f"likewise: {option}: was removed; {instead}\n")
 
 
 def test_help_lists_every_command_in_panels(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,8 @@ def test_wrong_use(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["--set", "los.margin=1"], "did you mean 'loss'"),
         (["--for", tmp_path / "none"], "no such folder"),
         (["--root", photos], "--root: needs --for"),
+        (["--for", photos, "--set", "distill.weight=2"], "set distill.teacher=MODEL"),
+        (["--out", "."], ".: is a folder; name a file in it"),
     ):
         code, out, err = run(capsys, "recipe", *args)
         assert (code, out, len(err.strip().splitlines())) == (2, "", 1)

@@ -32,7 +32,10 @@ def calibrate(
     model: options.Model,
     fmr: options.Fmr = 1e-3,
     method: Annotated[
-        Method, typer.Option("--method", help="Calibration curve: logistic, or any rising one.")
+        Method,
+        typer.Option(
+            "--method", help="Calibration method: logistic, or isotonic (any increasing curve)."
+        ),
     ] = Method.logistic,
     max_pairs: options.MaxPairs = 200_000,
     replicates: options.Replicates = 1000,
@@ -52,11 +55,13 @@ def calibrate(
 
     Example: likewise calibrate other_people/ --model runs/photos/model --fmr 1e-3
     """
+    from likewise.arguments import check_number
     from likewise.cli.inputs import SplitChoice, read_or_embed
     from likewise.errors import InputError
     from likewise.evaluation.calibration.fit import calibrate as fit
     from likewise.models.loading import load
 
+    check_number("--fmr", fmr, above=0, most=1)  # before photos are embedded
     if not Path(model).is_dir():
         raise InputError(f"{model}: must be the folder of a model, which keeps the calibration")
     embedder = load(model, device=device)

@@ -9,11 +9,13 @@ import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
+from likewise.cli.registration import out_of
 
 __all__ = ["figures"]
 
 
 def figures(
+    context: typer.Context,
     old_out: Annotated[Path | None, typer.Argument(hidden=True)] = None,
     out: options.Out = Path("figures"),
     losses: options.Losses = "all",
@@ -38,9 +40,7 @@ def figures(
 
     from likewise.lab.figures.produce import produce
 
-    if old_out is not None:
-        note("warning: the folder is now given as --out FOLDER")
-        out = old_out
+    out = out_of(context, old_out, out) or out
     names = None if losses == "all" else [word.strip() for word in losses.split(",")]
     made = produce(out, names, dim=dim, gif=gif, seed=seed, steps=steps, say=note)
     if as_json:

@@ -19,7 +19,10 @@ app = typer.Typer(help="List backbones, and import trained networks.", no_args_i
 def list_names(
     pattern: Annotated[
         str | None,
-        typer.Argument(help="Pattern with * and ?, like 'resnet*'; also lists those of timm."),
+        typer.Argument(
+            metavar="PATTERN",
+            help="Pattern with * and ?, like 'resnet*'; also lists those of timm.",
+        ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -42,7 +45,8 @@ def list_names(
 
 def import_model(
     file: Annotated[
-        Path, typer.Argument(help="An .onnx file, or weights (.pth, .pt, .safetensors).")
+        Path,
+        typer.Argument(metavar="FILE", help="An .onnx file, or weights (.pth, .pt, .safetensors)."),
     ],
     out: options.Out,
     backbone: Annotated[

@@ -57,7 +57,10 @@ Split = Annotated[
 ]
 Queries = Annotated[
     Path | None,
-    typer.Option("--queries", help="Query embeddings that are not in the index: .parquet or .npy."),
+    typer.Option(
+        "--queries",
+        help="Query embeddings, .parquet or .npy; to measure recall, of photos not in the index.",
+    ),
 ]
 _PAIRS = typer.Option(
     "--pairs",
@@ -78,7 +81,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 
 # Computation
 
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same result.")
 ]
@@ -89,7 +92,8 @@ Distance = Annotated[
     str,
     typer.Option(
         "--distance",
-        help="cosine, dot, euclidean, manhattan, chebyshev, minkowski:P or mahalanobis:FILE.npy.",
+        help="Distance: cosine, dot, euclidean, manhattan, chebyshev, minkowski:P or "
+        "mahalanobis:FILE.npy.",
     ),
 ]
 Resume = Annotated[

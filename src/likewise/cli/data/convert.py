@@ -10,11 +10,13 @@ import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_json
+from likewise.cli.registration import out_of
 
 __all__ = ["convert"]
 
 
 def convert(
+    context: typer.Context,
     data: options.Photos,
     to: Annotated[
         str, typer.Option("--to", help="Format to write: folder, recordio, tar or parquet.")
@@ -33,14 +35,14 @@ def convert(
 ) -> None:
     """Convert labeled photos to another format; the bytes of each photo stay the same.
 
+    --out is required: a new folder, or with --resume that of an interrupted conversion.
+
     Example: likewise data convert photos/ --to tar --out shards/
     """
     from likewise.data.convert import convert as work
     from likewise.errors import InputError
 
-    if old_out is not None:
-        note("warning: the folder is now given as --out FOLDER")
-        out = old_out
+    out = out_of(context, old_out, out)
     if out is None:
         raise InputError("--out: name the folder to write")
     done = work(data, out, to, root=root, resume=resume, verify=verify, check=check)

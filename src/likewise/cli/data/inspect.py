@@ -50,22 +50,21 @@ def inspect(
     ] = 0.1,
     same_pixels: Annotated[
         float,
-        typer.Option(
-            "--same-pixels", help="Correlation of thumbnails from which two photos are duplicates."
-        ),
+        typer.Option("--same-pixels", help="Lowest correlation of thumbnails for near-duplicates."),
     ] = 0.95,
     same_shot: Annotated[
         float | None,
         typer.Option(
             "--same-shot",
-            help="Correlation of thumbnails that duplicates by embedding need, too; measured on "
+            help="Lowest correlation of thumbnails for duplicates by embedding; measured on "
             "synthetic copies by default.",
         ),
     ] = None,
     noise_error: Annotated[
         float,
         typer.Option(
-            "--noise-error", help="Share of impostor scores above the threshold for label noise."
+            "--noise-error",
+            help="False match rate of the threshold that label noise is estimated with.",
         ),
     ] = 0.05,
     search_limit: Annotated[

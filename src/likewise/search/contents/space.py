@@ -116,4 +116,4 @@ def space_of(metric: str | Distance) -> Space:
     if isinstance(metric, Mahalanobis):
         factor = metric.factor.detach().cpu().numpy().astype(np.float32)
         return Space("mahalanobis", np.ascontiguousarray(factor))
-    return Space(one_of("metric", str(metric), [*METRICS, "mahalanobis:FILE.npy"]))
+    return Space(one_of("distance of an index", str(metric), [*METRICS, "mahalanobis:FILE.npy"]))

@@ -108,7 +108,7 @@ class Model(Section):
 
 
 class LossChoice(BaseModel):
-    """The loss: its name and its parameters."""
+    """The loss: its name, and parameters such as margin; scale: auto fits the number of classes."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str = Field(
