@@ -147,6 +147,27 @@ def test_names_are_taken_once(registry: None) -> None:
         register_loss("mine")(nn.Linear)
 
 
+def test_what_is_declared_is_checked_at_once(registry: None) -> None:
+    for wrong in ("", "a+b", "0.1*a", "my loss", Head):
+        with pytest.raises(InputError, match="must be a name of letters, digits and underscores"):
+            register_loss(wrong)  # type: ignore[arg-type]  # Head: the parentheses are missing
+    with pytest.raises(InputError, match="aliases: 'other'; must be a list of names"):
+        register_loss("mine", aliases="other")
+    margin = Hyperparameter("margin", 0.1, 0.5)
+    with pytest.raises(InputError, match="mine: search_space: must be one SearchSpace or several"):
+        register_loss("mine", search_space=(margin,))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="tuned: 3 hyperparameters; give at most two"):
+        SearchSpace((margin, margin, margin))
+
+
+def test_a_pair_loss_without_compute_says_so() -> None:
+    class Unfinished(EmbeddingLoss):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Unfinished: .* must define compute\(\)"):
+        Unfinished()(torch.randn(4, 8), torch.arange(4))
+
+
 def test_declared_arguments() -> None:
     class Parent(Head):
         margin: float = number(default=0.25, least=0, most=1)

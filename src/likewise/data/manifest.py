@@ -35,12 +35,27 @@ class Manifest:
             ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (train,
             val or test), and any metadata.
         root: the folder of the photos, or the file that holds them.
-        store: reads the photo at each ``place`` (a column); None if each photo is a file.
+        store: reads the photo at each ``place`` (a column of whole numbers, such as offsets); None
+            if each photo is a file.
+
+    Raises:
+        InputError: a store, but no such column.
     """
 
     table: pa.Table
     root: Path
     store: PhotoStore | None = None
+
+    def __post_init__(self) -> None:
+        if self.store is None:
+            return
+        names, schema = self.table.column_names, self.table.schema
+        if "place" not in names or not pa.types.is_integer(schema.field("place").type):
+            found = str(schema.field("place").type) if "place" in names else "absent"
+            raise InputError(
+                f"{self.root}: column place: {found}; must hold whole numbers by which the store "
+                "finds the photos"
+            )
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

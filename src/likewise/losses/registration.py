@@ -120,14 +120,15 @@ def register_loss(
     """Class decorator: make a loss known by name to recipes, ``compare`` and ``figures``.
 
     Args:
-        name: for ``create_loss`` and ``loss.name``; lower case with underscores.
+        name: for ``create_loss`` and ``loss.name``: letters, digits and underscores.
         aliases: further names.
         search_space: what ``likewise compare`` tunes; by default the learning rate alone.
         figure: how ``likewise figures`` draws the loss; by default with its default parameters,
             under the name of its class.
 
     Raises:
-        InputError: the name is taken by another class, or the class is no subclass of ``Loss``.
+        InputError: a name that is taken by another class or holds other characters, a search space
+            of another type, or a class that is no subclass of ``Loss``.
 
     Example::
 
@@ -140,11 +141,22 @@ def register_loss(
     """
     space = SearchSpace() if search_space is None else search_space
     spaces = (space,) if isinstance(space, SearchSpace) else tuple(space)
+    if isinstance(aliases, str):
+        raise InputError(f"register_loss: aliases: {aliases!r}; must be a list of names")
+    names = [name, *aliases]
+    for own in names:
+        if not (isinstance(own, str) and own.isidentifier()):  # "+" and "*" make a sum
+            raise InputError(
+                f"register_loss: {own!r}; must be a name of letters, digits and underscores, as in "
+                '@register_loss("my_loss")'
+            )
+    if not all(isinstance(part, SearchSpace) for part in spaces):
+        raise InputError(f"register_loss: {name}: search_space: must be one SearchSpace or several")
 
     def register(kind: LossType) -> LossType:
         if not (isinstance(kind, type) and issubclass(kind, Loss)):
             raise InputError(f"register_loss: {name}: must be a subclass of likewise.losses.Loss")
-        for taken in (name, *aliases):
+        for taken in names:
             found = REGISTERED.get(ALIASES.get(taken, taken))
             if found is not None and _full_name(found.kind) != _full_name(kind):
                 raise InputError(
@@ -152,7 +164,7 @@ def register_loss(
                     "choose another name"
                 )
         REGISTERED[name] = Registration(kind, spaces, figure or FigureSettings(kind.__name__))
-        ALIASES.update(dict.fromkeys(aliases, name))
+        ALIASES.update(dict.fromkeys(names[1:], name))
         return kind
 
     return register

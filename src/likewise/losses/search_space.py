@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from likewise.errors import InputError
+
 __all__ = ["SCALE", "Hyperparameter", "SearchSpace"]
 
 
@@ -56,6 +58,13 @@ class SearchSpace:
     loss: str = ""
     variant: str = ""
     in_all: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.tuned) > 2:
+            raise InputError(
+                f"SearchSpace: tuned: {len(self.tuned)} hyperparameters; give at most two, and set "
+                "the others in fixed"
+            )
 
 
 SCALE = Hyperparameter("scale", 0.7, 2.8, log=True, unit="automatic scale")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,13 @@ import pytest
 
 import likewise
 from likewise.cli.app import main
-from likewise.data.formats import format_of, list_formats, read_manifest, register_format
+from likewise.data.formats import (
+    format_of,
+    has_suffix,
+    list_formats,
+    read_manifest,
+    register_format,
+)
 from likewise.data.formats import registry as formats
 from likewise.data.writers import list_writers, register_writer
 from likewise.data.writers import registry as writers
@@ -100,6 +108,54 @@ def test_a_name_is_registered_once() -> None:
     list_writers()
     with pytest.raises(InputError, match=r"'tar': already registered by likewise.data.writers.tar"):
         register_writer("tar")(BlobWriter)
+
+
+@pytest.mark.parametrize("kind", ["formats", "writers"])
+def test_a_built_in_name_is_refused_before_any_format_was_used(kind: str) -> None:
+    """In a new process: what is wrong is the name of the user, not that of the built-in format."""
+    code = {
+        "formats": "register_format('zip', '', recognises=bool)(lambda path, root: None)",
+        "writers": "register_writer('tar')(type('Mine', (), {}))",
+    }[kind]
+    done = subprocess.run(
+        [sys.executable, "-c", f"from likewise.data.{kind} import *\n{code}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"already registered by likewise.data.{kind}." in done.stderr
+
+
+@pytest.mark.usefixtures("blob")
+def test_two_formats_of_one_module_need_two_names() -> None:
+    def another(path: Path, root: Path | None = None) -> likewise.Manifest:
+        return read_blob(path, root)
+
+    with pytest.raises(InputError, match=r"'blob': already registered by .*\.read_blob; choose"):
+        register_format("blob", "another", recognises=Path.is_file)(another)
+    with pytest.raises(InputError, match=r"'blob': already registered by .*\.BlobWriter; choose"):
+        register_writer("blob")(type("Another", (BlobWriter,), {}))
+
+
+def test_a_reader_that_returns_no_manifest_is_named(tmp_path: Path) -> None:
+    def nothing(path: Path, root: Path | None = None) -> likewise.Manifest:
+        return None  # type: ignore[return-value]
+
+    (tmp_path / "x.nothing").touch()
+    register_format("nothing", "", recognises=has_suffix(".nothing"))(nothing)
+    try:
+        with pytest.raises(InputError, match=r"'nothing': its reader .*nothing returned NoneType"):
+            read_manifest(tmp_path / "x.nothing")
+    finally:
+        del formats._FORMATS["nothing"]
+
+
+@pytest.mark.parametrize("places", [None, ["0:5", "5:9"]])
+def test_a_store_needs_places_that_are_whole_numbers(places: list[str] | None) -> None:
+    columns = {"path": ["a", "b"], "identity": ["anna", "bob"]}
+    table = pa.table(columns if places is None else {**columns, "place": places})
+    with pytest.raises(InputError, match=r"set\.blob: column place: (absent|string); must hold"):
+        likewise.Manifest(table, Path("set.blob"), BlobStore(Path("set.blob"), [0, 0]))
 
 
 def test_particular_formats_are_tried_before_general_ones(tmp_path: Path) -> None:

@@ -131,8 +131,14 @@ def test_a_name_is_given_once() -> None:
         taken = type("Taken", (Exact,), {"name": name})
         with pytest.raises(InputError, match=f"family {name}: .* has this name"):
             register_family(taken)
-    with pytest.raises(InputError, match="metrics: empty"):
+    with pytest.raises(InputError, match=r"metrics: \(\); must be a tuple"):
         register_family(type("Empty", (Exact,), {"name": "empty", "metrics": ()}))
+    with pytest.raises(InputError, match="metrics: 'dot'; must be a tuple"):
+        register_family(type("Word", (Exact,), {"name": "word", "metrics": "dot"}))
+    with pytest.raises(InputError, match="Nameless: name: must be a text"):
+        register_family(type("Nameless", (Engine,), {"metrics": ("dot",)}))
+    with pytest.raises(InputError, match="Other: must be a subclass of .*Engine"):
+        register_family(type("Other", (), {"name": "other", "metrics": ("dot",)}))
 
 
 def test_the_package_names_no_family_outside_of_its_module() -> None:

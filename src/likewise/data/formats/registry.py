@@ -61,7 +61,7 @@ def register_format(
         priority: by default above every built-in format.
 
     Raises:
-        InputError: another module has registered this name.
+        InputError: the name is that of another reader.
 
     Example:
         >>> import likewise, pyarrow as pa
@@ -77,16 +77,22 @@ def register_format(
     """
 
     def register(read: Reader) -> Reader:
+        if not read.__module__.startswith("likewise.data.formats."):
+            _import_built_in_formats()  # their names are taken
         other = _FORMATS.get(name)
-        if other is not None and other.read.__module__ != read.__module__:
+        if other is not None and _full_name(other.read) != _full_name(read):
             raise InputError(
-                f"format {name!r}: already registered by {other.read.__module__}; choose another "
-                f"name in {read.__module__}"
+                f"format {name!r}: already registered by {_full_name(other.read)}; choose another "
+                f"name for {_full_name(read)}"
             )
         _FORMATS[name] = Format(name, description, recognises, read, priority)
         return read
 
     return register
+
+
+def _full_name(read: Reader) -> str:
+    return f"{read.__module__}.{read.__qualname__}"
 
 
 def has_suffix(*suffixes: str) -> Callable[[Path], bool]:
@@ -141,4 +147,9 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
         known = "; ".join(format.description for format in list_formats())
         raise InputError(f"{path}: unknown format; supported are: {known}")
     found = format.read(path, Path(root) if root is not None else None)
+    if not isinstance(found, Manifest):
+        raise InputError(
+            f"format {format.name!r}: its reader {_full_name(format.read)} returned "
+            f"{type(found).__name__}; must return a likewise.Manifest"
+        )
     return replace(found, table=with_identities(found.table, path))

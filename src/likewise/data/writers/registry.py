@@ -79,20 +79,26 @@ def register_writer(name: str, *, grouped: bool = False) -> Callable[[W], W]:
         grouped: whether the photos of an identity must be written one after another.
 
     Raises:
-        InputError: another module has registered this name.
+        InputError: the name is that of another writer.
     """
 
     def register(writer: W) -> W:
+        if not writer.__module__.startswith("likewise.data.writers."):
+            _import_built_in_writers()  # their names are taken
         other = _WRITERS.get(name)
-        if other is not None and other.writer.__module__ != writer.__module__:
+        if other is not None and _full_name(other.writer) != _full_name(writer):
             raise InputError(
-                f"writer {name!r}: already registered by {other.writer.__module__}; choose another "
-                f"name in {writer.__module__}"
+                f"writer {name!r}: already registered by {_full_name(other.writer)}; choose "
+                f"another name for {_full_name(writer)}"
             )
         _WRITERS[name] = WriterFormat(name, writer, grouped)
         return writer
 
     return register
+
+
+def _full_name(writer: type[PhotoWriter]) -> str:
+    return f"{writer.__module__}.{writer.__qualname__}"
 
 
 def list_writers() -> list[str]:

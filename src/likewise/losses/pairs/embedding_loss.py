@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import torch
 from torch import Tensor, nn
 
@@ -70,7 +68,6 @@ class EmbeddingLoss(Loss):
         )
         return loss
 
-    @abstractmethod
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """The loss of a checked batch, as a scalar.
 
@@ -79,6 +76,7 @@ class EmbeddingLoss(Loss):
             samples: [M, D]; the first B are the anchors, possibly without their gradient.
             labels: int64 [M], of the samples.
         """
+        raise NotImplementedError(f"{type(self).__name__}: an EmbeddingLoss must define compute()")
 
     def adopt(self, distance: str | Distance) -> Distance:
         """The distance of this name; its learned parameters become parameters of the loss.

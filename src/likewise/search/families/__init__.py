@@ -27,7 +27,8 @@ def register_family(family: Family) -> Family:
     A saved index of the family can be loaded once this has run.
 
     Raises:
-        InputError: another class has this name already, or it supports no metric.
+        InputError: another class has this name already, it is no subclass of ``Engine``, or it
+            states no name or no metric.
 
     Example::
 
@@ -37,7 +38,14 @@ def register_family(family: Family) -> Family:
             metrics = ("cosine", "dot")
             ...
     """
-    name = family.name
+    if not (isinstance(family, type) and issubclass(family, Engine)):
+        raise InputError(
+            f"register_family: {getattr(family, '__qualname__', family)}: must be a subclass of "
+            "likewise.search.engines.engine.Engine"
+        )
+    name = getattr(family, "name", "")
+    if not (isinstance(name, str) and name):
+        raise InputError(f"register_family: {family.__qualname__}: name: must be a text")
     other = _registered.get(name)
     if other is None and name in _BUILT_IN and family.__module__ != f"{__name__}.{name}":
         other = FAMILIES[name]
@@ -46,8 +54,11 @@ def register_family(family: Family) -> Family:
         family.__qualname__,
     ):
         raise InputError(f"family {name}: {other.__qualname__} has this name; choose another one")
-    if not family.metrics:
-        raise InputError(f"family {name}: metrics: empty; name at least one")
+    metrics = getattr(family, "metrics", ())
+    if isinstance(metrics, str) or not metrics:
+        raise InputError(
+            f'family {name}: metrics: {metrics!r}; must be a tuple such as ("cosine", "dot")'
+        )
     _registered[name] = family
     return family
 
