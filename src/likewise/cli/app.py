@@ -30,6 +30,8 @@ from likewise.terminal import TerminalHandler
 
 __all__ = ["app", "main"]
 
+# Typer brings its own copy of click, or uses the installed one: the class comes from typer.
+UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 ORDER = (
@@ -103,16 +105,13 @@ def main(args: list[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(args=args)
+        code = app(args=args, standalone_mode=False)
     except LikewiseError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
+    except UsageError as error:
+        _fail(_usage_error(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", INTERRUPTED)
-    except SystemExit as ended:
-        # Typer itself exits silently after Ctrl-C; a subclass of SystemExit has printed a reason.
-        if ended.code == INTERRUPTED and type(ended) is SystemExit:
-            typer.echo("likewise: interrupted", err=True)
-        raise
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
@@ -125,6 +124,19 @@ def main(args: list[str] | None = None) -> None:
             "(set LIKEWISE_DEBUG=1 for the traceback, and please report it)",
             1,
         )
+    if code == INTERRUPTED:  # newer releases of typer turn Ctrl-C into this exit code
+        _fail("interrupted", INTERRUPTED)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _usage_error(error: typer.BadParameter) -> str:
+    """One line on wrong options or arguments; for no arguments at all the help."""
+    command = error.ctx.command_path if error.ctx else "likewise"
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
+        error.show()
+        raise SystemExit(2)
+    reason = " ".join(error.format_message().split()).removesuffix(".")
+    return f"{reason}; see: {command} --help"
 
 
 def _fail(message: str, code: int) -> None:

@@ -145,7 +145,7 @@ def without_places(manifest: Manifest) -> Manifest:
     """The manifest without the column ``place``: as a table that is read with the store as root."""
     if manifest.store is None:
         return manifest
-    return replace(manifest, table=manifest.table.drop_columns(["place"]))
+    return replace(manifest, table=manifest.table.drop_columns(["place"]), store=None)
 
 
 def _named(part: NDArray[np.int8]) -> pa.Array:
