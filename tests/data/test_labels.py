@@ -195,5 +195,5 @@ def test_names_beside_a_file_of_vectors(tmp_path: Path) -> None:
     assert read(b"anna/1\n./anna/2\nbob/1\n").labels.tolist() == [0, 0, 1]
     with pytest.raises(InputError, match="no column identity.* every name must be PERSON/photo"):
         print(read(b"anna/1\nanna/2\nloose\n").labels)
-    with pytest.raises(InputError, match=r"names.txt: is no text file in UTF-8 or UTF-16"):
+    with pytest.raises(InputError, match=r"names.txt: not a text file in UTF-8 or UTF-16"):
         read("zoë/1\nb\nc\n".encode("latin-1"))

@@ -32,7 +32,10 @@ def calibrate(
     model: options.Model,
     fmr: options.Fmr = 1e-3,
     method: Annotated[
-        Method, typer.Option("--method", help="Calibration curve: logistic, or any rising one.")
+        Method,
+        typer.Option(
+            "--method", help="Calibration method: logistic, or isotonic (any increasing curve)."
+        ),
     ] = Method.logistic,
     max_pairs: options.MaxPairs = 200_000,
     replicates: options.Replicates = 1000,

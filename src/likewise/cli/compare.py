@@ -43,14 +43,19 @@ def compare(
     folds: options.Folds = 4,
     trials: Annotated[
         int,
-        typer.Option("--trials", min=1, help="Tuning trials per loss; 1: hyperparameters untuned."),
+        typer.Option("--trials", min=1, help="Tuning trials per loss; 1: no tuning."),
     ] = 3,
     identities: Annotated[
         int | None, typer.Option("--identities", min=4, help="Most identities of DATA to use.")
     ] = None,
     target: Annotated[
         float | None,
-        typer.Option("--target", min=0.5, max=1, help="AUC for which the epochs are counted."),
+        typer.Option(
+            "--target",
+            min=0.5,
+            max=1,
+            help="Target AUC: the epochs until it is reached are reported.",
+        ),
     ] = None,
     recipe: options.RecipeFile = None,
     settings: options.Settings = None,

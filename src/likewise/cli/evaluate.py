@@ -120,7 +120,7 @@ def evaluate(
         vectors, labels = source.embeddings.vectors, source.embeddings.labels
         from_all_pairs = verify_all_pairs_together(vectors, labels, share, distance=metric)
     experiment = None
-    if share.first:
+    if share.is_rank_zero:
         settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
         source = replace(source, settings=settings)
         experiment = _verify(source, pair_list, metric, max_pairs, seed, replicates)

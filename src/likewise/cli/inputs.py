@@ -72,13 +72,13 @@ class SplitChoice:
                     f"{data}: --split {split}: no photo is of this split; there are: "
                     f"{_counts_text(counts)}"
                 )
-            if len(counts) > 1 and share.first:
+            if len(counts) > 1 and share.is_rank_zero:
                 note(
                     f"{data.name}: all photos are used ({_counts_text(counts)}); "
                     "choose a split with --split"
                 )
             return None, {}
-        if self.given is None and len(counts) > 1 and share.first:
+        if self.given is None and len(counts) > 1 and share.is_rank_zero:
             others = _counts_text({name: n for name, n in counts.items() if name != split})
             note(
                 f"{data.name}: only the {counts[split]:,} photos of the split {split} are used "
@@ -180,9 +180,9 @@ def read_or_embed_distributed(
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
             calibration, trained_on = embedder.calibration, _identities_in_training(embedder, found)
-        if not (share.first or all_ranks):
+        if not (share.is_rank_zero or all_ranks):
             return None
-        if share.first and all_alike(mean_cosine(found.vectors)):
+        if share.is_rank_zero and all_alike(mean_cosine(found.vectors)):
             note(
                 f"warning: {data}: all embeddings are equal to within float32 precision; they "
                 "cannot tell identities apart"

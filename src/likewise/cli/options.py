@@ -121,9 +121,9 @@ FoldsOrNone = Annotated[int | None, _FOLDS]
 
 Threshold = Annotated[
     float | None,
-    typer.Option("--threshold", help="Score from which two photos count as the same person."),
+    typer.Option("--threshold", help="Lowest score at which two photos count as the same person."),
 ]
-_FMR = typer.Option("--fmr", help="False match rate that the decision is made at, like 1e-3.")
+_FMR = typer.Option("--fmr", help="False match rate (FMR) of the decision threshold, like 1e-3.")
 Fmr = Annotated[float, _FMR]
 FmrOrNone = Annotated[float | None, _FMR]
 MaxPairs = Annotated[
@@ -131,7 +131,7 @@ MaxPairs = Annotated[
     typer.Option(
         "--max-pairs",
         min=1,
-        help="Most pairs of each kind, genuine and impostor; of more, a sample.",
+        help="Most genuine and most impostor pairs; if there are more, a random sample.",
     ),
 ]
 Replicates = Annotated[
@@ -151,12 +151,13 @@ FamilyOrNone = Annotated[str | None, _FAMILY]
 Families = Annotated[list[str] | None, _FAMILY]
 Recall = Annotated[
     float | None,
-    typer.Option("--recall", help="Recall to reach: share of the k nearest found, like 0.95."),
+    typer.Option("--recall", help="Recall@k to reach: share of the k nearest found, like 0.95."),
 ]
 Mates = Annotated[
     float | None,
     typer.Option(
-        "--mates", help="Share to find of a person's other photos that reach the threshold."
+        "--mates",
+        help="Recall of mates to reach: share found of a person's photos above the threshold.",
     ),
 ]
 MaxMemory = Annotated[

@@ -52,7 +52,7 @@ class Crop(_Section):
 
 
 class Color(_Section):
-    """Color jitter: brightness, contrast, saturation and hue (the last two for colour only)."""
+    """Color jitter: brightness, contrast, saturation and hue (the last two for RGB only)."""
 
     p: Fraction = Field(0.5, description="probability that a photo's colors change")
     brightness: Fraction = Field(0.2, description="largest change, as a fraction")

@@ -61,7 +61,7 @@ def embed_together(
 
     def work() -> dict[str, np.ndarray]:
         vectors, rows, broken = embedder.embed_rows(
-            manifest, share.stretch(len(manifest), batch_size), batch_size=batch_size, flip=flip,
+            manifest, share.span(len(manifest), batch_size), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image,
         )  # fmt: skip
         bad_names = [[bad.name, bad.reason] for bad in broken]

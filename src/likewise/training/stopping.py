@@ -26,7 +26,7 @@ __all__ = [
     "stop_code",
 ]
 
-STOPPED_EARLY = "stopped; no step is left unsaved"
+STOPPED_EARLY = "stopped; all completed steps are saved"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -30,7 +30,10 @@ def inspect(
         typer.Option("--against-embeddings", help="Embeddings of the photos of --against."),
     ] = None,
     against_ids: Annotated[
-        Path | None, typer.Option("--against-ids", help="Names of the rows of that .npy file.")
+        Path | None,
+        typer.Option(
+            "--against-ids", help="Names of the rows of a .npy file of --against-embeddings."
+        ),
     ] = None,
     out: options.OutOrNone = None,
     max_examples: Annotated[
@@ -50,15 +53,13 @@ def inspect(
     ] = 0.1,
     same_pixels: Annotated[
         float,
-        typer.Option(
-            "--same-pixels", help="Correlation of thumbnails from which two photos are duplicates."
-        ),
+        typer.Option("--same-pixels", help="Lowest correlation of thumbnails for near-duplicates."),
     ] = 0.95,
     same_shot: Annotated[
         float | None,
         typer.Option(
             "--same-shot",
-            help="Correlation of thumbnails that duplicates by embedding need, too; measured on "
+            help="Lowest correlation of thumbnails for duplicates by embedding; measured on "
             "synthetic copies by default.",
         ),
     ] = None,

@@ -144,7 +144,7 @@ def identification_together(
     )
 
     def work() -> Arrays:
-        scored = search.scored(share.stretch(len(search.wanted), QUERY_ROWS))
+        scored = search.scored(share.span(len(search.wanted), QUERY_ROWS))
         return {name: getattr(scored, name) for name in OF_EACH_PROBE}
 
     def key() -> list[object]:

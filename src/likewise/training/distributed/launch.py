@@ -187,7 +187,7 @@ def _failure(
     if exit_code < 0:
         reason = f"killed by {signal.Signals(-exit_code).name}"
         if exit_code == -signal.SIGKILL:
-            reason += ", by someone or because memory ran out"
+            reason += ", by a user or because memory ran out"
     else:
         for path in folder.rglob(f"{rank}/stderr.log"):
             lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
