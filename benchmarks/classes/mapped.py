@@ -30,7 +30,7 @@ def resident(kind: str) -> int:
 
 
 class Highest(threading.Thread):
-    """Watches the anonymous memory until it is told to stop."""
+    """Watches the anonymous memory until it is stopped."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

@@ -47,7 +47,7 @@ class Pieces:
 
 
 class _Counted(Shard):
-    """A share whose exchanges are counted, and lead nowhere."""
+    """A shard whose collectives are counted, but not executed."""
 
     bytes = 0
 

@@ -56,5 +56,5 @@ def mean_cosine(vectors: NDArray[np.float32]) -> float:
 
 
 def all_alike(mean: float) -> bool:
-    """Whether embeddings with this mean cosine are too alike to be distinguished in float32."""
+    """Whether embeddings with this mean cosine are too similar to be distinguished in float32."""
     return 1 - mean < ALIKE

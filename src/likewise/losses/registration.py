@@ -127,7 +127,7 @@ def register_loss(
             under the name of its class.
 
     Raises:
-        InputError: the name is taken by another class, or the class is no subclass of ``Loss``.
+        InputError: the name is taken by another class, or the class is not a subclass of ``Loss``.
 
     Example::
 

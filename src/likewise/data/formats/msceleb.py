@@ -79,7 +79,7 @@ def _too_long() -> str:
 
 
 def recognises(path: Path) -> bool:
-    """Whether this is a ``.tsv`` whose first line has seven columns and is no manifest's header."""
+    """Whether this is a ``.tsv`` with seven columns and without the header of a manifest."""
     if path.suffix.lower() != ".tsv" or not path.is_file():
         return False
     try:

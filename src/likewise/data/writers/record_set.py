@@ -143,7 +143,7 @@ class RecordSetWriter:
 
 
 def _height_and_width(data: bytes) -> list[int]:
-    """The size of an encoded photo, from its header; zeros if it is no photo."""
+    """The size of an encoded photo, from its header; zeros if it is not a photo."""
     try:
         with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
             return [image.height, image.width]
