@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from likewise.distances.resolution import all_alike, mean_cosine
+from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
@@ -169,7 +169,7 @@ class ModelSelection:
         Raises:
             LikewiseError: it cannot, and no model was saved after an earlier epoch.
         """
-        if not all_alike(cosine):
+        if not indistinguishable(cosine):
             if cosine > COLLAPSED and self.recipe.guards.watch and not self._warned_of_collapse:
                 self._warned_of_collapse = True
                 log.warning(

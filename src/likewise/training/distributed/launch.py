@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from likewise.arguments import check_count
 from likewise.errors import InputError, LikewiseError
 from likewise.training.distributed.worker import RUN_ID
-from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, early_stop
+from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, exit_on_signal
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
@@ -51,7 +51,7 @@ def launch(arguments: Sequence[str], processes: int, port: int | None = None) ->
     port = _port(port)
     with tempfile.TemporaryDirectory(prefix="likewise-") as name:
         folder = Path(name)
-        with early_stop():  # while torch is loaded
+        with exit_on_signal():  # while torch is loaded
             agent = _agent(arguments, processes, port, folder)
         logging.disable(logging.CRITICAL)  # of the agent: the launcher reports in one line
         try:
