@@ -33,7 +33,7 @@ class Watch:
     - **Collapsed embeddings**: the mean cosine of the batches of an epoch is above 0.99.
     - **Nothing learned**: after the warm-up, accuracy is at chance level, within two standard
       deviations. A photo is correct if its class is the nearest one or, for a loss without class
-      weights, if its nearest neighbour in the batch has its identity.
+      weights, if its nearest neighbor in the batch has its identity.
     - **No pairs**: the loss compares photos with each other, and more than a tenth of the batches
       of an epoch had no two photos of one identity.
 
@@ -203,7 +203,7 @@ class Watch:
 
 
 def _nearest_of_own(unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The number of rows whose nearest neighbour has their label, and the chance of each."""
+    """The number of rows whose nearest neighbor has their label, and the chance of each."""
     anchors = min(ANCHORS, len(unit))
     cosine = unit[:anchors] @ unit.T
     cosine.fill_diagonal_(-2.0)
