@@ -55,7 +55,7 @@ def test_a_column_gets_one_spelling_and_says_so(
         [pa.array(texts).dictionary_encode()] if kind == "dictionary" else [pa.array(texts, kind)]
     )
     assert identity_column(column, "m.csv", "identity").to_pylist() == ["Zoë Ek"] * 6 + ["Bo"] * 2
-    assert "m.csv: identity: 5 names are normalised" in caplog.text
+    assert "m.csv: identity: 5 names are normalized" in caplog.text
     assert "'Zoë Ek', was ' Zoë Ek\\t'" in caplog.text
     plain = column.filter(pa.array([name in ("Zoë Ek", "Bo") for name in texts]))
     assert identity_column(plain, "m.csv", "identity") is plain
@@ -162,7 +162,7 @@ def test_folders_whose_names_look_alike_are_one_person(
         (tmp_path / name / f"{number}.jpg").touch()
     manifest = read_manifest(tmp_path)
     assert manifest.identities == ["Bo", "Zoë"]
-    assert "1 name is normalised" in caplog.text
+    assert "1 name is normalized" in caplog.text
     # The file system knows its files by the names that they have.
     assert all(Path(str(photo)).exists() for photo in manifest.photos())
 
