@@ -46,7 +46,8 @@ def compare(
         typer.Option("--trials", min=1, help="Tuning trials per loss; 1: no tuning."),
     ] = 3,
     identities: Annotated[
-        int | None, typer.Option("--identities", min=4, help="Most identities of DATA to use.")
+        int | None,
+        typer.Option("--identities", min=4, help="Maximum number of identities of DATA."),
     ] = None,
     target: Annotated[
         float | None,

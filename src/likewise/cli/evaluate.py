@@ -39,7 +39,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--tasks",
-            help="Tasks beside verification, separated by commas: identification, retrieval, "
+            help="Tasks besides verification, separated by commas: identification, retrieval, "
             "clustering; or all, or none. By default the first two, or none with --pairs.",
         ),
     ] = None,

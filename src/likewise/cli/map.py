@@ -24,7 +24,7 @@ def draw_map(
     max_photos: Annotated[
         int,
         typer.Option(
-            "--max-photos", min=3, help="Most photos; if there are more, a random sample."
+            "--max-photos", min=3, help="Maximum number of photos; above it, a random sample."
         ),
     ] = 2000,
     seed: options.Seed = 0,

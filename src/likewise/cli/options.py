@@ -65,7 +65,9 @@ _PAIRS = typer.Option(
 )
 Pairs = Annotated[Path, _PAIRS]
 PairsOrNone = Annotated[Path | None, _PAIRS]
-_ON_BAD_IMAGE = typer.Option("--on-bad-image", help="Skip photos that cannot be read, or stop.")
+_ON_BAD_IMAGE = typer.Option(
+    "--on-bad-image", help="Broken photos: skip them, or refuse them and stop."
+)
 OnBadImage = Annotated[BadImagePolicy, _ON_BAD_IMAGE]
 OnBadImageOrNone = Annotated[BadImagePolicy | None, _ON_BAD_IMAGE]
 
@@ -93,7 +95,7 @@ Distance = Annotated[
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Continue what was interrupted in the folder --out.")
+    bool, typer.Option("--resume", help="Continue the interrupted work in the folder --out.")
 ]
 
 # Training
@@ -131,7 +133,7 @@ MaxPairs = Annotated[
     typer.Option(
         "--max-pairs",
         min=1,
-        help="Most genuine and most impostor pairs; if there are more, a random sample.",
+        help="Maximum number of genuine and of impostor pairs; above it, a random sample.",
     ),
 ]
 Replicates = Annotated[
@@ -161,9 +163,9 @@ Mates = Annotated[
     ),
 ]
 MaxMemory = Annotated[
-    str | None, typer.Option("--max-memory", help="Most memory for the index, like 2GB.")
+    str | None, typer.Option("--max-memory", help="Maximum memory of the index, like 2GB.")
 ]
 MaxBuild = Annotated[
-    str | None, typer.Option("--max-build", help=f"Longest build time; {MAX_BUILD} by default.")
+    str | None, typer.Option("--max-build", help=f"Maximum build time; {MAX_BUILD} by default.")
 ]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Number of queries per search call.")]

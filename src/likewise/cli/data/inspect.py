@@ -17,7 +17,9 @@ def inspect(
     data: options.Photos,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Other photos to search for the same people and photos."),
+        typer.Option(
+            "--against", help="Other photos, to find people and photos that are in both sets."
+        ),
     ] = None,
     model: options.ModelOrNone = None,
     embeddings: Annotated[
@@ -38,7 +40,9 @@ def inspect(
     out: options.OutOrNone = None,
     max_examples: Annotated[
         int,
-        typer.Option("--max-examples", min=1, max=200, help="Most examples per kind on the page."),
+        typer.Option(
+            "--max-examples", min=1, max=200, help="Maximum examples per kind on the page."
+        ),
     ] = 24,
     false_alarms: Annotated[
         float,
@@ -66,13 +70,15 @@ def inspect(
     noise_error: Annotated[
         float,
         typer.Option(
-            "--noise-error", help="Share of impostor scores above the threshold for label noise."
+            "--noise-error", help="Share of impostor scores above the threshold of wrong labels."
         ),
     ] = 0.05,
     search_limit: Annotated[
         int,
         typer.Option(
-            "--search-limit", min=0, help="Most photos whose embeddings are compared pair by pair."
+            "--search-limit",
+            min=0,
+            help="Maximum photos for the search for duplicates by embedding.",
         ),
     ] = 500_000,
     headers_only: Annotated[
