@@ -178,8 +178,8 @@ class Watch:
         if count := int(missing.sum()):
             self._warn(
                 "never",
-                f"{count:,} of {len(missing):,} identities were in no batch of {self.epochs} "
-                f"epochs, such as {self._first(missing)}. Use batch.sampler=balanced, or larger "
+                f"{count:,} of {len(missing):,} identities were in no batch of {self._epochs()}, "
+                f"such as {self._first(missing)}. Use batch.sampler=balanced, or larger "
                 "batches",
             )
 
@@ -188,9 +188,12 @@ class Watch:
             self._warn(
                 "dead",
                 f"{count:,} of {len(dead):,} classes are dead, such as {self._first(dead)}: for "
-                f"{self.epochs} epochs no photo of theirs was nearest to its own class. Try a "
+                f"{self._epochs()} none of their photos was nearest to its own class. Try a "
                 "smaller loss.margin, a higher optimizer.loss_lr, or check their labels",
             )
+
+    def _epochs(self) -> str:
+        return f"{self.epochs} epoch{'s' * (self.epochs > 1)}"
 
     def _first(self, which: Tensor) -> str:
         label = int(which.nonzero()[0])
