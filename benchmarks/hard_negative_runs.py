@@ -36,9 +36,9 @@ Labels = NDArray[np.int64]
 
 
 class Faces(NamedTuple):
-    """What a run learns from, and the pairs of other people that judge it.
+    """The training photos of a run, and the test pairs of other people.
 
-    Views are the two of ContrastNet's fixed first layer, float32 [N,2,36,36], computed once.
+    Views are the outputs of ContrastNet's fixed first layer, float32 [N,2,36,36].
     """
 
     views: Tensor
@@ -49,7 +49,7 @@ class Faces(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """One training.
+    """The settings of one training run.
 
     Args:
         faces: a key of ``FACES``.
@@ -58,7 +58,7 @@ class Run:
         norm: keep the batch norm at the network's output.
         rate: AdamW's learning rate.
         seed: draws the weights, the batches and the crops.
-        steps: batches.
+        steps: number of batches.
     """
 
     faces: str
@@ -72,13 +72,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run.
+    """The result of a run.
 
     Args:
-        run: it.
-        auc: verification of people who were not in the training.
-        fired: whether ``CollapseDetector`` fired at any step.
-        stayed: whether it still said so at the last step.
+        run: the settings.
+        auc: verification AUC on people who are not in the training set.
+        fired: whether ``CollapseDetector`` reported a collapse at any step.
+        stayed: whether the embedding was still collapsed at the last step.
         course: mean distance of positives and of negatives, and the loss: over the first three
             batches, around a quarter of the run, and over the last ten batches; [3][3].
     """
@@ -103,7 +103,7 @@ def numbered(names: NDArray[np.str_]) -> Labels:
 
 
 def orl() -> dict[str, Faces]:
-    """People 1 to 20 to learn from, all pairs of the other twenty to be judged on."""
+    """People 1 to 20 for training, all pairs of the other twenty for the test."""
     manifest = orl_faces()
     people = numbered(np.array(manifest.table["identity"].to_pylist()))
     everyone, train = views(manifest), people < 20
@@ -112,9 +112,9 @@ def orl() -> dict[str, Faces]:
 
 
 def lfw(folder: Path) -> dict[str, Faces]:
-    """View 1's test pairs; to learn from, the people with most photos who are in none of them.
+    """View 1's test pairs; for training, the people with most photos who are in none of them.
 
-    Among 2,000 there are people with a single photo, whose positives are that photo moved and
+    Among 2,000 there are people with a single photo, whose positives are that photo shifted and
     mirrored; ``lfw_no_singles`` leaves these people out.
     """
     manifest = read_manifest(folder / "aligned112")
@@ -155,7 +155,7 @@ def prepare(lfw_folder: Path | None) -> None:
 
 
 def network(*, norm: bool) -> ContrastNet:
-    """ContrastNet with its first layer left to ``views``."""
+    """ContrastNet without its first layer, which ``views`` computes."""
     model = ContrastNet(height=SIDE, width=SIDE, channels=1, embedding_dim=64, features=8)
     model.stem = nn.Identity()
     if not norm:
@@ -183,7 +183,7 @@ def crops(photos: Tensor, random: np.random.Generator) -> Tensor:
 
 
 def outcome(run: Run) -> Outcome:
-    """Train as the run says, and judge."""
+    """Train with the settings of the run, and evaluate."""
     faces, random = FACES[run.faces], np.random.default_rng(run.seed)
     torch.manual_seed(run.seed)
     model, loss, detector = network(norm=run.norm), criterion(run), CollapseDetector()

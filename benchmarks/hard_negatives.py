@@ -83,7 +83,7 @@ def best_auc(outcomes: Sequence[Outcome]) -> float:
 
 
 def cell(outcomes: Sequence[Outcome]) -> str:
-    """The AUC; in how many runs the detector fired, and in how many it still did at the end."""
+    """The AUC; the number of runs that collapsed, and of those that were collapsed at the end."""
     fired, stayed = (sum(getattr(o, name) for o in outcomes) for name in ("fired", "stayed"))
     return f"{best_auc(outcomes):.3f} ({fired}, {stayed} of {len(outcomes)})"
 
@@ -96,7 +96,7 @@ def measured(
 ) -> Table:
     """Every run, one process a core; each line of the table is printed as soon as it is known."""
     everything = [run for entry in rows for name in faces for run in runs(entry, name, seeds)]
-    print("\nAUC on people not in the training (runs that collapsed, and stayed so to the end)")
+    print("\nAUC on unseen people (runs that collapsed, runs still collapsed at the end)")
     print(f"{'':31}" + "".join(f"{TITLES[name]:>20}" for name in faces))
     table: Table = {}
     with get_context("spawn").Pool(usable_cores(), prepare, (lfw,)) as pool:
@@ -110,7 +110,7 @@ def measured(
 
 
 def show_course(table: Table) -> None:
-    """How the distances and the loss went: at the start, after a quarter, at the end."""
+    """Print mean distances and loss at the start, after a quarter, and at the end."""
     print("\nmean distance of positives / of negatives, and the loss (margin 0.2)")
     for (entry, name), outcomes in table.items():
         mean = np.mean([found.course for found in outcomes], axis=0)
@@ -119,7 +119,7 @@ def show_course(table: Table) -> None:
 
 
 def judged(table: Table) -> list[Result]:
-    """The hardest: the share of runs that ended collapsed, and the AUC beside semi-hard's."""
+    """For the hardest negatives: the share of runs that ended collapsed, and the AUC."""
     found = []
     for (entry, name), outcomes in table.items():
         if entry.mining != "batch_hard":

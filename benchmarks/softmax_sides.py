@@ -1,7 +1,7 @@
 """The fused head and its competitors: a peer, the naive formula, and bare matrix products.
 
-Each side is one forward and backward pass of ArcFace (B = 128, D = 512) from the same embeddings,
-from no gradient to no gradient. Under ``half`` (CUDA) all run in bfloat16 autocast; the head
+Each side is one forward and backward pass of ArcFace (B = 128, D = 512) from the same embeddings;
+gradients are freed after each pass. Under ``half`` (CUDA) all run in bfloat16 autocast; the head
 computes in float32 even there.
 """
 
@@ -42,7 +42,7 @@ class Naive(nn.Module):
 def side(
     name: Side, classes: int, device: str = "cpu", *, half: bool = False, dimension: int = DIMENSION
 ) -> Callable[[], object]:
-    """A function that takes one step of that side and, on an accelerator, waits for it."""
+    """A function that runs one step of a side and, on an accelerator, waits for its end."""
     torch.manual_seed(0)
     embeddings = torch.randn(BATCH, dimension).to(device).requires_grad_()
     labels = torch.randint(classes, (BATCH,)).to(device)
@@ -66,7 +66,7 @@ def side(
 
     def forward_backward() -> None:
         call(embeddings, labels).backward()
-        embeddings.grad = None  # dropped at once, so that one side's lie in no other's way
+        embeddings.grad = None  # freed, so that the other sides have the memory
         loss.zero_grad()
 
     def step() -> None:
@@ -81,9 +81,9 @@ def side(
 def memory_beyond(name: Side, classes: int, device: str = "cpu", *, half: bool = False) -> float:
     """Peak memory of one step beyond W, its gradient and one chunk of logits, in units of W.
 
-    Only for a process that has done nothing before: what was freed would be counted as free.
+    Call it in a fresh process: memory that was freed before would be reused and not counted.
     """
-    side(name, 10, device, half=half)()  # loads what is loaded once, whatever the size
+    side(name, 10, device, half=half)()  # warm-up: loads kernels and libraries
     step = side(name, classes, device, half=half)
     weights, logits = 4 * classes * DIMENSION, 4 * classes * BATCH
     if device == "cuda":

@@ -1,1 +1,1 @@
-"""The pages of the documentation, and what draws their pictures."""
+"""The pages of the documentation, and the code that draws their pictures."""

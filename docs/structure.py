@@ -1,4 +1,4 @@
-"""``python -m docs.structure``: how the code is laid out, read from its files and imports.
+"""``python -m docs.structure``: the structure of the code, from its files and imports.
 
 Prints the files in each folder, the files past 300 lines, the circles of imports, and the lines of
 ``src/``. The tests hold the order of packages and of their folders that is written here.

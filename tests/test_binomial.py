@@ -31,5 +31,5 @@ def test_weighted_counts_lie_between_whole_ones() -> None:
 
 @pytest.mark.parametrize(("count", "trials"), [(2, 1), (-1, 3), (0, 0)])
 def test_what_is_no_rate_is_refused(count: float, trials: float) -> None:
-    with pytest.raises(InputError, match="is no rate"):
+    with pytest.raises(InputError, match="must be 0 <= count <= trials"):
         clopper_pearson(count, trials)

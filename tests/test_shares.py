@@ -16,11 +16,11 @@ from likewise.shares import Share, own_share
 
 
 @given(st.integers(0, 500), st.integers(1, 9), st.integers(1, 40))
-def test_stretches_cover_all_once_in_whole_steps(total: int, count: int, step: int) -> None:
-    stretches = [Share(rank, count).stretch(total, step) for rank in range(count)]
-    assert [row for s in stretches for row in range(s.start, s.stop)] == list(range(total))
-    assert all(s.start % step == 0 for s in stretches if s.start < total)
-    sizes = [-(-(s.stop - s.start) // step) for s in stretches]
+def test_spans_cover_all_once_in_whole_steps(total: int, count: int, step: int) -> None:
+    spans = [Share(rank, count).span(total, step) for rank in range(count)]
+    assert [row for s in spans for row in range(s.start, s.stop)] == list(range(total))
+    assert all(s.start % step == 0 for s in spans if s.start < total)
+    sizes = [-(-(s.stop - s.start) // step) for s in spans]
     assert max(sizes) - min(sizes) <= 1
 
 
@@ -104,7 +104,7 @@ def test_a_damaged_share_is_refused(tmp_path: Path) -> None:
 def test_alone_nothing_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     share = own_share(tmp_path / "out")
-    assert (share.rank, share.count, share.first) == (0, 1, True)
+    assert (share.rank, share.count, share.is_rank_zero) == (0, 1, True)
     assert share.gather("step", 1, lambda: {"x": np.arange(2)})[0]["x"].tolist() == [0, 1]
     share.clear()
     assert not list(tmp_path.iterdir())
@@ -115,12 +115,12 @@ def test_where_processes_meet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name, value in (("RANK", "1"), ("WORLD_SIZE", "4"), ("LOCAL_WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     assert own_share(tmp_path / "report") == Share(1, 4, tmp_path / ".report.shares")
-    with pytest.raises(InputError, match="several machines; name a folder .* --out"):
+    with pytest.raises(InputError, match="several machines; give --out a folder"):
         own_share()
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert own_share().folder.parent.parent == tmp_path
     own_share().folder.parent.chmod(0o777)
-    with pytest.raises(InputError, match="others can write it"):
+    with pytest.raises(InputError, match="other users can write to it"):
         own_share()
 
 

@@ -30,7 +30,7 @@ def resident(kind: str) -> int:
 
 
 class Highest(threading.Thread):
-    """Watches the anonymous memory until it is told to stop."""
+    """Watches the anonymous memory until it is stopped."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -38,7 +38,7 @@ class Highest(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        while True:  # at least once, however quickly the steps are done
+        while True:  # at least once, even if the steps are very fast
             self.bytes = max(self.bytes, resident("RssAnon"))
             if self.done.wait(0.005):
                 return
@@ -47,7 +47,7 @@ class Highest(threading.Thread):
 def train(
     classes: int, dimension: int, steps: int, sample: float, folder: Path
 ) -> dict[str, float]:
-    """Draw the weights and take the steps; seconds of each, and the most anonymous GiB."""
+    """Draw the weights and run the steps: seconds per step, and peak anonymous memory in GiB."""
     watch = Highest()
     watch.start()
     torch.manual_seed(0)
@@ -78,7 +78,7 @@ def train(
 def in_temporary_folder(
     classes: int, dimension: int, steps: int, sample: float, folder: str | None = None
 ) -> dict[str, float]:
-    """The same in a folder that is gone afterwards; on the system's temporary disk if None."""
+    """``train`` in a temporary folder, inside ``folder`` or the system's temporary directory."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         return train(classes, dimension, steps, sample, Path(place))
 

@@ -24,7 +24,7 @@ SIZES = {"10k": (10_000, 512), "100k": (100_000, 512), "1m": (1_000_000, 128)}
 
 
 def times(classes: int, dimension: int, rounds: int, names: tuple[Side, ...]) -> dict[str, float]:
-    """The time of each side over that of the first, as the median over the rounds."""
+    """The median over rounds of the time of each side, relative to the first side."""
     first, *others = interleaved([side(name, classes, dimension) for name in names], rounds)
     return {
         name: median(b / a for a, b in zip(first, other, strict=True))
@@ -33,7 +33,7 @@ def times(classes: int, dimension: int, rounds: int, names: tuple[Side, ...]) ->
 
 
 def measured(call: str) -> str:
-    """What a call into this benchmark prints, in a process of its own."""
+    """The result of a function of this benchmark in a fresh process, as JSON."""
     code = "import json\nfrom benchmarks.classes import mapped, scale, sides\n"
     return fresh(f"{code}print(json.dumps({call}))").splitlines()[-1]
 
@@ -61,7 +61,7 @@ def memory_1m() -> list[Result]:
     found = json.loads(measured("sides.measured_bytes(1_000_000, 512, 'row')"))
     together = found["gradient"] + found["workspace"]
     return [
-        # A tenth of the rows, and the numbers of these rows: 8 bytes beside 2,048.
+        # A tenth of the rows, and their indices: 8 bytes per row of 2,048 bytes.
         row(
             "training.sampled_gradient_1m",
             found["gradient"],
@@ -94,7 +94,7 @@ def peaks(size: str) -> list[Result]:
 
 
 def mapped(name: str, classes: int) -> Result:
-    """Twenty steps on weights that lie on disk, 128 numbers a class."""
+    """Anonymous memory of twenty steps with memory-mapped weights, 128 numbers a class."""
     call = f"mapped.in_temporary_folder({classes}, 128, 20, 0.01)"
     value = json.loads(measured(call))["anonymous_gib"]
     return row(f"training.mmap_{name}_anon_gib", value, "GiB", "<= 2", value <= 2)

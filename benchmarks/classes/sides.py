@@ -38,7 +38,7 @@ Side = Literal["full", "sampled", "bare", "partial_fc"]
 
 
 class PartialFC(nn.Module):
-    """Partial FC, as its paper has it: positives, random negatives, and ArcFace over these."""
+    """Partial FC as in its paper: ArcFace over the positive classes and random negative ones."""
 
     def __init__(self, classes: int, dimension: int, sample: float) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def sampled_head(classes: int, dimension: int, placement: Placement | None = Non
 
 
 def side(name: Side, classes: int, dimension: int) -> Callable[[], object]:
-    """A function that takes one step of that side."""
+    """A function that runs one training step of a side."""
     torch.manual_seed(0)
     loss: nn.Module
     match name:
@@ -89,16 +89,16 @@ def side(name: Side, classes: int, dimension: int) -> Callable[[], object]:
     def step() -> None:
         loss(embeddings, labels).backward()
         optimizer.step()
-        optimizer.zero_grad()  # dropped at once, so that one side's lie in no other's way
+        optimizer.zero_grad()  # freed, so that the other sides have the memory
         embeddings.grad = None
 
     return step
 
 
 def peak_of(name: Side, classes: int, dimension: int) -> float:
-    """All that a side holds at its highest, in three steps, in units of W.
+    """Peak memory of a side over three steps, in units of W.
 
-    Only for a process that has done nothing before.
+    Call it in a fresh process.
     """
     side(name, 10 * BATCH, dimension)()
     before = resident_bytes()
@@ -111,9 +111,9 @@ def peak_of(name: Side, classes: int, dimension: int) -> float:
 def measured_bytes(classes: int, dimension: int, moments: Moments = "full") -> dict[str, float]:
     """One sampled step in units of W: its gradient, its workspace beyond that, and the moments.
 
-    Only for a process that has done nothing before: what was freed would be counted as free.
+    Call it in a fresh process: memory that was freed before would be reused and not counted.
     """
-    side("sampled", 10 * BATCH, dimension)()  # loads what is loaded once, whatever the size
+    side("sampled", 10 * BATCH, dimension)()  # warm-up: loads kernels and libraries
     gc.collect()
     torch.manual_seed(0)
     loss = sampled_head(classes, dimension)
@@ -121,7 +121,7 @@ def measured_bytes(classes: int, dimension: int, moments: Moments = "full") -> d
     optimizer.allocate()
     held = [x for x in optimizer.state[loss.weight].values() if x.ndim]
     for x in held:
-        x.fill_(0.0)  # resident from the first step on
+        x.fill_(0.0)  # makes the pages resident
     embeddings = torch.randn(BATCH, dimension).requires_grad_()
     labels = torch.randint(classes, (BATCH,))
     weights = loss.weight.nbytes

@@ -36,8 +36,8 @@ PUBLISHED = {125_000: 4868, 1_400_000: 6056, 5_500_000: 9854, 29_000_000: 32324}
 
 @dataclass(frozen=True)
 class Pieces:
-    """Bytes: of a class (weights, momentum, row-wise moments), of the gradient of a sampled class,
-    and what one process puts into exchanges for each row of the batch."""
+    """Bytes per class (weights, momentum, row-wise moments), per sampled class (gradient), and per
+    row of the batch that one rank sends in collectives."""
 
     weight: float
     momentum: float
@@ -47,7 +47,7 @@ class Pieces:
 
 
 class _Counted(Shard):
-    """A share whose exchanges are counted, and lead nowhere."""
+    """A shard whose collectives are counted, but not executed."""
 
     bytes = 0
 
@@ -61,13 +61,13 @@ class _Counted(Shard):
 
 
 def measured() -> Pieces:
-    """Take one step of a small head and weigh what it holds."""
+    """Run one step of a small head and measure its memory and communication."""
     classes, batch = 4000, 64
     torch.manual_seed(0)
     head = sampled_head(classes, DIMENSION, Placement(sample=SAMPLE, shard=_Counted(0, 2)))
     own = len(head.weight)
     _Counted.bytes = 0
-    # All of them of the classes held here: the others would wait for an answer.
+    # Labels of this rank's own classes only: no other rank runs.
     head(torch.randn(batch, DIMENSION), torch.randint(own, (batch,))).backward()
     exchanged = _Counted.bytes / batch
     grad = head.weight.grad
@@ -91,7 +91,7 @@ def measured() -> Pieces:
 
 
 def batch_memory(own: int, processes: int) -> float:
-    """Bytes that come and go in a step on one GPU: logits, copied rows, gathered embeddings."""
+    """Temporary bytes of a step on one GPU: logits, copied rows, gathered embeddings."""
     batch, count = PHOTOS * processes, max(1, int(SAMPLE * own))
     weight = torch.empty(own, DIMENSION, device="meta")
     places = torch.empty(batch, dtype=torch.int64, device="meta")
@@ -99,9 +99,9 @@ def batch_memory(own: int, processes: int) -> float:
     chunk = row_chunks(weight, Columns(count, count, places, sparse=True), variant)[0]
     rows, block = chunk.stop - chunk.start, min(count, _COPIED_BYTES // (4 * DIMENSION))
     assert rows * count * 4 <= max(MEMORY_BUDGET, 4 * count)
-    # Cosines of all columns; of one block its weight rows, its logits and their slope.
+    # Cosines of all columns; weight rows, logits and slopes of one block.
     logits = 4 * rows * (count + 2 * block) + 4 * block * DIMENSION
-    # Gathered, of unit length, the gradient by them, and its sum over the processes.
+    # Embeddings: gathered, normalized, their gradient, and its sum over the ranks.
     return logits + 4 * (4 * batch * DIMENSION)
 
 
@@ -114,7 +114,7 @@ def dense_mib(classes: int, processes: int, network: float) -> float:
 
 
 def network_mib() -> float:
-    """What the network takes on a published GPU: the smallest row, less its class rows."""
+    """Memory of the network in the published runs: the first row minus its class rows."""
     return PUBLISHED[125_000] - dense_mib(125_000, 8, 0.0)
 
 
@@ -131,7 +131,7 @@ def memory(classes: int, processes: int, pieces: Pieces) -> dict[str, float]:
 
 
 def traffic(processes: int, pieces: Pieces) -> dict[str, float]:
-    """MiB that one GPU receives in a step; an all-reduce goes round a ring twice."""
+    """MiB that one GPU receives in a step; an all-reduce sends the data around the ring twice."""
     batch, others = PHOTOS * processes, (processes - 1) / processes
     embeddings = 4 * batch * DIMENSION
     return {
@@ -145,7 +145,7 @@ def tables() -> str:
     """The three tables, in Markdown."""
     pieces, network = measured(), network_mib()
     lines = [
-        "| identities, 8 GPUs | published, MiB | the same sum on paper, MiB |",
+        "| identities, 8 GPUs | published, MiB | estimated, MiB |",
         "|---|---|---|",
     ]
     lines += [

@@ -1,4 +1,4 @@
-"""Vectors for search benchmarks: words, faces with synthetic strangers, synthetic people."""
+"""Vectors for search benchmarks: words, faces with synthetic distractors, synthetic people."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def glove(count: int) -> SearchSet:
 
 
 def faces(count: int, dimension: int) -> SearchSet:
-    """The reference embeddings of LFW, and synthetic strangers with their mean and covariance.
+    """The reference embeddings of LFW, and synthetic distractors with their mean and covariance.
 
     The queries are held-out photos, a fifth of them of people who are not in the set. In 512
     dimensions the same vectors are rotated into a random 128-dimensional subspace, with noise of a
@@ -69,8 +69,8 @@ def faces(count: int, dimension: int) -> SearchSet:
     kept = np.delete(np.arange(len(real)), probes.held)[:count]
     vectors = real[kept]
     if count > len(kept):
-        strangers = synthetic_distractors(real[first], count - len(kept))
-        vectors = np.concatenate([vectors, strangers])
+        distractors = synthetic_distractors(real[first], count - len(kept))
+        vectors = np.concatenate([vectors, distractors])
     vectors = vectors[np.random.default_rng(2).permutation(len(vectors))]
     queries = probes.queries
     if dimension > real.shape[1]:

@@ -1,1 +1,1 @@
-"""Pictures that only the documentation needs."""
+"""Pictures of the documentation."""

@@ -82,9 +82,9 @@ def _direct(uses: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def _rows(uses: dict[str, set[str]]) -> list[list[str]]:
-    """The packages from the top down, each above all that it uses."""
+    """The rows of packages: each package is above all packages that it imports."""
     height: dict[str, int] = {}
-    for name in uses:  # in the order of PACKAGES, so that what it uses is there
+    for name in uses:  # in the order of PACKAGES: its imports are placed already
         height[name] = 1 + max((height[other] for other in uses[name]), default=-1)
     return [
         [name for name in uses if height[name] == level]
@@ -119,7 +119,7 @@ def _box(name: str, place: Place, about: list[str], inside: list[str]) -> list[s
 
 
 def _arrow(places: dict[str, Place], user: str, used: str) -> str:
-    """A curve between neighbouring rows; past the rows between others, a straight line."""
+    """A curve between neighboring rows; past the rows between others, a straight line."""
     left, top, height = places[user]
     other, below, _ = places[used]
     x, y, to = left + WIDTH / 2, top + height, other + WIDTH / 2
@@ -142,7 +142,7 @@ def _curve(x: float, y: float, to: float, below: float) -> str:
 
 
 def _free(wanted: float, boxes: list[float]) -> float:
-    """The place nearest to the one that is wanted at which no box stands in the way."""
+    """The position nearest to the wanted one at which the arrow crosses no box."""
     gap = ACROSS / 2
     ends = [wanted] + [left - gap for left in boxes] + [left + WIDTH + gap for left in boxes]
     open_ = [x for x in ends if all(not left - gap < x < left + WIDTH + gap for left in boxes)]

@@ -67,7 +67,7 @@ class Advance:
             print(text, file=sys.stderr, flush=True)  # rich redirects stderr while the bar is shown
 
     def _print_if_due(self) -> None:
-        """Print a line after ten seconds, then whenever the time has grown by a tenth."""
+        """Print a line after ten seconds, then each time the elapsed time has grown by a tenth."""
         now = time.monotonic()
         passed = now - self._printed_at
         if passed < min(MOST, max(LEAST, 0.1 * (now - self._began))):

@@ -1,12 +1,12 @@
-"""The share of an offline job that each process does; what they found is gathered through files.
+"""The share of an offline job that each process does; results are gathered through files.
 
-Started by ``torchrun``, a process finds its place in the environment (``RANK``, ``WORLD_SIZE``,
-``LOCAL_WORLD_SIZE``). Alone, it does everything and writes nothing. The processes meet in a folder
-that all of them see, so that none has to wait for another within a time limit: the launcher ends
-the rest when one fails.
+Started by ``torchrun``, a process reads its rank from the environment (``RANK``, ``WORLD_SIZE``,
+``LOCAL_WORLD_SIZE``). A single process does all of the work and writes no files. Several processes
+exchange files in a shared folder, not by collectives, which have a time limit; if a process fails,
+the launcher ends the others.
 
-A file is named after what it was made of. So one that a killed run left behind is either what the
-next run needs, which then goes on from there, or is not looked at.
+A file is named by a hash of the inputs that its content depends on. So a restarted job reuses the
+files of a killed run that had the same inputs, and ignores all others.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Share:
     """One process's part of the work.
 
     Args:
-        rank: which process this is, from 0.
-        count: how many there are.
-        folder: where they meet; every process must see it.
+        rank: of this process, from 0.
+        count: the world size.
+        folder: for the files that the processes exchange; all processes must have access to it.
 
     Example:
         >>> from likewise.shares import Share
-        >>> Share(rank=1, count=3).stretch(100, step=8)
+        >>> Share(rank=1, count=3).span(100, step=8)
         slice(32, 64, None)
     """
 
@@ -60,21 +60,21 @@ class Share:
             )
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that puts together, writes and tells."""
+    def is_rank_zero(self) -> bool:
+        """Whether this is rank 0, which merges the shares, writes files and reports."""
         return self.rank == 0
 
-    def stretch(self, total: int, step: int = 1) -> slice:
-        """This process's rows of ``total``: whole steps, as even as they can be.
+    def span(self, total: int, step: int = 1) -> slice:
+        """The contiguous rows of this process among ``total``, in whole steps of ``step`` rows.
 
-        Where each works in batches of ``step`` rows, the batches are those of one process alone.
+        Shares are as equal as possible. Batches of ``step`` rows are those of a single process.
         """
         steps = -(-total // step)
         ends = [steps * rank // self.count * step for rank in (self.rank, self.rank + 1)]
         return slice(min(ends[0], total), min(ends[1], total))
 
     def device(self, name: str) -> str:
-        """The device of this process: of a machine's GPUs each process takes its own."""
+        """The device of this process: each process of a machine gets its own GPU."""
         if self.count == 1 or name not in ("auto", "cuda"):
             return name
         import torch
@@ -86,17 +86,17 @@ class Share:
     def gather(
         self, name: str, key: object, work: Callable[[], Arrays], *, everywhere: bool = False
     ) -> list[Arrays] | None:
-        """Do this process's share of a step, and put all shares side by side.
+        """Compute this process's share of a step, and gather the shares of all processes.
 
         Args:
-            name: what the step is called in the files.
-            key: all that the result depends on, as JSON, but for rank and count.
-            work: does the share; arrays of numbers or text by name.
-            everywhere: all processes get the shares, and the first goes on when all have them, so
-                that it removes none that another still wants; otherwise only the first does.
+            name: of the step, for the names of its files.
+            key: everything that the result depends on, as JSON, except rank and world size.
+            work: computes the share: arrays of numbers or text, by name.
+            everywhere: all processes get the shares, and rank 0 waits until all have read them,
+                so that it removes no file too early; otherwise only rank 0 gets them.
 
         Returns:
-            The shares in the order of the ranks; None on the others, unless ``everywhere``.
+            The shares in the order of the ranks; None on all ranks but 0, unless ``everywhere``.
 
         Raises:
             LikewiseError: the folder cannot be written, or a share in it is damaged.
@@ -108,27 +108,27 @@ class Share:
         files = [self.folder / f"{name}-{digest}-{rank}.npz" for rank in range(self.count)]
         if not files[self.rank].exists():
             _write(files[self.rank], work())
-        if not (self.first or everywhere):
+        if not (self.is_rank_zero or everywhere):
             return None
         found = [_read(_awaited(file)) for file in files]
         if everywhere:
-            self._tell_that_it_is_read(f"{name}-{digest}")
+            self._confirm_read(f"{name}-{digest}")
         return found
 
-    def _tell_that_it_is_read(self, step: str) -> None:
-        """The first waits for all others; what an earlier run told does not count."""
+    def _confirm_read(self, step: str) -> None:
+        """Rank 0 waits until all other ranks of this run have read the shares of a step."""
         names = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT")
         run = hashlib.sha256(repr([os.environ.get(name) for name in names]).encode()).hexdigest()
         read = [self.folder / f"{step}-{rank}-read-{run[:8]}.npz" for rank in range(self.count)]
-        if not self.first:
+        if not self.is_rank_zero:
             _write(read[self.rank], {})
             return
         for file in read[1:]:
             _awaited(file)
 
     def clear(self) -> None:
-        """Remove the shares, once the first process has put them together and written the rest."""
-        if self.count > 1 and self.first:
+        """Remove the files of all shares, once rank 0 has merged them and saved the results."""
+        if self.count > 1 and self.is_rank_zero:
             for pattern in ("*.npz", ".*.npz.*.tmp"):
                 for file in self.folder.glob(pattern):
                     file.unlink(missing_ok=True)
@@ -137,11 +137,11 @@ class Share:
 
 
 def own_share(beside: Path | None = None) -> Share:
-    """This process's place among those of the launcher.
+    """The share of this process, from the environment that the launcher set.
 
     Args:
-        beside: what the job writes; the processes meet in a folder next to it. If None, in one
-            within the machine's temporary folder.
+        beside: the output of the job; the processes exchange files in a folder beside it. If None,
+            in the temporary folder of the machine.
 
     Raises:
         InputError: the environment is not that of a launcher, or the processes are on several
@@ -155,7 +155,7 @@ def own_share(beside: Path | None = None) -> Share:
         return Share(rank, count, place.with_name(f".{place.name}.shares"))
     if _whole("LOCAL_WORLD_SIZE", count) != count:
         raise InputError(
-            "the processes are on several machines; name a folder that all of them see with --out"
+            "the processes are on several machines; give --out a folder on a shared file system"
         )
     return Share(rank, count, _private_folder())
 
@@ -168,13 +168,13 @@ def _whole(name: str, default: int) -> int:
 
 
 def _private_folder() -> Path:
-    """One that nobody else can write, and that belongs to this launcher, the parent of us all."""
+    """A folder that only this user can write; its name is the process id of the launcher."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(gettempdir()) / f"likewise-shares-{user}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if hasattr(os, "getuid") and (status.st_uid != user or status.st_mode & 0o022):
-        raise InputError(f"{folder}: others can write it; name a folder with --out")
+        raise InputError(f"{folder}: other users can write to it; choose another folder with --out")
     return folder / str(os.getppid())
 
 
@@ -182,8 +182,8 @@ def _write(file: Path, arrays: Arrays) -> None:
     import numpy as np
 
     with new_file(file) as temporary, temporary.open("wb") as stream:
-        # NumPy 1.26 has no allow_pickle here: it would store it as an array of that name.
-        np.savez(stream, **arrays)  # type: ignore[arg-type]  # to the stub any name may be that
+        # NumPy 1.26 has no argument allow_pickle here: it would save an array of that name.
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub reserves allow_pickle
 
 
 def _awaited(file: Path) -> Path:

@@ -55,7 +55,7 @@ def test_a_column_gets_one_spelling_and_says_so(
         [pa.array(texts).dictionary_encode()] if kind == "dictionary" else [pa.array(texts, kind)]
     )
     assert identity_column(column, "m.csv", "identity").to_pylist() == ["Zoë Ek"] * 6 + ["Bo"] * 2
-    assert "m.csv: identity: 5 names are normalised" in caplog.text
+    assert "m.csv: identity: 5 names are normalized" in caplog.text
     assert "'Zoë Ek', was ' Zoë Ek\\t'" in caplog.text
     plain = column.filter(pa.array([name in ("Zoë Ek", "Bo") for name in texts]))
     assert identity_column(plain, "m.csv", "identity") is plain
@@ -162,7 +162,7 @@ def test_folders_whose_names_look_alike_are_one_person(
         (tmp_path / name / f"{number}.jpg").touch()
     manifest = read_manifest(tmp_path)
     assert manifest.identities == ["Bo", "Zoë"]
-    assert "1 name is normalised" in caplog.text
+    assert "1 name is normalized" in caplog.text
     # The file system knows its files by the names that they have.
     assert all(Path(str(photo)).exists() for photo in manifest.photos())
 
@@ -195,5 +195,5 @@ def test_names_beside_a_file_of_vectors(tmp_path: Path) -> None:
     assert read(b"anna/1\n./anna/2\nbob/1\n").labels.tolist() == [0, 0, 1]
     with pytest.raises(InputError, match="no column identity.* every name must be PERSON/photo"):
         print(read(b"anna/1\nanna/2\nloose\n").labels)
-    with pytest.raises(InputError, match=r"names.txt: is no text file in UTF-8 or UTF-16"):
+    with pytest.raises(InputError, match=r"names.txt: not a text file in UTF-8 or UTF-16"):
         read("zoë/1\nb\nc\n".encode("latin-1"))

@@ -176,6 +176,10 @@ def test_a_photo_with_itself_is_no_pair(caplog: pytest.LogCaptureFixture) -> Non
     listed = named(("a/1.jpg", "a/2.jpg"), ("a/1", "./a/1.jpg"), ("b/1.jpg", "b/1.jpg"))
     found, missing = match_names(listed, photos)
     assert (found.left.tolist(), found.right.tolist(), missing) == ([0], [1], [])
-    assert "2 of 3 are of a photo with itself; the first is pair 2, of 'a/1.jpg'" in caplog.text
-    with pytest.raises(InputError, match="1 of 1 are of a photo with itself; .* no other pair"):
+    assert (
+        "2 of 3 pairs compare a photo with itself; the first is pair 2, of 'a/1.jpg'" in caplog.text
+    )
+    with pytest.raises(
+        InputError, match="1 of 1 pairs compare a photo with itself; .* no other pair"
+    ):
         match_names(named(("a/1", "a/1")), photos)

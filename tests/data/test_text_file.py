@@ -64,11 +64,11 @@ def test_json_with_a_mark_is_json(tmp_path: Path) -> None:
 
 def test_what_is_no_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(b"\xff\xfe1")
-    with pytest.raises(InputError, match=r"t.txt: is no text file in UTF-8 or UTF-16; save it as"):
+    with pytest.raises(InputError, match=r"t.txt: not a text file in UTF-8 or UTF-16; save it as"):
         read_lines(tmp_path / "t.txt")
     for text in ("path,identity\na.jpg,Zoë\n", "path,identity,größe\na.jpg,Zoe,1\n"):
         path = written(tmp_path / "m.csv", text, "latin-1")
-        with pytest.raises(InputError, match=r"m.csv: is no text file in UTF-8 or UTF-16; save it"):
+        with pytest.raises(InputError, match=r"m.csv: not a text file in UTF-8 or UTF-16; save it"):
             read_manifest(path)
 
 

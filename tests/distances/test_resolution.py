@@ -8,8 +8,8 @@ import pytest
 
 from likewise.data.embeddings import Embeddings
 from likewise.distances import Cosine
-from likewise.distances.resolution import RESOLUTION, all_alike, mean_cosine, round_cosines
-from likewise.evaluation.calibration.fit import NotRising, calibrate
+from likewise.distances.resolution import RESOLUTION, indistinguishable, mean_cosine, round_cosines
+from likewise.evaluation.calibration.fit import NotIncreasing, calibrate
 from likewise.evaluation.experiment import evaluate
 from likewise.evaluation.verification.all_pairs import verify_all_pairs
 from likewise.models.embedder import Embedder
@@ -65,7 +65,7 @@ def test_what_float32_cannot_rank_is_not_a_perfect_auc(spread: float, auc: float
     vectors, labels = alike(spread)
     assert evaluate(embeddings_of(vectors, labels)).measured.auc == pytest.approx(auc, abs=0.01)
     assert verify_all_pairs(vectors, labels).measured.auc == pytest.approx(auc, abs=0.01)
-    assert all_alike(mean_cosine(vectors)) == (auc == 0.5)
+    assert indistinguishable(mean_cosine(vectors)) == (auc == 0.5)
 
 
 def test_no_threshold_is_measured_on_embeddings_that_are_all_alike(model: object) -> None:
@@ -75,6 +75,6 @@ def test_no_threshold_is_measured_on_embeddings_that_are_all_alike(model: object
     vectors, labels = alike(1e-5)
     given = Embeddings(vectors, embeddings_of(vectors, labels).items, embedder.fingerprint)
     before = embedder.operating_point
-    with pytest.raises(NotRising, match="all photos the same"):
+    with pytest.raises(NotIncreasing, match="all photos the same"):
         calibrate(embedder, given, fmr=0.1)
     assert embedder.operating_point == before

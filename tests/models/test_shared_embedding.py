@@ -10,7 +10,7 @@ import pytest
 
 import likewise
 from likewise.data.images import BadImage
-from likewise.models.shared_embedding import embed_together
+from likewise.models.shared_embedding import embed_distributed
 from likewise.shares import Share
 from tests.conftest import make_photos
 
@@ -25,7 +25,7 @@ def test_several_processes_give_the_embeddings_of_one(model: Path, tmp_path: Pat
 
     def one(rank: int) -> None:
         share = Share(rank, 3, tmp_path / "shares")
-        found[rank] = embed_together(
+        found[rank] = embed_distributed(
             embedder, manifest, share, batch_size=4, on_bad_image="skip", everywhere=rank == 1
         )
 
@@ -42,7 +42,7 @@ def test_several_processes_give_the_embeddings_of_one(model: Path, tmp_path: Pat
         assert embeddings.fingerprint == alone.fingerprint
         assert [str(b) for b in broken] == [str(b) for b in bad]
     with pytest.raises(BadImage, match="person00"):
-        embed_together(embedder, manifest, Share(0, 3, tmp_path / "shares"), batch_size=4)
+        embed_distributed(embedder, manifest, Share(0, 3, tmp_path / "shares"), batch_size=4)
 
 
 def test_a_changed_photo_is_embedded_again(model: Path, tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_a_changed_photo_is_embedded_again(model: Path, tmp_path: Path) -> None:
 
     def vectors() -> np.ndarray:
         manifest = likewise.read_manifest(photos)
-        embed_together(embedder, manifest, Share(1, 2, share.folder))
-        return embed_together(embedder, manifest, share)[0].vectors
+        embed_distributed(embedder, manifest, Share(1, 2, share.folder))
+        return embed_distributed(embedder, manifest, share)[0].vectors
 
     before = vectors()
     (photos / "person00" / "0.png").write_bytes((photos / "person01" / "0.png").read_bytes())

@@ -98,7 +98,7 @@ def test_a_norm_with_activation_is_synchronised(caplog: pytest.LogCaptureFixture
     assert float(other(x).detach().min()) >= 0
     assert type(plain_norm(copy.deepcopy(other))) is type(plain)
     synchronise_norm(nn.BatchNorm3d(2))
-    assert "normalised within each process" in caplog.text
+    assert "normalized within each process" in caplog.text
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -178,10 +178,10 @@ def test_a_run_resumes_without_the_file_of_initial_weights(
     [
         (["model.embedding_dim=16"],
          r'does not fit contrastnet: fc.weight \(\[32, 1024\], not \[16, 1024\]\), .* set '
-         r'model.embedding_dim=32, or initialise these at random: model.weights_except='
+         r'model.embedding_dim=32, or initialize these at random: model.weights_except='
          r'\["fc.\*","features'),
         (["input.height=64", "input.width=64"],
-         r"set input.height=32 input.width=32, or initialise these at random: model.weights"),
+         r"set input.height=32 input.width=32, or initialize these at random: model.weights"),
         (["model.name=iresnet18"], "it is a contrastnet, model.name is iresnet18; set model.name"),
         (["input.channels=1"],
          "was trained with channels 3, the recipe has 1; set input.channels=3"),

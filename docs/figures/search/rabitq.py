@@ -31,9 +31,9 @@ def rabitq(scene: Scene) -> Picture:
     """Nine cells, and the four directions that two bits represent."""
     engine: Any = scene.built("rabitq", {"lists": LISTS, "refine": "none"})
     signs = signs_of(engine.index, scene.vectors)
-    asked = signs_of(engine.index, scene.query)
+    query_signs = signs_of(engine.index, scene.query)
     turned = (scene.query @ signs.rotation.T).astype(np.float32)
-    cells = asked.inverted.quantizer.search(turned, PROBES)[1][0].tolist()
+    cells = query_signs.inverted.quantizer.search(turned, PROBES)[1][0].tolist()
     compared = np.concatenate([members(signs.inverted, cell) for cell in cells])
     exact = scene.candidates(engine, {"probes": PROBES, "rerank": RERANK, "query_bits": 0})
     found = scene.best_of(exact)
@@ -82,7 +82,7 @@ def rabitq_estimates(scene: Scene) -> Contrast:
     mixed = query * np.linspace(0.95, 0.0, MANY)[:, None] ** 2
     wide = ((wide + mixed) / np.sqrt(WIDE)).astype(np.float32)
     many = _estimated(wide, (query / np.sqrt(WIDE)).astype(np.float32))
-    errors = [float(np.abs(told - true).mean() / true.mean()) for true, told in (plain, many)]
+    errors = [float(np.abs(guess - true).mean() / true.mean()) for true, guess in (plain, many)]
 
     return Contrast(
         "rabitq", "RaBitQ: the error shrinks with the dimension",
@@ -100,8 +100,8 @@ def _estimated(vectors: Vectors, query: Vectors) -> tuple[NDArray[np.float64], N
     """True and estimated distances of each vector."""
     scene = scene_of(vectors, query, "euclidean")
     engine: Any = scene.built("rabitq", {"lists": 1, "refine": "none"})
-    told = np.sqrt(estimates(signs_of(engine.index, scene.vectors), scene.query))
-    return -scene.scores().astype(np.float64), told
+    estimated = np.sqrt(estimates(signs_of(engine.index, scene.vectors), scene.query))
+    return -scene.scores().astype(np.float64), estimated
 
 
 def _draw_centers(axes: Axes, signs: Signs) -> None:
@@ -115,13 +115,13 @@ def _draw_centers(axes: Axes, signs: Signs) -> None:
     dots(axes, signs.corners(), s=30, marker="s", color=PAPER, ec=INK, linewidths=1.3, zorder=6)
 
 
-def _draw_estimates(axes: Axes, true: NDArray[np.float64], told: NDArray[np.float64]) -> None:
+def _draw_estimates(axes: Axes, true: NDArray[np.float64], estimated: NDArray[np.float64]) -> None:
     axes.set_box_aspect(1)
     most = 1.15 * float(true.max())
     axes.set_xlim(0, most)
     axes.set_ylim(0, most)
     axes.plot([0, most], [0, most], color=QUIET, lw=1.1, ls=(0, (4, 3)), zorder=2)
-    axes.scatter(true, told, s=10, color=FIRST, alpha=0.6, linewidths=0, zorder=3)
+    axes.scatter(true, estimated, s=10, color=FIRST, alpha=0.6, linewidths=0, zorder=3)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[["top", "right"]].set_visible(False)

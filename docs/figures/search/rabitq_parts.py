@@ -75,5 +75,5 @@ def estimates(signs: Signs, query: Vectors) -> Floats:
     """
     away = query.astype(np.float64) @ signs.rotation.T - signs.centers[signs.cells]
     along = (signs.directions * away).sum(axis=1) / signs.agreement
-    told: Floats = signs.lengths**2 + (away**2).sum(axis=1) - 2 * signs.lengths * along
-    return np.maximum(told, 0.0)
+    squared: Floats = signs.lengths**2 + (away**2).sum(axis=1) - 2 * signs.lengths * along
+    return np.maximum(squared, 0.0)

@@ -83,10 +83,10 @@ def scann_codes(scene: Scene) -> Contrast:
     plain, dot = shortened(scene, "euclidean"), shortened(scene, "dot")
     usual = parts_of(plain.built("scann", {"leaves": 0}))
     skewed = parts_of(dot.built("scann", {"leaves": 0}))
-    told = []
+    errors = []
     for parts in (usual, skewed):
         along, across = errors_of(dot.vectors, parts.decoded())
-        told.append(f"{along / SHORT:.3f} parallel, {across / SHORT:.3f} orthogonal")
+        errors.append(f"{along / SHORT:.3f} parallel, {across / SHORT:.3f} orthogonal")
 
     return Contrast(
         "scann", "ScaNN: anisotropic quantization",
@@ -96,7 +96,7 @@ def scann_codes(scene: Scene) -> Contrast:
         lambda axes: _draw_codes(axes, dot, skewed),
         "for distances: all directions count equally",
         "for products: parallel errors are smaller (cross: the origin)",
-        f"mean error: {told[0]} on the left; {told[1]} on the right",
+        f"mean error: {errors[0]} on the left; {errors[1]} on the right",
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def compare(
     ] = 3,
     identities: Annotated[
         int | None,
-        typer.Option("--identities", min=4, help="Use at most this many identities of DATA."),
+        typer.Option("--identities", min=4, help="Maximum number of identities of DATA."),
     ] = None,
     target: Annotated[
         float | None,

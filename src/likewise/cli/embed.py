@@ -36,7 +36,7 @@ def embed(
     from likewise.data.formats import read_manifest
     from likewise.errors import InputError
     from likewise.models.loading import load
-    from likewise.models.shared_embedding import embed_together
+    from likewise.models.shared_embedding import embed_distributed
     from likewise.shares import own_share
 
     if out.suffix.lower() != ".parquet":
@@ -44,7 +44,7 @@ def embed(
     manifest = read_manifest(data, root)
     share = own_share(out)
     embedder = load(model, device=share.device(device))
-    embedded = embed_together(
+    embedded = embed_distributed(
         embedder, manifest, share, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image.value
     )
     if embedded is None:

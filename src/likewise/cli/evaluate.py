@@ -39,7 +39,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--tasks",
-            help="Tasks beside verification, separated by commas: identification, retrieval, "
+            help="Tasks besides verification, separated by commas: identification, retrieval, "
             "clustering; or all, or none. By default the first two, or none with --pairs.",
         ),
     ] = None,
@@ -93,8 +93,8 @@ def evaluate(
     from likewise.data.protocols import names_its_pairs, read_pairs
     from likewise.distances import parse_distance
     from likewise.evaluation.findings import evaluate_tasks
-    from likewise.evaluation.retrieval.distributed import search_together
-    from likewise.evaluation.verification.distributed import verify_all_pairs_together
+    from likewise.evaluation.retrieval.distributed import search_distributed
+    from likewise.evaluation.verification.distributed import verify_all_pairs_distributed
     from likewise.shares import own_share
     from likewise.storage import require_writable
 
@@ -118,9 +118,9 @@ def evaluate(
     from_all_pairs = None
     if all_pairs:
         vectors, labels = source.embeddings.vectors, source.embeddings.labels
-        from_all_pairs = verify_all_pairs_together(vectors, labels, share, distance=metric)
+        from_all_pairs = verify_all_pairs_distributed(vectors, labels, share, distance=metric)
     experiment = None
-    if share.first:
+    if share.is_rank_zero:
         settings = {**source.settings, **({"pairs_file": pairs.name} if pairs else {})}
         source = replace(source, settings=settings)
         experiment = _verify(source, pair_list, metric, max_pairs, seed, replicates)
@@ -131,7 +131,9 @@ def evaluate(
             experiment = _with_all_pairs(
                 from_all_pairs, experiment, source, metric, replicates, seed
             )
-    searches = search_together(source.embeddings, share, tasks=wanted, distance=metric, seed=seed)
+    searches = search_distributed(
+        source.embeddings, share, tasks=wanted, distance=metric, seed=seed
+    )
     if experiment is None:
         return
     findings = evaluate_tasks(

@@ -72,13 +72,13 @@ class SplitChoice:
                     f"{data}: --split {split}: no photo is of this split; there are: "
                     f"{_counts_text(counts)}"
                 )
-            if len(counts) > 1 and share.first:
+            if len(counts) > 1 and share.is_rank_zero:
                 note(
                     f"{data.name}: all photos are used ({_counts_text(counts)}); "
                     "choose a split with --split"
                 )
             return None, {}
-        if self.given is None and len(counts) > 1 and share.first:
+        if self.given is None and len(counts) > 1 and share.is_rank_zero:
             others = _counts_text({name: n for name, n in counts.items() if name != split})
             note(
                 f"{data.name}: only the {counts[split]:,} photos of the split {split} are used "
@@ -163,9 +163,9 @@ def read_or_embed_distributed(
     """
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.data.formats import read_manifest
-    from likewise.distances.resolution import all_alike, mean_cosine
+    from likewise.distances.resolution import indistinguishable, mean_cosine
     from likewise.models.loading import load
-    from likewise.models.shared_embedding import embed_together
+    from likewise.models.shared_embedding import embed_distributed
 
     if data.suffix.lower() == ".npy" or _has_vectors(data):
         found = read_embeddings(data, ids)
@@ -180,9 +180,9 @@ def read_or_embed_distributed(
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
             calibration, trained_on = embedder.calibration, _identities_in_training(embedder, found)
-        if not (share.first or all_ranks):
+        if not (share.is_rank_zero or all_ranks):
             return None
-        if share.first and all_alike(mean_cosine(found.vectors)):
+        if share.is_rank_zero and indistinguishable(mean_cosine(found.vectors)):
             note(
                 f"warning: {data}: all embeddings are equal to within float32 precision; they "
                 "cannot tell identities apart"
@@ -195,7 +195,7 @@ def read_or_embed_distributed(
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
     embedder = load(model, device=share.device(device))
-    embedded = embed_together(
+    embedded = embed_distributed(
         embedder, manifest, share, flip=flip, on_bad_image=policy.value, everywhere=all_ranks
     )
     if embedded is None:

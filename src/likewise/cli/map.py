@@ -22,7 +22,10 @@ def draw_map(
     ] = "tsne",
     ids: options.Ids = None,
     max_photos: Annotated[
-        int, typer.Option("--max-photos", min=3, help="Most photos; of more, a sample.")
+        int,
+        typer.Option(
+            "--max-photos", min=3, help="Maximum number of photos; above it, a random sample."
+        ),
     ] = 2000,
     seed: options.Seed = 0,
     root: options.Root = None,

@@ -68,7 +68,9 @@ _PAIRS = typer.Option(
 )
 Pairs = Annotated[Path, _PAIRS]
 PairsOrNone = Annotated[Path | None, _PAIRS]
-_ON_BAD_IMAGE = typer.Option("--on-bad-image", help="Skip photos that cannot be read, or stop.")
+_ON_BAD_IMAGE = typer.Option(
+    "--on-bad-image", help="Broken photos: skip them, or refuse them and stop."
+)
 OnBadImage = Annotated[BadImagePolicy, _ON_BAD_IMAGE]
 OnBadImageOrNone = Annotated[BadImagePolicy | None, _ON_BAD_IMAGE]
 
@@ -97,7 +99,7 @@ Distance = Annotated[
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Continue what was interrupted in the folder --out.")
+    bool, typer.Option("--resume", help="Continue the interrupted work in the folder --out.")
 ]
 
 # Training
@@ -125,9 +127,9 @@ FoldsOrNone = Annotated[int | None, _FOLDS]
 
 Threshold = Annotated[
     float | None,
-    typer.Option("--threshold", help="Score from which two photos count as the same person."),
+    typer.Option("--threshold", help="Lowest score at which two photos count as the same person."),
 ]
-_FMR = typer.Option("--fmr", help="False match rate that the decision is made at, like 1e-3.")
+_FMR = typer.Option("--fmr", help="False match rate (FMR) of the decision threshold, like 1e-3.")
 Fmr = Annotated[float, _FMR]
 FmrOrNone = Annotated[float | None, _FMR]
 MaxPairs = Annotated[
@@ -135,7 +137,7 @@ MaxPairs = Annotated[
     typer.Option(
         "--max-pairs",
         min=1,
-        help="Most pairs of each kind, genuine and impostor; of more, a sample.",
+        help="Maximum number of genuine and of impostor pairs; above it, a random sample.",
     ),
 ]
 Replicates = Annotated[
@@ -155,18 +157,19 @@ FamilyOrNone = Annotated[str | None, _FAMILY]
 Families = Annotated[list[str] | None, _FAMILY]
 Recall = Annotated[
     float | None,
-    typer.Option("--recall", help="Recall to reach: share of the k nearest found, like 0.95."),
+    typer.Option("--recall", help="Recall@k to reach: share of the k nearest found, like 0.95."),
 ]
 Mates = Annotated[
     float | None,
     typer.Option(
-        "--mates", help="Share to find of a person's other photos that reach the threshold."
+        "--mates",
+        help="Recall of mates to reach: share found of a person's photos above the threshold.",
     ),
 ]
 MaxMemory = Annotated[
-    str | None, typer.Option("--max-memory", help="Most memory for the index, like 2GB.")
+    str | None, typer.Option("--max-memory", help="Maximum memory of the index, like 2GB.")
 ]
 MaxBuild = Annotated[
-    str | None, typer.Option("--max-build", help=f"Longest build time; {MAX_BUILD} by default.")
+    str | None, typer.Option("--max-build", help=f"Maximum build time; {MAX_BUILD} by default.")
 ]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Number of queries per search call.")]

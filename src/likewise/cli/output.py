@@ -98,7 +98,7 @@ def warn_of_training_identities(identities: Sequence[str]) -> None:
         named = ", ".join(identities[:3]) + (", …" if len(identities) > 3 else "")
         note(
             f"warning: {len(identities):,} of these identities have the same names as identities "
-            f"in training ({named}); if they are the same people, the results are too good"
+            f"in training ({named}); if they are the same people, the results are too optimistic"
         )
 
 

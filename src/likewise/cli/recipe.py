@@ -37,14 +37,14 @@ def recipe(
     from likewise.storage import write_text
     from likewise.training.recipe.commented import commented
     from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
-    from likewise.training.recipe.unused_keys import refuse_idle_keys
+    from likewise.training.recipe.unused_keys import refuse_unused_keys
     from likewise.training.setup.choose import recipe_for
 
     if root is not None and data is None:
         raise InputError("--root: needs --for")
     chosen = recipe_with(load_recipe(base) if base else Recipe(), settings or [])
     if data is not None:
-        refuse_idle_keys(chosen)  # as train does
+        refuse_unused_keys(chosen)  # as train does
         chosen = recipe_for(read_manifest(data, root), chosen)
     text = commented(chosen)
     if out is not None:

@@ -219,6 +219,6 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _tag(image: Image.Image, number: int) -> int | None:
-    """The value of a TIFF tag for the first band; None if it is no TIFF or lacks the tag."""
+    """The value of a TIFF tag for the first band; None if it is not a TIFF or lacks the tag."""
     values = getattr(image, "tag_v2", {}).get(number)
     return values[0] if isinstance(values, tuple) and values else None

@@ -208,7 +208,7 @@ def _missing(where: str | Path, name: str, row: int, rows: int = 1) -> InputErro
 def _log_changes(where: str | Path, name: str, changed: Mapping[str, str]) -> None:
     before, after = next(iter(changed.items()))
     log.warning(
-        "%s: %s%s normalised (white space at the ends stripped, no-break spaces replaced, Unicode "
+        "%s: %s%s normalized (white space at the ends stripped, no-break spaces replaced, Unicode "
         "NFC); for example %r, was %r",
         where,
         f"{name}: " if name else "",

@@ -96,7 +96,7 @@ class Manifest:
         """The photo of a row, not yet decoded.
 
         Raises:
-            InputError: its path leads out of ``root``.
+            InputError: its path points outside ``root``.
         """
         name = str(self.table["path"][row].as_py())
         if self.store is not None:
@@ -112,7 +112,7 @@ class Manifest:
         """The photo with this ``path``.
 
         Raises:
-            InputError: there is no such photo, or its path leads out of ``root``.
+            InputError: there is no such photo, or its path points outside ``root``.
         """
         row = pc.index(self.table["path"], name).as_py()
         if row < 0:

@@ -93,8 +93,8 @@ def match_names(pairs: Pairs, names: Sequence[str]) -> tuple[Pairs, list[str]]:
     if alone.any():
         first = int(np.argmax(alone))
         message = (
-            f"{int(alone.sum()):,} of {len(pairs):,} are of a photo with itself; the first is pair "
-            f"{first + 1}, of {names[left[first]]!r}"
+            f"{int(alone.sum()):,} of {len(pairs):,} pairs compare a photo with itself; the first "
+            f"is pair {first + 1}, of {names[left[first]]!r}"
         )
         if np.array_equal(alone, both):
             raise InputError(f"pairs: {message}; no other pair has both photos here")

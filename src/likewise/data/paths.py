@@ -66,7 +66,7 @@ def path_inside(root: Path, name: str) -> Path:
         InputError: it points outside ``root``.
     """
     if escapes_root(name, root):
-        raise InputError(f"{name!r}: the path leads out of {root}")
+        raise InputError(f"{name!r}: the path points outside {root}")
     return root / name
 
 

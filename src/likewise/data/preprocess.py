@@ -45,7 +45,7 @@ class Preprocess:
         one_of("fit", self.fit, FITS)
         one_of("order", self.order, ("rgb", "bgr"))
         if self.channels not in (1, 3):
-            raise InputError(f"channels: must be 1 (grey) or 3 (colour); got {self.channels}")
+            raise InputError(f"channels: must be 1 (gray) or 3 (color); got {self.channels}")
         check_count("height", self.height, least=8, most=1024)
         check_count("width", self.width, least=8, most=1024)
         for name in ("mean", "std"):

@@ -40,7 +40,7 @@ def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest,
     wanted = _at_least_two("val_identities", share, len(eligible))
     if (
         wanted == 2 and str(share).strip().endswith("%") and (len(eligible) < 2 or len(counts) < 4)
-    ):  # a percentage may be a default, so it is no error on a small set
+    ):  # a percentage may be a default, so it is not an error on a small set
         log.warning(
             "nobody is held out, so nothing is validated: val_identities=%s needs 4 identities or "
             "more, 2 of them with two photos or more; there are %d, %d of them with two or more",

@@ -55,7 +55,7 @@ def decoded(content: bytes, where: str | Path) -> str:
 
 def no_text(where: str | Path) -> InputError:
     """The error for bytes that are not text."""
-    return InputError(f"{where}: is no text file in UTF-8 or UTF-16; save it as UTF-8")
+    return InputError(f"{where}: not a text file in UTF-8 or UTF-16; save it as UTF-8")
 
 
 def read_text(path: Path, limit: int | None = None) -> str:

@@ -52,14 +52,14 @@ class Crop(_Section):
 
 
 class Color(_Section):
-    """Color jitter: brightness, contrast, saturation and hue (the last two for colour only)."""
+    """Color jitter: brightness, contrast, saturation and hue (the last two for RGB only)."""
 
     p: Fraction = Field(0.5, description="probability that a photo's colors change")
     brightness: Fraction = Field(0.2, description="largest change, as a fraction")
     contrast: Fraction = Field(0.2, description="largest change, as a fraction")
     saturation: Fraction = Field(0.1, description="largest change, as a fraction")
     hue: Annotated[float, Field(ge=0, le=0.5)] = Field(0.0, description="largest shift of the hue")
-    grey: Fraction = Field(0.0, description="probability that a photo is converted to grey")
+    grey: Fraction = Field(0.0, description="probability that a photo is converted to gray")
 
 
 class Light(_Section):
@@ -84,7 +84,7 @@ class Blur(_Section):
 
 
 class Erase(_Section):
-    """Random erasing: a grey rectangle hides a part, as a hand or a scarf would."""
+    """Random erasing: a gray rectangle hides a part, as a hand or a scarf would."""
 
     p: Fraction = Field(0.0, description="probability that a part of a photo is erased")
     smallest: Fraction = Field(0.02, description="smallest fraction of the area erased")

@@ -26,9 +26,9 @@ class Distance(ABC):
     (row by row):
 
     * ``pairwise``, ``paired``: the distance or the similarity itself;
-    * ``score_pairwise``, ``score_paired``: higher is more alike. Similarities are unchanged,
+    * ``score_pairwise``, ``score_paired``: higher is more similar. Similarities are unchanged,
       distances are negated;
-    * ``dissimilarity_pairwise``, ``dissimilarity_paired``: lower is more alike; losses use it.
+    * ``dissimilarity_pairwise``, ``dissimilarity_paired``: lower is more similar; losses use it.
       Distances are unchanged; ``1 - cos`` for the cosine, ``-<x, y>`` for the dot product.
 
     NumPy arrays give NumPy arrays; torch tensors give tensors, with gradients that are finite
@@ -37,7 +37,7 @@ class Distance(ABC):
     """
 
     is_similarity: bool = False
-    """Whether higher values are more alike."""
+    """Whether higher values are more similar."""
 
     @property
     @abstractmethod
@@ -63,22 +63,22 @@ class Distance(ABC):
         return _on_tensors(self._paired, x, y, paired=True)
 
     def score_pairwise(self, x: Array, y: Array) -> Array:
-        """``pairwise``, turned so that higher is more alike."""
+        """``pairwise``, with the sign such that higher is more similar."""
         value = self.pairwise(x, y)
         return value if self.is_similarity else -value
 
     def score_paired(self, x: Array, y: Array) -> Array:
-        """``paired``, turned so that higher is more alike."""
+        """``paired``, with the sign such that higher is more similar."""
         value = self.paired(x, y)
         return value if self.is_similarity else -value
 
     def dissimilarity_pairwise(self, x: Array, y: Array) -> Array:
-        """``pairwise``, turned so that lower is more alike."""
+        """``pairwise``, with the sign such that lower is more similar."""
         value = self.pairwise(x, y)
         return -value if self.is_similarity else value
 
     def dissimilarity_paired(self, x: Array, y: Array) -> Array:
-        """``paired``, turned so that lower is more alike."""
+        """``paired``, with the sign such that lower is more similar."""
         value = self.paired(x, y)
         return -value if self.is_similarity else value
 

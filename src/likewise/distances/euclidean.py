@@ -35,7 +35,7 @@ def _squares_fit(x: Tensor, y: Tensor) -> bool:
     ends = [torch.linalg.vector_norm(t.detach(), ord=torch.inf) for t in (x, y) if t.numel()]
     largest = float(torch.stack(ends).max()) if ends else 1.0
     limits = torch.finfo(x.dtype)
-    # Above, room for 2²² squares of differences; below, for a millionth of the largest number.
+    # Upper bound: the sum of 2²² squares is finite. Lower: a millionth of the largest is not zero.
     return largest == 0 or limits.tiny**0.5 * 1e6 < largest < limits.max**0.5 / 2**12
 
 

@@ -1,4 +1,4 @@
-"""Distances by name, as in a recipe and on the command line."""
+"""Distances by name, for recipes and the command line."""
 
 from __future__ import annotations
 

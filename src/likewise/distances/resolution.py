@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESOLUTION", "all_alike", "mean_cosine", "round_cosines"]
+__all__ = ["RESOLUTION", "indistinguishable", "mean_cosine", "round_cosines"]
 
 Floats = NDArray[np.float64]
 RESOLUTION = 2.0**-20  # 9.5e-7
@@ -55,6 +55,6 @@ def mean_cosine(vectors: NDArray[np.float32]) -> float:
     return float((mean @ mean * rows - 1) / (rows - 1))
 
 
-def all_alike(mean: float) -> bool:
-    """Whether embeddings with this mean cosine are too alike to be distinguished in float32."""
+def indistinguishable(mean: float) -> bool:
+    """Whether embeddings with this mean cosine are too similar to be distinguished in float32."""
     return 1 - mean < ALIKE

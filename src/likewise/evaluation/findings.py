@@ -25,7 +25,7 @@ from likewise.evaluation.experiment import Experiment
 from likewise.evaluation.groups import GroupReport, group_errors
 from likewise.evaluation.identification.closed_set import Identification
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
-from likewise.evaluation.retrieval.distributed import Searches, search_together, try_task
+from likewise.evaluation.retrieval.distributed import Searches, search_distributed, try_task
 from likewise.evaluation.retrieval.metrics import Retrieval
 from likewise.models.calibration import Calibration
 from likewise.shares import Share
@@ -101,7 +101,7 @@ def evaluate_tasks(
         distance: the cosine if None.
         fmr: see ``groups``.
         seed: of the random choice of the gallery, and of the halves.
-        searches: the result of ``search_together`` for the same embeddings; if None, it is
+        searches: the result of ``search_distributed`` for the same embeddings; if None, it is
             computed here.
 
     Raises:
@@ -112,7 +112,9 @@ def evaluate_tasks(
     for column in groups:
         one_of("groups", column, embeddings.items.column_names)
     if searches is None:
-        searches = search_together(embeddings, Share(), tasks=tasks, distance=distance, seed=seed)
+        searches = search_distributed(
+            embeddings, Share(), tasks=tasks, distance=distance, seed=seed
+        )
     reasons = list(searches.left_out)
 
     def clusters() -> Clustering:

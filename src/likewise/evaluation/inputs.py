@@ -149,7 +149,7 @@ def _kind(array: NDArray[Any]) -> str:
 
 
 def input_key(distance: Distance | None, *arrays: NDArray[Any]) -> list[object]:
-    """What identifies the inputs of work that several processes share (see ``Share.gather``).
+    """A key of the inputs of a step that several processes share, for ``Share.gather``.
 
     Args:
         distance: the cosine if None.

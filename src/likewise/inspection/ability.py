@@ -31,7 +31,7 @@ Rows = NDArray[np.int64]
 
 PAIRS = 20_000  # genuine pairs, and as many impostor pairs
 REPLICATES = 100
-OWN_MEDIAN = 5  # the fewest photos of which one wrong label hardly moves the median
+OWN_MEDIAN = 5  # fewest photos for a median that one wrong label hardly moves
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.manifest import Manifest
-from likewise.distances.resolution import all_alike, mean_cosine
+from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, LikewiseError
 from likewise.inspection.ability import Ability, ModelTooWeak
 from likewise.inspection.census import Census, concatenated, take_census
@@ -211,7 +211,7 @@ def _labels(
 
 def _not_collapsed(found: EmbeddedSet, notes: list[str]) -> bool:
     """Whether the embeddings differ at all; the only test with too few identities for others."""
-    if not all_alike(mean_cosine(found.vectors)):
+    if not indistinguishable(mean_cosine(found.vectors)):
         return True
     notes.append(
         "the model has collapsed: it gives all photos the same embedding, within the precision of "

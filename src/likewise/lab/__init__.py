@@ -1,1 +1,1 @@
-"""What needs the whole house: the demo and its baselines."""
+"""The comparison of losses, figures, maps of embeddings, and the demo with its baselines."""

@@ -96,7 +96,7 @@ class Loss(nn.Module):
 
 
 class _ForeignLoss(Loss):
-    """A view of a module that is no :class:`Loss`: its own attributes, else the defaults."""
+    """A view of a module that is not a :class:`Loss`: its attributes, or the defaults of one."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()

@@ -128,7 +128,7 @@ def register_loss(
 
     Raises:
         InputError: a name that is taken by another class or holds other characters, a search space
-            of another type, or a class that is no subclass of ``Loss``.
+            of another type, or a class that is not a subclass of ``Loss``.
 
     Example::
 

@@ -11,7 +11,7 @@ __all__ = ["pair_masks"]
 def pair_masks(labels: Tensor, anchors: int | None = None) -> tuple[Tensor, Tensor]:
     """Compare the labels of the first ``anchors`` samples with the labels of all samples.
 
-    A sample is no positive of itself; it is excluded by its row, not by a distance of 0.
+    A sample is not its own positive; it is excluded by its row, not by a distance of 0.
 
     Args:
         labels: int64 [M].

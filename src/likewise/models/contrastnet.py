@@ -1,7 +1,7 @@
 """ContrastNet: a small network for few photos, with local contrast normalisation as first layer.
 
 From some hundred photos a network cannot learn to ignore illumination. So the first layer is fixed:
-the image normalised as a whole, and the image with each neighbourhood normalised to mean 0 and
+the image normalised as a whole, and the image with each neighborhood normalised to mean 0 and
 deviation 1 (local contrast normalisation; Jarrett et al., "What is the best multi-stage
 architecture for object recognition?", ICCV 2009). Three convolutions follow, with anti-aliased
 downsampling (Zhang, arXiv 1904.11486), and a linear layer over the whole last feature map instead
@@ -18,7 +18,7 @@ __all__ = ["ContrastNet"]
 
 
 class ContrastStem(nn.Module):
-    """[B,C,H,W] → [B,2C,H,W]: normalised over the whole image, and over each neighbourhood."""
+    """[B,C,H,W] → [B,2C,H,W]: normalised over the whole image, and over each neighborhood."""
 
     def __init__(self, height: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class ContrastStem(nn.Module):
         return torch.cat([_standard(x), _standard(centred / (deviation + 0.1))], dim=1)
 
     def _local_mean(self, x: Tensor) -> Tensor:
-        """The mean of each pixel's neighbourhood, by a separable box filter."""
+        """The mean of each pixel's neighborhood, by a separable box filter."""
         radius = self.window // 2
         padded = F.pad(x, (radius,) * 4, mode="replicate")
         rows = F.avg_pool2d(padded, (self.window, 1), stride=1)

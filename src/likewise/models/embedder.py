@@ -21,7 +21,7 @@ from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
-from likewise.distances.resolution import all_alike, mean_cosine
+from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.distances.similarity import unit
 from likewise.errors import LikewiseError
 from likewise.machine import pick_device
@@ -235,7 +235,7 @@ class Embedder:
         if not len(rows):
             raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
         several = "identity" in manifest.table.column_names and len(manifest.identities) > 1
-        if several and all_alike(mean_cosine(vectors)):
+        if several and indistinguishable(mean_cosine(vectors)):
             log.warning(
                 "%s: the model gives all photos the same embedding within float32 precision: it "
                 "cannot tell people apart", manifest.root,

@@ -37,7 +37,7 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
             are loaded into it. Networks of Likewise and timm are built without it.
 
     Raises:
-        InputError: the source is missing or is no embedder, its weights do not belong to its
+        InputError: the source is missing or is not an embedder, its weights do not belong to its
             configuration, or ``module`` is missing or not needed.
 
     Example:

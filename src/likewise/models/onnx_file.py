@@ -11,7 +11,7 @@ from likewise.models.weights_file import require_weights_file
 
 __all__ = ["read_onnx"]
 
-LIMIT = 2**31 - 1  # bytes: more is no valid protobuf message
+LIMIT = 2**31 - 1  # bytes, the limit of a protobuf message
 
 
 def read_onnx(path: Path) -> bytes:

@@ -21,7 +21,7 @@ class OperatingPoint:
         tar: the true accept rate measured at the threshold.
         genuine: the number of genuine pairs in the measurement.
         impostor: the number of impostor pairs in the measurement.
-        target: the FAR that was asked for; None in models of earlier versions.
+        target: the requested FAR; None in models of earlier versions.
         far_interval: the 95 % confidence interval of ``far`` for new people; None if not measured.
         threshold_interval: the 95 % confidence interval of the threshold for ``target``.
     """
@@ -37,7 +37,7 @@ class OperatingPoint:
 
     @property
     def fmr(self) -> float:
-        """The FAR that was asked for, or else the measured one."""
+        """The requested FAR, or else the measured one."""
         return self.far if self.target is None else self.target
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from likewise.data.repeats import without_repeats
 from likewise.models.embedder import Embedder
 from likewise.shares import Share
 
-__all__ = ["embed_together"]
+__all__ = ["embed_distributed"]
 
 
-def embed_together(
+def embed_distributed(
     embedder: Embedder,
     manifest: Manifest,
     share: Share,
@@ -50,9 +50,9 @@ def embed_together(
 
     Example:
         >>> import likewise
-        >>> from likewise.models.shared_embedding import embed_together
+        >>> from likewise.models.shared_embedding import embed_distributed
         >>> from likewise.shares import own_share
-        >>> found = embed_together(
+        >>> found = embed_distributed(
         ...     likewise.load(model), likewise.read_manifest(photos), own_share()
         ... )
         >>> len(found[0])
@@ -61,7 +61,7 @@ def embed_together(
 
     def work() -> dict[str, np.ndarray]:
         vectors, rows, broken = embedder.embed_rows(
-            manifest, share.stretch(len(manifest), batch_size), batch_size=batch_size, flip=flip,
+            manifest, share.span(len(manifest), batch_size), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image,
         )  # fmt: skip
         bad_names = [[bad.name, bad.reason] for bad in broken]

@@ -115,7 +115,7 @@ def synchronise_norm(module: nn.Module) -> nn.Module:
         else:
             unsynchronised.append(f"{name} ({kind.__name__})")
     if unsynchronised:
-        log.warning("normalised within each process, not over all: %s", ", ".join(unsynchronised))
+        log.warning("normalized within each process, not over all: %s", ", ".join(unsynchronised))
     return module
 
 
@@ -175,7 +175,7 @@ class _Normalise(torch.autograd.Function):
         return result.to(input.dtype), mean, variance, count
 
     @staticmethod
-    @once_differentiable("normalisation over the batch of several processes")
+    @once_differentiable("normalization over the batch of several processes")
     def backward(
         ctx: Any, grad: Tensor, *_: Tensor
     ) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:

@@ -1,1 +1,1 @@
-"""The nearest among many: indexes over embeddings."""
+"""Nearest neighbor search: indexes over embeddings."""

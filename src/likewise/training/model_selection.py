@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from likewise.distances.resolution import all_alike, mean_cosine
+from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
@@ -149,8 +149,8 @@ class ModelSelection:
         if not self._warned_of_few:
             self._warned_of_few = True
             text = (
-                f"{validation.people} people are held out, too few to choose the best epoch by "
-                f"(at least {ENOUGH} are needed): the last one is kept"
+                f"{validation.people} people are held out, too few to choose the best epoch "
+                f"(at least {ENOUGH} are needed): the last epoch is kept"
             )
             if self.recipe.training.patience:
                 log.warning("%s, and training.patience has no effect", text)
@@ -167,9 +167,9 @@ class ModelSelection:
             last: whether this is the last epoch.
 
         Raises:
-            LikewiseError: it cannot, and no earlier epoch gave a model.
+            LikewiseError: it cannot, and no model was saved after an earlier epoch.
         """
-        if not all_alike(cosine):
+        if not indistinguishable(cosine):
             if cosine > COLLAPSED and self.recipe.guards.watch and not self._warned_of_collapse:
                 self._warned_of_collapse = True
                 log.warning(
@@ -179,7 +179,7 @@ class ModelSelection:
             return True
         problem = "the network gives all photos the same embedding within float32 precision"
         if last and self.trainer.best.epoch < 0:
-            raise LikewiseError(f"training: {problem}, and no epoch gave a model. {IF_COLLAPSED}")
+            raise LikewiseError(f"training: {problem}, and no model was saved. {IF_COLLAPSED}")
         log.warning("epoch %d: %s; not saved. %s", self.trainer.epoch, problem, IF_COLLAPSED)
         return False
 
@@ -197,7 +197,7 @@ class ModelSelection:
     def _diverged(self, error: BadWeights) -> Stopped:
         """The error for weights that have diverged although every step was finite."""
         best = self.trainer.best.epoch
-        kept = f"The model of epoch {best} is kept" if best >= 0 else "No epoch gave a model"
+        kept = f"The model of epoch {best} is kept" if best >= 0 else "No model was saved"
         return Stopped(
             f"training: after epoch {self.trainer.epoch} the network has diverged ({error}). "
             f"{kept}. {REMEDY}"
@@ -210,8 +210,8 @@ class ModelSelection:
             raise error
         if last and trainer.best.epoch < 0:
             raise LikewiseError(
-                f"training: it ended with {bad} steps in a row that were not finite, and no epoch "
-                f"gave a model. {REMEDY}"
+                f"training: it ended with {bad} steps in a row that were not finite, and no model "
+                f"was saved. {REMEDY}"
             ) from error
         log.warning("epoch %d: not validated (%s)", trainer.epoch, error)
 

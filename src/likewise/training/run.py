@@ -132,7 +132,7 @@ class _Run:
         self.unvalidated: dict[str, float] | None = None  # the report of an epoch to be validated
         self._last_report: dict[str, float] = {}
         self._new_epochs = ""  # describes a new number of epochs of a resumed run
-        if processes.count > 1:  # the weights are drawn alike on all ranks, dropout is not
+        if processes.count > 1:  # all ranks draw the same weights, but different dropout masks
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
         self.loader = loader_of(prepared, recipe, device, processes)
         keep = recipe.training.keep_checkpoints

@@ -21,12 +21,12 @@ __all__ = [
     "Interrupted",
     "StopRequest",
     "StoppedBySignal",
-    "early_stop",
+    "exit_on_signal",
     "leave_signals_to_the_parent",
     "stop_code",
 ]
 
-STOPPED_EARLY = "stopped; no step is left unsaved"
+STOPPED_EARLY = "stopped; all completed steps are saved"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -95,7 +95,7 @@ class StopRequest:
 
 
 @contextmanager
-def early_stop() -> Iterator[None]:
+def exit_on_signal() -> Iterator[None]:
     """Within the block, Ctrl-C and SIGTERM end the program at once: before and after training.
 
     During training :class:`StopRequest` handles the signals instead.

@@ -139,8 +139,8 @@ GOOD = line()
         (GOOD + line(rank=1).replace(b"==\t", b"\t"), "row 2: the face rectangle is no"),
         (GOOD + line(rank=1).replace(b"==\t", b"=A\t"), "row 2: the face rectangle is no"),
         (GOOD + GOOD, "rows 1 and 2: the same MID, rank and face id"),
-        (GOOD + line(mid="../../etc"), "row 2: the name leads out"),
-        (GOOD + line(mid="/etc"), "row 2: the name leads out"),
+        (GOOD + line(mid="../../etc"), "row 2: the name points outside"),
+        (GOOD + line(mid="/etc"), "row 2: the name points outside"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, content: bytes, problem: str) -> None:

@@ -98,7 +98,7 @@ def test_the_hub_s_way(tmp_path: Path) -> None:
     assert contents(manifest.take([0, 1, 2]))[2][2] == b"3"
     with pytest.raises(InputError, match="row 4: no photo"):
         contents(manifest.take([3]))
-    with pytest.raises(InputError, match="leads out"):
+    with pytest.raises(InputError, match="points outside"):
         contents(manifest.take([4]))
 
 

@@ -110,7 +110,7 @@ def test_a_csv_of_ones_own(tmp_path: Path) -> None:
         ("p.csv", "left,right,same,fold\nx,y,1,--5\n", "line 2"),
         ("p.csv", f"left,right,same,fold\nx,y,1,{'9' * 30}\n", "line 2"),
         ("p.csv", "left,right,same\n", "has no pairs"),
-        ("p.csv", f"left,right,same\n{'x' * 200_000},y,1\n", "line 2: no CSV"),
+        ("p.csv", f"left,right,same\n{'x' * 200_000},y,1\n", "line 2: not valid CSV"),
         ("p.csv", "name,imagenum1,imagenum2\n", "has no pairs"),
         ("p.csv", "name,imagenum1,imagenum2\nA,1\n", "line 2: expected 3 or 4 fields"),
         ("p.csv", "name,imagenum1,imagenum2,\nA,1,2,\nB,1,C,2\nA,1,3,\n",
@@ -127,7 +127,7 @@ def test_a_list_that_is_missing_or_no_list(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(InputError, match="no such file"):
         read_pairs(tmp_path / "absent.txt")
     (tmp_path / "p.txt").write_bytes(b"\xff\xfe1")
-    with pytest.raises(InputError, match="is no text file"):
+    with pytest.raises(InputError, match="not a text file"):
         read_pairs(tmp_path / "p.txt")
     monkeypatch.setattr("likewise.data.text_file.MAX_TEXT_BYTES", 3)
     with pytest.raises(InputError, match="too long for a list"):

@@ -107,7 +107,7 @@ def test_noise_is_left_out(tmp_path: Path) -> None:
         (b'{"path": ["a", null]}', "path: entry 1 is not text"),
         (b'{"path": ["a"], "id": ["a", "b"]}', "id: expected a list as long as path, 1"),
         (b'{"path": ["a"], "id": [true]}', "id: entry 0 is not text"),
-        (b'{"path": ["\xff"]}', "is no text file"),
+        (b'{"path": ["\xff"]}', "not a text file"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"path": [' + b"9" * 10_000 + b"]}", "not valid JSON"),
     ],
@@ -137,7 +137,7 @@ def test_features_of_a_list(tmp_path: Path) -> None:
         write_matrix(tmp_path / "a/2.jpg_net.bin", bad)
         with pytest.raises(InputError, match=problem):
             read_features(listed, tmp_path, "_net.bin")
-    with pytest.raises(InputError, match="leads out"):
+    with pytest.raises(InputError, match="points outside"):
         read_features(MegaFaceList(["../l.json"], None), tmp_path / "a", "")
     with pytest.raises(InputError, match="no such file"):
         read_features(listed, tmp_path, "_other.bin")

@@ -107,7 +107,7 @@ def test_small_runs(tmp_path: Path) -> None:
         (b"test/item09.png training/class01.png", "line 1: 'test/item09.png' is not among"),
         (b"test/item01.png test/item01.png", "line 1: 'test/item01.png' is not among"),
         (b"\n", "has no trials"),
-        (b"\xff", "is no text"),
+        (b"\xff", "not a text"),
         (b"x" * (2**20 + 1), "is too long for a list of trials"),
     ],
 )

@@ -192,9 +192,9 @@ HEAD = b"\x80\x04"
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "is no pickle"),
-        (b"\x00\x02\x00\x00\x01\x00\x00\x00", "is no pickle"),  # a feature matrix
-        (b"(ios\nsystem\n.", "is no pickle"),
+        (b"", "is not a pickle"),
+        (b"\x00\x02\x00\x00\x01\x00\x00\x00", "is not a pickle"),  # a feature matrix
+        (b"(ios\nsystem\n.", "is not a pickle"),
         (b"\x80\x02(X\x02\x00\x00\x00idios\nsystem\n.", "asks for os.system"),
         (b"\x80\x02cos\nsystem\n.", "asks for os.system"),
         (b"\x80\x02c_codecs\nencode.__globals__\n.", "encode.__globals__: refused"),
@@ -219,12 +219,12 @@ HEAD = b"\x80\x04"
         (HEAD + b"(N.", "ends too early"),
         (HEAD + b"t.", "no mark"),
         (HEAD + b"N(Ne.", "expected a list"),
-        (HEAD + b"N.", "not hold two lists"),
+        (HEAD + b"N.", "not a validation set"),
         (HEAD + b"]]\x86.", "0 images for 0 pairs"),
         (HEAD + b"](C\x01aC\x01be](\x88\x88e\x86.", "2 images for 2 pairs"),
         (HEAD + b"](C\x01aC\x01be](K\x02e\x86.", "pair 0: expected True or False"),
         (HEAD + b"](C\x01aC\x01be](Ne\x86.", "pair 0: expected True or False"),
-        (HEAD + b"](C\x01aC\x00e](\x88e\x86.", "image 1: 0 bytes are no photo"),
+        (HEAD + b"](C\x01aC\x00e](\x88e\x86.", "image 1: 0 bytes; must be from 1 to"),
         (HEAD + b"](C\x01aNe](\x88e\x86.", "image 1: expected bytes"),
         (HEAD + b"](C\x01aX\x01\x00\x00\x00be](\x88e\x86.", "image 1: expected bytes"),
         (HEAD + b"]q\x00(C\x01ah\x00e](\x88e\x86.", "image 1: expected bytes"),  # itself

@@ -144,7 +144,7 @@ def test_names_that_fit_no_line_are_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["../a.jpg", "/a.jpg", "b/../../a.jpg"])
 def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="leads out of the set"):
+    with pytest.raises(InputError, match="points outside the set"):
         RecordSetWriter(tmp_path).write(name, "a", b"x")
 
 

@@ -18,7 +18,7 @@ from likewise.data.pairs import draw_pairs
 from likewise.data.protocols import read_pairs
 from likewise.errors import InputError
 from likewise.evaluation.calibration.fit import (
-    NotRising,
+    NotIncreasing,
     calibrate,
     calibrate_pairs,
     fit_calibration,
@@ -68,7 +68,7 @@ def test_a_fit_is_increasing_or_refused(pairs: list[tuple[float, bool]], method:
     scores, same = zip(*pairs, strict=True)
     try:
         found = fit_calibration(scores, same, method=method)
-    except NotRising:
+    except NotIncreasing:
         assert (
             method == "isotonic"
             or np.mean([s for s, y in pairs if y]) <= np.mean([s for s, y in pairs if not y]) + 1e-9
@@ -228,9 +228,9 @@ def test_an_invalid_calibration_is_refused(values: dict[str, object]) -> None:
 def test_wrong_use() -> None:
     with pytest.raises(InputError, match="method"):
         fit_calibration([0.9, 0.1], [True, False], method="isotone")
-    with pytest.raises(NotRising):
+    with pytest.raises(NotIncreasing):
         fit_calibration([0.1, 0.9], [True, False])
-    with pytest.raises(NotRising):
+    with pytest.raises(NotIncreasing):
         fit_calibration([0.5, 0.5], [True, False])
     with pytest.raises(InputError, match="no different-person"):
         fit_calibration([0.1, 0.9], [True, True])

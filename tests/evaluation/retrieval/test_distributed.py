@@ -22,9 +22,9 @@ from likewise.evaluation.nearest import score_blocks
 from likewise.evaluation.retrieval import distributed as shared_searches
 from likewise.evaluation.retrieval import metrics as retrieval
 from likewise.evaluation.retrieval.distributed import (
-    identification_together,
-    retrieval_together,
-    search_together,
+    identification_distributed,
+    retrieval_distributed,
+    search_distributed,
 )
 from likewise.shares import Share
 from tests.evaluation.verification.test_all_pairs import people
@@ -74,7 +74,7 @@ def test_identification_equals_that_of_one_process(name: str, count: int, tmp_pa
     distance = parse_distance(name)
     alone = identification(*given, distance=distance)
     found, *others = together(
-        tmp_path, count, lambda share: identification_together(*given, share, distance=distance)
+        tmp_path, count, lambda share: identification_distributed(*given, share, distance=distance)
     )
     assert others == [None] * (count - 1)
     assert found.to_dict() == alone.to_dict()
@@ -99,7 +99,7 @@ def test_retrieval_equals_that_of_one_process(
     found, *others = together(
         tmp_path,
         count,
-        lambda share: retrieval_together(vectors, labels, share, ks=ks, distance=distance),
+        lambda share: retrieval_distributed(vectors, labels, share, ks=ks, distance=distance),
     )
     assert others == [None] * (count - 1)
     assert found == alone
@@ -112,7 +112,7 @@ def test_retrieval_in_a_separate_gallery(tmp_path: Path) -> None:
     given = vectors[:60], labels[:60]
     more = {"gallery": vectors[:90], "gallery_labels": labels[:90], "own_rows": own, "ks": [1, 99]}
     alone = retrieval.retrieval(*given, **more)
-    found = together(tmp_path, 3, lambda share: retrieval_together(*given, share, **more))
+    found = together(tmp_path, 3, lambda share: retrieval_distributed(*given, share, **more))
     assert found == [alone, None, None]
 
 
@@ -126,7 +126,7 @@ def embedded(count: int = 12, each: int = 4) -> Embeddings:
 def test_findings_with_searches_of_several_processes(tmp_path: Path) -> None:
     embeddings, tasks = embedded(), ["identification", "retrieval"]
     searches, *others = together(
-        tmp_path, 3, lambda share: search_together(embeddings, share, tasks=tasks, seed=4)
+        tmp_path, 3, lambda share: search_distributed(embeddings, share, tasks=tasks, seed=4)
     )
     assert all(other.identification is None and other.retrieval is None for other in others)
     experiment = evaluate(embeddings)
@@ -136,8 +136,8 @@ def test_findings_with_searches_of_several_processes(tmp_path: Path) -> None:
 
 def test_an_impossible_task_is_reported_and_all_processes_continue(tmp_path: Path) -> None:
     embeddings = embedded(6, 1)
-    alone = search_together(embeddings, Share())
-    found = together(tmp_path, 3, lambda share: search_together(embeddings, share))
+    alone = search_distributed(embeddings, Share())
+    found = together(tmp_path, 3, lambda share: search_distributed(embeddings, share))
     assert found[0] == alone
     assert [reason.split(":")[0] for reason in alone.left_out] == ["identification", "retrieval"]
     assert not list(tmp_path.iterdir())
@@ -148,7 +148,9 @@ def test_an_error_in_one_share_ends_its_process(tmp_path: Path) -> None:
     embeddings = embedded()
     wrong = Mahalanobis(matrix=np.eye(3, dtype=np.float32))
     with pytest.raises(LikewiseError, match="dimension 8") as caught:
-        search_together(embeddings, Share(2, 3, tmp_path), tasks=["identification"], distance=wrong)
+        search_distributed(
+            embeddings, Share(2, 3, tmp_path), tasks=["identification"], distance=wrong
+        )
     assert not isinstance(caught.value, InputError)
-    alone = search_together(embeddings, Share(), tasks=["identification"], distance=wrong)
+    alone = search_distributed(embeddings, Share(), tasks=["identification"], distance=wrong)
     assert "dimension 8" in alone.left_out[0]

@@ -12,7 +12,7 @@ import pytest
 from likewise.distances import parse_distance
 from likewise.evaluation.verification import pair_blocks
 from likewise.evaluation.verification.all_pairs import AllPairs, verify_all_pairs
-from likewise.evaluation.verification.distributed import verify_all_pairs_together
+from likewise.evaluation.verification.distributed import verify_all_pairs_distributed
 from likewise.shares import Share
 from tests.evaluation.verification.test_all_pairs import people
 
@@ -24,7 +24,7 @@ def together(
 
     def one(rank: int) -> None:
         share = Share(rank, count, folder)
-        found[rank] = verify_all_pairs_together(vectors, labels, share, **given)
+        found[rank] = verify_all_pairs_distributed(vectors, labels, share, **given)
 
     threads = [threading.Thread(target=one, args=(rank,), daemon=True) for rank in range(count)]
     for thread in threads:

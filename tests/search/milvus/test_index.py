@@ -120,7 +120,7 @@ def test_building_again_replaces_and_dropping_removes(milvus: str, name: str) ->
     server.call("create_collection", name, **made)
     with pytest.raises(InputError, match="another program made it"):
         built(milvus, name)
-    with pytest.raises(InputError, match="is no index of Likewise's"):
+    with pytest.raises(InputError, match="is not an index of Likewise"):
         MilvusIndex.open(milvus, name)
 
 

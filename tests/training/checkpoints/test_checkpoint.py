@@ -194,7 +194,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(InputError, match="damaged"):
             TensorFile(path)
-    # A name that leads out of the folder stays in it.
+    # A name that points outside the folder stays in it.
     write_index(tmp_path, 1, {"../x.safetensors": written}, {})
     path.write_bytes(content)
     assert list(Checkpoint.read(tmp_path).files) == ["x.safetensors"]

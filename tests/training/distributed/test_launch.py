@@ -78,7 +78,7 @@ def test_a_signal_before_the_first_step(
     run.process.send_signal(number)
     code, out, err = run.end()
     assert (code, out) == (128 + number, "")
-    assert err == "stopped; no step is left unsaved\n"
+    assert err == "stopped; all completed steps are saved\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

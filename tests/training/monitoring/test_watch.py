@@ -65,6 +65,13 @@ def test_people_never_sampled(caplog: pytest.LogCaptureFixture) -> None:
     assert line.startswith("2 of 10 identities were in no batch of 2 epochs, such as person8")
 
 
+def test_one_epoch_is_singular(caplog: pytest.LogCaptureFixture) -> None:
+    one = watch(2, epochs=1)
+    one.step(torch.randn(2, 8), torch.tensor([0, 0]), torch.ones(2, dtype=torch.bool))
+    one.end_epoch(1)
+    assert "1 of 2 identities were in no batch of 1 epoch, such as person1" in caplog.text
+
+
 @pytest.mark.parametrize("with_hits", [True, False])
 def test_nothing_learned(with_hits: bool, caplog: pytest.LogCaptureFixture) -> None:
     """Recognition by chance; the loss may have classes to hit, or only compare embeddings."""

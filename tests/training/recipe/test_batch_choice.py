@@ -14,7 +14,7 @@ from likewise.errors import InputError
 from likewise.losses import list_losses
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
-from likewise.training.recipe.unused_keys import refuse_idle_keys
+from likewise.training.recipe.unused_keys import refuse_unused_keys
 from likewise.training.setup.build import batches_of
 from tests.conftest import make_photos, quick_recipe
 
@@ -55,7 +55,7 @@ def test_a_balanced_batch_has_about_batch_size_photos(
     settings: list[str], people: int, photos: int
 ) -> None:
     recipe = recipe_with(Recipe(), ["loss.name=triplet", *settings])
-    refuse_idle_keys(recipe)
+    refuse_unused_keys(recipe)
     batch = next(batches_of(recipe, np.arange(400) // 10).batches(0))
     labels = batch // 10
     assert len(set(labels.tolist())) == people
@@ -64,8 +64,8 @@ def test_a_balanced_batch_has_about_batch_size_photos(
 
 def test_keys_of_a_sampler_that_the_loss_does_not_use_are_refused() -> None:
     with pytest.raises(InputError, match="batch.identities=32.*batch.sampler=plain"):
-        refuse_idle_keys(recipe_with(Recipe(), ["batch.identities=32"]))
-    refuse_idle_keys(recipe_with(Recipe(), ["batch.identities=32", "loss.name=supcon"]))
+        refuse_unused_keys(recipe_with(Recipe(), ["batch.identities=32"]))
+    refuse_unused_keys(recipe_with(Recipe(), ["batch.identities=32", "loss.name=supcon"]))
     with pytest.raises(InputError, match="did you mean 'triplet'"):
         with_sampler(recipe_with(Recipe(), ["loss.name=triplett"]))
 

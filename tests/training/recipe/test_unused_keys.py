@@ -9,7 +9,7 @@ import pytest
 import likewise
 from likewise.errors import InputError
 from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
-from likewise.training.recipe.unused_keys import refuse_idle_keys
+from likewise.training.recipe.unused_keys import refuse_unused_keys
 from tests.conftest import quick_recipe
 
 
@@ -43,9 +43,9 @@ def test_a_key_without_effect_is_refused(photos: Path, tmp_path: Path, setting: 
 def test_temperature_belongs_to_similarity() -> None:
     teacher = "distill.teacher=m"
     with pytest.raises(InputError, match=r"distill.temperature=0.2.*distill.kind=similarity"):
-        refuse_idle_keys(recipe_with(Recipe(), [teacher, "distill.temperature=0.2"]))
+        refuse_unused_keys(recipe_with(Recipe(), [teacher, "distill.temperature=0.2"]))
     for kind in ("similarity", "cosine"):  # one of several that are tried in turn
-        refuse_idle_keys(
+        refuse_unused_keys(
             recipe_with(Recipe(), [teacher, "distill.temperature=0.2", f"distill.kind={kind}"])
         )
 
@@ -65,17 +65,17 @@ def test_temperature_belongs_to_similarity() -> None:
     ],
 )
 def test_keys_with_an_effect_are_accepted(settings: list[str]) -> None:
-    refuse_idle_keys(recipe_with(Recipe(), settings))
+    refuse_unused_keys(recipe_with(Recipe(), settings))
 
 
 def test_file_and_settings_are_checked_together(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("batch: {identities: 32}\n")
     with pytest.raises(InputError, match=r"batch\.identities=32"):
-        refuse_idle_keys(recipe_with(load_recipe(path), ["schedule.epochs=2"]))
-    refuse_idle_keys(recipe_with(load_recipe(path), ["batch.sampler=balanced"]))
+        refuse_unused_keys(recipe_with(load_recipe(path), ["schedule.epochs=2"]))
+    refuse_unused_keys(recipe_with(load_recipe(path), ["batch.sampler=balanced"]))
     path.write_text(recipe_with(load_recipe(path), []).to_yaml())  # as a run keeps it
-    refuse_idle_keys(load_recipe(path))
+    refuse_unused_keys(load_recipe(path))
 
 
 def test_a_run_with_such_a_key_resumes(photos: Path, tmp_path: Path) -> None:

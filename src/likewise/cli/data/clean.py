@@ -31,7 +31,8 @@ def clean(
     mislabel_probability: Annotated[
         float,
         typer.Option(
-            "--mislabel-probability", help="Probability from which a photo counts as mislabeled."
+            "--mislabel-probability",
+            help="Lowest probability at which a photo counts as mislabeled.",
         ),
     ] = 0.9,
     merge_share_false: Annotated[

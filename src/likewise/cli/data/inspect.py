@@ -17,7 +17,9 @@ def inspect(
     data: options.Photos,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Other photos to search for the same people and photos."),
+        typer.Option(
+            "--against", help="Other photos, to find people and photos that are in both sets."
+        ),
     ] = None,
     model: options.ModelOrNone = None,
     embeddings: Annotated[
@@ -30,12 +32,17 @@ def inspect(
         typer.Option("--against-embeddings", help="Embeddings of the photos of --against."),
     ] = None,
     against_ids: Annotated[
-        Path | None, typer.Option("--against-ids", help="Names of the rows of that .npy file.")
+        Path | None,
+        typer.Option(
+            "--against-ids", help="Names of the rows of a .npy file of --against-embeddings."
+        ),
     ] = None,
     out: options.OutOrNone = None,
     max_examples: Annotated[
         int,
-        typer.Option("--max-examples", min=1, max=200, help="Most examples per kind on the page."),
+        typer.Option(
+            "--max-examples", min=1, max=200, help="Maximum examples per kind on the page."
+        ),
     ] = 24,
     false_alarms: Annotated[
         float,
@@ -70,7 +77,9 @@ def inspect(
     search_limit: Annotated[
         int,
         typer.Option(
-            "--search-limit", min=0, help="Most photos whose embeddings are compared pair by pair."
+            "--search-limit",
+            min=0,
+            help="Maximum photos for the search for duplicates by embedding.",
         ),
     ] = 500_000,
     headers_only: Annotated[

@@ -61,7 +61,7 @@ def build(
 
     Without --family and --recall the search is exact. With --recall or --mates the index is tuned:
     it has the fastest family and parameters that reach the recall and take no longer than
-    --max-build to build. The distances minkowski and chebyshev have no index.
+    --max-build to build. The distances minkowski and chebyshev are not supported.
 
     Under torchrun each rank embeds a part of the photos, and rank 0 builds the index. With --family
     milvus the vectors are stored on a Milvus server, and the folder only points to it; the token of

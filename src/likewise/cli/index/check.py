@@ -57,11 +57,13 @@ def check(
             before = f"{then.value:.4f} ({then.low:.4f} to {then.high:.4f})" if then else "–"
             asked = f"{found.asked[name]:g}" if name in found.asked else "–"
             rows.append((f"{name} at k = {found.k}", now, before, asked))
-        kind = "sampled vectors of its own" if found.sampled else "queries"
+        kind = "sampled vectors of the index" if found.sampled else "queries"
         title = f"{index}: {found.queries:,} {kind}"
         print_table(title, ("", "now", "when tuned", "target"), rows)
         if found.sampled:
-            note("its own vectors show a change, not the recall of new queries; see --queries")
+            note(
+                "the recall of indexed vectors shows changes only; give new queries with --queries"
+            )
         for line in found.notes:
             note(line)
         for line in found.drift:

@@ -32,7 +32,7 @@ def tune(
         str | None,
         typer.Option(
             "--latency",
-            help="Latency per query that is fast enough, like 2ms: prefer exact search.",
+            help="Latency per query, like 2ms, within which exact search is chosen.",
         ),
     ] = None,
     threshold: options.Threshold = None,

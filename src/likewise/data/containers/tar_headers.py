@@ -48,7 +48,7 @@ def members(stream: BinaryIO, size: int, path: Path) -> Iterator[Member]:
         path: its name, for messages.
 
     Raises:
-        InputError: it is no tar archive, is cut short, or a header is damaged; names the byte.
+        InputError: it is not a tar archive, is cut short, or a header is damaged; names the byte.
     """
     at = 0
     long_name: str | None = None
@@ -106,7 +106,7 @@ def file_size(header: bytes, path: Path, at: int) -> int:
         raise InputError(f"{path}: no tar header at byte {at}{hint if at == 0 else ': damaged'}")
     size = _number(header[124:136])
     if size is None:
-        raise InputError(f"{path}: byte {at}: the header's size is no number")
+        raise InputError(f"{path}: byte {at}: the header's size is not a number")
     return size
 
 

@@ -167,7 +167,7 @@ def read_zip_directory(path: Path) -> ZipDirectory:
     Takes about 5 s and 0.6 GiB for a million members.
 
     Raises:
-        InputError: it is no zip archive, is damaged, spans several files, or a member is a link,
+        InputError: it is not a zip archive, is damaged, spans several files, or a member is a link,
             has a path outside the archive or the name of another member, or overlaps another.
     """
     try:
@@ -180,7 +180,7 @@ def read_zip_directory(path: Path) -> ZipDirectory:
     ) as error:  # fmt: skip
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: no zip archive, or damaged or cut short ({error})") from None
+        raise InputError(f"{path}: not a zip archive, or damaged or cut short ({error})") from None
     for number, entry in enumerate(entries, start=1):
         entry.filename = _checked_name(path, number, entry)
     files = [entry for entry in entries if not entry.filename.endswith("/")]
@@ -225,7 +225,7 @@ def _checked_name(path: Path, number: int, entry: zipfile.ZipInfo) -> str:
         return name
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or "\0" in name or ".." in parts or _DRIVE.match(name):
-        raise InputError(f"{path}: member {number}: {name!r} leads out of the archive: refused")
+        raise InputError(f"{path}: member {number}: {name!r} points outside the archive: refused")
     return "/".join(parts) + ("/" if name.endswith("/") else "")
 
 

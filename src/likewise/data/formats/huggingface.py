@@ -71,7 +71,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         root: the folder of photos without bytes; by default the dataset's folder.
 
     Raises:
-        InputError: a file is missing, damaged or cut short; a path leads out of the folder; a
+        InputError: a file is missing, damaged or cut short; a path points outside the folder; a
             split is not train, validation or test; or there are no identities.
     """
     files: list[Path] = []

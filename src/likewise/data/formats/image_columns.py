@@ -120,7 +120,7 @@ def plain_texts(column: pa.ChunkedArray, where: Path) -> pa.ChunkedArray:
     for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
         longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
         if longest > MAX_TEXT:
-            raise InputError(f"{where}: a text of {longest:,} bytes is no name")
+            raise InputError(f"{where}: a text of {longest:,} bytes is too long for a name")
     return column.cast(pa.string())
 
 

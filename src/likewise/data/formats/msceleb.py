@@ -79,7 +79,7 @@ def _too_long() -> str:
 
 
 def recognises(path: Path) -> bool:
-    """Whether this is a ``.tsv`` whose first line has seven columns and is no manifest's header."""
+    """Whether this is a ``.tsv`` with seven columns and without the header of a manifest."""
     if path.suffix.lower() != ".tsv" or not path.is_file():
         return False
     try:
@@ -117,7 +117,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # h
     names = table["path"]
     outside = first_outside(names, path.parent.absolute())
     if outside is not None:
-        raise InputError(f"{path}: row {outside + 1}: the name leads out of the set")
+        raise InputError(f"{path}: row {outside + 1}: the name points outside the set")
     if pc.count_distinct(names).as_py() != rows:
         _refuse_twice(path, names)
     return Manifest(table, path, MsCelebStore(file))

@@ -130,7 +130,7 @@ class ParquetStore:
 
         Raises:
             InputError: there is no such row, its row group is damaged or too large to decode, or
-                its path leads out of the root.
+                its path points outside the root.
         """
         part, row = place >> PART_SHIFT, place % (1 << PART_SHIFT)
         if not 0 <= part < len(self.parts):

@@ -53,7 +53,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
 
     Raises:
         InputError: the file cannot be read, a column is missing, a value is empty, a split is
-            unknown, or a path leads out of ``root``; names the first such row.
+            unknown, or a path points outside ``root``; names the first such row.
     """
     table = rename_reserved_columns(_columns(path), path)
     missing = [name for name in ("path", "identity") if name not in table.column_names]
@@ -81,7 +81,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
     outside = first_outside(table["path"], folder)
     if outside is not None:
         raise InputError(
-            f"{path}: row {outside + 1}: the path leads out of {folder}; name the photos' folder "
+            f"{path}: row {outside + 1}: the path points outside {folder}; name the photos' folder "
             "with --root"
         )
     return Manifest(table, folder)

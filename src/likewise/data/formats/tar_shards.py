@@ -85,7 +85,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # h
     left out with a warning.
 
     Raises:
-        InputError: an archive is damaged or cut short, a name leads out of it, a photo is too
+        InputError: an archive is damaged or cut short, a name points outside it, a photo is too
             large or has no identity, or there is no photo.
     """
     shards = [path] if path.is_file() else sorted(path.glob("*.tar"))
@@ -148,7 +148,7 @@ def _index(shard: Path, number: int, photos: PhotoFilter) -> Iterator[pa.Table]:
             name = member.name.removeprefix("./")
             if name.startswith("/") or escapes_root(name, shard):
                 raise InputError(
-                    f"{shard}: {name!r} leads out of the archive; pack it again with plain names"
+                    f"{shard}: {name!r} points outside the archive; pack it again with plain names"
                 )
             if member.skipped:
                 skipped.append(f"{name!r} ({member.skipped})" if not skipped else "")
@@ -204,7 +204,7 @@ def _read_sidecar(sample: _Sample, ending: str, content: bytes, where: str) -> N
             sample.sidecars["json"] = str(identity)
         if isinstance(name, str) and name:
             if name.startswith("/") or escapes_root(name, Path()):
-                raise InputError(f"{where}: the name {name!r} leads out of the archive")
+                raise InputError(f"{where}: the name {name!r} points outside the archive")
             sample.sidecars["name"] = name
 
 

@@ -35,8 +35,8 @@ def read(path: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  # h
     out, with one warning. Rows are sorted by name.
 
     Raises:
-        InputError: it is no zip archive or is damaged; a member is a link, encrypted, too large
-            or leads out of it; there is no photo, the photos are not in folders, or it is
+        InputError: it is not a zip archive or is damaged; a member is a link, encrypted, too large
+            or points outside it; there is no photo, the photos are not in folders, or it is
             ambiguous which folders are identities.
     """
     directory = read_zip_directory(path)

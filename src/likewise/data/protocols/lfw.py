@@ -161,7 +161,7 @@ def _csv_rows(path: Path, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
                 row.pop()
             yield reader.line_num, row
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num + 1}: no CSV ({error})") from None
+        raise InputError(f"{path}: line {reader.line_num + 1}: not valid CSV ({error})") from None
 
 
 def _people_csv(path: Path, lines: list[str]) -> People:

@@ -160,7 +160,7 @@ def read_features(listed: MegaFaceList, folder: str | Path, suffix: str = ".bin"
         suffix: appended to the path of a photo, such as ``_arcface.bin``.
 
     Raises:
-        InputError: a path leads out of the folder, a file is missing or damaged, a number is not
+        InputError: a path points outside the folder, a file is missing or damaged, a number is not
             finite, or features differ in length; names the file.
     """
     root = Path(folder)

@@ -76,7 +76,7 @@ def read_one_shot_runs(path: str | Path) -> OneShotRuns:
     """Read the runs of ``one_shot_runs.zip`` (``runNN/class_labels.txt`` and its images).
 
     Raises:
-        InputError: it is no such archive, or a line of a list is invalid or names a missing
+        InputError: it is not such an archive, or a line of a list is invalid or names a missing
             image; names the list and the line.
     """
     path = Path(path)

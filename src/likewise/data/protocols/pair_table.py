@@ -45,7 +45,7 @@ def read_pair_table(path: Path, lines: list[str]) -> Pairs:
             same.append(answer)
             fold.append(int(number))
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num + 1}: no CSV ({error})") from None
+        raise InputError(f"{path}: line {reader.line_num + 1}: not valid CSV ({error})") from None
     if not same:
         raise InputError(f"{path}: the list has no pairs")
     return Pairs(left, right, np.array(same), np.array(fold, np.int64))

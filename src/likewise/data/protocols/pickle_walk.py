@@ -64,7 +64,7 @@ class _Walk:
     def value(self) -> Any:
         cursor = self.cursor
         if cursor.file.size < 2 or cursor.take(1) != b"\x80":
-            raise cursor.fail("is no pickle of protocol 2 or later")
+            raise cursor.fail("is not a pickle of protocol 2 or later")
         cursor.place = 0
         for _ in range(MAX_STEPS):
             code = cursor.take(1)[0]

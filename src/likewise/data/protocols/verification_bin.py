@@ -106,7 +106,7 @@ def read_bin(path: str | Path) -> VerificationSet:
         case (list() | tuple() as images, list() | tuple() as answers):
             pass
         case _:
-            raise InputError(f"{path}: does not hold two lists (images, same): no validation set")
+            raise InputError(f"{path}: not a validation set, which holds two lists (images, same)")
     if not answers or len(images) != 2 * len(answers):
         raise InputError(
             f"{path}: {len(images)} images for {len(answers)} pairs; a pair has two images"
@@ -211,7 +211,9 @@ def _image(path: Path, number: int, image: Any) -> Stored:
     if not isinstance(image, Stored) or image.coding == "text":
         raise InputError(f"{path}: image {number}: expected bytes or a uint8 array")
     if not 0 < image.size <= 2 * MAX_PHOTO_BYTES:  # a byte may take two as text
-        raise InputError(f"{path}: image {number}: {image.size:,} bytes are no photo")
+        raise InputError(
+            f"{path}: image {number}: {image.size:,} bytes; must be from 1 to {MAX_PHOTO_BYTES:,}"
+        )
     return image
 
 

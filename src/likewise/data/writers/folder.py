@@ -71,7 +71,7 @@ class FolderWriter:
             )
         relative = photo_path(name, identity, data)
         if self._identities is not None:
-            self._tell_apart(relative.parts[0])
+            self._require_distinct(relative.parts[0])
         path = self.out / relative
         try:
             if path.parent != self._folder:
@@ -105,7 +105,7 @@ class FolderWriter:
         with self._list.partial.open(encoding="utf-8") as lines:
             return any(json.loads(line).casefold() == relative.casefold() for line in lines)
 
-    def _tell_apart(self, folder: str) -> None:
+    def _require_distinct(self, folder: str) -> None:
         assert self._identities is not None
         other = self._identities.setdefault(folder.casefold(), folder)
         if other != folder:

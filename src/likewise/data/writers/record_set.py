@@ -78,13 +78,13 @@ class RecordSetWriter:
 
         Raises:
             InputError: the photos of its identity are not consecutive, a name does not fit into a
-                line or leads out of the set, or there are too large or too many photos.
+                line or points outside the set, or there are too large or too many photos.
         """
         for text in (name, identity):
             if not text or any(mark in text for mark in "\t\n\r\0"):
                 raise InputError(f"{text!r}: a name in a .lst has no TAB, line end or zero byte")
         if escapes_root(name, self._property.parent.absolute()):
-            raise InputError(f"{name!r}: the path leads out of the set")
+            raise InputError(f"{name!r}: the path points outside the set")
         if len(data) > MAX_PHOTO_BYTES - IMAGE_AT:
             raise InputError(f"{name}: {len(data):,} bytes; at most {MAX_PHOTO_BYTES:,} fit")
         label = self._identities.get(identity, len(self._identities))
@@ -143,7 +143,7 @@ class RecordSetWriter:
 
 
 def _height_and_width(data: bytes) -> list[int]:
-    """The size of an encoded photo, from its header; zeros if it is no photo."""
+    """The size of an encoded photo, from its header; zeros if it is not a photo."""
     try:
         with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
             return [image.height, image.width]

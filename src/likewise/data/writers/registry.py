@@ -1,7 +1,7 @@
 """The registry of writable formats, and the interface of their writers.
 
 A writer is one class under the decorator ``register_writer``. The modules of
-``likewise.data.writers`` register themselves when a writer is first asked for.
+``likewise.data.writers`` register themselves at the first use of a writer.
 """
 
 from __future__ import annotations

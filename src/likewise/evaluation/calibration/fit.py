@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.arguments import check_number
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.pairs import draw_pairs
-from likewise.distances.resolution import all_alike, mean_cosine
+from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, one_of
 from likewise.evaluation.intervals.bootstrap import Intervals, bootstrap
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Calibrated",
-    "NotRising",
+    "NotIncreasing",
     "calibrate",
     "calibrate_pairs",
     "fit_calibration",
@@ -47,7 +47,7 @@ LIMIT = 200_000  # pairs of each kind: more do not change a curve with two param
 DEFAULT_FMR = 1e-3
 
 
-class NotRising(InputError):
+class NotIncreasing(InputError):
     """Genuine pairs do not score higher than impostor pairs."""
 
     def __init__(
@@ -164,7 +164,7 @@ def calibrate_pairs(
     points = operating_points(measured, intervals)
     try:
         calibration = fit_calibration(pairs.scores, pairs.same, method=method)
-    except NotRising:
+    except NotIncreasing:
         calibration = None
     able = [point for point in points if point.fmr >= fmr]
     return Calibrated(
@@ -223,8 +223,10 @@ def calibrate(
             f"fmr: {impostor:,} impostor pairs cannot show an FMR of {fmr:g}, which needs "
             f"{round(1 / fmr):,} or more; use {1 / impostor:.1g} or more"
         )
-    if all_alike(mean_cosine(embeddings.vectors)):
-        raise NotRising("the model gives all photos the same embedding within float32 precision")
+    if indistinguishable(mean_cosine(embeddings.vectors)):
+        raise NotIncreasing(
+            "the model gives all photos the same embedding within float32 precision"
+        )
     scores = pair_scores(embeddings.vectors, left, right)
     labels = embeddings.labels
     found = calibrate_pairs(
@@ -235,7 +237,7 @@ def calibrate(
         seed=seed,
     )
     if found.calibration is None:
-        raise NotRising
+        raise NotIncreasing
     embedder.calibration = found.calibration
     embedder.operating_points = found.points
     embedder.operating_point = found.chosen
@@ -248,7 +250,7 @@ def _logistic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     # Standardized, so that the solver's tolerance suits the scores of any distance.
     middle, spread = float(values.mean()), float(values.std())
     if spread == 0:
-        raise NotRising
+        raise NotIncreasing
     scaled = (values - middle) / spread
     genuine, impostor = int(truth.sum()), int((~truth).sum())
     # Platt's targets: as if each kind had one more pair, with the other answer. Every pair gets
@@ -263,7 +265,7 @@ def _logistic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     )
     slope = float(solver.coef_[0, 0]) / spread
     if slope <= 0:
-        raise NotRising
+        raise NotIncreasing
     return Calibration(
         "logistic", slope=slope, intercept=float(solver.intercept_[0]) - slope * middle
     )
@@ -282,6 +284,6 @@ def _isotonic(values: Floats, truth: NDArray[np.bool_]) -> Calibration:
     knots = np.asarray(fitted.X_thresholds_, np.float64)
     shares = np.clip(np.asarray(fitted.y_thresholds_, np.float64), 1e-12, 1 - 1e-12)
     if shares[0] == shares[-1]:
-        raise NotRising
+        raise NotIncreasing
     ratios = np.maximum.accumulate(np.log(shares) - np.log1p(-shares))
     return Calibration("isotonic", scores=tuple(knots.tolist()), ratios=tuple(ratios.tolist()))

@@ -139,7 +139,7 @@ def identification(
 
     Example:
         >>> from likewise.evaluation.identification.closed_set import identification
-        >>> probes, who = [[3, 4], [1, 0.1], [1, 1]], ["bob", "anna", "a stranger"]
+        >>> probes, who = [[3, 4], [1, 0.1], [1, 1]], ["bob", "anna", "carl"]
         >>> found = identification(probes, who, [[1, 0], [0, 1]], ["anna", "bob"], fpirs=[1.0])
         >>> found.closed.rates[1], found.closed.left_out, found.open.non_mated
         (1.0, 1, 1)

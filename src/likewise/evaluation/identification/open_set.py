@@ -98,7 +98,7 @@ def open_set(scored: ProbeScores, *, fpirs: Sequence[float] = FPIRS, max_rank: i
     Example:
         >>> from likewise.evaluation.identification.probe_scores import probe_scores
         >>> from likewise.evaluation.identification.open_set import open_set
-        >>> probes, who = [[3, 4], [1, 0.1], [1, 1]], ["bob", "anna", "a stranger"]
+        >>> probes, who = [[3, 4], [1, 0.1], [1, 1]], ["bob", "anna", "carl"]
         >>> scored = probe_scores(probes, who, [[1, 0], [0, 1]], ["anna", "bob"])
         >>> open_set(scored, fpirs=[1.0]).tpir_at_fpir[0].tpir
         1.0

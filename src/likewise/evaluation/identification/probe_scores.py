@@ -86,7 +86,7 @@ def probe_scores(
 
 
 class ProbeSearch:
-    """Checked probes and a gallery sorted by identity: scores any stretch of the probes.
+    """Checked probes and a gallery sorted by identity: scores any span of the probes.
 
     The arguments are those of ``probe_scores``.
 

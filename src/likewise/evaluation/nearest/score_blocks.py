@@ -67,7 +67,7 @@ def score_blocks(
         cuts: positions in the order at which a block must end, ascending.
 
     Yields:
-        Blocks with float32 scores: for each stretch of the gallery, all queries.
+        Blocks with float32 scores: for each span of the gallery, all queries.
     """
     if not len(queries):
         return

@@ -111,7 +111,7 @@ def _summary(experiment: Experiment, more: Findings) -> list[str]:
     if trained_on := experiment.settings.get("people_in_training"):
         lines.append(
             f"{trained_on:,} of these people have the same names as people in the training data. "
-            "Results on people that a model was trained on are too good."
+            "Results on people from the training data are too optimistic."
         )
     if experiment.folds is not None:
         folds = experiment.folds

@@ -25,9 +25,9 @@ from likewise.shares import Share
 
 __all__ = [
     "Searches",
-    "identification_together",
-    "retrieval_together",
-    "search_together",
+    "identification_distributed",
+    "retrieval_distributed",
+    "search_distributed",
     "try_task",
 ]
 
@@ -52,7 +52,7 @@ class Searches:
     left_out: tuple[str, ...] = ()
 
 
-def search_together(
+def search_distributed(
     embeddings: Embeddings,
     share: Share,
     *,
@@ -81,13 +81,15 @@ def search_together(
     def identify() -> Identification | None:
         vectors, labels = embeddings.vectors, embeddings.labels
         drawn = draw_enrolment(labels, seed=seed)
-        return identification_together(
+        return identification_distributed(
             vectors[drawn.probes], labels[drawn.probes],
             vectors[drawn.gallery], labels[drawn.gallery], share, distance=distance,
         )  # fmt: skip
 
     def retrieve() -> Retrieval | None:
-        return retrieval_together(embeddings.vectors, embeddings.labels, share, distance=distance)
+        return retrieval_distributed(
+            embeddings.vectors, embeddings.labels, share, distance=distance
+        )
 
     return Searches(
         try_task("identification", identify, reasons) if "identification" in tasks else None,
@@ -105,7 +107,7 @@ def try_task(name: str, measure: Callable[[], T], reasons: list[str]) -> T | Non
         return None
 
 
-def identification_together(
+def identification_distributed(
     probes: ArrayLike,
     probe_labels: ArrayLike,
     gallery: ArrayLike,
@@ -130,9 +132,9 @@ def identification_together(
         LikewiseError: this process's share failed, or the shares cannot be exchanged.
 
     Example:
-        >>> from likewise.evaluation.retrieval.distributed import identification_together
+        >>> from likewise.evaluation.retrieval.distributed import identification_distributed
         >>> from likewise.shares import own_share
-        >>> found = identification_together(
+        >>> found = identification_distributed(
         ...     [[3, 4], [1, 0.1]], ["bob", "anna"], [[1, 0], [0, 1]], ["anna", "bob"], own_share()
         ... )
         >>> found.closed.rates[1]
@@ -144,7 +146,7 @@ def identification_together(
     )
 
     def work() -> Arrays:
-        scored = search.scored(share.stretch(len(search.wanted), QUERY_ROWS))
+        scored = search.scored(share.span(len(search.wanted), QUERY_ROWS))
         return {name: getattr(scored, name) for name in OF_EACH_PROBE}
 
     def key() -> list[object]:
@@ -169,7 +171,7 @@ def identification_together(
     return identified(scored, ranks=ranks, fpirs=fpirs, max_rank=max_rank)
 
 
-def retrieval_together(
+def retrieval_distributed(
     queries: ArrayLike,
     labels: ArrayLike,
     share: Share,
@@ -194,10 +196,10 @@ def retrieval_together(
         LikewiseError: this process's share failed, or the shares cannot be exchanged.
 
     Example:
-        >>> from likewise.evaluation.retrieval.distributed import retrieval_together
+        >>> from likewise.evaluation.retrieval.distributed import retrieval_distributed
         >>> from likewise.shares import own_share
         >>> rows = [[1, 0], [2, 1], [0, 1], [1, 3]]
-        >>> retrieval_together(rows, ["a", "a", "b", "b"], own_share()).recall[1]
+        >>> retrieval_distributed(rows, ["a", "a", "b", "b"], own_share()).recall[1]
         1.0
     """
     search = QuerySearch(

@@ -190,9 +190,9 @@ class QuerySearch:
             # Whole blocks, so that each is bitwise the same whichever process computes it.
             block = min(step, QUERY_ROWS)
             step -= step % block
-            stretch = share.stretch(len(some), block)
-            for start in range(stretch.start, stretch.stop, step):
-                part = some[start : min(start + step, stretch.stop)]
+            span = share.span(len(some), block)
+            for start in range(span.start, span.stop, step):
+                part = some[start : min(start + step, span.stop)]
                 own = self.own[part] if most < len(self.rows) else None
                 found = nearest(
                     self.wanted[part], self.rows, depth, distance=self.distance, own_rows=own

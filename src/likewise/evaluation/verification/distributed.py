@@ -25,10 +25,10 @@ from likewise.evaluation.verification.pair_blocks import COLUMNS, ROWS, PairBloc
 from likewise.evaluation.verification.top_pairs import TopPairs
 from likewise.shares import Share
 
-__all__ = ["verify_all_pairs_together"]
+__all__ = ["verify_all_pairs_distributed"]
 
 
-def verify_all_pairs_together(
+def verify_all_pairs_distributed(
     vectors: NDArray[np.float32],
     labels: ArrayLike,
     share: Share,
@@ -62,10 +62,10 @@ def verify_all_pairs_together(
 
     Example:
         >>> import numpy as np
-        >>> from likewise.evaluation.verification.distributed import verify_all_pairs_together
+        >>> from likewise.evaluation.verification.distributed import verify_all_pairs_distributed
         >>> from likewise.shares import own_share
         >>> rows = np.array([[1, 0], [2, 1], [0, 1], [1, 3]], np.float32)
-        >>> found = verify_all_pairs_together(rows, ["anna", "anna", "bob", "bob"], own_share())
+        >>> found = verify_all_pairs_distributed(rows, ["anna", "anna", "bob", "bob"], own_share())
         >>> found.measured.auc
         1.0
     """

@@ -80,7 +80,7 @@ class PairBlocks:
     def masks(self, block: ScoreBlock[Floats]) -> tuple[Masks | None, Masks | None]:
         """Which scores of a block are of genuine pairs, and which are of pairs at all, [n,m].
 
-        A row with itself or with an earlier row is no pair, so that each pair is counted once.
+        A row with itself or with an earlier row does not count, so that each pair counts once.
 
         Returns:
             The two masks; the first is None if no pair is genuine, the second if all are pairs.

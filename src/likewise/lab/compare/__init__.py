@@ -1,1 +1,1 @@
-"""The loss lab: losses compared under equal conditions, and what of it is more than chance."""
+"""Comparison of losses under equal conditions, with tests of significance."""

@@ -20,7 +20,7 @@ from likewise.machine import pick_device
 from likewise.progress import progress
 from likewise.storage import write_text
 from likewise.training.recipe.recipe import Recipe
-from likewise.training.recipe.unused_keys import refuse_idle_keys
+from likewise.training.recipe.unused_keys import refuse_unused_keys
 from likewise.training.setup.build import loss_of, network_of, preprocess_of
 from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.trainer import Trainer
@@ -76,7 +76,7 @@ class Runner:
         """Check the settings, then read the photos and split them into folds."""
         self._check_settings()
         if not (self.folder / PLAN).exists():
-            refuse_idle_keys(self.recipe)
+            refuse_unused_keys(self.recipe)
         self.fixed_test = unseen is not None
         conditions = self.recipe.model_dump(mode="json", exclude={"loss"})
         plan = {

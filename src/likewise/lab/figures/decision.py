@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 UNSURE = -1
-"""The decision where no class wins by its margin."""
+"""The decision where no class wins with the margin applied against it."""
 
 
 def classifier(loss: nn.Module) -> Head | Softmax | None:

@@ -62,7 +62,7 @@ def numbers_line(measured: Separation, *, short: bool = False) -> str:
         return f"within {within:.1f}° · between {between:.0f}° · overlap {measured.overlap:.0%}"
     return (
         f"mean angle within a class {within:.1f}°, between classes {between:.1f}°  ·  "
-        f"{measured.overlap:.0%} have a stranger nearer than their farthest own"
+        f"{measured.overlap:.0%} have an impostor nearer than their farthest genuine view"
     )
 
 

@@ -74,7 +74,7 @@ def produce(
     """Write ``embedding_LOSS.png`` and ``boundary_LOSS.png`` for each loss, and ``overview.png``.
 
     Boundaries exist for the softmax family; the overview is drawn if all of its eight losses are
-    asked for, in two dimensions. Figures in three dimensions end in ``_3d.png``. The measured
+    requested, in two dimensions. Figures in three dimensions end in ``_3d.png``. The measured
     separation is written to ``figures.json``.
 
     Args:

@@ -57,7 +57,7 @@ def _pca(vectors: NDArray[np.float32], seed: int, axes: int = 2) -> Floats:
 
     solver = "full" if min(vectors.shape) <= 500 else "randomized"
     points: Floats = PCA(axes, svd_solver=solver, random_state=seed).fit_transform(vectors)
-    # The sign of an axis is arbitrary; fix it, so that maps of like data look alike.
+    # The sign of an axis is arbitrary; fix it, so that maps of similar data look similar.
     signed: Floats = points * np.where(np.abs(points.max(0)) < np.abs(points.min(0)), -1, 1)
     return signed
 

@@ -23,8 +23,8 @@ def mapped_zeros(folder: Path, shape: Sequence[int], dtype: torch.dtype = torch.
     """Zeros in a new file in ``folder``, mapped into memory.
 
     The operating system writes changes to disk; no anonymous memory is used. The file is deleted
-    as soon as it is mapped, so it disappears with the process, however that ends; checkpoints keep
-    what must outlive it. Its disk space is allocated at once, so that a disk that fills up later
+    as soon as it is mapped, so it disappears with the process, however that ends; checkpoints
+    keep its content. Its disk space is allocated at once, so that a disk that fills up later
     cannot stop a run in the middle of a write.
 
     Raises:

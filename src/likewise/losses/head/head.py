@@ -27,7 +27,7 @@ Gradient = Literal["exact", "detached"]
 Scale = float | Literal["auto"]
 
 MEMORY_BUDGET = 2**29
-"""Default of the bytes that the logits held at one time may take: 512 MiB."""
+"""Default memory budget: the most bytes of logits in memory at one time, 512 MiB."""
 
 WEIGHTS_NOT_FINITE = (
     "although the embeddings are finite: the class weights, or what is computed from them and from "
@@ -61,7 +61,7 @@ class Head(DeclaredLoss):
         gradient: ``"exact"``, or ``"detached"``: the margin changes the loss, but the slope of each
             logit stays that of the plain cosine, as in libraries that apply margins without
             gradient.
-        memory_budget: bytes that the logits held at one time may take; a batch that needs more
+        memory_budget: the most bytes of logits in memory at one time; a batch that needs more
             is processed in chunks of rows.
 
     Attributes:

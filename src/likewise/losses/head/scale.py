@@ -1,4 +1,4 @@
-"""The automatic scale of the logits: the smallest at which a class can be certain."""
+"""The automatic scale of the logits: the smallest that allows a posterior near 1."""
 
 from __future__ import annotations
 

@@ -37,4 +37,4 @@ class Variant:
     """False: logits use ``‖w_j‖·cosine``, that is, class weights keep their length."""
 
     memory_budget: int = 2**29
-    """Bytes that the logits held at one time may take."""
+    """The most bytes of logits in memory at one time."""

@@ -83,7 +83,8 @@ class PrototypeMemory(Loss):
         refreshed: int64 [M], the step at which each prototype was written.
         hits: after a call, [B] bool: whether the mean of the other photos of its class in the batch
             is nearer than every other prototype. (The prototype of its own class contains the photo
-            itself, and would be near even for noise.) The only photo of a class is no hit.
+            itself, and would be near even for noise.) A photo that
+            is alone in its class is not a hit.
         compared: how many classes the last call compared with, so that chance hits one in that
             many.
 

@@ -97,7 +97,7 @@ def _rows(
     threshold = to_positive + margin
 
     # For each negative, positives below `first` have too low a threshold, and those from `last` on
-    # are not nearer than the negative. Entries that are no negatives get an empty range.
+    # are not nearer than the negative. Entries that are not negatives get an empty range.
     no_negative = classes.of.unsqueeze(0) == cls
     first = torch.searchsorted(threshold, block, right=True, out_int32=True)
     first.masked_fill_(no_negative, width)

@@ -111,7 +111,7 @@ class Triplet(EmbeddingLoss):
         self.squared = squared
         self.normalize = normalize
         if squared and self.distance.is_similarity:
-            raise InputError(f"Triplet: squared: {self.distance.name} is no distance")
+            raise InputError(f"Triplet: squared: {self.distance.name} is not a distance")
         self.mining = mining if isinstance(mining, str) else type(mining).__name__
         self.miner: TripletMiner | None = None
         if isinstance(mining, str):

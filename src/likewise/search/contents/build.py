@@ -1,4 +1,4 @@
-"""Build the engine over vectors, and fall back to exact search where the family cannot help."""
+"""Build the engine over vectors, with exact search as the fallback."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def register_family(family: Family) -> Family:
 
 
 class _Families(Mapping[str, type[Engine]]):
-    """Name → class; the module of a built-in family is imported when its class is asked for."""
+    """Name → class; the module of a built-in family is imported at its first use."""
 
     def __getitem__(self, name: str) -> type[Engine]:
         if name not in _registered and name in _BUILT_IN:

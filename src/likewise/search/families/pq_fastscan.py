@@ -42,6 +42,6 @@ class PQFastScan(Refined):
 
     @classmethod
     def build_grid(cls, count: int, dimension: int, metric: str) -> list[Settings]:
-        """InvertedLists codes and fine ones."""
+        """Coarse codes and fine ones."""
         parts = sorted({max(1, -(-dimension // 4)), max(1, -(-dimension // 2))})
         return [{"parts": number, "refine": "int8"} for number in parts]

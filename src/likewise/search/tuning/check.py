@@ -81,8 +81,8 @@ def check(
     With probes, the check fails if a recall is below its target with 95 % confidence, or if its
     confidence interval is below that of the evidence and it does not reach the target with 95 %
     confidence. Without probes, some of its own vectors are searched, each left out of its own
-    result, and compared with the same recall at build time: that shows a change, but is no estimate
-    of the recall on new queries.
+    result, and compared with the same recall at build time. This
+    shows a change, but does not estimate the recall on new queries.
 
     Args:
         index: any index; an untuned one is compared with ``recall`` only.

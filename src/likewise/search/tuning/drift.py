@@ -53,7 +53,8 @@ def shift_of(
     """The shift of scores against earlier scores, given as quantiles; None if there are none.
 
     If known and unknown people were recorded separately, their shares today are not known: the
-    mixture of both with the smallest distance is used, so that more strangers alone are no shift.
+    mixture of both with the smallest distance is used, so that a larger share of
+    unknown people is not a shift.
 
     Args:
         parts: the quantiles of each part of the earlier scores, ascending; empty parts are ignored.

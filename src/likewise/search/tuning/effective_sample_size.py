@@ -1,4 +1,4 @@
-"""Effective sample size: how many independent trials a sample of correlated trials is worth.
+"""Effective sample size: the number of independent trials equivalent to correlated ones.
 
 The trials of one group (the k neighbors of one query, or the queries of one person) are
 correlated. Two estimates are made, and the smaller one is used.
@@ -10,9 +10,9 @@ that finds nothing.
 The second assumes that every group fails at the same rate, and that its trials are as correlated as
 those of the groups that missed something. Each group is weighted by the inverse of its size, so
 that small groups count as much as large ones. If groups are found or missed as a whole, the sample
-is worth (sum of w)^2 / sum of w^2 groups, however many were missed. One completely missed group of
-mean size is added to the data: it matters little among many misses, and much if there are few or
-none, which tell nothing about the correlation.
+is equivalent to (sum of w)^2 / sum of w^2 groups, however many were missed. One completely missed
+group of mean size is added to the data: it matters little among many misses, and much if there are
+few or none, which show nothing about the correlation.
 
 Known and unknown people are strata: their shares of the probes are fixed, not random, so only the
 variance within each stratum counts. As the variance is estimated from few groups, the size shrinks
@@ -35,7 +35,7 @@ QUANTILE = 0.975  # of Student's t, as in the source
 
 
 def effective_groups(sizes: Sums) -> float:
-    """The number of equal groups that these are worth, if each succeeds or fails as a whole.
+    """The number of equal groups equivalent to these, if each succeeds or fails as a whole.
 
     Args:
         sizes: [G], above 0.
@@ -50,7 +50,7 @@ def effective_groups(sizes: Sums) -> float:
 def effective_group_count(
     groups: NDArray[np.int64], unknown: NDArray[np.bool_] | None = None
 ) -> float:
-    """The number of independent scores that these groups are worth.
+    """The number of independent scores equivalent to those of these groups.
 
     Args:
         groups: int64 [Q], the group of each score.
@@ -68,7 +68,7 @@ def effective_group_count(
 
 
 def effective_trials(hits: Sums, trials: Sums, strata: NDArray[np.int64]) -> float:
-    """The number of independent trials that the trials of these groups are worth.
+    """The number of independent trials equivalent to those of these groups.
 
     Args:
         hits: [G], of each group.

@@ -2,7 +2,7 @@
 
 A special case are the index's own vectors, each left out of its own result. A graph finds its own
 vectors better than new ones (0.995 against 0.982 in one measurement), because links lead to each of
-them. So their recall is no estimate of the recall on new queries; but compared with the same recall
+them. So their recall does not estimate the recall on new queries; but compared with the same recall
 at build time, it shows a change.
 """
 

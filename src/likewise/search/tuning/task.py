@@ -122,7 +122,7 @@ def prepare(
     prepared = space.prepare(vectors)
     own = None if labels is None else checked_labels(labels, len(prepared))
     if target.mates is not None and own is None:
-        raise InputError("mates: needs labels, which say whose photos the vectors are")
+        raise InputError("mates: needs labels, the identity of each vector")
     if target.mates is None and own is not None and len(np.unique(own)) < MIN_PEOPLE:
         own = None  # rather a folder of mixed photos than people
     if probes is None:

@@ -37,7 +37,7 @@ def unreachable(
     over_limit = {(t.family.name, str(t.settings)) for t in halving.over_limit}
     within += [p for p in halving.points if (p.family, str(p.settings)) not in over_limit]
     best = min(within, key=lambda point: point.shortfall(targets), default=None)
-    closest = "nothing fits at all"
+    closest = "no index meets the limits"
     if best is not None:
         reached = " and ".join(
             f"{name} {best.recalls[name].value:.4f}" for name in targets if name in best.recalls

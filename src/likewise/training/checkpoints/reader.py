@@ -3,7 +3,7 @@
 ``checkpoints/step-00001234/`` holds ``shared.safetensors`` (network, loss, optimizer, EMA),
 ``process-0-of-2.safetensors`` for each rank (its class rows with their moments, its random state),
 and ``checkpoint.json``, which lists every file with its size and checksum. It is written last: a
-folder without it is no checkpoint. Nothing is pickled.
+folder without it is not a checkpoint. Nothing is pickled.
 """
 
 from __future__ import annotations

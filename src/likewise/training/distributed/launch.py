@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from likewise.arguments import check_count
 from likewise.errors import InputError, LikewiseError
 from likewise.training.distributed.worker import RUN_ID
-from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, early_stop
+from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, exit_on_signal
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
@@ -51,7 +51,7 @@ def launch(arguments: Sequence[str], processes: int, port: int | None = None) ->
     port = _port(port)
     with tempfile.TemporaryDirectory(prefix="likewise-") as name:
         folder = Path(name)
-        with early_stop():  # while torch is loaded
+        with exit_on_signal():  # while torch is loaded
             agent = _agent(arguments, processes, port, folder)
         logging.disable(logging.CRITICAL)  # of the agent: the launcher reports in one line
         try:
@@ -187,7 +187,7 @@ def _failure(
     if exit_code < 0:
         reason = f"killed by {signal.Signals(-exit_code).name}"
         if exit_code == -signal.SIGKILL:
-            reason += ", by someone or because memory ran out"
+            reason += ", by a user or because memory ran out"
     else:
         for path in folder.rglob(f"{rank}/stderr.log"):
             lines = path.read_text(encoding="utf-8", errors="replace").split("\n")

@@ -30,7 +30,7 @@ MIN_POLL, MAX_POLL = 0.005, 0.25  # seconds between two looks into the store
 
 
 def common_error(message: str, code: int) -> LikewiseError:
-    """An error that every rank raises alike, so that rank 0 alone reports it."""
+    """An error that all ranks raise, so that only rank 0 reports it."""
     error = InputError(message) if code == InputError.exit_code else LikewiseError(message)
     error.on_all_ranks = True  # type: ignore[attr-defined]  # read by report_once
     return error

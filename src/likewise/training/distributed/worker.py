@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from likewise.errors import LikewiseError
-from likewise.training.stopping import StoppedBySignal, early_stop, stop_code
+from likewise.training.stopping import StoppedBySignal, exit_on_signal, stop_code
 
 __all__ = ["RUN_ID", "is_worker", "report_once"]
 
@@ -41,7 +41,7 @@ def report_once() -> Iterator[None]:
             stopped the rank under our launcher, which then decides.
     """
     if not is_worker():
-        with early_stop():
+        with exit_on_signal():
             yield
         return
     # DDP warns that it found no unused parameter: see DataParallel. torch is not loaded yet.

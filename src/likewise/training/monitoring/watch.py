@@ -33,7 +33,7 @@ class Watch:
     - **Collapsed embeddings**: the mean cosine of the batches of an epoch is above 0.99.
     - **Nothing learned**: after the warm-up, accuracy is at chance level, within two standard
       deviations. A photo is correct if its class is the nearest one or, for a loss without class
-      weights, if its nearest neighbour in the batch has its identity.
+      weights, if its nearest neighbor in the batch has its identity.
     - **No pairs**: the loss compares photos with each other, and more than a tenth of the batches
       of an epoch had no two photos of one identity.
 
@@ -178,8 +178,8 @@ class Watch:
         if count := int(missing.sum()):
             self._warn(
                 "never",
-                f"{count:,} of {len(missing):,} identities were in no batch of {self.epochs} "
-                f"epochs, such as {self._first(missing)}. Use batch.sampler=balanced, or larger "
+                f"{count:,} of {len(missing):,} identities were in no batch of {self._epochs()}, "
+                f"such as {self._first(missing)}. Use batch.sampler=balanced, or larger "
                 "batches",
             )
 
@@ -188,9 +188,12 @@ class Watch:
             self._warn(
                 "dead",
                 f"{count:,} of {len(dead):,} classes are dead, such as {self._first(dead)}: for "
-                f"{self.epochs} epochs no photo of theirs was nearest to its own class. Try a "
+                f"{self._epochs()} none of their photos was nearest to its own class. Try a "
                 "smaller loss.margin, a higher optimizer.loss_lr, or check their labels",
             )
+
+    def _epochs(self) -> str:
+        return f"{self.epochs} epoch{'s' * (self.epochs > 1)}"
 
     def _first(self, which: Tensor) -> str:
         label = int(which.nonzero()[0])
@@ -203,7 +206,7 @@ class Watch:
 
 
 def _nearest_of_own(unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The number of rows whose nearest neighbour has their label, and the chance of each."""
+    """The number of rows whose nearest neighbor has their label, and the chance of each."""
     anchors = min(ANCHORS, len(unit))
     cosine = unit[:anchors] @ unit.T
     cosine.fill_diagonal_(-2.0)

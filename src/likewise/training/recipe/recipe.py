@@ -100,7 +100,7 @@ def recipe_with(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         InputError: a setting is malformed, or its key or value is wrong.
     """
     full = recipe.model_dump(mode="json")
-    # Keys that were not set stay unset: `refuse_idle_keys` has to know which ones were.
+    # Keys that were not set stay unset: `refuse_unused_keys` has to know which ones were.
     values = recipe.model_dump(mode="json", exclude_unset=True) | {"loss": full["loss"]}
     for setting in settings:
         key, equals, text = setting.partition("=")

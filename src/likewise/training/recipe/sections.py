@@ -37,7 +37,7 @@ class Input(Section):
 
     height: int = Field(112, ge=8, le=1024, description="pixels")
     width: int = Field(112, ge=8, le=1024, description="pixels")
-    channels: Literal[1, 3] = Field(3, description="3 for colour, 1 for grey")
+    channels: Literal[1, 3] = Field(3, description="3 for color, 1 for gray")
     fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how photos are resized")
 
     def preprocess(self) -> Preprocess:
@@ -62,7 +62,9 @@ class Data(Section):
     on_bad_image: Literal["skip", "refuse"] = Field(
         "skip", description="skip: leave broken photos out; refuse: stop at the first"
     )
-    workers: int | None = Field(None, ge=0, le=64, description="decoding processes; null: by cores")
+    workers: int | None = Field(
+        None, ge=0, le=64, description="decoding processes; null: one per core"
+    )
     keep_mib: int = Field(2048, ge=0, description="keep decoded photos in memory up to this size")
 
 
@@ -71,7 +73,7 @@ class BatchSection(Section):
 
     sampler: Literal["auto", "plain", "balanced", "pairs"] = Field(
         "auto",
-        description="plain: photos in random order (an incomplete last batch is left out); "
+        description="plain: photos in random order (an incomplete last batch is dropped); "
         "balanced: P identities × K photos; pairs: adjacent photos form pairs, half of them of one "
         "person (for loss.miner: adjacent); auto: balanced or pairs if the loss compares photos "
         "with each other, else plain",
@@ -91,13 +93,15 @@ class Model(Section):
 
     name: str = Field("mobilefacenet", description="one of `likewise models list`")
     embedding_dim: int = Field(128, ge=2, le=8192, description="dimension of the embeddings")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="before the last layer")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="dropout before the last layer"
+    )
     weights: str | None = Field(
         None,
-        description="initial weights: an embedder's folder, a hub id, a .pth, .pt or .safetensors",
+        description="initial weights: a model's folder, a hub id, a .pth, .pt or .safetensors",
     )
     weights_except: tuple[str, ...] = Field(
-        (), description="patterns of weights to initialise at random instead, such as fc.*"
+        (), description="patterns of weights to initialize at random instead, such as fc.*"
     )
     freeze: tuple[str, ...] = Field(
         (), description="patterns of weights that are not trained, such as layer1.*"
@@ -124,7 +128,7 @@ class HeadChoice(Section):
     """The class weights of the softmax family, for very many classes."""
 
     sample: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="share of the classes used in a step, those of the batch included"
+        1.0, description="fraction of the classes used in a step, including those of the batch"
     )
     storage: Literal["memory", "mmap"] = Field(
         "memory",
@@ -152,15 +156,17 @@ class Optimizer(Section):
 
     name: Literal["adamw", "sgd"] = Field("adamw", description="the algorithm")
     lr: float = Field(1e-3, gt=0, description="peak learning rate of the network")
-    loss_lr: float | None = Field(None, gt=0, description="of the loss's own weights; null: lr")
+    loss_lr: float | None = Field(
+        None, gt=0, description="learning rate of the loss's weights; null: lr"
+    )
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="learning rate of a stage relative to that of the next; 1: all the same"
+        1.0, description="learning rate of a stage relative to the next stage; 1: equal rates"
     )
     lr_scale: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        {}, description="factors of the learning rate by patterns of weights, such as {fc.*: 10}"
+        {}, description="learning rate factors by patterns of weights, such as {fc.*: 10}"
     )
-    momentum: Share = Field(0.9, description="for sgd")
-    weight_decay: float = Field(5e-2, ge=0, description="none on biases, norms and PReLU slopes")
+    momentum: Share = Field(0.9, description="momentum of sgd")
+    weight_decay: float = Field(5e-2, ge=0, description="not on biases, norms and PReLU slopes")
     clip: float = Field(5.0, ge=0, description="maximum gradient norm; 0: no clipping")
 
 
@@ -168,7 +174,7 @@ class Distill(Section):
     """Knowledge distillation: the network also learns from the embeddings of a teacher."""
 
     teacher: str | None = Field(
-        None, description="an embedder's folder, a hub id or an .onnx with its JSON; null: none"
+        None, description="a model's folder, a hub id or an .onnx with its JSON; null: no teacher"
     )
     weight: float = Field(1.0, gt=0, description="weight of the distillation loss")
     kind: Literal["cosine", "l2", "relational", "similarity"] = Field(
@@ -184,32 +190,35 @@ class Schedule(Section):
 
     epochs: int = Field(20, ge=1, description="passes over the photos, in whole batches")
     name: Literal["cosine", "step", "constant"] = Field(
-        "cosine", description="of the learning rate after the warm-up"
+        "cosine", description="decay of the learning rate after the warm-up"
     )
-    warmup_epochs: float = Field(1.0, ge=0, description="the learning rate rises from 0 to lr")
-    final: Share = Field(0.01, description="cosine: the final learning rate, as a share of lr")
+    warmup_epochs: float = Field(
+        1.0, ge=0, description="epochs in which the learning rate rises to lr"
+    )
+    final: Share = Field(0.01, description="cosine: the final learning rate, as a fraction of lr")
     milestones: tuple[Share, ...] = Field(
-        (0.5, 0.75, 0.9), description="step: when the rate is reduced, as shares of the run"
+        (0.5, 0.75, 0.9),
+        description="step: when the learning rate is reduced, as fractions of the run",
     )
     factor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1, description="step: factor of a reduction"
+        0.1, description="step: the factor of each reduction"
     )
     margin_warmup_epochs: float = Field(
-        2.0, ge=0, description="the margin rises from 0 to full size"
+        2.0, ge=0, description="epochs in which the margin rises to its full size"
     )
 
 
 class Training(Section):
     """The training loop."""
 
-    seed: int = Field(0, ge=0, lt=2**32, description="of the split, the weights and the batches")
+    seed: int = Field(0, ge=0, lt=2**32, description="random seed of split, weights and batches")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
         "auto",
-        description="of the network (mixed precision); the loss is in float32. auto: bf16 on a GPU",
+        description="mixed precision of the network; the loss is in float32; auto: bf16 on a GPU",
     )
     channels_last: bool | None = Field(
-        None, description="memory layout of images and kernels; null: if it is faster"
+        None, description="channels-last memory format; null: where it is faster"
     )
     compile: bool = Field(False, description="use torch.compile; the first step is slow")
     checkpoint_activations: bool = Field(
@@ -218,27 +227,33 @@ class Training(Section):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decay of an exponential moving average of the weights; 0: none"
     )
-    patience: int = Field(0, ge=0, description="stop after this many epochs without gain; 0: never")
-    checkpoint_minutes: float = Field(5.0, gt=0, description="between checkpoints in an epoch")
-    keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
-    sync_norm: bool = Field(True, description="synchronise batch normalisation over all processes")
+    patience: int = Field(
+        0, ge=0, description="early stopping after this many epochs without gain; 0: off"
+    )
+    checkpoint_minutes: float = Field(5.0, gt=0, description="minutes between checkpoints")
+    keep_checkpoints: int = Field(
+        2, ge=1, description="checkpoints to keep; older ones are removed"
+    )
+    sync_norm: bool = Field(True, description="synchronize batch normalization over all processes")
     peer_timeout_s: float = Field(
         300.0,
         gt=0,
         le=604_800,
-        description="seconds without an answer until a process counts as lost",
+        description="seconds until a process that does not respond counts as lost",
     )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
-    wandb: str | None = Field(None, description="project of Weights & Biases to report to")
+    wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
 
 
 class Guards(Section):
     """Guards against steps that are not finite, and warnings."""
 
     skip: int = Field(
-        3, ge=0, description="stop after skipping more than this many steps in a row as not finite"
+        3, ge=0, description="stop if more steps in a row than this are not finite and skipped"
     )
     watch: bool = Field(
         True, description="warn of dead classes, people never sampled and a lack of progress"
     )
-    epochs: int = Field(5, ge=1, description="epochs until a class without hits is dead")
+    epochs: int = Field(
+        5, ge=1, description="epochs without hits after which a class counts as dead"
+    )

@@ -18,7 +18,7 @@ from likewise.errors import InputError
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["refuse_idle_keys"]
+__all__ = ["refuse_unused_keys"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ _NEEDS = (
 )
 
 
-def refuse_idle_keys(recipe: Recipe) -> None:
+def refuse_unused_keys(recipe: Recipe) -> None:
     """Check that every key that is set has an effect.
 
     Raises:
@@ -90,8 +90,8 @@ def refuse_idle_keys(recipe: Recipe) -> None:
 
     Example:
         >>> from likewise.training.recipe.recipe import Recipe, recipe_with
-        >>> from likewise.training.recipe.unused_keys import refuse_idle_keys
-        >>> refuse_idle_keys(recipe_with(Recipe(), ["distill.weight=2"]))
+        >>> from likewise.training.recipe.unused_keys import refuse_unused_keys
+        >>> refuse_unused_keys(recipe_with(Recipe(), ["distill.weight=2"]))
         Traceback (most recent call last):
         likewise.errors.InputError: distill.weight=2.0: has no effect with distill.teacher=None; \
 set distill.teacher=MODEL, or leave distill.weight out

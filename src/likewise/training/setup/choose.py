@@ -1,4 +1,4 @@
-"""The recipe that ``train`` chooses for given photos if none is given."""
+"""The recipe that ``train`` uses for given photos if no recipe is given."""
 
 from __future__ import annotations
 

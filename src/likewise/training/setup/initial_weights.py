@@ -101,7 +101,7 @@ class InitialWeights:
         if used and (used.height, used.width) != (size.height, size.width):
             remedies.append(f"set input.height={used.height} input.width={used.width}")
         out = ",".join(dict.fromkeys(f'"{name.rpartition(".")[0]}.*"' for name in misfits))
-        remedies.append(f"initialise these at random: model.weights_except=[{out}]")
+        remedies.append(f"initialize these at random: model.weights_except=[{out}]")
         return text + ", or ".join(remedies)
 
 

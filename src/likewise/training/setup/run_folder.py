@@ -17,7 +17,7 @@ from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import Profile
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe, load_recipe
-from likewise.training.recipe.unused_keys import refuse_idle_keys
+from likewise.training.recipe.unused_keys import refuse_unused_keys
 
 __all__ = [
     "CHECKPOINTS",
@@ -121,7 +121,7 @@ def _new_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
             "or choose another place with --out"
         )
     chosen = recipe or Recipe()
-    refuse_idle_keys(chosen)
+    refuse_unused_keys(chosen)
     return with_sampler(chosen)
 
 

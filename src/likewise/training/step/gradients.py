@@ -42,7 +42,7 @@ class BatchResult(NamedTuple):
 
 
 class Gradients:
-    """Fills ``.grad`` of a network and a loss, with the savings that the recipe asks for.
+    """Fills ``.grad`` of a network and a loss, with the memory savings of the recipe.
 
     The network is moved to the device, in the memory format that suits it, and compiled or set up
     for activation checkpointing as the recipe says.

@@ -59,7 +59,7 @@ class StepGuard:
         module: the network, whose running statistics a skipped step must not change.
         loss: whose running state a skipped step must not change either.
         most: how many steps in a row may be skipped.
-        processes: all ranks of it decide alike.
+        processes: all ranks take the same decision.
 
     Attributes:
         in_a_row: the steps skipped since the last good one.
