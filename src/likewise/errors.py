@@ -61,7 +61,7 @@ def first_line(error: BaseException) -> str:
         >>> first_line(ValueError("no such file\\nand more")), first_line(ValueError())
         ('no such file', 'ValueError')
     """
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def cannot_write(
@@ -80,7 +80,7 @@ def cannot_write(
     elif isinstance(error, IsADirectoryError):
         reason = "it is a folder, not a file"
     else:
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["failed"])[0]
+        reason = getattr(error, "strerror", None) or first_line(error)
         if getattr(error, "errno", None) not in NOT_SPACE:
             advice = f"free some space or {advice}"
     return f"cannot write {path}: {reason}; {advice}"

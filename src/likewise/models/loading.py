@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from likewise.data.preprocess import Preprocess
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, first_line
 from likewise.models.calibration import Calibration
 from likewise.models.embedder import Embedder
 from likewise.models.onnx_backbone import OnnxBackbone
@@ -170,5 +170,5 @@ def _from_hub(name: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise LikewiseError(
             f"{name}: no such folder, and it cannot be downloaded from the hub "
-            f"({str(error).splitlines()[0]})"
+            f"({first_line(error)})"
         ) from None

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.models.weights_file import require_weights_file
 
 __all__ = ["STATE_FILES", "network_part", "read_state_dict", "warn_of_rest"]
@@ -157,4 +157,4 @@ def _reason(error: Exception) -> str:
         or "PytorchStream" in text
     ):
         return "it is damaged, or not a file of torch.save"
-    return text.splitlines()[0] if text else type(error).__name__
+    return first_line(error)

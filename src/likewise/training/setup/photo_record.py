@@ -27,7 +27,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.photos import Readable
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.storage import new_file, sha256_of
 
 __all__ = ["PHOTOS", "PhotoRecord", "keep_records", "listing_changes", "read_records"]
@@ -171,8 +171,7 @@ def read_records(path: Path) -> tuple[PhotoRecord, PhotoRecord]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        reason = (str(error).splitlines() or ["no details"])[0]
-        raise InputError(f"{path}: damaged ({reason})") from None
+        raise InputError(f"{path}: damaged ({first_line(error)})") from None
     return training, held_out
 
 
