@@ -17,7 +17,7 @@ from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.saving import CONFIG, IDENTITIES, MODEL_CARD, WEIGHTS
 from likewise.models.state_dict import STATE_FILES
-from likewise.models.weights import read_tensors
+from likewise.models.tensor_file import read_tensors
 from likewise.storage import read_json
 
 __all__ = ["load"]
