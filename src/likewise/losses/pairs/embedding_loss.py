@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +80,12 @@ class EmbeddingLoss(Loss):
             samples: [M, D]; the first B are the anchors, possibly without their gradient.
             labels: int64 [M], of the samples.
         """
+
+    def extra_repr(self) -> str:
+        """The arguments that ``print`` shows: numbers and names, as given to the constructor."""
+        values = {name: getattr(self, name, None) for name in signature(type(self)).parameters}
+        shown = {n: v.name if isinstance(v, Distance) else v for n, v in values.items()}
+        return ", ".join(f"{n}={v}" for n, v in shown.items() if isinstance(v, float | int | str))
 
     def adopt(self, distance: str | Distance) -> Distance:
         """The distance of this name; its learned parameters become parameters of the loss.
