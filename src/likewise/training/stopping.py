@@ -14,7 +14,6 @@ from typing import Any
 from likewise.errors import LikewiseError
 
 __all__ = [
-    "SIGNALS",
     "STOPPED_EARLY",
     "Best",
     "Interrupted",

@@ -15,7 +15,7 @@ from likewise.errors import InputError, first_line
 from likewise.evaluation.experiment import Experiment
 from likewise.storage import new_file
 
-__all__ = ["SCORES", "ScoreFile", "read_scores", "write_scores"]
+__all__ = ["ScoreFile", "read_scores", "write_scores"]
 
 SCORES = "scores.parquet"
 

@@ -14,7 +14,7 @@ from likewise.machine import describe, versions
 from likewise.pages.environment import named_values, render
 from likewise.storage import write_text
 
-__all__ = ["PAGE", "conclusions", "markdown_table", "number", "write_page"]
+__all__ = ["conclusions", "markdown_table", "number", "write_page"]
 
 PAGE = "compare.html"
 MOST = 12  # labels listed in a sentence

@@ -22,9 +22,7 @@ from likewise.search.contents.row_hashes import row_hashes
 from likewise.search.engines.engine import Vectors
 
 __all__ = [
-    "IDENTITY",
     "MIN_VECTORS",
-    "UNKNOWN",
     "Probes",
     "checked_labels",
     "given_probes",
