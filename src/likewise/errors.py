@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-__all__ = ["InputError", "LikewiseError", "MissingExtra", "cannot_write", "first_line", "one_of"]
+__all__ = [
+    "InputError",
+    "LikewiseError",
+    "MissingExtra",
+    "cannot_write",
+    "first_few",
+    "first_line",
+    "one_of",
+]
 
 # Errors that free space on the disk does not solve.
 NOT_SPACE = frozenset(
@@ -62,6 +70,17 @@ def first_line(error: BaseException) -> str:
         ('no such file', 'ValueError')
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def first_few(names: Iterable[object], most: int = 3) -> str:
+    """The first of some names, for a message; an ellipsis stands for the rest.
+
+    Example:
+        >>> first_few(["anna", "bob", "carl", "dora"])
+        'anna, bob, carl, …'
+    """
+    listed = list(map(str, names))
+    return ", ".join(listed[:most]) + (", …" if len(listed) > most else "")
 
 
 def cannot_write(
