@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-__all__ = ["InputError", "LikewiseError", "MissingExtra", "cannot_write", "first_line", "one_of"]
+__all__ = [
+    "InputError",
+    "LikewiseError",
+    "MissingExtra",
+    "cannot_write",
+    "first_few",
+    "first_line",
+    "one_of",
+]
 
 # Errors that free space on the disk does not solve.
 NOT_SPACE = frozenset(
@@ -61,7 +69,18 @@ def first_line(error: BaseException) -> str:
         >>> first_line(ValueError("no such file\\nand more")), first_line(ValueError())
         ('no such file', 'ValueError')
     """
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def first_few(names: Iterable[object], most: int = 3) -> str:
+    """The first of some names, for a message; an ellipsis stands for the rest.
+
+    Example:
+        >>> first_few(["anna", "bob", "carl", "dora"])
+        'anna, bob, carl, …'
+    """
+    listed = list(map(str, names))
+    return ", ".join(listed[:most]) + (", …" if len(listed) > most else "")
 
 
 def cannot_write(
@@ -80,7 +99,7 @@ def cannot_write(
     elif isinstance(error, IsADirectoryError):
         reason = "it is a folder, not a file"
     else:
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["failed"])[0]
+        reason = getattr(error, "strerror", None) or first_line(error)
         if getattr(error, "errno", None) not in NOT_SPACE:
             advice = f"free some space or {advice}"
     return f"cannot write {path}: {reason}; {advice}"

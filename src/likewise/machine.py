@@ -14,7 +14,7 @@ from likewise.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["cpu_type", "describe", "finest_float", "pick_device", "usable_cores", "versions"]
+__all__ = ["describe", "finest_float", "pick_device", "usable_cores", "versions"]
 
 # Packages whose version can change numbers or files, for reports and `doctor`.
 PACKAGES = ("likewise", "torch", "torchvision", "numpy", "pillow", "pyarrow", "faiss-cpu")

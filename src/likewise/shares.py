@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["Share", "own_share"]
+__all__ = ["Share", "environment_count", "own_share"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Share:
 
         if not torch.cuda.is_available():
             return name
-        return f"cuda:{_whole('LOCAL_RANK', self.rank) % torch.cuda.device_count()}"
+        return f"cuda:{environment_count('LOCAL_RANK', self.rank) % torch.cuda.device_count()}"
 
     def gather(
         self, name: str, key: object, work: Callable[[], Arrays], *, everywhere: bool = False
@@ -147,21 +147,26 @@ def own_share(beside: Path | None = None) -> Share:
         InputError: the environment is not that of a launcher, or the processes are on several
             machines and no folder was given.
     """
-    rank, count = _whole("RANK", 0), _whole("WORLD_SIZE", 1)
+    rank, count = environment_count("RANK", 0), environment_count("WORLD_SIZE", 1)
     if count == 1:
         return Share()
     if beside is not None:
         place = beside.absolute()
         return Share(rank, count, place.with_name(f".{place.name}.shares"))
-    if _whole("LOCAL_WORLD_SIZE", count) != count:
+    if environment_count("LOCAL_WORLD_SIZE", count) != count:
         raise InputError(
             "the processes are on several machines; give --out a folder on a shared file system"
         )
     return Share(rank, count, _private_folder())
 
 
-def _whole(name: str, default: int) -> int:
-    text = os.environ.get(name, str(default))
+def environment_count(name: str, default: int | None) -> int:
+    """A number that the launcher sets in the environment; without a default it must be there.
+
+    Raises:
+        InputError: it is missing, or not a whole number.
+    """
+    text = os.environ.get(name, "" if default is None else str(default))
     if not text.isdecimal():
         raise InputError(f"{name}: {text!r} in the environment; start the processes with torchrun")
     return int(text)

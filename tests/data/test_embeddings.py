@@ -116,3 +116,16 @@ def test_two_embedders_are_never_compared() -> None:
     require_same_embedder("a", "a", "index")
     with pytest.raises(InputError, match="index: made by another embedder"):
         require_same_embedder("a", "b", "index")
+
+
+def test_an_error_without_a_text_is_named_by_its_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: Path) -> None:
+        raise OSError
+
+    monkeypatch.setattr("likewise.data.embeddings.pq.read_schema", fail)
+    path = tmp_path / "e.parquet"
+    path.touch()
+    with pytest.raises(InputError, match=r"cannot be read \(OSError\)"):
+        read_embeddings(path)

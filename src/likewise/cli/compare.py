@@ -10,6 +10,7 @@ import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_bad_images, print_json, print_table
+from likewise.cli.units import parse_seconds
 
 if TYPE_CHECKING:
     from likewise.lab.compare.summary import Row
@@ -83,7 +84,6 @@ def compare(
     from likewise.lab.compare.conditions import comparison_recipe
     from likewise.lab.compare.report import conclusions, markdown_table, number, write_page
     from likewise.lab.compare.sources import read_sources
-    from likewise.lab.compare.time_budget import parse_budget
     from likewise.storage import write_text
     from likewise.training.recipe.recipe import load_recipe, recipe_with
 
@@ -109,7 +109,7 @@ def compare(
         folds=folds,
         trials=trials,
         target=target,
-        budget=None if budget is None else parse_budget(budget),
+        budget=parse_seconds("--budget", budget, ""),
         num_threads=threads,
         say=note,
     )

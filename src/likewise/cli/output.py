@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from likewise.errors import InputError, first_few
+
 if TYPE_CHECKING:
     from likewise.data.images import BadImage
     from likewise.evaluation.experiment import Experiment
@@ -41,8 +43,6 @@ def require_photos(paths: Sequence[Path]) -> None:
     Raises:
         InputError: a photo does not exist; the first one is named.
     """
-    from likewise.errors import InputError
-
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such file")
@@ -95,10 +95,10 @@ def print_bad_images(bad: Sequence[BadImage]) -> None:
 def warn_of_training_identities(identities: Sequence[str]) -> None:
     """Warn of leakage: identities of the data that the model was trained on."""
     if identities:
-        named = ", ".join(identities[:3]) + (", …" if len(identities) > 3 else "")
         note(
             f"warning: {len(identities):,} of these identities have the same names as identities "
-            f"in training ({named}); if they are the same people, the results are too optimistic"
+            f"in training ({first_few(identities)}); if they are the same people, the results are "
+            "too optimistic"
         )
 
 

@@ -40,7 +40,7 @@ def parse_seconds(option: str, text: str | None, default_unit: str = "S") -> flo
     Args:
         option: the option's name, for the error.
         text: its value.
-        default_unit: the unit of a plain number.
+        default_unit: the unit of a plain number; empty to refuse one.
 
     Returns:
         Seconds.

@@ -17,7 +17,7 @@ from likewise.data.columns import refuse_repeated, rename_reserved_columns
 from likewise.data.labels import text_column, with_identities
 from likewise.data.text_file import read_lines
 from likewise.data.vectors import is_list, vectors_in
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.storage import new_file
 
 __all__ = ["EXTERNAL", "Embeddings", "read_embeddings", "require_same_embedder", "write_embeddings"]
@@ -161,7 +161,7 @@ def _read_parquet(path: Path) -> Embeddings:
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
     if "vector" not in table.column_names or not is_list(table.schema.field("vector").type):
         raise InputError(f"{path}: no column vector of lists of numbers; write it with: embed")
     vectors = vectors_in(table["vector"], f"{path}: column vector", first=1)

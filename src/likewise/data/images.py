@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from likewise.data.image_kind import START_BYTES, kind_of
 from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
-from likewise.errors import InputError, LikewiseError, MissingExtra
+from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
 
 __all__ = ["BadImage", "ImageSource", "decode", "readable_formats", "why_unknown"]
 
@@ -111,8 +111,7 @@ def decode(
     except MemoryError:
         raise BadImage(name, "not enough memory to decode it") from None
     except Exception as error:  # Pillow's decoders raise nearly anything on hostile bytes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadImage(name, f"cannot be decoded ({reason})") from None
+        raise BadImage(name, f"cannot be decoded ({first_line(error)})") from None
 
 
 def _name_of(source: ImageSource) -> str:

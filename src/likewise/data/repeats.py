@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
-__all__ = ["repeated_rows", "without_repeats"]
+__all__ = ["without_repeats"]
 
 log = logging.getLogger(__name__)
 

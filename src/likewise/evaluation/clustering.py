@@ -12,9 +12,7 @@ from likewise.errors import InputError, one_of
 from likewise.evaluation.inputs import checked_rows, label_codes
 
 __all__ = [
-    "METHODS",
     "MOST_AGGLOMERATIVE",
-    "NOISE",
     "Agreement",
     "Clustering",
     "cluster",

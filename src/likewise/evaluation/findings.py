@@ -33,6 +33,7 @@ from likewise.shares import Share
 __all__ = ["TASKS", "Findings", "evaluate_tasks"]
 
 TASKS = ("clustering", "identification", "retrieval")
+FMR = 1e-3  # at the threshold where groups are compared
 GROUP_REPLICATES = 200
 
 
@@ -84,7 +85,6 @@ def evaluate_tasks(
     groups: Sequence[str] = (),
     calibration: Calibration | None = None,
     distance: Distance | None = None,
-    fmr: float = 1e-3,
     seed: int = 0,
     searches: Searches | None = None,
 ) -> Findings:
@@ -94,12 +94,11 @@ def evaluate_tasks(
         experiment: the verification of the same embeddings.
         embeddings: with identities, and with the metadata columns of ``groups``.
         tasks: any of ``identification``, ``retrieval`` and ``clustering``.
-        groups: metadata columns whose groups are compared, at the threshold of ``fmr`` (or of the
+        groups: metadata columns whose groups are compared, at the threshold of FMR 0.1% (or of the
             next larger FAR that can be measured).
         calibration: the embedder's own, to evaluate; if None, a logistic calibration is fitted on
             half of the people and evaluated on the other half.
         distance: the cosine if None.
-        fmr: see ``groups``.
         seed: of the random choice of the gallery, and of the halves.
         searches: the result of ``search_distributed`` for the same embeddings; if None, it is
             computed here.
@@ -126,7 +125,7 @@ def evaluate_tasks(
     by_group = (
         try_task(
             "groups",
-            partial(_by_group, experiment, embeddings, column, fmr, seed, reasons),
+            partial(_by_group, experiment, embeddings, column, seed, reasons),
             reasons,
         )
         for column in groups
@@ -176,16 +175,15 @@ def _by_group(
     experiment: Experiment,
     embeddings: Embeddings,
     column: str,
-    fmr: float,
     seed: int,
     reasons: list[str],
 ) -> GroupReport:
     """The error rates of a column's groups; ``reasons`` counts the photos that are in none."""
     names, known = _groups(embeddings, column)
     points = [e for e in experiment.measured.tar_at_far if e.threshold is not None]
-    usable = [e for e in points if e.target >= fmr]
+    usable = [e for e in points if e.target >= FMR]
     if not usable:
-        raise InputError(f"{column}: too few impostor pairs for a threshold at FMR {fmr:g}")
+        raise InputError(f"{column}: too few impostor pairs for a threshold at FMR {FMR:g}")
     threshold = min(usable, key=lambda entry: entry.target).threshold
     assert threshold is not None
     left, right = experiment.left, experiment.right

@@ -28,7 +28,7 @@ from likewise.evaluation.intervals.bootstrap import (
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.progress import progress
 
-__all__ = ["GroupErrors", "GroupReport", "group_errors", "too_small"]
+__all__ = ["GroupErrors", "GroupReport", "group_errors"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]

@@ -12,7 +12,6 @@ from likewise.arguments import check_count
 from likewise.inspection.census import SIDE
 
 __all__ = [
-    "RADIUS",
     "correlations",
     "mean_picture",
     "near_hashes",

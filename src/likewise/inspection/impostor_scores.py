@@ -19,7 +19,7 @@ from likewise.errors import InputError
 from likewise.evaluation.nearest.neighbors import nearest
 from likewise.inspection.centroids import Centroids, noise_ratio, size_factor
 
-__all__ = ["FEWEST_IDENTITIES", "ImpostorScores", "fit_impostor_scores", "q_values"]
+__all__ = ["ImpostorScores", "fit_impostor_scores", "q_values"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -16,12 +16,7 @@ from likewise.losses.checks import check_loss_finite
 from likewise.losses.loss import zero_loss
 
 __all__ = [
-    "KINDS",
     "Distillation",
-    "cosine_distillation",
-    "l2_distillation",
-    "relational_distillation",
-    "similarity_distillation",
 ]
 
 ANGLE_WEIGHT = 2.0

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from likewise.data.preprocess import Preprocess
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, first_line
 from likewise.models.calibration import Calibration
 from likewise.models.embedder import Embedder
 from likewise.models.onnx_backbone import OnnxBackbone
@@ -17,7 +17,7 @@ from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.saving import CONFIG, IDENTITIES, MODEL_CARD, WEIGHTS
 from likewise.models.state_dict import STATE_FILES
-from likewise.models.weights import read_tensors
+from likewise.models.tensor_file import read_tensors
 from likewise.storage import read_json
 
 __all__ = ["load"]
@@ -170,5 +170,5 @@ def _from_hub(name: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise LikewiseError(
             f"{name}: no such folder, and it cannot be downloaded from the hub "
-            f"({str(error).splitlines()[0]})"
+            f"({first_line(error)})"
         ) from None

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError, LikewiseError, MissingExtra
+from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
 from likewise.models.onnx_file import read_onnx
 
 __all__ = ["OnnxBackbone"]
@@ -48,7 +48,7 @@ class OnnxBackbone(nn.Module):
                 content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors have no common class
-            raise InputError(f"{path}: cannot be read as ONNX ({_reason(error)})") from None
+            raise InputError(f"{path}: cannot be read as ONNX ({first_line(error)})") from None
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             names = ", ".join(entry.name for entry in inputs) or "none"
@@ -88,15 +88,10 @@ class OnnxBackbone(nn.Module):
         try:
             out = np.asarray(self._session.run(None, {self.input_name: images})[0])
         except Exception as error:  # its errors have no common class
-            raise LikewiseError(f"ONNX: {_reason(error)}") from None
+            raise LikewiseError(f"ONNX: {first_line(error)}") from None
         if out.shape[:1] != (step,) and not (step == 1 and out.ndim == 1):
             raise LikewiseError(
                 f"ONNX: its first output is {list(out.shape)} for {step} photos; it must be [B,D]"
             )
         vectors: np.ndarray = out.astype(np.float32).reshape(step, -1)
         return vectors[: step - missing]
-
-
-def _reason(error: Exception) -> str:
-    """The first line of an error of ONNX Runtime."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from likewise.arguments import check_count, check_number
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import InputError, LikewiseError, first_line
 from likewise.models.contrastnet import ContrastNet
 from likewise.models.iresnet import DEPTHS, IResNet
 from likewise.models.mobilefacenet import SIZES, MobileFaceNet
@@ -122,8 +122,9 @@ def _try_out(module: nn.Module, name: str, shape: tuple[int, int, int]) -> None:
         with torch.no_grad():
             module(torch.zeros(1, *shape))
     except (RuntimeError, ValueError, AssertionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"backbone: {name} cannot take {shape[1]}×{shape[2]}: {reason}") from None
+        raise InputError(
+            f"backbone: {name} cannot take {shape[1]}×{shape[2]}: {first_line(error)}"
+        ) from None
     except MemoryError as error:
         raise LikewiseError(f"backbone: {name} does not fit into memory") from error
     module.train(was_training)

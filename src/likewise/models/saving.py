@@ -13,7 +13,7 @@ from torch import Tensor
 
 from likewise.models.card import model_card
 from likewise.models.onnx_file import read_onnx
-from likewise.models.weights import write_tensors
+from likewise.models.tensor_file import write_tensor_file
 from likewise.storage import new_file, write_json, write_text
 
 __all__ = ["CONFIG", "IDENTITIES", "MODEL_CARD", "WEIGHTS", "write_model"]
@@ -54,7 +54,7 @@ def write_model(
         with new_file(folder / config["onnx"]) as temporary:
             temporary.write_bytes(read_onnx(onnx))
     else:
-        write_tensors(folder / WEIGHTS, weights, config)
+        write_tensor_file(folder / WEIGHTS, weights, config)
     write_json(folder / CONFIG, config)
     write_text(folder / MODEL_CARD, model_card(config, dimension, identities))
     return folder

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_few, first_line
 from likewise.models.weights_file import require_weights_file
 
 __all__ = ["STATE_FILES", "network_part", "read_state_dict", "warn_of_rest"]
@@ -56,7 +56,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: cannot be read as plain weights ({_reason(error)})") from None
     state = _network_entry(found)
     if state is None:
-        held = _names(found) if isinstance(found, dict) else type(found).__name__
+        held = first_few(found, NAMED) if isinstance(found, dict) else type(found).__name__
         raise InputError(
             f"{path}: not a state dictionary (names with their tensors), nor a checkpoint with "
             f"one as {' or '.join(ENTRIES)}; it holds {held or 'nothing'}"
@@ -105,14 +105,8 @@ def warn_of_rest(source: str, rest: Sequence[str]) -> None:
             "%s: left out %d tensors that are not part of the network: %s",
             source,
             len(rest),
-            _names(rest),
+            first_few(rest, NAMED),
         )
-
-
-def _names(names: Collection[Any]) -> str:
-    """The first few of some names."""
-    more = ", …" if len(names) > NAMED else ""
-    return ", ".join(map(str, list(names)[:NAMED])) + more
 
 
 def _tails(name: str) -> list[str]:
@@ -157,4 +151,4 @@ def _reason(error: Exception) -> str:
         or "PytorchStream" in text
     ):
         return "it is damaged, or not a file of torch.save"
-    return text.splitlines()[0] if text else type(error).__name__
+    return first_line(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import resources
@@ -10,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-__all__ = ["render"]
+__all__ = ["named_values", "render"]
 
 
 def render(
@@ -28,6 +29,15 @@ def render(
         environment = environment.overlay()
         environment.filters = environment.filters | dict(filters)
     return environment.get_template(f"{template}.html").render(style=_style(), **values)
+
+
+def named_values(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The rows of a table of settings: names with spaces, and values as text."""
+
+    def text(value: Any) -> str:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    return [(name.replace("_", " "), text(value)) for name, value in values.items()]
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,6 @@ from typing import Any, Protocol, runtime_checkable
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from likewise.data.embeddings import require_same_embedder
 from likewise.search.contents.filter import Filter
 from likewise.search.engines.engine import Ids, Vectors
 from likewise.search.index import Index
@@ -124,12 +123,8 @@ def open_index(folder: str | Path, *, fingerprint: str | None = None) -> SearchI
         >>> open_index(folder).search([0, 1, 0.1], k=1)[1].tolist()
         [[20]]
     """
-    index: SearchIndex
     if family_in(Path(folder)) != FAMILY:
         return Index.load(folder, fingerprint=fingerprint)
     from likewise.search.milvus.index import MilvusIndex
 
-    index = MilvusIndex.load(folder)
-    if fingerprint is not None:
-        require_same_embedder(fingerprint, index.fingerprint, str(folder))
-    return index
+    return MilvusIndex.load(folder, fingerprint=fingerprint)

@@ -14,9 +14,7 @@ from typing import Any
 from likewise.errors import LikewiseError
 
 __all__ = [
-    "SIGNALS",
     "STOPPED_EARLY",
-    "STOP_CODES",
     "Best",
     "Interrupted",
     "StopRequest",
@@ -33,9 +31,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stop_code(number: int) -> int:
     """The exit code of a program that a signal stopped, as in shells: 130 for Ctrl-C, 143."""
     return 128 + number
-
-
-STOP_CODES = frozenset(stop_code(number) for number in SIGNALS)
 
 
 class StoppedBySignal(SystemExit):

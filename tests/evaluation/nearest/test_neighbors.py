@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from likewise.distances import Cosine, Distance, Dot, Mahalanobis, Minkowski
 from likewise.errors import InputError
 from likewise.evaluation.nearest import neighbors, score_blocks
-from likewise.evaluation.nearest.neighbors import nearest, nearest_others
+from likewise.evaluation.nearest.neighbors import nearest, top_others
 from tests.evaluation.grids import VECTORS
 
 # Of whole numbers.
@@ -90,12 +90,10 @@ def test_each_pair_scored_once_gives_the_same(k: int, monkeypatch: pytest.Monkey
     g = random.integers(-2, 3, (1_100, 3)).astype(np.float32)
     monkeypatch.setattr(score_blocks, "SYMMETRIC_ROWS", 500)
     for distance in EXACT:
-        found = nearest_others(g, k, distance=distance)
+        found = top_others(g, min(k, len(g) - 1), distance).neighbors()
         expected = nearest(g, g, k, distance=distance, own_rows=np.arange(len(g)))
         np.testing.assert_array_equal(found.rows, expected.rows)
         np.testing.assert_array_equal(found.scores, expected.scores)
-    with pytest.raises(InputError, match="only one row"):
-        nearest_others(g[:1], 1)
 
 
 @pytest.mark.parametrize("distance", [Cosine(), Dot(), Minkowski(2)], ids=lambda d: d.name)
@@ -108,7 +106,7 @@ def test_equal_rows_get_equal_scores_at_any_position(
     place = random.integers(0, 400, 1_003)  # of each row among 400 vectors
     g = random.normal(size=(400, 64)).astype(np.float32)[place]
     whole = nearest(g[:512], g, len(g), distance=distance)
-    among = nearest_others(g, len(g) - 1, distance=distance)
+    among = top_others(g, len(g) - 1, distance).neighbors()
     for found in (whole, among):
         for rows, scores in zip(found.rows, found.scores, strict=True):
             each = place[rows]

@@ -73,7 +73,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["--losses", "softmax,cosfase"], "did you mean 'cosface'"),
         (["--losses", "triplet:hard"], "triplet:batch_hard"),
         (["--set", "loss.margin=0.3"], "named by --losses"),
-        (["--budget", "5"], "like 60s"),
+        (["--budget", "5"], "--budget: '5'; write 90s or 10min"),
         (["--budget", "5s", "--epochs", 3], "give one of the two"),
         (["--set", "schedule.epoch=3"], "did you mean 'epochs'"),
         (["--test", tmp_path / "none"], "no such folder"),

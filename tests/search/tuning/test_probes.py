@@ -68,7 +68,7 @@ def test_given_queries() -> None:
     assert probes.unknown.tolist() == [False, True, False, True]
     assert len(np.unique(probes.groups)) == 3  # two strangers are two people
     assert len(probes.held) == 0
-    with pytest.raises(InputError, match="give one of each for"):
+    with pytest.raises(InputError, match=r"labels: \[2\]; must be one for each of 4 queries"):
         given_probes(np.eye(4), [1, 2])
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError
+from likewise.models.tensor_file import TensorFile, write_tensor_file
 from likewise.training.checkpoints.reader import (
     INDEX,
     SHARED,
@@ -26,7 +27,6 @@ from likewise.training.checkpoints.state import (
     optimizer_tensors,
     restore_optimizer,
 )
-from likewise.training.checkpoints.tensor_file import TensorFile, write_tensor_file
 from likewise.training.checkpoints.writer import Checkpoints
 from likewise.training.distributed.processes import Processes
 from likewise.training.recipe.recipe import Optimizer

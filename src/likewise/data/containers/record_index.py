@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from likewise.data.containers.image_record import record_labels
 from likewise.data.containers.recordio import read_record, record_offsets
 from likewise.data.store import ByteFile
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 
 __all__ = ["RecordIndex", "read_index", "read_tab_table"]
 
@@ -126,8 +126,9 @@ def read_tab_table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
             pyarrow.csv.ConvertOptions(column_types=columns, null_values=[]),
         )
     except (pa.ArrowException, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{path}: must have the columns {', '.join(columns)} ({reason})") from None
+        raise InputError(
+            f"{path}: must have the columns {', '.join(columns)} ({first_line(error)})"
+        ) from None
     if any(table[name].null_count for name in columns):
         raise InputError(f"{path}: a value is missing; must have the columns {', '.join(columns)}")
     return table

@@ -33,7 +33,7 @@ from likewise.data.formats.unique_names import unique_names
 from likewise.data.labels import is_text
 from likewise.data.manifest import Manifest
 from likewise.data.paths import path_inside
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.storage import read_json
 
 __all__ = ["read", "recognises"]
@@ -135,8 +135,7 @@ def _dataset(
         except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError) as error:
             if isinstance(error, InputError):
                 raise
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{file}: cannot be read as Arrow ({reason[:300]})") from None
+            raise InputError(f"{file}: cannot be read as Arrow ({first_line(error)})") from None
         files.append(file)
     if split is not None:
         tables = [_with_split(table, split) for table in tables]

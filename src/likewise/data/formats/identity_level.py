@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_few
 
 __all__ = ["IdentityLevel", "identity_level"]
 
@@ -85,12 +85,12 @@ def identity_level(folders: Iterable[Folder], where: str) -> IdentityLevel:
         if split is None and len(here) > 1 and all(name.lower() in SPLITS for name in names):
             if not below:
                 raise InputError(
-                    f"{where}: the photos lie directly in {_list(names)}; put the photos of each "
-                    "identity into a folder of its own in there"
+                    f"{where}: the photos lie directly in {first_few(sorted(names))}; put the "
+                    "photos of each identity into a folder of its own in there"
                 )
             split = level
             holding = {_without(folder, level) for folder in holding}
-            notes.append(f"{_list(names)} become the column split")
+            notes.append(f"{first_few(sorted(names))} become the column split")
             continue  # the splits are merged for the search
         if len(here) == 1 and (here == nested or len(_inner(next(iter(here)), below)) > 1):
             # It contains the identities; photos beside two or more folders belong to none.
@@ -123,8 +123,8 @@ def _mixed(
     other = min(nested, key=lambda folder: (-len(below[folder]), folder))
     return (
         f"{where}: {'/'.join(min(direct))} holds photos, but {'/'.join(other)} holds folders of "
-        f"photos ({_list(_inner(other, below))}): it is ambiguous which folders are identities; "
-        f"put the folders of all identities on one level, or {HINT}"
+        f"photos ({first_few(sorted(_inner(other, below)))}): it is ambiguous which folders are "
+        f"identities; put the folders of all identities on one level, or {HINT}"
     )
 
 
@@ -143,8 +143,3 @@ def _require_groups(where: str, here: set[Folder], below: dict[Folder, set[Folde
         f"whether {'/'.join(first)} or {album} is an identity; put the photos of each identity "
         f"into one folder, or {HINT}"
     )
-
-
-def _list(names: set[str]) -> str:
-    shown = sorted(names)
-    return ", ".join(shown[:3]) + (", …" if len(shown) > 3 else "")

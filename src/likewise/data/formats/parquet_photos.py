@@ -28,7 +28,7 @@ from likewise.data.formats.unique_names import unique_names
 from likewise.data.manifest import Manifest
 from likewise.data.paths import is_hidden, path_inside
 from likewise.data.store import MAX_PHOTO_BYTES, read_photo_file
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 
 __all__ = ["ParquetStore", "read", "recognises"]
 
@@ -199,8 +199,7 @@ def _reading(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: cannot be read as Parquet ({reason[:300]})") from None
+        raise InputError(f"{path}: cannot be read as Parquet ({first_line(error)})") from None
 
 
 def _opened(path: Path) -> pq.ParquetFile:

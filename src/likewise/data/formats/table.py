@@ -26,7 +26,7 @@ from likewise.data.labels import clean_label, text_column
 from likewise.data.manifest import SPLITS, Manifest
 from likewise.data.paths import first_outside
 from likewise.data.text_file import lines_of, marked_encoding, no_text, read_text
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.storage import new_file
 
 __all__ = ["read", "write_table"]
@@ -98,7 +98,7 @@ def write_table(manifest: Manifest, path: Path) -> None:
                 pyarrow.csv.write_csv(_without_dictionaries(manifest.table), temporary)
             except pa.ArrowException as error:
                 raise InputError(
-                    f"{path}: a CSV cannot hold a column ({_first_line(error)}); write .parquet"
+                    f"{path}: a CSV cannot hold a column ({first_line(error)}); write .parquet"
                 ) from None
         elif suffix == ".parquet":
             pq.write_table(manifest.table, temporary)
@@ -130,7 +130,7 @@ def _columns(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         if "invalid UTF8" in str(error):
             raise no_text(path) from None
-        raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from None
+        raise InputError(f"{path}: cannot be read as a table ({first_line(error)})") from None
 
 
 def _text_columns(path: Path) -> pa.Table:
@@ -172,10 +172,6 @@ def _delimiter(header: str, usual: str) -> str:
     Excel writes semicolons where the comma is the decimal separator, and tabs in "Unicode text".
     """
     return next((mark for mark in (usual, ",", "\t", ";") if mark in header), usual)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _is_container(folder: Path) -> bool:

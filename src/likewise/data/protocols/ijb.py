@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 
 __all__ = [
     "POINTS",
@@ -168,5 +168,4 @@ def _batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordB
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: cannot be read ({reason})") from None
+        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None

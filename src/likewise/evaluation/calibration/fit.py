@@ -39,7 +39,6 @@ __all__ = [
     "calibrate",
     "calibrate_pairs",
     "fit_calibration",
-    "operating_points",
 ]
 
 Floats = NDArray[np.float64]

@@ -25,7 +25,7 @@ from likewise.evaluation.nearest.neighbors import TopK
 from likewise.evaluation.nearest.score_blocks import score_blocks
 from likewise.evaluation.verification.roc import ROUNDING
 
-__all__ = ["DISTRACTORS", "MegaFace", "MegaFaceCurve", "MegaFacePoint", "megaface"]
+__all__ = ["MegaFace", "MegaFaceCurve", "MegaFacePoint", "megaface"]
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]

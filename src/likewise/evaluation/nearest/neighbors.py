@@ -18,10 +18,10 @@ from torch import Tensor
 from likewise.arguments import check_count
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
-from likewise.evaluation.inputs import checked_own_rows, checked_rows, checked_sides
+from likewise.evaluation.inputs import checked_own_rows, checked_sides
 from likewise.evaluation.nearest.score_blocks import ScoreBlock, score_blocks, symmetric_blocks
 
-__all__ = ["Neighbors", "TopK", "nearest", "nearest_others", "top_others"]
+__all__ = ["Neighbors", "TopK", "nearest", "top_others"]
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -93,37 +93,11 @@ def nearest(
     return found.neighbors()
 
 
-def nearest_others(vectors: ArrayLike, k: int, *, distance: Distance | None = None) -> Neighbors:
+def top_others(rows: Vectors, k: int, distance: Distance, *, rank: int = 0, count: int = 1) -> TopK:
     """Find the ``k`` most similar other rows of each row: half the work of ``nearest``.
 
-    Each pair is scored once, for both of its rows. Memory holds N·k keys and one square block.
-
-    Args:
-        vectors: [N, D], finite; for the cosine not zero.
-        k: how many neighbors.
-        distance: how to score; the cosine if None.
-
-    Returns:
-        Scores and rows [N, min(k, N - 1)].
-
-    Raises:
-        InputError: a row that is not finite or zero, one row only, k below 1.
-
-    Example:
-        >>> from likewise.evaluation.nearest.neighbors import nearest_others
-        >>> nearest_others([[1, 0], [3, 4], [0, 2]], 1).rows.tolist()
-        [[1], [2], [1]]
-    """
-    distance = distance or Cosine()
-    rows = checked_rows(vectors, "vectors", zero_allowed=not isinstance(distance, Cosine))
-    check_count("k", k)
-    if len(rows) == 1:
-        raise InputError("vectors: has only one row, so there are no others; add more rows")
-    return top_others(rows, min(k, len(rows) - 1), distance).neighbors()
-
-
-def top_others(rows: Vectors, k: int, distance: Distance, *, rank: int = 0, count: int = 1) -> TopK:
-    """The part of ``nearest_others`` that one process computes; merge them with ``TopK.merge``.
+    Each pair is scored once, for both of its rows. Memory holds N·k keys and one square block. Each
+    process computes a part; merge them with ``TopK.merge``.
 
     Args:
         rows: [N, D], checked.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from likewise.evaluation.report.plots import (
     score_plot,
 )
 from likewise.evaluation.report.score_file import write_scores
-from likewise.pages.environment import render
+from likewise.pages.environment import named_values, render
 from likewise.storage import write_json, write_text
 
 __all__ = ["thumbnail", "write_report"]
@@ -84,9 +83,9 @@ def write_report(
         genuine=_worst(experiment, photos, same=True),
         impostor=_worst(experiment, photos, same=False),
         missing=experiment.missing,
-        settings=_rows(values["settings"]),
-        versions=_rows(values["versions"]),
-        machine=_rows(values["machine"]),
+        settings=named_values(values["settings"]),
+        versions=named_values(values["versions"]),
+        machine=named_values(values["machine"]),
     )
     write_text(folder / "report.html", html)
     return folder / "report.html"
@@ -174,10 +173,3 @@ def thumbnail(photo: ImageSource, size: int = THUMBNAIL) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _rows(values: dict[str, Any]) -> list[tuple[str, str]]:
-    def text(value: Any) -> str:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-    return [(key.replace("_", " "), text(value)) for key, value in values.items()]

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 from likewise.evaluation.experiment import Experiment
 from likewise.storage import new_file
 
-__all__ = ["SCORES", "ScoreFile", "read_scores", "write_scores"]
+__all__ = ["ScoreFile", "read_scores", "write_scores"]
 
 SCORES = "scores.parquet"
 
@@ -89,7 +89,7 @@ def read_scores(folder: Path) -> ScoreFile:
             for side in ("left", "right")
         ]
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
     if not np.isfinite(scores).all():
         raise InputError(f"{path}: row {int(np.argmin(np.isfinite(scores))) + 1} is not finite")
     return ScoreFile(pair, people[0], people[1], same, scores)

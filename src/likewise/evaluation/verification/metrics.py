@@ -30,7 +30,6 @@ __all__ = [
     "FARS",
     "P_TARGETS",
     "Roc",
-    "TarAtFar",
     "Verification",
     "d_prime",
     "pair_scores",

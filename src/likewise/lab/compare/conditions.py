@@ -12,7 +12,7 @@ from likewise.lab.compare.runner import Runner
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe, recipe_with
 
-__all__ = ["EPOCHS", "comparison_recipe", "conditions_of", "ranges_of"]
+__all__ = ["comparison_recipe", "conditions_of", "ranges_of"]
 
 EPOCHS = 30
 

@@ -31,8 +31,8 @@ class Estimate:
         return self.half is not None and abs(self.mean) > self.half
 
 
-def estimate(values: Sequence[float], folds: Sequence[int], level: float = 0.95) -> Estimate:
-    """The mean over folds and its t-interval, ``t_{n-1}·s/√n``.
+def estimate(values: Sequence[float], folds: Sequence[int]) -> Estimate:
+    """The mean over folds and its 95% t-interval, ``t_{n-1}·s/√n``.
 
     Seeds of one fold share their identities, so they are not independent samples: n is the number
     of folds, and s the standard deviation of the fold means. Where all runs are of one fold, as
@@ -42,7 +42,6 @@ def estimate(values: Sequence[float], folds: Sequence[int], level: float = 0.95)
     Args:
         values: one value per run.
         folds: the fold of each run.
-        level: coverage of the interval, if fold means (or seeds) are independent and normal.
 
     Raises:
         ValueError: there are no values, or not as many folds as values.
@@ -64,7 +63,7 @@ def estimate(values: Sequence[float], folds: Sequence[int], level: float = 0.95)
     if len(draws) < 2:
         return Estimate(mean, None, len(found))
     error = float(draws.std(ddof=1)) / len(draws) ** 0.5
-    return Estimate(mean, float(t.ppf(0.5 + level / 2, len(draws) - 1)) * error, len(found))
+    return Estimate(mean, float(t.ppf(0.975, len(draws) - 1)) * error, len(found))
 
 
 def mean_difference(

@@ -14,7 +14,7 @@ from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.evaluation.separation import separation
 from likewise.evaluation.verification.metrics import pair_scores, verification
 
-__all__ = ["FAR", "RunMetrics", "compute_metrics", "sampled_auc"]
+__all__ = ["RunMetrics", "compute_metrics", "sampled_auc"]
 
 FAR = 1e-2
 CURVE_PAIRS = 20_000  # genuine pairs, and as many impostor pairs

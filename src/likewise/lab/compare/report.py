@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from math import degrees
 from pathlib import Path
-from typing import Any
 
 from likewise.lab.compare.comparison import Comparison
 from likewise.lab.compare.draw import curves_plot, means_plot
 from likewise.lab.compare.intervals import Estimate
 from likewise.lab.compare.summary import Row
 from likewise.machine import describe, versions
-from likewise.pages.environment import render
+from likewise.pages.environment import named_values, render
 from likewise.storage import write_text
 
-__all__ = ["PAGE", "conclusions", "markdown_table", "number", "write_page"]
+__all__ = ["conclusions", "markdown_table", "number", "write_page"]
 
 PAGE = "compare.html"
 MOST = 12  # labels listed in a sentence
@@ -143,8 +141,8 @@ def write_page(found: Comparison) -> Path:
         means=means_plot(found.rows, found.reference),
         curves=curves_plot(found.rows, found.target),
         spaces=found.spaces,
-        settings=_pairs(found.settings),
-        about=_pairs(describe()) + _pairs(versions()),
+        settings=named_values(found.settings),
+        about=named_values(describe()) + named_values(versions()),
         bad=len(found.bad_images),
         filters={"share": _share, "angle": _angle, "half": _half},
     )
@@ -171,10 +169,3 @@ def _half(found: Estimate | None, digits: int = 3) -> str:
 
 def _angle(found: Estimate | None, digits: int = 1) -> str:
     return "–" if found is None else f"{degrees(found.mean):.{digits}f}°"
-
-
-def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
-    def text(value: Any) -> str:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-    return [(key.replace("_", " "), text(value)) for key, value in values.items()]

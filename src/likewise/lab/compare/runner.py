@@ -25,7 +25,7 @@ from likewise.training.setup.build import loss_of, network_of, preprocess_of
 from likewise.training.setup.initial_weights import read_initial_weights
 from likewise.training.trainer import Trainer
 
-__all__ = ["Runner", "best_trial"]
+__all__ = ["Runner"]
 
 RUNS, BUDGETS, RECIPE = "runs", "pace", "recipe.yaml"
 Rows = NDArray[np.int64]

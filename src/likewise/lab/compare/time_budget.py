@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from statistics import median
@@ -12,27 +11,9 @@ from likewise.lab.compare.record import file_name
 from likewise.lab.compare.single_run import SingleRun
 from likewise.storage import read_json, write_json
 
-__all__ = ["epochs_within", "parse_budget"]
+__all__ = ["epochs_within"]
 
 WARM_UP, TIMED = 3, 10  # steps
-UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-def parse_budget(text: str) -> float:
-    """The seconds of a time such as ``60s``, ``2min`` or ``0.5h``.
-
-    Raises:
-        InputError: not a time of this form.
-
-    Example:
-        >>> from likewise.lab.compare.time_budget import parse_budget
-        >>> parse_budget("1.5min")
-        90.0
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", text.strip())
-    if match is None or float(match[1]) <= 0:
-        raise InputError(f"--budget: {text!r}; must be a time per run, like 60s or 2min")
-    return float(match[1]) * UNITS[match[2]]
 
 
 def epochs_within(seconds: float, run: SingleRun, folder: Path) -> int:

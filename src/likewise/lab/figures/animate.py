@@ -13,6 +13,7 @@ from likewise.storage import new_file
 
 __all__ = ["animate"]
 
+DPI = 80
 LINGER = 15  # copies of the last frame
 
 
@@ -20,9 +21,6 @@ def animate(
     snapshots: Sequence[Snapshot],
     draw: Callable[[Snapshot], Figure],
     path: Path,
-    *,
-    dpi: int = 80,
-    fps: int = 10,
 ) -> None:
     """Draw each snapshot as a frame; the last frame is shown longer.
 
@@ -30,14 +28,12 @@ def animate(
         snapshots: in order.
         draw: draws a snapshot; all figures have one size.
         path: the GIF.
-        dpi: dots per inch.
-        fps: frames per second.
     """
     with new_file(path) as temporary:
         named = temporary.with_suffix(".gif")  # the writer takes the format from the suffix
         try:
-            writer = PillowWriter(fps=fps)
-            writer.setup(draw(snapshots[0]), str(named), dpi)
+            writer = PillowWriter(fps=10)
+            writer.setup(draw(snapshots[0]), str(named), DPI)
             for snapshot in snapshots:
                 writer.fig = draw(snapshot)
                 writer.grab_frame(facecolor="white")

@@ -14,7 +14,7 @@ from likewise.lab.figures.learn import Snapshot
 from likewise.lab.figures.palette import INK, PAPER, QUIET
 from likewise.lab.figures.settings import Setting
 
-__all__ = ["draw_embedding", "numbers_line"]
+__all__ = ["draw_embedding"]
 
 
 def draw_embedding(
@@ -50,16 +50,14 @@ def draw_embedding(
     figure.text(
         0.75, 0.085, _circle_legend(seen), fontsize=8, color=QUIET, ha="center", va="center"
     )
-    figure.text(0.5, 0.032, numbers_line(measured), fontsize=10, color=INK, ha="center",
+    figure.text(0.5, 0.032, _numbers_line(measured), fontsize=10, color=INK, ha="center",
                 va="center")  # fmt: skip
     return figure
 
 
-def numbers_line(measured: Separation, *, short: bool = False) -> str:
+def _numbers_line(measured: Separation) -> str:
     """The measured separation in one line."""
     within, between = math.degrees(measured.within), math.degrees(measured.between)
-    if short:
-        return f"within {within:.1f}° · between {between:.0f}° · overlap {measured.overlap:.0%}"
     return (
         f"mean angle within a class {within:.1f}°, between classes {between:.1f}°  ·  "
         f"{measured.overlap:.0%} have an impostor nearer than their farthest genuine view"

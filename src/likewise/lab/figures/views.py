@@ -11,7 +11,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.data.transforms import Augment, Blur, Color, Geometry, Light
 
-__all__ = ["AUGMENT", "PREPROCESS", "Views", "draw_views"]
+__all__ = ["Views", "draw_views"]
 
 PREPROCESS = Preprocess(32, 28, 1, mean=(0.5,), std=(0.5,), fit="stretch")
 AUGMENT = Augment(

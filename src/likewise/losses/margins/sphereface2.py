@@ -13,7 +13,7 @@ from likewise.losses.head.reduction import Logistic, Reduction
 from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 
-__all__ = ["SphereFace2", "balanced_bias"]
+__all__ = ["SphereFace2"]
 
 
 @register_loss(

@@ -54,10 +54,6 @@ class Circle(EmbeddingLoss):
         self.margin = check_number("margin", margin, above=-1, below=1)
         self.gamma = check_number("gamma", gamma, above=0)
 
-    def extra_repr(self) -> str:
-        """Show the arguments."""
-        return f"margin={self.margin:g}, gamma={self.gamma:g}"
-
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """Compare every anchor with every sample."""
         same, different = pair_masks(labels, len(anchors))

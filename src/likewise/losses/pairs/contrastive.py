@@ -71,10 +71,6 @@ class Contrastive(EmbeddingLoss):
         if self.distance.name == "dot":
             raise InputError("Contrastive: distance: 'dot' has no zero; use cosine")
 
-    def extra_repr(self) -> str:
-        """Show the arguments."""
-        return f"margin={self.margin:g}, distance={self.distance.name}"
-
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """Compare every anchor with every sample."""
         if self.normalize:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import torch
 from torch import Tensor, nn
 
@@ -77,6 +79,12 @@ class EmbeddingLoss(Loss):
             labels: int64 [M], of the samples.
         """
         raise NotImplementedError(f"{type(self).__name__}: an EmbeddingLoss must define compute()")
+
+    def extra_repr(self) -> str:
+        """The arguments that ``print`` shows: numbers and names, as given to the constructor."""
+        values = {name: getattr(self, name, None) for name in signature(type(self)).parameters}
+        shown = {n: v.name if isinstance(v, Distance) else v for n, v in values.items()}
+        return ", ".join(f"{n}={v}" for n, v in shown.items() if isinstance(v, float | int | str))
 
     def adopt(self, distance: str | Distance) -> Distance:
         """The distance of this name; its learned parameters become parameters of the loss.

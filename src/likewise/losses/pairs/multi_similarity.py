@@ -69,10 +69,6 @@ class MultiSimilarity(EmbeddingLoss):
         self.miner = pair_miner(miner)
         self.distance = self.adopt(distance)
 
-    def extra_repr(self) -> str:
-        """Show the arguments."""
-        return f"alpha={self.alpha:g}, beta={self.beta:g}, base={self.base:g}"
-
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """Compare every anchor with every sample."""
         s = self.distance.score_pairwise(anchors, samples)

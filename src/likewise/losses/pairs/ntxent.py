@@ -53,10 +53,6 @@ class NTXent(EmbeddingLoss):
         self.temperature = check_number("temperature", temperature, above=0)
         self.distance = self.adopt(distance)
 
-    def extra_repr(self) -> str:
-        """Show the arguments."""
-        return f"temperature={self.temperature:g}, distance={self.distance.name}"
-
     def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
         """Compare every anchor with every sample."""
         same, different = pair_masks(labels, len(anchors))

@@ -29,6 +29,10 @@ class _ProxyLoss(EmbeddingLoss):
         check_count("embedding_dim", embedding_dim)
         self.proxies = nn.Parameter(unit(torch.randn(num_classes, embedding_dim)))
 
+    def extra_repr(self) -> str:
+        """The arguments that ``print`` shows."""
+        return f"proxies={list(self.proxies.shape)}, {super().extra_repr()}"
+
     def cosines(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines [B, C], and the mask [B, C] of each sample's own proxy."""
         labels = labels[: len(embeddings)]
@@ -79,10 +83,6 @@ class ProxyNCA(_ProxyLoss):
     def __init__(self, *, num_classes: int, embedding_dim: int, scale: float = 1.0) -> None:
         super().__init__(num_classes, embedding_dim)
         self.scale = check_number("scale", scale, above=0)
-
-    def extra_repr(self) -> str:
-        """Show the arguments."""
-        return f"proxies={list(self.proxies.shape)}, scale={self.scale:g}"
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
@@ -138,10 +138,6 @@ class ProxyAnchor(_ProxyLoss):
         super().__init__(num_classes, embedding_dim)
         self.alpha = check_number("alpha", alpha, above=0)
         self.delta = check_number("delta", delta, least=0)
-
-    def extra_repr(self) -> str:
-        """Show the arguments."""
-        return f"proxies={list(self.proxies.shape)}, alpha={self.alpha:g}, delta={self.delta:g}"
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each proxy with every sample."""

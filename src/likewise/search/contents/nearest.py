@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def nearest(
         return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
     exhaustive = snapshot.base.engine.exhaustive
     width = padded_k(k, total) if exhaustive else k
-    rows = _candidates(space, snapshot, queries, width, settings, allowed)
+    rows = _Candidates(space, snapshot, queries, settings, allowed).find(width)
     scores, ids = _ranked(space, snapshot, queries, rows, width)
     if exhaustive and width < total:
         # Ties beyond the last candidate: only then may a smaller id be missing.
@@ -62,111 +63,94 @@ def nearest(
     return scores[:, :k], ids[:, :k]
 
 
-def _candidates(
-    space: Space,
-    snapshot: Snapshot,
-    queries: Vectors,
-    k: int,
-    settings: Settings,
-    allowed: Rows | None,
-) -> Rows:
-    """Candidate rows of base and fresh rows, int64 [Q,C], -1 for none; at least k of each query."""
-    if allowed is None and not snapshot.fresh.count and not snapshot.gone_count:
-        rows = snapshot.base.nearest(queries, k, settings)
-        short = rows.min(axis=1) < 0 if rows.shape[1] == k else (rows >= 0).sum(axis=1) < k
-        if short.any():
-            rows = _completed(space, snapshot, queries, k, rows, short, None)
-        return rows
-    return _changed_candidates(space, snapshot, queries, k, settings, allowed)
+@dataclass(frozen=True)
+class _Candidates:
+    """Candidate rows, int64 [Q,C], -1 for none; the arguments are those of ``nearest``."""
 
+    space: Space
+    snapshot: Snapshot
+    queries: Vectors
+    settings: Settings
+    allowed: Rows | None
 
-def _changed_candidates(
-    space: Space,
-    snapshot: Snapshot,
-    queries: Vectors,
-    k: int,
-    settings: Settings,
-    allowed: Rows | None,
-) -> Rows:
-    """Candidates under a filter or after changes: those of the base, then those of the fresh."""
-    count = len(snapshot.base.ids)
-    parts = []
-    if allowed is None:
-        fresh = None
-        base_count, fresh_count = count - snapshot.gone_count, snapshot.fresh.count
-        if base_count:
-            parts.append(_in_base(space, snapshot, queries, min(k, base_count), settings))
-    else:
-        split = int(np.searchsorted(allowed, count))
-        old, fresh = allowed[:split], allowed[split:] - count
-        base_count, fresh_count = len(old), len(fresh)
-        if base_count:
-            parts.append(_in_allowed(space, snapshot, queries, min(k, base_count), settings, old))
-    if fresh_count:
-        vectors = snapshot.fresh.vectors if fresh is None else snapshot.fresh.vectors[fresh]
-        best = nearest_rows(vectors, queries, min(k, fresh_count), space.metric)
-        parts.append((best if fresh is None else fresh[best]) + count)
-    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+    def find(self, k: int) -> Rows:
+        """Candidates of base and fresh rows; at least ``k`` for each query."""
+        snapshot = self.snapshot
+        if self.allowed is None and not snapshot.fresh.count and not snapshot.gone_count:
+            rows = self._by_engine(k)
+            short = rows.min(axis=1) < 0 if rows.shape[1] == k else (rows >= 0).sum(axis=1) < k
+            return self._completed(k, rows, short, None)
+        return self._changed(k)
 
+    def _changed(self, k: int) -> Rows:
+        """Candidates under a filter or after changes: of the base, then of the fresh rows."""
+        snapshot, allowed = self.snapshot, self.allowed
+        count = len(snapshot.base.ids)
+        parts = []
+        if allowed is None:
+            fresh = None
+            base_count, fresh_count = count - snapshot.gone_count, snapshot.fresh.count
+            if base_count:
+                parts.append(self._in_base(min(k, base_count)))
+        else:
+            split = int(np.searchsorted(allowed, count))
+            old, fresh = allowed[:split], allowed[split:] - count
+            base_count, fresh_count = len(old), len(fresh)
+            if base_count:
+                parts.append(self._in_allowed(min(k, base_count), old))
+        if fresh_count:
+            vectors = snapshot.fresh.vectors if fresh is None else snapshot.fresh.vectors[fresh]
+            best = nearest_rows(vectors, self.queries, min(k, fresh_count), self.space.metric)
+            parts.append((best if fresh is None else fresh[best]) + count)
+        return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
-def _in_base(
-    space: Space, snapshot: Snapshot, queries: Vectors, k: int, settings: Settings
-) -> Rows:
-    """At least ``k`` rows of the base that are not removed, for each query."""
-    base, count = snapshot.base, len(snapshot.base.ids)
-    if not snapshot.gone_count:
-        rows = base.nearest(queries, k, settings)
-    else:
-        share = 1 - snapshot.gone_count / count
-        rows = base.nearest(queries, min(count, int(1.2 * k / share) + 8), settings)
-        rows = _masked(rows, snapshot.alive)
-    short = (rows >= 0).sum(axis=1) < k
-    if not short.any():
-        return rows
-    alive = snapshot.kept if snapshot.gone_count else None
-    return _completed(space, snapshot, queries, k, rows, short, alive)
+    def _in_base(self, k: int) -> Rows:
+        """At least ``k`` rows of the base that are not removed, for each query."""
+        snapshot = self.snapshot
+        if not snapshot.gone_count:
+            rows = self._by_engine(k)
+        else:
+            share = 1 - snapshot.gone_count / len(snapshot.base.ids)
+            rows = _masked(self._by_engine(int(1.2 * k / share) + 8), snapshot.alive)
+        short = (rows >= 0).sum(axis=1) < k
+        kept = snapshot.kept if snapshot.gone_count and short.any() else None
+        return self._completed(k, rows, short, kept)
 
+    def _in_allowed(self, k: int, allowed: Rows) -> Rows:
+        """At least ``k`` of the allowed rows of the base, for each query."""
+        base, count = self.snapshot.base, len(self.snapshot.base.ids)
+        share = len(allowed) / count
+        if len(allowed) <= FEW_ROWS or share <= FEW_SHARE or base.engine.exhaustive:
+            return _exact_rows(self.space, base.plain, self.queries, k, allowed)
+        mask = np.zeros(count, np.bool_)
+        mask[allowed] = True
+        if base.engine.takes_mask:
+            rows = self._by_engine(k, mask)
+        else:
+            rows = self._by_engine(int(1.5 * k / share) + 8)
+        rows = _masked(rows, mask)
+        return self._completed(k, rows, (rows >= 0).sum(axis=1) < k, allowed)
 
-def _in_allowed(
-    space: Space, snapshot: Snapshot, queries: Vectors, k: int, settings: Settings, allowed: Rows
-) -> Rows:
-    """At least ``k`` of the allowed rows of the base, for each query."""
-    base, count = snapshot.base, len(snapshot.base.ids)
-    share = len(allowed) / count
-    if len(allowed) <= FEW_ROWS or share <= FEW_SHARE or base.engine.exhaustive:
-        return _exact_rows(space, base.plain, queries, k, allowed)
-    mask = np.zeros(count, np.bool_)
-    mask[allowed] = True
-    if base.engine.takes_mask:
-        rows = base.nearest(queries, k, settings, mask)
-    else:
-        rows = base.nearest(queries, min(count, int(1.5 * k / share) + 8), settings)
-    rows = _masked(rows, mask)
-    short = (rows >= 0).sum(axis=1) < k
-    return _completed(space, snapshot, queries, k, rows, short, allowed) if short.any() else rows
+    def _by_engine(self, k: int, mask: Mask | None = None) -> Rows:
+        base = self.snapshot.base
+        return base.nearest(self.queries, min(k, len(base.ids)), self.settings, mask)
+
+    def _completed(self, k: int, rows: Rows, short: Mask, allowed: Rows | None) -> Rows:
+        """``rows`` with an exact search for the queries that have too few candidates."""
+        if not short.any():
+            return rows
+        queries = self.queries[short]
+        best = _exact_rows(self.space, self.snapshot.base.plain, queries, k, allowed)
+        full = np.full((len(rows), max(best.shape[1], rows.shape[1])), -1, np.int64)
+        full[:, : rows.shape[1]] = rows
+        full[short] = -1
+        full[short, : best.shape[1]] = best
+        return full
 
 
 def _masked(rows: Rows, mask: Mask) -> Rows:
     """The rows in the mask, -1 for the others; also checks engines that apply the mask."""
     return np.where((rows >= 0) & mask[rows], rows, -1)
-
-
-def _completed(
-    space: Space,
-    snapshot: Snapshot,
-    queries: Vectors,
-    k: int,
-    rows: Rows,
-    short: Mask,
-    allowed: Rows | None,
-) -> Rows:
-    """``rows`` with an exact search for the queries that have too few candidates."""
-    best = _exact_rows(space, snapshot.base.plain, queries[short], k, allowed)
-    full = np.full((len(queries), max(best.shape[1], rows.shape[1])), -1, np.int64)
-    full[:, : rows.shape[1]] = rows
-    full[short] = -1
-    full[short, : best.shape[1]] = best
-    return full
 
 
 def _exact_rows(

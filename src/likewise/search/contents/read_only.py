@@ -12,7 +12,7 @@ from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
 from likewise.search.contents.contents import Contents
 from likewise.search.contents.filter import Filter, filtered_rows
-from likewise.search.contents.input_checks import as_array, checked_threshold, integer_ids
+from likewise.search.contents.input_checks import checked_threshold, integer_ids
 from likewise.search.contents.nearest import nearest
 from likewise.search.contents.range_search import range_search
 from likewise.search.contents.space import Space
@@ -247,14 +247,7 @@ class ReadOnlyIndex:
         Raises:
             InputError: see ``search``.
         """
-        array = as_array(queries, "queries")
-        if array.ndim == 1:
-            array = array[None]
-        if array.ndim == 2 and array.shape[1] != self._contents.dimension:
-            raise InputError(
-                f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
-            )
-        return self._contents.space.prepare(array, "queries")
+        return self._contents.space.prepare_queries(queries, self.dimension)
 
     def _prepared(
         self, queries: ArrayLike, settings: Mapping[str, object] | None

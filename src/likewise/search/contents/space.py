@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError, one_of
-from likewise.search.contents.input_checks import checked_vectors
+from likewise.search.contents.input_checks import as_array, checked_vectors
 from likewise.search.engines.engine import Engine, Vectors
 
 __all__ = ["METRICS", "Space", "require_metric", "space_of"]
@@ -52,6 +52,21 @@ class Space:
                 f"{what}: have {ready.shape[1]} dimensions, the metric has {self.factor.shape[1]}"
             )
         return checked_vectors(self._mapped(ready), self.metric, what)
+
+    def prepare_queries(self, queries: ArrayLike, dimension: int) -> Vectors:
+        """Queries [Q,D], or one query [D], prepared like vectors: float32 [Q,D'].
+
+        Raises:
+            InputError: see ``prepare``; or D is not ``dimension``, that of the index.
+        """
+        array = as_array(queries, "queries")
+        if array.ndim == 1:
+            array = array[None]
+        if array.ndim == 2 and array.shape[1] != dimension:
+            raise InputError(
+                f"queries: have {array.shape[1]} dimensions, the index has {dimension}"
+            )
+        return self.prepare(array, "queries")
 
     def _mapped(self, vectors: Vectors) -> Vectors:
         """Vectors [N,D] mapped by the factor; in float64, since large offsets may cancel."""

@@ -16,7 +16,7 @@ from likewise.errors import InputError, first_line
 from likewise.search.contents.input_checks import as_array, integer_ids
 from likewise.search.engines.engine import Ids, Vectors
 
-__all__ = ["Tables", "columns_of", "items_of", "table_of", "vectors_of", "without_unused_values"]
+__all__ = ["Tables", "columns_of", "items_of", "table_of", "without_unused_values"]
 
 
 class Tables(ABC):

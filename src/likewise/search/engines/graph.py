@@ -9,7 +9,7 @@ from likewise.search.engines.engine import Engine
 from likewise.search.engines.faiss_engine import geometric_grid
 from likewise.search.engines.parameters import Parameter, Settings
 
-__all__ = ["EF", "EF_CONSTRUCTION", "LINKS", "Graph"]
+__all__ = ["EF_CONSTRUCTION", "LINKS", "Graph"]
 
 LINKS = Parameter("links", 32, "neighbors of each vector (M); twice that at level 0", 2, 256)
 EF_CONSTRUCTION = Parameter(

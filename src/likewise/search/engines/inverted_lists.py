@@ -12,7 +12,7 @@ from likewise.search.engines.exact_scan import FAISS_METRICS
 from likewise.search.engines.faiss_engine import FaissEngine, geometric_grid
 from likewise.search.engines.parameters import Parameter, Settings
 
-__all__ = ["LISTS", "PROBES", "InvertedLists", "lists_for", "probes_and_rerank"]
+__all__ = ["LISTS", "PROBES", "InvertedLists", "probes_and_rerank"]
 
 LISTS = Parameter("lists", None, "k-means cells; about 4·√N by default", 1, 2**20)
 PROBES = Parameter("probes", 16, "cells that a search visits; more find more", 1, 2**20)

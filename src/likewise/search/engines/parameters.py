@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, one_of
 
-__all__ = ["Parameter", "Setting", "Settings", "checked_settings", "parse_settings"]
+__all__ = ["Parameter", "Settings", "checked_settings", "parse_settings"]
 
 Setting = int | float | str
 Settings = dict[str, Setting]

@@ -16,7 +16,6 @@ from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
 from likewise.search.contents.filter import Filter
 from likewise.search.contents.input_checks import (
-    as_array,
     checked_ids,
     checked_items,
     checked_threshold,
@@ -188,7 +187,7 @@ class MilvusIndex(ReadOnlyMilvusIndex, Tables):
             LikewiseError: the server does not answer.
         """
         k = check_count("k", k)
-        wanted = self._queries(queries)
+        wanted = self._space.prepare_queries(queries, self.dimension)
         chosen = self._search_settings if settings is None else self._checked(settings)
         server_filter = server_filter_of(self._collection, filter)
         return nearest(self._space, self._collection, wanted, k, chosen, server_filter)
@@ -208,7 +207,7 @@ class MilvusIndex(ReadOnlyMilvusIndex, Tables):
             LikewiseError: the server does not answer.
         """
         threshold = checked_threshold(threshold)
-        wanted = self._queries(queries)
+        wanted = self._space.prepare_queries(queries, self.dimension)
         chosen = self._search_settings if settings is None else self._checked(settings)
         server_filter = server_filter_of(self._collection, filter)
 
@@ -262,13 +261,3 @@ class MilvusIndex(ReadOnlyMilvusIndex, Tables):
                 f"ids: {int(known[0])} is already in the index; remove it first, or update it"
             )
         self._collection.write(numbers, new, table)
-
-    def _queries(self, queries: ArrayLike) -> Vectors:
-        array = as_array(queries, "queries")
-        if array.ndim == 1:
-            array = array[None]
-        if array.ndim == 2 and array.shape[1] != self.dimension:
-            raise InputError(
-                f"queries: have {array.shape[1]} dimensions, the index has {self.dimension}"
-            )
-        return self._space.prepare(array, "queries")

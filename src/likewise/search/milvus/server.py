@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from likewise.errors import InputError, LikewiseError, MissingExtra
 
-__all__ = ["TOKEN", "Server"]
+__all__ = ["Server"]
 
 TOKEN = "LIKEWISE_MILVUS_TOKEN"  # the environment variable, not a secret
 # Seconds between attempts: gRPC waits too before it retries an address.

@@ -15,10 +15,8 @@ from uuid import uuid4
 from likewise.errors import LikewiseError, cannot_write
 
 __all__ = [
-    "ARRAYS",
     "ENGINE",
     "HEADER",
-    "TABLES",
     "locked_folder",
     "remove_unlisted",
     "temporary_path",

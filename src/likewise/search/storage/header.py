@@ -11,7 +11,7 @@ from likewise.errors import InputError
 from likewise.search.storage.folder import HEADER, remove_unlisted
 from likewise.storage import new_file
 
-__all__ = ["FORMAT", "HEADER", "header_stamp", "read_header", "replace_header", "with_checksum"]
+__all__ = ["FORMAT", "header_stamp", "read_header", "replace_header", "with_checksum"]
 
 FORMAT = 2
 LARGEST_HEADER = 2**26

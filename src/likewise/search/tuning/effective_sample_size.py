@@ -28,7 +28,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["effective_group_count", "effective_groups", "effective_trials"]
+__all__ = ["effective_group_count", "effective_trials"]
 
 Sums = NDArray[np.float64]
 QUANTILE = 0.975  # of Student's t, as in the source

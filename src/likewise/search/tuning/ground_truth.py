@@ -163,20 +163,18 @@ def operating_threshold(
     vectors: NDArray[np.float32],
     labels: ArrayLike,
     *,
-    share: float = IMPOSTORS,
-    seed: int = 0,
+    seed: int,
 ) -> float:
-    """The score that this share of impostor pairs reaches (the threshold at FMR = ``share``).
+    """The score that one impostor pair in a thousand reaches (the threshold at FMR 0.1%).
 
     Args:
         space: the metric.
         vectors: float32 [N,D], prepared by the space.
         labels: int64 [N].
-        share: of up to a million random impostor pairs.
         seed: of the random choice.
 
     Raises:
-        InputError: too few impostor pairs to measure that share.
+        InputError: too few impostor pairs to measure that.
     """
     own = np.asarray(labels)
     random = np.random.default_rng([seed, 2])
@@ -188,12 +186,12 @@ def operating_threshold(
         if len(others):
             scores.append(space.scores(vectors[row][None], vectors[others][None])[0])
     found = np.concatenate(scores) if scores else np.empty(0)
-    if len(found) * share < 1:
+    if len(found) * IMPOSTORS < 1:
         raise InputError(
             f"threshold: {len(found):,} pairs of different people are too few to measure a share "
-            f"of {share:g}; give the threshold"
+            f"of {IMPOSTORS:g}; give the threshold"
         )
-    return float(np.quantile(found, 1 - share))
+    return float(np.quantile(found, 1 - IMPOSTORS))
 
 
 def _widened(array: NDArray[Number], width: int, fill: float) -> NDArray[Number]:

@@ -22,9 +22,7 @@ from likewise.search.contents.row_hashes import row_hashes
 from likewise.search.engines.engine import Vectors
 
 __all__ = [
-    "IDENTITY",
     "MIN_VECTORS",
-    "UNKNOWN",
     "Probes",
     "checked_labels",
     "given_probes",
@@ -158,33 +156,27 @@ def hold_out(
     )
 
 
-def given_probes(
-    queries: ArrayLike, labels: ArrayLike | None = None, groups: ArrayLike | None = None
-) -> Probes:
+def given_probes(queries: ArrayLike, labels: ArrayLike | None = None) -> Probes:
     """Probes that the user provides: photos that are not in the index.
+
+    The photos of a person are one group of correlated queries; an unknown person is alone.
 
     Args:
         queries: [Q,D].
         labels: int64 [Q], in the numbering of the index's labels; -1 for an unknown person.
-        groups: int64 [Q], groups of correlated queries; by default the labels, with each unknown
-            person alone.
 
     Raises:
         InputError: the counts differ.
     """
     rows = np.asarray(queries, np.float32)
-    own = None if labels is None else np.asarray(labels, np.int64)
-    if groups is not None:
-        group = np.asarray(groups, np.int64)
-    elif own is not None:
-        alone = np.arange(len(rows)) + max(0, int(own.max(initial=0))) + 1
-        group = np.where(own < 0, alone, own) if own.shape == (len(rows),) else own
-    else:
-        group = np.arange(len(rows))
-    if group.shape != (len(rows),) or (own is not None and own.shape != (len(rows),)):
-        raise InputError(f"labels, groups: give one of each for {len(rows)} queries")
-    unknown = np.zeros(len(rows), np.bool_) if own is None else own < 0
-    return Probes(rows, group, unknown, own, None, np.empty(0, np.int64))
+    alone, nothing = np.arange(len(rows)), np.empty(0, np.int64)
+    if labels is None:
+        return Probes(rows, alone, np.zeros(len(rows), np.bool_), None, None, nothing)
+    own = np.asarray(labels, np.int64)
+    if own.shape != (len(rows),):
+        raise InputError(f"labels: {list(own.shape)}; must be one for each of {len(rows)} queries")
+    group = np.where(own < 0, alone + max(0, int(own.max(initial=0))) + 1, own)
+    return Probes(rows, group, own < 0, own, None, nothing)
 
 
 def without_indexed(probes: Probes, vectors: Vectors) -> tuple[Probes, str]:

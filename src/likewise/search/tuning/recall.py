@@ -24,7 +24,7 @@ from likewise.binomial import clopper_pearson
 from likewise.errors import InputError
 from likewise.search.tuning.effective_sample_size import effective_trials
 
-__all__ = ["LEVEL", "Found", "Recall", "mates_found", "nearest_found", "recall_of"]
+__all__ = ["Found", "Recall", "mates_found", "nearest_found", "recall_of"]
 
 Scores = NDArray[np.float32]
 Ids = NDArray[np.int64]

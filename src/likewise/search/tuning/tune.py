@@ -27,7 +27,7 @@ from likewise.search.tuning.task import Task, prepare, why_exact_suffices
 from likewise.search.tuning.tuning import Tuning
 from likewise.search.tuning.unreachable import unreachable
 
-__all__ = ["PROBES", "tune", "tuned_index"]
+__all__ = ["tune", "tuned_index"]
 
 PROBES = 4000  # held out: one half selects settings, the other validates them
 LATENCY = 5e-4  # seconds a query: a tenth of the time to embed the photo

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from likewise.errors import InputError, LikewiseError
+from likewise.models.tensor_file import TensorFile, Written
 from likewise.storage import sha256_of, write_json
-from likewise.training.checkpoints.tensor_file import TensorFile, Written
 
 __all__ = ["INDEX", "SHARED", "Checkpoint", "Parts", "process_file", "write_index"]
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from likewise.errors import InputError, LikewiseError
+from likewise.models.tensor_file import Written, write_tensor_file
 from likewise.storage import write_text
 from likewise.training.checkpoints.reader import (
     INDEX,
@@ -26,7 +27,6 @@ from likewise.training.checkpoints.reader import (
     process_file,
     write_index,
 )
-from likewise.training.checkpoints.tensor_file import Written, write_tensor_file
 from likewise.training.distributed.processes import Processes
 
 __all__ = ["Checkpoints"]

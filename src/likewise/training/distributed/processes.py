@@ -8,7 +8,6 @@ single process every method answers at once.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from likewise.errors import InputError, LikewiseError
 from likewise.machine import pick_device
+from likewise.shares import environment_count
 from likewise.training.distributed.lost_peers import PeerLost, is_connection_error, rendezvous_error
 from likewise.training.distributed.store_messages import (
     common_error,
@@ -79,15 +79,15 @@ class Processes:
         """
         if dist.is_available() and dist.is_initialized():  # by a surrounding program
             self.rank, self.count = dist.get_rank(), dist.get_world_size()
-            self.local_rank = _environment_int("LOCAL_RANK", self.rank)
-            self.local_count = _environment_int("LOCAL_WORLD_SIZE", self.count)
+            self.local_rank = environment_count("LOCAL_RANK", self.rank)
+            self.local_count = environment_count("LOCAL_WORLD_SIZE", self.count)
             return self
-        self.count = _environment_int("WORLD_SIZE", 1)
+        self.count = environment_count("WORLD_SIZE", 1)
         if self.count == 1:
             return self
-        self.rank = _environment_int("RANK", None)
-        self.local_rank = _environment_int("LOCAL_RANK", self.rank)
-        self.local_count = _environment_int("LOCAL_WORLD_SIZE", self.count)
+        self.rank = environment_count("RANK", None)
+        self.local_rank = environment_count("LOCAL_RANK", self.rank)
+        self.local_count = environment_count("LOCAL_WORLD_SIZE", self.count)
         timeout = timedelta(seconds=self.timeout)
         try:
             store, _, _ = next(rendezvous("env://", timeout=timeout))
@@ -284,16 +284,3 @@ class Processes:
         time.sleep(0.2)
         with suppress(RuntimeError):
             dist.destroy_process_group()
-
-
-def _environment_int(name: str, default: int | None) -> int:
-    text = os.environ.get(name)
-    if text is None and default is not None:
-        return default
-    try:
-        return int(text or "")
-    except ValueError:
-        raise InputError(
-            f"{name}: {text!r} in the environment; start the processes with torchrun, or with "
-            "likewise train --processes"
-        ) from None

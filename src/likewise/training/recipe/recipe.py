@@ -31,18 +31,11 @@ from likewise.training.recipe.sections import (
 )
 
 __all__ = [
-    "BatchSection",
-    "Data",
-    "Distill",
-    "Guards",
     "HeadChoice",
-    "Input",
     "LossChoice",
-    "Model",
     "Optimizer",
     "Recipe",
     "Schedule",
-    "Training",
     "load_recipe",
     "recipe_with",
 ]

@@ -27,7 +27,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.photos import Readable
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
-from likewise.errors import InputError
+from likewise.errors import InputError, first_few, first_line
 from likewise.storage import new_file, sha256_of
 
 __all__ = ["PHOTOS", "PhotoRecord", "keep_records", "listing_changes", "read_records"]
@@ -171,8 +171,7 @@ def read_records(path: Path) -> tuple[PhotoRecord, PhotoRecord]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        reason = (str(error).splitlines() or ["no details"])[0]
-        raise InputError(f"{path}: damaged ({reason})") from None
+        raise InputError(f"{path}: damaged ({first_line(error)})") from None
     return training, held_out
 
 
@@ -200,7 +199,9 @@ def listing_changes(before: Sequence[PhotoRecord], now: Sequence[Manifest]) -> l
     for what, some, others in (("gone", *people), ("new", *reversed(people))):
         absent = pc.unique(some.filter(pc.invert(pc.is_in(some, value_set=others))))
         if len(absent):
-            found.append(f"people {what}: {len(absent):,} ({_few(sorted(absent.to_pylist()))})")
+            found.append(
+                f"people {what}: {len(absent):,} ({first_few(sorted(absent.to_pylist()))})"
+            )
     return found or ["in another order"]
 
 
@@ -220,13 +221,8 @@ def _absent(names: pa.ChunkedArray, others: pa.ChunkedArray) -> NDArray[np.int64
 def _phrase(what: str, names: pa.ChunkedArray, rows: NDArray[np.int64]) -> list[str]:
     if not len(rows):
         return []
-    first = names.take(pa.array(rows[:NAMED])).to_pylist()
-    return [f"{len(rows):,} {what} ({_few(first, len(rows))})"]
-
-
-def _few(names: Sequence[str], count: int | None = None) -> str:
-    more = (len(names) if count is None else count) > NAMED
-    return ", ".join(names[:NAMED]) + (", …" if more else "")
+    first = names.take(pa.array(rows[: NAMED + 1])).to_pylist()
+    return [f"{len(rows):,} {what} ({first_few(first, NAMED)})"]
 
 
 def _thumbnails(pixels: Tensor) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ from likewise.training.step.schedule import lr_factor
 from likewise.training.stopping import Best
 from likewise.training.trainer import Trainer
 
-__all__ = ["ResumedRun", "change_epochs", "describe_new_epochs", "read_resumed_run"]
+__all__ = ["ResumedRun", "change_epochs", "read_resumed_run"]
 
 log = logging.getLogger(__name__)
 

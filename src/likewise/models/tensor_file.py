@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
 from torch import Tensor
 
 from likewise.errors import InputError
+from likewise.models.weights_file import require_weights_file
 from likewise.storage import new_file
 
-__all__ = ["TensorFile", "Written", "write_tensor_file"]
+__all__ = ["TensorFile", "Written", "read_tensors", "write_tensor_file"]
 
 KEY = "likewise"
 PIECE = 2**25  # bytes that are copied at a time
@@ -29,6 +31,12 @@ NAMES = {
     torch.int32: "I32",
     torch.int16: "I16",
     torch.int8: "I8",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+    torch.complex64: "C64",
+    torch.uint64: "U64",
+    torch.uint32: "U32",
+    torch.uint16: "U16",
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
@@ -87,6 +95,24 @@ def _content(header: bytes, tensors: list[Tensor]) -> Iterator[bytes | memoryvie
         for start in range(0, len(flat), step):
             piece = flat[start : start + step].cpu()
             yield piece.view(torch.uint8).numpy().data
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """Read all tensors and the JSON value of a file that ``write_tensor_file`` wrote.
+
+    The file is opened once, so that header and tensors belong together if it is being replaced.
+
+    Raises:
+        InputError: the file is missing, damaged, or not of Likewise.
+    """
+    require_weights_file(path)
+    try:
+        content = path.read_bytes()
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + size])
+        return load(content), json.loads(header["__metadata__"][KEY])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: damaged, or not a file of Likewise ({error})") from None
 
 
 class TensorFile:
