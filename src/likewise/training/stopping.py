@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ class _EarlyStop:
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         if not self.signal:
             print(STOPPED_EARLY, file=sys.stderr)
+            warnings.simplefilter("ignore")  # such as one that NumPy was loaded twice
         self.signal = number
         self.check()
 
