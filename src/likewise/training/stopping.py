@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ class StopRequest:
     """Within the block, the first Ctrl-C or SIGTERM requests a stop; a second Ctrl-C interrupts.
 
     The training loop checks ``signal`` between steps, so that no step is interrupted.
+
+    Raises:
+        StoppedBySignal: a signal arrived before, within :func:`early_stop`.
     """
 
     def __init__(self) -> None:
@@ -68,6 +72,9 @@ class StopRequest:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
+        early = signal.getsignal(signal.SIGINT)
+        if isinstance(early, _EarlyStop):
+            early.check()
         # Only the main thread may set signal handlers.
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
@@ -89,6 +96,27 @@ class StopRequest:
         self.signal = signal.Signals(number)
 
 
+class _EarlyStop:
+    """A signal handler that ends the program.
+
+    ``check`` raises again, since a module that is being loaded may catch the exception: torch does.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if not self.signal:
+            print(STOPPED_EARLY, file=sys.stderr)
+            warnings.simplefilter("ignore")  # such as one that NumPy was loaded twice
+        self.signal = number
+        self.check()
+
+    def check(self) -> None:
+        if self.signal:
+            raise StoppedBySignal(self.signal)
+
+
 @contextmanager
 def exit_on_signal() -> Iterator[None]:
     """Within the block, Ctrl-C and SIGTERM end the program at once: before and after training.
@@ -101,14 +129,14 @@ def exit_on_signal() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        print(STOPPED_EARLY, file=sys.stderr)
-        raise StoppedBySignal(number)
-
-    before = {number: signal.signal(number, end) for number in SIGNALS}
+    early = _EarlyStop()
+    before = {number: signal.signal(number, early) for number in SIGNALS}
     try:
         yield
+        early.check()
+    except Exception:
+        early.check()  # the error of a module that was interrupted while it was loaded
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -10,16 +10,20 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from torch import distributed as dist
 
 from likewise.errors import InputError, LikewiseError
-from likewise.training.distributed.launch import _raise_failure, launch
+from likewise.training.distributed.launch import _raise_failure, _run, launch
 from likewise.training.distributed.lost_peers import PeerLost
 from likewise.training.distributed.processes import Processes
 from likewise.training.distributed.worker import report_once
+from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, early_stop
 from tests.conftest import make_photos
 from tests.gloo import free_port
 from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
@@ -86,6 +90,50 @@ def test_a_signal_before_the_first_step_of_a_single_process(number: signal.Signa
     with pytest.raises(SystemExit) as stopped, report_once():
         signal.raise_signal(number)
     assert stopped.value.code == 128 + number
+
+
+def test_a_signal_that_a_loading_module_catches(capsys: pytest.CaptureFixture[str]) -> None:
+    """As torch does: the program ends all the same, before it trains."""
+    with pytest.raises(StoppedBySignal), early_stop():  # noqa: PT012  # two statements are the point
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+        with StopRequest():
+            pytest.fail("trains")
+    with pytest.raises(StoppedBySignal), early_stop(), suppress(BaseException):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(StoppedBySignal), early_stop():  # noqa: PT012  # two statements are the point
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit:
+            raise ImportError("initialization failed") from None
+    assert capsys.readouterr().err.splitlines() == [STOPPED_EARLY] * 3
+
+
+class StartingAgent:
+    """An agent that starts its only rank after the second Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.workers = [SimpleNamespace(id=None)]
+
+    def get_worker_group(self) -> Any:
+        return self
+
+    def run(self) -> Any:
+        for _ in range(2):
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+        rank = subprocess.Popen(["sleep", "30"], start_new_session=True)
+        self.workers[0].id = rank.pid
+        rank.wait()
+        return SimpleNamespace(failures={})
+
+
+def test_a_second_ctrl_c_before_the_ranks_start() -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        _run(StartingAgent())  # type: ignore[arg-type]  # what is used of an agent
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(
@@ -258,3 +306,12 @@ def test_the_first_cause_is_reported(
         (tmp_path / str(rank) / "error.json").write_text(json.dumps(content))
     with pytest.raises(LikewiseError, match=message):
         _raise_failure(exit_codes, 0, tmp_path)
+
+
+def test_a_rank_that_a_further_signal_ends_after_it_has_saved(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    content = {"message": "stopped by a signal", "stopped_by": 15}
+    (tmp_path / "0" / "error.json").write_text(json.dumps(content))
+    with pytest.raises(StoppedBySignal) as stopped:
+        _raise_failure({0: -signal.SIGTERM}, 0, tmp_path)
+    assert stopped.value.code == 143

@@ -78,3 +78,17 @@ def test_a_file_system_without_locks_is_used_without(
     with run_lock(tmp_path):
         entered = True
     assert entered
+
+
+def test_a_lock_file_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def acquire(self: Any, *given: Any, **options: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    with (
+        pytest.raises(InputError, match=r"\.lock: Permission denied; make it writable"),
+        run_lock(tmp_path),
+    ):
+        raise AssertionError

@@ -130,9 +130,11 @@ def _run(agent: LocalElasticAgent) -> tuple[dict[int, int], int]:
                         os.kill(pid, signal.SIGTERM)
                     asked.add(pid)
         except KeyboardInterrupt:  # a second Ctrl-C
-            for pid in _pids(agent):
-                with suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
+            while not future.done():  # the agent may not have started the ranks yet
+                for pid in _pids(agent):
+                    with suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                wait([future], timeout=0.05)
             raise
     failures = future.result().failures
     exit_codes = {rank: failure.exitcode for rank, failure in failures.items()}
@@ -158,6 +160,8 @@ def _raise_failure(exit_codes: Mapping[int, int], asked: int, folder: Path) -> N
     }
     order = {}  # 0: the rank's own error, 1: that of another rank, 2: SIGTERM before training
     for rank, code in exit_codes.items():
+        if "stopped_by" in found.get(rank, {}):
+            continue  # it has saved: a further signal ended it
         # The launcher sends SIGTERM, and the agent does once another rank has failed.
         terminated = code == -signal.SIGTERM and rank not in found
         order[rank] = 2 if terminated else int(found.get(rank, {}).get("secondary", False))

@@ -164,7 +164,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a run's folder; it is released when the process ends, however it ends.
 
     Raises:
-        InputError: another process trains in the folder.
+        InputError: another process trains in the folder, or its lock file is not writable.
     """
     lock = FileLock(folder / ".lock", timeout=LOCK_TIMEOUT, fallback_to_soft=False)
     try:
@@ -173,6 +173,11 @@ def run_lock(folder: Path) -> Iterator[None]:
         raise InputError(
             f"{folder}: another process trains there; wait for it, stop it, or choose another "
             "place with --out"
+        ) from None
+    except PermissionError as error:  # such as the file of another user's run
+        raise InputError(
+            f"{lock.lock_file}: {error.strerror}; make it writable, or choose another place with "
+            "--out"
         ) from None
     except (OSError, NotImplementedError):  # the file system has no locks
         yield
