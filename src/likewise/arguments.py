@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 from likewise.errors import InputError
 
-__all__ = ["check_count", "check_number"]
+__all__ = ["check_count", "check_number", "one_of"]
 
 
 def check_count(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
@@ -57,6 +59,20 @@ def check_number(
     if math.isfinite(number) and least <= number <= most and above < number < below:
         return number
     raise InputError(f"{name}: {value!r}; must be a {_allowed(least, most, above, below)}")
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
+    """Return ``value`` if it is among ``allowed``.
+
+    Raises:
+        InputError: it is not; names the argument, the value, the closest allowed one and all.
+    """
+    choices = sorted(allowed)
+    if value in choices:
+        return value
+    near = get_close_matches(value, choices, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise InputError(f"{name}: unknown value {value!r}; {hint}choose from: {', '.join(choices)}")
 
 
 def _allowed(least: float, most: float, above: float, below: float) -> str:

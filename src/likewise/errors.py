@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "cannot_write",
     "first_few",
     "first_line",
-    "one_of",
 ]
 
 # Errors that free space on the disk does not solve.
@@ -46,20 +44,6 @@ class MissingExtra(LikewiseError, ImportError):
         super().__init__(
             f"{feature} needs an extra package; install it with: pip install 'likewise[{extra}]'"
         )
-
-
-def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
-    """Return ``value`` if it is among ``allowed``.
-
-    Raises:
-        InputError: it is not; names the argument, the value, the closest allowed one and all.
-    """
-    choices = sorted(allowed)
-    if value in choices:
-        return value
-    near = get_close_matches(value, choices, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"{name}: unknown value {value!r}; {hint}choose from: {', '.join(choices)}")
 
 
 def first_line(error: BaseException) -> str:

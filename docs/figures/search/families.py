@@ -7,7 +7,7 @@ from importlib import import_module
 
 from docs.figures.search.picture import Contrast, Picture
 from docs.figures.search.scene import Scene
-from likewise.errors import one_of
+from likewise.arguments import one_of
 
 __all__ = ["PICTURED", "SAME", "contrasts_of", "picture_of", "pictured_by"]
 

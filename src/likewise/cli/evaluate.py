@@ -165,7 +165,7 @@ def evaluate(
 
 def _tasks(named: str | None, *, given_pairs: bool) -> list[str]:
     """The tasks that --tasks names."""
-    from likewise.errors import one_of
+    from likewise.arguments import one_of
     from likewise.evaluation.findings import TASKS
 
     if named is None:

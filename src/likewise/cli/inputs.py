@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from likewise.arguments import one_of
 from likewise.cli.options import BadImagePolicy
 from likewise.cli.output import note
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -40,9 +40,10 @@ def draw_map(
     """
     import numpy as np
 
+    from likewise.arguments import one_of
     from likewise.cli.inputs import read_or_embed
     from likewise.data.embeddings import Embeddings
-    from likewise.errors import InputError, one_of
+    from likewise.errors import InputError
     from likewise.lab.map.page import MAX_POINTS, write_map
     from likewise.lab.map.projection import PROJECTIONS, project
 

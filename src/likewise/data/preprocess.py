@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from likewise.arguments import check_count, check_number
+from likewise.arguments import check_count, check_number, one_of
 from likewise.data.images import ImageSource, decode
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 
 __all__ = ["Preprocess"]
 

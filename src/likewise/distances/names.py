@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from likewise.arguments import one_of
 from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.distances.minkowski import Minkowski
 from likewise.distances.similarity import Cosine, Dot
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 
 __all__ = ["parse_distance"]
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_count, check_number, one_of
+from likewise.errors import InputError
 from likewise.evaluation.inputs import checked_rows, label_codes
 
 __all__ = [

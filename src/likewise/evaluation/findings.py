@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from likewise.arguments import one_of
 from likewise.data.embeddings import Embeddings
 from likewise.data.labels import clean_label
 from likewise.distances import Distance
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 from likewise.evaluation.calibration.fit import fit_calibration
 from likewise.evaluation.calibration.reliability import Reliability, reliability
 from likewise.evaluation.clustering import (

@@ -14,11 +14,11 @@ import pyarrow.csv
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from likewise.arguments import check_number
+from likewise.arguments import check_number, one_of
 from likewise.data.formats.table import write_table
 from likewise.data.manifest import Manifest
 from likewise.data.splits import without_places
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 from likewise.storage import new_file
 
 __all__ = ["Change", "CleanRules", "Cleaned", "clean_manifest", "write_clean"]

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from likewise.arguments import check_count, check_number
+from likewise.arguments import check_count, check_number, one_of
 from likewise.distances.similarity import unit
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 from likewise.losses.checks import check_loss_finite
 from likewise.losses.loss import zero_loss
 

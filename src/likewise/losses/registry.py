@@ -7,7 +7,8 @@ import pkgutil
 from importlib import import_module
 from typing import Any
 
-from likewise.errors import InputError, one_of
+from likewise.arguments import one_of
+from likewise.errors import InputError
 from likewise.losses import margins, pairs
 from likewise.losses.classes.placement import Placement, place_classes
 from likewise.losses.classes.shard import ShardedByClass

@@ -11,8 +11,7 @@ from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import one_of
+from likewise.arguments import check_count, check_number, one_of
 from likewise.metriclearn.checks import check_pairs, check_training
 from likewise.metriclearn.covariance import (
     Shrinkage,

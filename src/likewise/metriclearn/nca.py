@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_count, check_number, one_of
+from likewise.errors import InputError
 from likewise.metriclearn.checks import check_training
 from likewise.metriclearn.linear_metric import LinearMetric
 

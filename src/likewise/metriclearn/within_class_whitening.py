@@ -7,7 +7,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from likewise.errors import one_of
+from likewise.arguments import one_of
 from likewise.metriclearn.checks import check_training
 from likewise.metriclearn.covariance import Shrinkage, class_centred, inverse_root, shrunk
 from likewise.metriclearn.linear_metric import LinearMetric

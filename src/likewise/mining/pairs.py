@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_count, check_number, one_of
+from likewise.errors import InputError
 from likewise.machine import finest_float
 
 __all__ = [

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.arguments import check_number
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_number, one_of
+from likewise.errors import InputError
 
 __all__ = ["METHODS", "Calibration"]
 

@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from likewise.arguments import check_count
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_count, one_of
+from likewise.errors import InputError
 from likewise.search.engines.engine import Ids, Vectors
 from likewise.search.index import Index
 from likewise.search.tuning.target import Target

@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from likewise.arguments import one_of
 from likewise.data.pairs import Pairs
 from likewise.data.text_file import read_lines, small_number
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 
 __all__ = ["read_cfp"]
 

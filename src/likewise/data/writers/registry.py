@@ -14,7 +14,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Protocol, TypeVar
 
-from likewise.errors import InputError, one_of
+from likewise.arguments import one_of
+from likewise.errors import InputError
 
 __all__ = ["PhotoWriter", "WriterFormat", "list_writers", "register_writer", "writer_format"]
 

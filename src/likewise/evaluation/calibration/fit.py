@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.arguments import check_number
+from likewise.arguments import check_number, one_of
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.pairs import draw_pairs
 from likewise.distances.resolution import indistinguishable, mean_cosine
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 from likewise.evaluation.intervals.bootstrap import Intervals, bootstrap
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from likewise.errors import InputError, one_of
+from likewise.arguments import one_of
+from likewise.errors import InputError
 from likewise.lab.compare.search_space import (
     learning_rate,
     search_spaces,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import one_of
+from likewise.arguments import one_of
 from likewise.lab.figures.decision import class_points
 from likewise.losses import Boundary, FigureSettings, Head, Softmax, create_loss
 from likewise.losses.registry import registered_losses, softmax_family

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from likewise.errors import InputError, MissingExtra, one_of
+from likewise.arguments import one_of
+from likewise.errors import InputError, MissingExtra
 
 __all__ = ["PROJECTIONS", "project"]
 

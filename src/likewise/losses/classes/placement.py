@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_count, check_number, one_of
+from likewise.errors import InputError
 from likewise.losses.classes.shard import Shard
 
 __all__ = ["Placement", "current_placement", "place_classes"]

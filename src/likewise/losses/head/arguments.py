@@ -14,8 +14,7 @@ from typing import Any, ClassVar, Literal, dataclass_transform
 
 import torch
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import one_of
+from likewise.arguments import check_count, check_number, one_of
 from likewise.losses.loss import Loss
 
 __all__ = ["DeclaredLoss", "buffer", "choice", "count", "fixed", "number"]

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from likewise.arguments import check_count
+from likewise.arguments import check_count, one_of
 from likewise.distances.similarity import unit_and_length
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.placement import Placement, place_classes
 from likewise.losses.classes.step_classes import all_columns

@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import one_of
+from likewise.arguments import check_count, check_number, one_of
 from likewise.losses.all_gather import all_gather, is_whole_batch
 from likewise.losses.checks import check_batch
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss

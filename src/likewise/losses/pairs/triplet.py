@@ -7,10 +7,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from likewise.arguments import check_number
+from likewise.arguments import check_number, one_of
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.batch_all import mean_active_hinge
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from likewise.arguments import check_count
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_count, one_of
+from likewise.errors import InputError
 from likewise.losses.loss import Wrapper, apply
 from likewise.losses.row_backup import RowBackup
 

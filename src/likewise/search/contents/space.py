@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import one_of
 from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
-from likewise.errors import InputError, one_of
+from likewise.errors import InputError
 from likewise.search.contents.input_checks import as_array, checked_vectors
 from likewise.search.engines.engine import Engine, Vectors
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from likewise.arguments import check_count, check_number
-from likewise.errors import InputError, one_of
+from likewise.arguments import check_count, check_number, one_of
+from likewise.errors import InputError
 
 __all__ = ["Parameter", "Settings", "checked_settings", "parse_settings"]
 

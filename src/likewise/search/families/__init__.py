@@ -11,7 +11,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TypeVar
 
-from likewise.errors import InputError, MissingExtra, one_of
+from likewise.arguments import one_of
+from likewise.errors import InputError, MissingExtra
 from likewise.search.engines.engine import Engine
 
 __all__ = ["FAMILIES", "available", "family_named", "register_family"]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import one_of
+from likewise.arguments import one_of
 from likewise.losses.classes.mapped_rows import mapped_zeros
 
 __all__ = ["Moments", "RowAdamW", "RowSGD"]
