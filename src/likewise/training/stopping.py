@@ -64,7 +64,7 @@ class StopRequest:
     The training loop checks ``signal`` between steps, so that no step is interrupted.
 
     Raises:
-        StoppedBySignal: a signal arrived before, within :func:`early_stop`.
+        StoppedBySignal: a signal arrived before, within :func:`exit_on_signal`.
     """
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from likewise.training.distributed.launch import _raise_failure, _run, launch
 from likewise.training.distributed.lost_peers import PeerLost
 from likewise.training.distributed.processes import Processes
 from likewise.training.distributed.worker import report_once
-from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, early_stop
+from likewise.training.stopping import STOPPED_EARLY, StoppedBySignal, StopRequest, exit_on_signal
 from tests.conftest import make_photos
 from tests.gloo import free_port
 from tests.integration.runs import Run, newest_step, tensors, whole, write_recipe
@@ -94,14 +94,14 @@ def test_a_signal_before_the_first_step_of_a_single_process(number: signal.Signa
 
 def test_a_signal_that_a_loading_module_catches(capsys: pytest.CaptureFixture[str]) -> None:
     """As torch does: the program ends all the same, before it trains."""
-    with pytest.raises(StoppedBySignal), early_stop():  # noqa: PT012  # two statements are the point
+    with pytest.raises(StoppedBySignal), exit_on_signal():  # noqa: PT012  # two statements are the point
         with suppress(BaseException):
             signal.raise_signal(signal.SIGINT)
         with StopRequest():
             pytest.fail("trains")
-    with pytest.raises(StoppedBySignal), early_stop(), suppress(BaseException):
+    with pytest.raises(StoppedBySignal), exit_on_signal(), suppress(BaseException):
         signal.raise_signal(signal.SIGINT)
-    with pytest.raises(StoppedBySignal), early_stop():  # noqa: PT012  # two statements are the point
+    with pytest.raises(StoppedBySignal), exit_on_signal():  # noqa: PT012  # two statements are the point
         try:
             signal.raise_signal(signal.SIGTERM)
         except SystemExit:

@@ -77,7 +77,7 @@ def register_format(
     """
 
     def register(read: Reader) -> Reader:
-        if not read.__module__.startswith("likewise.data.formats."):
+        if not (read.__module__ or "").startswith("likewise.data.formats."):
             _import_built_in_formats()  # their names are taken
         other = _FORMATS.get(name)
         if other is not None and _full_name(other.read) != _full_name(read):
