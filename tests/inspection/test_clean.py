@@ -117,7 +117,7 @@ def test_names_are_merged_into_that_with_most_photos() -> None:
 
 def test_names_that_a_mislabeled_photo_makes_alike_are_not_merged() -> None:
     found = inspection(mislabels=[doubt("a/1", 0.95)], same_person=[same("a", "d", 0.001)])
-    rules = CleanRules(("mislabelled",), merge=True)
+    rules = CleanRules(("mislabeled",), merge=True)
     cleaned = clean_manifest(manifest(), found, rules)
     assert cleaned.manifest.names == without("a/1").split()
     assert cleaned.manifest.identities == ["a", "b", "c", "d"]
@@ -125,10 +125,10 @@ def test_names_that_a_mislabeled_photo_makes_alike_are_not_merged() -> None:
 
 def test_wrong_labels_go_from_the_probability_asked_for() -> None:
     found = inspection(mislabels=[doubt("a/1", 0.95), doubt("b/1", 0.6), doubt("c/1", 0.99, "c/2")])
-    rules = CleanRules(("mislabelled",))
+    rules = CleanRules(("mislabeled",))
     assert kept(found) == without()
     assert kept(found, rules=rules) == without("a/1", "c/1", "c/2")
-    rules = CleanRules(("mislabelled",), mislabel_probability=0.5)
+    rules = CleanRules(("mislabeled",), mislabel_probability=0.5)
     assert kept(found, rules=rules) == without("a/1", "b/1", "c/1", "c/2")
 
 
@@ -198,3 +198,7 @@ def test_wrong_use_is_said(tmp_path: Path) -> None:
     write_json(tmp_path / "inspect.json", {**inspection(), "fingerprint": "of others"})
     with pytest.raises(InputError, match="of another set"):
         read_inspection(tmp_path / "inspect.json", manifest())
+
+
+def test_the_spelling_of_earlier_versions_is_accepted() -> None:
+    assert CleanRules(("broken", "mislabelled")) == CleanRules(("broken", "mislabeled"))

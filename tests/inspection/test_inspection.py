@@ -175,7 +175,7 @@ def test_a_model_that_cannot_tell_these_people_apart_concludes_nothing(
     assert not any("of labels are wrong" in line for line in summary_lines(values))
     assert "This model is too weak for this set" in write_inspection(found, tmp_path).read_text()
     with pytest.raises(InputError, match="a better model: this one is too weak"):
-        clean_manifest(manifest, values, CleanRules(drop=("mislabelled",)))
+        clean_manifest(manifest, values, CleanRules(drop=("mislabeled",)))
 
 
 def test_what_cannot_be_inspected_is_said(planted: tuple[Manifest, Embeddings]) -> None:

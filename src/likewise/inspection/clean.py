@@ -23,7 +23,7 @@ from likewise.storage import new_file
 
 __all__ = ["Change", "CleanRules", "Cleaned", "clean_manifest", "write_clean"]
 
-KINDS = ("broken", "duplicates", "mislabelled")
+KINDS = ("broken", "duplicates", "mislabeled")
 # Of duplicates in two splits, the test photo stays and the training photo goes.
 SPLIT_ORDER = {"test": 0, "val": 1, "train": 2, None: 3}
 
@@ -33,7 +33,7 @@ class CleanRules:
     """The photos that are dropped, and the evidence required.
 
     Args:
-        drop: of ``broken``, ``duplicates``, ``mislabelled``.
+        drop: of ``broken``, ``duplicates``, ``mislabeled``.
         merge: give two identities that are one person one name.
         mislabel_probability: the least probability at which a photo counts as mislabeled.
         merge_share_false: the largest q-value at which two identities are merged.
@@ -45,8 +45,9 @@ class CleanRules:
     merge_share_false: float = 0.01
 
     def __post_init__(self) -> None:
-        for kind in self.drop:
-            one_of("drop", kind, KINDS)
+        # The spelling of earlier versions is accepted too.
+        kinds = tuple("mislabeled" if kind == "mislabelled" else kind for kind in self.drop)
+        object.__setattr__(self, "drop", tuple(one_of("drop", kind, KINDS) for kind in kinds))
         for name in ("mislabel_probability", "merge_share_false"):
             check_number(name, getattr(self, name), above=0, most=1)
 
@@ -117,12 +118,12 @@ def clean_manifest(
             would be kept.
     """
     chosen = rules or CleanRules()
-    needs_labels = "mislabelled" in chosen.drop or chosen.merge
+    needs_labels = "mislabeled" in chosen.drop or chosen.merge
     if needs_labels and inspection["labels"] is None:
         ability = inspection.get("ability")
         remedy = "--model" if ability is None else "a better model: this one is too weak"
         raise InputError(
-            "drop mislabelled and merge need an inspection that checked labels: inspect again "
+            "drop mislabeled and merge need an inspection that checked labels: inspect again "
             f"with {remedy}"
         )
     names = manifest.names
@@ -134,8 +135,8 @@ def clean_manifest(
         for photo in inspection["broken"]:
             row = photo["row"]
             dropped[row] = Change(names[row], people[row], "drop", "broken", None)
-    if "mislabelled" in chosen.drop:
-        for row, change in _mislabelled(inspection, names, people, chosen.mislabel_probability):
+    if "mislabeled" in chosen.drop:
+        for row, change in _mislabeled(inspection, names, people, chosen.mislabel_probability):
             dropped.setdefault(row, change)
     if "duplicates" in chosen.drop:
         for row, change in _duplicates(manifest, inspection, names, people, identities, dropped):
@@ -176,7 +177,7 @@ def write_clean(cleaned: Cleaned, path: Path) -> Path:
     return changes
 
 
-def _mislabelled(
+def _mislabeled(
     inspection: Mapping[str, Any], names: list[str], people: list[str], at_least: float
 ) -> Iterable[tuple[int, Change]]:
     for doubt in inspection["labels"]["mislabels"]:

@@ -22,7 +22,7 @@ def clean(
     drop: Annotated[
         str,
         typer.Option(
-            "--drop", help="Photos to drop: broken, duplicates, mislabelled; separated by commas."
+            "--drop", help="Photos to drop: broken, duplicates, mislabeled; separated by commas."
         ),
     ] = "broken,duplicates",
     merge: Annotated[
