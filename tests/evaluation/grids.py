@@ -10,7 +10,7 @@ VECTORS = st.tuples(st.integers(-2, 2), st.integers(-2, 2))
 """For the dot product and the Euclidean distance, which are exact on them up to the root."""
 
 
-def labelled(least: int, most: int, labels: int = 3) -> st.SearchStrategy[list[tuple[Vector, int]]]:
+def labeled(least: int, most: int, labels: int = 3) -> st.SearchStrategy[list[tuple[Vector, int]]]:
     """Lists of a vector and a label."""
     return st.lists(st.tuples(VECTORS, st.integers(0, labels - 1)), min_size=least, max_size=most)
 

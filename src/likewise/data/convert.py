@@ -1,4 +1,4 @@
-"""Convert labelled photos to another format, bytes unchanged, resumable after a crash."""
+"""Convert labeled photos to another format, bytes unchanged, resumable after a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest: a table ``path | identity | split | …`` of labelled photos."""
+"""The manifest: a table ``path | identity | split | …`` of labeled photos."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ class Manifest:
         Without identities all columns are hashed: the names in a set of pairs are only numbers.
         """
         digest = hashlib.sha256()
-        labelled = "identity" in self.table.column_names
-        for column in ("path", "identity") if labelled else self.table.column_names:
+        labeled = "identity" in self.table.column_names
+        for column in ("path", "identity") if labeled else self.table.column_names:
             for batch in self.table.select([column]).to_batches(max_chunksize=65_536):
                 text = batch.column(0).cast(pa.large_string())
                 # Each value followed by a zero byte, hashed as one buffer.

@@ -126,7 +126,7 @@ def _bare(name: str) -> str:
 
 
 def draw_pairs(labels: NDArray[np.int64], *, limit: int = 1_000_000, seed: int = 0) -> Pairs:
-    """All pairs of labelled photos, or a random sample of at most ``limit`` of each kind.
+    """All pairs of labeled photos, or a random sample of at most ``limit`` of each kind.
 
     The sample is uniform and without replacement. Time and memory grow with the number of labels
     and of returned pairs, not with the number of possible pairs.

@@ -125,7 +125,7 @@ def evaluate(
 
     Args:
         embeddings: of the photos, with names, and with identities if ``pairs`` is None.
-        pairs: by name; if None, all pairs of the labelled photos, or a random sample of ``limit``
+        pairs: by name; if None, all pairs of the labeled photos, or a random sample of ``limit``
             genuine and ``limit`` impostor pairs if there are more.
         limit: see ``pairs``.
         seed: of the sample and the bootstrap.

@@ -36,7 +36,7 @@ WIDTH = 5.0  # inches
 
 
 def canvas(x: str, y: str, height: float = 3.6) -> tuple[Figure, mpl.axes.Axes]:
-    """An empty plot with labelled axes; ``height`` is in inches."""
+    """An empty plot with labeled axes; ``height`` is in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")

@@ -57,7 +57,7 @@ def train(
     profile: int = 0,
     epochs: int | None = None,
 ) -> TrainingResult:
-    """Train an embedder on labelled photos.
+    """Train an embedder on labeled photos.
 
     Identities are split into training and validation, by the manifest's column ``split`` if it has
     one. After each epoch the network is validated on identities that it is not trained on, and the

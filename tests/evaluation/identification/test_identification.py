@@ -18,13 +18,13 @@ from likewise.evaluation.identification.enrolment import draw_enrolment
 from likewise.evaluation.identification.open_set import open_set
 from likewise.evaluation.identification.probe_scores import probe_scores
 from likewise.evaluation.nearest import score_blocks
-from tests.evaluation.grids import apart, labelled
+from tests.evaluation.grids import apart, labeled
 
-GALLERIES = labelled(2, 12, labels=4).filter(lambda rows: len({label for _, label in rows}) > 1)
+GALLERIES = labeled(2, 12, labels=4).filter(lambda rows: len({label for _, label in rows}) > 1)
 
 
 @settings(deadline=None, max_examples=100)
-@given(labelled(1, 8, labels=6), GALLERIES, st.integers(1, 4), st.sampled_from([0.2, 0.5, 1.0]))
+@given(labeled(1, 8, labels=6), GALLERIES, st.integers(1, 4), st.sampled_from([0.2, 0.5, 1.0]))
 def test_against_a_plain_loop(probes: list, gallery: list, max_rank: int, target: float) -> None:
     (p, who), (g, enrolled) = apart(probes), apart(gallery)
     people = set(enrolled.tolist())

@@ -17,7 +17,7 @@ from likewise.distances import Dot, Minkowski
 from likewise.errors import InputError
 from likewise.evaluation.retrieval import metrics as module
 from likewise.evaluation.retrieval.metrics import retrieval
-from tests.evaluation.grids import apart, labelled
+from tests.evaluation.grids import apart, labeled
 
 KS = (1, 2, 5, 30)
 
@@ -54,7 +54,7 @@ def as_dict(found: module.Retrieval) -> dict[str, float]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(labelled(3, 14))
+@given(labeled(3, 14))
 def test_against_a_plain_loop(rows: list) -> None:
     x, labels = apart(rows)
     counts = np.bincount(labels)
@@ -69,7 +69,7 @@ def test_against_a_plain_loop(rows: list) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(labelled(1, 6), labelled(2, 12), st.data())
+@given(labeled(1, 6), labeled(2, 12), st.data())
 def test_a_separate_gallery(queries: list, gallery: list, data: st.DataObject) -> None:
     (x, labels), (g, among) = apart(queries), apart(gallery)
     own = np.array([data.draw(st.integers(-1, len(g) - 1)) for _ in x])

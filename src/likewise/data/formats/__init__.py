@@ -1,4 +1,4 @@
-"""Readers of labelled photos: one module per format, each registered beside its definition."""
+"""Readers of labeled photos: one module per format, each registered beside its definition."""
 
 from likewise.data.formats.registry import (
     Format,

@@ -27,7 +27,7 @@ _FORMATS: dict[str, Format] = {}
 
 @dataclass(frozen=True)
 class Format:
-    """A format of labelled photos.
+    """A format of labeled photos.
 
     Args:
         name: its short name.
@@ -119,7 +119,7 @@ def format_of(path: Path) -> Format | None:
 
 
 def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifest:
-    """Read labelled photos in any registered format as a manifest, without unpacking them.
+    """Read labeled photos in any registered format as a manifest, without unpacking them.
 
     Identity names are normalised, see ``likewise.data.labels``; if that changes any, a warning
     says how many.

@@ -1,4 +1,4 @@
-"""Writers of labelled photos: one module per format, each registered beside its definition."""
+"""Writers of labeled photos: one module per format, each registered beside its definition."""
 
 from likewise.data.writers.registry import (
     PhotoWriter,

@@ -21,7 +21,7 @@ __all__ = ["PhotoWriter", "WriterFormat", "list_writers", "register_writer", "wr
 
 
 class PhotoWriter(Protocol):
-    """Writes labelled photos, their bytes unchanged, into a folder.
+    """Writes labeled photos, their bytes unchanged, into a folder.
 
     The files of an interrupted and resumed run equal those of an uninterrupted one bit for bit, if
     ``state`` is called after the same photos in both.

@@ -185,7 +185,7 @@ def calibrate(
     replicates: int = 1000,
     seed: int = 0,
 ) -> Calibrated:
-    """Calibrate an embedder on labelled people that it was not trained on.
+    """Calibrate an embedder on labeled people that it was not trained on.
 
     Sets ``calibration``, ``operating_points`` and ``operating_point`` of the embedder; save it to
     keep them.

@@ -1,4 +1,4 @@
-"""A random split of labelled photos into a gallery and probes."""
+"""A random split of labeled photos into a gallery and probes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Enrolment:
 def draw_enrolment(
     labels: ArrayLike, *, templates: int = 1, unknown: float = 0.2, seed: int = 0
 ) -> Enrolment:
-    """Draw a gallery from labelled photos; all other photos become probes.
+    """Draw a gallery from labeled photos; all other photos become probes.
 
     A share of the identities is not enrolled, so that open-set identification can be measured.
     Identities with too few photos for both gallery and probes are chosen for this first.

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Searches:
-    """Identification and retrieval of labelled embeddings; None if not requested or impossible.
+    """Identification and retrieval of labeled embeddings; None if not requested or impossible.
 
     Args:
         identification: probes in a gallery with one photo per identity.

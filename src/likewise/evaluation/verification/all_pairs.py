@@ -1,4 +1,4 @@
-"""Verification of all pairs of a labelled set, some 10⁹ of them, in bounded memory.
+"""Verification of all pairs of a labeled set, some 10⁹ of them, in bounded memory.
 
 The scores of all genuine pairs are kept, since these are few. Of the impostor scores the highest
 are kept, which determine TAR at small FARs, and all are counted in a fine histogram. So every
