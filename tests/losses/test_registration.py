@@ -155,7 +155,7 @@ def test_what_is_declared_is_checked_at_once(registry: None) -> None:
         register_loss("mine", aliases="other")
     margin = Hyperparameter("margin", 0.1, 0.5)
     with pytest.raises(InputError, match="mine: search_space: must be one SearchSpace or several"):
-        register_loss("mine", search_space=(margin,))  # type: ignore[arg-type]
+        register_loss("mine", search_space=(margin,))  # type: ignore[arg-type]  # the mistake under test
     with pytest.raises(InputError, match="tuned: 3 hyperparameters; give at most two"):
         SearchSpace((margin, margin, margin))
 

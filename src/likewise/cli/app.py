@@ -43,7 +43,7 @@ ORDER = (
 class Program(TyperGroup):
     """The commands in the order of the work; Typer would list groups of commands last."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (typer passes it)
         """The names in the order of the help."""
         return sorted(self.commands, key=ORDER.index)
 

@@ -139,7 +139,7 @@ def test_two_formats_of_one_module_need_two_names() -> None:
 
 def test_a_reader_that_returns_no_manifest_is_named(tmp_path: Path) -> None:
     def nothing(path: Path, root: Path | None = None) -> likewise.Manifest:
-        return None  # type: ignore[return-value]
+        return None  # type: ignore[return-value]  # the mistake under test
 
     (tmp_path / "x.nothing").touch()
     register_format("nothing", "", recognises=has_suffix(".nothing"))(nothing)
