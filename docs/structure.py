@@ -34,6 +34,7 @@ PACKAGES = (
     "evaluation",
     "training",
     "inspection",
+    "recognition",
     "lab",
     "gallery",
     "service",
@@ -42,6 +43,7 @@ PACKAGES = (
 """A package imports only from those before it."""
 
 FOLDERS: dict[str, tuple[str, ...]] = {
+    "faces": ("alignment", "detectors", "landmarks", "quality"),
     "data": ("containers", "protocols", "writers", "formats"),
     "evaluation": (
         "nearest", "verification", "intervals", "calibration", "identification", "retrieval",

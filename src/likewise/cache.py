@@ -1,0 +1,35 @@
+"""The folder for what can be computed again: it lies in the user's cache, never beside photos."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from likewise.errors import LikewiseError, cannot_write
+
+__all__ = ["cache_folder"]
+
+
+def cache_folder(kind: str) -> Path:
+    """The folder for one kind of derived files; made if it is not there, for its owner only.
+
+    It lies in ``$LIKEWISE_CACHE``, else in ``$XDG_CACHE_HOME/likewise``, else in
+    ``~/.cache/likewise``. Everything in it can be deleted; it is computed again.
+
+    Args:
+        kind: its name, such as ``weights``.
+
+    Raises:
+        LikewiseError: the folder cannot be made.
+    """
+    own, shared = os.environ.get("LIKEWISE_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    root = Path(own) if own else Path(shared or Path.home() / ".cache") / "likewise"
+    folder = root / kind
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LikewiseError(
+            cannot_write(folder, error, "name another place with LIKEWISE_CACHE")
+        ) from None
+    return folder

@@ -1,0 +1,1 @@
+"""From a photo to its faces: detection, landmarks, alignment and quality."""

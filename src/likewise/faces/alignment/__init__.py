@@ -1,0 +1,1 @@
+"""Five points to a template: similarity transforms, templates and crops."""

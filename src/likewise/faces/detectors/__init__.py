@@ -1,0 +1,1 @@
+"""Face detectors: networks that give a box and a score for each face of a photo."""

@@ -1,0 +1,1 @@
+"""Five points of a face, by a network that looks at its box."""

@@ -1,0 +1,1 @@
+"""Trained networks to start from, read out of installed packages; nothing is downloaded."""

@@ -1,0 +1,1 @@
+"""From photos to decisions: faces, embeddings, and who is who."""
