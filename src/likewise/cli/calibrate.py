@@ -63,7 +63,10 @@ def calibrate(
 
     check_number("--fmr", fmr, above=0, most=1)  # before photos are embedded
     if not Path(model).is_dir():
-        raise InputError(f"{model}: must be the folder of a model, which keeps the calibration")
+        raise InputError(
+            f"{model}: must be the folder of a model, which keeps the calibration; make one of a "
+            f"ready model: likewise models import {model} --out FOLDER"
+        )
     embedder = load(model, device=device)
     source = read_or_embed(
         data, model, ids=None, root=root, device=device, flip=flip, policy=on_bad_image,

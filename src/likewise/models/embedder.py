@@ -104,7 +104,8 @@ class Embedder:
     @property
     def fingerprint(self) -> str:
         """A hash of weights and preprocessing: with the same one, vectors can be compared."""
-        weights = self.module.state_dict()
+        # An ONNX file has the same one, whether ONNX Runtime runs it or torch.
+        weights = {} if self.source_file is not None else self.module.state_dict()
         now = [
             (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
             for tensor in weights.values()
