@@ -22,7 +22,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.lfw import IMAGENET
 from benchmarks.measure import Result, arguments, report, row
-from likewise.data.embeddings import Embeddings, read_embeddings
+from likewise.data.embeddings import NORM, Embeddings, read_embeddings
 from likewise.data.preprocess import Preprocess
 from likewise.data.protocols import read_pairs
 from likewise.errors import MissingExtra
@@ -33,7 +33,6 @@ from likewise.faces.finder import FaceFinder
 from likewise.faces.quality import assess as limits
 from likewise.faces.quality.sharpness import contrast_of, sharpness_of
 from likewise.models.embedder import Embedder
-from likewise.models.norms import NORM
 from likewise.models.onnx_backbone import OnnxBackbone
 
 Floats = NDArray[np.float64]

@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import percentileofscore
 
 import likewise
-from likewise.data.embeddings import read_embeddings, write_embeddings
+from likewise.data.embeddings import NORM, read_embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.evaluation.calibration.fit import calibrate
-from likewise.models.norms import NORM, NormReference
+from likewise.models.norms import NormReference
 from tests.conftest import make_photos
 
 
