@@ -152,7 +152,7 @@ def test_which_of_several_faces_is_asked_or_chosen(
         wide.paste(Image.open(photo), (250 * place, 0))
     unsure = verify(one, wide, recognizer)
     assert unsure.same is None
-    assert "none is much larger" in unsure.reasons[0]
+    assert "not clear which is meant" in unsure.reasons[0]
     assert len(unsure.photos[1].faces) >= 3
     best = verify(one, wide, recognizer, face="best")
     assert best.same is True
@@ -172,9 +172,11 @@ def test_the_face_that_a_rule_names() -> None:
     corner, middle = face(0, 0, 50), face(85, 85, 30)
     assert choose([corner, middle], (200, 200)) == 0
     assert choose([corner, middle], (200, 200), "central") == 1
-    assert prominent([corner, middle]) == 0
-    assert prominent([corner, face(100, 0, 40)]) is None
-    assert prominent([]) is None
+    assert prominent([corner, middle], (200, 200)) == 0  # much larger
+    assert prominent([corner, face(100, 0, 40)], (200, 200)) is None
+    assert prominent([face(80, 80, 45), face(0, 0, 40)], (200, 200)) == 0  # in the middle
+    assert prominent([face(80, 80, 45), face(70, 70, 40)], (200, 200)) is None  # both are
+    assert prominent([], (200, 200)) is None
 
 
 def test_quality_below_the_reference_is_poor(recognizer: Recognizer, raw: Path) -> None:

@@ -33,7 +33,7 @@ def verify(
         typer.Option(
             "--face",
             help="Which of several faces: largest, central, or best: the pair with the highest "
-            "score. By default the largest, if it is much larger than the others.",
+            "score. By default the largest, if it is clear which is meant.",
         ),
     ] = None,
     flip: options.Flip = False,

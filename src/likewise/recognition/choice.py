@@ -34,10 +34,24 @@ def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") 
     return int(np.argmin(np.linalg.norm(apart, axis=1)))
 
 
-def prominent(faces: Sequence[Face]) -> int | None:
-    """The row of the face that is clearly the largest; None if there is no such face."""
-    sides = np.sqrt([face.box[2] * face.box[3] for face in faces])
-    order = np.argsort(-sides)
-    if len(order) > 1 and sides[order[0]] < PROMINENT * sides[order[1]]:
+def prominent(faces: Sequence[Face], size: tuple[int, int]) -> int | None:
+    """The row of the face that is clearly meant; None if it is not clear.
+
+    It is the largest, and either much larger than the next, or the middle of the photo lies in its
+    box and in no other's.
+
+    Args:
+        faces: of one photo.
+        size: width and height of the photo.
+    """
+    if not faces:
         return None
-    return int(order[0]) if len(order) else None
+    boxes = np.array([face.box for face in faces], np.float64)
+    sides = np.sqrt(boxes[:, 2] * boxes[:, 3])
+    largest = int(np.argmax(sides))
+    others = np.arange(len(faces)) != largest
+    middle = np.array(size) / 2
+    within = (boxes[:, :2] <= middle) & (middle <= boxes[:, :2] + boxes[:, 2:])
+    inside = np.logical_and(within[:, 0], within[:, 1])
+    much_larger = sides[largest] >= PROMINENT * sides[others].max(initial=0.0)
+    return largest if much_larger or (inside[largest] and not inside[others].any()) else None

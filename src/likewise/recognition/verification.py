@@ -92,7 +92,8 @@ def verify(
         fmr: take the threshold measured at this false match rate.
         prior: the probability that they are one person before the photos are looked at.
         face: which of several faces: ``largest``, ``central``, or ``best``: the pair with the
-            highest score. By default the largest, if it is much larger than the others.
+            highest score. By default the largest, if it is much larger than the others, or in the
+            middle of the photo.
         flip: add the embedding of the mirrored faces.
         device: of a model that is loaded here.
 
@@ -173,11 +174,11 @@ def _compared(
                 continue
             if rule is not None:
                 pair[side] = choose(plain, images[side].size, rule)
-            elif (row := prominent(plain)) is not None:
+            elif (row := prominent(plain, images[side].size)) is not None:
                 pair[side] = row
             else:
                 reasons.append(
-                    f"{names[side]}: {len(faces)} faces, and none is much larger than the others; "
+                    f"{names[side]}: {len(faces)} faces, and it is not clear which is meant; "
                     "choose with --face largest, central or best"
                 )
     photos = []

@@ -38,8 +38,8 @@ def enrol(
 ) -> list[Enrolled]:
     """The face of each photo that stands for its person; the report says what is left out.
 
-    A photo with several faces, none much larger than the others, stands for the person by the face
-    that is most like the person's other photos; by its largest face if there are none.
+    A photo with several faces, of which it is not clear which is meant, stands for the person by
+    the face that is most like the person's other photos; by the largest if there are none.
 
     Args:
         found: the photos of the folder.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from likewise.data.images import BadImage
+from likewise.data.images import BadImage, decode
 from likewise.data.reader import read_ahead
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
@@ -37,7 +37,7 @@ class _Read(NamedTuple):
 
     photo: FoundPhoto
     sha256: str
-    faces: list[Face]
+    faces: list[Face]  # that may be the person
     record: PhotoRecord | None = None
 
 
@@ -159,20 +159,18 @@ class FolderGallery:
             if record is not None:  # renamed, moved or touched
                 return _Read(photo, sha256, [], record.at(photo.name, photo.size, photo.changed))
             try:
-                return _Read(photo, sha256, self.recognizer.find(content))
+                image = decode(content)
+                return _Read(photo, sha256, _of_person(self.recognizer.find(image), image.size))
             except BadImage as bad:
                 raise BadImage(photo.name, bad.reason) from None
 
         outcomes = read_ahead(photos, read, ahead=BATCH)
         while some := list(islice(outcomes, BATCH)):
             good = [one for one in some if not isinstance(one, BadImage)]
-            counts = [_needed(one.faces) for one in good]
-            faces = [face for one, count in zip(good, counts, strict=True)
-                     for face in one.faces[:count]]  # fmt: skip
-            embedded = iter(self.recognizer.embed(faces))
+            embedded = iter(self.recognizer.embed(face for one in good for face in one.faces))
             batch: list[tuple[PhotoRecord, bool]] = []
-            for (photo, sha256, _, known), count in zip(good, counts, strict=True):
-                found = list(islice(embedded, count))
+            for photo, sha256, faces, known in good:
+                found = list(islice(embedded, len(faces)))
                 if known is not None:
                     batch.append((known, False))
                     continue
@@ -186,9 +184,10 @@ class FolderGallery:
             yield batch, [one for one in some if isinstance(one, BadImage)], len(some)
 
 
-def _needed(faces: list[Face]) -> int:
-    """How many of the faces, largest first, may be the person: one if it is clearly the largest."""
-    return min(len(faces), 1 if prominent(faces) == 0 else MOST_FACES)
+def _of_person(faces: list[Face], size: tuple[int, int]) -> list[Face]:
+    """The faces that may be the person: one if it is clear which is meant, else the largest few."""
+    row = prominent(faces, size)
+    return faces[:MOST_FACES] if row is None else [faces[row]]
 
 
 def _content(photo: FoundPhoto) -> bytes:

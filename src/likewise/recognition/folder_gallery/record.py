@@ -23,8 +23,8 @@ class PhotoRecord:
         size: bytes.
         changed: when it was last changed, in nanoseconds.
         sha256: of its content.
-        vectors: float32 [F,D], of unit length: of the face that is clearly the largest, or of all
-            faces if there is none such, largest first; empty if there is no face.
+        vectors: float32 [F,D], of unit length: of the face that is meant, or of all faces if
+            that is not clear, largest first; empty if there is no face.
         poor: why each may not be recognised.
     """
 

@@ -20,8 +20,8 @@ class FolderReport:
         forgotten: photos that were remembered and are gone.
         no_face: photos without a face.
         broken: photos that cannot be read, with the reason of each.
-        several: photos with several faces, none much larger than the others, and which was taken:
-            the one most like the person's other photos.
+        several: photos with several faces, of which it is not clear which is meant: taken is the
+            one most like the person's other photos.
         unclear: such photos of which no face is like the person's other photos: left out.
         poor: photos with a poor face, with its reasons; left out where the person has a better one.
         outside: photos that lie in no subfolder.
