@@ -20,6 +20,7 @@ from likewise.cli.doctor import doctor
 from likewise.cli.embed import embed
 from likewise.cli.evaluate import evaluate
 from likewise.cli.figures import figures
+from likewise.cli.identify import identify
 from likewise.cli.map import draw_map
 from likewise.cli.recipe import recipe
 from likewise.cli.registration import add_command
@@ -36,7 +37,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 ORDER = (
     "demo", "doctor", "data", "models", "recipe", "train", "compare", "evaluate", "calibrate",
-    "verify", "embed", "index", "map", "figures",
+    "verify", "identify", "embed", "index", "map", "figures",
 )  # fmt: skip
 
 
@@ -70,6 +71,7 @@ add_command(app, "compare", compare, TRAIN)
 add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
 add_command(app, "verify", verify, EVALUATE)
+add_command(app, "identify", identify, EVALUATE)
 add_command(app, "embed", embed, SEARCH)
 app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
 add_command(app, "map", draw_map, PICTURES)
