@@ -15,7 +15,7 @@ from likewise.faces.gate import Gate, Rejected
 from likewise.faces.landmarks.averaged import locate_averaged
 from likewise.faces.landmarks.landmarker import Landmarker, Landmarks
 from likewise.faces.landmarks.turns import between
-from likewise.faces.scales import Scales, detect_at_scales
+from likewise.faces.scales import SHRUNK, Scales, detect_at_scales
 from likewise.faces.second_look import Look, likely_turns, look_again
 
 __all__ = ["Candidates", "candidates_of"]
@@ -26,6 +26,7 @@ LEVEL = 10.0  # degrees of turn up to which it is upright
 SURE = 0.9  # score of the detector
 AGREED = 0.15  # distances between the eyes, from the detector's points to the landmarks
 RIGHT_ANGLES = (90, 270, 180)  # degrees counter-clockwise by which a photo is turned
+MAIN = 0.06  # of the longest side: a face there that is smaller is a picture that lies about
 STRICTER = 0.15  # added to the threshold there: each further look can bring a false face
 SAME = 0.3  # intersection over union of two boxes of one face
 
@@ -80,7 +81,7 @@ def candidates_of(
         longest_side: see ``detect_at_scales``.
     """
 
-    def found_at(angle: int, gate: Gate = gate) -> Candidates:
+    def found_at(angle: int, gate: Gate = gate, scales: Scales = scales) -> Candidates:
         turned = photo.rotate(angle, expand=True) if angle else photo
         detections = detect_at_scales(detector, turned, scales, longest_side)
         if angle:
@@ -92,9 +93,14 @@ def candidates_of(
         # Detectors miss some of the faces that lie on their side; the turn of the others tells.
         angle = round(float(np.median(found.turns)) / 90) * 90 % 360
         return found.with_faces_of(found_at(angle)) if angle else found
+    longest = max(photo.size)
     strict = replace(gate, least_score=min(gate.least_score + STRICTER, 0.95))
+    if scales == "auto":
+        usual = min(longest, longest_side)
+        strict = replace(strict, least_side=max(gate.least_side, MAIN * longest))
+        scales = (max(32, round(usual * SHRUNK)), usual)
     for angle in RIGHT_ANGLES:
-        turned = found_at(angle, strict)
+        turned = found_at(angle, strict, scales)
         if len(turned.scores):
             return turned._replace(rejected=found.rejected)
     return found
@@ -108,59 +114,53 @@ def _judged(
     gate: Gate,
 ) -> Candidates:
     """The detections with their points, a second look at the doubtful ones, and the verdicts."""
-    sides = detections.boxes[:, 2:].max(1) if len(detections.boxes) else detections.scores
-    hopeful = np.array(
-        [not gate.refuses(*map(float, pair)) for pair in zip(sides, detections.scores, strict=True)],
-        bool,
-    )
-    boxes, scores = detections.boxes[hopeful], detections.scores[hopeful]
-    landmarks = landmarker.locate(photo, boxes)
-    settled = _settled(detections.take(hopeful), landmarks)
-    looks = [
-        Look(points, float(score), float(landmark_score), float(turn))
-        for points, score, landmark_score, turn in zip(
-            landmarks.points, scores, landmarks.scores, landmarks.turns, strict=True
-        )
-    ]
-    for row, points in zip(
-        np.flatnonzero(settled), locate_averaged(landmarker, photo, boxes[settled]).points, strict=True
-    ):
-        looks[row] = looks[row]._replace(points=points)
-    doubtful = np.flatnonzero(~settled)
-    likely = likely_turns(landmarker, photo, boxes[doubtful], landmarks.take(doubtful))
-    reasons = [""] * len(scores)
-    for row, turned in zip(map(int, doubtful), likely, strict=True):
-        seen = look_again(detector, landmarker, photo, turned)
-        side, score = float(boxes[row, 2:].max()), float(scores[row])
-        # Best first, and last as it stands: a small face is often seen at its own place only.
-        for look in (*seen, looks[row]._replace(score=0.0)):
-            reason = gate.reason(side, score, look)
-            if not reason:
-                looks[row] = look
-                break
-            reasons[row] = reasons[row] or reason
-        else:
-            continue
-        reasons[row] = ""
+    sides = detections.boxes[:, 2:].max(1, initial=0)
+    refused = [gate.refuses(*pair) for pair in zip(sides, detections.scores, strict=True)]
     rejected = [
-        Rejected(_tuple(boxes[row]), float(scores[row]), looks[row].landmark_score, reason)
-        for row, reason in enumerate(reasons)
+        Rejected(_tuple(detections.boxes[row]), float(detections.scores[row]), 0.0, reason)
+        for row, reason in enumerate(refused)
         if reason
     ]
-    for row in np.flatnonzero(~hopeful):
-        box, score = _tuple(detections.boxes[row]), float(detections.scores[row])
-        rejected.append(Rejected(box, score, 0.0, gate.refuses(float(sides[row]), score)))
-    rejected.sort(key=lambda one: -one.score)
-    keep = np.flatnonzero([not reason for reason in reasons])
-    kept = [looks[row] for row in keep]
+    hopeful = detections.take(np.array([not reason for reason in refused], bool))
+    kept: list[tuple[int, Look]] = []
+    for row, looks in enumerate(_looks(photo, hopeful, detector, landmarker)):
+        box, score = _tuple(hopeful.boxes[row]), float(hopeful.scores[row])
+        reasons = [gate.reason(max(box[2:]), score, look) for look in looks]
+        if "" in reasons:
+            kept.append((row, looks[reasons.index("")]))
+        else:
+            rejected.append(Rejected(box, score, looks[0].landmark_score, reasons[0]))
+    rows = np.array([row for row, _ in kept], np.intp)
     return Candidates(
-        boxes[keep],
-        np.array([look.points for look in kept], np.float32).reshape(-1, 5, 2),
-        scores[keep],
-        np.array([look.landmark_score for look in kept], np.float32),
-        np.array([look.turn for look in kept], np.float32),
-        tuple(rejected),
+        hopeful.boxes[rows],
+        np.array([look.points for _, look in kept], np.float32).reshape(-1, 5, 2),
+        hopeful.scores[rows],
+        np.array([look.landmark_score for _, look in kept], np.float32),
+        np.array([look.turn for _, look in kept], np.float32),
+        tuple(sorted(rejected, key=lambda one: -one.score)),
     )
+
+
+def _looks(
+    photo: Image.Image, found: Detections, detector: Detector, landmarker: Landmarker
+) -> list[list[Look]]:
+    """For each detection its points, at the best turn first."""
+    upright = landmarker.locate(photo, found.boxes)
+    settled = _settled(found, upright)
+    looks = [
+        # Its own place comes last: a small face is often not seen once more. The detector gave no
+        # second score, so it can only be upright.
+        [Look(points, 0.0, float(score), float(turn))]
+        for points, score, turn in zip(*upright, strict=True)
+    ]
+    exact = locate_averaged(landmarker, photo, found.boxes[settled])
+    for row, points in zip(np.flatnonzero(settled), exact.points, strict=True):
+        looks[row][0] = looks[row][0]._replace(points=points)
+    doubtful = np.flatnonzero(~settled)
+    likely = likely_turns(landmarker, photo, found.boxes[doubtful], upright.take(doubtful))
+    for row, turned in zip(doubtful, likely, strict=True):
+        looks[row] = look_again(detector, landmarker, photo, turned) + looks[row]
+    return looks
 
 
 def _settled(found: Detections, landmarks: Landmarks) -> NDArray[np.bool_]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from likewise.arguments import check_count, check_number

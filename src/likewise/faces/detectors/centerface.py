@@ -26,7 +26,7 @@ OUTPUTS = ("537", "538", "539", "540")  # heat map, scale, offset, points
 
 @register_detector("centerface")
 class CenterFace:
-    """The slow detector with few false faces; ``likewise models fetch centerface`` gets its weights.
+    """The slow detector with few false faces; get it by ``likewise models fetch centerface``.
 
     Args:
         least_score: detections below it are left out.

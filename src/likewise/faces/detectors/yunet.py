@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from likewise.arguments import check_number
 from likewise.faces.detectors.detector import Detections
+from likewise.faces.detectors.network import open_network
 from likewise.faces.detectors.registration import register_detector
 from likewise.faces.detectors.suppression import suppress
-from likewise.faces.detectors.network import open_network
 
 __all__ = ["YuNet"]
 
@@ -51,7 +51,9 @@ class YuNet:
         rows, columns = (-(-side // MULTIPLE) * MULTIPLE for side in (height, width))
         padded = np.zeros((1, 3, rows, columns), np.float32)
         padded[0, :, :height, :width] = pixels[:, :, ::-1].transpose(2, 0, 1)  # BGR, 0 to 255
-        outputs = dict(zip(OUTPUTS, open_network("yunet").run(OUTPUTS, {"input": padded}), strict=True))
+        outputs = dict(
+            zip(OUTPUTS, open_network("yunet").run(OUTPUTS, {"input": padded}), strict=True)
+        )
         least = self.least_score if least_score is None else least_score
         parts = [_decode(outputs, stride, columns // stride, least) for stride in STRIDES]
         found = Detections.joined(parts)
