@@ -74,6 +74,10 @@ _ON_BAD_IMAGE = typer.Option(
 OnBadImage = Annotated[BadImagePolicy, _ON_BAD_IMAGE]
 OnBadImageOrNone = Annotated[BadImagePolicy | None, _ON_BAD_IMAGE]
 
+DetectorName = Annotated[
+    str, typer.Option("--detector", help="What finds the faces: yunet or centerface.")
+]
+
 # Output
 
 _OUT = typer.Option("--out", help="File or folder to write.")

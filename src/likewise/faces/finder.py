@@ -51,7 +51,7 @@ class FaceFinder:
 
     Args:
         detector: gives the boxes: a name (see ``list_detectors``) or an object.
-        landmarker: gives the points, and a score that false faces do not reach: a name or an object.
+        landmarker: gives the points and their score: a name or an object.
         template: where the points lie in a crop, by name.
         size: side of the crops in pixels.
         longest_side: larger photos are shrunk to it for detection; crops come from the original.
@@ -161,7 +161,7 @@ def find_faces(photo: ImageSource, **settings: Any) -> list[Face]:
 
     Args:
         photo: a path, encoded bytes, a PIL image or uint8 pixels [H,W,3] in RGB.
-        settings: arguments of ``FaceFinder``, such as ``detector="centerface"`` or ``scales="all"``.
+        settings: arguments of ``FaceFinder``, such as ``scales="all"``.
 
     Raises:
         BadImage: the photo cannot be decoded.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from likewise.faces.landmarks.turns import between
 from likewise.faces.second_look import Look
 
-__all__ = ["Gate", "Rejected"]
+__all__ = ["READABLE", "Gate", "Rejected"]
 
 WEIGHT = 0.1  # of the landmarks' score; fitted on WIDER FACE, where faces are small and blurred
 BEYOND = 0.02  # the detector's own threshold, which the two together have to pass
@@ -38,8 +38,8 @@ class Rejected:
 class Gate:
     """The rule by which a detection is a face.
 
-    A box without a face can have a high score of the detector (0.77 for a dog); the landmarks' score
-    tells it (0.3 at the most). Small and blurred faces are the other way round.
+    A box without a face can have a high score of the detector (0.77 for a dog); the score of its
+    landmarks tells (0.3 at the most). Small and blurred faces are the other way round.
 
     Args:
         least_score: threshold of the detector.

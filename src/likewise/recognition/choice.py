@@ -6,32 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from likewise.arguments import one_of
+from likewise.faces.choice import RULES, choose
 from likewise.faces.face import Face
 
 __all__ = ["RULES", "choose", "prominent"]
 
-RULES = ("largest", "central")
 PROMINENT = 1.5  # by how much the side of the largest face exceeds the next
-
-
-def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") -> int:
-    """The row of the face that a rule names.
-
-    Args:
-        faces: of one photo, at least one.
-        size: width and height of the photo.
-        rule: ``largest``, or ``central``: the face nearest to the middle of the photo.
-
-    Raises:
-        InputError: the rule is unknown.
-    """
-    one_of("face", rule, RULES)
-    boxes = np.array([face.box for face in faces], np.float64)
-    if rule == "largest":
-        return int(np.argmax(boxes[:, 2] * boxes[:, 3]))
-    apart = boxes[:, :2] + boxes[:, 2:] / 2 - np.array(size) / 2
-    return int(np.argmin(np.linalg.norm(apart, axis=1)))
 
 
 def prominent(faces: Sequence[Face]) -> int | None:

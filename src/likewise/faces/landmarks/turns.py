@@ -16,7 +16,7 @@ def turn_of(points: NDArray[np.floating]) -> float:
 
     Example:
         >>> import numpy as np
-        >>> turn_of(np.array([[0, 0], [0, 10], [-5, 5], [-9, 2], [-9, 8]]))  # eyes one below another
+        >>> turn_of(np.array([[0, 0], [0, 10], [-5, 5], [-9, 2], [-9, 8]]))
         90.0
     """
     x, y = points[1] - points[0]
