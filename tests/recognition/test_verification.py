@@ -9,8 +9,8 @@ from PIL import Image, ImageFilter
 
 from likewise.data.images import BadImage
 from likewise.errors import InputError
+from likewise.faces.choice import choose, prominent
 from likewise.faces.face import Face
-from likewise.recognition.choice import choose, prominent
 from likewise.recognition.poor import LEAST_QUALITY, why_poor
 from likewise.recognition.recognizer import RecognizedFace, Recognizer
 from likewise.recognition.verification import verify

@@ -11,9 +11,9 @@ from PIL import Image
 from likewise.arguments import check_number, one_of
 from likewise.data.images import ImageSource, decode
 from likewise.errors import InputError
+from likewise.faces.choice import RULES, choose, prominent
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint, at_fmr
-from likewise.recognition.choice import RULES, choose, prominent
 from likewise.recognition.named import recognizer_of
 from likewise.recognition.poor import why_poor
 from likewise.recognition.recognizer import RecognizedFace, Recognizer

@@ -14,9 +14,9 @@ from likewise.data.images import BadImage, decode
 from likewise.data.reader import read_ahead
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
+from likewise.faces.choice import prominent
 from likewise.faces.face import Face
 from likewise.progress import progress
-from likewise.recognition.choice import prominent
 from likewise.recognition.folder_gallery.cache import GalleryCache
 from likewise.recognition.folder_gallery.enrol import Enrolled, enrol
 from likewise.recognition.folder_gallery.record import PhotoRecord

@@ -7,26 +7,41 @@ from collections.abc import Sequence
 import numpy as np
 
 from likewise.arguments import one_of
+from likewise.errors import InputError
 from likewise.faces.face import Face
 
 __all__ = ["RULES", "choose", "prominent"]
 
-RULES = ("largest", "central")
+RULES = ("largest", "central", "best")
 PROMINENT = 1.5  # by how much the side of the largest face exceeds the next
 
 
 def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") -> int:
-    """The row of the face that a rule names.
+    """The row of the face that a rule names; of equal ones the first.
 
     Args:
         faces: of one photo, at least one.
         size: width and height of the photo.
-        rule: ``largest``, or ``central``: the face nearest to the middle of the photo.
+        rule: ``largest``; ``central``: nearest to the middle of the photo; ``best``: of those with
+            the fewest reasons against it, the one whose eyes are farthest apart.
 
     Raises:
-        InputError: the rule is unknown.
+        InputError: the rule is unknown, or there is no face.
+
+    Example:
+        >>> from likewise.faces.choice import choose
+        >>> choose([], (640, 480))
+        Traceback (most recent call last):
+        likewise.errors.InputError: faces: none to choose from
     """
     one_of("face", rule, RULES)
+    if not faces:
+        raise InputError("faces: none to choose from")
+    if rule == "best":
+        return min(
+            range(len(faces)),
+            key=lambda row: (len(faces[row].reasons), -faces[row].eye_distance, row),
+        )
     boxes = np.array([face.box for face in faces], np.float64)
     if rule == "largest":
         return int(np.argmax(boxes[:, 2] * boxes[:, 3]))
