@@ -22,8 +22,8 @@ def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") 
     Args:
         faces: of one photo, at least one.
         size: width and height of the photo.
-        rule: ``largest``; ``central``: nearest to the middle of the photo; ``clearest``: of those with
-            the fewest reasons against it, the one whose eyes are farthest apart.
+        rule: ``largest``; ``central``: nearest to the middle of the photo; ``clearest``: of those
+            with the fewest reasons against it, the one whose eyes are farthest apart.
 
     Raises:
         InputError: the rule is unknown, or there is no face.
