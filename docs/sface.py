@@ -19,8 +19,8 @@ from likewise.data.pairs import draw_pairs
 from likewise.evaluation.calibration.fit import calibrate_pairs
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.verification.metrics import pair_scores
+from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
-from likewise.models.norms import NormReference
 from likewise.models.zoo.sface import BACKBONE, MEASURED, PREPROCESS, network_of, sface_state
 from likewise.storage import write_json
 

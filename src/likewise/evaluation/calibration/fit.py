@@ -28,7 +28,7 @@ from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification
 from likewise.evaluation.verification.roc import checked_scores, too_few
 from likewise.models.calibration import METHODS, Calibration
-from likewise.models.norms import NormReference
+from likewise.models.embedded.norms import NormReference
 from likewise.models.operating_point import OperatingPoint
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from likewise.cache import cache_folder
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
 from likewise.models.calibration import Calibration
+from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
-from likewise.models.norms import NormReference
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.models.sface import SFace

@@ -42,7 +42,7 @@ class NormReference:
 
     Example:
         >>> import numpy as np
-        >>> from likewise.models.norms import NormReference
+        >>> from likewise.models.embedded.norms import NormReference
         >>> reference = NormReference.measured(np.linspace(10, 20, 1000), "photos")
         >>> reference.quality([9.0, 10.0, 15.0, 20.0, 30.0]).round(2).tolist()
         [0.0, 0.0, 0.5, 1.0, 1.0]

@@ -12,7 +12,7 @@ import likewise
 from likewise.data.embeddings import NORM, read_embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.evaluation.calibration.fit import calibrate
-from likewise.models.norms import NormReference
+from likewise.models.embedded.norms import NormReference
 from likewise.models.zoo.sface import MEASURED
 from likewise.storage import read_json
 from tests.conftest import make_photos
