@@ -182,7 +182,7 @@ def error_versus_discard(
         >>> quality = np.append(clear, 1)  # here it says all about the score
         >>> found = error_versus_discard(pairs, quality, quality, 0.1, replicates=50)
         >>> [round(point.fnmr.value, 2) for point in found.points[::3]]
-        [0.1, 0.05, 0.0]
+        [0.1, 0.06, 0.0]
     """
     first, second = np.asarray(left, np.float64), np.asarray(right, np.float64)
     if first.shape != pairs.scores.shape or second.shape != pairs.scores.shape:
