@@ -31,7 +31,7 @@ def quarter_turns(matrix: bytes | None) -> int:
     mirrored = a * d - b * c < 0
     if mirrored:  # x is mirrored first: its column of the matrix changes its sign
         a, b = -a, -b
-    turns = round(math.degrees(math.atan2(-b, a)) / 90) % 4  # y points down
+    turns: int = round(math.degrees(math.atan2(-b, a)) / 90) % 4  # y points down
     return turns + MIRROR * mirrored
 
 
