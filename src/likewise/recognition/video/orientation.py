@@ -28,7 +28,7 @@ def quarter_turns(matrix: bytes | None) -> int:
     if matrix is None or len(matrix) < 36:
         return 0
     a, b, _, c, d, *_ = np.frombuffer(matrix[:36], np.int32).astype(np.int64).tolist()
-    mirrored = a * d - b * c < 0
+    mirrored: bool = a * d - b * c < 0
     if mirrored:  # x is mirrored first: its column of the matrix changes its sign
         a, b = -a, -b
     turns: int = round(math.degrees(math.atan2(-b, a)) / 90) % 4  # y points down
