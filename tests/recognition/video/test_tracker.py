@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from likewise.faces.face import Face
 from likewise.recognition.video.association import assign, distances, overlaps
@@ -37,12 +37,12 @@ class Network:
     def __init__(self) -> None:
         self.embedded = 0
 
-    def __call__(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        self.embedded += len(crops)
-        vectors = np.stack([np.eye(16)[int(crop[0, 0, 0]) % 16] for crop in crops])
+    def __call__(self, faces: list[Face]) -> list[SimpleNamespace]:
+        self.embedded += len(faces)
+        vectors = np.stack([np.eye(16)[int(face.crop[0, 0, 0]) % 16] for face in faces])
         vectors += 0.05 * np.random.default_rng(self.embedded).normal(size=vectors.shape)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors.astype(np.float32), np.full(len(crops), 10, np.float32)
+        return [SimpleNamespace(vector=v, norm=10.0) for v in vectors.astype(np.float32)]
 
 
 def people_of(track: Track) -> set[int]:

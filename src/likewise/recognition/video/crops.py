@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likewise.faces.face import Face
 
-__all__ = ["BestCrops", "Crop", "EmbedCrops", "fill"]
+__all__ = ["BestCrops", "Crop", "EmbedFaces", "Embedded", "fill", "mean_vector"]
 
-EmbedCrops = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""From crops uint8 [N,S,S,3] to unit vectors [N,D] and the lengths [N] before normalisation."""
+
+class Embedded(Protocol):
+    """A face with its embedding, such as ``RecognizedFace``."""
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        """float32 [D], of unit length."""
+        ...
+
+    @property
+    def norm(self) -> float:
+        """The length before the vector was normalised."""
+        ...
+
+
+EmbedFaces = Callable[[list[Face]], Sequence[Embedded]]
+"""Such as ``Recognizer.embed``."""
 
 LEAST_SECONDS = 0.4  # between two kept crops: neighbours show the same view and the same blur
 ENOUGH = 60.0  # pixels between the eyes from which more do not help
@@ -55,14 +71,13 @@ def _value(face: Face, grey: NDArray[np.float32]) -> float:
     return size * face.landmark_score * float(np.sqrt(sharpness))
 
 
-def fill(crops: Iterable[Crop], embed: EmbedCrops) -> None:
+def fill(crops: Iterable[Crop], embed: EmbedFaces) -> None:
     """Embed the crops that are not embedded yet, in one batch."""
     missing = list({id(crop): crop for crop in crops if crop.vector is None}.values())
     if not missing:
         return
-    vectors, norms = embed(np.stack([crop.face.crop for crop in missing]))
-    for crop, vector, norm in zip(missing, vectors, norms, strict=True):
-        crop.vector, crop.norm = vector, float(norm)
+    for crop, found in zip(missing, embed([crop.face for crop in missing]), strict=True):
+        crop.vector, crop.norm = found.vector, found.norm
 
 
 class BestCrops:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 __all__ = ["CutDetector", "likeness"]
 
 ROWS, COLUMNS = 36, 64
-LEAST_COLOURS = 0.6  # a pan or a turn of the head keeps the colours
-LEAST_LAYOUT = 0.5  # a flash or a fade keeps the layout
+LEAST_COLOURS = 0.75  # a pan or a turn of the head keeps the colours
+LEAST_LAYOUT = 0.6  # a flash or a fade keeps the layout
 
 
 class CutDetector:

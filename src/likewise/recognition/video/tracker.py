@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from likewise.faces.face import Face
 from likewise.recognition.video.association import assign, distances, overlaps
-from likewise.recognition.video.crops import BestCrops, Crop, EmbedCrops, fill
+from likewise.recognition.video.crops import BestCrops, Crop, EmbedFaces, fill
 from likewise.recognition.video.cuts import correlation
 from likewise.recognition.video.tracks import Box, Track
 
@@ -35,7 +35,7 @@ class Tracker:
     """Follows faces.
 
     Args:
-        embed: from crops to vectors; None: boxes alone decide.
+        embed: from faces to vectors; None: boxes alone decide.
         same: the cosine from which two crops show the same person.
         max_gap: seconds for which a face may be away.
         most_crops: how many crops of a track are kept.
@@ -43,7 +43,7 @@ class Tracker:
 
     def __init__(
         self,
-        embed: EmbedCrops | None = None,
+        embed: EmbedFaces | None = None,
         *,
         same: float = 0.4,
         max_gap: float = 1.0,
