@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,10 +12,13 @@ from likewise.recognition.video.grouping import group
 from likewise.recognition.video.naming import Naming, SteadyName, one_name_at_a_time
 
 
-def names(*answers: tuple[str | None, float]) -> list[str | None]:
+def names(*answers: tuple[str | None, float | None]) -> list[str | None]:
     """The names that hold after each answer."""
     steady = SteadyName()
-    return [steady.update(Naming(name, score)).name for name, score in answers]
+    return [
+        steady.update(SimpleNamespace(name=n, score=s, probability=None, photo=None, note="")).name
+        for n, s in answers
+    ]
 
 
 def test_a_name_is_given_up_only_well_below_the_threshold() -> None:
@@ -21,6 +26,7 @@ def test_a_name_is_given_up_only_well_below_the_threshold() -> None:
     assert names(("anna", 0.40), (None, 0.30)) == ["anna", None]
     assert names(("anna", 0.60), ("anna", 0.42), (None, 0.39)) == ["anna"] * 3
     assert names(("anna", 0.40), (None, 0.30), (None, 0.38)) == ["anna", None, None]
+    assert names((None, None), ("anna", 0.4)) == [None, "anna"]
 
 
 def test_another_name_needs_a_higher_score_or_to_come_twice() -> None:
@@ -50,7 +56,7 @@ def test_of_any_tracks_no_two_of_a_picture_share_a_name(seed: int, count: int) -
             assert found[row].name is None or found[row].name != found[other].name
         if namings[row].name is not None and found[row].name is None:
             better = [n for n in others if found[n].name == namings[row].name]
-            assert any(found[n].score >= found[row].score for n in better)
+            assert any(found[n].height >= found[row].height for n in better)
 
 
 def by_plain_loop(vectors: np.ndarray, threshold: float, together: list[set[int]]) -> list[int]:

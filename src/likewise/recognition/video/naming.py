@@ -23,13 +23,23 @@ class Answer(Protocol):
         ...
 
     @property
-    def score(self) -> float:
-        """Of the best match."""
+    def score(self) -> float | None:
+        """Of the best match; None in an empty gallery."""
         ...
 
     @property
     def probability(self) -> float | None:
         """That the best match is right; None if the model is not calibrated."""
+        ...
+
+    @property
+    def photo(self) -> str | None:
+        """Of the gallery, the one that is most like the face."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """Why a face that is like someone is not named so; empty otherwise."""
         ...
 
 
@@ -47,15 +57,22 @@ class Naming:
 
     Args:
         name: None: unknown.
-        score: of the best match.
+        score: of the best match; None in an empty gallery.
         probability: that the best match is right, if the model is calibrated.
+        photo: of the gallery, the one that is most like the face.
         reason: why the name of the best match was not given; empty if it was.
     """
 
     name: str | None
-    score: float
+    score: float | None
     probability: float | None = None
+    photo: str | None = None
     reason: str = ""
+
+    @property
+    def height(self) -> float:
+        """The score for comparisons."""
+        return -np.inf if self.score is None else self.score
 
 
 class SteadyName:
@@ -73,15 +90,15 @@ class SteadyName:
 
     def update(self, answer: Answer) -> Naming:
         """Take in an answer about more crops; returns the name that holds now."""
-        new = Naming(answer.name, answer.score, answer.probability)
+        new = Naming(answer.name, answer.score, answer.probability, answer.photo, answer.note)
         now = self.now
         if now is None or now.name is None or new.name == now.name:
             self._take(new)
         elif new.name is None:
             # The score is of the best match, which may be somebody else; then it is lower still.
-            if new.score < self._taken_at - SLACK:
+            if new.height < self._taken_at - SLACK:
                 self._take(new)
-        elif new.score > self._at_best or new.name == self._rival:
+        elif new.height > self._at_best or new.name == self._rival:
             self._take(new)
         else:
             self._rival = new.name
@@ -93,8 +110,8 @@ class SteadyName:
             self._at_best = -np.inf
             self._taken_at = np.inf
         self.now, self._rival = new, None
-        self._at_best = max(self._at_best, new.score)
-        self._taken_at = min(self._taken_at, new.score)
+        self._at_best = max(self._at_best, new.height)
+        self._taken_at = min(self._taken_at, new.height)
 
 
 def one_name_at_a_time(
@@ -108,7 +125,7 @@ def one_name_at_a_time(
     """
     decided = list(namings)
     kept: dict[int, str] = {}
-    for row in sorted(range(len(decided)), key=lambda row: -namings[row].score):
+    for row in sorted(range(len(decided)), key=lambda row: -namings[row].height):
         name = namings[row].name
         if name is None:
             continue
