@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import permutations
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likewise.faces.face import Face
+from likewise.recognition.recognizer import RecognizedFace
 from likewise.recognition.video.association import assign, distances, overlaps
 from likewise.recognition.video.crops import BestCrops, Crop, fill, mean_vector
 from likewise.recognition.video.tracker import Tracker
@@ -37,12 +37,13 @@ class Network:
     def __init__(self) -> None:
         self.embedded = 0
 
-    def __call__(self, faces: list[Face]) -> list[SimpleNamespace]:
+    def __call__(self, faces: list[Face]) -> list[RecognizedFace]:
         self.embedded += len(faces)
         vectors = np.stack([np.eye(16)[int(face.crop[0, 0, 0]) % 16] for face in faces])
         vectors += 0.05 * np.random.default_rng(self.embedded).normal(size=vectors.shape)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return [SimpleNamespace(vector=v, norm=10.0) for v in vectors.astype(np.float32)]
+        pairs = zip(faces, vectors.astype(np.float32), strict=True)
+        return [RecognizedFace(face, vector, 10.0) for face, vector in pairs]
 
 
 def people_of(track: Track) -> set[int]:

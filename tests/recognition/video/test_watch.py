@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,7 +46,10 @@ class People:
     def __init__(self, vectors: dict[str, NDArray[np.float32]], threshold: float) -> None:
         self.vectors, self.threshold = vectors, threshold
 
-    def identify(self, vectors: NDArray[np.float32]) -> list[Answer]:
+    def identify(
+        self, vectors: NDArray[np.float32], *, poor: Sequence[bool] | None = None
+    ) -> list[Answer]:
+        assert poor is None or len(poor) == len(vectors)
         answers = []
         for vector in vectors:
             score, name = max((float(v @ vector), name) for name, v in self.vectors.items())
@@ -58,18 +63,25 @@ def film(raw: Path, groups: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def people(recognizer: Recognizer, raw: Path) -> People:
-    """Everybody of the plan by a photo that the film does not show."""
-    vectors = {}
-    for name in dict.fromkeys(name for name, _, _ in PLAN):
+def people(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everybody of the plan and two strangers, by photos that the film lacks."""
+    folder = tmp_path_factory.mktemp("people")
+    for name in (*dict.fromkeys(name for name, _, _ in PLAN), "Ben_Affleck", "Ana_Guevara"):
+        (folder / name).mkdir()
         photo = sorted((raw / name).glob("*.jpg"))[2]
-        vectors[name] = recognizer.faces_of(photo)[0].vector
-    return People(vectors, 0.35)
+        shutil.copy(photo, folder / name)
+    (folder / "Nobody").mkdir()
+    Image.new("RGB", (200, 200)).save(folder / "Nobody" / "black.jpg")
+    return folder
 
 
 @pytest.fixture(scope="module")
-def named(film: Path, people: People, recognizer: Recognizer) -> Watched:
-    return watch(film, people, model=recognizer)
+def named(
+    film: Path, people: Path, recognizer: Recognizer, tmp_path_factory: pytest.TempPathFactory
+) -> Watched:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIKEWISE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return watch(film, people, model=recognizer)
 
 
 def times_of(watched: Watched, name: str) -> list[TrackResult]:
@@ -86,6 +98,7 @@ def test_everybody_is_named_from_when_they_come_to_when_they_go(named: Watched) 
 
 
 def test_nobody_else_gets_a_name_and_nobody_is_seen_where_nobody_is(named: Watched) -> None:
+    assert "people without a usable face: 1, Nobody" in named.summary()[0]
     assert set(named.people) == {name for name, _, _ in PLAN}
     for track in named.tracks:
         assert track.end <= NOBODY[0] or track.start >= NOBODY[1]
@@ -227,6 +240,14 @@ def test_what_is_wrong_shows_before_a_model_is_loaded(tmp_path: Path) -> None:
         watch(tmp_path / "none.mp4", min_frames=0)
 
 
+def test_a_threshold_needs_a_gallery(tmp_path: Path, recognizer: Recognizer) -> None:
+    path = write_video(tmp_path / "a.mp4", [quadrants()] * 3)
+    with pytest.raises(InputError, match="for a gallery; name one"):
+        watch(path, model=recognizer, threshold=0.4)
+    with pytest.raises(InputError, match="no such folder"):
+        watch(path, tmp_path / "none", model=recognizer)
+
+
 class Passing:
     """Made-up frames: somebody else passes every two seconds."""
 
@@ -263,7 +284,7 @@ def test_memory_grows_by_a_few_kilobytes_a_track() -> None:
 
 def test_a_name_is_told_when_it_is_known() -> None:
     told: list[tuple[float, str]] = []
-    anna = SimpleNamespace(identify=lambda v: [Answer("anna", 0.9)] * len(v))
+    anna = SimpleNamespace(identify=lambda _, poor: [Answer("anna", 0.9)] * len(poor))
     finder = SimpleNamespace(
         find=lambda _: ([face(1, (10, 10, 60, 60))], np.empty((0, 4), np.float32))
     )

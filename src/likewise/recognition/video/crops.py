@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likewise.faces.face import Face
+from likewise.recognition.poor import why_poor
+from likewise.recognition.recognizer import RecognizedFace
 
-__all__ = ["BestCrops", "Crop", "EmbedFaces", "Embedded", "fill", "mean_vector"]
-
-
-class Embedded(Protocol):
-    """A face with its embedding, such as ``RecognizedFace``."""
-
-    @property
-    def vector(self) -> NDArray[np.float32]:
-        """float32 [D], of unit length."""
-        ...
-
-    @property
-    def norm(self) -> float:
-        """The length before the vector was normalised."""
-        ...
+__all__ = ["BestCrops", "Crop", "EmbedFaces", "fill", "mean_vector"]
 
 
-EmbedFaces = Callable[[list[Face]], Sequence[Embedded]]
+EmbedFaces = Callable[[list[Face]], Sequence[RecognizedFace]]
 """Such as ``Recognizer.embed``."""
 
 LEAST_SECONDS = 0.4  # between two kept crops: neighbours show the same view and the same blur
@@ -44,12 +31,14 @@ class Crop:
         time: of the frame, in seconds.
         vector: float32 [D], of unit length; None until it is embedded.
         norm: the length of the vector before it was normalised: the best sign of quality.
+        poor: whether it is too small, blurred or unclear to rely on.
     """
 
     face: Face
     time: float
     vector: NDArray[np.float32] | None = field(default=None, repr=False)
     norm: float = 0.0
+    poor: bool = False
     look: NDArray[np.float32] = field(init=False, repr=False)
     value: float = field(init=False)
 
@@ -77,7 +66,7 @@ def fill(crops: Iterable[Crop], embed: EmbedFaces) -> None:
     if not missing:
         return
     for crop, found in zip(missing, embed([crop.face for crop in missing]), strict=True):
-        crop.vector, crop.norm = found.vector, found.norm
+        crop.vector, crop.norm, crop.poor = found.vector, found.norm, bool(why_poor(found))
 
 
 class BestCrops:

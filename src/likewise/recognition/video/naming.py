@@ -46,8 +46,10 @@ class Answer(Protocol):
 class Gallery(Protocol):
     """People with names, such as ``FolderGallery``."""
 
-    def identify(self, vectors: NDArray[np.float32]) -> Sequence[Answer]:
-        """One answer for each of the vectors [N,D]."""
+    def identify(
+        self, vectors: NDArray[np.float32], *, poor: Sequence[bool] | None = None
+    ) -> Sequence[Answer]:
+        """One answer for each of the vectors [N,D]; ``poor`` tells which not to rely on."""
         ...
 
 

@@ -88,6 +88,7 @@ class Watched:
         interrupted: whether Ctrl-C ended it.
         live: whether it was a camera or a stream, which goes at its own pace.
         gallery: whether the names are those of a gallery.
+        gallery_notes: what of the gallery could not be used, in sentences.
     """
 
     video: str
@@ -103,6 +104,7 @@ class Watched:
     interrupted: bool = False
     live: bool = False
     gallery: bool = False
+    gallery_notes: tuple[str, ...] = ()
 
     @property
     def realtime(self) -> float:
@@ -130,13 +132,14 @@ class Watched:
             "ended_early": self.ended_early,
             "interrupted": self.interrupted,
             "gallery": self.gallery,
+            "gallery_notes": list(self.gallery_notes),
             "people": self.people,
             "tracks": [track.record for track in self.tracks],
         }
 
     def summary(self) -> list[str]:
         """What was seen, in sentences."""
-        lines = []
+        lines = list(self.gallery_notes)
         if self.tracks:
             names = len(self.people)
             people = f"{names:,} {'person' if names == 1 else 'people'}"

@@ -193,7 +193,8 @@ class Session:
             assert mean is not None  # its crops have just been embedded
             vectors.append(mean)
         if self._gallery is not None:
-            answers = self._gallery.identify(np.stack(vectors))
+            poor = [all(crop.poor for crop in track.best.crops) for track in tracks]
+            answers = self._gallery.identify(np.stack(vectors), poor=poor)
             for track, answer in zip(tracks, answers, strict=True):
                 steady = self._names.setdefault(track.number, SteadyName())
                 before = steady.now.name if steady.now is not None else None

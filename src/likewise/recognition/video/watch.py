@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from likewise.arguments import check_count
+from likewise.errors import InputError, first_few
+from likewise.models.embedder import Embedder
 from likewise.progress import progress
+from likewise.recognition.galleries import open_gallery
+from likewise.recognition.named import recognizer_of
+from likewise.recognition.recognizer import Recognizer
 from likewise.recognition.video.detection import FrameFaces
 from likewise.recognition.video.frames import VideoFrames
 from likewise.recognition.video.naming import Gallery
@@ -16,10 +20,6 @@ from likewise.recognition.video.output import write_tables, write_watched
 from likewise.recognition.video.result import Watched, clock
 from likewise.recognition.video.session import Session
 from likewise.storage import require_writable
-
-if TYPE_CHECKING:
-    from likewise.models.embedder import Embedder
-    from likewise.recognition.recognizer import Recognizer
 
 __all__ = ["watch"]
 
@@ -30,13 +30,16 @@ SAVE_SECONDS = 60.0  # of work, after which the tables are written again
 
 def watch(
     source: str | Path,
-    gallery: Gallery | None = None,
+    gallery: Gallery | str | Path | None = None,
     *,
     model: str | Path | Embedder | Recognizer = "sface",
     fps: float | None = None,
     every: int | None = None,
     max_seconds: float | None = None,
     min_frames: int = 2,
+    fpir: float | None = None,
+    fmr: float | None = None,
+    threshold: float | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     on_name: Callable[[float, str], None] | None = None,
@@ -48,12 +51,17 @@ def watch(
 
     Args:
         source: a video, ``camera:0``, a device such as ``/dev/video0``, or an address (``rtsp://``).
-        gallery: people with names; None: tracks that show the same person get the same number.
+        gallery: people with names: a folder with one subfolder of photos for each, an index or
+            embeddings with identities, or a ``Gallery``; None: tracks that show the same person
+            get the same number.
         model: what embeds the faces: a name, a folder, an embedder or a recogniser.
         fps: frames to look at for each second of video; 5 by default.
         every: look at every n-th frame instead.
         max_seconds: stop after so many seconds of video.
         min_frames: leave out faces that were seen in fewer frames.
+        fpir: the probability that a stranger is taken for anyone of the gallery; .01 by default.
+        fmr: the false match rate of one comparison instead.
+        threshold: the lowest score at which a track is named, instead.
         out: the folder for ``tracks.csv``, ``tracks.json`` and the contact sheet; None: no files.
         device: of a model that is loaded here: ``cpu``, ``cuda`` or ``auto``.
         on_name: called with the time and the name when a track gets a name of the gallery.
@@ -67,7 +75,7 @@ def watch(
         MissingExtra: the extra ``video`` or ``faces`` is not installed.
 
     Example:
-        >>> watched = likewise.watch("door.mp4", people, out="watched/")  # doctest: +SKIP
+        >>> watched = likewise.watch("door.mp4", "people/", out="watched/")  # doctest: +SKIP
         >>> [(track.name, track.start, track.end) for track in watched.tracks]  # doctest: +SKIP
         [('anna', 0.0, 4.2), ('unknown', 3.8, 9.0)]
     """
@@ -77,8 +85,16 @@ def watch(
         require_writable(folder)
     # The video first: what is wrong with it shows before a model is loaded.
     with VideoFrames(source, fps=fps, every=every, max_seconds=max_seconds) as frames:
-        recognizer = _recognizer(model, device)
-        session = _session(recognizer, gallery, min_frames, on_name)
+        recognizer = recognizer_of(model, device=device)
+        people, notes = _people(gallery, recognizer, fpir, fmr, threshold)
+        session = Session(
+            FrameFaces(recognizer.finder),
+            recognizer.embed,
+            people,
+            same=_same(recognizer.embedder),
+            min_frames=min_frames,
+            on_name=on_name,
+        )
         began, interrupted = time.monotonic(), False
 
         def seen() -> Watched:
@@ -95,11 +111,16 @@ def watch(
                 ended_early=frames.ended_early,
                 interrupted=interrupted,
                 live=frames.live,
-                gallery=gallery is not None,
+                gallery=people is not None,
+                gallery_notes=notes,
             )
 
+        def save() -> None:
+            if folder is not None:
+                write_tables(seen(), folder)
+
         try:
-            _look_at_all(frames, session, None if folder is None else lambda: _save(seen(), folder))
+            _look_at_all(frames, session, save)
         except KeyboardInterrupt:
             interrupted = True
         watched = seen()
@@ -108,37 +129,47 @@ def watch(
     return watched
 
 
-def _look_at_all(frames: VideoFrames, session: Session, save: Callable[[], None] | None) -> None:
+def _look_at_all(frames: VideoFrames, session: Session, save: Callable[[], None]) -> None:
     saved = time.monotonic()
     with progress("watching", total=frames.expected or 0, unit="frames") as advance:
         for frame in frames:
             session.look(frame)
             advance(1)
             advance.show(f"{clock(frame.time)}, {session.tracks:,} tracks")
-            if save is not None and time.monotonic() - saved > SAVE_SECONDS:
+            if time.monotonic() - saved > SAVE_SECONDS:
                 save()
                 saved = time.monotonic()
 
 
-def _save(watched: Watched, folder: Path) -> None:
-    """Write the tables in between, so that a crash does not lose hours of a camera."""
-    write_tables(watched, folder)
-
-
-def _session(
+def _people(
+    gallery: Gallery | str | Path | None,
     recognizer: Recognizer,
-    gallery: Gallery | None,
-    min_frames: int,
-    on_name: Callable[[float, str], None] | None,
-) -> Session:
-    return Session(
-        FrameFaces(recognizer.finder),
-        recognizer.embed,
-        gallery,
-        same=_same(recognizer.embedder),
-        min_frames=min_frames,
-        on_name=on_name,
-    )
+    fpir: float | None,
+    fmr: float | None,
+    threshold: float | None,
+) -> tuple[Gallery | None, tuple[str, ...]]:
+    """The gallery, and what is to be said of the photos of its folder."""
+    if not isinstance(gallery, str | Path):
+        if any(rate is not None for rate in (fpir, fmr, threshold)):
+            chosen = "when the gallery was made" if gallery else "for a gallery; name one"
+            raise InputError(f"fpir, fmr, threshold: are chosen {chosen}")
+        return gallery, ()
+    opened = open_gallery(gallery, recognizer, fpir=fpir, fmr=fmr, threshold=threshold)
+    report = opened.report
+    notes = []
+    if report is not None:
+        if report.without_face:
+            notes.append(
+                f"{gallery}: people without a usable face: {len(report.without_face):,}, "
+                f"{first_few(report.without_face)}"
+            )
+        unused = len(report.no_face) + len(report.broken) + len(report.twice)
+        if unused:
+            notes.append(
+                f"{gallery}: {unused:,} photos were left out ({len(report.no_face):,} without a "
+                f"face, {len(report.broken):,} broken, {len(report.twice):,} under two people)"
+            )
+    return opened.gallery, tuple(notes)
 
 
 def _same(embedder: Embedder) -> float:
@@ -148,13 +179,3 @@ def _same(embedder: Embedder) -> float:
     if strict:
         return max(strict, key=lambda point: point.fmr).threshold
     return max((point.threshold for point in points), default=SAME)
-
-
-def _recognizer(model: str | Path | Embedder | Recognizer, device: str) -> Recognizer:
-    from likewise.models.embedder import Embedder
-    from likewise.models.loading import load
-    from likewise.recognition.recognizer import Recognizer
-
-    if isinstance(model, Recognizer):
-        return model
-    return Recognizer(model if isinstance(model, Embedder) else load(model, device=device))
