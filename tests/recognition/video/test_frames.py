@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import struct
 import threading
@@ -111,6 +112,19 @@ def test_all_eight_orientations() -> None:
                 wanted[b * x + d * y - top, a * x + c * y - left] = pixels[y, x]
         assert np.array_equal(shown, wanted)
     assert quarter_turns(None) == quarter_turns(b"short") == 0
+
+
+def test_frames_are_let_go_without_the_garbage_collector(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", counted(40))
+    gc.collect()
+    gc.disable()
+    try:
+        with VideoFrames(path, every=1) as frames:
+            for _ in frames:
+                held = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+                assert held < 20  # those that the decoder has ready
+    finally:
+        gc.enable()
 
 
 def test_pixels_that_are_not_square_become_square(tmp_path: Path) -> None:

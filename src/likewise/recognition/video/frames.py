@@ -96,6 +96,8 @@ class VideoFrames:
         """Why reading ended before the end of the source; empty if it did not."""
         self._clock = _Clock(self._stream.average_rate)
         self._due = 0.0
+        self._rotation: int | None = None
+        self._turns = 0
         self._newest: Newest[tuple[int, float, VideoFrame]] | None = None
 
     @property
@@ -205,11 +207,14 @@ class VideoFrames:
     def _convert(self, wanted: tuple[int, float, VideoFrame]) -> Frame:
         number, time, frame = wanted
         self.taken += 1
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
         stored: Any = frame.to_ndarray(format="rgb24")
         pixels = square_pixels(stored, self._stream.sample_aspect_ratio)
-        turns = quarter_turns(None if matrix is None else bytes(matrix))
-        return Frame(number, time, turn_upright(pixels, turns))
+        if frame.rotation != self._rotation:
+            # Reading side data ties the frame into a cycle, which keeps its memory: so, seldom.
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+            self._rotation = frame.rotation
+            self._turns = quarter_turns(None if matrix is None else bytes(matrix))
+        return Frame(number, time, turn_upright(pixels, self._turns))
 
     def _duration(self) -> float | None:
         """Seconds, from the stream or from the file; None for a live source."""

@@ -26,6 +26,7 @@ from likewise.recognition.video.tracks import Box, Track
 __all__ = ["Tracker"]
 
 LEAST_OVERLAP = 0.3  # of a face with where its track should be
+LEAST_RIVAL = 0.1  # from which another face, or another track, leaves a doubt
 LEAST_WEAK_OVERLAP = 0.5  # the same for a detection that is too weak to look at
 REACH = 1.0  # box sides that a face may be off, and per second of absence as much again
 LEAST_LOOK = 0.4  # correlation of two crops in a row; below it somebody else may have come
@@ -106,13 +107,15 @@ class Tracker:
         away = np.array([time - track.end for track in self.active])[:, None]
         far = distances(expected, boxes) <= REACH * (1 + away)
         possible = near | far
-        sure = near & (possible.sum(axis=1, keepdims=True) == 1)
-        sure &= possible.sum(axis=0, keepdims=True) == 1
+        rivals = overlap >= LEAST_RIVAL
+        sure = near & (rivals.sum(axis=1, keepdims=True) == 1)
+        sure &= rivals.sum(axis=0, keepdims=True) == 1
         for row, column in np.argwhere(sure).tolist():
             track = self.active[row]
             look = correlation(track.last.look, crops[column].look)
             sure[row, column] = not track.missed and look >= LEAST_LOOK
-        doubtful = possible & ~sure
+        settled = sure.any(axis=1, keepdims=True) | sure.any(axis=0, keepdims=True)
+        doubtful = possible & ~settled
         cosine = self._cosines(doubtful, crops)
         # Where the place is right, half the likeness is enough: heads turn away.
         fits = np.where(near, cosine >= self.same / 2, cosine >= self.same)
