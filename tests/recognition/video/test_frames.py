@@ -120,7 +120,9 @@ def test_frames_are_let_go_without_the_garbage_collector(tmp_path: Path) -> None
     gc.disable()
     try:
         with VideoFrames(path, every=1) as frames:
-            for _ in frames:
+            for frame in frames:
+                if frame.number % 13 != 12:
+                    continue
                 held = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
                 assert held < 20  # those that the decoder has ready
     finally:

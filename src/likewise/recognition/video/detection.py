@@ -19,12 +19,12 @@ LEAST_WEAK_SCORE = 0.3  # twice as many false faces as below .6, but none begins
 class FrameFaces:
     """Finds the faces of frames as ``FaceFinder`` finds those of photos, in one pass.
 
-    A photo without a face is turned and looked at again; most frames of most videos have no face,
-    and four passes each would be wasted on them. A finder that looks at several scales gets the
-    first one.
+    A photo is looked at in several sizes, and turned if no face is found; most frames of most
+    videos have no face, and a face is seen again in the next frame: one look is enough. Doubtful
+    faces get their second look as in photos.
 
     Args:
-        finder: whose settings are used.
+        finder: whose settings are used, except for ``scales``.
     """
 
     def __init__(self, finder: FaceFinder) -> None:
@@ -34,9 +34,11 @@ class FrameFaces:
 
     def find(self, pixels: NDArray[np.uint8]) -> tuple[list[Face], NDArray[np.float32]]:
         """The faces of a frame uint8 [H,W,3], and the boxes [M,4] of weak detections."""
+        longest = max(pixels.shape[:2])
+        self._finder.scales = (min(longest, self._finder.longest_side),)
         self._once.begin()
         faces = self._finder.find(pixels)
-        return faces, self._once.weak * np.float32(pixels.shape[1] / max(1, self._once.width))
+        return faces, self._once.weak * np.float32(longest / max(1, *self._once.shape))
 
 
 class _Once:
@@ -44,21 +46,22 @@ class _Once:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self.name = detector.name
-        self._least = float(getattr(detector, "least_score", 0.6))
+        self.name, self.least_score = detector.name, detector.least_score
         self.begin()
 
     def begin(self) -> None:
         """Begin a frame."""
-        self._asked = False
-        self.weak, self.width = np.empty((0, 4), np.float32), 0
+        self.weak = np.empty((0, 4), np.float32)
+        self.shape: tuple[int, ...] = ()
 
     def detect(self, pixels: NDArray[np.uint8], least_score: float | None = None) -> Detections:
-        """The certain detections the first time, none later."""
-        if self._asked:
-            return Detections(*(np.empty((0, *shape), np.float32) for shape in ((4,), (5, 2), ())))
-        self._asked, self.width = True, pixels.shape[1]
-        found = self._detector.detect(pixels, min(self._least, LEAST_WEAK_SCORE))
-        certain = found.scores >= (self._least if least_score is None else least_score)
-        self.weak = found.boxes[~certain]
-        return found.take(certain)
+        """The detections the first time, and in parts of the frame; none in the turned frame."""
+        least = self.least_score if least_score is None else least_score
+        if self.shape and sorted(pixels.shape[:2]) != sorted(self.shape):
+            return self._detector.detect(pixels, least)
+        if self.shape:
+            return Detections(*(np.empty((0, *s), np.float32) for s in ((4,), (5, 2), ())))
+        self.shape = pixels.shape[:2]
+        found = self._detector.detect(pixels, min(least, LEAST_WEAK_SCORE))
+        self.weak = found.boxes[found.scores < self.least_score]
+        return found.take(found.scores >= least)
