@@ -27,6 +27,7 @@ from likewise.cli.recipe import recipe
 from likewise.cli.registration import add_command
 from likewise.cli.train import train
 from likewise.cli.verify import verify
+from likewise.cli.watch import watch
 from likewise.errors import LikewiseError
 from likewise.terminal import TerminalHandler
 
@@ -74,6 +75,7 @@ add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
 add_command(app, "verify", verify, EVALUATE)
 add_command(app, "identify", identify, EVALUATE)
+add_command(app, "watch", watch, EVALUATE)
 add_command(app, "embed", embed, SEARCH)
 app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
 add_command(app, "map", draw_map, PICTURES)
