@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from likewise.pages.environment import render
-from likewise.recognition.video.result import TrackResult, Watched, clock
+from likewise.recognition.video.result import UNKNOWN, TrackResult, Watched, clock
 from likewise.storage import new_file, write_json, write_text
 
 __all__ = ["contact_sheet", "write_tables", "write_watched"]
@@ -77,7 +77,9 @@ def contact_sheet(tracks: Sequence[TrackResult]) -> Image.Image:
         probability = "" if track.probability is None else f" {_percent(track.probability)}"
         name = track.name + (probability if track.known else "")
         pen.text((x, y + CELL + 4), _fitting(pen, name, bold), INK if track.known else SOFT, bold)
-        times = f"{track.track} · {clock(track.start)}–{clock(track.end)}"
+        times = (
+            f"{track.track} · {clock(track.start)} - {clock(track.end)}"  # its font has no en dash
+        )
         pen.text((x, y + CELL + 22), _fitting(pen, times, small), SOFT, small)
     return sheet
 
@@ -106,7 +108,7 @@ def _percent(probability: float) -> str:
 
 def _page(watched: Watched, shown: Sequence[TrackResult]) -> str:
     people: dict[str, list[TrackResult]] = {}
-    for track in shown:
+    for track in sorted(shown, key=lambda track: track.name == UNKNOWN):  # those last
         people.setdefault(track.name, []).append(track)
     length = max(watched.seconds, 1e-9)
     return render(
