@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -31,6 +32,9 @@ class Preprocess:
         fit: ``crop`` keeps the aspect ratio and cuts the longer side, ``pad`` keeps it and adds
             grey, ``stretch`` changes it.
         order: ``rgb``, or ``bgr`` for networks trained on OpenCV's channel order.
+        alignment: the template to which the photos of faces have to be aligned before they come
+            here, such as ``arcface``; None if the network takes photos as they are. Nothing is
+            aligned here; ``likewise.faces`` does that.
     """
 
     height: int = 112
@@ -40,6 +44,7 @@ class Preprocess:
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
     fit: str = "crop"
     order: str = "rgb"
+    alignment: str | None = None
 
     def __post_init__(self) -> None:
         one_of("fit", self.fit, FITS)
@@ -54,6 +59,11 @@ class Preprocess:
                 raise InputError(f"{name}: {len(values)} values for {self.channels} channels")
             object.__setattr__(self, name, values)
         check_number("std", min(self.std), above=0)
+        if self.alignment is not None and not _is_name(self.alignment):
+            raise InputError(
+                f"alignment: must be the name of a template, such as 'arcface'; got "
+                f"{self.alignment!r}"
+            )
 
     def image(self, source: ImageSource) -> Image.Image:
         """The photo, decoded, upright and resized to the network's input.
@@ -87,8 +97,15 @@ class Preprocess:
         return (pixels.float() * (1 / 255) - mean) / std
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON.
+
+        ``alignment`` is left out where it is None: files and fingerprints of models that know no
+        alignment stay as they are.
+        """
+        values = asdict(self)
+        if self.alignment is None:
+            del values["alignment"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocess:
@@ -101,3 +118,7 @@ class Preprocess:
         for key in values:
             one_of("preprocess", key, known)
         return cls(**values)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", value) is not None
