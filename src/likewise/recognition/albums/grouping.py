@@ -96,8 +96,8 @@ def _attach(
     np.add.at(sums, clusters[members], vectors[members])
     means = sums / np.bincount(clusters[members], minlength=count)[:, None]
     carried: list[set[int]] = [set() for _ in range(count)]
-    for row in members:
-        carried[clusters[row]] |= marks[row]
+    for member in members.tolist():
+        carried[clusters[member]] |= marks[member]
     offers: list[tuple[float, int, int]] = []
     step = max(1, BLOCK // count)
     for begin in range(0, len(poor), step):
