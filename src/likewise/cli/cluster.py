@@ -46,7 +46,7 @@ def cluster(
     merge: Annotated[
         list[str] | None,
         typer.Option(
-            "--merge", help="Merge groups into the first one, like 4,7 or Anna,7; repeatable."
+            "--join", help="Merge groups into the first one, like 4,7 or Anna,7; repeatable."
         ),
     ] = None,
     split_off: Annotated[
@@ -81,7 +81,7 @@ def cluster(
         raise InputError("--undo: give it alone; it takes back the edit of an earlier command")
     if photos is None and not (undo or edits):
         raise InputError(
-            "PHOTOS: missing; give the folder of photos, or an edit: --name, --merge, --split-off, "
+            "PHOTOS: missing; give the folder of photos, or an edit: --name, --join, --split-off, "
             "--not or --undo"
         )
     run, undone = None, None

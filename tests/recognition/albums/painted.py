@@ -14,7 +14,7 @@ from likewise.data.images import BadImage, ImageSource, decode
 from likewise.faces.face import Face
 
 CELL = 16  # pixels of a face; its color is its person's number, its vector is near the person's
-DIMENSION = 32
+DIMENSION = 64
 
 
 def paint(path: Path, people: list[int], *, variant: int = 0) -> Path:
@@ -60,7 +60,7 @@ class PaintedRecognizer:
         person, variant, _ = map(int, pixels[0, place * CELL])
         unclear = person > 200
         center = np.random.default_rng(person - 200 * unclear).normal(size=DIMENSION)
-        vector = center + 0.3 * np.random.default_rng([person, variant, place]).normal(
+        vector = center + 0.2 * np.random.default_rng([person, variant, place]).normal(
             size=DIMENSION
         )
         vector = (vector / np.linalg.norm(vector)).astype(np.float32)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.errors import InputError
 from likewise.recognition.albums.albums import Albums, album_lock, read_albums, write_albums
+from likewise.recognition.albums.grouping import group_faces
 from likewise.recognition.albums.groups import Group, Groups
 
 
@@ -84,7 +86,7 @@ def test_undo_takes_back_any_edits_one_by_one(steps: list[tuple[int, int, int]])
         (lambda g: g.name("Bob", "Anna"), "group Bob: there is none"),
         (lambda g: g.name(1, "a\x00b"), "must be printable"),
         (lambda g: g.name(1, "12"), "not a number alone"),
-        (lambda g: (g.name(1, "A"), g.name(2, "A")), "merge them: --merge 1,2"),
+        (lambda g: (g.name(1, "A"), g.name(2, "A")), "merge them: --join 1,2"),
         (lambda g: g.merge([1, 1]), "merge 1,1: name two groups or more"),
         (lambda g: g.split_off(1, [1, 2, 3]), "all of its faces"),
         (lambda g: g.split_off(2, [1]), "group 2: has no face 1; its faces: 4, 5"),
@@ -139,3 +141,28 @@ def test_forgotten_faces_leave_no_trace() -> None:
     assert groups.forget({1, 2, 3}) == 4
     assert sorted(groups.by_number) == [1]
     assert groups.edits[-1]["moved"] == []
+
+
+def test_a_face_taken_out_draws_no_other_face_away() -> None:
+    # Face 3 was taken out of group 1; face 4, of the same person, is nearest to it.
+    angles = np.deg2rad([0, 4, 30, 26])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    groups = Groups([Group(1, "Anna", {1, 2, 3}, edited=True)])
+    groups.not_this(1, [3])
+    clear = np.ones(4, bool)
+    group_faces(groups, [1, 2, 3, 4], vectors, list("abcd"), clear, clear, 0.8)
+    assert groups.find(1).faces == {1, 2, 4}
+    assert sorted(groups.by_number) == [1]
+
+
+def test_two_edited_groups_are_merged_by_the_user_alone() -> None:
+    vectors = np.eye(3, dtype=np.float32)[[0, 0, 0, 0, 0, 0]]
+    clear, photos = np.ones(6, bool), list("abcdef")
+    groups = Groups([Group(1, "Anna", {1, 2}, edited=True), Group(2, "Ann", {3}, edited=True),
+                     Group(3, None, {4}), Group(4, None, {5})])  # fmt: skip
+    group_faces(groups, [1, 2, 3, 4, 5, 6], vectors, photos, clear, clear, 0.8)
+    assert sorted(groups.by_number) == [1, 2]
+    assert sum(len(group.faces) for group in groups.by_number.values()) == 6
+    untouched = Groups([Group(3, None, {1, 2}), Group(5, None, {3, 4})])
+    group_faces(untouched, [1, 2, 3, 4, 5, 6], vectors, photos, clear, clear, 0.8)
+    assert [g.number for g in untouched.by_number.values()] == [3]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from likewise.errors import InputError, LikewiseError, cannot_write, first_line
 from likewise.faces.face import Face
+from likewise.recognition.albums.clarity import clarity
 from likewise.storage import new_file, output_folder
 
 __all__ = ["FaceTable", "Journal", "RecognizedFace", "read_faces", "write_faces"]
@@ -24,7 +25,6 @@ __all__ = ["FaceTable", "Journal", "RecognizedFace", "read_faces", "write_faces"
 FACES = "faces"
 EVERY_PHOTOS, EVERY_SECONDS = 64, 10.0  # between two parts of the journal
 THUMBNAIL, QUALITY = 80, 80  # pixels; of JPEG
-WORST = 0.02  # share of embeddings that found no group; on LFW, which has good photos, it is free
 SCHEMA = pa.schema(
     [
         ("photo", pa.string()),
@@ -92,12 +92,16 @@ class FaceTable:
         """float32 [N,4]: x, y, width and height."""
         return _matrix(self.faces["box"], len(self))
 
-    @property
-    def good(self) -> NDArray[np.bool_]:
-        """bool [N]: nothing speaks against the face, and its embedding is not among the worst."""
-        clear = pc.equal(pc.list_value_length(self.faces["reasons"]), 0)
-        worst = pc.less(pc.fill_null(self.faces["quality"], 1.0), WORST)
-        return np.asarray(pc.and_not(clear, worst), bool)
+    def clarity(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Two of bool [N]: which faces found a group, and which join one."""
+        norms = np.asarray(self.faces["norm"].combine_chunks(), np.float32)
+        unknown = pc.fill_null(self.faces["quality"], np.float32("nan"))
+        plain = pc.equal(pc.list_value_length(self.faces["reasons"]), 0)
+        return clarity(
+            norms,
+            np.asarray(unknown.combine_chunks(), np.float32),
+            np.asarray(plain.combine_chunks(), bool),
+        )
 
     def problems(self) -> dict[str, str | None]:
         """Every photo that was read, and why it could not be decoded (None if it could)."""

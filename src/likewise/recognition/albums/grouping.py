@@ -22,7 +22,8 @@ def group_faces(
     numbers: Sequence[int],
     vectors: NDArray[np.float32],
     photos: Sequence[str],
-    good: NDArray[np.bool_],
+    founds: NDArray[np.bool_],
+    joins: NDArray[np.bool_],
     threshold: float,
     *,
     allow_same_photo: bool = False,
@@ -30,27 +31,30 @@ def group_faces(
     """Add faces to groups, and make new groups of those that belong together.
 
     Groups stay whole. A group that the user did not edit may be merged into another one, never two
-    that were edited. Faces that are not good join a group but found none.
+    that were edited. Clear faces found groups; then less clear ones join them.
 
     Args:
         groups: changed in place.
         numbers: N numbers of faces, those in groups among them.
         vectors: float32 [N,D], of unit length.
         photos: the photo of each face.
-        good: bool [N], whether a face is clear enough to found a group.
+        founds: bool [N], whether a face is clear enough to found a group.
+        joins: bool [N], whether it is clear enough to join one.
         threshold: the lowest mean cosine of a group.
         allow_same_photo: whether two faces of one photo may be the same person, as in a collage.
     """
     known, place = groups.of_face(), {face: row for row, face in enumerate(numbers)}
     of_row = np.array([known.get(face, 0) for face in numbers], np.int64)  # numbers begin with 1
     marks = _marks(groups, numbers, photos, of_row, place, alone=not allow_same_photo)
-    founders = np.flatnonzero(good | (of_row > 0))
+    # A face that the user took out of a group looks like that person: it must not draw others away.
+    taken_out = np.isin(numbers, [face for face, _ in groups.rules])
+    founders = np.flatnonzero((founds & ~taken_out) | (of_row > 0))
     start = np.where(of_row > 0, of_row, -1 - np.arange(len(of_row)))
     clusters = np.full(len(of_row), -1, np.int64)
     clusters[founders] = average_linkage(
         vectors[founders], threshold, apart=[marks[row] for row in founders], start=start[founders]
     )
-    _attach(clusters, vectors, marks, threshold)
+    _attach(clusters, np.flatnonzero((clusters < 0) & joins), vectors, marks, threshold)
     _take_over(groups, clusters, numbers, of_row)
 
 
@@ -83,12 +87,13 @@ def _marks(
 
 def _attach(
     clusters: NDArray[np.int64],
+    poor: NDArray[np.intp],
     vectors: NDArray[np.float32],
     marks: Sequence[set[int]],
     threshold: float,
 ) -> None:
-    """Give each face without a cluster to the nearest one that may take it; the nearest first."""
-    poor, members = np.flatnonzero(clusters < 0), np.flatnonzero(clusters >= 0)
+    """Give each poor face to the nearest one that may take it; the nearest first."""
+    members = np.flatnonzero(clusters >= 0)
     if not len(poor) or not len(members):
         return
     count = int(clusters.max()) + 1
@@ -137,18 +142,22 @@ def _winner(found: Sequence[Group]) -> Group:
 
 
 def repeated_in_photo(
-    vectors: NDArray[np.float32], photos: Sequence[str], threshold: float
+    vectors: NDArray[np.float32],
+    photos: Sequence[str],
+    clear: NDArray[np.bool_],
+    threshold: float,
 ) -> list[str]:
     """Photos in which two faces look like one person: collages, mirrors, photos of photos.
 
     Args:
         vectors: float32 [N,D], of unit length.
         photos: the photo of each face.
+        clear: bool [N]: the others are left out, since unclear faces are alike.
         threshold: the lowest cosine of one person.
     """
     rows: dict[str, list[int]] = {}
-    for row, photo in enumerate(photos):
-        rows.setdefault(photo, []).append(row)
+    for row in np.flatnonzero(clear).tolist():
+        rows.setdefault(photos[row], []).append(row)
     found = []
     for photo, inside in rows.items():
         scores = np.triu(vectors[inside] @ vectors[inside].T, 1)

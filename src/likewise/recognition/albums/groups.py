@@ -105,7 +105,7 @@ class Groups:
             if name and other is not found and other.name == name:
                 raise InputError(
                     f"name {name!r}: group {other.number} has it; if they are one person, merge "
-                    f"them: --merge {other.number},{found.number}"
+                    f"them: --join {other.number},{found.number}"
                 )
         self._record(f"name {found.number}={name}", [found], [])
         found.name, found.edited = name or None, True

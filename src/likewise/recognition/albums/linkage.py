@@ -12,7 +12,7 @@ from likewise.errors import InputError
 
 __all__ = ["average_linkage"]
 
-BLOCK = 2**22  # numbers in one block of scores: 32 MiB
+BLOCK, FEWEST = 2**20, 64  # numbers in one block of scores, 8 MiB; and its fewest rows
 
 Sums = NDArray[np.float64]
 
@@ -131,7 +131,7 @@ class _Clusters:
         """The nearest allowed cluster of each stale one, among those alive."""
         columns = self.means[alive].T
         marks = None if self.marks is None else self.marks[alive].T.tocsc()
-        step = max(1, BLOCK // len(alive))
+        step = max(FEWEST, BLOCK // len(alive))
         for begin in range(0, len(stale), step):
             rows = stale[begin : begin + step]
             scores = self.means[rows] @ columns

@@ -133,7 +133,7 @@ class _Builder:
     def alone(self) -> list[int]:
         """The rows of faces in no group; the clearest first."""
         of_face = self.contents.albums.groups.of_face()
-        good = self.contents.faces.good
+        good, _ = self.contents.faces.clarity()
         rows = [row for face, row in self.row.items() if face not in of_face]
         return sorted(rows, key=lambda row: (not good[row], row))
 
@@ -157,7 +157,7 @@ class _Builder:
             text = f"{one.title} and {other.title} (mean cosine {-score:.2f})"
             if one.name is None and other.name is not None:
                 one, other = other, one
-            command = f"{self.command} --merge {one.number},{other.number}"
+            command = f"{self.command} --join {one.number},{other.number}"
             found.append((first, second, text, command))
         return found
 

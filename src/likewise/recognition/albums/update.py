@@ -156,7 +156,7 @@ def cluster_photos(
             raise InputError(f"{photos}: no face in {len(found.here):,} photos{_why(faces)}")
         albums.groups.forget(set(faces.numbers))
         group_faces(
-            albums.groups, faces.numbers, faces.vectors, faces.photos, faces.good, limit,
+            albums.groups, faces.numbers, faces.vectors, faces.photos, *faces.clarity(), limit,
             allow_same_photo=allow_same_photo,
         )  # fmt: skip
         albums.model = model
@@ -262,7 +262,7 @@ def _finish(contents: Contents, found: PhotoList, threshold: float) -> AlbumsRun
     paths = found.path_of()
     repeated = []
     if not albums.settings["allow_same_photo"]:
-        repeated = repeated_in_photo(faces.vectors, faces.photos, threshold)
+        repeated = repeated_in_photo(faces.vectors, faces.photos, faces.clarity()[0], threshold)
     return AlbumsRun(
         contents.folder, write_page(contents), albums, threshold,
         photos=len(found.here),
