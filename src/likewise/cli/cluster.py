@@ -9,6 +9,7 @@ import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
+from likewise.errors import first_few
 
 if TYPE_CHECKING:
     from likewise.recognition.albums.albums import Albums
@@ -160,10 +161,13 @@ def _tell(run: AlbumsRun) -> None:
             parts.append(f"{count:,} {what}")
     typer.echo(", ".join(parts))
     typer.echo(f"{run.faces:,} faces, {run.grouped:,} of them in groups")
+    if run.lost:
+        note(f"all photos of {first_few(run.lost)} are gone; forgotten with them")
     if run.repeated:
+        more = f" and {len(run.repeated) - 1:,} more" if len(run.repeated) > 1 else ""
         note(
-            f"{len(run.repeated):,} photos seem to show one person twice, such as "
-            f"{run.repeated[0]}; if they are collages: --allow-same-photo"
+            f"one person seems to be twice in {run.repeated[0]}{more}; if these are collages: "
+            "--allow-same-photo"
         )
 
 
@@ -185,6 +189,7 @@ def _json(
             "new": run.new,
             "moved": run.moved,
             "forgotten": run.forgotten,
+            "lost": run.lost,
             "copies": run.copies,
             "faces": run.faces,
             "grouped": run.grouped,

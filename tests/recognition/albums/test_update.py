@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from likewise.errors import InputError, LikewiseError
 from likewise.recognition.albums.albums import read_albums
 from likewise.recognition.albums.edit import edit_albums
 from likewise.recognition.albums.found_faces import read_faces
+from likewise.recognition.albums.photos import read_photos
 from likewise.recognition.albums.update import AlbumsRun, cluster_photos
 from tests.recognition.albums.painted import PaintedRecognizer, paint
 
@@ -179,6 +181,55 @@ def test_photos_of_another_folder_stay(folder: Path, tmp_path: Path) -> None:
     assert run(more, out).faces == 13  # a disk that is not there
 
 
+def test_a_folder_that_cannot_be_opened_now_is_not_forgotten(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "albums"
+    run(folder, out)
+    known = read_photos(out)
+    lost = next(path for path in known if path.endswith("trip0/p1.png"))
+    (folder / "trip0").rename(folder / ".hidden")
+    (folder / "trip0").symlink_to(folder / "trip0")  # a loop: neither there nor gone
+    found = run(folder, out)
+    assert lost in read_photos(out)
+    assert found.faces == 14
+
+
+def test_a_name_that_loses_all_its_photos_is_told(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "albums"
+    run(folder, out)
+    (folder / "both.png").unlink()
+    run(folder, out)
+    group = read_albums(out).groups.find(3)
+    edit_albums(out, names={group.number: "Carla"})
+    photos = people_of(out)["Carla"]
+    for file in list(read_photos(out).values()):
+        if file.photo in photos:
+            Path(file.path).unlink()
+    assert run(folder, out).lost == ["Carla"]
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "albums"
+    run(folder, out)
+    before = people_of(out)
+    paint(folder / "new.png", [1], variant=50)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("likewise.recognition.albums.found_faces.pq.write_table", full)
+    with pytest.raises(LikewiseError, match="No space left on device; free some space"):
+        run(folder, out)
+    monkeypatch.undo()
+    assert people_of(out) == before
+    assert run(folder, out).faces == 15
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(LikewiseError, match="is a file, not a folder"):
+        run(folder, file)
+
+
 def test_an_interrupted_run_is_continued(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "albums"
     with pytest.raises(KeyboardInterrupt):
@@ -317,6 +368,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from likewise.recognition.albums import found_faces
+from likewise.recognition.albums.photos import read_photos
 from likewise.recognition.albums.update import cluster_photos
 from tests.recognition.albums.painted import PaintedRecognizer
 

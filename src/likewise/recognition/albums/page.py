@@ -101,7 +101,10 @@ class _Builder:
             self.path.setdefault(contents.files[path].photo, path)
         self.command = f"likewise cluster --out {_quoted(contents.folder)}"
         folders = {os.path.dirname(path) for path in contents.files}  # noqa: PTH120  # text, not files
-        self.top = os.path.commonpath(folders) if folders else ""
+        try:
+            self.top = os.path.commonpath(folders)
+        except ValueError:  # no photos, or on two drives
+            self.top = ""
 
     def short(self, path: str) -> str:
         """A path below the folder that all photos share."""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from likewise.data.formats.folder import walk_photos
 from likewise.data.formats.photo_filter import PhotoFilter
 from likewise.data.store import MAX_PHOTO_BYTES
-from likewise.errors import InputError, first_line
+from likewise.errors import InputError
 from likewise.progress import progress
 from likewise.storage import new_file, sha256_of
 
@@ -178,7 +178,7 @@ def _compare(found: PhotoList, known: dict[str, PhotoFile], top: Path) -> None:
         if path in found.files:
             continue
         below = path.startswith(f"{top}/")
-        if path in failed or not (below or _is_deleted(path)):
+        if path in failed or not _is_deleted(path, below=below):
             found.files[path] = file  # not reachable now, such as on a disk that is not there
         else:
             gone.append(file)
@@ -192,9 +192,12 @@ def _compare(found: PhotoList, known: dict[str, PhotoFile], top: Path) -> None:
     found.deleted = [file.path for file in gone if file.photo not in now]
 
 
-def _is_deleted(path: str) -> bool:
-    """Whether a file is gone while the folder that it lay in is there."""
+def _is_deleted(path: str, *, below: bool) -> bool:
+    """Whether a photo was deleted; elsewhere than ``below``, only if its own folder is there."""
     try:
-        return not Path(path).exists() and Path(path).parent.is_dir()
-    except OSError as error:
-        raise InputError(f"{path}: {first_line(error)}") from None
+        Path(path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return below or Path(path).parent.is_dir()
+    except OSError:
+        return False  # its folder cannot be opened now
+    return below  # it is there, but no photo any more

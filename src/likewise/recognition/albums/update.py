@@ -69,6 +69,7 @@ class AlbumsRun:
         new: of these, those that were not known.
         moved: files that were known at another place.
         forgotten: files that are gone, whose faces were forgotten.
+        lost: names of groups that lost all their photos by it.
         copies: files with the content of another one.
         faces: of all photos.
         grouped: of these, those in a group.
@@ -86,6 +87,7 @@ class AlbumsRun:
     new: int
     moved: int
     forgotten: int
+    lost: list[str]
     copies: int
     faces: int
     grouped: int
@@ -154,7 +156,9 @@ def cluster_photos(
         faces = faces.of_photos({file.photo for file in found.files.values()})
         if not len(faces):
             raise InputError(f"{photos}: no face in {len(found.here):,} photos{_why(faces)}")
+        named = {group.name for group in albums.groups.by_number.values() if group.name}
         albums.groups.forget(set(faces.numbers))
+        named -= {group.name for group in albums.groups.by_number.values()}
         group_faces(
             albums.groups, faces.numbers, faces.vectors, faces.photos, *faces.clarity(), limit,
             allow_same_photo=allow_same_photo,
@@ -168,7 +172,7 @@ def cluster_photos(
         write_albums(albums, folder)
         write_faces(faces, folder, albums.generation)
         write_photos(found.files.values(), folder)
-        return _finish(Contents(folder, albums, faces, found.files), found, limit)
+        return _finish(Contents(folder, albums, faces, found.files), found, limit, sorted(named))
 
 
 def _check_place(photos: Path, folder: Path) -> None:
@@ -257,7 +261,7 @@ def _why(faces: FaceTable) -> str:
     return f" ({len(reasons):,} cannot be read; the first: {reasons[0]})" if reasons else ""
 
 
-def _finish(contents: Contents, found: PhotoList, threshold: float) -> AlbumsRun:
+def _finish(contents: Contents, found: PhotoList, threshold: float, lost: list[str]) -> AlbumsRun:
     albums, faces = contents.albums, contents.faces
     paths = found.path_of()
     repeated = []
@@ -269,6 +273,7 @@ def _finish(contents: Contents, found: PhotoList, threshold: float) -> AlbumsRun
         new=len(found.new),
         moved=len(found.moved),
         forgotten=len(found.deleted),
+        lost=lost,
         copies=len(found.files) - len({file.photo for file in found.files.values()}),
         faces=len(faces),
         grouped=len(albums.groups.of_face()),
