@@ -111,6 +111,14 @@ def test_copies_and_ties_come_to_an_end() -> None:
     assert set(np.bincount(pairs)) == {2}
 
 
+def test_progress_counts_merged_and_finished_clusters() -> None:
+    rows, told = people(30, 6, 0.4, seed=8), list[int]()
+    clusters = average_linkage(rows, 0.5, advance=told.append)
+    assert clusters.max() > 20
+    assert all(count > 0 for count in told)
+    assert len(rows) - 1 <= sum(told) <= len(rows)
+
+
 def test_few_rows() -> None:
     assert average_linkage(np.empty((0, 3)), 0.5).tolist() == []
     assert average_linkage(np.array([[1.0, 0.0]]), 0.5).tolist() == [0]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.progress import progress
 from likewise.recognition.albums.groups import Group, Groups
 from likewise.recognition.albums.linkage import average_linkage
 
@@ -51,9 +52,12 @@ def group_faces(
     founders = np.flatnonzero((founds & ~taken_out) | (of_row > 0))
     start = np.where(of_row > 0, of_row, -1 - np.arange(len(of_row)))
     clusters = np.full(len(of_row), -1, np.int64)
-    clusters[founders] = average_linkage(
-        vectors[founders], threshold, apart=[marks[row] for row in founders], start=start[founders]
-    )
+    first = len(np.unique(start[founders]))
+    with progress("grouping", first, "faces") as advance:
+        clusters[founders] = average_linkage(
+            vectors[founders], threshold,
+            apart=[marks[row] for row in founders], start=start[founders], advance=advance,
+        )  # fmt: skip
     _attach(clusters, np.flatnonzero((clusters < 0) & joins), vectors, marks, threshold)
     _take_over(groups, clusters, numbers, of_row)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ def average_linkage(
     *,
     apart: Sequence[Iterable[int]] | None = None,
     start: NDArray[np.int64] | None = None,
+    advance: Callable[[int], object] | None = None,
 ) -> NDArray[np.int64]:
     """Merge the two clusters with the highest mean cosine until that is below ``threshold``.
 
@@ -39,6 +40,7 @@ def average_linkage(
             of one photo carry the number of the photo, for example.
         start: int [N], the cluster of each row at the beginning; rows that share one stay
             together, whatever their marks. By default each row is a cluster.
+        advance: called with the number of first clusters that are newly merged or finished.
 
     Returns:
         int64 [N], the cluster of each row, numbered from 0 by first appearance.
@@ -65,7 +67,7 @@ def average_linkage(
         return np.empty(0, np.int64)
     first = np.arange(len(rows)) if start is None else np.unique(start, return_inverse=True)[1]
     clusters = _Clusters(rows, first.astype(np.int64), apart)
-    clusters.merge_down_to(threshold)
+    clusters.merge_down_to(threshold, advance or (lambda _: None))
     return by_first_row(clusters.labels[first])
 
 
@@ -108,21 +110,24 @@ class _Clusters:
         self.nearest = np.full(count, -1)
         self.score = np.full(count, -np.inf)
 
-    def merge_down_to(self, threshold: float) -> None:
+    def merge_down_to(self, threshold: float, advance: Callable[[int], object]) -> None:
         """Merge until no allowed pair has a mean cosine of at least ``threshold``."""
         alive = np.arange(len(self.sums))
         stale = alive
         while len(alive) > 1 and len(stale):
+            before = len(alive)
             self._find_nearest(stale, alive)
             # A cluster that is near no other now will not be later, and no other is near it.
             alive = alive[self.score[alive] >= threshold]
             if not len(alive):
+                advance(before)
                 return
             left, right = self._reciprocal(alive)
             self._merge(left, right)
             gone = np.zeros(len(self.sums), bool)
             gone[right] = True
             alive = alive[~gone[alive]]
+            advance(before - len(alive))
             changed = gone
             changed[left] = True
             stale = alive[changed[alive] | changed[self.nearest[alive]]]
