@@ -24,7 +24,7 @@ from likewise.data.formats.table import write_table
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["recipe"], ["compare"], ["train"],
+    ["demo"], ["cluster"], ["recipe"], ["compare"], ["train"],
     ["evaluate"], ["calibrate"], ["embed"], ["verify"], ["identify"],
     ["index", "build"],
     ["index", "search"], ["index", "tune"], ["index", "check"],

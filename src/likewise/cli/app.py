@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from likewise import __version__
 from likewise.cli import data, index, models
 from likewise.cli.calibrate import calibrate
+from likewise.cli.cluster import cluster
 from likewise.cli.compare import compare
 from likewise.cli.demo import demo
 from likewise.cli.doctor import doctor
@@ -65,6 +66,7 @@ EVALUATE, SEARCH, PICTURES = "Evaluation", "Embedding and search", "Pictures"
 add_command(app, "demo", demo, START)
 add_command(app, "doctor", doctor, START)
 add_command(app, "faces", faces, DATA)
+add_command(app, "cluster", cluster, DATA)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(models.app, name="models", rich_help_panel=TRAIN)
 add_command(app, "recipe", recipe, TRAIN)
