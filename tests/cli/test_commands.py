@@ -24,8 +24,8 @@ from likewise.data.formats.table import write_table
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["recipe"], ["compare"], ["train"],
-    ["evaluate"], ["calibrate"], ["embed"], ["verify"], ["identify"], ["watch"],
+    ["demo"], ["faces"], ["verify"], ["identify"], ["cluster"], ["watch"],
+    ["recipe"], ["compare"], ["train"], ["evaluate"], ["calibrate"], ["embed"],
     ["index", "build"],
     ["index", "search"], ["index", "tune"], ["index", "check"],
     ["index", "compact"],
