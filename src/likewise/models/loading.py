@@ -16,6 +16,7 @@ from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
 from likewise.models.embedder import Embedder
 from likewise.models.graph.network import OnnxNetwork
+from likewise.models.norms import NormReference
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
@@ -207,6 +208,8 @@ def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:
     embedder.operating_points = tuple(OperatingPoint.from_dict(values) for values in points)
     calibration = config.get("calibration")
     embedder.calibration = Calibration.from_dict(calibration) if calibration else None
+    norms = config.get("norms")
+    embedder.norms = NormReference.from_dict(norms) if norms else None
     embedder.about = config.get("about") or {}
     return embedder
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 __all__ = ["Landmarker", "Landmarks"]
 
@@ -30,6 +31,6 @@ class Landmarker(Protocol):
 
     name: str
 
-    def locate(self, pixels: NDArray[np.uint8], boxes: NDArray[np.float32]) -> Landmarks:
-        """The points of the faces in boxes [N,4] of RGB pixels uint8 [H,W,3]."""
+    def locate(self, photo: Image.Image, boxes: NDArray[np.float32]) -> Landmarks:
+        """The points of the faces in boxes [N,4] of an RGB photo."""
         ...
