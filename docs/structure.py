@@ -43,6 +43,7 @@ PACKAGES = (
 """A package imports only from those before it."""
 
 FOLDERS: dict[str, tuple[str, ...]] = {
+    "models": ("graph", "zoo"),
     "faces": ("alignment", "detectors", "landmarks", "quality"),
     "data": ("containers", "protocols", "writers", "formats"),
     "evaluation": (
