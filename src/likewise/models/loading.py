@@ -122,6 +122,11 @@ def _load_onnx(path: Path, config_path: Path) -> Embedder:
         raise InputError(f"{config_path}: not a model's configuration (no key preprocess)")
     embedder = Embedder(OnnxBackbone(path), Preprocess.from_dict(config["preprocess"]))
     embedder.source_file = path
+    previous = config.get("previous")
+    if isinstance(previous, dict) and embedder.own_fingerprint != config.get("fingerprint"):
+        # An export was stopped between writing the two files: the old ONNX file is still there.
+        config = previous
+        embedder.preprocess = Preprocess.from_dict(config["preprocess"])
     return _verified(_with_config(embedder, config), config, path)
 
 
@@ -148,15 +153,16 @@ def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:
     calibration = config.get("calibration")
     embedder.calibration = Calibration.from_dict(calibration) if calibration else None
     embedder.about = config.get("about") or {}
+    embedder.exported_from = str(config.get("exported_from") or "")
     return embedder
 
 
 def _verified(embedder: Embedder, config: dict[str, Any], path: Path) -> Embedder:
     expected = config.get("fingerprint")
-    if expected and embedder.fingerprint != expected:
+    if expected and embedder.own_fingerprint != expected:
         raise InputError(
             f"{path}: damaged, or its preprocessing was edited: the fingerprint is "
-            f"{embedder.fingerprint}, {CONFIG} has {expected}"
+            f"{embedder.own_fingerprint}, {CONFIG} has {expected}"
         )
     return embedder
 
