@@ -49,9 +49,10 @@ def calibrate(
 ) -> None:
     """Calibrate a model: fit probabilities and thresholds on identities that were not in training.
 
-    Both are written into the folder of the model, and `likewise verify` and `likewise index search`
-    use them; by default they decide at the threshold for --fmr. Of a table with a column split the
-    photos of val are used, unless --split names others.
+    Both are written into the folder of the model, or into the JSON beside an ONNX file.
+    `likewise verify` and `likewise index search` use them; by default they decide at the threshold
+    for --fmr. Of a table with a column split the photos of val are used, unless --split names
+    others.
 
     Example: likewise calibrate other_people/ --model runs/photos/model --fmr 1e-3
     """
@@ -60,10 +61,15 @@ def calibrate(
     from likewise.errors import InputError
     from likewise.evaluation.calibration.fit import calibrate as fit
     from likewise.models.loading import load
+    from likewise.models.saving import write_onnx_config
 
     check_number("--fmr", fmr, above=0, most=1)  # before photos are embedded
-    if not Path(model).is_dir():
-        raise InputError(f"{model}: must be the folder of a model, which keeps the calibration")
+    onnx_file = Path(model).suffix.lower() == ".onnx" and Path(model).is_file()
+    if not onnx_file and not Path(model).is_dir():
+        raise InputError(
+            f"{model}: must be the folder of a model or an .onnx file with its JSON beside it, "
+            "which keeps the calibration"
+        )
     embedder = load(model, device=device)
     source = read_or_embed(
         data, model, ids=None, root=root, device=device, flip=flip, policy=on_bad_image,
@@ -78,7 +84,10 @@ def calibrate(
         replicates=replicates,
         seed=seed,
     )
-    embedder.save(model)
+    if onnx_file:
+        write_onnx_config(Path(model), embedder.config())
+    else:
+        embedder.save(model)
     assert found.calibration is not None  # refused otherwise
     if as_json:
         print_json(

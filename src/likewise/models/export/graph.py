@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from likewise.data.preprocess import Preprocess
 
@@ -82,7 +83,7 @@ def add_preprocessing(
     graph = model.graph
     (images,) = (value for value in graph.input if value.name == input_name)
     kind = images.type.tensor_type.elem_type
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "scale": np.array(1 / 255, np.float32),
         "mean": np.array(preprocess.mean, np.float32),
         "std": np.array(preprocess.std, np.float32),
@@ -114,7 +115,12 @@ def add_preprocessing(
     rest = list(graph.node)
     del graph.node[:]
     graph.node.extend([*nodes, *rest])
-    shape = [BATCH, preprocess.height, preprocess.width, preprocess.channels]
+    shape: list[str | int | None] = [
+        BATCH,
+        preprocess.height,
+        preprocess.width,
+        preprocess.channels,
+    ]
     images.CopyFrom(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, shape))
 
 

@@ -49,7 +49,7 @@ def write_onnx(
         InputError: the network is too large for an ONNX file.
         LikewiseError: the network cannot be exported, or its export gives other embeddings.
     """
-    model, input_name, exporter = _graph_of(embedder, preprocess=preprocess)
+    model, exporter = _graph_of(embedder, preprocess=preprocess)
     with new_pair(out) as (temporary, config):
         _write(model, temporary)
         if normalize or preprocess:
@@ -96,7 +96,7 @@ def write_int8(
         InputError: the network is too large for an ONNX file, or too few photos can be read.
         LikewiseError: the network cannot be exported or quantised.
     """
-    model, input_name, exporter = _graph_of(embedder, preprocess=preprocess)
+    model, exporter = _graph_of(embedder, preprocess=preprocess)
     rows, held_out_rows = division
     bad: list[BadImage] = []
     with new_pair(out) as (temporary, config):
@@ -122,9 +122,7 @@ def write_int8(
         by_full, _ = full.embed_manifest(others, on_bad_image="skip")
         by_int8, unread = exported.embed_manifest(others, on_bad_image="skip")
         speed = quantization.relative_time(exported, core, embedder.preprocess)
-        loss = quantization.loss_of(
-            by_full.vectors, by_int8.vectors, len(rows) - len(bad), speed
-        )
+        loss = quantization.loss_of(by_full.vectors, by_int8.vectors, len(rows) - len(bad), speed)
         exported.about = {
             "Quantized from": f"{embedder.network}, fingerprint {embedder.fingerprint}",
             "Cosine to float32": f"median {loss.median_cosine:.4f}, 5th percentile "
@@ -138,8 +136,8 @@ def write_int8(
     )
 
 
-def _graph_of(embedder: Embedder, *, preprocess: bool) -> tuple[Any, str, str]:
-    """The network as a float32 graph with a free batch size, its input, and who exported it."""
+def _graph_of(embedder: Embedder, *, preprocess: bool) -> tuple[Any, str]:
+    """The network as a float32 graph with a free batch size, and what exported it."""
     module = embedder.module
     if isinstance(module, OnnxBackbone) and embedder.source_file is not None:
         if preprocess and module.takes_pixels:
@@ -150,12 +148,12 @@ def _graph_of(embedder: Embedder, *, preprocess: bool) -> tuple[Any, str, str]:
             raise MissingExtra("export to ONNX", "onnx") from error
         model = onnx.ModelProto.FromString(read_onnx(embedder.source_file))
         graph.free_batch(model, module.input_name)
-        return model, module.input_name, "copy"
+        return model, "copy"
     settings = embedder.preprocess
     size = (settings.channels, settings.height, settings.width)
     model, exporter = tracing.to_graph(plain_network(module), size, embedder.network)
     graph.strip_traces(model)
-    return model, tracing.INPUT, exporter
+    return model, exporter
 
 
 def _write(model: Any, path: Path) -> None:

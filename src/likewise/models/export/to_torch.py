@@ -67,7 +67,7 @@ def write_torch(
         original = partial(forward, network, settings)
         differences = largest_differences(images, original, exported)
         require_parity(embedder.network, differences)
-    shape = ("batch", *size)
+    shape: tuple[str | int, ...] = ("batch", *size)
     return Export(
         out, embedder.fingerprint, differences, (name, kind, shape), None, normalized=normalize
     )

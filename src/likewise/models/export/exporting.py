@@ -81,6 +81,9 @@ def export(
     manifest = read_manifest(Path(photos)) if isinstance(photos, str | Path) else photos
     division = divide(manifest, seed) if int8 and manifest is not None else None
     embedder = model if isinstance(model, Embedder) else load(model)
+    source = embedder.source_file
+    if source is not None and out.exists() and out.samefile(source):
+        raise InputError(f"out: {out}: is the file that is exported; choose another name")
     require_writable(out.parent)
     images = parity.check_images(embedder.preprocess, manifest, seed)
     if to == "torch":
