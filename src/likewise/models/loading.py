@@ -12,6 +12,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError, first_line
 from likewise.models.calibration import Calibration
 from likewise.models.embedder import Embedder
+from likewise.models.fingerprint import fingerprint_of
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
@@ -120,13 +121,12 @@ def _load_onnx(path: Path, config_path: Path) -> Embedder:
     config = read_json(config_path)
     if not isinstance(config, dict) or not isinstance(config.get("preprocess"), dict):
         raise InputError(f"{config_path}: not a model's configuration (no key preprocess)")
-    embedder = Embedder(OnnxBackbone(path), Preprocess.from_dict(config["preprocess"]))
-    embedder.source_file = path
-    previous = config.get("previous")
-    if isinstance(previous, dict) and embedder.own_fingerprint != config.get("fingerprint"):
+    preprocess, previous = Preprocess.from_dict(config["preprocess"]), config.get("previous")
+    if previous and fingerprint_of({}, preprocess, path) != config.get("fingerprint"):
         # An export was stopped between writing the two files: the old ONNX file is still there.
-        config = previous
-        embedder.preprocess = Preprocess.from_dict(config["preprocess"])
+        config, preprocess = previous, Preprocess.from_dict(previous["preprocess"])
+    embedder = Embedder(OnnxBackbone(path), preprocess)
+    embedder.source_file = path
     return _verified(_with_config(embedder, config), config, path)
 
 
