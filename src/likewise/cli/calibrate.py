@@ -11,6 +11,7 @@ import typer
 from likewise.cli import options
 from likewise.cli.output import (
     bad_images_json,
+    note,
     print_bad_images,
     print_json,
     print_table,
@@ -51,8 +52,9 @@ def calibrate(
 
     Both are written into the folder of the model, or into the JSON beside an ONNX file.
     `likewise verify` and `likewise index search` use them; by default they decide at the threshold
-    for --fmr. Of a table with a column split the photos of val are used, unless --split names
-    others.
+    for --fmr. The lengths of the raw embeddings are stored as well: the quality of a photo is its
+    percentile among them. Of a table with a column split the photos of val are used, unless
+    --split names others.
 
     Example: likewise calibrate other_people/ --model runs/photos/model --fmr 1e-3
     """
@@ -67,8 +69,9 @@ def calibrate(
     onnx_file = Path(model).suffix.lower() == ".onnx" and Path(model).is_file()
     if not onnx_file and not Path(model).is_dir():
         raise InputError(
-            f"{model}: must be the folder of a model or an .onnx file with its JSON beside it, "
-            "which keeps the calibration"
+            f"{model}: must be the folder of a model, or an .onnx file with its JSON, which keeps "
+            f"the calibration; make one of a ready model: likewise models import {model} "
+            "--out FOLDER"
         )
     embedder = load(model, device=device)
     source = read_or_embed(
@@ -83,6 +86,7 @@ def calibrate(
         limit=max_pairs,
         replicates=replicates,
         seed=seed,
+        data=source.settings["data"],
     )
     if onnx_file:
         write_onnx_config(Path(model), embedder.config())
@@ -96,6 +100,7 @@ def calibrate(
                 "calibration": found.calibration.to_dict(),
                 "operating_point": found.chosen.to_dict() if found.chosen else None,
                 "operating_points": [point.to_dict() for point in found.points],
+                "norms": embedder.norms.to_dict() if embedder.norms else None,
                 "trained_on": list(source.trained_on),
                 "bad_images": bad_images_json(source.bad),
             }
@@ -118,5 +123,7 @@ def calibrate(
                 f"{found.calibration.probability(point.threshold):.3g}",
             )
         )
+    if embedder.norms is not None:
+        note(f"quality of a photo: its percentile among {embedder.norms.count:,} photos")
     columns = ("FMR", "threshold", "FMR, 95 %", "TAR", "probability")
     print_table(f"Thresholds of {model}", columns, rows)

@@ -19,7 +19,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.reader import read_pixels
 from likewise.errors import InputError, MissingExtra
 from likewise.models.embedder import Embedder
-from likewise.models.export import graph, quantization, tracing
+from likewise.models.export import onnx_graph, quantization, tracing
 from likewise.models.export.files import new_pair
 from likewise.models.export.network import plain_network
 from likewise.models.export.parity import largest_differences, require_parity
@@ -62,6 +62,7 @@ def write_onnx(
         exported.operating_point = embedder.operating_point
         exported.operating_points = embedder.operating_points
         exported.calibration = embedder.calibration
+        exported.norms = None if normalize else embedder.norms
         exported.about = {**embedder.about, "Exported from": embedder.network}
         facts = {"exporter": exporter, "largest_difference": max(differences.values())}
         config.update(_config(exported, model, facts, normalize=normalize))
@@ -114,7 +115,7 @@ def write_int8(
                 f"{manifest.root}: {len(bad)} of {len(rows)} photos to calibrate on cannot be read "
                 f"(the first: {bad[0]}); int8 needs more"
             )
-        graph.strip_traces(model)
+        onnx_graph.strip_traces(model)
         _surround(model, embedder, core, normalize=normalize, preprocess=preprocess)
         _write(model, temporary)
         exported = _reopened(embedder, temporary, preprocess=preprocess)
@@ -139,7 +140,9 @@ def write_int8(
 def _graph_of(embedder: Embedder, *, preprocess: bool) -> tuple[Any, str]:
     """The network as a float32 graph with a free batch size, and what exported it."""
     module = embedder.module
-    if isinstance(module, OnnxBackbone) and embedder.source_file is not None:
+    if embedder.source_file is not None:
+        if not isinstance(module, OnnxBackbone):  # torch runs the file on another device
+            module = OnnxBackbone(embedder.source_file)
         if preprocess and module.takes_pixels:
             raise InputError("preprocess: the ONNX file does its preprocessing already")
         try:
@@ -147,12 +150,12 @@ def _graph_of(embedder: Embedder, *, preprocess: bool) -> tuple[Any, str]:
         except ImportError as error:
             raise MissingExtra("export to ONNX", "onnx") from error
         model = onnx.ModelProto.FromString(read_onnx(embedder.source_file))
-        graph.free_batch(model, module.input_name)
+        onnx_graph.free_batch(model, module.input_name)
         return model, "copy"
     settings = embedder.preprocess
     size = (settings.channels, settings.height, settings.width)
     model, exporter = tracing.to_graph(plain_network(module), size, embedder.network)
-    graph.strip_traces(model)
+    onnx_graph.strip_traces(model)
     return model, exporter
 
 
@@ -168,11 +171,11 @@ def _surround(
 ) -> None:
     """Add the steps that are wished before and after the network."""
     if preprocess:
-        graph.add_preprocessing(
+        onnx_graph.add_preprocessing(
             model, core.input_name, embedder.preprocess, channels_last=core.channels_last
         )
     if normalize:
-        graph.add_unit_length(model)
+        onnx_graph.add_unit_length(model)
 
 
 def _reopened(embedder: Embedder, path: Path, *, preprocess: bool) -> Embedder:
@@ -214,7 +217,7 @@ def _input_of(exported: Embedder) -> tuple[str, str, tuple[str | int, ...]]:
     shape: tuple[str | int, ...] = (size.channels, size.height, size.width)
     if module.channels_last:
         shape = (*shape[1:], shape[0])
-    return module.input_name, module.number_format, (graph.BATCH, *shape)
+    return module.input_name, module.number_format, (onnx_graph.BATCH, *shape)
 
 
 def _opset(model: Any) -> int:
