@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import (
+    albums,
     cli,
     coverage,
     data,
@@ -23,7 +24,7 @@ from benchmarks.search import __main__ as search
 
 BENCHMARKS = (
     cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, known_classes,
-    overlap, quality, coverage, search,
+    overlap, quality, coverage, albums, search,
 )  # fmt: skip
 
 if __name__ == "__main__":
