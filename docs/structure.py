@@ -44,6 +44,7 @@ PACKAGES = (
 
 FOLDERS: dict[str, tuple[str, ...]] = {
     "faces": ("alignment", "detectors", "landmarks", "quality"),
+    "models": ("graph", "zoo", "export"),
     "data": ("containers", "protocols", "writers", "formats"),
     "evaluation": (
         "nearest", "verification", "intervals", "calibration", "identification", "retrieval",
