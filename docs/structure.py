@@ -45,6 +45,7 @@ PACKAGES = (
 FOLDERS: dict[str, tuple[str, ...]] = {
     "models": ("graph", "zoo"),
     "faces": ("alignment", "detectors", "landmarks", "quality"),
+    "models": ("graph", "zoo", "export"),
     "data": ("containers", "protocols", "writers", "formats"),
     "evaluation": (
         "nearest", "verification", "intervals", "calibration", "identification", "retrieval",

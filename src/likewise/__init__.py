@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from likewise.evaluation.verification.metrics import Verification, verification
     from likewise.losses import create_loss, list_losses
     from likewise.models.embedder import Embedder
+    from likewise.models.export import Export, export
     from likewise.models.loading import load
     from likewise.models.registry import list_backbones
     from likewise.search.index import Index
@@ -34,6 +35,7 @@ _HOME = {
     "Embedder": "models.embedder",
     "Embeddings": "data.embeddings",
     "Experiment": "evaluation.experiment",
+    "Export": "models.export",
     "Index": "search.index",
     "InputError": "errors",
     "LikewiseError": "errors",
@@ -45,6 +47,7 @@ _HOME = {
     "Verification": "evaluation.verification.metrics",
     "create_loss": "losses",
     "evaluate": "evaluation.experiment",
+    "export": "models.export",
     "list_backbones": "models.registry",
     "list_losses": "losses",
     "load": "models.loading",
@@ -81,6 +84,8 @@ __all__ = [  # noqa: RUF022  # in the order of the work
     "verification",
     "Verification",
     "write_report",
+    "export",
+    "Export",
     "Index",
     "LikewiseError",
     "InputError",

@@ -20,6 +20,7 @@ from likewise.cli.demo import demo
 from likewise.cli.doctor import doctor
 from likewise.cli.embed import embed
 from likewise.cli.evaluate import evaluate
+from likewise.cli.export import export
 from likewise.cli.faces import faces
 from likewise.cli.figures import figures
 from likewise.cli.identify import identify
@@ -80,6 +81,7 @@ add_command(app, "compare", compare, MODELS)
 add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
 add_command(app, "embed", embed, SEARCH)
+add_command(app, "export", export, SEARCH)
 app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
 add_command(app, "map", draw_map, PICTURES)
 add_command(app, "figures", figures, PICTURES)

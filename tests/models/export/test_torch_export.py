@@ -71,3 +71,11 @@ def test_what_torch_cannot_capture_is_one_line(tmp_path: Path) -> None:
         export(embedder, tmp_path / "m.pt2", to="torch")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_is_no_network_of_torch(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    export(embedder_of("contrastnet"), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="is an ONNX file, .* use onnx"):
+        export(tmp_path / "m.onnx", tmp_path / "m.pt2", to="torch")
+    assert not (tmp_path / "m.pt2").exists()

@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from likewise.errors import InputError
 from likewise.models.embedder import Embedder
 from likewise.models.export.network import ExportedNetwork, plain_network
 from likewise.models.export.parity import largest_differences, require_parity
 from likewise.models.export.result import Export
 from likewise.models.export.torch_program import Program, write_program
 from likewise.models.inference import forward
-from likewise.models.loading import in_torch
-from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.storage import new_file
 
 __all__ = ["write_torch"]
@@ -27,21 +26,22 @@ def write_torch(
     """Write the program of an embedder, if it agrees with the original on ``images``.
 
     Args:
-        embedder: of torch, or of an ONNX file.
+        embedder: with a network of torch.
         out: the file, ``.pt2``.
         images: to compare on, from ``check_images``.
         normalize: scale the embeddings to length 1.
         preprocess: take uint8 [B,H,W,C], and normalise them.
 
     Raises:
-        InputError: the network is an ONNX file with an operator that torch has no equal of.
+        InputError: the network is an ONNX file.
         LikewiseError: torch cannot export the network, or its export gives other embeddings.
     """
-    settings, module = embedder.preprocess, embedder.module
-    if isinstance(module, OnnxBackbone):
-        assert embedder.source_file is not None
-        module = in_torch(embedder.source_file)
-    network = plain_network(module)
+    if embedder.source_file is not None:
+        raise InputError(
+            "to: torch: the network is an ONNX file, which torch.export cannot capture; use onnx"
+        )
+    settings = embedder.preprocess
+    network = plain_network(embedder.module)
     around = ExportedNetwork(network, settings if preprocess else None, normalize=normalize).eval()
     size: tuple[int, ...] = (settings.channels, settings.height, settings.width)
     name, kind = "image", "float32"
@@ -63,7 +63,7 @@ def write_torch(
             given = pixels.permute(0, 2, 3, 1) if preprocess else settings.normalise(pixels)
             return program(given)
 
-        original = partial(forward, embedder.module, settings)
+        original = partial(forward, network, settings)
         differences = largest_differences(images, original, exported)
         require_parity(embedder.network, differences)
     shape: tuple[str | int, ...] = ("batch", *size)
