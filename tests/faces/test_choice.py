@@ -10,7 +10,7 @@ from likewise.faces.face import Face
 
 def face(x: float, y: float, side: float, *reasons: str) -> Face:
     points = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]) * side
-    points = (points + (x, y)).astype(np.float32)
+    points = (points + np.array([x, y])).astype(np.float32)
     return Face((x, y, side, side), points, 0.9, 1.0, 0, np.zeros((8, 8, 3), np.uint8), reasons)
 
 

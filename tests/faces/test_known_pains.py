@@ -114,9 +114,7 @@ def test_the_order_of_the_points_does_not_depend_on_turn_or_mirror(
         for picture in (photo, mirrored, photo.rotate(-70, expand=True)):
             face = finder.find(picture)[0]
             angle = np.deg2rad(-face.turn)
-            turn_back = np.array(
-                [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-            )
+            turn_back = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
             left, right, nose, mouth_left, mouth_right = face.points @ turn_back.T
             assert left[0] < nose[0] + 1 < right[0] + 1
             assert mouth_left[0] < mouth_right[0]

@@ -30,7 +30,7 @@ class Corner:
     def __init__(self, score: float = 0.95) -> None:
         self.score = score
 
-    def detect(self, pixels: NDArray[np.uint8], least_score: float | None = None) -> Detections:
+    def detect(self, *_: object) -> Detections:
         score = np.array([self.score], np.float32)
         return Detections(np.array([[20, 20, 72, 92]], np.float32), PLACES[None], score)
 
@@ -40,13 +40,11 @@ class Template:
 
     name = "template"
 
-    def locate(
-        self, photo: Image.Image, boxes: NDArray[np.float32], turns: object = None
-    ) -> Landmarks:
+    def locate(self, _: Image.Image, boxes: NDArray[np.float32], turns: object = None) -> Landmarks:
+        assert turns is None or len(boxes)
         count = len(boxes)
-        return Landmarks(
-            np.repeat(PLACES[None], count, 0), np.ones(count, np.float32), np.zeros(count, np.float32)
-        )
+        points, ones = np.repeat(PLACES[None], count, 0), np.ones(count, np.float32)
+        return Landmarks(points, ones, 0 * ones)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -105,7 +107,7 @@ def test_parts_cover_a_side_and_overlap(length: int) -> None:
     spans = _spans(length)
     assert (spans[0][0], spans[-1][1]) == (0, length)
     assert all(high - low <= TILE for low, high in spans)
-    assert all(a[1] - b[0] == SHARED for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] - b[0] == SHARED for a, b in pairwise(spans))
 
 
 def test_scales_are_checked() -> None:
