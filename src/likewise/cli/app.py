@@ -21,6 +21,7 @@ from likewise.cli.embed import embed
 from likewise.cli.evaluate import evaluate
 from likewise.cli.faces import faces
 from likewise.cli.figures import figures
+from likewise.cli.identify import identify
 from likewise.cli.map import draw_map
 from likewise.cli.recipe import recipe
 from likewise.cli.registration import add_command
@@ -36,8 +37,8 @@ UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 ORDER = (
-    "demo", "doctor", "faces", "data", "models", "recipe", "train", "compare", "evaluate",
-    "calibrate", "verify", "embed", "index", "map", "figures",
+    "demo", "doctor", "faces", "verify", "identify", "cluster", "watch", "data", "models", "recipe",
+    "train", "compare", "evaluate", "calibrate", "export", "embed", "index", "map", "figures",
 )  # fmt: skip
 
 
@@ -72,6 +73,7 @@ add_command(app, "compare", compare, TRAIN)
 add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
 add_command(app, "verify", verify, EVALUATE)
+add_command(app, "identify", identify, EVALUATE)
 add_command(app, "embed", embed, SEARCH)
 app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
 add_command(app, "map", draw_map, PICTURES)

@@ -74,6 +74,15 @@ _ON_BAD_IMAGE = typer.Option(
 OnBadImage = Annotated[BadImagePolicy, _ON_BAD_IMAGE]
 OnBadImageOrNone = Annotated[BadImagePolicy | None, _ON_BAD_IMAGE]
 
+Detect = Annotated[
+    bool | None,
+    typer.Option(
+        "--detect/--no-detect",
+        help="Find the face in each photo and align it first; --no-detect: say nothing about faces "
+        "that are not aligned.",
+    ),
+]
+
 DetectorName = Annotated[
     str, typer.Option("--detector", help="What finds the faces: yunet or centerface.")
 ]
@@ -136,6 +145,15 @@ Threshold = Annotated[
 _FMR = typer.Option("--fmr", help="False match rate (FMR) of the decision threshold, like 1e-3.")
 Fmr = Annotated[float, _FMR]
 FmrOrNone = Annotated[float | None, _FMR]
+Prior = Annotated[float, typer.Option("--prior", help="Prior probability of a match, from 0 to 1.")]
+Fpir = Annotated[
+    float | None,
+    typer.Option(
+        "--fpir",
+        help="Probability that a stranger is taken for anyone of the gallery; 0.01 if neither "
+        "--fmr nor --threshold is given.",
+    ),
+]
 MaxPairs = Annotated[
     int,
     typer.Option(
@@ -153,6 +171,13 @@ Replicates = Annotated[
 
 # Search
 
+_GALLERY = typer.Option(
+    "--gallery",
+    help="Known people: a folder with one subfolder per person, an index, or embeddings "
+    "(.parquet).",
+)
+Gallery = Annotated[Path, _GALLERY]
+GalleryOrNone = Annotated[Path | None, _GALLERY]
 _NEIGHBORS = typer.Option("-k", "--k", min=1, help="Number of neighbors that a search returns.")
 Neighbors = Annotated[int, _NEIGHBORS]
 NeighborsOrNone = Annotated[int | None, _NEIGHBORS]
