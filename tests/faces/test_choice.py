@@ -18,7 +18,7 @@ def test_the_face_that_a_rule_names() -> None:
     faces = [face(0, 0, 90, "blurred"), face(180, 100, 40), face(300, 10, 60)]
     assert choose(faces, (400, 240)) == 0
     assert choose(faces, (400, 240), "central") == 1
-    assert choose(faces, (400, 240), "best") == 2
+    assert choose(faces, (400, 240), "clearest") == 2
 
 
 def test_mistakes_are_told() -> None:
