@@ -11,7 +11,7 @@ from PIL import Image
 
 from likewise.faces.detectors.detector import Detections, Detector
 from likewise.faces.detectors.suppression import overlaps
-from likewise.faces.gate import READABLE, Gate, Rejected
+from likewise.faces.gate import Gate, Rejected
 from likewise.faces.landmarks.averaged import locate_averaged
 from likewise.faces.landmarks.landmarker import Landmarker, Landmarks
 from likewise.faces.landmarks.turns import between
@@ -138,10 +138,7 @@ def _judged(
     kept: list[tuple[int, Look]] = []
     for row, looks in enumerate(_looks(photo, hopeful, detector, landmarker)):
         box, score = _tuple(hopeful.boxes[row]), float(hopeful.scores[row])
-        side = max(box[2:])
-        # A large face that does not look right at its best turn would be wrong at any other.
-        possible = looks[:1] if side >= READABLE else looks
-        reasons = [gate.reason(side, score, look) for look in possible]
+        reasons = [gate.reason(max(box[2:]), score, look) for look in looks]
         if "" in reasons:
             kept.append((row, looks[reasons.index("")]))
         else:
