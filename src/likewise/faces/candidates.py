@@ -11,7 +11,7 @@ from PIL import Image
 
 from likewise.faces.detectors.detector import Detections, Detector
 from likewise.faces.detectors.suppression import overlaps
-from likewise.faces.gate import READABLE, Gate, Rejected
+from likewise.faces.gate import Gate, Rejected
 from likewise.faces.landmarks.averaged import locate_averaged
 from likewise.faces.landmarks.landmarker import Landmarker, Landmarks
 from likewise.faces.landmarks.turns import between
@@ -25,6 +25,7 @@ LEVEL = 10.0  # degrees of turn up to which it is upright
 # A face on its head can look like one upright to either network, but not to both alike.
 SURE = 0.9  # score of the detector
 AGREED = 0.15  # distances between the eyes, from the detector's points to the landmarks
+CONVINCING = 0.8  # scores; a photo without such a face is turned, for its faces may be
 RIGHT_ANGLES = (90, 270, 180)  # degrees counter-clockwise by which a photo is turned
 MAIN = 0.06  # of the longest side: a face there that is smaller is a picture that lies about
 STRICTER = 0.15  # added to the threshold there: each further look can bring a false face
@@ -49,6 +50,12 @@ class Candidates(NamedTuple):
     landmark_scores: NDArray[np.float32]
     turns: NDArray[np.float32]
     rejected: tuple[Rejected, ...]
+
+    @property
+    def convincing(self) -> bool:
+        """Whether a face is among them that both networks are sure of."""
+        sure = (self.scores >= CONVINCING) & (self.landmark_scores >= CONVINCING)
+        return bool(sure.any())
 
     def with_faces_of(self, other: Candidates) -> Candidates:
         """These, and the faces of ``other`` that are not among them."""
@@ -95,7 +102,7 @@ def candidates_of(
         return _judged(photo, detections, detector, landmarker, gate)
 
     found = found_at(0)
-    if len(found.scores):
+    if found.convincing:
         # Detectors miss some of the faces that lie on their side; the turn of the others tells.
         angle = round(float(np.median(found.turns)) / 90) * 90 % 360
         return found.with_faces_of(found_at(angle)) if angle else found
@@ -107,8 +114,8 @@ def candidates_of(
         scales = (max(32, round(usual * SHRUNK)), usual)
     for angle in RIGHT_ANGLES:
         turned = found_at(angle, strict, scales)
-        if len(turned.scores):
-            return turned._replace(rejected=found.rejected)
+        if turned.convincing or len(turned.scores) > len(found.scores) == 0:
+            return turned._replace(rejected=found.rejected).with_faces_of(found)
     return found
 
 
@@ -131,10 +138,7 @@ def _judged(
     kept: list[tuple[int, Look]] = []
     for row, looks in enumerate(_looks(photo, hopeful, detector, landmarker)):
         box, score = _tuple(hopeful.boxes[row]), float(hopeful.scores[row])
-        side = max(box[2:])
-        # A large face that does not look right at its best turn would be wrong at any other.
-        possible = looks[:1] if side >= READABLE else looks
-        reasons = [gate.reason(side, score, look) for look in possible]
+        reasons = [gate.reason(max(box[2:]), score, look) for look in looks]
         if "" in reasons:
             kept.append((row, looks[reasons.index("")]))
         else:

@@ -66,7 +66,7 @@ class FaceFinder:
 
     Example:
         >>> from likewise.faces.finder import FaceFinder
-        >>> [face.box for face in FaceFinder().find(landscape)]
+        >>> [face.box for face in FaceFinder().find(photo_a)]
         []
     """
 
@@ -168,7 +168,8 @@ def find_faces(photo: ImageSource, **settings: Any) -> list[Face]:
         MissingExtra: the extra ``faces`` is not installed.
 
     Example:
-        >>> likewise.find_faces(landscape)
+        >>> from likewise.faces.finder import find_faces
+        >>> find_faces(photo_a)
         []
     """
     scales = settings.get("scales")

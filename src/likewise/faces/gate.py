@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from likewise.faces.landmarks.turns import between
 from likewise.faces.second_look import Look
 
-__all__ = ["READABLE", "Gate", "Rejected"]
+__all__ = ["Gate", "Rejected"]
 
 WEIGHT = 0.1  # of the landmarks' score; fitted on WIDER FACE, where faces are small and blurred
 BEYOND = 0.02  # the detector's own threshold, which the two together have to pass
