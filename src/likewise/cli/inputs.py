@@ -162,6 +162,7 @@ def read_or_embed_distributed(
     Raises:
         InputError: see ``read_or_embed``.
     """
+    from likewise.data.alignment import warn_of_two_alignments
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.data.formats import read_manifest
     from likewise.distances.resolution import indistinguishable, mean_cosine
@@ -173,13 +174,16 @@ def read_or_embed_distributed(
         rows, settings = split.rows(found.items, data, share) if split else (None, {})
         if rows is not None:
             found = replace(found, vectors=found.vectors[rows], items=found.items.take(rows))
-        settings = {"data": data.name, **settings}
+        settings = {"data": data.name, **settings, **_alignment_of(found)}
         calibration: Calibration | None = None
         trained_on: tuple[str, ...] = ()
         if model is not None:
             settings["model"] = _short_name(model)
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
+            warn_of_two_alignments(
+                embedder.preprocess.alignment, found.alignment, f"{data} and the model"
+            )
             calibration, trained_on = embedder.calibration, _identities_in_training(embedder, found)
         if not (share.is_rank_zero or all_ranks):
             return None
@@ -209,9 +213,15 @@ def read_or_embed_distributed(
         "data_fingerprint": manifest.fingerprint,
         "preprocess": embedder.preprocess.to_dict(),
         "flip": flip,
+        **_alignment_of(found),
     }
     trained_on = _identities_in_training(embedder, found)
     return Input(found, bad, manifest, settings, embedder.calibration, trained_on)
+
+
+def _alignment_of(found: Embeddings) -> dict[str, Any]:
+    """The alignment of the photos for the settings of a report, where it is recorded."""
+    return {} if found.alignment is None else {"alignment": found.alignment}
 
 
 def _counts_text(counts: dict[str, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from likewise.data.alignment import warn_of_two_alignments
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.manifest import Manifest
 from likewise.distances.resolution import indistinguishable, mean_cosine
@@ -132,6 +133,8 @@ def _embedded(
 def _require_one_embedder(
     left: Embeddings | None, right: Embeddings | None, embedder: Embedder | None
 ) -> None:
+    if left is not None and right is not None:
+        warn_of_two_alignments(left.alignment, right.alignment, "embeddings of the two sets")
     prints = [e.fingerprint for e in (left, right) if e is not None]
     if embedder is not None:
         prints.append(embedder.fingerprint)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from likewise.data.alignment import warn_of_two_alignments
 from likewise.data.embeddings import Embeddings
 from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import Manifest
@@ -202,6 +203,8 @@ class Embedder:
             InputError: none of the manifest's photos exists.
         """
         require_some_photo(manifest)
+        expected = self.preprocess.alignment
+        warn_of_two_alignments(expected, manifest.alignment, f"{manifest.root} and the model")
         parts: list[NDArray[np.float32]] = []
         read: list[int] = []
         broken: list[BadImage] = []
@@ -243,7 +246,7 @@ class Embedder:
         items = manifest.take(rows).table if broken else manifest.table
         if manifest.store is not None:  # a row number of the store, of no use outside it
             items = items.drop_columns(["place"])
-        return Embeddings(vectors, items, self.fingerprint), broken
+        return Embeddings(vectors, items, self.fingerprint, manifest.alignment), broken
 
     def embed_pixels(
         self, pixels: Tensor, *, batch_size: int = 64, flip: bool = False

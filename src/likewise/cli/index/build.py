@@ -120,6 +120,7 @@ def build(
             built = own = tuned_index(
                 embeddings.vectors, target=target, limits=limits, family=family, seed=seed, **given
             )
+        own.alignment = embeddings.alignment
         evidence = own.evidence
     else:
         from likewise.search.milvus.index import MilvusIndex
