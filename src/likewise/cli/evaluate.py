@@ -65,6 +65,7 @@ def evaluate(
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
     device: options.Device = "auto",
     root: options.Root = None,
+    detect: options.Detect = None,
     split: options.Split = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -111,6 +112,7 @@ def evaluate(
     source = read_or_embed_distributed(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
         split=SplitChoice(split, default="all" if pair_list is not None else "test"),
+        detect=detect,
         all_ranks=all_pairs or not {"identification", "retrieval"}.isdisjoint(wanted),
     )  # fmt: skip
     if source is None:

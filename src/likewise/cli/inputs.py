@@ -119,6 +119,7 @@ def read_or_embed(
     flip: bool = False,
     policy: BadImagePolicy = BadImagePolicy.skip,
     split: SplitChoice | None = None,
+    detect: bool | None = False,
 ) -> Input:
     """Read a file of embeddings, or embed photos with a model.
 
@@ -126,6 +127,8 @@ def read_or_embed(
         data: the photos or the file.
         model: the value of --model; others are those of the options of the same names.
         split: which rows of a table with a column ``split`` to use; None for all.
+        detect: the value of --detect: whether to align the photos first; None: notice if they
+            are not aligned.
 
     Raises:
         InputError: the data cannot be read, photos come without a model, the embeddings were
@@ -135,7 +138,7 @@ def read_or_embed(
 
     found = read_or_embed_distributed(
         data, model, Share(), ids=ids, root=root, device=device, flip=flip, policy=policy,
-        split=split,
+        split=split, detect=detect,
     )  # fmt: skip
     assert found is not None  # rank 0 always gets the embeddings
     return found
@@ -153,6 +156,7 @@ def read_or_embed_distributed(
     policy: BadImagePolicy,
     split: SplitChoice | None = None,
     all_ranks: bool = False,
+    detect: bool | None = False,
 ) -> Input | None:
     """Read a file of embeddings, or embed photos on all ranks, each its part.
 
@@ -162,6 +166,7 @@ def read_or_embed_distributed(
     Raises:
         InputError: see ``read_or_embed``.
     """
+    from likewise.cli.detection import aligned_or_noticed_for
     from likewise.data.alignment import warn_of_two_alignments
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.data.formats import read_manifest
@@ -200,12 +205,16 @@ def read_or_embed_distributed(
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
     embedder = load(model, device=share.device(device))
+    manifest, left_out = aligned_or_noticed_for(
+        embedder, manifest, detect, source=data, policy=policy.value
+    )
     embedded = embed_distributed(
         embedder, manifest, share, flip=flip, on_bad_image=policy.value, everywhere=all_ranks
     )
     if embedded is None:
         return None
     found, bad = embedded
+    bad = left_out + bad
     settings = {
         "data": data.name,
         "model": _short_name(model),

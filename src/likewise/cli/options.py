@@ -74,6 +74,19 @@ _ON_BAD_IMAGE = typer.Option(
 OnBadImage = Annotated[BadImagePolicy, _ON_BAD_IMAGE]
 OnBadImageOrNone = Annotated[BadImagePolicy | None, _ON_BAD_IMAGE]
 
+Detect = Annotated[
+    bool | None,
+    typer.Option(
+        "--detect/--no-detect",
+        help="Find the face in each photo and align it first; --no-detect: say nothing about faces "
+        "that are not aligned.",
+    ),
+]
+
+DetectorName = Annotated[
+    str, typer.Option("--detector", help="What finds the faces: yunet or centerface.")
+]
+
 # Output
 
 _OUT = typer.Option("--out", help="File or folder to write.")
@@ -99,8 +112,10 @@ Distance = Annotated[
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Continue the interrupted work in the folder --out.")
+    bool, typer.Option("--resume", help="Continue the interrupted work in the output folder.")
 ]
+
+Processes = Annotated[int, typer.Option("--processes", min=1, help="Number of processes.")]
 
 # Training
 
