@@ -30,7 +30,7 @@ def test_a_free_name_is_found_beside_any() -> None:
 
 def test_embed_writes_what_can_be_read_again(photos: Path, model: Path, tmp_path: Path) -> None:
     (photos / "m.csv").write_text(
-        "path,identity,vector,place,id,score\nanna/0.png,anna,x,Oslo,7,0.5\nbob/0.png,bob,y,Rom,8,1\n"
+        "path,identity,vector,place,id,norm\nanna/0.png,anna,x,Oslo,7,0.5\nbob/0.png,bob,y,Rom,8,1\n"
     )
     found, _ = likewise.load(model).embed_manifest(read_manifest(photos / "m.csv"))
     write_embeddings(found, tmp_path / "e.parquet")
@@ -41,8 +41,10 @@ def test_embed_writes_what_can_be_read_again(photos: Path, model: Path, tmp_path
         "item_vector",
         "item_place",
         "id",
-        "score",
+        "item_norm",
+        "norm",
     ]
+    assert back.items["item_norm"].to_pylist() == [0.5, 1]
     assert back.items["item_place"].to_pylist() == ["Oslo", "Rom"]
     own = Embeddings(VECTORS, pa.table({"path": ["a", "b"], "vector": ["x", "y"]}))
     write_embeddings(own, tmp_path / "own.parquet")

@@ -46,7 +46,8 @@ def test_everything_at_once() -> None:
     values = found.to_dict()
     assert values["calibration"]["cllr"] == found.reliability.cllr
     assert set(values) == {
-        "identification", "retrieval", "clustering", "calibration", "groups", "left_out",
+        "identification", "retrieval", "clustering", "calibration", "groups", "quality",
+        "left_out",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import typer
 from likewise.cli import options
 from likewise.cli.output import (
     bad_images_json,
+    note,
     print_bad_images,
     print_json,
     print_table,
@@ -51,8 +52,9 @@ def calibrate(
     """Calibrate a model: fit probabilities and thresholds on identities that were not in training.
 
     Both are written into the folder of the model, and `likewise verify` and `likewise index search`
-    use them; by default they decide at the threshold for --fmr. Of a table with a column split the
-    photos of val are used, unless --split names others.
+    use them; by default they decide at the threshold for --fmr. The lengths of the raw embeddings
+    are stored as well: the quality of a photo is its percentile among them. Of a table with a
+    column split the photos of val are used, unless --split names others.
 
     Example: likewise calibrate other_people/ --model runs/photos/model --fmr 1e-3
     """
@@ -64,7 +66,10 @@ def calibrate(
 
     check_number("--fmr", fmr, above=0, most=1)  # before photos are embedded
     if not Path(model).is_dir():
-        raise InputError(f"{model}: must be the folder of a model, which keeps the calibration")
+        raise InputError(
+            f"{model}: must be the folder of a model, which keeps the calibration; make one of a "
+            f"ready model: likewise models import {model} --out FOLDER"
+        )
     embedder = load(model, device=device)
     source = read_or_embed(
         data, model, ids=None, root=root, device=device, flip=flip, policy=on_bad_image,
@@ -78,6 +83,7 @@ def calibrate(
         limit=max_pairs,
         replicates=replicates,
         seed=seed,
+        data=source.settings["data"],
     )
     embedder.save(model)
     assert found.calibration is not None  # refused otherwise
@@ -88,6 +94,7 @@ def calibrate(
                 "calibration": found.calibration.to_dict(),
                 "operating_point": found.chosen.to_dict() if found.chosen else None,
                 "operating_points": [point.to_dict() for point in found.points],
+                "norms": embedder.norms.to_dict() if embedder.norms else None,
                 "trained_on": list(source.trained_on),
                 "bad_images": bad_images_json(source.bad),
             }
@@ -110,5 +117,7 @@ def calibrate(
                 f"{found.calibration.probability(point.threshold):.3g}",
             )
         )
+    if embedder.norms is not None:
+        note(f"quality of a photo: its percentile among {embedder.norms.count:,} photos")
     columns = ("FMR", "threshold", "FMR, 95 %", "TAR", "probability")
     print_table(f"Thresholds of {model}", columns, rows)

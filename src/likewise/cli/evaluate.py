@@ -49,6 +49,14 @@ def evaluate(
             "--groups", help="Metadata column whose groups are compared, like age; repeatable."
         ),
     ] = None,
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quality",
+            help="Metadata column with the quality of each photo, higher is better, for an "
+            "error-versus-discard curve; repeatable. By default norm, if the embeddings have it.",
+        ),
+    ] = None,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Use every pair of the photos, not a sample.")
     ] = False,
@@ -139,7 +147,8 @@ def evaluate(
     if experiment is None:
         return
     findings = evaluate_tasks(
-        experiment, source.embeddings, tasks=wanted, groups=groups or (), distance=metric,
+        experiment, source.embeddings, tasks=wanted, groups=groups or (), quality=quality or None,
+        distance=metric,
         calibration=source.calibration if metric.name == "cosine" else None, seed=seed,
         searches=searches,
     )  # fmt: skip

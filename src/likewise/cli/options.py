@@ -40,7 +40,7 @@ PhotosOrEmbeddingsOrNone = Annotated[Path | None, _SOURCE]
 IndexFolder = Annotated[Path, typer.Argument(metavar="INDEX", help="The folder of the index.")]
 
 _MODEL = typer.Option(
-    "--model", envvar="LIKEWISE_MODEL", help="Model: a folder, a hub id or an .onnx file."
+    "--model", envvar="LIKEWISE_MODEL", help="Model: sface, a folder, a hub id or an .onnx file."
 )
 Model = Annotated[str, _MODEL]
 ModelOrNone = Annotated[str | None, _MODEL]

@@ -189,5 +189,23 @@ def print_findings(findings: Findings) -> None:
         for group in report.groups:
             for warning in group.warnings:
                 note(f"{report.column} {group.group}: {warning}")
+    for curve in findings.quality:
+        print_table(
+            f"Error versus discard by {curve.column}, at threshold {curve.threshold:.4f}",
+            ("genuine pairs discarded", "FNMR", "photos discarded", "lowest kept"),
+            [
+                (
+                    f"{point.discarded:.1%}",
+                    f"{point.fnmr.value:.2%} ({point.fnmr.low:.2%} to {point.fnmr.high:.2%})",
+                    "–" if point.photos is None else f"{point.photos:.1%}",
+                    f"{point.quality:.4g}",
+                )
+                for point in curve.points
+            ],
+        )
+        note(
+            f"{curve.column}: area up to 20 % discarded, divided by that of random discarding: "
+            f"{curve.to_random.value:.3f} ({curve.to_random.low:.3f} to {curve.to_random.high:.3f})"
+        )
     for reason in findings.left_out:
         note(f"left out: {reason}")

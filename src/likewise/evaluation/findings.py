@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from likewise.arguments import one_of
 from likewise.data.embeddings import Embeddings
@@ -22,6 +23,7 @@ from likewise.evaluation.clustering import (
     cluster,
     clustering,
 )
+from likewise.evaluation.error_versus_discard import ErrorDiscard, error_versus_discard
 from likewise.evaluation.experiment import Experiment
 from likewise.evaluation.groups import GroupReport, group_errors
 from likewise.evaluation.identification.closed_set import Identification
@@ -29,13 +31,14 @@ from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.evaluation.retrieval.distributed import Searches, search_distributed, try_task
 from likewise.evaluation.retrieval.metrics import Retrieval
 from likewise.models.calibration import Calibration
+from likewise.models.norms import NORM, tell_apart
 from likewise.shares import Share
 
 __all__ = ["TASKS", "Findings", "evaluate_tasks"]
 
 TASKS = ("clustering", "identification", "retrieval")
-FMR = 1e-3  # at the threshold where groups are compared
-GROUP_REPLICATES = 200
+FMR = 1e-3  # at the threshold where groups are compared, and photos discarded
+REPLICATES = 200  # of the intervals of groups and of discarding
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Findings:
         calibration_of: the calibration evaluated: the ``model``'s own, or one fitted on ``half``
             of the people.
         groups: the error rates of each group, one report for each column.
+        quality: how the error falls when photos of low quality are discarded, one curve for each
+            measure of quality.
         left_out: the reasons why a requested task is missing.
     """
 
@@ -59,6 +64,7 @@ class Findings:
     reliability: Reliability | None = None
     calibration_of: str = ""
     groups: tuple[GroupReport, ...] = ()
+    quality: tuple[ErrorDiscard, ...] = ()
     left_out: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,6 +80,7 @@ class Findings:
             else {"of": self.calibration_of, **asdict(self.reliability)}
         )
         found["groups"] = [asdict(report) for report in self.groups]
+        found["quality"] = [curve.to_dict() for curve in self.quality]
         found["left_out"] = list(self.left_out)
         return found
 
@@ -84,6 +91,7 @@ def evaluate_tasks(
     *,
     tasks: Sequence[str] = ("identification", "retrieval"),
     groups: Sequence[str] = (),
+    quality: Sequence[str] | None = None,
     calibration: Calibration | None = None,
     distance: Distance | None = None,
     seed: int = 0,
@@ -97,6 +105,9 @@ def evaluate_tasks(
         tasks: any of ``identification``, ``retrieval`` and ``clustering``.
         groups: metadata columns whose groups are compared, at the threshold of FMR 0.1% (or of the
             next larger FAR that can be measured).
+        quality: metadata columns with the quality of each photo, higher is better; for each an
+            error-versus-discard curve is measured at the same threshold. If None, the column
+            ``norm``, if there is one and it can be measured.
         calibration: the embedder's own, to evaluate; if None, a logistic calibration is fitted on
             half of the people and evaluated on the other half.
         distance: the cosine if None.
@@ -111,6 +122,8 @@ def evaluate_tasks(
         one_of("task", task, TASKS)
     for column in groups:
         one_of("groups", column, embeddings.items.column_names)
+    for column in quality or ():
+        one_of("quality", column, embeddings.items.column_names)
     if searches is None:
         searches = search_distributed(
             embeddings, Share(), tasks=tasks, distance=distance, seed=seed
@@ -131,6 +144,14 @@ def evaluate_tasks(
         )
         for column in groups
     )
+    # Nobody asked for the norm: if it cannot be measured, that is no news.
+    hints = reasons if quality is not None else []
+    curves = (
+        try_task(
+            "quality", partial(_by_quality, experiment, embeddings, column, seed, hints), hints
+        )
+        for column in (_own_quality(embeddings) if quality is None else quality)
+    )
     return Findings(
         identification=searches.identification,
         retrieval=searches.retrieval,
@@ -138,6 +159,7 @@ def evaluate_tasks(
         reliability=try_task("calibration", probabilities, reasons),
         calibration_of="half" if calibration is None else "model",
         groups=tuple(report for report in by_group if report is not None),
+        quality=tuple(curve for curve in curves if curve is not None),
         left_out=tuple(reasons),
     )
 
@@ -181,17 +203,12 @@ def _by_group(
 ) -> GroupReport:
     """The error rates of a column's groups; ``reasons`` counts the photos that are in none."""
     names, known = _groups(embeddings, column)
-    points = [e for e in experiment.measured.tar_at_far if e.threshold is not None]
-    usable = [e for e in points if e.target >= FMR]
-    if not usable:
-        raise InputError(f"{column}: too few impostor pairs for a threshold at FMR {FMR:g}")
-    threshold = min(usable, key=lambda entry: entry.target).threshold
-    assert threshold is not None
+    threshold = _threshold(experiment, column)
     left, right = experiment.left, experiment.right
     both = known[left] & known[right]
     report = group_errors(
         experiment.scored_pairs().take(both), names[left[both]], names[right[both]], threshold,
-        column=column, replicates=GROUP_REPLICATES, seed=seed,
+        column=column, replicates=REPLICATES, seed=seed,
     )  # fmt: skip
     if not known.all():
         row = int(np.argmin(known))
@@ -201,6 +218,67 @@ def _by_group(
             "group"
         )
     return report
+
+
+def _threshold(experiment: Experiment, column: str) -> float:
+    """The threshold at FMR 0.1%, or at the next larger FAR that can be measured."""
+    points = [e for e in experiment.measured.tar_at_far if e.threshold is not None]
+    usable = [e for e in points if e.target >= FMR]
+    if not usable:
+        raise InputError(f"{column}: too few impostor pairs for a threshold at FMR {FMR:g}")
+    threshold = min(usable, key=lambda entry: entry.target).threshold
+    assert threshold is not None
+    return threshold
+
+
+def _own_quality(embeddings: Embeddings) -> list[str]:
+    """The column ``norm``, if the lengths in it say something about quality."""
+    items = embeddings.items
+    if NORM not in items.column_names or not pa.types.is_floating(items.schema.field(NORM).type):
+        return []
+    return [NORM] if tell_apart(items[NORM].to_numpy()) else []
+
+
+def _by_quality(
+    experiment: Experiment,
+    embeddings: Embeddings,
+    column: str,
+    seed: int,
+    reasons: list[str],
+) -> ErrorDiscard:
+    """The curve of a column's values; ``reasons`` counts the photos without a value."""
+    values = _numbers(embeddings, column)
+    known = np.isfinite(values)
+    left, right = experiment.left, experiment.right
+    both = known[left] & known[right]
+    if not (experiment.same & both).any():
+        raise InputError(f"{column}: no genuine pair has a value for both photos")
+    used = np.union1d(left[both], right[both])
+    found = error_versus_discard(
+        experiment.scored_pairs().take(both), values[left[both]], values[right[both]],
+        _threshold(experiment, column), column=column, photos=values[used], replicates=REPLICATES,
+        seed=seed,
+    )  # fmt: skip
+    if not known.all():
+        row = int(np.argmin(known))
+        reasons.append(
+            f"quality: {column}: {int((~known).sum()):,} of {len(known):,} photos have no value, "
+            f"the first is {embeddings.names[row]!r} in row {row + 1}; pairs with them are left out"
+        )
+    return found
+
+
+def _numbers(embeddings: Embeddings, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The values of a column of numbers, NaN if there is none."""
+    values = embeddings.items[column]
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    kind = values.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise InputError(
+            f"quality: column {column} holds {kind}; it must hold numbers, higher for better photos"
+        )
+    return np.asarray(values.cast(pa.float64()).to_numpy(), np.float64)
 
 
 def _groups(

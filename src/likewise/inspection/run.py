@@ -129,13 +129,14 @@ def _embedded(
     if embedder is None:
         return None
     # By row, not by path: a photo that is listed twice must be found as its own duplicate.
-    vectors, read, _ = embedder.embed_rows(manifest, slice(0, len(manifest)), on_bad_image="skip")
-    if not read:
+    found = embedder.embed_rows(manifest, slice(0, len(manifest)), on_bad_image="skip")
+    read = np.asarray(found.rows, np.int64)
+    if not len(read):
         raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
     for row in np.setdiff1d(census.readable, read).tolist():
         census.broken[row] = "cannot be decoded"  # with headers_only, nothing was decoded before
     good = np.isin(read, census.readable)
-    return embedded_rows(manifest, vectors[good], np.array(read, np.int64)[good])
+    return embedded_rows(manifest, found.vectors[good], read[good])
 
 
 def _require_one_embedder(

@@ -50,6 +50,11 @@ def model_card(config: dict[str, Any], dimension: int, identities: Sequence[str]
             f"- Scores are calibrated ({calibration['method']}): `likewise verify` gives "
             "the probability that two photos show one person."
         )
+    if (norms := config.get("norms")) is not None:
+        lines.append(
+            f"- The quality of a photo is the percentile of its raw embedding's length among "
+            f"{norms['count']:,} photos{' of ' + norms['of'] if norms['of'] else ''}."
+        )
     for key, value in config["about"].items():
         lines.append(f"- {key}: {value}")
     own = config["backbone"] is None and "onnx" not in config

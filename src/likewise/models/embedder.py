@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,22 +21,19 @@ from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
-from likewise.distances.resolution import indistinguishable, mean_cosine
-from likewise.distances.similarity import unit
-from likewise.errors import LikewiseError
+from likewise.distances.similarity import unit, unit_and_length
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
+from likewise.models.embedded_rows import EmbeddedRows, named_embeddings
 from likewise.models.fingerprint import fingerprint_of
 from likewise.models.inference import device_of, embed_batches, forward
+from likewise.models.norms import NormReference
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.models.saving import write_model
 from likewise.progress import progress
 
 __all__ = ["Embedder"]
-
-
-log = logging.getLogger(__name__)
 
 
 class Embedder:
@@ -51,6 +47,7 @@ class Embedder:
         operating_point: the threshold for "same person", if one was measured.
         operating_points: the thresholds at each FMR that was measured.
         calibration: the map from score to probability, if it was fitted.
+        norms: the lengths of raw embeddings, from which the quality of a photo follows.
         identities: the people the network was trained on, in the order of their labels.
         about: facts for the model card: the data, the recipe, the results.
 
@@ -70,6 +67,7 @@ class Embedder:
         operating_point: OperatingPoint | None = None,
         operating_points: Sequence[OperatingPoint] = (),
         calibration: Calibration | None = None,
+        norms: NormReference | None = None,
         identities: list[str] | None = None,
         about: dict[str, Any] | None = None,
     ) -> None:
@@ -79,6 +77,7 @@ class Embedder:
         self.operating_point = operating_point
         self.operating_points = tuple(operating_points or filter(None, [operating_point]))
         self.calibration = calibration
+        self.norms = norms
         self.identities = identities
         self.about = about or {}
         self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
@@ -105,7 +104,8 @@ class Embedder:
     @property
     def fingerprint(self) -> str:
         """A hash of weights and preprocessing: with the same one, vectors can be compared."""
-        weights = self.module.state_dict()
+        # An ONNX file has the same one, whether ONNX Runtime runs it or torch.
+        weights = {} if self.source_file is not None else self.module.state_dict()
         now = [
             (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
             for tensor in weights.values()
@@ -175,7 +175,7 @@ class Embedder:
             manifest, slice(0, len(manifest)), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image,
         )  # fmt: skip
-        return self.embeddings_of(manifest, *embedded)
+        return named_embeddings(manifest, embedded, self.fingerprint), embedded.broken
 
     def embed_rows(
         self,
@@ -185,7 +185,7 @@ class Embedder:
         batch_size: int = 64,
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
-    ) -> tuple[NDArray[np.float32], list[int], list[BadImage]]:
+    ) -> EmbeddedRows:
         """Embed some rows of a manifest.
 
         Args:
@@ -195,9 +195,6 @@ class Embedder:
             flip: add the embedding of the mirrored photo.
             on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
 
-        Returns:
-            The unit-length vectors, the row of each, and the broken photos.
-
         Raises:
             BadImage: the first broken photo, under ``refuse``.
             InputError: none of the manifest's photos exists.
@@ -206,6 +203,7 @@ class Embedder:
         expected = self.preprocess.alignment
         warn_of_two_alignments(expected, manifest.alignment, f"{manifest.root} and the model")
         parts: list[NDArray[np.float32]] = []
+        norms: list[NDArray[np.float32]] = []
         read: list[int] = []
         broken: list[BadImage] = []
         some = manifest if rows == slice(0, len(manifest)) else manifest.slice(rows)
@@ -216,52 +214,37 @@ class Embedder:
                 if bad and on_bad_image == "refuse":
                     raise bad[0]
                 if good:
-                    parts.append(unit(vectors).numpy())
+                    directions, lengths = unit_and_length(vectors)
+                    parts.append(directions.numpy())
+                    norms.append((lengths / (2 if flip else 1)).numpy())
                 read += [rows.start + row for row in good]
                 broken += bad
                 advance(len(good) + len(bad))
-        found = np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
-        return found, read, broken
-
-    def embeddings_of(
-        self,
-        manifest: Manifest,
-        vectors: NDArray[np.float32],
-        rows: Sequence[int] | NDArray[np.int64],
-        broken: list[BadImage],
-    ) -> tuple[Embeddings, list[BadImage]]:
-        """The result of ``embed_rows`` as embeddings with names, and the broken photos.
-
-        Raises:
-            LikewiseError: no photo can be read.
-        """
-        if not len(rows):
-            raise LikewiseError(f"{manifest.root}: none of the {len(manifest)} photos can be read")
-        several = "identity" in manifest.table.column_names and len(manifest.identities) > 1
-        if several and indistinguishable(mean_cosine(vectors)):
-            log.warning(
-                "%s: the model gives all photos the same embedding within float32 precision: it "
-                "cannot tell people apart", manifest.root,
-            )  # fmt: skip
-        items = manifest.take(rows).table if broken else manifest.table
-        if manifest.store is not None:  # a row number of the store, of no use outside it
-            items = items.drop_columns(["place"])
-        return Embeddings(vectors, items, self.fingerprint, manifest.alignment), broken
+        if not read:
+            empty = np.empty((0, self.dimension), np.float32)
+            return EmbeddedRows(empty, empty[:, 0], [], broken)
+        return EmbeddedRows(np.concatenate(parts), np.concatenate(norms), read, broken)
 
     def embed_pixels(
-        self, pixels: Tensor, *, batch_size: int = 64, flip: bool = False
+        self,
+        pixels: Tensor,
+        *,
+        batch_size: int = 64,
+        normalize: bool = True,
+        flip: bool = False,
     ) -> NDArray[np.float32]:
-        """The unit-length embeddings of photos that are already preprocessed to pixels.
+        """The embeddings of photos that are already preprocessed to pixels.
 
         Args:
             pixels: uint8 [N,C,H,W], as ``preprocess.pixels`` gives them.
             batch_size: images at a time.
+            normalize: divide each vector by its length.
             flip: add the embedding of the mirrored image.
         """
-        parts = [
-            unit(forward(self.module, self.preprocess, part, flip=flip)).numpy()
-            for part in pixels.split(batch_size)
-        ]
+        parts = []
+        for part in pixels.split(batch_size):
+            vectors = forward(self.module, self.preprocess, part, flip=flip)
+            parts.append((unit(vectors) if normalize else vectors).numpy())
         return np.concatenate(parts)
 
     @property
@@ -283,6 +266,7 @@ class Embedder:
             "operating_point": self.operating_point.to_dict() if self.operating_point else None,
             "operating_points": [point.to_dict() for point in self.operating_points],
             "calibration": self.calibration.to_dict() if self.calibration else None,
+            "norms": self.norms.to_dict() if self.norms else None,
             "fingerprint": self.fingerprint,
             "about": self.about,
         }

@@ -41,12 +41,19 @@ def forward(
     Raises:
         BadWeights: an embedding is not finite.
     """
+    device = device_of(module)
+    step = max(1, len(pixels))
+    if device.type == "cpu":  # some networks are faster on fewer at a time
+        step = min(step, getattr(module, "cpu_batch", step))
+    parts = []
     with torch.inference_mode():
-        images = preprocess.normalise(pixels.to(device_of(module)))
-        vectors: Tensor = module(images)
-        if flip:
-            vectors = vectors + module(images.flip(-1))
-        vectors = vectors.float().cpu()
+        for part in pixels.split(step):
+            images = preprocess.normalise(part.to(device))
+            found: Tensor = module(images)
+            if flip:
+                found = found + module(images.flip(-1))
+            parts.append(found.float().cpu())
+        vectors = torch.cat(parts)
     if not bool(torch.isfinite(vectors).all()):
         raise BadWeights("embed: the output of the network is not finite; its weights are bad")
     return vectors

@@ -1,8 +1,10 @@
-"""Load an embedder: from a folder, from the hub, or from an ONNX file with its JSON."""
+"""Load an embedder: from a folder, by the name of a ready model, from the hub, or from ONNX."""
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,58 +12,117 @@ from torch import nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError, first_line
+from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
 from likewise.models.embedder import Embedder
+from likewise.models.graph.network import OnnxNetwork
+from likewise.models.norms import NormReference
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
-from likewise.models.saving import CONFIG, IDENTITIES, MODEL_CARD, WEIGHTS
+from likewise.models.saving import CONFIG, IDENTITIES, WEIGHTS
 from likewise.models.state_dict import STATE_FILES
 from likewise.models.tensor_file import read_tensors
+from likewise.models.zoo.catalogue import READY, embedder_names
+from likewise.models.zoo.insightface import PREFIX, load_insightface
+from likewise.models.zoo.licences import CARDS, licence_of_card, warn_of_licence
+from likewise.models.zoo.sface import load_sface
 from likewise.storage import read_json
 
 __all__ = ["load"]
 
-HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", MODEL_CARD]
+HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", *CARDS]
+NAMED: dict[str, Callable[[], Embedder]] = {"sface": load_sface}
+
+log = logging.getLogger(__name__)
 
 
 def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = None) -> Embedder:
-    """Load an embedder from a folder, a hub id, or an ONNX file with its JSON beside it.
+    """Load an embedder from a folder, by name, from the hub, or from an ONNX file with its JSON.
+
+    A licence that forbids commercial use is told once, by a warning.
 
     Args:
-        source: the folder that ``Embedder.save`` wrote; a hub id like ``name/model``; or
-            ``model.onnx`` next to a ``model.json`` (``likewise models import`` makes a folder of
-            an ONNX file that has none).
-        device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU if there is one.
+        source: the folder that ``Embedder.save`` wrote; a ready model, ``sface``;
+            ``insightface:NAME`` for the recognition model of a pack of InsightFace that lies in
+            ``~/.insightface/models/NAME``; a hub id like ``name/model``; or ``model.onnx`` next to
+            a ``model.json`` (``likewise models import`` makes a folder of an ONNX file that has
+            none).
+        device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU if there is one. ONNX files are run by
+            ONNX Runtime on the CPU, and by torch elsewhere.
         module: the network, if the embedder was saved around a network of your own; its weights
             are loaded into it. Networks of Likewise and timm are built without it.
 
     Raises:
         InputError: the source is missing or is not an embedder, its weights do not belong to its
             configuration, or ``module`` is missing or not needed.
+        MissingExtra: the weights of a ready model are not installed.
 
     Example:
         >>> import likewise
         >>> likewise.load(model).preprocess.height
         32
     """
-    path = Path(source)
-    if path.is_dir():
+    path, name = Path(source), str(source)
+    if path.is_dir() and (name not in NAMED or _holds_model(path)):
         embedder = _load_folder(path, module)
     elif path.suffix.lower() == ".onnx" and path.exists():
         _require_no_module(module, path)
         embedder = _load_onnx(path, path.with_suffix(".json"))
-    elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
-        embedder = _load_folder(_from_hub(str(source)), module)
+    elif name in NAMED or name.startswith(PREFIX):
+        _require_no_module(module, name)
+        embedder = NAMED[name]() if name in NAMED else load_insightface(name.removeprefix(PREFIX))
+    elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        folder = _from_hub(name)
+        embedder = _load_folder(folder, module)
+        warn_of_licence(name, licence_of_card(folder))
     elif path.exists() and path.suffix.lower() in STATE_FILES:
         raise InputError(
             f"{source}: is a file of weights, which does not name its network; make a model's "
             f"folder of it: likewise models import {source} --out FOLDER --backbone NAME"
         )
     else:
-        problem = "is neither a model's folder nor an .onnx file" if path.exists() else "not found"
-        raise InputError(f"{source}: {problem}; a model is the folder that `likewise train` writes")
-    return embedder.to(device)
+        raise InputError(_not_found(path, name))
+    warn_of_licence(name, embedder.about.get("Licence"))
+    return _moved(embedder, device)
+
+
+def _not_found(path: Path, name: str) -> str:
+    """Why a source is no embedder, and what is."""
+    if path.exists():
+        problem = "is neither a model's folder nor an .onnx file"
+    elif name in READY:
+        problem = f"is a ready model of another kind ({READY[name].kind}), not an embedder"
+    else:
+        problem = "not found"
+    return (
+        f"{name}: {problem}; a model is the folder that `likewise train` writes, or a ready "
+        f"model: {', '.join(embedder_names())}"
+    )
+
+
+def _moved(embedder: Embedder, device: str) -> Embedder:
+    """The embedder on a device; elsewhere than on the CPU, torch runs what is in an ONNX file."""
+    place = pick_device(device)
+    if place.type != "cpu" and embedder.source_file is not None:
+        try:
+            embedder.module = in_torch(embedder.source_file)
+        except InputError as error:
+            log.warning("%s", error)
+    return embedder.to(place)
+
+
+def in_torch(path: Path) -> nn.Module:
+    """The network of an ONNX file, for inference by torch: its file remains its identity.
+
+    Raises:
+        InputError: it has an operator that is not known.
+    """
+    return OnnxNetwork(path).eval().requires_grad_(False)
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / CONFIG).exists() or (folder / WEIGHTS).exists()
 
 
 def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
@@ -104,7 +165,7 @@ def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
     return _verified(embedder, config, folder / WEIGHTS)
 
 
-def _require_no_module(own: nn.Module | None, source: Path) -> None:
+def _require_no_module(own: nn.Module | None, source: Path | str) -> None:
     if own is not None:
         raise InputError(f"module: {source} names its network itself; leave module out")
 
@@ -147,6 +208,8 @@ def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:
     embedder.operating_points = tuple(OperatingPoint.from_dict(values) for values in points)
     calibration = config.get("calibration")
     embedder.calibration = Calibration.from_dict(calibration) if calibration else None
+    norms = config.get("norms")
+    embedder.norms = NormReference.from_dict(norms) if norms else None
     embedder.about = config.get("about") or {}
     return embedder
 

@@ -17,12 +17,14 @@ from likewise.errors import InputError, LikewiseError, first_line
 from likewise.models.contrastnet import ContrastNet
 from likewise.models.iresnet import DEPTHS, IResNet
 from likewise.models.mobilefacenet import SIZES, MobileFaceNet
+from likewise.models.sface import SFace
 
 __all__ = ["OWN", "Backbone", "create_backbone", "list_backbones"]
 
 OWN: dict[str, Callable[..., nn.Module]] = {"contrastnet": ContrastNet}
 OWN |= {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()}
 OWN |= {name: partial(MobileFaceNet, *size) for name, size in SIZES.items()}
+OWN["sface"] = SFace
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.photos import OnBadImage
 from likewise.data.repeats import without_repeats
+from likewise.models.embedded_rows import EmbeddedRows, named_embeddings
 from likewise.models.embedder import Embedder
 from likewise.shares import Share
 
@@ -60,14 +61,15 @@ def embed_distributed(
     """
 
     def work() -> dict[str, np.ndarray]:
-        vectors, rows, broken = embedder.embed_rows(
+        found = embedder.embed_rows(
             manifest, share.span(len(manifest), batch_size), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image,
         )  # fmt: skip
-        bad_names = [[bad.name, bad.reason] for bad in broken]
+        bad_names = [[bad.name, bad.reason] for bad in found.broken]
         return {
-            "vectors": vectors,
-            "rows": np.array(rows, np.int64),
+            "vectors": found.vectors,
+            "norms": found.norms,
+            "rows": np.array(found.rows, np.int64),
             "broken": np.array(bad_names, np.str_).reshape(-1, 2),
         }
 
@@ -77,15 +79,16 @@ def embed_distributed(
         )
     manifest = without_repeats(manifest)
     key = [embedder.fingerprint, _state(manifest), batch_size, flip, on_bad_image]
-    shares = share.gather("embeddings", key, work, everywhere=everywhere)
+    shares = share.gather("embeddings-norms", key, work, everywhere=everywhere)
     if shares is None:
         return None
-    return embedder.embeddings_of(
-        manifest,
+    embedded = EmbeddedRows(
         np.concatenate([part["vectors"] for part in shares]),
+        np.concatenate([part["norms"] for part in shares]),
         np.concatenate([part["rows"] for part in shares]),
         [BadImage(*entry) for part in shares for entry in part["broken"].tolist()],
     )
+    return named_embeddings(manifest, embedded, embedder.fingerprint), embedded.broken
 
 
 def _state(manifest: Manifest) -> str:
@@ -93,6 +96,8 @@ def _state(manifest: Manifest) -> str:
     digest = hashlib.sha256(f"{manifest.fingerprint}{_stamp(manifest.root)}".encode())
     for photo in manifest.photos():
         if not isinstance(photo, Path):  # all are in the store, whose modification time is included
+            # The place of an aligned crop tells which version of its photo it is of.
+            digest.update(manifest.table["place"].to_numpy().tobytes())
             break
         digest.update(_stamp(photo).encode())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
+from likewise.models.norms import NormReference
 from likewise.models.registry import Backbone
 from likewise.models.saving import CONFIG
 from likewise.storage import read_json
@@ -240,6 +241,7 @@ class ModelSelection:
             operating_point=found.chosen if found else None,
             operating_points=found.points if found else (),
             calibration=found.calibration if found else None,
+            norms=NormReference.measured(measured.norms) if measured is not None else None,
             identities=self.training.identities,
             about=about,
         )

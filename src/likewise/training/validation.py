@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
 from likewise.distances.resolution import mean_cosine
+from likewise.distances.similarity import unit_and_length
 from likewise.evaluation.calibration.fit import Calibrated, calibrate_pairs
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
+from likewise.models.norms import NORM
 
 __all__ = [
     "ENOUGH",
@@ -47,11 +50,13 @@ class Validated:
         verification: the metrics.
         pairs: the scored pairs that they were computed from.
         mean_cosine: between different photos; near 1, all photos have nearly the same embedding.
+        norms: the length of each photo's raw embedding, [N].
     """
 
     verification: Verification
     pairs: ScoredPairs
     mean_cosine: float
+    norms: NDArray[np.float32]
 
 
 class Validation:
@@ -93,10 +98,14 @@ class Validation:
         """
         with interruptible(embedder.module, interrupt):
             if self.pixels is not None:
-                vectors, labels = embedder.embed_pixels(self.pixels), self.manifest.labels
+                raw = torch.from_numpy(embedder.embed_pixels(self.pixels, normalize=False))
+                directions, lengths = unit_and_length(raw)
+                vectors, norms = directions.numpy(), lengths.numpy()
+                labels = self.manifest.labels
             else:
                 embeddings, _ = embedder.embed_manifest(self.manifest, on_bad_image="skip")
                 vectors, labels = embeddings.vectors, embeddings.labels
+                norms = embeddings.items[NORM].to_numpy()
         if interrupt():
             raise Interruption
         require_nonzero(vectors, "held-out photos")
@@ -107,6 +116,7 @@ class Validation:
             verification(scores, pairs.same),
             scored_pairs(scores, pairs.same, labels[left], labels[right]),
             mean_cosine(vectors),
+            norms,
         )
 
 

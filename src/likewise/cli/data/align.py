@@ -25,14 +25,17 @@ def align(
     size: Annotated[
         int | None,
         typer.Option(
-            "--size", min=16, max=1024, help="Side of the crops in pixels; as is usual by default."
+            "--crop-size",
+            min=16,
+            max=1024,
+            help="Side of the crops in pixels; as is usual by default.",
         ),
     ] = None,
     detector: options.DetectorName = "yunet",
     keep: Annotated[
         str,
         typer.Option(
-            "--keep",
+            "--faces",
             help="Which of several faces is taken: main (large and near the middle), largest, "
             "central, or all.",
         ),

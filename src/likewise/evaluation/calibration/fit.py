@@ -28,6 +28,7 @@ from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification
 from likewise.evaluation.verification.roc import checked_scores, too_few
 from likewise.models.calibration import METHODS, Calibration
+from likewise.models.norms import NORM, NormReference
 from likewise.models.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
@@ -184,11 +185,12 @@ def calibrate(
     limit: int = LIMIT,
     replicates: int = 1000,
     seed: int = 0,
+    data: str = "",
 ) -> Calibrated:
     """Calibrate an embedder on labeled people that it was not trained on.
 
-    Sets ``calibration``, ``operating_points`` and ``operating_point`` of the embedder; save it to
-    keep them.
+    Sets ``calibration``, ``operating_points`` and ``operating_point`` of the embedder, and its
+    ``norms`` if the embeddings have a column ``norm``; save it to keep them.
 
     Args:
         embedder: to calibrate.
@@ -198,6 +200,7 @@ def calibrate(
         limit: the most genuine and the most impostor pairs; more are sampled.
         replicates: see ``bootstrap``.
         seed: of the sample and the bootstrap.
+        data: the name of the photos, which is stored with the ``norms``.
 
     Raises:
         InputError: another embedder made the embeddings; too few impostor pairs for ``fmr``;
@@ -240,6 +243,8 @@ def calibrate(
     embedder.calibration = found.calibration
     embedder.operating_points = found.points
     embedder.operating_point = found.chosen
+    if NORM in embeddings.items.column_names:
+        embedder.norms = NormReference.measured(embeddings.items[NORM].to_numpy(), data)
     return found
 
 

@@ -19,6 +19,7 @@ from likewise.evaluation.findings import Findings
 from likewise.evaluation.report.plots import (
     cmc_plot,
     det_plot,
+    discard_plot,
     group_plot,
     reliability_plot,
     roc_plot,
@@ -80,6 +81,7 @@ def write_report(
         cmc=cmc_plot(more.identification) if more.identification else "",
         reliability=reliability_plot(more.reliability) if more.reliability else "",
         groups=[(report, group_plot(report)) for report in more.groups],
+        discard=discard_plot(more.quality) if more.quality else "",
         genuine=_worst(experiment, photos, same=True),
         impostor=_worst(experiment, photos, same=False),
         missing=experiment.missing,

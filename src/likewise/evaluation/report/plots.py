@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from likewise.evaluation.calibration.reliability import Reliability
+from likewise.evaluation.error_versus_discard import ErrorDiscard
 from likewise.evaluation.groups import GroupReport
 from likewise.evaluation.identification.closed_set import Identification
 from likewise.evaluation.verification.metrics import Verification
@@ -24,6 +27,7 @@ from likewise.pages.plots import (
 __all__ = [
     "cmc_plot",
     "det_plot",
+    "discard_plot",
     "group_plot",
     "reliability_plot",
     "roc_plot",
@@ -173,5 +177,26 @@ def group_plot(report: GroupReport) -> str:
     axes.set_xlim(left=0)
     for color, label in ((IMPOSTOR, "FMR"), (GENUINE, "FNMR")):
         axes.plot([], [], "o-", color=color, label=label)
+    legend_above(figure)
+    return svg(figure)
+
+
+def discard_plot(found: Sequence[ErrorDiscard]) -> str:
+    """FNMR against the share of genuine pairs discarded, one curve for each quality measure."""
+    figure, axes = canvas("genuine pairs discarded, lowest quality first (%)", "FNMR (%)")
+    colors = (GENUINE, IMPOSTOR, "#4338ca", INK)
+    for curve, color in zip(found, colors * (1 + len(found) // len(colors)), strict=False):
+        share = 100 * curve.shares
+        axes.fill_between(
+            share, 100 * curve.low, 100 * curve.high, step="post", color=color, alpha=0.15, lw=0
+        )
+        axes.step(
+            share, 100 * curve.curve.at(curve.shares), where="post", color=color, lw=2,
+            label=curve.column,
+        )  # fmt: skip
+    chance = 100 * float(found[0].curve.fnmr[0])
+    axes.axhline(chance, color="#94a3b8", lw=1, ls="--", label="random")
+    axes.set_xlim(0, 100 * found[0].shares[-1])
+    axes.set_ylim(bottom=0)
     legend_above(figure)
     return svg(figure)

