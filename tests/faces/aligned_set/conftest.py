@@ -26,7 +26,7 @@ class SquareFinder:
     def find(self, photo: Image.Image) -> list[Face]:
         self.calls += 1
         pixels = np.asarray(photo)
-        crop = np.full((self.side, self.side, 3), pixels[0, 0], np.uint8)
+        crop = np.full((self.side, self.side, 3), pixels[-1, -1], np.uint8)
         white = (pixels > 250).all(axis=2)
         faces = []
         for x in range(0, photo.width, 20):
@@ -34,7 +34,16 @@ class SquareFinder:
                 side = int(white[y : y + 20, x : x + 20].any(axis=0).sum())
                 if side:
                     points = np.array([[x, y], [x + side, y]] + [[x, y + side]] * 3, np.float32)
-                    faces.append(Face((x, y, side, side), points, 0.9, 0.99, 0.0, crop))
+                    faces.append(
+                        Face(
+                            (float(x), float(y), float(side), float(side)),
+                            points,
+                            0.9,
+                            0.99,
+                            0.0,
+                            crop,
+                        )
+                    )
         return sorted(faces, key=lambda face: -face.box[2])
 
 
