@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -135,3 +137,27 @@ def test_a_crop_that_was_deleted_is_made_again(
     found, report = aligned(read_manifest(people))
     assert report.done_now == 2
     assert len(colours(found)) == 6
+
+
+@pytest.mark.slow
+def test_processes_of_one_command_do_the_work_once(
+    real_faces: Path, own_cache: Path, tmp_path: Path
+) -> None:
+    script = (
+        "import sys, hashlib, likewise\n"
+        "from likewise.faces.aligned_set.cached import aligned\n"
+        "found, report = aligned(likewise.read_manifest(sys.argv[1]).take(range(30)))\n"
+        "crops = b''.join(photo.read() for photo in found.photos())\n"
+        "print(report.done_now, hashlib.sha256(crops).hexdigest())\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(real_faces)], stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "3"},
+        )
+        for rank in range(3)
+    ]  # fmt: skip
+    answers = [process.communicate()[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert sorted(int(count) for count, _ in answers) == [0, 0, 30]
+    assert len({digest for _, digest in answers}) == 1

@@ -100,7 +100,7 @@ def _crop(outcome: Outcome, folder: Path) -> Picture:
     except BadImage as bad:
         return Picture("", face.file, bad.reason)
     image.thumbnail((SIDE, SIDE))
-    return Picture(_uri(image), face.file, f"{face.eye_distance:.0f} px between the eyes")
+    return Picture(_uri(image), face.file, f"eyes {face.eye_distance:.0f} px apart")
 
 
 def _uri(image: Image.Image) -> str:
