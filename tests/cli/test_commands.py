@@ -25,7 +25,7 @@ from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
     ["demo"], ["recipe"], ["compare"], ["train"],
-    ["evaluate"], ["calibrate"], ["embed"], ["verify"],
+    ["evaluate"], ["calibrate"], ["embed"], ["verify"], ["identify"],
     ["index", "build"],
     ["index", "search"], ["index", "tune"], ["index", "check"],
     ["index", "compact"],

@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 # Options whose default is not the same in all commands, and the reason.
 OWN_DEFAULT = {
+    "--model": "commands that start from raw photos of faces have a ready model",
     "--out": "each command writes something else",
     "--k": "index check searches with the k that the index was tuned for",
     "--fmr": "calibrate chooses the default that verify and index search use",

@@ -19,7 +19,9 @@ from likewise.cli.demo import demo
 from likewise.cli.doctor import doctor
 from likewise.cli.embed import embed
 from likewise.cli.evaluate import evaluate
+from likewise.cli.faces import faces
 from likewise.cli.figures import figures
+from likewise.cli.identify import identify
 from likewise.cli.map import draw_map
 from likewise.cli.recipe import recipe
 from likewise.cli.registration import add_command
@@ -35,8 +37,8 @@ UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 ORDER = (
-    "demo", "doctor", "data", "models", "recipe", "train", "compare", "evaluate", "calibrate",
-    "verify", "embed", "index", "map", "figures",
+    "demo", "doctor", "faces", "verify", "identify", "cluster", "watch", "data", "models", "recipe",
+    "train", "compare", "evaluate", "calibrate", "export", "embed", "index", "map", "figures",
 )  # fmt: skip
 
 
@@ -62,6 +64,7 @@ START, DATA, TRAIN = "Getting started", "Data", "Training"
 EVALUATE, SEARCH, PICTURES = "Evaluation", "Embedding and search", "Pictures"
 add_command(app, "demo", demo, START)
 add_command(app, "doctor", doctor, START)
+add_command(app, "faces", faces, DATA)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(models.app, name="models", rich_help_panel=TRAIN)
 add_command(app, "recipe", recipe, TRAIN)
@@ -70,6 +73,7 @@ add_command(app, "compare", compare, TRAIN)
 add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
 add_command(app, "verify", verify, EVALUATE)
+add_command(app, "identify", identify, EVALUATE)
 add_command(app, "embed", embed, SEARCH)
 app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
 add_command(app, "map", draw_map, PICTURES)

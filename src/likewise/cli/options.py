@@ -147,6 +147,15 @@ Threshold = Annotated[
 _FMR = typer.Option("--fmr", help="False match rate (FMR) of the decision threshold, like 1e-3.")
 Fmr = Annotated[float, _FMR]
 FmrOrNone = Annotated[float | None, _FMR]
+Prior = Annotated[float, typer.Option("--prior", help="Prior probability of a match, from 0 to 1.")]
+Fpir = Annotated[
+    float | None,
+    typer.Option(
+        "--fpir",
+        help="Probability that a stranger is taken for anyone of the gallery; 0.01 if neither "
+        "--fmr nor --threshold is given.",
+    ),
+]
 MaxPairs = Annotated[
     int,
     typer.Option(
@@ -164,6 +173,13 @@ Replicates = Annotated[
 
 # Search
 
+_GALLERY = typer.Option(
+    "--gallery",
+    help="Known people: a folder with one subfolder per person, an index, or embeddings "
+    "(.parquet).",
+)
+Gallery = Annotated[Path, _GALLERY]
+GalleryOrNone = Annotated[Path | None, _GALLERY]
 _NEIGHBORS = typer.Option("-k", "--k", min=1, help="Number of neighbors that a search returns.")
 Neighbors = Annotated[int, _NEIGHBORS]
 NeighborsOrNone = Annotated[int | None, _NEIGHBORS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,9 @@ from likewise.cli.output import print_json, require_photos
 from likewise.cli.threshold import check_decision, find_operating_point
 
 if TYPE_CHECKING:
+    from likewise.models.embedder import Embedder
     from likewise.models.operating_point import OperatingPoint
+    from likewise.recognition.verification import VerificationAnswer
 
 __all__ = ["verify"]
 
@@ -20,39 +22,141 @@ __all__ = ["verify"]
 def verify(
     a: Annotated[Path, typer.Argument(help="A photo.", metavar="A")],
     b: Annotated[Path, typer.Argument(help="Another photo.", metavar="B")],
-    model: options.Model,
+    model: options.Model = "sface",
     threshold: options.Threshold = None,
     distance: options.Distance = "cosine",
     fmr: options.FmrOrNone = None,
-    prior: Annotated[
-        float,
-        typer.Option("--prior", help="Prior probability of a genuine pair, from 0 to 1."),
-    ] = 0.5,
+    prior: options.Prior = 0.5,
+    detect: options.Detect = None,
+    face: Annotated[
+        str | None,
+        typer.Option(
+            "--face",
+            help="Which of several faces: largest, central, or best: the pair with the highest "
+            "score. By default the largest, if it is clear which is meant.",
+        ),
+    ] = None,
     flip: options.Flip = False,
     device: options.Device = "auto",
     as_json: options.AsJson = False,
 ) -> None:
-    """Decide whether two photos show the same person.
+    """Decide whether two photos show the same person: yes, no, or it cannot be decided.
+
+    A model of aligned faces, such as sface, finds the face in each photo first. It cannot be
+    decided if a photo has no face, if it is not clear which face is meant, if a face is too poor
+    (small, blurred, …) and does not match, or if both are poor: the reason is printed, "same" is
+    null in the JSON, and the exit code is 0 as for any answer.
 
     By default the threshold is the one that was measured when the model was calibrated. Both this
     threshold and the probability are of the cosine: other distances need --threshold.
 
-    Example: likewise verify a.jpg b.jpg --model runs/photos/model --fmr 1e-3
+    Example: likewise verify a.jpg b.jpg --fmr 1e-3
     """
-    import numpy as np
-
     from likewise.distances import parse_distance
     from likewise.errors import InputError
-    from likewise.evaluation.verification.metrics import pair_scores
     from likewise.models.loading import load
+    from likewise.recognition.verification import FACE_RULES
+    from likewise.recognition.verification import verify as verify_faces
 
     if not 0 < prior < 1:
         raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")
+    if face is not None and face not in FACE_RULES:
+        raise InputError(f"--face: {face!r}; must be {', '.join(FACE_RULES)}")
     require_photos([a, b])
-    metric = parse_distance(distance)
-    by_cosine = metric.name == "cosine"
+    by_cosine = parse_distance(distance).name == "cosine"
     check_decision(threshold, fmr, by_cosine=by_cosine)
     embedder = load(model, device=device)
+    of_faces = embedder.preprocess.alignment is not None if detect is None else detect
+    if not of_faces:
+        if face is not None:
+            raise InputError("--face: no faces are looked for; add --detect")
+        _verify_images(a, b, embedder, threshold, distance, fmr, prior, flip, as_json=as_json)
+        return
+    if not by_cosine:
+        raise InputError(f"--distance {distance}: faces are compared by the cosine; leave it out")
+    if fmr is not None:
+        find_operating_point(embedder, fmr)
+    answer = verify_faces(
+        a, b, embedder, threshold=threshold, fmr=fmr, prior=prior, face=face, flip=flip
+    )
+    if as_json:
+        print_json(_json(answer))
+    else:
+        _tell(answer)
+
+
+def _json(answer: VerificationAnswer) -> dict[str, Any]:
+    from likewise.cli.recognized import face_json
+
+    return {
+        **_decision_json(
+            answer.score, answer.probability, answer.prior, answer.same, answer.threshold,
+            answer.point,
+        ),
+        "reasons": list(answer.reasons),
+        "notes": list(answer.notes),
+        "photos": [
+            {
+                "path": photo.name,
+                "faces": len(photo.faces),
+                "face": None if photo.chosen is None else face_json(photo.chosen, photo.poor),
+            }
+            for photo in answer.photos
+        ],
+    }  # fmt: skip
+
+
+def _decision_json(
+    score: float | None,
+    probability: float | None,
+    prior: float,
+    same: bool | None,
+    threshold: float | None,
+    measured: OperatingPoint | None,
+) -> dict[str, Any]:
+    return {
+        "score": score,
+        "probability": probability,
+        "prior": None if probability is None else prior,
+        "same": same,
+        "threshold": threshold,
+        "far": measured.far if measured else None,
+        "far_interval": measured.far_interval if measured else None,
+        "tar": measured.tar if measured else None,
+    }
+
+
+def _tell(answer: VerificationAnswer) -> None:
+    for text in answer.notes:
+        typer.echo(f"note: {text}")
+    if answer.score is not None:
+        _tell_score(answer.score, "cosine", answer.probability, answer.prior)
+    if answer.same is None:
+        typer.echo(f"cannot decide: {'; '.join(answer.reasons)}")
+    else:
+        _tell_decision(answer.same, answer.threshold, answer.point)
+
+
+def _verify_images(
+    a: Path,
+    b: Path,
+    embedder: Embedder,
+    threshold: float | None,
+    distance: str,
+    fmr: float | None,
+    prior: float,
+    flip: bool,
+    *,
+    as_json: bool,
+) -> None:
+    """Compare two photos as they are: of objects, or of faces that are aligned already."""
+    import numpy as np
+
+    from likewise.distances import parse_distance
+    from likewise.evaluation.verification.metrics import pair_scores
+
+    metric = parse_distance(distance)
+    by_cosine = metric.name == "cosine"
     point = find_operating_point(embedder, fmr)
     pair = embedder.embed([a, b], flip=flip)
     score = float(pair_scores(pair, np.array([0]), np.array([1]), metric)[0])
@@ -63,26 +167,9 @@ def verify(
     same = None if limit is None else score >= limit
     measured = point if threshold is None else None
     if as_json:
-        print_json(
-            {
-                "score": score,
-                "probability": probability,
-                "prior": None if probability is None else prior,
-                "same": same,
-                "threshold": limit,
-                "far": measured.far if measured else None,
-                "far_interval": measured.far_interval if measured else None,
-                "tar": measured.tar if measured else None,
-            }
-        )
+        print_json(_decision_json(score, probability, prior, same, limit, measured))
         return
-    meaning = "1 is identical, 0 unrelated" if by_cosine else "higher is more similar"
-    typer.echo(f"score {score:.4f} ({distance}: {meaning})")
-    if probability is not None:
-        typer.echo(
-            f"probability of the same person {probability:.4g} (with a prior of {prior:.4g}; "
-            "see --prior)"
-        )
+    _tell_score(score, distance, probability, prior)
     if same is None:
         reason = (
             "the model has no measured threshold"
@@ -91,6 +178,21 @@ def verify(
         )
         typer.echo(f"no decision: {reason}; give one with --threshold")
         return
+    _tell_decision(same, limit, measured)
+
+
+def _tell_score(score: float, distance: str, probability: float | None, prior: float) -> None:
+    by_cosine = distance == "cosine"
+    meaning = "1 is identical, 0 unrelated" if by_cosine else "higher is more similar"
+    typer.echo(f"score {score:.4f} ({distance}: {meaning})")
+    if probability is not None:
+        typer.echo(
+            f"probability of the same person {probability:.4g} (with a prior of {prior:.4g}; "
+            "see --prior)"
+        )
+
+
+def _tell_decision(same: bool, limit: float | None, measured: OperatingPoint | None) -> None:
     sign = "≥" if same else "<"
     typer.echo(f"{'same person' if same else 'different people'} ({sign} threshold {limit:.4f})")
     if measured is not None:

@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
 from PIL import Image
 
 from likewise.arguments import check_count, check_number
-from likewise.data.images import ImageSource, decode
+from likewise.data.images import BadImage, ImageSource, decode
+from likewise.data.reader import read_ahead
 from likewise.faces.alignment.crop import align
 from likewise.faces.alignment.templates import template_named
-from likewise.faces.detectors.detector import Detections, Detector
-from likewise.faces.detectors.suppression import suppress
-from likewise.faces.detectors.yunet import YuNet
+from likewise.faces.candidates import Candidates, candidates_of
+from likewise.faces.detectors.detector import Detector
+from likewise.faces.detectors.registry import create_detector
 from likewise.faces.face import Face
-from likewise.faces.landmarks.landmarker import Landmarker, Landmarks
-from likewise.faces.landmarks.onet import ONet
+from likewise.faces.gate import Gate, Rejected
+from likewise.faces.landmarks.landmarker import Landmarker
+from likewise.faces.landmarks.registry import create_landmarker
 from likewise.faces.quality.assess import assess
+from likewise.faces.scales import check_scales
 
-__all__ = ["FaceFinder"]
+__all__ = ["FaceFinder", "PhotoFaces", "find_faces"]
 
-RIGHT_ANGLES = (90, 270, 180)  # degrees by which a photo without a face is turned and tried again
+AHEAD = 4  # photos that are decoded in advance: a large one takes 160 MB
+
+
+@dataclass(frozen=True)
+class PhotoFaces:
+    """What was found in a photo.
+
+    Args:
+        faces: largest first.
+        rejected: detections that are no faces, or too doubtful; best score first.
+        size: width and height of the upright photo.
+    """
+
+    faces: tuple[Face, ...]
+    rejected: tuple[Rejected, ...]
+    size: tuple[int, int]
 
 
 class FaceFinder:
     """Finds the faces of photos, upright or turned, and aligns them.
 
+    It can be pickled, and works in threads and processes alike; each process opens its networks.
+
     Args:
-        detector: gives the boxes; YuNet by default.
-        landmarker: gives the points, and a score that false faces do not reach; O-Net by default.
+        detector: gives the boxes: a name (see ``list_detectors``) or an object.
+        landmarker: gives the points and their score: a name or an object.
         template: where the points lie in a crop, by name.
         size: side of the crops in pixels.
         longest_side: larger photos are shrunk to it for detection; crops come from the original.
-        least_landmark_score: a detection below it is not a face.
+        scales: ``auto`` looks again at a larger size where faces are small or doubtful; ``all``
+            always looks at four sizes; or the longest sides in pixels.
+        least_landmark_score: a detection of 60 pixels or more whose points score less is no face.
+        least_side: pixels of the longer side of a box; smaller faces are left out.
 
     Raises:
+        InputError: an unknown name, or a number out of its range.
         MissingExtra: the extra ``faces`` is not installed.
 
     Example:
@@ -45,22 +72,30 @@ class FaceFinder:
 
     def __init__(
         self,
-        detector: Detector | None = None,
-        landmarker: Landmarker | None = None,
+        detector: str | Detector | None = None,
+        landmarker: str | Landmarker | None = None,
         *,
         template: str = "arcface",
         size: int = 112,
         longest_side: int = 1280,
+        scales: str | Sequence[int] = "auto",
         least_landmark_score: float = 0.5,
+        least_side: int = 16,
     ) -> None:
-        self.detector = YuNet() if detector is None else detector
-        self.landmarker = ONet() if landmarker is None else landmarker
+        detector = "yunet" if detector is None else detector
+        landmarker = "onet" if landmarker is None else landmarker
+        self.detector = create_detector(detector) if isinstance(detector, str) else detector
+        self.landmarker = (
+            create_landmarker(landmarker) if isinstance(landmarker, str) else landmarker
+        )
         self.template = template_named(template)
         self.size = check_count("size", size, least=16, most=1024)
-        self.longest_side = check_count("longest_side", longest_side, least=64)
+        self.longest_side = check_count("longest_side", longest_side, least=64, most=8192)
+        self.scales = check_scales(scales)
         self.least_landmark_score = check_number(
             "least_landmark_score", least_landmark_score, least=0, most=1
         )
+        self.least_side = check_count("least_side", least_side)
 
     @property
     def alignment(self) -> str:
@@ -76,55 +111,72 @@ class FaceFinder:
         Raises:
             BadImage: the photo cannot be decoded.
         """
-        photo = decode(source)
-        detections = self._detect(photo)
-        landmarks = self.landmarker.locate(photo, detections.boxes)
-        keep = landmarks.scores >= self.least_landmark_score
-        faces = [self._face(photo, detections, landmarks, int(row)) for row in np.flatnonzero(keep)]
-        return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
+        return list(self.examine(source).faces)
 
-    def _face(
-        self, photo: Image.Image, detections: Detections, landmarks: Landmarks, row: int
-    ) -> Face:
-        points = landmarks.points[row]
+    def examine(self, source: ImageSource) -> PhotoFaces:
+        """The faces of a photo, and what looked like one and is none; see ``find``."""
+        photo = decode(source)
+        found = candidates_of(
+            photo,
+            self.detector,
+            self.landmarker,
+            Gate(self.detector.least_score, self.least_landmark_score, self.least_side),
+            scales=self.scales,
+            longest_side=self.longest_side,
+        )
+        faces = [self._face(photo, found, row) for row in range(len(found.scores))]
+        faces.sort(key=lambda face: -face.box[2] * face.box[3])
+        return PhotoFaces(tuple(faces), found.rejected, photo.size)
+
+    def find_many(self, sources: Iterable[ImageSource]) -> Iterator[list[Face] | BadImage]:
+        """The faces of each photo, in order; a ``BadImage`` is yielded, not raised.
+
+        Threads decode the next photos meanwhile.
+
+        Args:
+            sources: paths, encoded bytes, PIL images or pixels; see ``find``.
+        """
+        for found in self.examine_many(sources):
+            yield found if isinstance(found, BadImage) else list(found.faces)
+
+    def examine_many(self, sources: Iterable[ImageSource]) -> Iterator[PhotoFaces | BadImage]:
+        """What ``examine`` gives for each photo, in order; see ``find_many``."""
+        for photo in read_ahead(sources, decode, ahead=AHEAD):
+            yield photo if isinstance(photo, BadImage) else self.examine(photo)
+
+    def _face(self, photo: Image.Image, found: Candidates, row: int) -> Face:
+        points = found.points[row]
         crop = align(photo, points, self.template, self.size)
-        score, landmark_score = float(detections.scores[row]), float(landmarks.scores[row])
-        turn = float(landmarks.turns[row])
+        score, landmark_score = float(found.scores[row]), float(found.landmark_scores[row])
+        turn = float(found.turns[row])
         signals, reasons = assess(points, crop, landmark_score, score, turn)
-        x, y, width, height = map(float, detections.boxes[row])
+        x, y, width, height = map(float, found.boxes[row])
         return Face(
             (x, y, width, height), points, score, landmark_score, turn, crop, reasons, signals
         )
 
-    def _detect(self, photo: Image.Image) -> Detections:
-        """The detections, in pixels of the photo; turned by right angles if there are none."""
-        scale = min(1.0, self.longest_side / max(photo.size))
-        small = photo
-        if scale < 1:
-            width, height = (max(1, round(side * scale)) for side in photo.size)
-            small = photo.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
-        found = self.detector.detect(np.asarray(small))
-        for angle in RIGHT_ANGLES:
-            if len(found.scores):
-                break
-            turned = small.rotate(angle, expand=True)
-            found = _turned_back(self.detector.detect(np.asarray(turned)), angle, small.size)
-        found = Detections(
-            found.boxes / np.float32(scale), found.points / np.float32(scale), found.scores
-        )
-        return found.take(suppress(found.boxes, found.scores, 0.5))
+
+def find_faces(photo: ImageSource, **settings: Any) -> list[Face]:
+    """The faces of a photo, largest first; none if there are none.
+
+    Args:
+        photo: a path, encoded bytes, a PIL image or uint8 pixels [H,W,3] in RGB.
+        settings: arguments of ``FaceFinder``, such as ``scales="all"``.
+
+    Raises:
+        BadImage: the photo cannot be decoded.
+        MissingExtra: the extra ``faces`` is not installed.
+
+    Example:
+        >>> likewise.find_faces(landscape)
+        []
+    """
+    scales = settings.get("scales")
+    if scales is not None and not isinstance(scales, str):
+        settings["scales"] = tuple(scales)  # a list is no key of the cache
+    return _finder(**settings).find(photo)
 
 
-def _turned_back(found: Detections, angle: int, size: tuple[int, int]) -> Detections:
-    """Detections in a photo turned counter-clockwise by ``angle``, in pixels of the photo."""
-    width, height = size
-
-    def back(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-        places = {90: (width - y, x), 180: (width - x, height - y), 270: (y, height - x)}[angle]
-        return np.stack(places, axis=-1)
-
-    one = back(found.boxes[:, 0], found.boxes[:, 1])
-    other = back(*(found.boxes[:, :2] + found.boxes[:, 2:]).T)
-    low = np.minimum(one, other)
-    boxes = np.concatenate([low, np.maximum(one, other) - low], axis=1)
-    return Detections(boxes, back(found.points[..., 0], found.points[..., 1]), found.scores)
+@lru_cache(maxsize=8)
+def _finder(**settings: Any) -> FaceFinder:
+    return FaceFinder(**settings)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from likewise.data.embeddings import read_embeddings, require_same_embedder
 from likewise.errors import InputError
-from likewise.recognition.folder_gallery.folder_gallery import FolderGallery, FolderReport
+from likewise.recognition.folder_gallery.folder_gallery import FolderGallery
+from likewise.recognition.folder_gallery.report import FolderReport
 from likewise.recognition.gallery import Gallery
 from likewise.recognition.index_gallery import IndexGallery
 from likewise.recognition.people_gallery import PeopleGallery

@@ -44,7 +44,8 @@ class Answer:
     Args:
         name: of the person; None if unknown.
         score: of the person, or of the most similar one if unknown; None in an empty gallery.
-        probability: that the face shows this person; None without a calibration.
+        probability: that the face shows this person; None without a calibration, and where it is
+            another face of the photo that is most like someone.
         photo: the photo of the gallery that is most like it.
         candidates: the most similar people, best first, whether or not they reach the threshold.
         note: why a face that is like someone is not named so; empty otherwise.
@@ -156,9 +157,10 @@ class Gallery(ABC):
         if not found:
             return Answer(None)
         shown = chosen or found[0]
-        note = ""
+        note, probability = "", self._probability(found, shown)
         if allowed and (chosen is None or chosen.name != allowed[0].name):
             note = f"like {allowed[0].name}, who is another face of this photo"
+            probability = None  # it was of a face alone
         elif chosen is None and shown.score >= self.threshold.threshold:
             note = f"like {shown.name}, but all photos of {shown.name} are poor, and so is this"
         elif chosen is None and poor:
@@ -169,7 +171,7 @@ class Gallery(ABC):
         return Answer(
             None if chosen is None else chosen.name,
             shown.score,
-            self._probability(found, shown),
+            probability,
             shown.photo,
             few,
             note,

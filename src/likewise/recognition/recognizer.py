@@ -135,7 +135,7 @@ class Recognizer:
         return found
 
     def _qualities(self, norms: NDArray[np.floating]) -> list[float | None]:
-        reference = getattr(self.embedder, "norms", None)
+        reference = self.embedder.norms
         if reference is None:
             return [None] * len(norms)
         return [float(value) for value in reference.quality(norms)]

@@ -11,9 +11,9 @@ from PIL import Image
 from likewise.arguments import check_number, one_of
 from likewise.data.images import ImageSource, decode
 from likewise.errors import InputError
+from likewise.faces.choice import RULES, choose, prominent
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint, at_fmr
-from likewise.recognition.choice import RULES, choose, prominent
 from likewise.recognition.named import recognizer_of
 from likewise.recognition.poor import why_poor
 from likewise.recognition.recognizer import RecognizedFace, Recognizer
@@ -92,7 +92,8 @@ def verify(
         fmr: take the threshold measured at this false match rate.
         prior: the probability that they are one person before the photos are looked at.
         face: which of several faces: ``largest``, ``central``, or ``best``: the pair with the
-            highest score. By default the largest, if it is much larger than the others.
+            highest score. By default the largest, if it is much larger than the others, or in the
+            middle of the photo.
         flip: add the embedding of the mirrored faces.
         device: of a model that is loaded here.
 
@@ -173,11 +174,11 @@ def _compared(
                 continue
             if rule is not None:
                 pair[side] = choose(plain, images[side].size, rule)
-            elif (row := prominent(plain)) is not None:
+            elif (row := prominent(plain, images[side].size)) is not None:
                 pair[side] = row
             else:
                 reasons.append(
-                    f"{names[side]}: {len(faces)} faces, and none is much larger than the others; "
+                    f"{names[side]}: {len(faces)} faces, and it is not clear which is meant; "
                     "choose with --face largest, central or best"
                 )
     photos = []

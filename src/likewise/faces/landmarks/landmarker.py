@@ -16,21 +16,37 @@ class Landmarks(NamedTuple):
 
     Args:
         points: float32 [N,5,2], pixels of the photo, in the order of ``POINT_NAMES``: left and
-            right as the face itself sees them when it is turned upright.
+            right as in a picture of the face turned upright.
         scores: float32 [N], from 0 to 1: how surely the box holds a face.
-        turns: float32 [N]: degrees clockwise by which each face is turned in the picture.
+        turns: float32 [N]: degrees clockwise by which the eyes of each face are turned.
     """
 
     points: NDArray[np.float32]
     scores: NDArray[np.float32]
     turns: NDArray[np.float32]
 
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Landmarks:
+        """The points of these faces, in this order."""
+        return Landmarks(self.points[rows], self.scores[rows], self.turns[rows])
+
 
 class Landmarker(Protocol):
-    """A network that finds five points inside a box, whatever the turn of the face."""
+    """A network that finds five points inside a box."""
 
     name: str
 
-    def locate(self, photo: Image.Image, boxes: NDArray[np.float32]) -> Landmarks:
-        """The points of the faces in boxes [N,4] of an RGB photo."""
+    def locate(
+        self,
+        photo: Image.Image,
+        boxes: NDArray[np.float32],
+        turns: NDArray[np.float32] | None = None,
+    ) -> Landmarks:
+        """The points of faces in an RGB photo.
+
+        Args:
+            photo: the photo.
+            boxes: float32 [N,4]: x, y, width and height in pixels.
+            turns: float32 [N]: degrees clockwise by which each face is turned in the photo; the
+                network sees it turned back. None: all are upright.
+        """
         ...

@@ -1,7 +1,7 @@
 """O-Net, the last network of MTCNN (Zhang et al. 2016): five points and a score of a face's box.
 
-MIT licence; trained on WIDER FACE and CelebA. A box is asked at eight turns, because the network
-knows upright faces only; its score tells which turn is right.
+MIT licence; trained on WIDER FACE and CelebA. It knows upright faces only: a turned face has to be
+turned back first.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from likewise.errors import MissingExtra
 from likewise.faces.alignment.crop import cut
 from likewise.faces.alignment.similarity import apply, invert
 from likewise.faces.landmarks.landmarker import Landmarks
+from likewise.faces.landmarks.registration import register_landmarker
+from likewise.faces.landmarks.turns import turn_of
 from likewise.models.zoo.weights import weights_path
 
 __all__ = ["ONet"]
 
 SIDE = 48  # of its input
-UPRIGHT = 0.98  # a score below it: the face may be turned, so the other turns are tried
-TURNS = tuple(range(-135, 181, 45))
+SHARE = 0.95  # of a box's longer side: the square that gives the most exact points on LFW
 BATCH = 256
-LEVEL = 10.0  # degrees of turn from which a face is asked once more, turned upright
 
 # The file is an LZ4 frame with a pickle of arrays. Its SHA-256 is known, so the places of the
 # numbers are known too, and nothing is unpickled: (first byte, shape) of each float32 array.
@@ -42,6 +42,7 @@ ARRAYS = (
 )  # fmt: skip
 
 
+@register_landmarker("onet")
 class ONet:
     """Five points of each face; its weights lie in the wheel of ``mtcnn``.
 
@@ -52,48 +53,34 @@ class ONet:
     name = "onet"
 
     def __init__(self) -> None:
-        self._weights = _weights()
+        _weights()  # what is missing is told at once
 
-    def locate(self, photo: Image.Image, boxes: NDArray[np.float32]) -> Landmarks:
+    def locate(
+        self,
+        photo: Image.Image,
+        boxes: NDArray[np.float32],
+        turns: NDArray[np.float32] | None = None,
+    ) -> Landmarks:
         """The points of the faces in boxes [N,4] of an RGB photo; see ``Landmarker``."""
-        points, scores = self._ask(photo, boxes, np.zeros(len(boxes), np.float32))
-        doubtful = np.flatnonzero(scores < UPRIGHT)
-        others = np.array([turn for turn in TURNS if turn], np.float32)
-        rows, tried = np.repeat(doubtful, len(others)), np.tile(others, len(doubtful))
-        turned_points, turned_scores = self._ask(photo, boxes[rows], tried)
-        for row, place, score in zip(rows, turned_points, turned_scores, strict=True):
-            if score > scores[row]:
-                points[row], scores[row] = place, score
-        # Once more with the eyes level: the points are most exact on upright faces.
-        level = np.array([turn_of(face) for face in points], np.float32)
-        rows = np.flatnonzero((scores < UPRIGHT) | (np.abs(level) > LEVEL))
-        if len(rows):
-            points[rows], scores[rows] = self._ask(photo, boxes[rows], level[rows])
-        turns = np.array([turn_of(face) for face in points], np.float32)
-        return Landmarks(points, scores, turns)
-
-    def _ask(
-        self, photo: Image.Image, boxes: NDArray[np.float32], turns: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Points [N,5,2] in the photo and scores [N] of boxes, each turned upright by its turn."""
+        angles = np.zeros(len(boxes), np.float32) if turns is None else turns
         points = np.zeros((len(boxes), 5, 2), np.float32)
         scores = np.zeros(len(boxes), np.float32)
         for start in range(0, len(boxes), BATCH):
             some = slice(start, start + BATCH)
             matrices = [
-                _to_input(box, turn) for box, turn in zip(boxes[some], turns[some], strict=True)
+                _to_input(box, turn) for box, turn in zip(boxes[some], angles[some], strict=True)
             ]
             pixels = np.stack([cut(photo, matrix, SIDE) for matrix in matrices])
             shares, scores[some] = self._network(pixels)
             for row, (matrix, places) in enumerate(zip(matrices, shares, strict=True), start):
                 points[row] = apply(invert(matrix), places * SIDE)
-        return points, scores
+        return Landmarks(points, scores, np.array([turn_of(face) for face in points], np.float32))
 
     def _network(
         self, pixels: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Points [N,5,2] as shares of the box, and scores [N], of RGB pixels uint8 [N,48,48,3]."""
-        w = self._weights
+        w = _weights()
         with torch.inference_mode():
             x = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - 127.5) / 128
             x = F.max_pool2d(_layer(x, w, 0), 3, 2, ceil_mode=True)
@@ -113,17 +100,11 @@ def _layer(x: Tensor, weights: list[Tensor], first: int) -> Tensor:
 def _to_input(box: NDArray[np.float32], turn: float) -> NDArray[np.float64]:
     """From the photo to the network's input: the square around a box, turned back by ``turn``."""
     x, y, width, height = map(float, box)
-    scale = SIDE / (max(width, height, 1.0))
+    scale = SIDE / (SHARE * max(width, height, 1.0))
     angle = np.deg2rad(-turn)
     linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     centre = np.array([x + width / 2, y + height / 2])
     return np.column_stack([linear, SIDE / 2 - 0.5 - linear @ centre])
-
-
-def turn_of(points: NDArray[np.floating]) -> float:
-    """Degrees clockwise by which a face with these points [5,2] is turned: of its eye line."""
-    x, y = points[1] - points[0]
-    return float(np.rad2deg(np.arctan2(y, x)))
 
 
 @cache

@@ -4,66 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from likewise.data.images import BadImage
+from likewise.data.images import BadImage, decode
 from likewise.data.reader import read_ahead
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
+from likewise.faces.choice import prominent
 from likewise.faces.face import Face
 from likewise.progress import progress
-from likewise.recognition.choice import choose, prominent
 from likewise.recognition.folder_gallery.cache import GalleryCache
+from likewise.recognition.folder_gallery.enrol import Enrolled, enrol
 from likewise.recognition.folder_gallery.record import PhotoRecord
+from likewise.recognition.folder_gallery.report import FolderReport
 from likewise.recognition.folder_gallery.scan import FolderScan, FoundPhoto, scan
 from likewise.recognition.people_gallery import PeopleGallery
 from likewise.recognition.poor import why_poor
 from likewise.recognition.recognizer import Recognizer
 
-__all__ = ["FolderGallery", "FolderReport"]
+__all__ = ["FolderGallery"]
 
 BATCH = 32  # photos between two writes of the cache
-NO_FACE = "no face"
-
-
-@dataclass
-class FolderReport:
-    """What became of the photos of a folder of people.
-
-    Args:
-        people: with at least one usable face.
-        photos: whose faces are in the gallery.
-        embedded: photos that were embedded in this run; the others were remembered.
-        forgotten: photos that were remembered and are gone.
-        no_face: photos without a face.
-        broken: photos that cannot be read, with the reason of each.
-        several: photos with several faces, none much larger than the others: the largest is taken.
-        poor: photos with a poor face, with its reasons; left out where the person has a better one.
-        outside: photos that lie in no subfolder.
-        twice: photos that lie under two people, left out of both.
-        without_face: people without a usable face.
-        left_out: one line on files that are no photos; empty if there are none.
-        swept: folders that are gone, whose embeddings were forgotten.
-    """
-
-    people: int = 0
-    photos: int = 0
-    embedded: int = 0
-    forgotten: int = 0
-    no_face: list[str] = field(default_factory=list)
-    broken: list[BadImage] = field(default_factory=list)
-    several: list[str] = field(default_factory=list)
-    poor: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    outside: list[str] = field(default_factory=list)
-    twice: list[tuple[str, str]] = field(default_factory=list)
-    without_face: list[str] = field(default_factory=list)
-    left_out: str = ""
-    swept: int = 0
+MOST_FACES = 16  # of a photo, among which the person is looked for
 
 
 class _Read(NamedTuple):
@@ -71,7 +37,7 @@ class _Read(NamedTuple):
 
     photo: FoundPhoto
     sha256: str
-    faces: list[Face]
+    faces: list[Face]  # that may be the person
     record: PhotoRecord | None = None
 
 
@@ -104,7 +70,7 @@ class FolderGallery:
         dimension = recognizer.embedder.dimension
         self._cache = GalleryCache(self.folder, recognizer.settings, dimension, cache)
         self._dimension = dimension
-        self._enrolled: list[tuple[str, PhotoRecord]] = []
+        self._enrolled: list[Enrolled] = []
 
     def update(self) -> FolderReport:
         """Bring the embeddings up to date with the folder.
@@ -124,7 +90,7 @@ class FolderGallery:
             records = self._records(found, report)
             self._cache.forget_elsewhere(records)
             report.swept = self._cache.sweep()
-        self._enrol(found, records, report)
+        self._enrolled = enrol(found, records, report)
         return report
 
     def gallery(
@@ -137,14 +103,14 @@ class FolderGallery:
         prior: float = 0.5,
     ) -> PeopleGallery:
         """The people as of the last ``update``; see ``PeopleGallery`` for the arguments."""
-        rows = [record for _, record in self._enrolled]
+        rows = self._enrolled
         vectors = np.array([row.vector for row in rows], np.float32).reshape(-1, self._dimension)
         return PeopleGallery(
             vectors,
-            [person for person, _ in self._enrolled],
-            [row.name for row in rows],
+            [row.person for row in rows],
+            [row.photo for row in rows],
             self.recognizer.embedder,
-            poor=[bool(row.poor) for row in rows],
+            poor=[row.poor for row in rows],
             pooling=pooling,
             fpir=fpir,
             fmr=fmr,
@@ -193,65 +159,35 @@ class FolderGallery:
             if record is not None:  # renamed, moved or touched
                 return _Read(photo, sha256, [], record.at(photo.name, photo.size, photo.changed))
             try:
-                return _Read(photo, sha256, self.recognizer.find(content))
+                image = decode(content)
+                return _Read(photo, sha256, _of_person(self.recognizer.find(image), image.size))
             except BadImage as bad:
                 raise BadImage(photo.name, bad.reason) from None
 
         outcomes = read_ahead(photos, read, ahead=BATCH)
         while some := list(islice(outcomes, BATCH)):
             good = [one for one in some if not isinstance(one, BadImage)]
-            chosen = [one.faces[choose(one.faces, (0, 0))] for one in good if one.faces]
-            embedded = iter(self.recognizer.embed(chosen))
+            embedded = iter(self.recognizer.embed(face for one in good for face in one.faces))
             batch: list[tuple[PhotoRecord, bool]] = []
             for photo, sha256, faces, known in good:
+                found = list(islice(embedded, len(faces)))
                 if known is not None:
                     batch.append((known, False))
                     continue
-                values = (photo.name, photo.size, photo.changed, sha256)
-                if not faces:
-                    batch.append((PhotoRecord(*values, problem=NO_FACE), True))
-                    continue
-                face = next(embedded)
-                count = 1 if prominent(faces) is not None else len(faces)
+                vectors = [face.vector for face in found]
                 record = PhotoRecord(
-                    *values, faces=count, poor=why_poor(face), norm=face.norm, vector=face.vector
-                )
+                    photo.name, photo.size, photo.changed, sha256,
+                    np.array(vectors, np.float32).reshape(-1, self._dimension),
+                    tuple(why_poor(face) for face in found),
+                )  # fmt: skip
                 batch.append((record, True))
             yield batch, [one for one in some if isinstance(one, BadImage)], len(some)
 
-    def _enrol(
-        self, found: FolderScan, records: dict[str, PhotoRecord], report: FolderReport
-    ) -> None:
-        """Choose the photos that are in the gallery, and say what became of the others."""
-        first: dict[str, tuple[str, str]] = {}  # content: the first photo with it, and its person
-        twice: set[str] = set()
-        for photo in found.photos:
-            record = records.get(photo.name)
-            if record is None:
-                continue
-            name, person = first.setdefault(record.sha256, (photo.name, photo.person))
-            if person != photo.person:
-                report.twice.append((name, photo.name))
-                twice.add(record.sha256)
-        self._enrolled = []
-        seen: set[str] = set()
-        for photo in found.photos:
-            record = records.get(photo.name)
-            if record is None or record.sha256 in twice:
-                continue
-            if record.vector is None:
-                report.no_face.append(photo.name)
-                continue
-            if record.faces > 1:
-                report.several.append(photo.name)
-            if record.poor:
-                report.poor[photo.name] = record.poor
-            if record.sha256 not in seen:  # a copy in the same folder adds nothing
-                seen.add(record.sha256)
-                self._enrolled.append((photo.person, record))
-        people = {person for person, _ in self._enrolled}
-        report.people, report.photos = len(people), len(self._enrolled)
-        report.without_face = [person for person in found.people if person not in people]
+
+def _of_person(faces: list[Face], size: tuple[int, int]) -> list[Face]:
+    """The faces that may be the person: one if it is clear which is meant, else the largest few."""
+    row = prominent(faces, size)
+    return faces[:MOST_FACES] if row is None else [faces[row]]
 
 
 def _content(photo: FoundPhoto) -> bytes:

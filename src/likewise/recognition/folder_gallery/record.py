@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +23,17 @@ class PhotoRecord:
         size: bytes.
         changed: when it was last changed, in nanoseconds.
         sha256: of its content.
-        faces: how many were found.
-        problem: why it has no vector; empty if it has one.
-        poor: why its face may not be recognised.
-        norm: the length of the raw embedding.
-        vector: float32 [D], of unit length; None if there is a problem.
+        vectors: float32 [F,D], of unit length: of the face that is meant, or of all faces if
+            that is not clear, largest first; empty if there is no face.
+        poor: why each may not be recognised.
     """
 
     name: str
     size: int
     changed: int
     sha256: str
-    faces: int = 0
-    problem: str = ""
-    poor: tuple[str, ...] = ()
-    norm: float = 0.0
-    vector: NDArray[np.float32] | None = None
+    vectors: NDArray[np.float32]
+    poor: tuple[tuple[str, ...], ...] = ()
 
     def at(self, name: str, size: int, changed: int) -> PhotoRecord:
         """The same content under another name or time."""
@@ -46,8 +42,7 @@ class PhotoRecord:
     def to_line(self) -> str:
         """One line: the CRC-32 of the rest in hex, a space, and JSON."""
         values = asdict(self)
-        if self.vector is not None:
-            values["vector"] = base64.b64encode(self.vector.astype("<f4").tobytes()).decode()
+        values["vectors"] = base64.b64encode(self.vectors.astype("<f4").tobytes()).decode()
         text = json.dumps(values, separators=(",", ":"))
         return f"{zlib.crc32(text.encode()):08x} {text}\n"
 
@@ -63,13 +58,11 @@ class PhotoRecord:
         if not text or checksum != f"{zlib.crc32(text.encode()):08x}":
             return None
         try:
-            values = json.loads(text)
-            values["poor"] = tuple(values["poor"])
-            if values["vector"] is not None:
-                vector = np.frombuffer(base64.b64decode(values["vector"]), "<f4")
-                if vector.shape != (dimension,) or not np.isfinite(vector).all():
-                    return None
-                values["vector"] = vector.astype(np.float32)
-            return PhotoRecord(**values)
+            values: dict[str, Any] = json.loads(text)
+            values["poor"] = tuple(map(tuple, values["poor"]))
+            flat = np.frombuffer(base64.b64decode(values["vectors"]), "<f4")
+            values["vectors"] = flat.reshape(len(values["poor"]), dimension).astype(np.float32)
+            record = PhotoRecord(**values)
         except (ValueError, KeyError, TypeError):
             return None
+        return record if np.isfinite(record.vectors).all() else None

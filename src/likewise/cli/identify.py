@@ -1,0 +1,239 @@
+"""``likewise identify``: name the faces of photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from likewise.cli import options
+from likewise.cli.output import note, print_json, require_photos
+
+if TYPE_CHECKING:
+    from likewise.recognition.identification import IdentifiedFace, IdentifiedPhoto
+
+__all__ = ["identify"]
+
+TABLE = "faces.csv"
+COLUMNS = (
+    "photo", "face", "name", "score", "probability", "gallery_photo", "second", "second_score",
+    "x", "y", "width", "height", "quality", "note",
+)  # fmt: skip
+
+
+def identify(
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO…", help="Photos, or folders with photos.")
+    ],
+    gallery: options.Gallery,
+    model: options.Model = "sface",
+    fpir: options.Fpir = None,
+    fmr: options.FmrOrNone = None,
+    threshold: options.Threshold = None,
+    prior: options.Prior = 0.5,
+    out: options.OutOrNone = None,
+    flip: options.Flip = False,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
+) -> None:
+    """Find the faces of photos, and name those of people in a gallery; the others are unknown.
+
+    The gallery is a folder with one subfolder per person, and no other step is needed: its photos
+    are embedded once, later runs embed what is new and forget what is gone. Nothing is written into
+    it. Nobody is named twice in a photo.
+
+    The threshold follows from the size of the gallery: each face is compared with every person, so
+    the false match rate of one comparison is lowered until a stranger is named with the probability
+    --fpir. --fmr sets the rate of one comparison instead.
+
+    With --out, photos with names drawn in and faces.csv are written into a folder.
+
+    Example: likewise identify new.jpg --gallery people/
+    """
+    from likewise.data.images import BadImage
+    from likewise.errors import InputError, LikewiseError
+    from likewise.models.loading import load
+    from likewise.progress import progress
+    from likewise.recognition.galleries import open_gallery
+    from likewise.recognition.identification import identify_each
+    from likewise.recognition.picture import named_picture
+    from likewise.recognition.recognizer import Recognizer
+
+    if not 0 < prior < 1:
+        raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")
+    for option, rate in (("--fpir", fpir), ("--fmr", fmr)):
+        if rate is not None and not 0 < rate < 1:
+            raise InputError(f"{option}: must be between 0 and 1; got {rate:g}")
+    if sum(value is not None for value in (fpir, fmr, threshold)) > 1:
+        raise InputError("--fpir, --fmr and --threshold: give one of them")
+    if threshold is not None and not -1 <= threshold <= 1:
+        raise InputError(f"--threshold: a cosine is from -1 to 1; got {threshold:g}")
+    require_photos([*photos, gallery])
+    files = _files(photos)
+    if out is not None:
+        _check_out(out, files, gallery)
+    recognizer = Recognizer(load(model, device=device), flip=flip)
+    opened = open_gallery(
+        gallery, recognizer, fpir=fpir, fmr=fmr, threshold=threshold, prior=prior
+    )  # fmt: skip
+    found: list[IdentifiedPhoto] = []
+    written: set[str] = set()
+    with progress("identifying", len(files), "photos") as advance:
+        for file, photo in zip(
+            files, identify_each(files, opened.gallery, recognizer), strict=True
+        ):
+            found.append(photo)
+            if out is not None and not photo.problem:
+                try:
+                    _write_picture(out / _new_name(file, written), named_picture(file, photo))
+                except BadImage as bad:  # changed since
+                    note(f"left out: {bad}")
+            advance(1)
+    if out is not None:
+        _write_table(out / TABLE, found)
+    _tell(found, gallery, opened.gallery, opened.report, as_json=as_json)
+    if out is not None and not as_json:
+        note(f"written: {out} (photos with names, {TABLE})")
+    if all(photo.problem for photo in found):
+        raise LikewiseError("none of the photos can be read")
+
+
+def _files(photos: Sequence[Path]) -> list[Path]:
+    """The photos, with folders replaced by the photos below them."""
+    from likewise.data.formats.photo_filter import PhotoFilter
+    from likewise.errors import InputError
+    from likewise.recognition.folder_gallery.scan import photos_below
+
+    found: list[Path] = []
+    for path in photos:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        those = PhotoFilter(path)
+        below = photos_below(path, those)
+        if not below:
+            raise InputError(f"{path}: no photo in it{'; ' * bool(those.summary())}"
+                             f"{those.summary()}")  # fmt: skip
+        those.warn()
+        found += below
+    return list(dict.fromkeys(found))
+
+
+def _check_out(out: Path, files: Sequence[Path], gallery: Path) -> None:
+    """Refuse to write among the photos that are read.
+
+    Raises:
+        InputError: the folder --out holds one of them, or lies in the gallery.
+        LikewiseError: it cannot be written.
+    """
+    from likewise.errors import InputError
+    from likewise.storage import output_folder
+
+    there = out.resolve()
+    inside = gallery.is_dir() and there.is_relative_to(gallery.resolve())
+    if inside or any(file.resolve().parent == there for file in files):
+        whose = "the gallery" if inside else "photos that are read"
+        raise InputError(f"--out {out}: holds {whose}; choose another folder")
+    output_folder(out)
+
+
+def _new_name(file: Path, written: set[str]) -> str:
+    """A name for the drawn photo that no other one has."""
+    name, number = f"{file.stem}.jpg", 1
+    while name.casefold() in written:
+        number += 1
+        name = f"{file.stem}-{number}.jpg"
+    written.add(name.casefold())
+    return name
+
+
+def _write_picture(path: Path, picture: Any) -> None:
+    from likewise.storage import new_file
+
+    with new_file(path) as temporary:
+        picture.save(temporary, "JPEG", quality=90)
+
+
+def _write_table(path: Path, found: Sequence[IdentifiedPhoto]) -> None:
+    from likewise.storage import write_text
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for photo in found:
+        for number, one in enumerate(photo.faces, 1):
+            answer, second = one.answer, one.answer.second
+            writer.writerow([
+                photo.name, number, answer.name or "unknown", *map(_number, (answer.score,
+                answer.probability)), answer.photo or "", second.name if second else "",
+                _number(second.score if second else None),
+                *(round(value) for value in one.face.face.box), _number(one.face.quality),
+                "; ".join([answer.note, *one.poor]).strip("; "),
+            ])  # fmt: skip
+        if not photo.faces:
+            writer.writerow([photo.name, *[""] * (len(COLUMNS) - 2), photo.problem or "no face"])
+    write_text(path, text.getvalue())
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _tell(
+    found: Sequence[IdentifiedPhoto],
+    path: Path,
+    gallery: Any,
+    report: Any,
+    *,
+    as_json: bool,
+) -> None:
+    from likewise.cli.recognized import answer_json, face_json, gallery_json, tell_gallery
+
+    if as_json:
+        photos = [
+            {
+                "path": photo.name,
+                "problem": photo.problem or (None if photo.faces else "no face"),
+                "faces": [
+                    answer_json(one.answer) | {"face": face_json(one.face, one.poor)}
+                    for one in photo.faces
+                ],
+            }
+            for photo in found
+        ]
+        print_json({"gallery": gallery_json(str(path), gallery, report), "photos": photos})
+        return
+    tell_gallery(gallery, report)
+    for photo in found:
+        if not photo.faces:
+            typer.echo(f"{photo.name}: {photo.problem or 'no face'}")
+            continue
+        several = f"{len(photo.faces)} faces, largest first"
+        typer.echo(f"{photo.name}: {several if len(photo.faces) > 1 else '1 face'}")
+        for number, one in enumerate(photo.faces, 1):
+            typer.echo(f"  {number}: {_sentence(one)}")
+
+
+def _sentence(one: IdentifiedFace) -> str:
+    answer, second = one.answer, one.answer.second
+    then = f"; then {second.name} {second.score:.3f}" if second else ""
+    reasons = "".join(f"; {text}" for text in filter(None, (answer.note, *one.poor)))
+    if answer.name is not None:
+        sure = "" if answer.probability is None else f", probability {_percent(answer.probability)}"
+        return (
+            f"{answer.name} (score {answer.score:.3f}{sure}; most like {answer.photo}{then})"
+            f"{reasons}"
+        )
+    if answer.score is None:
+        return f"unknown (the gallery is empty){reasons}"
+    return f"unknown (most like {answer.photo}, score {answer.score:.3f}){reasons}"
+
+
+def _percent(share: float) -> str:
+    if 0.001 <= share <= 0.999:
+        return f"{share:.1%}"
+    return "<0.1%" if share < 0.001 else ">99.9%"
