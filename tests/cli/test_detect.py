@@ -65,7 +65,7 @@ def test_photos_are_aligned_first_and_the_result_says_so(
     assert "24 embeddings" in shown
     found = answer(capsys, *command, "--detect")
     assert found["alignment"] == "arcface-112 yunet+onet"
-    assert [bad["reason"] for bad in found["bad_images"]] == ["no face in it"]
+    assert [bad["reason"][:8] for bad in found["bad_images"]] == ["no face,"]
     embedded = likewise.read_embeddings(out)
     assert embedded.alignment == "arcface-112 yunet+onet"
     kept = [name for name in read_manifest(lfw).names if "noise" not in name]
@@ -133,7 +133,7 @@ def test_data_align_writes_a_folder_and_says_what_came_of_it(
     code, shown, err = run(capsys, "data", "align", lfw, out)
     assert code == 0, err
     assert "24 of 25 photos have a face" in shown
-    assert "no face in it" in err
+    assert "noise.png: no face" in err
     assert str(out / "alignment.html") in shown
     code, _, err = run(capsys, "data", "align", lfw, out)
     assert (code, "continue with --resume" in err) == (2, True)

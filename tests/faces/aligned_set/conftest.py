@@ -12,6 +12,8 @@ from PIL import Image
 from likewise.errors import LikewiseError
 from likewise.faces.aligned_set.settings import AlignSettings
 from likewise.faces.face import Face
+from likewise.faces.finder import PhotoFaces
+from likewise.faces.gate import Rejected
 
 PEOPLE = {"anna": (200, 40, 40), "bob": (40, 200, 40), "carl": (40, 40, 200)}
 
@@ -22,6 +24,11 @@ class SquareFinder:
     def __init__(self, settings: AlignSettings) -> None:
         self.side = settings.side
         self.calls = 0
+
+    def examine(self, photo: Image.Image) -> PhotoFaces:
+        faces = self.find(photo)
+        rejected = () if faces else (Rejected((1.0, 2.0, 30.0, 40.0), 0.4, 0.1, "too faint"),)
+        return PhotoFaces(tuple(faces), rejected, photo.size)
 
     def find(self, photo: Image.Image) -> list[Face]:
         self.calls += 1

@@ -50,7 +50,7 @@ def test_what_came_of_each_photo_is_told(people: Path, tmp_path: Path, squares: 
     out = tmp_path / "out"
     report = align_photos(people, out)
     assert {(bad.name, bad.reason) for bad in report.left_out} == {
-        ("anna/none.png", "no face in it"),
+        ("anna/none.png", "no face; the best candidate (40 px at 1, 2): too faint"),
         ("bob/broken.png", next(b.reason for b in report.left_out if "broken" in b.name)),
     }
     lines = " ".join(report.lines())

@@ -36,8 +36,8 @@ def align(
         str,
         typer.Option(
             "--faces",
-            help="Which of several faces is taken: main (large and near the middle), largest, "
-            "central, or all.",
+            help="Which of several faces are taken: main (large and near the middle), largest, "
+            "central, best, or all.",
         ),
     ] = "main",
     png: Annotated[bool, typer.Option("--png", help="Write PNG files, not JPEG.")] = False,

@@ -22,6 +22,7 @@ from likewise.data.store import read_photo_file
 from likewise.errors import LikewiseError, first_few
 from likewise.faces.aligned_set.crop_folder import folder_lock, update_crops
 from likewise.faces.aligned_set.journal import JOURNAL, Journal
+from likewise.faces.aligned_set.outcome import BROKEN
 from likewise.faces.aligned_set.report import AlignmentReport
 from likewise.faces.aligned_set.settings import AlignSettings
 from likewise.machine import usable_cores
@@ -106,7 +107,7 @@ def aligned(
     report = AlignmentReport(chosen.alignment, outcomes, now, chosen.keep)
     if on_bad_image == "refuse":
         for outcome in outcomes:
-            if outcome.reason:
+            if outcome.status == BROKEN:
                 raise BadImage(outcome.name, outcome.reason)
     rows = [row for row, outcome in enumerate(outcomes) if outcome.taken]
     if not rows:

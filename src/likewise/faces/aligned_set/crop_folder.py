@@ -95,7 +95,7 @@ def _written(aligned: Aligned, name: str, stamp: str, file: str, folder: Path) -
         eyes, turn = round(face.eye_distance, 2), round(face.turn, 1)
         taken.append(Taken(place, own, len(crop), score, landmark_score, eyes, turn))
     status = ONE if len(boxes) == 1 else SEVERAL if boxes else NONE
-    if aligned.reason:
+    if aligned.broken:
         status = BROKEN
     return Outcome(name, stamp, status, aligned.reason, boxes, tuple(taken))  # type: ignore[arg-type]  # four numbers each
 

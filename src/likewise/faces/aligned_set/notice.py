@@ -13,7 +13,7 @@ from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import LikewiseError
-from likewise.faces.aligned_set.choice import choose
+from likewise.faces.aligned_set.choice import faces_taken
 from likewise.faces.alignment.templates import TEMPLATES, Template
 from likewise.faces.face import Face
 from likewise.faces.finder import FaceFinder
@@ -116,7 +116,7 @@ def sample_alignment(
             continue
         seen += 1
         if faces:
-            face = faces[choose(faces, photo.size)[0]]
+            face = faces[faces_taken(faces, photo.size)[0]]
             offsets.append(_offset(face, photo.size, used, template))
         if time.monotonic() > until:
             break

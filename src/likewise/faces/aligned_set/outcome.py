@@ -45,7 +45,7 @@ class Outcome:
         name: of the photo, as the manifest calls it.
         stamp: of its content: size and time; with another one it is done again.
         status: ``one``, ``several``, ``none`` or ``broken``.
-        reason: why it is broken.
+        reason: why it is broken, or has no face.
         boxes: x, y, width and height of all faces, in pixels, largest first.
         taken: the faces that were cut out.
     """

@@ -77,7 +77,7 @@ def _evenly(outcomes: Sequence[Outcome], most: int) -> list[Outcome]:
 
 def _photo(outcome: Outcome, manifest: Manifest) -> Picture:
     """A photo with the boxes of its faces."""
-    line = f"{len(outcome.boxes)} faces" if outcome.boxes else ""
+    line = f"{len(outcome.boxes)} faces" if outcome.boxes else outcome.reason
     try:
         image = decode(manifest.named(outcome.name))
     except BadImage as bad:  # it was removed since

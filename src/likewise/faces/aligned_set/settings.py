@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +9,12 @@ from likewise import __version__
 from likewise.arguments import check_count, one_of
 from likewise.faces.aligned_set.choice import KEEP
 from likewise.faces.alignment.templates import template_named
-from likewise.faces.detectors.detector import Detector
-from likewise.faces.detectors.yunet import YuNet
+from likewise.faces.detectors.registry import list_detectors
 from likewise.faces.finder import FaceFinder
 from likewise.models.zoo.weights import WEIGHTS
 
 __all__ = ["AlignSettings"]
 
-DETECTORS: dict[str, Callable[[], Detector]] = {"yunet": YuNet}
 LANDMARKS = "onet"
 SUFFIXES = {"jpeg": ".jpg", "png": ".png"}
 VERSION = 1  # of what the finder does: another one aligns cached sets again
@@ -48,7 +45,7 @@ class AlignSettings:
         usual = template_named(self.template).side
         side = usual if self.size is None else check_count("size", self.size, least=16, most=1024)
         object.__setattr__(self, "size", side)
-        one_of("detector", self.detector, DETECTORS)
+        one_of("detector", self.detector, list_detectors())
         one_of("keep", self.keep, KEEP)
         one_of("format", self.format, SUFFIXES)
 
@@ -73,16 +70,17 @@ class AlignSettings:
 
         Raises:
             MissingExtra: the extra ``faces`` is not installed.
+            LikewiseError: the weights of the detector are not at hand.
         """
-        return FaceFinder(DETECTORS[self.detector](), template=self.template, size=self.side)
+        return FaceFinder(self.detector, LANDMARKS, template=self.template, size=self.side)
 
     def record(self) -> dict[str, Any]:
         """The settings and the weights behind them, as JSON: equal ones give equal crops."""
         return {
             "template": self.template,
             "size": self.side,
-            "detector": {"name": self.detector, "sha256": WEIGHTS[self.detector].sha256},
-            "landmarks": {"name": LANDMARKS, "sha256": WEIGHTS[LANDMARKS].sha256},
+            "detector": _network(self.detector),
+            "landmarks": _network(LANDMARKS),
             "keep": self.keep,
             "encoding": self.format,
             "finder": VERSION,
@@ -91,3 +89,8 @@ class AlignSettings:
     def about(self) -> dict[str, Any]:
         """``record``, and the version of Likewise."""
         return {**self.record(), "likewise": __version__}
+
+
+def _network(name: str) -> dict[str, str | None]:
+    """A network and the SHA-256 of its weights; None for one of the user's own."""
+    return {"name": name, "sha256": WEIGHTS[name].sha256 if name in WEIGHTS else None}

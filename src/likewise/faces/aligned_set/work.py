@@ -19,8 +19,9 @@ from PIL import Image
 from likewise.data.images import BadImage, ImageSource, decode
 from likewise.data.reader import read_ahead
 from likewise.errors import LikewiseError
-from likewise.faces.aligned_set.choice import choose
+from likewise.faces.aligned_set.choice import faces_taken
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.faces.explain import why_no_face
 from likewise.faces.face import Face
 from likewise.faces.finder import FaceFinder
 
@@ -34,19 +35,21 @@ TOO_MANY = "end other programs or start fewer with --processes"
 
 @dataclass(frozen=True)
 class Aligned:
-    """The faces of a photo, or why it is broken.
+    """The faces of a photo, or why there are none.
 
     Args:
         faces: all of them, largest first; their own crops are left out.
         taken: the places of the faces that were taken.
         crops: the encoded crop of each of these.
-        reason: why the photo is broken; empty if it is not.
+        reason: why it is broken, or why it has no face; empty if it has one.
+        broken: whether the photo is broken.
     """
 
     faces: tuple[Face, ...] = ()
     taken: tuple[int, ...] = ()
     crops: tuple[bytes, ...] = ()
     reason: str = ""
+    broken: bool = False
 
 
 def aligned_photo(
@@ -60,16 +63,18 @@ def aligned_photo(
         settings: which faces are taken, and how their crops are encoded.
     """
     if isinstance(photo, BadImage):
-        return Aligned(reason=photo.reason)
+        return Aligned(reason=photo.reason, broken=True)
     try:
-        faces = finder.find(photo)
+        found = finder.examine(photo)
     except BadImage as bad:
-        return Aligned(reason=bad.reason)
+        return Aligned(reason=bad.reason, broken=True)
     except MemoryError:
-        return Aligned(reason="not enough memory to find its faces")
-    taken = tuple(choose(faces, photo.size, settings.keep))
+        return Aligned(reason="not enough memory to find its faces", broken=True)
+    faces = found.faces
+    taken = tuple(faces_taken(faces, photo.size, settings.keep))
     crops = tuple(_encoded(faces[place].crop, settings.format) for place in taken)
-    return Aligned(tuple(map(_without_crop, faces)), taken, crops)
+    why = why_no_face(found, all_scales=True)  # no other sizes can be asked for here
+    return Aligned(tuple(map(_without_crop, faces)), taken, crops, why)
 
 
 def align_many(
