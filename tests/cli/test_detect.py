@@ -20,6 +20,7 @@ from tests.conftest import make_photos, quick_recipe
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("LIKEWISE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("likewise.faces.aligned_set.notice.SECONDS", 60.0)
     _warn_once.cache_clear()
     yield
     _warn_once.cache_clear()

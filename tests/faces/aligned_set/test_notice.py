@@ -19,6 +19,11 @@ from likewise.faces.alignment.templates import template_named
 from likewise.faces.finder import FaceFinder
 
 
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likewise.faces.aligned_set.notice.SECONDS", 60.0)
+
+
 def test_raw_photos_are_noticed_with_the_commands_to_use(real_faces: Path) -> None:
     manifest = read_manifest(real_faces)
     notice = alignment_notice(manifest, source="my photos/")
@@ -33,7 +38,7 @@ def test_aligned_crops_are_not(real_faces: Path, shared_data: Path, preprocess: 
     folder = shared_data / "lfw" / "aligned112"
     table = read_manifest(real_faces).table
     manifest = Manifest(table, folder)
-    found = sample_alignment(manifest, preprocess, seconds=30)
+    found = sample_alignment(manifest, preprocess)
     assert found.seen == 32
     assert len(found.offsets) >= 31
     assert found.far == 0
@@ -86,3 +91,9 @@ def test_the_expected_places_are_those_of_the_template(real_faces: Path) -> None
     template = template_named("arcface").at(112)
     eyes = np.linalg.norm(template[1] - template[0])
     assert np.linalg.norm(again[0].points - template, axis=1).mean() < 0.15 * eyes
+
+
+def test_it_stops_when_the_time_is_over(real_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = sample_alignment(read_manifest(real_faces), seconds=0)
+    assert found.seen == 1
+    assert not found.not_aligned  # too few to say

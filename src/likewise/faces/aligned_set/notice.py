@@ -22,7 +22,8 @@ __all__ = ["AlignmentSample", "alignment_notice", "sample_alignment"]
 
 SAMPLE = 32
 SECONDS = 2.0  # the most that looking may take; what was seen by then decides
-FEWEST = 8  # photos seen from which a conclusion is drawn
+LOOKED_AT = 320  # pixels of the longest side: a face that a photo is of is found there, fast
+FEWEST = 6  # photos seen from which a conclusion is drawn
 FAR = 0.3  # of the distance between the eyes: aligned crops lie below .2, see docs/alignment.md
 MOST = 0.5  # share of the sample with a face, and of these that lie far off
 DEFAULT = "arcface"
@@ -88,29 +89,29 @@ def alignment_notice(
 
 
 def sample_alignment(
-    manifest: Manifest, preprocess: Preprocess | None = None, *, seconds: float = SECONDS
+    manifest: Manifest, preprocess: Preprocess | None = None, *, seconds: float | None = None
 ) -> AlignmentSample:
     """Look for faces in at most 32 photos, the same ones each time, for at most two seconds.
 
     Args:
         manifest: the photos.
         preprocess: from a photo to the input of the model.
-        seconds: the most that it may take.
+        seconds: the most that it may take; None: two.
 
     Raises:
         MissingExtra: the extra ``faces`` is not installed.
     """
     used = preprocess or Preprocess()
     template = TEMPLATES.get(used.alignment or DEFAULT, TEMPLATES[DEFAULT])
-    finder = FaceFinder(longest_side=640)
+    finder = FaceFinder(scales=(LOOKED_AT,))
     # From all of the set, and shuffled: those that are seen in time are from all of it, too.
     rows = np.unique(np.linspace(0, len(manifest) - 1, SAMPLE).astype(np.int64))
     np.random.default_rng(0).shuffle(rows)
-    until = time.monotonic() + seconds
+    until = time.monotonic() + (SECONDS if seconds is None else seconds)
     seen, offsets = 0, []
     for row in rows.tolist():
         try:
-            photo = decode(manifest.photo(row), least=640)
+            photo = decode(manifest.photo(row), least=2 * LOOKED_AT)
             faces = finder.find(photo)
         except BadImage:
             continue
