@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from likewise.errors import LikewiseError, cannot_write
 
-__all__ = ["cache_folder"]
+__all__ = ["cache_folder", "cache_root", "cache_sizes"]
+
+
+def cache_root() -> Path:
+    """The folder of the cache; it may not be there yet."""
+    own, shared = os.environ.get("LIKEWISE_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else Path(shared or Path.home() / ".cache") / "likewise"
+
+
+def cache_sizes() -> dict[str, int]:
+    """The bytes of each kind of derived files in the cache; what cannot be read counts nothing."""
+    found: dict[str, int] = {}
+    for folder, _, files in os.walk(cache_root()):
+        parts = Path(folder).relative_to(cache_root()).parts
+        for file in files if parts else ():
+            with suppress(OSError):
+                size = (Path(folder) / file).lstat().st_size
+                found[parts[0]] = found.get(parts[0], 0) + size
+    return dict(sorted(found.items()))
 
 
 def cache_folder(kind: str) -> Path:
@@ -22,8 +41,7 @@ def cache_folder(kind: str) -> Path:
     Raises:
         LikewiseError: the folder cannot be made.
     """
-    own, shared = os.environ.get("LIKEWISE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    root = Path(own) if own else Path(shared or Path.home() / ".cache") / "likewise"
+    root = cache_root()
     folder = root / kind
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)

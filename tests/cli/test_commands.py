@@ -34,7 +34,7 @@ COMMANDS = [
     ["index", "search"], ["index", "tune"], ["index", "check"],
     ["index", "compact"],
     ["models", "list"], ["models", "fetch"], ["models", "import"], ["figures"], ["map"],
-    ["doctor"], ["data", "inspect"], ["data", "clean"],
+    ["doctor"], ["data", "inspect"], ["data", "align"], ["data", "clean"],
     ["data", "convert"], ["data", "split"], ["data", "bin"],
 ]  # fmt: skip
 

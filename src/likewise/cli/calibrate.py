@@ -45,6 +45,7 @@ def calibrate(
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
     device: options.Device = "auto",
     root: options.Root = None,
+    detect: options.Detect = None,
     split: options.Split = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -76,7 +77,7 @@ def calibrate(
     embedder = load(model, device=device)
     source = read_or_embed(
         data, model, ids=None, root=root, device=device, flip=flip, policy=on_bad_image,
-        split=SplitChoice(split, default="val"),
+        split=SplitChoice(split, default="val"), detect=detect,
     )  # fmt: skip
     found = fit(
         embedder,

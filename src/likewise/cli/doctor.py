@@ -44,6 +44,9 @@ def doctor(as_json: AsJson = False) -> None:
     rows += [(key, str(value)) for key, value in found["machine"].items()]
     rows += [("devices", ", ".join(found["devices"])), ("torch threads", str(found["threads"]))]
     rows.append((f"{DATA} (tests, benchmarks)", found["data"] or "not set"))
+    sizes = found["cache"]["bytes"]
+    kinds = ", ".join(f"{kind} {size / 2**20:,.1f} MiB" for kind, size in sizes.items())
+    rows.append(("cache, which may be deleted", f"{found['cache']['folder']}: {kinds or 'empty'}"))
     for name, extra in found["extras"].items():
         status = "installed" if extra["installed"] else f"not installed; {extra['install']}"
         rows.append((f"extra {name}: {extra['brings']}", status))
@@ -56,6 +59,7 @@ def doctor(as_json: AsJson = False) -> None:
 def _examine() -> dict[str, Any]:
     import torch
 
+    from likewise.cache import cache_root, cache_sizes
     from likewise.machine import describe, versions
     from likewise.models.zoo.catalogue import READY
 
@@ -75,6 +79,7 @@ def _examine() -> dict[str, Any]:
         "devices": devices,
         "threads": torch.get_num_threads(),
         "data": data,
+        "cache": {"folder": str(cache_root()), "bytes": cache_sizes()},
         "extras": {
             name: {
                 "brings": brings,

@@ -24,6 +24,7 @@ def embed(
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
     device: options.Device = "auto",
     root: options.Root = None,
+    detect: options.Detect = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Embed photos into a Parquet file of names, identities, metadata and unit-length vectors.
@@ -32,6 +33,7 @@ def embed(
 
     Example: likewise embed photos/ --model runs/photos/model --out photos.parquet
     """
+    from likewise.cli.detection import aligned_or_noticed_for
     from likewise.data.embeddings import write_embeddings
     from likewise.data.formats import read_manifest
     from likewise.errors import InputError
@@ -44,12 +46,16 @@ def embed(
     manifest = read_manifest(data, root)
     share = own_share(out)
     embedder = load(model, device=share.device(device))
+    manifest, left_out = aligned_or_noticed_for(
+        embedder, manifest, detect, source=data, policy=on_bad_image.value
+    )
     embedded = embed_distributed(
         embedder, manifest, share, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image.value
     )
     if embedded is None:
         return
     embeddings, bad = embedded
+    bad = left_out + bad
     write_embeddings(embeddings, out)
     share.clear()
     if as_json:
@@ -59,6 +65,7 @@ def embed(
                 "count": len(embeddings),
                 "dimension": embedder.dimension,
                 "fingerprint": embeddings.fingerprint,
+                "alignment": embeddings.alignment,
                 "bad_images": bad_images_json(bad),
             }
         )

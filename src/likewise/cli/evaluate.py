@@ -73,6 +73,7 @@ def evaluate(
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
     device: options.Device = "auto",
     root: options.Root = None,
+    detect: options.Detect = None,
     split: options.Split = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -119,6 +120,7 @@ def evaluate(
     source = read_or_embed_distributed(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
         split=SplitChoice(split, default="all" if pair_list is not None else "test"),
+        detect=detect,
         all_ranks=all_pairs or not {"identification", "retrieval"}.isdisjoint(wanted),
     )  # fmt: skip
     if source is None:
@@ -254,12 +256,16 @@ def _with_all_pairs(
 def _compare(
     first: Path, second: Path, out: Path | None, replicates: int, seed: int, as_json: bool
 ) -> None:
+    from likewise.data.alignment import warn_of_two_alignments
     from likewise.evaluation.report.comparison import compare_reports, write_comparison
     from likewise.storage import require_writable
 
     if out is not None:
         require_writable(out)
     found = compare_reports(first, second, replicates=max(replicates, 20), seed=seed)
+    left, right = (settings.get("alignment") for settings in found.settings)
+    if isinstance(left, str) and isinstance(right, str):
+        warn_of_two_alignments(left, right, f"{first} and {second}")
     if out is not None:
         note(f"comparison: {write_comparison(found, out)}")
     if as_json:

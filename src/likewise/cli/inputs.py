@@ -119,6 +119,7 @@ def read_or_embed(
     flip: bool = False,
     policy: BadImagePolicy = BadImagePolicy.skip,
     split: SplitChoice | None = None,
+    detect: bool | None = False,
 ) -> Input:
     """Read a file of embeddings, or embed photos with a model.
 
@@ -126,6 +127,8 @@ def read_or_embed(
         data: the photos or the file.
         model: the value of --model; others are those of the options of the same names.
         split: which rows of a table with a column ``split`` to use; None for all.
+        detect: the value of --detect: whether to align the photos first; None: notice if they
+            are not aligned.
 
     Raises:
         InputError: the data cannot be read, photos come without a model, the embeddings were
@@ -135,7 +138,7 @@ def read_or_embed(
 
     found = read_or_embed_distributed(
         data, model, Share(), ids=ids, root=root, device=device, flip=flip, policy=policy,
-        split=split,
+        split=split, detect=detect,
     )  # fmt: skip
     assert found is not None  # rank 0 always gets the embeddings
     return found
@@ -153,6 +156,7 @@ def read_or_embed_distributed(
     policy: BadImagePolicy,
     split: SplitChoice | None = None,
     all_ranks: bool = False,
+    detect: bool | None = False,
 ) -> Input | None:
     """Read a file of embeddings, or embed photos on all ranks, each its part.
 
@@ -162,6 +166,8 @@ def read_or_embed_distributed(
     Raises:
         InputError: see ``read_or_embed``.
     """
+    from likewise.cli.detection import aligned_or_noticed_for
+    from likewise.data.alignment import warn_of_two_alignments
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.data.formats import read_manifest
     from likewise.distances.resolution import indistinguishable, mean_cosine
@@ -173,13 +179,16 @@ def read_or_embed_distributed(
         rows, settings = split.rows(found.items, data, share) if split else (None, {})
         if rows is not None:
             found = replace(found, vectors=found.vectors[rows], items=found.items.take(rows))
-        settings = {"data": data.name, **settings}
+        settings = {"data": data.name, **settings, **_alignment_of(found)}
         calibration: Calibration | None = None
         trained_on: tuple[str, ...] = ()
         if model is not None:
             settings["model"] = _short_name(model)
             embedder = load(model)
             require_same_embedder(embedder.fingerprint, found.fingerprint, str(data))
+            warn_of_two_alignments(
+                embedder.preprocess.alignment, found.alignment, f"{data} and the model"
+            )
             calibration, trained_on = embedder.calibration, _identities_in_training(embedder, found)
         if not (share.is_rank_zero or all_ranks):
             return None
@@ -196,12 +205,16 @@ def read_or_embed_distributed(
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
     embedder = load(model, device=share.device(device))
+    manifest, left_out = aligned_or_noticed_for(
+        embedder, manifest, detect, source=data, policy=policy.value
+    )
     embedded = embed_distributed(
         embedder, manifest, share, flip=flip, on_bad_image=policy.value, everywhere=all_ranks
     )
     if embedded is None:
         return None
     found, bad = embedded
+    bad = left_out + bad
     settings = {
         "data": data.name,
         "model": _short_name(model),
@@ -209,9 +222,15 @@ def read_or_embed_distributed(
         "data_fingerprint": manifest.fingerprint,
         "preprocess": embedder.preprocess.to_dict(),
         "flip": flip,
+        **_alignment_of(found),
     }
     trained_on = _identities_in_training(embedder, found)
     return Input(found, bad, manifest, settings, embedder.calibration, trained_on)
+
+
+def _alignment_of(found: Embeddings) -> dict[str, Any]:
+    """The alignment of the photos for the settings of a report, where it is recorded."""
+    return {} if found.alignment is None else {"alignment": found.alignment}
 
 
 def _counts_text(counts: dict[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,6 @@ def draw_map(
 
     from likewise.arguments import one_of
     from likewise.cli.inputs import read_or_embed
-    from likewise.data.embeddings import Embeddings
     from likewise.errors import InputError
     from likewise.lab.map.page import MAX_POINTS, write_map
     from likewise.lab.map.projection import PROJECTIONS, project
@@ -57,7 +57,7 @@ def draw_map(
     if len(found) > max_photos:
         rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:max_photos])
         note(f"a sample of {max_photos:,} of {len(found):,} photos; see --max-photos")
-        found = Embeddings(found.vectors[rows], found.items.take(rows), found.fingerprint)
+        found = replace(found, vectors=found.vectors[rows], items=found.items.take(rows))
     points = project(found.vectors, projection, seed=seed)
     model_name = source.settings.get("model")
     title = f"{data.name}{f' with {model_name}' if model_name else ''}, by {projection}"

@@ -113,8 +113,10 @@ Distance = Annotated[
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Continue the interrupted work in the folder --out.")
+    bool, typer.Option("--resume", help="Continue the interrupted work in the output folder.")
 ]
+
+Processes = Annotated[int, typer.Option("--processes", min=1, help="Number of processes.")]
 
 # Training
 

@@ -14,6 +14,8 @@ from likewise.cli import options
 from likewise.cli.output import bad_images_json, note, print_bad_images, print_json, print_profile
 
 if TYPE_CHECKING:
+    from likewise.data.manifest import Manifest
+    from likewise.training.recipe.recipe import Recipe
     from likewise.training.setup.run_folder import TrainingResult
 
 __all__ = ["train"]
@@ -29,9 +31,7 @@ def train(
     on_bad_image: options.OnBadImageOrNone = None,
     epochs: options.Epochs = None,
     resume: options.Resume = False,
-    processes: Annotated[
-        int, typer.Option("--processes", min=1, help="Number of processes (or use torchrun).")
-    ] = 1,
+    processes: options.Processes = 1,
     port: Annotated[
         int | None,
         typer.Option("--port", help="Rendezvous port of --processes; a free one by default."),
@@ -49,6 +49,7 @@ def train(
         ),
     ] = False,
     root: options.Root = None,
+    detect: options.Detect = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Train a model on labeled photos, and validate it on held-out identities.
@@ -58,6 +59,9 @@ def train(
     repeated; the exit code is 130 or 143. --resume continues exactly, with any number of processes.
     With --resume, --epochs is the new length of the run, finished or not; from there on the
     learning rates are those of the new length.
+
+    With --detect the faces are found and aligned once, into the cache, and the model records it.
+    Several processes are started by --processes or by torchrun.
 
     Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
     """
@@ -70,12 +74,15 @@ def train(
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with suppress(StoppedBySignal) if zero_if_stopped else nullcontext():
         if processes > 1 and not is_worker():
+            if detect:  # once, before each process reads the crops from the cache
+                chosen = _recipe(out, recipe, settings, resume=resume)
+                _photos(data, root, chosen, True, on_bad_image, processes)
             own_options = {"processes", "port", "zero_if_stopped"}
             launch(_command_line(context, leave_out=own_options), processes, port)
             return
         with report_once():
             _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
-                   profile, root, as_json)  # fmt: skip
+                   profile, root, detect, as_json)  # fmt: skip
 
 
 def _command_line(context: typer.Context, leave_out: set[str]) -> list[str]:
@@ -110,10 +117,10 @@ def _train(
     keep: int | None,
     profile: int,
     root: Path | None,
+    detect: bool | None,
     as_json: bool,
 ) -> None:
     """Train in this process, and print the result on rank 0."""
-    from likewise.data.formats import read_manifest
     from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
     from likewise.training.stopping import StoppedBySignal
@@ -129,16 +136,55 @@ def _train(
     chosen = None
     if not resume or recipe or wanted:
         chosen = recipe_with(load_recipe(recipe) if recipe else Recipe(), wanted)
+    used = _recipe(out, None, None, resume=True) if resume else chosen
+    photos = _photos(data, root, used, detect, on_bad_image)
     result = run(
-        read_manifest(data, root), out, chosen, resume=resume, keep=keep, profile=profile,
+        photos, out, chosen, resume=resume, keep=keep, profile=profile,
         epochs=epochs if resume else None,
     )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":
         again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
         again += [] if root is None else ["--root", str(root)]
+        again += ["--detect"] if detect else []
         _print_result(result, shlex.join(again), profile=profile, as_json=as_json)
     if result.stopped_by is not None:
         raise StoppedBySignal(result.stopped_by)
+
+
+def _recipe(
+    out: Path, recipe: Path | None, settings: list[str] | None, *, resume: bool
+) -> Recipe | None:
+    """The recipe of a run that is begun or resumed; None if there is nothing to resume."""
+    from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
+    from likewise.training.setup.run_folder import RECIPE
+
+    if resume:
+        return load_recipe(out / RECIPE) if (out / RECIPE).exists() else None
+    return recipe_with(load_recipe(recipe) if recipe else Recipe(), list(settings or []))
+
+
+def _photos(
+    data: Path,
+    root: Path | None,
+    recipe: Recipe | None,
+    detect: bool | None,
+    on_bad_image: options.BadImagePolicy | None,
+    processes: int | None = None,
+) -> Manifest:
+    """The photos to train on: aligned, or with a notice if they are not."""
+    from likewise.cli.detection import aligned_or_noticed
+    from likewise.data.formats import read_manifest
+    from likewise.training.distributed.worker import is_worker
+
+    manifest = read_manifest(data, root)
+    if recipe is None:
+        return manifest
+    policy = on_bad_image.value if on_bad_image is not None else recipe.data.on_bad_image
+    found, _ = aligned_or_noticed(
+        manifest, detect, recipe.input.preprocess(), source=data, policy=policy,
+        processes=processes, quiet=is_worker(),
+    )  # fmt: skip
+    return found
 
 
 def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:

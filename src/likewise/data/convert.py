@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.data.alignment import write_alignment
 from likewise.data.conversion_journal import DIGESTS, Journal
 from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage, decode
@@ -114,6 +115,8 @@ def convert(
         _write(manifest, order, format, journal, out)
         if verify:
             _verify(manifest, order, out, GrowingFile.partial_of(digests))
+        if manifest.alignment is not None:
+            write_alignment(out, manifest.alignment)
         journal.verified, journal.finished = verify, True
         journal.save(out)
     GrowingFile.partial_of(digests).unlink(missing_ok=True)

@@ -47,6 +47,8 @@ class Embeddings:
         items: N rows with the column ``path`` (the photo's name), usually ``identity``, and any
             metadata; ``norm`` is the length of the raw embedding, which says how good the photo is.
         fingerprint: identifies the embedder that made the vectors, or ``external``.
+        alignment: to what the faces were aligned (see ``likewise.data.alignment``); None if that is
+            not recorded.
 
     Raises:
         InputError: the numbers of vectors and items differ, two columns have the same name, or a
@@ -56,6 +58,7 @@ class Embeddings:
     vectors: NDArray[np.float32]
     items: pa.Table
     fingerprint: str = EXTERNAL
+    alignment: str | None = None
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != self.items.num_rows:
@@ -111,6 +114,8 @@ def write_embeddings(embeddings: Embeddings, path: str | Path) -> None:
     flat = pa.array(np.ascontiguousarray(embeddings.vectors, np.float32).reshape(-1))
     vectors = pa.FixedSizeListArray.from_arrays(flat, dimension)
     header = {"fingerprint": embeddings.fingerprint, "dimension": dimension, "count": count}
+    if embeddings.alignment is not None:
+        header["alignment"] = embeddings.alignment
     table = embeddings.items.append_column("vector", vectors)
     table = table.replace_schema_metadata({KEY: json.dumps(header).encode()})
     with new_file(path) as temporary:
@@ -179,7 +184,13 @@ def _read_parquet(path: Path) -> Embeddings:
         raise InputError(f"{path}: no column vector of lists of numbers; write it with: embed")
     vectors = vectors_in(table["vector"], f"{path}: column vector", first=1)
     items = table.drop_columns(["vector"]).replace_schema_metadata(None)
-    return Embeddings(vectors, _named_once(items, path), header.get("fingerprint", EXTERNAL))
+    alignment = header.get("alignment")
+    return Embeddings(
+        vectors,
+        _named_once(items, path),
+        header.get("fingerprint", EXTERNAL),
+        alignment if isinstance(alignment, str) else None,
+    )
 
 
 def _named_once(items: pa.Table, where: Path) -> pa.Table:

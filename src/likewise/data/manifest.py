@@ -37,6 +37,8 @@ class Manifest:
         root: the folder of the photos, or the file that holds them.
         store: reads the photo at each ``place`` (a column of whole numbers, such as offsets); None
             if each photo is a file.
+        alignment: to what the faces in the photos are aligned (see ``likewise.data.alignment``);
+            None if that is not recorded.
 
     Raises:
         InputError: a store, but no such column.
@@ -45,6 +47,7 @@ class Manifest:
     table: pa.Table
     root: Path
     store: PhotoStore | None = None
+    alignment: str | None = None
 
     def __post_init__(self) -> None:
         if self.store is None:

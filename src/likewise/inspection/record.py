@@ -97,6 +97,7 @@ def _summary(manifest: Manifest, census: Census) -> dict[str, Any]:
     return {
         "fingerprint": manifest.fingerprint,
         "photos": len(manifest),
+        "alignment": manifest.alignment,
         "identities": len(manifest.identities),
         "photos_per_identity": {
             "least": int(per_identity.min()),

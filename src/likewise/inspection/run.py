@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from likewise.data.alignment import warn_of_two_alignments
 from likewise.data.embeddings import Embeddings, require_same_embedder
 from likewise.data.manifest import Manifest
 from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, LikewiseError
+from likewise.faces.aligned_set.notice import alignment_notice
 from likewise.inspection.ability import Ability, ModelTooWeak
 from likewise.inspection.census import Census, concatenated, take_census
 from likewise.inspection.copy_thresholds import (
@@ -38,6 +40,7 @@ def inspect_photos(
     against_embeddings: Embeddings | None = None,
     embedder: Embedder | None = None,
     settings: InspectSettings | None = None,
+    check_alignment: bool = True,
 ) -> Inspection:
     """Inspect a set of labeled photos.
 
@@ -54,6 +57,8 @@ def inspect_photos(
         embedder: computes embeddings that are not given, and those of the synthetic copies from
             which the cosine threshold for duplicates is learned.
         settings: thresholds and limits.
+        check_alignment: add a note if the photos hold faces that are not aligned; that is found by
+            a sample, and only where the extra ``faces`` is installed.
 
     Raises:
         InputError: the set is empty, or the embeddings do not match the photos or come from
@@ -81,6 +86,10 @@ def inspect_photos(
             "only headers were read: damage behind the header was not detected, and there was no "
             "search for duplicates"
         )
+    if check_alignment and not limits.headers_only:
+        preprocess = None if embedder is None else embedder.preprocess
+        notice = alignment_notice(manifest, preprocess)
+        notes += [] if notice is None else [notice]
     exact = exact_duplicates(both)
     near = near_duplicates(both, exact, similarity=limits.same_pixels)
     duplicates, copies = exact + near, None
@@ -133,6 +142,8 @@ def _embedded(
 def _require_one_embedder(
     left: Embeddings | None, right: Embeddings | None, embedder: Embedder | None
 ) -> None:
+    if left is not None and right is not None:
+        warn_of_two_alignments(left.alignment, right.alignment, "embeddings of the two sets")
     prints = [e.fingerprint for e in (left, right) if e is not None]
     if embedder is not None:
         prints.append(embedder.fingerprint)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from likewise.data.alignment import warn_of_two_alignments
 from likewise.data.embeddings import Embeddings
 from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import Manifest
@@ -200,6 +201,8 @@ class Embedder:
             InputError: none of the manifest's photos exists.
         """
         require_some_photo(manifest)
+        expected = self.preprocess.alignment
+        warn_of_two_alignments(expected, manifest.alignment, f"{manifest.root} and the model")
         parts: list[NDArray[np.float32]] = []
         norms: list[NDArray[np.float32]] = []
         read: list[int] = []

@@ -96,6 +96,8 @@ def _state(manifest: Manifest) -> str:
     digest = hashlib.sha256(f"{manifest.fingerprint}{_stamp(manifest.root)}".encode())
     for photo in manifest.photos():
         if not isinstance(photo, Path):  # all are in the store, whose modification time is included
+            # The place of an aligned crop tells which version of its photo it is of.
+            digest.update(manifest.table["place"].to_numpy().tobytes())
             break
         digest.update(_stamp(photo).encode())
     return digest.hexdigest()

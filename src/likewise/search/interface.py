@@ -44,6 +44,10 @@ class SearchIndex(Protocol):
         """The fingerprint of the embedder that made the vectors."""
 
     @property
+    def alignment(self) -> str | None:
+        """To what the faces were aligned; None if that is not recorded."""
+
+    @property
     def dimension(self) -> int:
         """The dimension of vectors as users give them."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from likewise.cli.data.align import align
 from likewise.cli.data.bin import make_bin
 from likewise.cli.data.clean import clean
 from likewise.cli.data.convert import convert
@@ -15,6 +16,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Inspect, clean, convert and split labeled photos.", no_args_is_help=True)
 add_command(app, "inspect", inspect)
+add_command(app, "align", align)
 add_command(app, "clean", clean)
 add_command(app, "convert", convert)
 add_command(app, "split", split)

@@ -91,6 +91,7 @@ def inspect(
     ] = False,
     device: options.Device = "auto",
     root: options.Root = None,
+    detect: options.Detect = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Inspect photos: counts, broken files, duplicates, wrong labels, and leakage between sets.
@@ -101,6 +102,7 @@ def inspect(
 
     Example: likewise data inspect photos/ --model runs/photos/model --against test/ --out report
     """
+    from likewise.cli.detection import aligned_or_noticed_for
     from likewise.data.embeddings import read_embeddings
     from likewise.data.formats import read_manifest
     from likewise.errors import InputError
@@ -131,15 +133,23 @@ def inspect(
         )
     if out is not None:
         require_writable(out)
+    embedder = None if model is None else load(model, device=device)
+    manifest = read_manifest(data, root)
+    others = None if against is None else read_manifest(against)
+    if detect:
+        manifest, _ = aligned_or_noticed_for(embedder, manifest, True, source=data)
+        if others is not None and against is not None:
+            others, _ = aligned_or_noticed_for(embedder, others, True, source=against)
     found = inspect_photos(
-        read_manifest(data, root),
+        manifest,
         None if embeddings is None else read_embeddings(embeddings, ids),
-        against=None if against is None else read_manifest(against),
+        against=others,
         against_embeddings=(
             None if against_embeddings is None else read_embeddings(against_embeddings, against_ids)
         ),
-        embedder=None if model is None else load(model, device=device),
+        embedder=embedder,
         settings=settings,
+        check_alignment=detect is None,
     )
     if out is not None:
         note(f"page: {write_inspection(found, out, examples=max_examples)}")

@@ -55,6 +55,7 @@ def build(
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
     device: options.Device = "auto",
     root: options.Root = None,
+    detect: options.Detect = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Build an index of photos or embeddings; an index in --out is replaced in one step.
@@ -103,8 +104,9 @@ def build(
     require_writable(out)
     share = own_share(out)
     source = read_or_embed_distributed(
-        data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image
-    )
+        data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
+        detect=detect,
+    )  # fmt: skip
     if source is None:
         return
     embeddings = source.embeddings
@@ -120,6 +122,7 @@ def build(
             built = own = tuned_index(
                 embeddings.vectors, target=target, limits=limits, family=family, seed=seed, **given
             )
+        own.alignment = embeddings.alignment
         evidence = own.evidence
     else:
         from likewise.search.milvus.index import MilvusIndex

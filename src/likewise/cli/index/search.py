@@ -49,6 +49,7 @@ def search(
     """
     import numpy as np
 
+    from likewise.data.alignment import warn_of_two_alignments
     from likewise.data.embeddings import EXTERNAL, require_same_embedder
     from likewise.distances.resolution import round_cosines
     from likewise.errors import InputError
@@ -76,6 +77,7 @@ def search(
     if queries is not None:
         given = read_queries(queries, ids)
         require_same_embedder(opened.fingerprint, given.fingerprint, str(queries))
+        warn_of_two_alignments(opened.alignment, given.alignment, f"{index} and {queries}")
         names, vectors = given.names, given.vectors
     else:
         assert embedder is not None  # refused otherwise

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from likewise.data.alignment import ALIGNMENT_FILES
 from likewise.data.image_kind import EXTENSIONS, kind_of
 from likewise.data.paths import SYSTEM, is_hidden
 
@@ -18,6 +19,7 @@ LONGEST = 200  # characters of a name shown
 # Never reported: they hold no photos and occur in every folder of their system.
 UNTOLD = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 UNTOLD_STARTS = ("._", ".likewise", "__macosx")
+OURS = ALIGNMENT_FILES  # beside the crops that ``likewise data align`` writes
 # Suffixes of files that are not opened. Raw photos are among them: they are not supported.
 NO_PHOTOS = frozenset(
     {".txt", ".md", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".htm", ".html", ".log", ".rtf"}
@@ -61,7 +63,8 @@ class PhotoFilter:
             return True
         if ending not in NO_PHOTOS and kind_of(start()) is not None:
             return True
-        self.leave_out(f"{ending} files" if ending else "files without a suffix", name)
+        if name not in OURS:
+            self.leave_out(f"{ending} files" if ending else "files without a suffix", name)
         return False
 
     def leave_out_hidden(self, name: str) -> None:

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from likewise.data.alignment import alignment_of_crops
 from likewise.data.labels import with_identities
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
@@ -152,4 +153,5 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
             f"format {format.name!r}: its reader {_full_name(format.read)} returned "
             f"{type(found).__name__}; must return a likewise.Manifest"
         )
-    return replace(found, table=with_identities(found.table, path))
+    alignment = found.alignment or alignment_of_crops(path, found.root)
+    return replace(found, table=with_identities(found.table, path), alignment=alignment)

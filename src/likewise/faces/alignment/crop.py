@@ -11,6 +11,9 @@ from likewise.faces.alignment.templates import Template
 
 __all__ = ["align", "cut"]
 
+SAMPLES = 2
+ENOUGH = 1.2  # pixels of the photo per pixel of the crop, up to which one sample is enough
+
 
 def align(
     photo: Image.Image, points: NDArray[np.floating], template: Template, size: int = 112
@@ -29,8 +32,8 @@ def align(
 def cut(photo: Image.Image, matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
     """The pixels of a crop: uint8 [size,size,3]; what lies outside of the photo is black.
 
-    A large face is first shrunk by averaging blocks of pixels, because bilinear interpolation alone
-    would skip most of them.
+    Bilinear interpolation alone would skip most pixels of a large face. So its photo is first
+    shrunk by averaging blocks of pixels, and each pixel of the crop is the mean of several samples.
 
     Args:
         photo: RGB.
@@ -40,7 +43,8 @@ def cut(photo: Image.Image, matrix: NDArray[np.float64], size: int) -> NDArray[n
     """
     back = invert(matrix)
     scale = float(np.sqrt(abs(np.linalg.det(back[:, :2]))))  # pixels of the photo per pixel
-    factor = max(1, int(scale))
+    factor = max(1, int(scale / SAMPLES))
+    samples = SAMPLES if scale > ENOUGH else 1  # per pixel of the crop and side
     corners = apply(back, [(-1, -1), (size, -1), (-1, size), (size, size)])
     low = np.maximum(np.floor(corners.min(0)) - factor, 0).astype(int)
     high = np.minimum(np.ceil(corners.max(0)) + factor + 1, photo.size).astype(int)
@@ -52,8 +56,10 @@ def cut(photo: Image.Image, matrix: NDArray[np.float64], size: int) -> NDArray[n
     # From whole pixel centres of the crop to those of the part: PIL counts from pixel corners.
     linear = back[:, :2] / factor
     shift = (back[:, 2] - low + 0.5) / factor - linear @ (0.5, 0.5)
+    linear /= samples
+    side = size * samples
     coefficients = (*linear[0], shift[0], *linear[1], shift[1])
     out = part.transform(
-        (size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
+        (side, side), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
     )
-    return np.asarray(out)
+    return np.asarray(out.reduce(samples) if samples > 1 else out)

@@ -53,6 +53,7 @@ class Contents:
         self.settings = settings
         self.space = space
         self.fingerprint = fingerprint
+        self.alignment: str | None = None  # of the photos, where it is recorded
         width = base.vectors.shape[1]
         self.dimension = int(width if space.factor is None else space.factor.shape[1])
         # Not ``snapshot or``: an empty snapshot is false.

@@ -83,6 +83,15 @@ class ReadOnlyIndex:
         return self._contents.fingerprint
 
     @property
+    def alignment(self) -> str | None:
+        """To what the faces were aligned (see ``likewise.data.alignment``); None if unknown."""
+        return self._contents.alignment
+
+    @alignment.setter
+    def alignment(self, alignment: str | None) -> None:
+        self._contents.alignment = alignment
+
+    @property
     def dimension(self) -> int:
         """D, the dimension of vectors as users give them."""
         return self._contents.dimension

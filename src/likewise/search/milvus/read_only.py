@@ -68,6 +68,10 @@ class ReadOnlyMilvusIndex:
         return self._collection.about.fingerprint
 
     @property
+    def alignment(self) -> None:
+        """Not recorded on a server."""
+
+    @property
     def dimension(self) -> int:
         """D, the dimension of vectors as users give them."""
         factor = self._space.factor

@@ -90,6 +90,8 @@ def save(
             "files": files,
             "engine_files": _write_engine(folder, base),
         }
+        if contents.alignment is not None:
+            header["alignment"] = contents.alignment
         replace_header(folder, header, locked=locked)
     return folder
 
@@ -220,6 +222,8 @@ def _loaded(folder: Path, header: dict[str, Any], *, mmap: bool, rebuild: bool) 
             _test_search(home, base, searching)
         snapshot = Snapshot(base, fresh, gone, 0 if gone is None else int(gone.sum()))
         contents = Contents(family, settings, space, str(header["fingerprint"]), base, snapshot)
+        alignment = header.get("alignment")
+        contents.alignment = alignment if isinstance(alignment, str) else None
         return Saved(contents, searching, dict(header["evidence"]))
     except InputError:
         raise

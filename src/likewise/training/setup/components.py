@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from likewise.data.alignment import template_of, warn_of_two_alignments
 from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.data.repeats import without_repeats
@@ -30,7 +31,7 @@ from likewise.training.setup.build import (
     preprocess_of,
     seed_everything,
 )
-from likewise.training.setup.initial_weights import read_initial_weights
+from likewise.training.setup.initial_weights import InitialWeights, read_initial_weights
 from likewise.training.setup.resume import ResumedRun
 
 __all__ = ["Components", "build_components", "rebuild_components", "split_of"]
@@ -128,10 +129,23 @@ def build_components(
         held_out=held_out,
         sampler=sampler,
         batch_photos=batch_photos,
-        preprocess=preprocess_of(recipe, start) if resumed is None else resumed.preprocess,
+        preprocess=_aligned(preprocess_of(recipe, start), training, start)
+        if resumed is None
+        else resumed.preprocess,
         module=bare_network_of(recipe) if resumed is not None else network_of(recipe, start),
         loss=loss_of(recipe, classes, shard=Shard(processes.rank, processes.count), folder=folder),
     )
+
+
+def _aligned(
+    preprocess: Preprocess, training: Manifest, start: InitialWeights | None
+) -> Preprocess:
+    """The preprocessing, with the alignment of the photos that the network learns from."""
+    if training.alignment is None:
+        return preprocess
+    expected = None if start is None or start.preprocess is None else start.preprocess.alignment
+    warn_of_two_alignments(expected, training.alignment, f"model.weights and {training.root}")
+    return replace(preprocess, alignment=template_of(training.alignment))
 
 
 def rebuild_components(

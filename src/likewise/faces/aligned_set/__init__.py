@@ -1,0 +1,1 @@
+"""Whole sets of photos, aligned: into a folder, or into the cache for ``--detect``."""

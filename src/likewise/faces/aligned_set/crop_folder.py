@@ -1,0 +1,153 @@
+"""A folder of crops that is brought up to date: only photos that are new or changed are aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from likewise.data.manifest import Manifest
+from likewise.errors import InputError, LikewiseError, cannot_write
+from likewise.faces.aligned_set.crop_names import numbered
+from likewise.faces.aligned_set.journal import Journal
+from likewise.faces.aligned_set.outcome import BROKEN, NONE, ONE, SEVERAL, Outcome, Taken
+from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.faces.aligned_set.stamps import stamps
+from likewise.faces.aligned_set.work import Aligned, align_many
+from likewise.progress import progress
+
+__all__ = ["folder_lock", "update_crops"]
+
+PARTIAL = ".likewise-crop.tmp"
+LOCK = ".likewise-align.lock"
+
+
+def update_crops(
+    manifest: Manifest,
+    folder: Path,
+    file_of: Callable[[int, str], str],
+    settings: AlignSettings,
+    journal: Journal,
+    *,
+    processes: int = 1,
+) -> tuple[list[Outcome], int]:
+    """Align the photos that have no crop yet, or have changed.
+
+    Args:
+        manifest: the photos, each once.
+        folder: of the crops; what it holds is told by the journal.
+        file_of: gives the file of a crop, relative to the folder, from a row and its stamp.
+        settings: how photos are aligned.
+        journal: of the folder.
+        processes: that align at the same time.
+
+    Returns:
+        What came of each photo, and how many of them were aligned now.
+
+    Raises:
+        MissingExtra: the extra ``faces`` is not installed.
+        LikewiseError: the disk is full, or a process was ended.
+    """
+    names, now = manifest.names, list(stamps(manifest))
+    due = [
+        row
+        for row, (name, stamp) in enumerate(zip(names, now, strict=True))
+        if not _is_done(journal.done.get(name), stamp, folder)
+    ]
+    if due:
+        photos = (manifest.photo(row) for row in due)
+        label, total = "aligning", len(names)
+        with journal, progress(label, total, "photos", done=total - len(due)) as advance:
+            found = align_many(photos, settings, processes=processes)
+            for row, aligned in zip(due, found, strict=True):
+                before = journal.done.get(names[row])
+                file = file_of(row, now[row])
+                outcome = _written(aligned, names[row], now[row], file, folder)
+                journal.add(outcome)
+                _remove_old(before, outcome, folder)
+                advance(1)
+    return [journal.done[name] for name in names], len(due)
+
+
+def _is_done(outcome: Outcome | None, stamp: str, folder: Path) -> bool:
+    if outcome is None or outcome.stamp != stamp or stamp == "missing":
+        return False
+    return all(_size_of(folder / face.file) == face.bytes for face in outcome.taken)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _written(aligned: Aligned, name: str, stamp: str, file: str, folder: Path) -> Outcome:
+    """Write the crops of a photo; returns what came of it."""
+    boxes = tuple(tuple(round(side, 1) for side in face.box) for face in aligned.faces)
+    taken = []
+    for number, (place, crop) in enumerate(zip(aligned.taken, aligned.crops, strict=True)):
+        face, own = aligned.faces[place], numbered(file, number)
+        _write(folder, own, crop)
+        score, landmark_score = round(face.score, 4), round(face.landmark_score, 4)
+        eyes, turn = round(face.eye_distance, 2), round(face.turn, 1)
+        taken.append(Taken(place, own, len(crop), score, landmark_score, eyes, turn))
+    status = ONE if len(boxes) == 1 else SEVERAL if boxes else NONE
+    if aligned.broken:
+        status = BROKEN
+    return Outcome(name, stamp, status, aligned.reason, boxes, tuple(taken))  # type: ignore[arg-type]  # four numbers each
+
+
+def _write(folder: Path, file: str, crop: bytes) -> None:
+    """Write a crop under a temporary name, and rename it; it is flushed with the journal."""
+    path, partial = folder / file, folder / PARTIAL
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(crop)
+        partial.replace(path)
+    except OSError as error:
+        raise LikewiseError(cannot_write(path, error)) from None
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def _remove_old(before: Outcome | None, after: Outcome, folder: Path) -> None:
+    """Remove the crops that a photo had before it changed."""
+    kept = {face.file for face in after.taken}
+    for face in before.taken if before is not None else ():
+        if face.file not in kept:
+            (folder / face.file).unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_lock(folder: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the lock of a folder of crops; it is released when the process ends, however it ends.
+
+    Args:
+        folder: is made if it is not there.
+        wait: for another process that holds it; otherwise it is refused.
+
+    Raises:
+        InputError: another process aligns into this folder.
+        LikewiseError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=-1 if wait else 0.2, fallback_to_soft=False)
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{folder}: another process aligns into it; wait for it, or choose another folder"
+        ) from None
+    except NotImplementedError:  # the file system has no locks
+        yield
+        return
+    except OSError as error:
+        raise LikewiseError(cannot_write(folder, error)) from None
+    try:
+        yield
+    finally:
+        lock.release()
