@@ -57,9 +57,9 @@ def test_verify_needs_no_model_and_no_aligned_photos(
     Image.fromarray(np.full((120, 160, 3), 99, np.uint8)).save(wall)
     undecided = answer(capsys, "verify", pair[0], wall)  # exit code 0
     assert undecided["same"] is None
-    assert undecided["reasons"] == [f"{wall}: no face"]
+    assert undecided["reasons"][0].startswith(f"{wall}: no face")
     _, out, _ = run(capsys, "verify", pair[0], wall)
-    assert out == f"cannot decide: {wall}: no face\n"
+    assert out.startswith(f"cannot decide: {wall}: no face")
     _, out, _ = run(capsys, "verify", *pair)
     assert "same person (≥ threshold" in out
     assert "TAR" in out
