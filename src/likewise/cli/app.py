@@ -60,11 +60,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-START, DATA, TRAIN = "Getting started", "Data", "Training"
+START, FACES, DATA, TRAIN = "Getting started", "People in photos", "Data", "Training"
 EVALUATE, SEARCH, PICTURES = "Evaluation", "Embedding and search", "Pictures"
 add_command(app, "demo", demo, START)
 add_command(app, "doctor", doctor, START)
-add_command(app, "faces", faces, DATA)
+add_command(app, "faces", faces, FACES)
+add_command(app, "verify", verify, FACES)
+add_command(app, "identify", identify, FACES)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(models.app, name="models", rich_help_panel=TRAIN)
 add_command(app, "recipe", recipe, TRAIN)
@@ -72,8 +74,6 @@ add_command(app, "train", train, TRAIN)
 add_command(app, "compare", compare, TRAIN)
 add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
-add_command(app, "verify", verify, EVALUATE)
-add_command(app, "identify", identify, EVALUATE)
 add_command(app, "embed", embed, SEARCH)
 app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
 add_command(app, "map", draw_map, PICTURES)
