@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from benchmarks.measure import Result, arguments, report, row
-from likewise.lab.demo import run
+from likewise.lab.demo.demo import run
 
 SEEDS = range(5)
 

