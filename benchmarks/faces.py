@@ -244,7 +244,7 @@ def identification(lfw: Path) -> list[Result]:
     _, person, count = np.unique(who, return_inverse=True, return_counts=True)
     random = np.random.default_rng(0)
     strangers = np.flatnonzero(count[person] == 1)
-    for photos in (1, 3):
+    for photos in (1, 3, 10):
         known = np.flatnonzero(count > photos)
         rows = [random.permutation(np.flatnonzero(person == one)) for one in known]
         enrolled = np.concatenate([own[:photos] for own in rows])

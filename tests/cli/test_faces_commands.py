@@ -76,7 +76,7 @@ def test_no_detect_compares_the_photos_as_they_are(
     assert (code, err) == (2, "likewise: --face: no faces are looked for; add --detect\n")
     code, _, err = run(capsys, "verify", *pair, "--face", "nicest")
     assert code == 2
-    assert "largest, central, best" in err
+    assert "largest, central, clearest, best" in err
     assert run(capsys, "verify", *pair, "--distance", "manhattan")[0] == 2
     code, _, err = run(capsys, "verify", *pair, "--fmr", 0.3)
     assert (code, "was not measured" in err) == (2, True)

@@ -10,7 +10,7 @@ import numpy as np
 from likewise.arguments import check_number, one_of
 from likewise.data.images import BadImage, ImageSource
 from likewise.errors import InputError
-from likewise.faces.choice import choose, prominent
+from likewise.faces.choice import RULES, choose, prominent
 from likewise.faces.explain import why_no_face
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint, at_fmr
@@ -20,7 +20,7 @@ from likewise.recognition.recognizer import RecognizedFace, RecognizedPhoto, Rec
 
 __all__ = ["FACE_RULES", "ComparedPhoto", "VerificationAnswer", "verify"]
 
-FACE_RULES = ("largest", "central", "best")
+FACE_RULES = (*RULES, "best")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +91,9 @@ def verify(
         threshold: the lowest score of the same person; by default the model's.
         fmr: take the threshold measured at this false match rate.
         prior: the probability that they are one person before the photos are looked at.
-        face: which of several faces: ``largest``, ``central``, or ``best``: the pair with the
-            highest score. By default the largest, if it is much larger than the others, or in the
-            middle of the photo.
+        face: which of several faces: ``largest``, ``central``, ``clearest`` (see
+            ``likewise.faces.choice``), or ``best``: the pair with the highest score. By default the
+            largest, if it is much larger than the others, or in the middle of the photo.
         flip: add the embedding of the mirrored faces.
         device: of a model that is loaded here.
 
@@ -182,7 +182,7 @@ def _compared(
             else:
                 reasons.append(
                     f"{names[side]}: {len(plain)} faces, and it is not clear which is meant; "
-                    "choose with --face largest, central or best"
+                    f"choose with --face {', '.join(FACE_RULES[:-1])} or {FACE_RULES[-1]}"
                 )
     photos = []
     for name, photo, row in zip(names, found, pair, strict=True):
