@@ -10,6 +10,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from pathlib import Path
 
+# What the tests derive stays out of the cache of whoever runs them.
+os.environ.setdefault(
+    "LIKEWISE_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "likewise")
+)
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
