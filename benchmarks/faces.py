@@ -32,12 +32,13 @@ from benchmarks.measure import Result, arguments, interleaved, peak_gib, report,
 from likewise.data.formats import read_manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import LikewiseError
+from likewise.faces.choice import prominent
 from likewise.models.embedder import Embedder
 from likewise.models.inference import forward
 from likewise.models.loading import load
 from likewise.models.operating_point import OperatingPoint
 from likewise.recognition.people_gallery import PeopleGallery
-from likewise.recognition.recognizer import Recognizer
+from likewise.recognition.recognizer import RecognizedPhoto, Recognizer
 
 PEERS = "LIKEWISE_FACE_PEERS"
 PROGRAM = Path(__file__).with_name("face_peers.py")
@@ -195,9 +196,12 @@ def detected_beside_given(recognizer: Recognizer, lfw: Path) -> list[Result]:
     given = recognizer.embedder.embed(
         [lfw / "aligned112" / photo.parent.name / photo.name for photo in photos]
     )
-    own = []
-    for photo, faces in zip(photos, recognizer.faces_of_many(photos), strict=True):
-        assert isinstance(faces, list), photo
+    own, several, unclear = [], 0, 0
+    for photo, one in zip(photos, recognizer.recognize_many(photos), strict=True):
+        assert isinstance(one, RecognizedPhoto), photo
+        faces = one.faces
+        several += len(faces) > 1
+        unclear += prominent(one.found.faces, one.found.size) is None
         middle = np.array([125, 125])
         boxes = np.array([face.face.box for face in faces])
         apart = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - middle, axis=1)
@@ -219,6 +223,8 @@ def detected_beside_given(recognizer: Recognizer, lfw: Path) -> list[Result]:
         row("faces.lfw_given_accuracy", accuracies[0], "%"),
         row("faces.lfw_detected_accuracy", accuracies[1], "%"),
         row("faces.lfw_lost_by_detection", lost, "points", "<= 0.5", lost <= 0.5),
+        row("faces.lfw_photos_with_several_faces", several, ""),
+        row("faces.lfw_photos_of_which_it_is_unclear_who_is_meant", unclear, ""),
         row("faces.lfw_cosine_median", float(np.median(cosine)), "", ">= .98",
             float(np.median(cosine)) >= 0.98),
         row("faces.lfw_cosine_p5", float(np.quantile(cosine, 0.05)), "", ">= .93",

@@ -114,6 +114,9 @@ def test_identify_needs_a_folder_and_a_photo(
     _, text, err = run(capsys, "identify", photos[0], "--gallery", people)
     assert f"1: {name} (score" in text
     assert "of 1,000 strangers 10 are taken for someone" in err
+    _, _, err = run(capsys, "identify", *photos, "--gallery", people)
+    assert "3 photos: 1 with someone of the gallery" in err
+    assert f"1 broken: {broken}" in err
     strict = answer(capsys, "identify", photos[0], "--gallery", people, "--threshold", 0.99)
     assert strict["photos"][0]["faces"][0]["name"] is None
 

@@ -13,6 +13,7 @@ import typer
 from likewise.cli import options
 from likewise.cli.output import note, print_json, require_photos
 from likewise.cli.photo_files import photo_files
+from likewise.errors import first_few
 
 if TYPE_CHECKING:
     from likewise.recognition.identification import IdentifiedFace, IdentifiedPhoto
@@ -197,6 +198,14 @@ def _tell(
         typer.echo(f"{photo.name}: {several if len(photo.faces) > 1 else '1 face'}")
         for number, one in enumerate(photo.faces, 1):
             typer.echo(f"  {number}: {_sentence(one)}")
+    if len(found) > 1:
+        named = sum(bool(photo.names) for photo in found)
+        empty = [photo.name for photo in found if photo.no_face]
+        broken = [photo.name for photo in found if photo.problem]
+        note(f"{len(found):,} photos: {named:,} with someone of the gallery")
+        for names, what in ((empty, "without a face"), (broken, "broken")):
+            if names:
+                note(f"{len(names):,} {what}: {first_few(names)}")
 
 
 def _sentence(one: IdentifiedFace) -> str:
