@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import (
+    albums,
     cli,
     coverage,
     data,
@@ -14,6 +15,7 @@ from benchmarks import (
     metrics,
     models,
     overlap,
+    quality,
     training,
 )
 from benchmarks.classes import scale as class_scale
@@ -22,7 +24,7 @@ from benchmarks.search import __main__ as search
 
 BENCHMARKS = (
     cli, data, models, training, class_scale, losses, evaluation, demo, lfw, metrics, known_classes,
-    overlap, coverage, search,
+    overlap, quality, coverage, albums, search,
 )  # fmt: skip
 
 if __name__ == "__main__":

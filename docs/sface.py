@@ -1,4 +1,4 @@
-"""``python -m docs.sface LFW``: measure the thresholds and the calibration that come with SFace.
+"""``python -m docs.sface LFW``: measure what comes with SFace: thresholds, calibration, norms.
 
 Writes ``src/likewise/models/zoo/sface.json``. ``LFW`` is the folder of all 13,233 photos of LFW,
 aligned to the ArcFace template at 112×112, with a folder for each person; or their embeddings, as
@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from likewise.data.embeddings import Embeddings, read_embeddings, require_same_embedder
+from likewise.data.embeddings import NORM, Embeddings, read_embeddings, require_same_embedder
 from likewise.data.formats import read_manifest
 from likewise.data.pairs import draw_pairs
 from likewise.evaluation.calibration.fit import calibrate_pairs
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.verification.metrics import pair_scores
+from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.zoo.sface import BACKBONE, MEASURED, PREPROCESS, network_of, sface_state
 from likewise.storage import write_json
@@ -61,6 +62,9 @@ def measure(source: Path) -> None:
         key: value if isinstance(value, str) else round(value, DIGITS)
         for key, value in fitted.calibration.to_dict().items()
     }
+    norms = NormReference.measured(found.items[NORM].to_numpy(), "LFW")
+    assert norms is not None  # the last layer does not normalise
+    norms = replace(norms, quantiles=tuple(round(value, DIGITS) for value in norms.quantiles))
     photos, people = len(found.vectors), len(np.unique(labels))
     write_json(
         MEASURED,
@@ -70,6 +74,7 @@ def measure(source: Path) -> None:
             "operating_point": points[fitted.points.index(fitted.chosen)],
             "operating_points": points,
             "calibration": calibration,
+            "norms": norms.to_dict(),
             "about": {
                 "Weights": "SFace 2021dec of OpenCV Zoo",
                 "Licence": "Apache-2.0",

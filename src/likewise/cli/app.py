@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from likewise import __version__
 from likewise.cli import data, index, models
 from likewise.cli.calibrate import calibrate
+from likewise.cli.cluster import cluster
 from likewise.cli.compare import compare
 from likewise.cli.demo import demo
 from likewise.cli.doctor import doctor
@@ -27,6 +28,7 @@ from likewise.cli.recipe import recipe
 from likewise.cli.registration import add_command
 from likewise.cli.train import train
 from likewise.cli.verify import verify
+from likewise.cli.watch import watch
 from likewise.errors import LikewiseError
 from likewise.terminal import TerminalHandler
 
@@ -38,7 +40,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 ORDER = (
     "demo", "doctor", "faces", "verify", "identify", "cluster", "watch", "data", "models", "recipe",
-    "train", "compare", "evaluate", "calibrate", "export", "embed", "index", "map", "figures",
+    "train", "compare", "export", "evaluate", "calibrate", "embed", "index", "map", "figures",
 )  # fmt: skip
 
 
@@ -60,18 +62,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-START, FACES, DATA, TRAIN = "Getting started", "People in photos", "Data", "Training"
-EVALUATE, SEARCH, PICTURES = "Evaluation", "Embedding and search", "Pictures"
+START, FACES, DATA = "Getting started", "Faces in photos", "Data"
+MODELS, EVALUATE = "Models and training", "Evaluation"
+SEARCH, PICTURES = "Embedding and search", "Pictures"
 add_command(app, "demo", demo, START)
 add_command(app, "doctor", doctor, START)
 add_command(app, "faces", faces, FACES)
 add_command(app, "verify", verify, FACES)
 add_command(app, "identify", identify, FACES)
+add_command(app, "cluster", cluster, FACES)
+add_command(app, "watch", watch, FACES)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
-app.add_typer(models.app, name="models", rich_help_panel=TRAIN)
-add_command(app, "recipe", recipe, TRAIN)
-add_command(app, "train", train, TRAIN)
-add_command(app, "compare", compare, TRAIN)
+app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+add_command(app, "recipe", recipe, MODELS)
+add_command(app, "train", train, MODELS)
+add_command(app, "compare", compare, MODELS)
 add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
 add_command(app, "embed", embed, SEARCH)

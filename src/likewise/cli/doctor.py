@@ -48,7 +48,7 @@ def doctor(as_json: AsJson = False) -> None:
         status = "installed" if extra["installed"] else f"not installed; {extra['install']}"
         rows.append((f"extra {name}: {extra['brings']}", status))
     for name, model in found["models"].items():
-        status = "at hand" if model["path"] else f"missing; {model['remedy']}"
+        status = "at hand" if model["path"] else f"not at hand; {model['remedy']}"
         rows.append((f"model {name}: {model['kind']}", status))
     print_table("likewise doctor", ("", ""), rows)
 

@@ -20,9 +20,17 @@ from likewise.data.vectors import is_list, vectors_in
 from likewise.errors import InputError, first_line
 from likewise.storage import new_file
 
-__all__ = ["EXTERNAL", "Embeddings", "read_embeddings", "require_same_embedder", "write_embeddings"]
+__all__ = [
+    "EXTERNAL",
+    "NORM",
+    "Embeddings",
+    "read_embeddings",
+    "require_same_embedder",
+    "write_embeddings",
+]
 
 EXTERNAL = "external"  # the fingerprint of vectors made outside of Likewise
+NORM = "norm"  # the column with the length of each embedding before it was scaled to 1
 ROW_GROUP = 16_384
 KEY = b"likewise"
 
@@ -37,7 +45,7 @@ class Embeddings:
     Args:
         vectors: float32 [N,D].
         items: N rows with the column ``path`` (the photo's name), usually ``identity``, and any
-            metadata.
+            metadata; ``norm`` is the length of the raw embedding, which says how good the photo is.
         fingerprint: identifies the embedder that made the vectors, or ``external``.
 
     Raises:
@@ -64,6 +72,11 @@ class Embeddings:
         """The name of each row's photo."""
         names: list[str] = self.items["path"].to_pylist()
         return names
+
+    @property
+    def photo_items(self) -> pa.Table:
+        """The items without ``norm``: what is known of the photos themselves."""
+        return self.items.drop_columns([NORM]) if NORM in self.items.column_names else self.items
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.arguments import one_of
-from likewise.data.embeddings import Embeddings
+from likewise.data.embeddings import NORM, Embeddings
 from likewise.data.labels import clean_label
 from likewise.distances import Distance
 from likewise.errors import InputError
@@ -31,7 +31,7 @@ from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.evaluation.retrieval.distributed import Searches, search_distributed, try_task
 from likewise.evaluation.retrieval.metrics import Retrieval
 from likewise.models.calibration import Calibration
-from likewise.models.norms import NORM, tell_apart
+from likewise.models.embedded.norms import tell_apart
 from likewise.shares import Share
 
 __all__ = ["TASKS", "Findings", "evaluate_tasks"]

@@ -23,10 +23,10 @@ from likewise.data.store import StoredPhoto
 from likewise.distances.similarity import unit, unit_and_length
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
-from likewise.models.embedded_rows import EmbeddedRows, named_embeddings
+from likewise.models.embedded.norms import NormReference
+from likewise.models.embedded.rows import EmbeddedRows, named_embeddings
 from likewise.models.fingerprint import fingerprint_of
 from likewise.models.inference import device_of, embed_batches, forward
-from likewise.models.norms import NormReference
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.models.saving import write_model

@@ -14,9 +14,9 @@ from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError, first_line
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
+from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.graph.network import OnnxNetwork
-from likewise.models.norms import NormReference
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone

@@ -12,7 +12,7 @@ from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.photos import OnBadImage
 from likewise.data.repeats import without_repeats
-from likewise.models.embedded_rows import EmbeddedRows, named_embeddings
+from likewise.models.embedded.rows import EmbeddedRows, named_embeddings
 from likewise.models.embedder import Embedder
 from likewise.shares import Share
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, LikewiseError
+from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
-from likewise.models.norms import NormReference
 from likewise.models.registry import Backbone
 from likewise.models.saving import CONFIG
 from likewise.storage import read_json

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from likewise.data.embeddings import NORM
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
 from likewise.distances.resolution import mean_cosine
@@ -21,7 +22,6 @@ from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
-from likewise.models.norms import NORM
 
 __all__ = [
     "ENOUGH",

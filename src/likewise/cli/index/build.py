@@ -109,7 +109,7 @@ def build(
         return
     embeddings = source.embeddings
     given: dict[str, Any] = {
-        "metric": distance, "fingerprint": embeddings.fingerprint, "items": embeddings.items,
+        "metric": distance, "fingerprint": embeddings.fingerprint, "items": embeddings.photo_items,
     }  # fmt: skip
     evidence: dict[str, Any] = {}
     built: SearchIndex

@@ -86,12 +86,12 @@ def tune(
     probes = None if queries is None else read_probes(queries, found.fingerprint, found.items)
     tuning = run(
         found.vectors, labels_of(found.items), target=goal, limits=limits, metric=distance,
-        families=family, probes=probes, items=found.items, seed=seed,
+        families=family, probes=probes, items=found.photo_items, seed=seed,
     )  # fmt: skip
     command = tuning.command(str(data), ids=None if ids is None else str(ids))
     values = tuning.to_dict() | {"command": command}
     if index is not None:
-        built = tuning.build(found.vectors, fingerprint=found.fingerprint, items=found.items)
+        built = tuning.build(found.vectors, fingerprint=found.fingerprint, items=found.photo_items)
         built.save(index)
         values |= {"index": str(index), "evidence": built.evidence}
     if out is not None:

@@ -18,7 +18,7 @@ from likewise.data.paths import is_hidden
 from likewise.data.writers.folder import LIST
 from likewise.errors import InputError
 
-__all__ = ["read"]
+__all__ = ["read", "walk_photos"]
 
 NO_UTF8 = "with a name that is not UTF-8"
 
@@ -47,6 +47,20 @@ def read(folder: Path, root: Path | None = None) -> Manifest:  # noqa: ARG001  #
     ours = IdentityLevel() if (folder / LIST).exists() else None
     found = labelled_paths(paths, folders, photos, ours)
     return Manifest(found.table, folder.joinpath(*found.wrapping))
+
+
+def walk_photos(folder: Path, photos: PhotoFilter) -> Iterator[str]:
+    """The photos below a folder, at any depth, as paths relative to it, sorted by name.
+
+    Args:
+        folder: where to look; its folders have no meaning.
+        photos: decides which files are photos, and counts what is left out.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    for parents, name in _Walk(folder, photos).photos():
+        yield "/".join((*parents, name))
 
 
 class _Walk:

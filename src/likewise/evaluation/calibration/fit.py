@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.arguments import check_number, one_of
-from likewise.data.embeddings import Embeddings, require_same_embedder
+from likewise.data.embeddings import NORM, Embeddings, require_same_embedder
 from likewise.data.pairs import draw_pairs
 from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError
@@ -28,7 +28,7 @@ from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification
 from likewise.evaluation.verification.roc import checked_scores, too_few
 from likewise.models.calibration import METHODS, Calibration
-from likewise.models.norms import NORM, NormReference
+from likewise.models.embedded.norms import NormReference
 from likewise.models.operating_point import OperatingPoint
 
 if TYPE_CHECKING:

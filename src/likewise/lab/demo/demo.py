@@ -148,7 +148,7 @@ def run(out: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> Demo
         embeddings.vectors[others],
         others,
         fingerprint=embedder.fingerprint,
-        items=embeddings.items.take(others),
+        items=embeddings.photo_items.take(others),
     )
     index.save(out / INDEX)
     reopened = Index.load(out / INDEX, fingerprint=embedder.fingerprint)

@@ -13,6 +13,7 @@ from likewise.cache import cache_folder
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
 from likewise.models.calibration import Calibration
+from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
@@ -59,6 +60,7 @@ def load_sface() -> Embedder:
     embedder.operating_points = tuple(OperatingPoint.from_dict(values) for values in points)
     embedder.operating_point = OperatingPoint.from_dict(measured["operating_point"])
     embedder.calibration = Calibration.from_dict(measured["calibration"])
+    embedder.norms = NormReference.from_dict(measured["norms"])
     embedder.about = dict(measured["about"])
     return embedder
 

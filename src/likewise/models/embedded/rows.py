@@ -11,12 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from likewise.data.columns import rename_reserved_columns
-from likewise.data.embeddings import Embeddings
+from likewise.data.embeddings import NORM, Embeddings
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import LikewiseError
-from likewise.models.norms import NORM
 
 __all__ = ["EmbeddedRows", "named_embeddings"]
 

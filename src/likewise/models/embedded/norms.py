@@ -19,11 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.errors import InputError
 
-__all__ = ["FEWEST", "NORM", "NormReference", "tell_apart"]
+__all__ = ["FEWEST", "NormReference", "tell_apart"]
 
 Floats = NDArray[np.float64]
-NORM = "norm"
-"""The column of embeddings with the length of each raw embedding."""
 QUANTILES = 101  # from 0 % to 100 %
 FEWEST = 20  # photos: with fewer, a percentile says little
 LEAST_SPREAD = 1e-3  # relative: a network that ends with a division by the length has 1e-7
@@ -44,7 +42,7 @@ class NormReference:
 
     Example:
         >>> import numpy as np
-        >>> from likewise.models.norms import NormReference
+        >>> from likewise.models.embedded.norms import NormReference
         >>> reference = NormReference.measured(np.linspace(10, 20, 1000), "photos")
         >>> reference.quality([9.0, 10.0, 15.0, 20.0, 30.0]).round(2).tolist()
         [0.0, 0.0, 0.5, 1.0, 1.0]

@@ -9,10 +9,12 @@ import pytest
 from scipy.stats import percentileofscore
 
 import likewise
-from likewise.data.embeddings import read_embeddings, write_embeddings
+from likewise.data.embeddings import NORM, read_embeddings, write_embeddings
 from likewise.errors import InputError
 from likewise.evaluation.calibration.fit import calibrate
-from likewise.models.norms import NORM, NormReference
+from likewise.models.embedded.norms import NormReference
+from likewise.models.zoo.sface import MEASURED
+from likewise.storage import read_json
 from tests.conftest import make_photos
 
 
@@ -78,3 +80,10 @@ def test_calibration_measures_the_reference_and_the_model_keeps_it(
     card = embedder.save(tmp_path / "saved") / "MODEL_CARD.md"
     assert "among 28 photos of people" in card.read_text(encoding="utf-8")
     assert likewise.load(tmp_path / "saved").norms == embedder.norms
+
+
+def test_sface_comes_with_the_norms_of_lfw() -> None:
+    norms = read_json(MEASURED)["norms"]
+    reference = NormReference.from_dict(norms)
+    assert (reference.count, reference.of) == (13_233, "LFW")
+    assert reference.quality([6.0, 12.7, 18.0]) == pytest.approx([0, 0.5, 1], abs=0.02)
