@@ -50,10 +50,11 @@ def calibrate(
 ) -> None:
     """Calibrate a model: fit probabilities and thresholds on identities that were not in training.
 
-    Both are written into the folder of the model, and `likewise verify` and `likewise index search`
-    use them; by default they decide at the threshold for --fmr. The lengths of the raw embeddings
-    are stored as well: the quality of a photo is its percentile among them. Of a table with a
-    column split the photos of val are used, unless --split names others.
+    Both are written into the folder of the model, or into the JSON beside an ONNX file.
+    `likewise verify` and `likewise index search` use them; by default they decide at the threshold
+    for --fmr. The lengths of the raw embeddings are stored as well: the quality of a photo is its
+    percentile among them. Of a table with a column split the photos of val are used, unless
+    --split names others.
 
     Example: likewise calibrate other_people/ --model runs/photos/model --fmr 1e-3
     """
@@ -62,12 +63,15 @@ def calibrate(
     from likewise.errors import InputError
     from likewise.evaluation.calibration.fit import calibrate as fit
     from likewise.models.loading import load
+    from likewise.models.saving import write_onnx_config
 
     check_number("--fmr", fmr, above=0, most=1)  # before photos are embedded
-    if not Path(model).is_dir():
+    onnx_file = Path(model).suffix.lower() == ".onnx" and Path(model).is_file()
+    if not onnx_file and not Path(model).is_dir():
         raise InputError(
-            f"{model}: must be the folder of a model, which keeps the calibration; make one of a "
-            f"ready model: likewise models import {model} --out FOLDER"
+            f"{model}: must be the folder of a model, or an .onnx file with its JSON, which keeps "
+            f"the calibration; make one of a ready model: likewise models import {model} "
+            "--out FOLDER"
         )
     embedder = load(model, device=device)
     source = read_or_embed(
@@ -84,7 +88,10 @@ def calibrate(
         seed=seed,
         data=source.settings["data"],
     )
-    embedder.save(model)
+    if onnx_file:
+        write_onnx_config(Path(model), embedder.config())
+    else:
+        embedder.save(model)
     assert found.calibration is not None  # refused otherwise
     if as_json:
         print_json(

@@ -92,6 +92,7 @@ DetectorName = Annotated[
 _OUT = typer.Option("--out", help="File or folder to write.")
 Out = Annotated[Path, _OUT]
 OutOrNone = Annotated[Path | None, _OUT]
+To = Annotated[str, typer.Option("--to", help="Format to write, of those named above.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 # Computation

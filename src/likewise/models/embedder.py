@@ -25,7 +25,7 @@ from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedded.rows import EmbeddedRows, named_embeddings
-from likewise.models.fingerprint import fingerprint_of
+from likewise.models.fingerprint import CachedFingerprint
 from likewise.models.inference import device_of, embed_batches, forward
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
@@ -80,8 +80,8 @@ class Embedder:
         self.identities = identities
         self.about = about or {}
         self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
-        self._fingerprint = ""
-        self._fingerprint_of: list[tuple[int, int]] = []  # the weights' addresses and versions then
+        self.exported_from = ""  # the fingerprint of the network that the file is an export of
+        self._own_fingerprint = CachedFingerprint()
 
     @property
     def device(self) -> torch.device:
@@ -102,17 +102,18 @@ class Embedder:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of weights and preprocessing: with the same one, vectors can be compared."""
+        """Vectors of embedders with the same fingerprint can be compared.
+
+        A hash of weights and preprocessing; that of the original, if this is an exact export.
+        """
+        return self.exported_from or self.own_fingerprint
+
+    @property
+    def own_fingerprint(self) -> str:
+        """A hash of these very weights, or of this file, and of the preprocessing."""
         # An ONNX file has the same one, whether ONNX Runtime runs it or torch.
         weights = {} if self.source_file is not None else self.module.state_dict()
-        now = [
-            (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
-            for tensor in weights.values()
-        ]
-        if not self._fingerprint or now != self._fingerprint_of:
-            self._fingerprint = fingerprint_of(weights, self.preprocess, self.source_file)
-            self._fingerprint_of = now
-        return self._fingerprint
+        return self._own_fingerprint.of(weights, self.preprocess, self.source_file)
 
     def embed(
         self,
@@ -264,7 +265,8 @@ class Embedder:
             "operating_points": [point.to_dict() for point in self.operating_points],
             "calibration": self.calibration.to_dict() if self.calibration else None,
             "norms": self.norms.to_dict() if self.norms else None,
-            "fingerprint": self.fingerprint,
+            "fingerprint": self.own_fingerprint,
+            **({"exported_from": self.exported_from} if self.exported_from else {}),
             "about": self.about,
         }
 

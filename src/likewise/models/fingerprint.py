@@ -13,7 +13,7 @@ from torch import Tensor
 from likewise.data.preprocess import Preprocess
 from likewise.models.onnx_file import read_onnx
 
-__all__ = ["fingerprint_of"]
+__all__ = ["CachedFingerprint", "fingerprint_of"]
 
 
 def fingerprint_of(
@@ -30,3 +30,22 @@ def fingerprint_of(
         digest.update(flat.view(torch.uint8).numpy().tobytes())
     digest.update(json.dumps(preprocess.to_dict(), sort_keys=True).encode())
     return digest.hexdigest()[:16]
+
+
+class CachedFingerprint:
+    """The fingerprint of an embedder, computed again only if a weight has changed."""
+
+    def __init__(self) -> None:
+        self._value = ""
+        self._weights: list[tuple[int, int]] = []  # their addresses and versions then
+
+    def of(self, weights: Mapping[str, Tensor], preprocess: Preprocess, onnx: Path | None) -> str:
+        """As ``fingerprint_of``."""
+        now = [
+            (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+            for tensor in weights.values()
+        ]
+        if not self._value or now != self._weights:
+            self._value = fingerprint_of(weights, preprocess, onnx)
+            self._weights = now
+        return self._value

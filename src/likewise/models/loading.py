@@ -16,6 +16,7 @@ from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
+from likewise.models.fingerprint import fingerprint_of
 from likewise.models.graph.network import OnnxNetwork
 from likewise.models.onnx_backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
@@ -181,7 +182,11 @@ def _load_onnx(path: Path, config_path: Path) -> Embedder:
     config = read_json(config_path)
     if not isinstance(config, dict) or not isinstance(config.get("preprocess"), dict):
         raise InputError(f"{config_path}: not a model's configuration (no key preprocess)")
-    embedder = Embedder(OnnxBackbone(path), Preprocess.from_dict(config["preprocess"]))
+    preprocess, previous = Preprocess.from_dict(config["preprocess"]), config.get("previous")
+    if previous and fingerprint_of({}, preprocess, path) != config.get("fingerprint"):
+        # An export was stopped between writing the two files: the old ONNX file is still there.
+        config, preprocess = previous, Preprocess.from_dict(previous["preprocess"])
+    embedder = Embedder(OnnxBackbone(path), preprocess)
     embedder.source_file = path
     return _verified(_with_config(embedder, config), config, path)
 
@@ -211,15 +216,16 @@ def _with_config(embedder: Embedder, config: dict[str, Any]) -> Embedder:
     norms = config.get("norms")
     embedder.norms = NormReference.from_dict(norms) if norms else None
     embedder.about = config.get("about") or {}
+    embedder.exported_from = str(config.get("exported_from") or "")
     return embedder
 
 
 def _verified(embedder: Embedder, config: dict[str, Any], path: Path) -> Embedder:
     expected = config.get("fingerprint")
-    if expected and embedder.fingerprint != expected:
+    if expected and embedder.own_fingerprint != expected:
         raise InputError(
             f"{path}: damaged, or its preprocessing was edited: the fingerprint is "
-            f"{embedder.fingerprint}, {CONFIG} has {expected}"
+            f"{embedder.own_fingerprint}, {CONFIG} has {expected}"
         )
     return embedder
 

@@ -13,9 +13,10 @@ from likewise.models.onnx_file import read_onnx
 
 __all__ = ["OnnxBackbone"]
 
-NUMBERS: dict[str, type[np.floating]] = {
+NUMBERS: dict[str, type[np.number]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,  # the file normalises the pixels itself
 }
 CHANNELS = (1, 3)  # grey or colour
 
@@ -23,8 +24,8 @@ CHANNELS = (1, 3)  # grey or colour
 class OnnxBackbone(nn.Module):
     """A network in an ONNX file: float32 [B,C,H,W] → [B,D], also if its batch size is fixed.
 
-    The images are converted if the file takes float16, or channels last [B,H,W,C] as TensorFlow
-    does.
+    The images are converted if the file takes float16 or uint8, or channels last [B,H,W,C] as
+    TensorFlow does.
 
     Args:
         path: the file, with one input for images and the embedding as its first output.
@@ -60,7 +61,7 @@ class OnnxBackbone(nn.Module):
         if len(photos.shape) != 4 or photos.type not in NUMBERS:
             raise InputError(
                 f"{path}: its input {photos.name} is {photos.type} {photos.shape}; expected "
-                "float32 or float16, [B,C,H,W] or [B,H,W,C]"
+                "float32, float16 or uint8, [B,C,H,W] or [B,H,W,C]"
             )
         self.input_name: str = photos.name
         self._numbers = NUMBERS[photos.type]
@@ -73,13 +74,29 @@ class OnnxBackbone(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] → [B,D]; batches are padded to a fixed batch size."""
-        images = x.detach().cpu().numpy()
-        if self.channels_last:
-            images = images.transpose(0, 2, 3, 1)
-        images = np.ascontiguousarray(images, self._numbers)
+        images = self.feed(x)
         step = self.batch or max(1, len(images))
         parts = [self._run(images[i : i + step], step) for i in range(0, len(images), step)]
         return torch.from_numpy(np.concatenate(parts)).to(x.device)
+
+    def feed(self, x: Tensor) -> np.ndarray:
+        """The images [B,C,H,W] in the layout and the number format of the file."""
+        images = x.detach().cpu().numpy()
+        if self.channels_last:
+            images = images.transpose(0, 2, 3, 1)
+        if self._numbers is np.uint8:
+            images = images.round().clip(0, 255)
+        return np.ascontiguousarray(images, self._numbers)
+
+    @property
+    def number_format(self) -> str:
+        """The number format of the input: float32, float16 or uint8."""
+        return np.dtype(self._numbers).name
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether the file takes uint8 pixels, and normalises them itself."""
+        return self._numbers is np.uint8
 
     def _run(self, images: np.ndarray, step: int) -> np.ndarray:
         missing = step - len(images)

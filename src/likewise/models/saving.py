@@ -14,9 +14,9 @@ from torch import Tensor
 from likewise.models.card import model_card
 from likewise.models.onnx_file import read_onnx
 from likewise.models.tensor_file import write_tensor_file
-from likewise.storage import new_file, write_json, write_text
+from likewise.storage import new_file, read_json, write_json, write_text
 
-__all__ = ["CONFIG", "IDENTITIES", "MODEL_CARD", "WEIGHTS", "write_model"]
+__all__ = ["CONFIG", "IDENTITIES", "MODEL_CARD", "WEIGHTS", "write_model", "write_onnx_config"]
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -58,3 +58,15 @@ def write_model(
     write_json(folder / CONFIG, config)
     write_text(folder / MODEL_CARD, model_card(config, dimension, identities))
     return folder
+
+
+def write_onnx_config(path: Path, config: dict[str, Any]) -> None:
+    """Write the configuration beside an ONNX file again, with what else is there.
+
+    Args:
+        path: of the ONNX file.
+        config: ``Embedder.config()``.
+    """
+    beside = path.with_suffix(".json")
+    kept = {key: value for key, value in read_json(beside).items() if key != "previous"}
+    write_json(beside, {**kept, **config})

@@ -18,9 +18,7 @@ __all__ = ["convert"]
 def convert(
     context: typer.Context,
     data: options.Photos,
-    to: Annotated[
-        str, typer.Option("--to", help="Format to write: folder, recordio, tar or parquet.")
-    ],
+    to: options.To,
     old_out: Annotated[Path | None, typer.Argument(hidden=True)] = None,
     out: options.OutOrNone = None,
     resume: options.Resume = False,
@@ -35,7 +33,8 @@ def convert(
 ) -> None:
     """Convert labeled photos to another format; the bytes of each photo stay the same.
 
-    --out is required: a new folder, or with --resume that of an interrupted conversion.
+    The formats (--to) are folder, recordio, tar and parquet. --out is required: a new folder, or
+    with --resume that of an interrupted conversion.
 
     Example: likewise data convert photos/ --to tar --out shards/
     """
