@@ -41,7 +41,7 @@ from likewise.recognition.people_gallery import PeopleGallery
 from likewise.recognition.recognizer import RecognizedPhoto, Recognizer
 
 PEERS = "LIKEWISE_FACE_PEERS"
-PROGRAM = Path(__file__).with_name("face_peers.py")
+PROGRAM = Path(__file__).with_name("peers.py")
 
 
 class Peers:
