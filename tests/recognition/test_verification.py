@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from likewise.data.images import BadImage
+from likewise.data.images import BadImage, ImageSource
 from likewise.errors import InputError
-from likewise.faces.choice import choose, prominent
-from likewise.faces.face import Face
+from likewise.faces.finder import PhotoFaces
 from likewise.recognition.poor import LEAST_QUALITY, why_poor
 from likewise.recognition.recognizer import RecognizedFace, Recognizer
 from likewise.recognition.verification import verify
@@ -29,15 +28,14 @@ def stranger(raw: Path) -> Path:
 def poor(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """The sizes of photos whose faces are said to be poor."""
     sizes: set[int] = set()
-    find = recognizer.find
+    examine = recognizer.examine
 
-    def judged(photo: Image.Image) -> list[Face]:
-        found = find(photo)
-        if photo.size[0] not in sizes:
-            return [replace(face, reasons=()) for face in found]
-        return [replace(face, reasons=("blurred",)) for face in found]
+    def judged(photo: ImageSource) -> PhotoFaces:
+        found = examine(photo)
+        reasons = ("blurred",) if found.size[0] in sizes else ()
+        return replace(found, faces=tuple(replace(f, reasons=reasons) for f in found.faces))
 
-    monkeypatch.setattr(recognizer, "find", judged)
+    monkeypatch.setattr(recognizer, "examine", judged)
     return sizes
 
 
@@ -138,9 +136,9 @@ def test_no_face_is_named_with_its_photo(recognizer: Recognizer, raw: Path) -> N
     wall = np.full((200, 300, 3), 120, np.uint8)
     answer = verify(pair(raw)[0], wall, recognizer)
     assert (answer.same, answer.score, answer.probability) == (None, None, None)
-    assert answer.reasons == ("b: no face",)
+    assert answer.reasons[0].startswith("b: no face")
     both = verify(wall, wall, recognizer)
-    assert both.reasons == ("a: no face", "b: no face")
+    assert [reason[:10] for reason in both.reasons] == ["a: no face", "b: no face"]
 
 
 def test_which_of_several_faces_is_asked_or_chosen(
@@ -162,21 +160,6 @@ def test_which_of_several_faces_is_asked_or_chosen(
     )
     assert verify(one, wide, recognizer, face="central").same is False
     assert verify(one, groups / "2008_001322.jpg", recognizer, face="largest").same is not True
-
-
-def test_the_face_that_a_rule_names() -> None:
-    def face(x: float, y: float, side: float) -> Face:
-        points = np.zeros((5, 2), np.float32)
-        return Face((x, y, side, side), points, 1, 1, 0, np.zeros((112, 112, 3), np.uint8))
-
-    corner, middle = face(0, 0, 50), face(85, 85, 30)
-    assert choose([corner, middle], (200, 200)) == 0
-    assert choose([corner, middle], (200, 200), "central") == 1
-    assert prominent([corner, middle], (200, 200)) == 0  # much larger
-    assert prominent([corner, face(100, 0, 40)], (200, 200)) is None
-    assert prominent([face(80, 80, 45), face(0, 0, 40)], (200, 200)) == 0  # in the middle
-    assert prominent([face(80, 80, 45), face(70, 70, 40)], (200, 200)) is None  # both are
-    assert prominent([], (200, 200)) is None
 
 
 def test_quality_below_the_reference_is_poor(recognizer: Recognizer, raw: Path) -> None:

@@ -17,6 +17,7 @@ from likewise.cli.output import (
     print_table,
     require_photos,
 )
+from likewise.cli.photo_files import photo_files
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -64,7 +65,7 @@ def faces(
     if crops and out is None:
         raise InputError("--crops: needs --out FOLDER, the folder to write them into")
     require_photos(photos)
-    files = _files(photos)
+    files = photo_files(photos)
     finder = FaceFinder(detector=detector, scales="all" if all_scales else "auto")
     writer = None if out is None else _Writer(out, files, crops=crops)
     bad: list[BadImage] = []
@@ -95,31 +96,6 @@ def faces(
         print_bad_images(bad)
     if len(bad) == len(files):
         raise LikewiseError("none of the photos can be read")
-
-
-def _files(photos: Sequence[Path]) -> list[Path]:
-    """The photos, with folders replaced by the photos below them.
-
-    Raises:
-        InputError: a folder has none.
-    """
-    from likewise.data.formats.photo_filter import PhotoFilter
-    from likewise.errors import InputError
-    from likewise.recognition.folder_gallery.scan import photos_below
-
-    found: list[Path] = []
-    for path in photos:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        chosen = PhotoFilter(path)
-        below = photos_below(path, chosen)
-        if not below:
-            left = chosen.summary()
-            raise InputError(f"{path}: no photo in it{f'; {left}' if left else ''}")
-        chosen.warn()
-        found += below
-    return list(dict.fromkeys(found))
 
 
 def _as_json(file: Path, found: PhotoFaces, why: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_json, require_photos
+from likewise.cli.photo_files import photo_files
+from likewise.errors import first_few
 
 if TYPE_CHECKING:
     from likewise.recognition.identification import IdentifiedFace, IdentifiedPhoto
@@ -73,7 +75,7 @@ def identify(
     if threshold is not None and not -1 <= threshold <= 1:
         raise InputError(f"--threshold: a cosine is from -1 to 1; got {threshold:g}")
     require_photos([*photos, gallery])
-    files = _files(photos)
+    files = photo_files(photos)
     if out is not None:
         _check_out(out, files, gallery)
     recognizer = Recognizer(load(model, device=device), flip=flip)
@@ -100,27 +102,6 @@ def identify(
         note(f"written: {out} (photos with names, {TABLE})")
     if all(photo.problem for photo in found):
         raise LikewiseError("none of the photos can be read")
-
-
-def _files(photos: Sequence[Path]) -> list[Path]:
-    """The photos, with folders replaced by the photos below them."""
-    from likewise.data.formats.photo_filter import PhotoFilter
-    from likewise.errors import InputError
-    from likewise.recognition.folder_gallery.scan import photos_below
-
-    found: list[Path] = []
-    for path in photos:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        those = PhotoFilter(path)
-        below = photos_below(path, those)
-        if not below:
-            raise InputError(f"{path}: no photo in it{'; ' * bool(those.summary())}"
-                             f"{those.summary()}")  # fmt: skip
-        those.warn()
-        found += below
-    return list(dict.fromkeys(found))
 
 
 def _check_out(out: Path, files: Sequence[Path], gallery: Path) -> None:
@@ -175,7 +156,8 @@ def _write_table(path: Path, found: Sequence[IdentifiedPhoto]) -> None:
                 "; ".join([answer.note, *one.poor]).strip("; "),
             ])  # fmt: skip
         if not photo.faces:
-            writer.writerow([photo.name, *[""] * (len(COLUMNS) - 2), photo.problem or "no face"])
+            why = photo.problem or photo.no_face
+            writer.writerow([photo.name, *[""] * (len(COLUMNS) - 2), why])
     write_text(path, text.getvalue())
 
 
@@ -197,7 +179,7 @@ def _tell(
         photos = [
             {
                 "path": photo.name,
-                "problem": photo.problem or (None if photo.faces else "no face"),
+                "problem": photo.problem or photo.no_face or None,
                 "faces": [
                     answer_json(one.answer) | {"face": face_json(one.face, one.poor)}
                     for one in photo.faces
@@ -210,12 +192,20 @@ def _tell(
     tell_gallery(gallery, report)
     for photo in found:
         if not photo.faces:
-            typer.echo(f"{photo.name}: {photo.problem or 'no face'}")
+            typer.echo(f"{photo.name}: {photo.problem or photo.no_face}")
             continue
         several = f"{len(photo.faces)} faces, largest first"
         typer.echo(f"{photo.name}: {several if len(photo.faces) > 1 else '1 face'}")
         for number, one in enumerate(photo.faces, 1):
             typer.echo(f"  {number}: {_sentence(one)}")
+    if len(found) > 1:
+        named = sum(bool(photo.names) for photo in found)
+        empty = [photo.name for photo in found if photo.no_face]
+        broken = [photo.name for photo in found if photo.problem]
+        note(f"{len(found):,} photos: {named:,} with someone of the gallery")
+        for names, what in ((empty, "without a face"), (broken, "broken")):
+            if names:
+                note(f"{len(names):,} {what}: {first_few(names)}")
 
 
 def _sentence(one: IdentifiedFace) -> str:

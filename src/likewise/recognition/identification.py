@@ -11,6 +11,7 @@ from PIL import Image
 
 from likewise.data.images import BadImage, ImageSource
 from likewise.errors import InputError
+from likewise.faces.explain import why_no_face
 from likewise.models.embedder import Embedder
 from likewise.recognition.galleries import open_gallery
 from likewise.recognition.gallery import Answer, Gallery
@@ -44,11 +45,13 @@ class IdentifiedPhoto:
         name: of the photo.
         faces: largest first; nobody is named twice.
         problem: why the photo cannot be read; empty if it can.
+        no_face: why no face was found; empty if there is one.
     """
 
     name: str
     faces: tuple[IdentifiedFace, ...] = field(default=())
     problem: str = ""
+    no_face: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -110,17 +113,20 @@ def identify_each(
     photos: Sequence[ImageSource], gallery: Gallery, recognizer: Recognizer
 ) -> Iterator[IdentifiedPhoto]:
     """The photos with their names, one after the other, as they are done; see ``identify``."""
-    found = recognizer.faces_of_many(photos)
-    for number, (photo, faces) in enumerate(zip(photos, found, strict=True), 1):
+    found = recognizer.recognize_many(photos)
+    for number, (photo, one) in enumerate(zip(photos, found, strict=True), 1):
         name = str(photo) if isinstance(photo, str | Path) else f"photo {number}"
-        if isinstance(faces, BadImage):
-            yield IdentifiedPhoto(name, problem=faces.reason)
+        if isinstance(one, BadImage):
+            yield IdentifiedPhoto(name, problem=one.reason)
             continue
+        faces = one.faces
         poor = [why_poor(face) for face in faces]
         answers: list[Answer] = []
         if faces:
             vectors = np.stack([face.vector for face in faces])
             answers = gallery.identify(vectors, same_photo=True, poor=[bool(some) for some in poor])
         yield IdentifiedPhoto(
-            name, tuple(IdentifiedFace(*row) for row in zip(faces, answers, poor, strict=True))
+            name,
+            tuple(IdentifiedFace(*row) for row in zip(faces, answers, poor, strict=True)),
+            no_face=why_no_face(one.found, all_scales=True),
         )

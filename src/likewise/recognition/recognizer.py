@@ -15,12 +15,12 @@ from likewise.data.images import BadImage, ImageSource, decode
 from likewise.data.reader import read_ahead
 from likewise.distances.similarity import unit_and_length
 from likewise.faces.face import Face
-from likewise.faces.finder import FaceFinder
+from likewise.faces.finder import FaceFinder, PhotoFaces
 from likewise.models.embedder import Embedder
 from likewise.models.inference import forward
 from likewise.recognition.aligned_photo import face_of_aligned
 
-__all__ = ["RecognizedFace", "Recognizer"]
+__all__ = ["RecognizedFace", "RecognizedPhoto", "Recognizer"]
 
 PHOTOS = 32  # looked at before the crops that were found are embedded
 
@@ -41,6 +41,19 @@ class RecognizedFace:
     vector: NDArray[np.float32] = field(repr=False)
     norm: float
     quality: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RecognizedPhoto:
+    """The faces of a photo with their embeddings.
+
+    Args:
+        faces: largest first.
+        found: the size of the photo, and what looked like a face and is none.
+    """
+
+    faces: tuple[RecognizedFace, ...]
+    found: PhotoFaces
 
 
 class Recognizer:
@@ -91,7 +104,7 @@ class Recognizer:
         Raises:
             BadImage: the photo cannot be decoded.
         """
-        return self.embed(self.find(photo))
+        return self.embed(self.examine(photo).faces)
 
     def faces_of_many(
         self, photos: Iterable[ImageSource]
@@ -104,18 +117,32 @@ class Recognizer:
         Args:
             photos: paths, encoded bytes, PIL images or uint8 pixels.
         """
-        found = read_ahead(photos, self.find, ahead=PHOTOS)
-        while some := list(islice(found, PHOTOS)):
-            faces = [face for one in some if not isinstance(one, BadImage) for face in one]
-            embedded = iter(self.embed(faces))
-            for one in some:
-                yield one if isinstance(one, BadImage) else list(islice(embedded, len(one)))
+        for one in self.recognize_many(photos):
+            yield one if isinstance(one, BadImage) else list(one.faces)
 
-    def find(self, photo: ImageSource) -> list[Face]:
-        """The faces of a photo, without their embeddings; see ``faces_of``."""
+    def recognize_many(self, photos: Iterable[ImageSource]) -> Iterator[RecognizedPhoto | BadImage]:
+        """Like ``faces_of_many``, with the size of each photo and what looked like a face."""
+        outcomes = read_ahead(photos, self.examine, ahead=PHOTOS)
+        while some := list(islice(outcomes, PHOTOS)):
+            good = [one for one in some if not isinstance(one, BadImage)]
+            embedded = iter(self.embed(face for one in good for face in one.faces))
+            for one in some:
+                if isinstance(one, BadImage):
+                    yield one
+                else:
+                    yield RecognizedPhoto(tuple(islice(embedded, len(one.faces))), one)
+
+    def examine(self, photo: ImageSource) -> PhotoFaces:
+        """The faces of a photo, without their embeddings, and what looked like one.
+
+        Raises:
+            BadImage: the photo cannot be decoded.
+        """
         image = decode(photo)
         aligned = face_of_aligned(image, self.finder)
-        return self.finder.find(image) if aligned is None else [aligned]
+        if aligned is not None:
+            return PhotoFaces((aligned,), (), image.size)
+        return self.finder.examine(image)
 
     def embed(self, faces: Iterable[Face]) -> list[RecognizedFace]:
         """Faces with their embeddings, in order."""

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from likewise.arguments import check_number, one_of
-from likewise.data.images import ImageSource, decode
+from likewise.data.images import BadImage, ImageSource
 from likewise.errors import InputError
 from likewise.faces.choice import RULES, choose, prominent
+from likewise.faces.explain import why_no_face
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint, at_fmr
 from likewise.recognition.named import recognizer_of
 from likewise.recognition.poor import why_poor
-from likewise.recognition.recognizer import RecognizedFace, Recognizer
+from likewise.recognition.recognizer import RecognizedFace, RecognizedPhoto, Recognizer
 
 __all__ = ["FACE_RULES", "ComparedPhoto", "VerificationAnswer", "verify"]
 
@@ -91,9 +91,9 @@ def verify(
         threshold: the lowest score of the same person; by default the model's.
         fmr: take the threshold measured at this false match rate.
         prior: the probability that they are one person before the photos are looked at.
-        face: which of several faces: ``largest``, ``central``, or ``best``: the pair with the
-            highest score. By default the largest, if it is much larger than the others, or in the
-            middle of the photo.
+        face: which of several faces: ``largest``, ``central``, ``clearest`` (see
+            ``likewise.faces.choice``), or ``best``: the pair with the highest score. By default the
+            largest, if it is much larger than the others, or in the middle of the photo.
         flip: add the embedding of the mirrored faces.
         device: of a model that is loaded here.
 
@@ -114,12 +114,13 @@ def verify(
     measured = embedder.operating_point if fmr is None else at_fmr(embedder.operating_points, fmr)
     point = measured if threshold is None else None
     limit = point.threshold if point is not None else threshold
-    images = [decode(photo) for photo in (a, b)]
     names = [_name(photo, letter) for photo, letter in ((a, "a"), (b, "b"))]
-    left, right = recognizer.faces_of_many(images)
-    assert isinstance(left, list)  # they are decoded already
-    assert isinstance(right, list)
-    photos, reasons, notes = _compared(names, images, (left, right), face)
+    found = []
+    for photo in recognizer.recognize_many([a, b]):
+        if isinstance(photo, BadImage):
+            raise photo
+        found.append(photo)
+    photos, reasons, notes = _compared(names, found, face)
     score = probability = same = None
     first, second = (photo.chosen for photo in photos)
     if first is not None and second is not None:
@@ -150,17 +151,19 @@ def _decided(
 
 
 def _compared(
-    names: list[str],
-    images: list[Image.Image],
-    found: tuple[list[RecognizedFace], list[RecognizedFace]],
-    rule: str | None,
+    names: list[str], found: list[RecognizedPhoto], rule: str | None
 ) -> tuple[tuple[ComparedPhoto, ComparedPhoto], list[str], list[str]]:
     """The photos with the faces to compare, reasons against a decision, and notes."""
-    reasons = [f"{name}: no face" for name, faces in zip(names, found, strict=True) if not faces]
+    reasons = [
+        f"{name}: {why_no_face(photo.found, all_scales=True)}"
+        for name, photo in zip(names, found, strict=True)
+        if not photo.faces
+    ]
     notes: list[str] = []
     pair: list[int | None] = [None, None]
-    if rule == "best" and all(found):
-        scores = np.stack([f.vector for f in found[0]]) @ np.stack([f.vector for f in found[1]]).T
+    if rule == "best" and all(photo.faces for photo in found):
+        left, right = (np.stack([face.vector for face in photo.faces]) for photo in found)
+        scores = left @ right.T
         pair = [int(place) for place in np.unravel_index(scores.argmax(), scores.shape)]
         if scores.size > 1:
             notes.append(
@@ -168,26 +171,26 @@ def _compared(
                 f"{scores.size} times that of one pair"
             )
     else:
-        for side, faces in enumerate(found):
-            plain = [one.face for one in faces]
-            if not faces or rule == "best":
+        for side, photo in enumerate(found):
+            plain = photo.found.faces
+            if not plain or rule == "best":
                 continue
             if rule is not None:
-                pair[side] = choose(plain, images[side].size, rule)
-            elif (row := prominent(plain, images[side].size)) is not None:
+                pair[side] = choose(plain, photo.found.size, rule)
+            elif (row := prominent(plain, photo.found.size)) is not None:
                 pair[side] = row
             else:
                 reasons.append(
-                    f"{names[side]}: {len(faces)} faces, and it is not clear which is meant; "
-                    "choose with --face largest, central or best"
+                    f"{names[side]}: {len(plain)} faces, and it is not clear which is meant; "
+                    f"choose with --face {', '.join(FACE_RULES[:-1])} or {FACE_RULES[-1]}"
                 )
     photos = []
-    for name, faces, row in zip(names, found, pair, strict=True):
-        chosen = None if row is None else faces[row]
-        if chosen is not None and len(faces) > 1:
-            notes.append(f"{name}: {len(faces)} faces; compared is {_where(chosen, row)}")
+    for name, photo, row in zip(names, found, pair, strict=True):
+        chosen = None if row is None else photo.faces[row]
+        if chosen is not None and len(photo.faces) > 1:
+            notes.append(f"{name}: {len(photo.faces)} faces; compared is {_where(chosen, row)}")
         poor = () if chosen is None else why_poor(chosen)
-        photos.append(ComparedPhoto(name, tuple(faces), chosen, poor))
+        photos.append(ComparedPhoto(name, photo.faces, chosen, poor))
     return (photos[0], photos[1]), reasons, notes
 
 

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from likewise.errors import InputError
-from likewise.faces.face import Face
+from likewise.faces.finder import PhotoFaces
 from likewise.recognition.folder_gallery.cache import GalleryCache
-from likewise.recognition.folder_gallery.folder_gallery import FolderGallery
+from likewise.recognition.folder_gallery.folder_gallery import FolderGallery, _settings
 from likewise.recognition.folder_gallery.record import PhotoRecord
 from likewise.recognition.recognizer import Recognizer
 
@@ -38,14 +38,18 @@ def people(raw: Path, tmp_path: Path) -> Path:
 def looked_at(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts the photos whose faces are looked for."""
     counts: list[int] = []
-    find = recognizer.find
+    examine = recognizer.examine
 
-    def counted(photo: bytes) -> list[Face]:
+    def counted(photo: bytes) -> PhotoFaces:
         counts.append(1)
-        return find(photo)
+        return examine(photo)
 
-    monkeypatch.setattr(recognizer, "find", counted)
+    monkeypatch.setattr(recognizer, "examine", counted)
     return counts
+
+
+def cache_of(people: Path, recognizer: Recognizer, cache: Path) -> GalleryCache:
+    return GalleryCache(people, _settings(recognizer), 128, cache)
 
 
 def bytes_of(cache: Path) -> bytes:
@@ -76,7 +80,7 @@ def test_a_second_run_embeds_only_what_is_new_or_changed(
 ) -> None:
     cache = tmp_path / "cache"
     FolderGallery(people, recognizer, cache=cache).update()
-    first = dict(GalleryCache(people, recognizer.settings, 128, cache).read())
+    first = dict(cache_of(people, recognizer, cache).read())
     assert len(looked_at) == 6
     report = FolderGallery(people, recognizer, cache=cache).update()
     assert (len(looked_at), report.embedded, report.photos) == (6, 0, 6)
@@ -86,7 +90,7 @@ def test_a_second_run_embeds_only_what_is_new_or_changed(
     shutil.copy(sorted(raw.iterdir())[7] / f"{sorted(raw.iterdir())[7].name}_0001.jpg", third)
     report = FolderGallery(people, recognizer, cache=cache).update()
     assert (len(looked_at), report.embedded, report.photos, report.forgotten) == (7, 1, 6, 1)
-    now = GalleryCache(people, recognizer.settings, 128, cache).read()
+    now = cache_of(people, recognizer, cache).read()
     assert now.keys() == {path.relative_to(people).as_posix() for path in people.rglob("*.jpg")}
     name = one.relative_to(people).as_posix()
     np.testing.assert_array_equal(now[name].vectors, first[name].vectors)
@@ -101,7 +105,7 @@ def test_deleted_photos_are_forgotten_on_the_disk(
     FolderGallery(people, flipped, cache=cache).update()
     gone = min(people.rglob("*.jpg"))
     name = gone.name.encode()
-    vector = GalleryCache(people, recognizer.settings, 128, cache).read()[
+    vector = cache_of(people, recognizer, cache).read()[
         gone.relative_to(people).as_posix()
     ].to_line().encode()[:60]  # fmt: skip
     assert bytes_of(cache).count(name) == 2  # under both settings
@@ -199,13 +203,13 @@ recognizer = Recognizer(embedder)
 folder_gallery.BATCH = 2
 gallery = folder_gallery.FolderGallery(sys.argv[2], recognizer, cache=Path(sys.argv[3]))
 keep, looked = cache.GalleryCache.keep, []
-find = recognizer.find
+examine = recognizer.examine
 def counted(photo):
     looked.append(1)
     if sys.argv[4] == "kill" and len(looked) > 4:
         os.kill(os.getpid(), 9)
-    return find(photo)
-recognizer.find = counted
+    return examine(photo)
+recognizer.examine = counted
 report = gallery.update()
 print(json.dumps([len(looked), report.photos]))
 """
@@ -214,16 +218,16 @@ print(json.dumps([len(looked), report.photos]))
 def test_an_interrupted_run_is_continued(
     recognizer: Recognizer, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache, find, looked = tmp_path / "cache", recognizer.find, []
+    cache, examine, looked = tmp_path / "cache", recognizer.examine, []
     monkeypatch.setattr("likewise.recognition.folder_gallery.folder_gallery.BATCH", 2)
 
-    def interrupted(photo: bytes) -> list[Face]:
+    def interrupted(photo: bytes) -> PhotoFaces:
         looked.append(1)
         if len(looked) == 5:
             raise KeyboardInterrupt
-        return find(photo)
+        return examine(photo)
 
-    monkeypatch.setattr(recognizer, "find", interrupted)
+    monkeypatch.setattr(recognizer, "examine", interrupted)
     with pytest.raises(KeyboardInterrupt):
         FolderGallery(people, recognizer, cache=cache).update()
     report = FolderGallery(people, recognizer, cache=cache).update()
@@ -256,7 +260,7 @@ def test_two_runs_at_once_wait_for_each_other(
     recognizer: Recognizer, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = tmp_path / "cache"
-    held = GalleryCache(people, recognizer.settings, 128, cache)
+    held = cache_of(people, recognizer, cache)
     done: list[int] = []
 
     def other() -> None:

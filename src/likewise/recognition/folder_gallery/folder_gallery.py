@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from likewise.data.images import BadImage, decode
+from likewise.data.images import BadImage
 from likewise.data.reader import read_ahead
 from likewise.data.store import MAX_PHOTO_BYTES
 from likewise.errors import InputError
 from likewise.faces.choice import prominent
 from likewise.faces.face import Face
+from likewise.faces.finder import PhotoFaces
 from likewise.progress import progress
 from likewise.recognition.folder_gallery.cache import GalleryCache
 from likewise.recognition.folder_gallery.enrol import Enrolled, enrol
@@ -68,7 +69,7 @@ class FolderGallery:
         self.folder = Path(folder)
         self.recognizer = recognizer
         dimension = recognizer.embedder.dimension
-        self._cache = GalleryCache(self.folder, recognizer.settings, dimension, cache)
+        self._cache = GalleryCache(self.folder, _settings(recognizer), dimension, cache)
         self._dimension = dimension
         self._enrolled: list[Enrolled] = []
 
@@ -159,8 +160,7 @@ class FolderGallery:
             if record is not None:  # renamed, moved or touched
                 return _Read(photo, sha256, [], record.at(photo.name, photo.size, photo.changed))
             try:
-                image = decode(content)
-                return _Read(photo, sha256, _of_person(self.recognizer.find(image), image.size))
+                return _Read(photo, sha256, _of_person(self.recognizer.examine(content)))
             except BadImage as bad:
                 raise BadImage(photo.name, bad.reason) from None
 
@@ -184,10 +184,19 @@ class FolderGallery:
             yield batch, [one for one in some if isinstance(one, BadImage)], len(some)
 
 
-def _of_person(faces: list[Face], size: tuple[int, int]) -> list[Face]:
+def _settings(recognizer: Recognizer) -> str:
+    """All that decides which face of a photo is embedded, and how."""
+    finder = recognizer.finder
+    return (
+        f"{recognizer.settings} {finder.scales} {finder.longest_side} {finder.least_side} "
+        f"{finder.least_landmark_score}"
+    )
+
+
+def _of_person(found: PhotoFaces) -> list[Face]:
     """The faces that may be the person: one if it is clear which is meant, else the largest few."""
-    row = prominent(faces, size)
-    return faces[:MOST_FACES] if row is None else [faces[row]]
+    row = prominent(found.faces, found.size)
+    return list(found.faces[:MOST_FACES]) if row is None else [found.faces[row]]
 
 
 def _content(photo: FoundPhoto) -> bytes:

@@ -1,0 +1,1 @@
+"""Benchmarks of finding, aligning and recognising faces."""
