@@ -56,7 +56,7 @@ class Program(TyperGroup):
 app = typer.Typer(
     name="likewise",
     cls=Program,
-    help="Train, evaluate and search embeddings of labeled photos, such as faces.",
+    help="Recognise faces in photos; train, evaluate and search embeddings of any photos.",
     epilog="Start with: likewise demo",
     no_args_is_help=True,
     add_completion=False,
@@ -78,10 +78,10 @@ app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 add_command(app, "recipe", recipe, MODELS)
 add_command(app, "train", train, MODELS)
 add_command(app, "compare", compare, MODELS)
+add_command(app, "export", export, MODELS)
 add_command(app, "evaluate", evaluate, EVALUATE)
 add_command(app, "calibrate", calibrate, EVALUATE)
 add_command(app, "embed", embed, SEARCH)
-add_command(app, "export", export, SEARCH)
 app.add_typer(index.app, name="index", rich_help_panel=SEARCH)
 add_command(app, "map", draw_map, PICTURES)
 add_command(app, "figures", figures, PICTURES)
