@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from likewise.losses import create_loss, list_losses
     from likewise.models.embedder import Embedder
     from likewise.models.export import Export, export
-    from likewise.models.export.exporting import export
     from likewise.models.loading import load
     from likewise.models.registry import list_backbones
     from likewise.recognition.albums.edit import edit_albums
@@ -61,7 +60,6 @@ _HOME = {
     "create_loss": "losses",
     "edit_albums": "recognition.albums.edit",
     "evaluate": "evaluation.experiment",
-    "export": "models.export.exporting",
     "find_faces": "faces.finder",
     "identify": "recognition.identification",
     "export": "models.export",
