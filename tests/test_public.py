@@ -20,7 +20,7 @@ import likewise
 SURFACE = {
     "Embedder", "Embeddings", "Experiment", "Face", "FaceFinder", "Index", "InputError",
     "LikewiseError", "Manifest", "Pairs", "Preprocess", "Recipe", "Recognizer", "TrainingResult",
-    "Verification", "cluster_photos", "create_loss", "edit_albums", "evaluate", "export",
+    "Verification", "cluster_photos", "create_loss", "edit_albums", "evaluate", "Export", "export",
     "find_faces", "identify", "list_backbones", "list_losses", "load", "load_recipe",
     "read_embeddings", "read_manifest", "read_pairs", "train", "verification", "verify", "watch",
     "write_embeddings", "write_report",
@@ -61,8 +61,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_run(
-    name: str, photos: Path, model: Path, tmp_path: Path
+    name: str, photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # examples write files
     names = {
         "photos": photos,
         "model": model,

@@ -15,7 +15,7 @@ from likewise.faces.quality.sharpness import contrast_of, sharpness_of
 __all__ = ["assess"]
 
 # Each limit is where genuine pairs of LFW are rejected three times as often as others, at a
-# threshold of FMR 0.1 %; benchmarks/quality.py measures them, docs/evaluation/quality.md tells how.
+# threshold of FMR 0.1 %: measured by benchmarks/faces/quality.py, see docs/evaluation/quality.md.
 SMALL = 13.0  # pixels between the eyes
 BLURRED = 0.004  # sharpness
 NOISY = 0.14  # sharpness above it

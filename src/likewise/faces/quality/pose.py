@@ -11,7 +11,7 @@ __all__ = ["MEAN_FACE", "Pose", "pose_of"]
 
 # A mean face in units of the distance between the eyes: x to the right of the picture, y down,
 # z away from the camera; the median of LFW's frontal faces, and the depth of the nose with which
-# the eyes come closer as it moves aside (benchmarks/quality.py).
+# the eyes come closer as it moves aside (benchmarks/faces/quality.py).
 MEAN_FACE = np.array(
     [
         (-0.5, 0.0, 0.0),

@@ -11,7 +11,7 @@ from likewise.models.operating_point import OperatingPoint, at_fmr
 __all__ = ["album_threshold"]
 
 # The best B-cubed F of average linkage on 4,174 photos of 1,600 people of LFW, by the curve of
-# `python -m benchmarks.albums`.
+# `python -m benchmarks.faces.albums`.
 MEASURED = {"sface": 0.45}
 FMR = 1e-4
 """The false match rate of the threshold of other models: near the best of both measured ones."""

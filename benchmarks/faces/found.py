@@ -1,6 +1,6 @@
 """Faces found in photos: upright, turned, in groups, none, and small ones in crowds.
 
-python -m benchmarks.faces_found [--quick] [--json FILE]
+python -m benchmarks.faces.found [--quick] [--json FILE]
 
 LIKEWISE_DATA is the folder of real data. ``--quick`` takes fewer photos.
 """

@@ -1,6 +1,6 @@
 """Albums: how well faces are grouped by person, over thresholds and beside other methods.
 
-python -m benchmarks.albums [--quick] [--json FILE]
+python -m benchmarks.faces.albums [--quick] [--json FILE]
 
 4,174 photos of 1,600 people of LFW, 900 of them with one photo, drawn by a fixed seed. The vectors
 of the reference model are given; SFace's are computed once and kept in the cache (until then,

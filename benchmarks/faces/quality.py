@@ -1,6 +1,6 @@
 """Photo quality: what a low norm, a blur, a turn cost in recognition, and where reasons begin.
 
-python -m benchmarks.quality [--quick] [--json FILE]
+python -m benchmarks.faces.quality [--quick] [--json FILE]
 
 LIKEWISE_DATA is the folder of real data; the extra ``faces`` is needed. All error rates are FNMR at
 the threshold of FMR 0.1 % on LFW's View 2, of the reference model. ``--quick`` uses fewer photos.
@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.damaged_crops import DAMAGE
+from benchmarks.faces.damaged_crops import DAMAGE
 from benchmarks.lfw import IMAGENET
 from benchmarks.measure import Result, arguments, report, row
 from likewise.data.embeddings import NORM, Embeddings, read_embeddings
