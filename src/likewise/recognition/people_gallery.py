@@ -42,6 +42,7 @@ class PeopleGallery(Gallery):
         InputError: counts differ, or a vector is zero or not finite.
 
     Example:
+        >>> import likewise
         >>> import numpy as np
         >>> from likewise.recognition.people_gallery import PeopleGallery
         >>> embedder = likewise.load(model)

@@ -72,6 +72,7 @@ class Recognizer:
         MissingExtra: the extra ``faces`` is not installed.
 
     Example:
+        >>> import likewise
         >>> from likewise.recognition.recognizer import Recognizer
         >>> Recognizer(likewise.load(model)).faces_of(landscape)
         []

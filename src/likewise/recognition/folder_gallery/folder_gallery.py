@@ -56,6 +56,7 @@ class FolderGallery:
         cache: the folder of all such caches; by default in the user's cache.
 
     Example:
+        >>> import likewise
         >>> from likewise.recognition.folder_gallery.folder_gallery import FolderGallery
         >>> from likewise.recognition.recognizer import Recognizer
         >>> people = FolderGallery(photos, Recognizer(likewise.load(model)), cache=out)
