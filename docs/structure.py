@@ -43,9 +43,8 @@ PACKAGES = (
 """A package imports only from those before it."""
 
 FOLDERS: dict[str, tuple[str, ...]] = {
-    "models": ("graph", "zoo"),
-    "faces": ("alignment", "detectors", "landmarks", "quality"),
     "models": ("graph", "zoo", "export"),
+    "faces": ("alignment", "detectors", "landmarks", "quality"),
     "data": ("containers", "protocols", "writers", "formats"),
     "evaluation": (
         "nearest", "verification", "intervals", "calibration", "identification", "retrieval",

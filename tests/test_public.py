@@ -17,9 +17,9 @@ import pytest
 import likewise
 
 SURFACE = {
-    "Embedder", "Embeddings", "Experiment", "Index", "InputError", "LikewiseError",
+    "Embedder", "Embeddings", "Experiment", "Export", "Index", "InputError", "LikewiseError",
     "Manifest", "Pairs", "Preprocess", "Recipe", "TrainingResult", "Verification", "create_loss",
-    "evaluate", "list_backbones", "list_losses", "load", "load_recipe", "read_embeddings",
+    "evaluate", "export", "list_backbones", "list_losses", "load", "load_recipe", "read_embeddings",
     "read_manifest", "read_pairs", "train", "verification", "write_embeddings", "write_report",
 }  # fmt: skip
 MODULES = sorted(
