@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.measure import Result, arguments, report, row
+from benchmarks.measure import Result, arguments, fresh, report, row
 from likewise.faces.detectors.detector import Detections
 from likewise.faces.detectors.suppression import overlaps
 from likewise.faces.detectors.yunet import YuNet
@@ -72,6 +74,39 @@ def lfw(data: Path, finder: FaceFinder, *, quick: bool) -> Iterator[Result]:
         bar = 0.94 if degrees else 0.98
         yield row(f"{name}_cosine_median", median, "", f">= {bar}", median >= bar)
         yield row(f"{name}_cosine_p5", low, "", ">= 0.93", low >= 0.93)
+
+
+LARGE = """
+import time
+from pathlib import Path
+from PIL import Image
+from benchmarks.measure import resident_bytes
+from likewise.faces.finder import FaceFinder
+photo = Image.open({path!r}).convert("RGB")
+finder = FaceFinder()
+finder.find(photo)
+large = Path({large!r})
+photo.resize((7304, 5478)).save(large, quality=90)
+del photo
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+before, start = resident_bytes(), time.process_time()
+finder.find(large)
+print((resident_bytes(peak=True) - before) / 2**20, time.process_time() - start)
+"""
+
+
+def cost(data: Path, finder: FaceFinder) -> Iterator[Result]:
+    """CPU time of small photos, and time and memory of one of 40 megapixels."""
+    photos = sorted((data / "lfw/raw_sample").rglob("*.jpg"))[::3]
+    start = time.process_time()
+    for path in photos:
+        finder.find(path)
+    yield row("faces.ms_250_pixels", 1000 * (time.process_time() - start) / len(photos), "ms")
+    with tempfile.TemporaryDirectory() as folder:
+        names = {"path": str(data / "faces/voc_faces/bald_guys.jpg"), "large": f"{folder}/a.jpg"}
+        memory, seconds = map(float, fresh(LARGE.format(**names)).split()[-2:])
+    yield row("faces.s_40_megapixels", seconds, "s")
+    yield row("faces.mib_40_megapixels", memory, "MiB", "<= 512", memory <= 512)
 
 
 def _central(faces: Sequence[Face], size: tuple[int, int]) -> Face:
@@ -159,6 +194,7 @@ def results(*, quick: bool) -> list[Result]:
     finder = FaceFinder()
     return [
         *lfw(data, finder, quick=quick),
+        *cost(data, finder),
         *groups(data / "faces/voc_faces", finder),
         *crowds(data / "faces/wider416", finder, quick=quick),
     ]

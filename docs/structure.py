@@ -43,9 +43,9 @@ PACKAGES = (
 """A package imports only from those before it."""
 
 FOLDERS: dict[str, tuple[str, ...]] = {
-    "models": ("graph", "zoo", "export"),
-    "faces": ("alignment", "detectors", "landmarks", "quality"),
     "data": ("containers", "protocols", "writers", "formats"),
+    "models": ("embedded", "graph", "zoo", "export"),
+    "faces": ("alignment", "detectors", "landmarks", "quality", "aligned_set"),
     "evaluation": (
         "nearest", "verification", "intervals", "calibration", "identification", "retrieval",
         "report",

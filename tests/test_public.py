@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 import likewise
 
 SURFACE = {
-    "Embedder", "Embeddings", "Experiment", "Export", "Index", "InputError", "LikewiseError",
-    "Manifest", "Pairs", "Preprocess", "Recipe", "TrainingResult", "Verification", "create_loss",
-    "evaluate", "export", "list_backbones", "list_losses", "load", "load_recipe", "read_embeddings",
-    "read_manifest", "read_pairs", "train", "verification", "write_embeddings", "write_report",
+    "Embedder", "Embeddings", "Experiment", "Face", "FaceFinder", "Index", "InputError",
+    "LikewiseError", "Manifest", "Pairs", "Preprocess", "Recipe", "Recognizer", "TrainingResult",
+    "Verification", "cluster_photos", "create_loss", "edit_albums", "evaluate", "export",
+    "find_faces", "identify", "list_backbones", "list_losses", "load", "load_recipe",
+    "read_embeddings", "read_manifest", "read_pairs", "train", "verification", "verify", "watch",
+    "write_embeddings", "write_report",
 }  # fmt: skip
 MODULES = sorted(
     m.name
@@ -66,6 +69,7 @@ def test_the_examples_in_the_docstrings_run(
         "out": tmp_path / "run",
         "photo_a": photos / "anna" / "0.png",
         "photo_b": photos / "anna" / "1.png",
+        "landscape": Image.linear_gradient("L").resize((320, 240)),
     }
     outcome = doctest.testmod(
         importlib.import_module(name),

@@ -20,11 +20,19 @@ if TYPE_CHECKING:
     from likewise.evaluation.experiment import Experiment, evaluate
     from likewise.evaluation.report.page import write_report
     from likewise.evaluation.verification.metrics import Verification, verification
+    from likewise.faces.face import Face
+    from likewise.faces.finder import FaceFinder, find_faces
     from likewise.losses import create_loss, list_losses
     from likewise.models.embedder import Embedder
     from likewise.models.export import Export, export
     from likewise.models.loading import load
     from likewise.models.registry import list_backbones
+    from likewise.recognition.albums.edit import edit_albums
+    from likewise.recognition.albums.update import cluster_photos
+    from likewise.recognition.identification import identify
+    from likewise.recognition.recognizer import Recognizer
+    from likewise.recognition.verification import verify
+    from likewise.recognition.video.watch import watch
     from likewise.search.index import Index
     from likewise.training.recipe.recipe import Recipe, load_recipe
     from likewise.training.run import TrainingResult, train
@@ -35,6 +43,8 @@ _HOME = {
     "Embedder": "models.embedder",
     "Embeddings": "data.embeddings",
     "Experiment": "evaluation.experiment",
+    "Face": "faces.face",
+    "FaceFinder": "faces.finder",
     "Export": "models.export",
     "Index": "search.index",
     "InputError": "errors",
@@ -43,10 +53,15 @@ _HOME = {
     "Pairs": "data.pairs",
     "Preprocess": "data.preprocess",
     "Recipe": "training.recipe.recipe",
+    "Recognizer": "recognition.recognizer",
     "TrainingResult": "training.run",
     "Verification": "evaluation.verification.metrics",
+    "cluster_photos": "recognition.albums.update",
     "create_loss": "losses",
+    "edit_albums": "recognition.albums.edit",
     "evaluate": "evaluation.experiment",
+    "find_faces": "faces.finder",
+    "identify": "recognition.identification",
     "export": "models.export",
     "list_backbones": "models.registry",
     "list_losses": "losses",
@@ -57,11 +72,22 @@ _HOME = {
     "read_pairs": "data.protocols",
     "train": "training.run",
     "verification": "evaluation.verification.metrics",
+    "verify": "recognition.verification",
+    "watch": "recognition.video.watch",
     "write_embeddings": "data.embeddings",
     "write_report": "evaluation.report.page",
 }
 
 __all__ = [  # noqa: RUF022  # in the order of the work
+    "find_faces",
+    "verify",
+    "identify",
+    "cluster_photos",
+    "edit_albums",
+    "watch",
+    "Face",
+    "FaceFinder",
+    "Recognizer",
     "read_manifest",
     "Manifest",
     "train",
@@ -74,6 +100,7 @@ __all__ = [  # noqa: RUF022  # in the order of the work
     "load",
     "Embedder",
     "Preprocess",
+    "export",
     "Embeddings",
     "read_embeddings",
     "write_embeddings",
@@ -84,7 +111,6 @@ __all__ = [  # noqa: RUF022  # in the order of the work
     "verification",
     "Verification",
     "write_report",
-    "export",
     "Export",
     "Index",
     "LikewiseError",

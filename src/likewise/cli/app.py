@@ -56,7 +56,7 @@ class Program(TyperGroup):
 app = typer.Typer(
     name="likewise",
     cls=Program,
-    help="Train, evaluate and search embeddings of labeled photos, such as faces.",
+    help="Recognise faces in photos; train, evaluate and search embeddings of any photos.",
     epilog="Start with: likewise demo",
     no_args_is_help=True,
     add_completion=False,

