@@ -62,10 +62,10 @@ def export(
 
     Example:
         >>> import likewise
-        >>> exported = likewise.export(model, "model.onnx")
+        >>> exported = likewise.export(model, out / "model.onnx")
         >>> exported.opset, max(exported.differences.values()) < 1e-5
         (18, True)
-        >>> likewise.load("model.onnx").fingerprint == likewise.load(model).fingerprint
+        >>> likewise.load(exported.path).fingerprint == likewise.load(model).fingerprint
         True
     """
     one_of("to", to, SUFFIXES)
