@@ -170,7 +170,10 @@ def crowds(folder: Path, finder: FaceFinder, *, quick: bool) -> Iterator[Result]
     for kind, (low, high) in enumerate(SIZES):
         name = f"faces.crowd_recall_{low}" + (f"_{high:.0f}" if high < 1e9 else "")
         ours, theirs = recalls["faces"][kind], recalls["yunet"][kind]
-        yield row(name, ours, "", f">= YuNet alone: {theirs:.3f}", ours >= theirs)
+        if kind and quick:  # a few dozen faces: one of them decides
+            yield row(name, ours, "")
+        else:
+            yield row(name, ours, "", f">= YuNet alone: {theirs:.3f}", ours >= theirs)
     bar = f"< YuNet alone: {false['yunet']}"
     yield row("faces.crowd_false", false["faces"], "faces", bar, false["faces"] < false["yunet"])
 
