@@ -8,7 +8,7 @@ from pathlib import Path
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
-from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.onnx.backbone import OnnxBackbone
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.state_dict import network_part, read_state_dict, warn_of_rest
 

@@ -18,7 +18,7 @@ from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.fingerprint import fingerprint_of
 from likewise.models.graph.network import OnnxNetwork
-from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.onnx.backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.saving import CONFIG, IDENTITIES, WEIGHTS

@@ -15,8 +15,8 @@ import torch
 
 import likewise
 from likewise.errors import LikewiseError, MissingExtra
+from likewise.models.backbones.stages import stages_of
 from likewise.models.registry import Backbone, create_backbone
-from likewise.models.stages import stages_of
 from likewise.models.zoo import sface as zoo
 from likewise.models.zoo import weights
 from likewise.models.zoo.block_quantised import dequantise

@@ -25,8 +25,8 @@ from likewise.models.export.network import plain_network
 from likewise.models.export.parity import largest_differences, require_parity
 from likewise.models.export.result import Export
 from likewise.models.inference import forward
-from likewise.models.onnx_backbone import OnnxBackbone
-from likewise.models.onnx_file import LIMIT, read_onnx
+from likewise.models.onnx.backbone import OnnxBackbone
+from likewise.models.onnx.file import LIMIT, read_onnx
 from likewise.progress import progress
 
 __all__ = ["write_int8", "write_onnx"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from likewise.errors import InputError, MissingExtra, first_line
 from likewise.models.graph.layers import LAYERS
 from likewise.models.graph.operations import OPERATIONS
-from likewise.models.onnx_file import read_onnx
+from likewise.models.onnx.file import read_onnx
 
 __all__ = ["OnnxNetwork"]
 

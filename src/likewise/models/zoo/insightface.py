@@ -14,7 +14,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, MissingExtra, first_few
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
-from likewise.models.onnx_file import read_onnx
+from likewise.models.onnx.file import read_onnx
 
 __all__ = ["LICENCE", "PREFIX", "load_insightface"]
 

@@ -12,12 +12,12 @@ from torch import Tensor
 from likewise.cache import cache_folder
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
+from likewise.models.backbones.sface import SFace
 from likewise.models.calibration import Calibration
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
-from likewise.models.sface import SFace
 from likewise.models.tensor_file import read_tensors, write_tensor_file
 from likewise.models.zoo.block_quantised import dequantise
 from likewise.models.zoo.weights import WEIGHTS, weights_path
@@ -66,7 +66,7 @@ def load_sface() -> Embedder:
 
 
 def sface_state() -> dict[str, Tensor]:
-    """The weights of SFace out of the published file, by the names of ``models.sface.SFace``.
+    """The weights of SFace out of the published file, by the names of ``backbones.sface.SFace``.
 
     Raises:
         MissingExtra: the file or the package onnx is not installed.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
-from likewise.models.onnx_file import read_onnx
+from likewise.models.onnx.file import read_onnx
 
 __all__ = ["OnnxBackbone"]
 

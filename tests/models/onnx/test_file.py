@@ -12,10 +12,10 @@ import pytest
 import likewise
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.models import onnx_file
 from likewise.models.importing import import_onnx
-from likewise.models.onnx_file import read_onnx
-from tests.models.test_onnx import projection
+from likewise.models.onnx import file as onnx_file
+from likewise.models.onnx.file import read_onnx
+from tests.models.onnx.test_onnx import projection
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
