@@ -32,8 +32,8 @@ def verify(
         str | None,
         typer.Option(
             "--face",
-            help="Which of several faces: largest, central, clearest, or best: the pair with the "
-            "highest score. By default the largest, if it is clear which is meant.",
+            help="Which of several faces: main, largest, central, clearest, or best: the pair "
+            "with the highest score. By default the largest, if it is clear which is meant.",
         ),
     ] = None,
     flip: options.Flip = False,

@@ -37,7 +37,7 @@ def align(
         typer.Option(
             "--faces",
             help="Which of several faces are taken: main (large and near the middle), largest, "
-            "central, best, or all.",
+            "central, clearest (the fewest reasons against it), or all.",
         ),
     ] = "main",
     png: Annotated[bool, typer.Option("--png", help="Write PNG files, not JPEG.")] = False,

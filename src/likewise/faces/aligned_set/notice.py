@@ -13,8 +13,8 @@ from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import LikewiseError
-from likewise.faces.aligned_set.choice import faces_taken
 from likewise.faces.alignment.templates import TEMPLATES, Template
+from likewise.faces.choice import faces_taken
 from likewise.faces.face import Face
 from likewise.faces.finder import FaceFinder
 

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
-from likewise.faces.aligned_set.choice import KEEP
 from likewise.faces.aligned_set.outcome import BROKEN, NONE, SEVERAL, Outcome
 from likewise.faces.aligned_set.report import AlignmentReport
+from likewise.faces.choice import KEEP
 from likewise.pages.environment import render
 from likewise.storage import write_text
 

@@ -19,8 +19,8 @@ from PIL import Image
 from likewise.data.images import BadImage, ImageSource, decode
 from likewise.data.reader import read_ahead
 from likewise.errors import LikewiseError
-from likewise.faces.aligned_set.choice import faces_taken
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.faces.choice import faces_taken
 from likewise.faces.explain import why_no_face
 from likewise.faces.face import Face
 from likewise.faces.finder import FaceFinder
