@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from likewise.faces.face import Face
+from likewise.recognition.gallery import Gallery
 from likewise.recognition.video.crops import EmbedFaces, fill
 from likewise.recognition.video.cuts import CutDetector
 from likewise.recognition.video.frames import Frame
 from likewise.recognition.video.grouping import group
-from likewise.recognition.video.naming import Gallery, Naming, SteadyName, one_name_at_a_time
+from likewise.recognition.video.naming import Naming, SteadyName, one_name_at_a_time
 from likewise.recognition.video.result import UNKNOWN, TrackResult
 from likewise.recognition.video.tracker import Tracker
 from likewise.recognition.video.tracks import Box, Track
