@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import Image
 
 from likewise.errors import InputError, LikewiseError, cannot_write, first_line
 from likewise.faces.detectors.suppression import overlaps
+from likewise.pages.pictures import jpeg
 from likewise.recognition.albums.clarity import clarity
 from likewise.recognition.recognizer import RecognizedFace
 from likewise.storage import new_file, output_folder
@@ -187,9 +187,7 @@ def _row(photo: str, number: int, found: RecognizedFace) -> dict[str, Any]:
 def _thumbnail(crop: NDArray[np.uint8]) -> bytes:
     image = Image.fromarray(crop)
     image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return jpeg(image, QUALITY)
 
 
 def read_faces(folder: Path, generation: int) -> FaceTable:

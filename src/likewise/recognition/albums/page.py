@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.pages.environment import named_values, render
+from likewise.pages.pictures import data_uri
 from likewise.recognition.albums.contents import Contents
 from likewise.recognition.albums.groups import Group
 from likewise.storage import write_text
@@ -114,10 +114,9 @@ class _Builder:
         """A face on the page."""
         table = self.contents.faces
         image = table.faces["thumbnail"][row].as_py() or b""
-        source = "data:image/jpeg;base64," + base64.b64encode(image).decode() if image else ""
         photo = self.short(self.path.get(table.photos[row], ""))
         reasons = ", ".join(table.faces["reasons"][row].as_py() or ())
-        return ShownFace(source, table.numbers[row], photo, reasons)
+        return ShownFace(data_uri(image), table.numbers[row], photo, reasons)
 
     def shown(self, group: Group) -> ShownGroup:
         """A group with its most typical faces first, and its least typical ones last."""

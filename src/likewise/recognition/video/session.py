@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from likewise.faces.face import Face
+from likewise.pages.pictures import jpeg
 from likewise.recognition.gallery import Gallery
 from likewise.recognition.video.crops import EmbedFaces, fill
 from likewise.recognition.video.cuts import CutDetector
@@ -177,7 +177,7 @@ class Session:
                     crop.time,
                     crop.face.box,
                     vector,
-                    _jpeg(crop.face.crop),
+                    jpeg(Image.fromarray(crop.face.crop), QUALITY),
                     naming,
                 )
             )
@@ -209,9 +209,3 @@ def _is_due(track: Track) -> bool:
     """Whether a track that goes on is to be decided on again."""
     times, rest = divmod(track.frames, FIRST_DECISION)
     return not track.missed and rest == 0 and times & (times - 1) == 0
-
-
-def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
