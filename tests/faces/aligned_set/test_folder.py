@@ -21,6 +21,8 @@ from likewise.errors import InputError, LikewiseError, MissingExtra
 from likewise.faces.aligned_set.folder import align_photos
 from likewise.faces.aligned_set.journal import JOURNAL
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.faces.detectors.registration import DETECTORS, register_detector
+from likewise.faces.detectors.yunet import YuNet
 from tests.faces.aligned_set.conftest import PEOPLE, SquareFinder, Tree, square_photo
 
 CROPS = {f"{person}/{photo}.jpg" for person in PEOPLE for photo in ("one", "two")}
@@ -285,6 +287,18 @@ def test_several_processes_give_the_same_files(lfw: Path, tmp_path: Path) -> Non
     assert aligned_by_command(lfw, tmp_path / "two", "--processes", "2").wait() == 0
     assert crops_in(tmp_path / "two") == crops_in(tmp_path / "one")
     assert not list((tmp_path / "two").rglob("*.tmp"))
+
+
+def test_processes_that_do_not_know_a_detector_say_so(lfw: Path, tmp_path: Path) -> None:
+    @register_detector("here_only")
+    class HereOnly(YuNet):
+        name = "here_only"
+
+    try:
+        with pytest.raises(InputError, match="detector here_only: other processes do not know it"):
+            align_photos(lfw, tmp_path / "out", AlignSettings(detector="here_only"), processes=2)
+    finally:
+        DETECTORS._kinds.pop("here_only")
 
 
 def test_the_disk_may_be_full(
