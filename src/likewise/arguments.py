@@ -70,7 +70,7 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
     choices = sorted(allowed)
     if value in choices:
         return value
-    near = get_close_matches(value, choices, n=1, cutoff=0.5)
+    near = get_close_matches(str(value), choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(f"{name}: unknown value {value!r}; {hint}choose from: {', '.join(choices)}")
 

@@ -118,3 +118,5 @@ def test_scales_are_checked() -> None:
         check_scales([9])
     with pytest.raises(InputError, match="scales: none"):
         check_scales([])
+    with pytest.raises(InputError, match="scales: 1280; must be auto, all, or a list"):
+        check_scales(1280)  # type: ignore[arg-type]  # the fault

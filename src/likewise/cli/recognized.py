@@ -96,7 +96,10 @@ def _tell_report(report: FolderReport) -> None:
     counted: list[tuple[Sequence[str], str]] = [
         (report.no_face, "without a face"),
         (report.several, "with several faces; taken is the one like the person's other photos"),
-        (report.unclear, "with several faces, none like the person's other photos: left out"),
+        (
+            report.unclear,
+            "with several faces; the person's other photos do not tell which is meant, so left out",
+        ),
         (list(report.poor), "with a poor face, left out where there is a better photo"),
         (report.outside, "outside of the subfolders: nobody's"),
         ([f"{one} = {other}" for one, other in report.twice], "under two people: left out of both"),

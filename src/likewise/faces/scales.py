@@ -7,7 +7,7 @@ size, at the same recall.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ def check_scales(scales: str | Sequence[int]) -> Scales:
     """
     if isinstance(scales, str):
         return one_of("scales", scales, ("auto", "all"))
+    if not isinstance(scales, Iterable):
+        raise InputError(f"scales: {scales!r}; must be auto, all, or a list of longest sides")
     sides = tuple(check_count("scales", side, least=32, most=8192) for side in scales)
     if not sides:
         raise InputError("scales: none; name at least one longest side in pixels, or auto")
@@ -107,12 +109,13 @@ def _at(detector: Detector, photo: Image.Image, side: int) -> tuple[int, Detecti
 def _in_tiles(detector: Detector, photo: Image.Image, lowest: float) -> Detections:
     """The detections in a photo; a large one is looked at part by part, in bounded memory."""
     if max(photo.size) <= LARGEST:
-        return detector.detect(np.asarray(photo), lowest)
+        return Detections.checked(detector.detect(np.asarray(photo), lowest), detector.name)
     parts = []
     for left, right in _spans(photo.width):
         for top, bottom in _spans(photo.height):
             tile = photo.crop((left, top, right, bottom))
-            found = detector.detect(np.asarray(tile), lowest).moved(1.0, (left, top))
+            found = Detections.checked(detector.detect(np.asarray(tile), lowest), detector.name)
+            found = found.moved(1.0, (left, top))
             x, y = (found.boxes[:, :2] + found.boxes[:, 2:] / 2).T
             # Each part answers for the faces in its middle; its margins lie in other parts too.
             mine = _inside(x, left, right, photo.width) & _inside(y, top, bottom, photo.height)

@@ -71,13 +71,15 @@ def align_photos(
     if "identity" not in manifest.table.column_names:
         raise InputError(f"{manifest.root}: its photos have no identities, so no tree can be made")
     require_some_photo(manifest)
-    _require_place(out, manifest, resume=resume)
+    # A table lists its photos: crops beside them are not taken for photos of it.
+    named = manifest.root if isinstance(source, Manifest) else Path(source)
+    _require_place(out, named, resume=resume)
     chosen.finder()  # an extra that is missing is told before anything is written
     require_writable(out)
     with folder_lock(out, wait=False):
         journal = Journal(out, chosen.record())
         write_alignment(out, chosen.alignment, finished=False, **chosen.about())
-        files = crop_names(manifest, chosen.suffix)
+        files = crop_names(manifest, chosen.suffix, all_faces=chosen.keep == "all")
         outcomes, now = update_crops(
             manifest, out, lambda row, _: files[row], chosen, journal, processes=processes
         )
@@ -93,9 +95,9 @@ def align_photos(
     return report
 
 
-def _require_place(out: Path, manifest: Manifest, *, resume: bool) -> None:
+def _require_place(out: Path, source: Path, *, resume: bool) -> None:
     """Refuse a folder inside the source, or one that holds something else."""
-    if out.resolve().is_relative_to(manifest.root.resolve()):
+    if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{out}: lies in the source; choose a folder outside of it")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; the output is a folder")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from likewise.errors import InputError
 
 __all__ = ["Detections", "Detector"]
 
@@ -34,6 +36,37 @@ class Detections(NamedTuple):
         boxes = self.boxes * np.float32(factor)
         boxes[:, :2] += offset
         return Detections(boxes, self.points * np.float32(factor) + offset, self.scores)
+
+    @classmethod
+    def checked(cls, found: Any, name: str) -> Detections:
+        """What a detector gave, as float32: it may be of the user's own.
+
+        Args:
+            found: boxes, points and scores; arrays, or what becomes arrays.
+            name: of the detector, for the message.
+
+        Raises:
+            InputError: the shapes are others, or a number is not finite.
+        """
+        try:
+            boxes, points, scores = (np.asarray(part, np.float32) for part in found)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"detector {name}: gave {type(found).__name__}; must give Detections(boxes, points,"
+                " scores), of which each becomes an array of numbers"
+            ) from None
+        if not boxes.size and not scores.size:
+            return cls.joined([])
+        shapes = tuple(part.shape for part in (boxes, points, scores))
+        count = len(boxes) if boxes.ndim else 0
+        if shapes != ((count, 4), (count, 5, 2), (count,)):
+            raise InputError(
+                f"detector {name}: gave boxes, points and scores of the shapes "
+                f"{', '.join(map(str, map(list, shapes)))}; must be [N,4], [N,5,2] and [N]"
+            )
+        if not all(np.isfinite(part).all() for part in (boxes, points, scores)):
+            raise InputError(f"detector {name}: gave a number that is not finite")
+        return cls(boxes, points, scores)
 
     @classmethod
     def joined(cls, parts: Iterable[Detections]) -> Detections:

@@ -12,7 +12,9 @@ from likewise.data.image_kind import START_BYTES
 from likewise.data.paths import is_hidden
 from likewise.errors import InputError
 
-__all__ = ["FolderScan", "FoundPhoto", "photos_below", "scan"]
+__all__ = ["FolderScan", "FoundPhoto", "no_people", "photos_below", "scan"]
+
+LINKS = "links to folders, which are not followed"
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,21 @@ class FolderScan:
 def scan(folder: Path) -> FolderScan:
     """List the photos of people: ``folder/PERSON/…/photo.jpg``, at any depth below the person.
 
-    Hidden files are passed over; a link to a file is followed, a link to a folder is not.
+    Hidden files are passed over. A link to a file is followed. A link to a folder is followed if it
+    stands for a person and leads out of the gallery.
 
     Raises:
-        InputError: the folder is missing or cannot be read, or it has no subfolder.
+        InputError: the folder is missing or cannot be read.
     """
+    inside = folder.resolve()
     found = FolderScan()
     photos = PhotoFilter(folder)
     for entry in _entries(folder):
-        if entry.is_dir(follow_symlinks=False) and not is_hidden(entry.name):
+        if entry.is_dir() and is_hidden(entry.name):
+            photos.leave_out_hidden(entry.name)
+        elif entry.is_dir() and entry.is_symlink() and _meet(Path(entry.path).resolve(), inside):
+            photos.leave_out(LINKS, entry.name)
+        elif entry.is_dir():
             found.people.append(entry.name)
             for path in photos_below(Path(entry.path), photos, f"{entry.name}/"):
                 name = path.relative_to(folder).as_posix()
@@ -73,16 +81,21 @@ def scan(folder: Path) -> FolderScan:
                 found.photos.append(
                     FoundPhoto(name, entry.name, path, status.st_size, status.st_mtime_ns)
                 )
-        elif not entry.is_dir() and photos.takes(entry.name, partial(_start, entry.path)):
+        elif photos.takes(entry.name, partial(_start, entry.path)):
             found.outside.append(entry.name)
-    if not found.people:
-        loose = f"; {len(found.outside)} photos lie in it directly" if found.outside else ""
-        raise InputError(
-            f"{folder}: no subfolder{loose}; a gallery has one subfolder per person, with photos "
-            "of the person in it"
-        )
     found.left_out = photos.summary()
     return found
+
+
+def no_people(found: FolderScan) -> str:
+    """Why a folder without people is no gallery."""
+    one = len(found.outside) == 1
+    loose = f"{len(found.outside)} {'photo lies' if one else 'photos lie'} in it directly"
+    told = "; ".join(filter(None, (loose if found.outside else "", found.left_out)))
+    return (
+        f"no subfolder{f' ({told})' if told else ''}; a gallery has one subfolder per person, with "
+        "photos of the person in it"
+    )
 
 
 def photos_below(folder: Path, photos: PhotoFilter, prefix: str = "") -> list[Path]:
@@ -102,13 +115,22 @@ def photos_below(folder: Path, photos: PhotoFilter, prefix: str = "") -> list[Pa
         here, names = waiting.pop()
         for entry in _entries(here):
             if entry.is_dir(follow_symlinks=False):
-                if not is_hidden(entry.name):
+                if is_hidden(entry.name):
+                    photos.leave_out_hidden(f"{names}{entry.name}")
+                else:
                     waiting.append((Path(entry.path), f"{names}{entry.name}/"))
+            elif entry.is_dir():
+                photos.leave_out(LINKS, f"{names}{entry.name}")
             elif entry.is_file() and photos.takes(
                 f"{names}{entry.name}", partial(_start, entry.path)
             ):
                 found.append(Path(entry.path))
     return sorted(found)
+
+
+def _meet(one: Path, other: Path) -> bool:
+    """Whether one folder lies in the other, or is the other."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
