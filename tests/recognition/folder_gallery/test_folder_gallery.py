@@ -171,7 +171,7 @@ def test_links_to_people_outside_are_followed_and_others_are_named(
     (second / "more").symlink_to(tmp_path / "outside")
     report = FolderGallery(people, recognizer, cache=tmp_path / "cache").update()
     assert (report.people, report.photos, report.twice) == (3, 6, [])
-    assert "links to folders, which are not followed (3, such as" in report.left_out
+    assert "links to folders that are read anyway (3, such as" in report.left_out
 
 
 def test_a_folder_that_is_gone_is_forgotten(
