@@ -8,7 +8,10 @@ from pathlib import Path
 
 from likewise.errors import LikewiseError, cannot_write
 
-__all__ = ["cache_folder", "cache_root", "cache_sizes"]
+__all__ = ["ADVICE", "cache_folder", "cache_root", "cache_sizes"]
+
+ADVICE = "name another place with LIKEWISE_CACHE"
+"""Where the cache cannot be written."""
 
 
 def cache_root() -> Path:
@@ -47,7 +50,5 @@ def cache_folder(kind: str) -> Path:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
-        raise LikewiseError(
-            cannot_write(folder, error, "name another place with LIKEWISE_CACHE")
-        ) from None
+        raise LikewiseError(cannot_write(folder, error, ADVICE)) from None
     return folder

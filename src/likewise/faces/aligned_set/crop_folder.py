@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from likewise.data.manifest import Manifest
-from likewise.errors import InputError, LikewiseError, cannot_write
+from likewise.errors import LikewiseError, cannot_write
 from likewise.faces.aligned_set.crop_names import numbered
 from likewise.faces.aligned_set.journal import Journal
 from likewise.faces.aligned_set.outcome import BROKEN, NONE, ONE, SEVERAL, Outcome, Taken
@@ -19,7 +17,7 @@ from likewise.faces.aligned_set.stamps import stamps
 from likewise.faces.aligned_set.work import Aligned, align_many
 from likewise.progress import progress
 
-__all__ = ["folder_lock", "update_crops"]
+__all__ = ["LOCK", "update_crops"]
 
 PARTIAL = ".likewise-crop.tmp"
 LOCK = ".likewise-align.lock"
@@ -134,34 +132,3 @@ def _remove_old(before: Outcome | None, after: Outcome, owners: Counter[str], fo
     for file in old:
         if owners[file] < 1:
             (folder / file).unlink(missing_ok=True)
-
-
-@contextmanager
-def folder_lock(folder: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock of a folder of crops; it is released when the process ends, however it ends.
-
-    Args:
-        folder: is made if it is not there.
-        wait: for another process that holds it; otherwise it is refused.
-
-    Raises:
-        InputError: another process aligns into this folder.
-        LikewiseError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=-1 if wait else 0.2, fallback_to_soft=False)
-        lock.acquire()
-    except Timeout:
-        raise InputError(
-            f"{folder}: another process aligns into it; wait for it, or choose another folder"
-        ) from None
-    except NotImplementedError:  # the file system has no locks
-        yield
-        return
-    except OSError as error:
-        raise LikewiseError(cannot_write(folder, error)) from None
-    try:
-        yield
-    finally:
-        lock.release()

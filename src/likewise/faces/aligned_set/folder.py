@@ -13,12 +13,13 @@ from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
 from likewise.data.writers.folder import LIST
 from likewise.errors import InputError
-from likewise.faces.aligned_set.crop_folder import LOCK, folder_lock, update_crops
+from likewise.faces.aligned_set.crop_folder import LOCK, update_crops
 from likewise.faces.aligned_set.crop_names import crop_names
 from likewise.faces.aligned_set.journal import JOURNAL, Journal
 from likewise.faces.aligned_set.page import write_page
 from likewise.faces.aligned_set.report import AlignmentReport
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.locks import hold_lock
 from likewise.storage import new_file, require_writable
 
 __all__ = ["align_photos"]
@@ -76,7 +77,8 @@ def align_photos(
     _require_place(out, named, resume=resume)
     chosen.finder()  # an extra that is missing is told before anything is written
     require_writable(out)
-    with folder_lock(out, wait=False):
+    busy = f"{out}: another process aligns into it; wait for it, or choose another folder"
+    with hold_lock(out / LOCK, busy):
         journal = Journal(out, chosen.record())
         write_alignment(out, chosen.alignment, finished=False, **chosen.about())
         files = crop_names(manifest, chosen.suffix, all_faces=chosen.keep == "all")

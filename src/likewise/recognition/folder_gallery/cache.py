@@ -17,8 +17,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from likewise.cache import cache_folder
+from likewise.cache import ADVICE, cache_folder
 from likewise.errors import LikewiseError, cannot_write
+from likewise.locks import hold_lock
 from likewise.recognition.folder_gallery.record import PhotoRecord
 from likewise.storage import new_file
 
@@ -27,7 +28,6 @@ __all__ = ["GalleryCache"]
 log = logging.getLogger(__name__)
 
 KIND, ORIGIN, LOCK, ENDING = "galleries", "folder.txt", "lock", ".jsonl"
-ADVICE = "name another place with LIKEWISE_CACHE"
 FORMAT = 1
 
 
@@ -58,25 +58,14 @@ class GalleryCache:
         Raises:
             LikewiseError: the cache cannot be written.
         """
-        try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = FileLock(self.home / LOCK)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                log.warning("%s: another process embeds this gallery; waiting", self._origin)
-                lock.acquire()
-        except OSError as error:
-            raise LikewiseError(cannot_write(self.home, error, ADVICE)) from None
-        try:
+        busy = f"{self._origin}: another process embeds this gallery; waiting"
+        with hold_lock(self.home / LOCK, busy, wait=True, advice=ADVICE):
             if not (self.home / ORIGIN).exists():
                 with new_file(self.home / ORIGIN) as temporary:
                     temporary.write_bytes(os.fsencode(self._origin))
             for left in self.home.glob(".*.tmp"):  # of a process that was killed
                 left.unlink(missing_ok=True)
             yield
-        finally:
-            lock.release()
 
     def read(self) -> dict[str, PhotoRecord]:
         """The last record of each photo by its name; damaged lines are passed over."""
