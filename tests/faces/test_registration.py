@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from likewise.errors import InputError
-from likewise.faces.detectors.detector import Detections
-from likewise.faces.detectors.registration import DETECTORS, register_detector
+from likewise.faces.detectors.detector import DETECTORS, Detections, register_detector
 from likewise.faces.detectors.registry import create_detector, list_detectors
 from likewise.faces.finder import FaceFinder
-from likewise.faces.landmarks.landmarker import Landmarks
-from likewise.faces.landmarks.registration import LANDMARKERS, register_landmarker
+from likewise.faces.landmarks.landmarker import LANDMARKERS, Landmarks, register_landmarker
 from likewise.faces.landmarks.registry import create_landmarker, list_landmarkers
 
 PLACES = np.array([(38, 52), (74, 52), (56, 72), (42, 92), (71, 92)], np.float32)

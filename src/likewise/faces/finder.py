@@ -15,13 +15,11 @@ from likewise.data.reader import read_ahead
 from likewise.faces.alignment.crop import align
 from likewise.faces.alignment.templates import template_named
 from likewise.faces.candidates import Candidates, candidates_of
-from likewise.faces.detectors.detector import Detector
-from likewise.faces.detectors.registration import DETECTORS
+from likewise.faces.detectors.detector import DETECTORS, Detector
 from likewise.faces.detectors.registry import create_detector
 from likewise.faces.face import Face
 from likewise.faces.gate import Gate, Rejected
-from likewise.faces.landmarks.landmarker import Landmarker
-from likewise.faces.landmarks.registration import LANDMARKERS
+from likewise.faces.landmarks.landmarker import LANDMARKERS, Landmarker
 from likewise.faces.landmarks.registry import create_landmarker
 from likewise.faces.quality.assess import assess
 from likewise.faces.scales import check_scales

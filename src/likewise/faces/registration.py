@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
-from likewise.arguments import check_number, one_of
+from likewise.arguments import check_number, full_name, one_of
 from likewise.errors import InputError
 
 __all__ = ["Registry"]
@@ -49,7 +49,7 @@ class Registry(Generic[T]):
                 )
             taken = self._kinds.get(name)
             # A module that is loaded again brings the same class anew.
-            if taken is not None and _full_name(taken) != _full_name(kind):
+            if taken is not None and full_name(taken) != full_name(kind):
                 raise InputError(
                     f"register_{self.what}: {name}: is already the name of {taken.__name__}; "
                     "choose another name"
@@ -107,7 +107,3 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """The registered names, sorted."""
         return sorted(self._kinds)
-
-
-def _full_name(kind: type[Any]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -21,7 +21,7 @@ from likewise.errors import InputError, LikewiseError, MissingExtra
 from likewise.faces.aligned_set.folder import align_photos
 from likewise.faces.aligned_set.journal import JOURNAL
 from likewise.faces.aligned_set.settings import AlignSettings
-from likewise.faces.detectors.registration import DETECTORS, register_detector
+from likewise.faces.detectors.detector import DETECTORS, register_detector
 from likewise.faces.detectors.yunet import YuNet
 from tests.faces.aligned_set.conftest import PEOPLE, SquareFinder, Tree, square_photo
 

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.arguments import check_number
-from likewise.faces.detectors.detector import Detections
+from likewise.faces.detectors.detector import Detections, register_detector
 from likewise.faces.detectors.network import open_network
-from likewise.faces.detectors.registration import register_detector
 from likewise.faces.detectors.suppression import suppress
 
 __all__ = ["CenterFace"]

@@ -1,4 +1,4 @@
-"""What a face detector is: pixels in, boxes with points and scores out."""
+"""What a face detector is: pixels in, boxes with points and scores out; and how one is named."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.errors import InputError
+from likewise.faces.registration import Registry
 
-__all__ = ["Detections", "Detector"]
+__all__ = ["DETECTORS", "Detections", "Detector", "register_detector"]
 
 
 class Detections(NamedTuple):
@@ -91,3 +92,9 @@ class Detector(Protocol):
             least_score: leave out detections below it; by default the detector's own threshold.
         """
         ...
+
+
+DETECTORS: Registry[Detector] = Registry("detector", "detect", ["least_score"])
+
+register_detector = DETECTORS.register
+"""Class decorator: make a face detector known by name to ``create_detector`` and the commands."""

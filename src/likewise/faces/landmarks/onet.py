@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from likewise.errors import MissingExtra
 from likewise.faces.alignment.crop import cut
 from likewise.faces.alignment.similarity import apply, invert
-from likewise.faces.landmarks.landmarker import Landmarks
-from likewise.faces.landmarks.registration import register_landmarker
+from likewise.faces.landmarks.landmarker import Landmarks, register_landmarker
 from likewise.faces.landmarks.turns import turn_of
 from likewise.models.zoo.weights import weights_path
 
