@@ -85,10 +85,12 @@ def tell_gallery(gallery: Gallery, report: FolderReport | None) -> None:
     if limit.fmr is not None and limit.fpir is not None:
         rates = (
             f": of 1,000 strangers {1000 * limit.fpir:.3g} are taken for someone (FMR "
-            f"{limit.fmr:.2g} in each of {limit.comparisons:,} comparisons"
+            f"{limit.fmr:.2g} in each of {limit.comparisons:,} comparison"
+            f"{'' if limit.comparisons == 1 else 's'}"
             f"{', beyond what was measured for the model' if limit.extrapolated else ''})"
         )
-    note(f"gallery: {gallery.people:,} people; threshold {limit.threshold:.4f}{rates}")
+    people = "person" if gallery.people == 1 else "people"
+    note(f"gallery: {gallery.people:,} {people}; threshold {limit.threshold:.4f}{rates}")
 
 
 def _tell_report(report: FolderReport) -> None:
@@ -117,4 +119,5 @@ def _tell_report(report: FolderReport) -> None:
     if report.left_out:
         note(f"gallery: {report.left_out}")
     if report.embedded or report.forgotten:
-        note(f"gallery: {report.embedded:,} photos embedded, {report.forgotten:,} forgotten")
+        photos = "photo" if report.embedded == 1 else "photos"
+        note(f"gallery: {report.embedded:,} {photos} embedded, {report.forgotten:,} forgotten")
