@@ -27,6 +27,22 @@ def folder(shared_data: Path, tmp_path: Path) -> Path:
     return photos
 
 
+def test_a_photo_of_another_folder_is_not_overwritten(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "holidays"
+    out.mkdir()
+    (out / "two.jpg").write_bytes(b"of mine")
+    code, _, err = run(capsys, "faces", folder / "two.jpg", "--out", out)
+    assert code == 2
+    assert "holds two.jpg already" in err
+    assert (out / "two.jpg").read_bytes() == b"of mine"
+    assert [path.name for path in out.iterdir()] == ["two.jpg"]
+    for _ in range(2):  # a second run replaces the first one
+        assert run(capsys, "faces", folder / "two.jpg", "--out", tmp_path / "found")[0] == 0
+    assert json.loads((tmp_path / "found/faces.json").read_text())["finished"] is True
+
+
 def test_faces_are_listed_drawn_and_cut_out(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faces"]
 
+RECORD = "faces.json"  # of the folder --out
 COLUMNS = ("face", "box (x, y, width, height)", "score", "points", "turn", "eyes", "reasons")
 
 
@@ -84,11 +85,12 @@ def faces(
             advance(1)
     result = {
         "alignment": finder.alignment,
+        "finished": True,
         "photos": record,
         "broken": bad_images_json(bad),
     }
     if writer is not None:
-        writer.close(result)
+        writer.record(result)
     if as_json:
         print_json(result)
     else:
@@ -176,9 +178,18 @@ class _Writer:
         there = out.resolve()
         if any(file.resolve().is_relative_to(there) for file in files):
             raise InputError(f"--out {out}: holds photos that are read; choose another folder")
+        self._names: set[str] = set()
+        if not (out / RECORD).exists():
+            for name in map(self._new_name, files):
+                if (out / f"{name}.jpg").exists():
+                    raise InputError(
+                        f"--out {out}: holds {name}.jpg already, which this command did not write; "
+                        "choose another folder"
+                    )
+            self._names.clear()
         self.out = output_folder(out)
         self.crops = crops
-        self._names: set[str] = set()
+        self.record({"finished": False, "photos": []})  # what lies here from now on is of this run
 
     def write(self, file: Path, found: Sequence[Face]) -> dict[str, Any]:
         """Write the copy and the crops of one photo; returns their names for the record."""
@@ -197,11 +208,11 @@ class _Writer:
                 _save(Image.fromarray(face.crop), self.out / crop)
         return {"drawn": f"{name}.jpg"} | ({"crops": names} if self.crops else {})
 
-    def close(self, result: dict[str, Any]) -> None:
+    def record(self, result: dict[str, Any]) -> None:
         """Write the record."""
         from likewise.storage import as_json, write_json
 
-        write_json(self.out / "faces.json", as_json(result))
+        write_json(self.out / RECORD, as_json(result))
 
     def _new_name(self, file: Path) -> str:
         """A name that no other photo of the run has."""
