@@ -85,13 +85,21 @@ def cluster(
             "PHOTOS: missing; give the folder of photos, or an edit: --name, --join, --split-off, "
             "--not or --undo"
         )
+    for option, given in (("--threshold", threshold is not None), ("--fmr", fmr is not None),
+                          ("--allow-same-photo", allow_same_photo), ("--again", again)):  # fmt: skip
+        if given and photos is None:
+            raise InputError(f"{option}: is for grouping; give PHOTOS too, the folder of photos")
+    names = [_name(text) for text in name or ()]
+    for group, _ in names:
+        if sum(group == other for other, _ in names) > 1:
+            raise InputError(f"--name {group}: given twice; give each group one name")
     run, undone = None, None
     if undo:
         undone = next((str(edit["what"]) for edit in read_albums(out).groups.edits[-1:]), None)
     if undo or edits:
         albums = edit_albums(
             out,
-            names=dict(_name(text) for text in name or ()),
+            names=dict(names),
             merge=[_groups(text) for text in merge or ()],
             split_off=[_faces("--split-off", text) for text in split_off or ()],
             not_this=[_faces("--not", text) for text in not_this or ()],
