@@ -88,7 +88,6 @@ def _albums_of(values: dict[str, Any]) -> Albums:
             "moved": [[int(face), int(group)] for face, group in edit["moved"]],
             "before": [[int(n), name, bool(edited)] for n, name, edited in edit["before"]],
             "rules": [[int(face), int(group)] for face, group in edit["rules"]],
-            "made": [int(number) for number in edit["made"]],
         }
         for edit in values["edits"]
     ]

@@ -120,7 +120,7 @@ class _Builder:
 
     def shown(self, group: Group) -> ShownGroup:
         """A group with its most typical faces first, and its least typical ones last."""
-        rows = [self.row[face] for face in sorted(group.faces) if face in self.row]
+        rows = self._rows(group)
         inside = self.vectors[rows].astype(np.float64)
         order = np.argsort(-(inside @ inside.sum(axis=0)), kind="stable")
         rows = [rows[place] for place in order]
@@ -141,7 +141,7 @@ class _Builder:
 
     def suggestions(self, groups: Sequence[Group]) -> list[tuple[ShownFace, ShownFace, str, str]]:
         """Pairs of groups that may be one person: faces of both, their titles, and the command."""
-        groups = [group for group in groups if group.faces][: 4 * MOST_GROUPS]
+        groups = [group for group in groups if self._rows(group)][: 4 * MOST_GROUPS]
         if len(groups) < 2:
             return []
         means = np.stack([self._mean(group) for group in groups])
@@ -164,9 +164,12 @@ class _Builder:
         return found
 
     def _mean(self, group: Group) -> NDArray[np.float64]:
-        rows = [self.row[face] for face in group.faces]
-        mean: NDArray[np.float64] = self.vectors[rows].astype(np.float64).mean(axis=0)
+        mean: NDArray[np.float64] = self.vectors[self._rows(group)].astype(np.float64).mean(axis=0)
         return mean
+
+    def _rows(self, group: Group) -> list[int]:
+        """The rows of its faces; one whose file was deleted has none until the next run."""
+        return [self.row[face] for face in sorted(group.faces) if face in self.row]
 
 
 def _quoted(path: Path) -> str:
