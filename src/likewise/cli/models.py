@@ -34,7 +34,7 @@ def list_names(
     """List the ready models and the backbones, or those that match a pattern.
 
     A ready model is trained already: an embedder can be given as --model. Of each the list has its
-    licence, what it was trained on, and where its weights are, or how to get them. A backbone is
+    license, what it was trained on, and where its weights are, or how to get them. A backbone is
     trained by `likewise train`; its name is the value of model.name in a recipe.
 
     Example: likewise models list 'resnet*'
@@ -69,7 +69,7 @@ def _lines(model: ReadyModel) -> list[str]:
     lines = [
         f"{model.name}: {', '.join([model.kind, *numbers, size])}",
         model.summary,
-        f"licence: {model.licence}",
+        f"license: {model.license}",
         f"trained on: {model.training_data}",
         f"from: {model.source}",
     ]
@@ -103,7 +103,7 @@ def fetch(
         print_json(model.to_dict())
     else:
         typer.echo(f"{name}: {path}")
-        note(f"licence: {model.licence}; trained on {model.training_data}")
+        note(f"license: {model.license}; trained on {model.training_data}")
 
 
 def import_model(

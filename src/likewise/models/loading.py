@@ -26,7 +26,7 @@ from likewise.models.state_dict import STATE_FILES
 from likewise.models.tensor_file import read_tensors
 from likewise.models.zoo.catalogue import READY, embedder_names
 from likewise.models.zoo.insightface import PREFIX, load_insightface
-from likewise.models.zoo.licences import CARDS, licence_of_card, warn_of_licence
+from likewise.models.zoo.licenses import CARDS, license_of_card, warn_of_license
 from likewise.models.zoo.sface import load_sface
 from likewise.storage import read_json
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = None) -> Embedder:
     """Load an embedder from a folder, by name, from the hub, or from an ONNX file with its JSON.
 
-    A licence that forbids commercial use is told once, by a warning.
+    A license that forbids commercial use is told once, by a warning.
 
     Args:
         source: the folder that ``Embedder.save`` wrote; a ready model, ``sface``;
@@ -76,7 +76,7 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
     elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         folder = _from_hub(name)
         embedder = _load_folder(folder, module)
-        warn_of_licence(name, licence_of_card(folder))
+        warn_of_license(name, license_of_card(folder))
     elif path.exists() and path.suffix.lower() in STATE_FILES:
         raise InputError(
             f"{source}: is a file of weights, which does not name its network; make a model's "
@@ -84,7 +84,7 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
         )
     else:
         raise InputError(_not_found(path, name))
-    warn_of_licence(name, embedder.about.get("Licence"))
+    warn_of_license(name, embedder.about.get("License"))
     return _moved(embedder, device)
 
 

@@ -16,10 +16,10 @@ from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
 from likewise.models.onnx_file import read_onnx
 
-__all__ = ["LICENCE", "PREFIX", "load_insightface"]
+__all__ = ["LICENSE", "PREFIX", "load_insightface"]
 
 PREFIX = "insightface:"
-LICENCE = "InsightFace: non-commercial research only"
+LICENSE = "InsightFace: non-commercial research only"
 RECOGNITION = ("w600k_r50.onnx", "w600k_mbf.onnx", "glintr100.onnx")  # of the published packs
 FIRST_NODES = 8  # among which a network that normalises its input itself has Sub and Mul
 
@@ -63,7 +63,7 @@ def load_insightface(name: str) -> Embedder:
         model = _parse(path)
         if path.name in RECOGNITION or _recognises(model):
             embedder = import_onnx(path, _preprocess(model))
-            embedder.about = {"Imported from": f"{PREFIX}{name}, {path.name}", "Licence": LICENCE}
+            embedder.about = {"Imported from": f"{PREFIX}{name}, {path.name}", "License": LICENSE}
             return embedder
     raise InputError(
         f"{PREFIX}{name}: none of the {len(files)} .onnx files in {folder} is a recognition model "
