@@ -140,6 +140,10 @@ def test_a_hub_model_under_a_license_for_research(
     with caplog.at_level(logging.WARNING):
         likewise.load("name/model")
     assert "name/model: the license of its weights (cc-by-nc-4.0) may forbid" in caplog.text
+    # Copies and exports tell it too.
+    likewise.load("name/model").save(tmp_path / "copy")
+    assert likewise.load(tmp_path / "copy").about["License"] == "cc-by-nc-4.0"
+    assert f"{tmp_path / 'copy'}: the license of its weights" in caplog.text
 
 
 def test_a_name_of_another_kind_is_told() -> None:

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from likewise.cache import home_folder
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, MissingExtra, first_few
 from likewise.models.embedder import Embedder
@@ -43,7 +44,7 @@ def load_insightface(name: str) -> Embedder:
         >>> load_insightface("buffalo_l").dimension  # doctest: +SKIP
         512
     """
-    packs = Path.home() / ".insightface" / "models"
+    packs = home_folder() / ".insightface" / "models"
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(f"{PREFIX}{name}: must be the name of a pack, like {PREFIX}buffalo_l")
     folder = packs / name
