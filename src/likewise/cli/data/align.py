@@ -55,10 +55,10 @@ def align(
     Example: likewise data align photos/ aligned/ --processes 4
     """
     from likewise.arguments import one_of
-    from likewise.faces.aligned_set.choice import KEEP
     from likewise.faces.aligned_set.folder import align_photos
     from likewise.faces.aligned_set.page import PAGE
     from likewise.faces.aligned_set.settings import AlignSettings
+    from likewise.faces.choice import KEEP
 
     one_of("--faces", keep, KEEP)
     settings = AlignSettings(template, size, detector, keep, "png" if png else "jpeg")

@@ -1,4 +1,4 @@
-"""CenterFace: faces as points of a heat map (Xu, Yan, Wu, Zhang 2019); MIT licence, WIDER FACE.
+"""CenterFace: faces as points of a heat map (Xu, Yan, Wu, Zhang 2019); MIT license, WIDER FACE.
 
 It gives fewer false faces than YuNet and takes some ten times as long. Decoding as in the authors'
 ``centerface.py``: cells of four pixels, row by row; size = exp(scale) · 4, centre = (cell + offset

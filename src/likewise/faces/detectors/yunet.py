@@ -1,4 +1,4 @@
-"""YuNet: a fast face detector without anchors (Wu, Peng, Yu 2023); MIT licence, WIDER FACE.
+"""YuNet: a fast face detector without anchors (Wu, Peng, Yu 2023); MIT license, WIDER FACE.
 
 Decoding as in OpenCV's ``FaceDetectorYN``: three strides, cells row by row; score = √(class ·
 object), centre = (cell + offset) · stride, size = exp(size) · stride. Its points are not used for

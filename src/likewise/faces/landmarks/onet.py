@@ -1,6 +1,6 @@
 """O-Net, the last network of MTCNN (Zhang et al. 2016): five points and a score of a face's box.
 
-MIT licence; trained on WIDER FACE and CelebA. It knows upright faces only: a turned face has to be
+MIT license; trained on WIDER FACE and CelebA. It knows upright faces only: a turned face has to be
 turned back first.
 """
 

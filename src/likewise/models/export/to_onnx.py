@@ -125,6 +125,7 @@ def write_int8(
         speed = quantization.relative_time(exported, core, embedder.preprocess)
         loss = quantization.loss_of(by_full.vectors, by_int8.vectors, len(rows) - len(bad), speed)
         exported.about = {
+            **{key: value for key, value in embedder.about.items() if key == "License"},
             "Quantized from": f"{embedder.network}, fingerprint {embedder.fingerprint}",
             "Cosine to float32": f"median {loss.median_cosine:.4f}, 5th percentile "
             f"{loss.p5_cosine:.4f}, on {loss.held_out_photos:,} other photos",
