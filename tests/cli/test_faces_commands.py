@@ -144,7 +144,7 @@ def test_identify_overwrites_only_what_it_wrote(
     words = ("identify", photo, "--gallery", people, "--out", out)
     code, _, err = run(capsys, *words)
     assert (code, own.read_bytes()) == (2, b"a photo of the user")
-    assert f"{own.name} is there" in err
+    assert f"holds {own.name} already, which this command did not write" in err
     own.unlink()
     assert [run(capsys, *words)[0] for _ in range(2)] == [0, 0]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from likewise.cli import options
+from likewise.cli.drawn_photos import drawn_folder, save_picture
 from likewise.cli.output import note, percent, print_json, require_photos
 from likewise.cli.photo_files import photo_files
 from likewise.errors import first_few
@@ -77,7 +78,7 @@ def identify(
         raise InputError(f"--threshold: a cosine is from -1 to 1; got {threshold:g}")
     require_photos(photos)
     files = photo_files(photos)
-    drawn = [] if out is None else _check_out(out, files, gallery)
+    drawn = {} if out is None else _drawn(out, files, gallery)
     recognizer = Recognizer(load(model, device=device), flip=flip)
     opened = open_gallery(
         gallery, recognizer, fpir=fpir, fmr=fmr, threshold=threshold, prior=prior
@@ -86,12 +87,13 @@ def identify(
         tell_gallery(opened.gallery, opened.report)
     told, table = _Told(), _Table()
     with progress("identifying", len(files), "photos") as advance:
-        for number, photo in enumerate(identify_each(files, opened.gallery, recognizer)):
+        found = identify_each(files, opened.gallery, recognizer)
+        for file, photo in zip(files, found, strict=True):
             told.add(photo, as_json=as_json)
             table.add(photo)
             if out is not None and not photo.problem:
                 try:
-                    _write_picture(out / drawn[number], named_picture(files[number], photo))
+                    save_picture(named_picture(file, photo), out / f"{drawn[file]}.jpg")
                 except BadImage as bad:  # changed since
                     note(f"left out: {bad}")
             advance(1)
@@ -108,50 +110,13 @@ def identify(
         raise LikewiseError("none of the photos can be read")
 
 
-def _check_out(out: Path, files: Sequence[Path], gallery: Path) -> list[str]:
-    """The name of each drawn photo in the folder --out, which is made.
-
-    Raises:
-        InputError: the folder holds one of the photos that are read, or lies in the gallery, or has
-            a file of such a name that no earlier run wrote.
-        LikewiseError: it cannot be written.
-    """
+def _drawn(out: Path, files: Sequence[Path], gallery: Path) -> dict[Path, str]:
+    """``drawn_folder`` outside of the gallery, whose photos are read too."""
     from likewise.errors import InputError
-    from likewise.storage import output_folder
 
-    there = out.resolve()
-    inside = gallery.is_dir() and there.is_relative_to(gallery.resolve())
-    if inside or any(file.resolve().parent == there for file in files):
-        whose = "the gallery" if inside else "photos that are read"
-        raise InputError(f"--out {out}: holds {whose}; choose another folder")
-    written: set[str] = set()
-    names = [_new_name(file, written) for file in files]
-    if not (out / TABLE).exists():
-        for name in names:
-            if (out / name).exists():
-                raise InputError(
-                    f"--out {out}: {name} is there, and no {TABLE} of an earlier run; move it, or "
-                    "choose another folder"
-                )
-    output_folder(out)
-    return names
-
-
-def _new_name(file: Path, written: set[str]) -> str:
-    """A name for the drawn photo that no other one has."""
-    name, number = f"{file.stem}.jpg", 1
-    while name.casefold() in written:
-        number += 1
-        name = f"{file.stem}-{number}.jpg"
-    written.add(name.casefold())
-    return name
-
-
-def _write_picture(path: Path, picture: Any) -> None:
-    from likewise.storage import new_file
-
-    with new_file(path) as temporary:
-        picture.save(temporary, "JPEG", quality=90)
+    if gallery.is_dir() and out.resolve().is_relative_to(gallery.resolve()):
+        raise InputError(f"--out {out}: holds the gallery; choose another folder")
+    return drawn_folder(out, files, TABLE)
 
 
 class _Table:
@@ -226,13 +191,15 @@ class _Told:
 
 
 def _json(photo: IdentifiedPhoto) -> dict[str, Any]:
-    from likewise.cli.recognized import answer_json, face_json
+    from likewise.cli.face_json import recognized_json
+    from likewise.cli.recognized import answer_json
 
     return {
         "path": photo.name,
         "problem": photo.problem or photo.no_face or None,
         "faces": [
-            answer_json(one.answer) | {"face": face_json(one.face, one.poor)} for one in photo.faces
+            answer_json(one.answer) | {"face": recognized_json(one.face, one.poor)}
+            for one in photo.faces
         ],
     }
 

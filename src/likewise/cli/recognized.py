@@ -11,25 +11,8 @@ from likewise.errors import first_few
 if TYPE_CHECKING:
     from likewise.recognition.folder_gallery.report import FolderReport
     from likewise.recognition.gallery import Answer, Gallery
-    from likewise.recognition.recognizer import RecognizedFace
 
-__all__ = ["answer_json", "face_json", "gallery_json", "tell_gallery"]
-
-
-def face_json(face: RecognizedFace, poor: Sequence[str]) -> dict[str, Any]:
-    """A face without its pixels and its vector."""
-    found = face.face
-    return {
-        "box": [round(value, 1) for value in found.box],
-        "points": [[round(float(value), 1) for value in point] for point in found.points],
-        "detection_score": found.score,
-        "landmark_score": found.landmark_score,
-        "turn": round(found.turn, 1),
-        "eye_distance": round(found.eye_distance, 1),
-        "norm": face.norm,
-        "quality": face.quality,
-        "poor": list(poor),
-    }
+__all__ = ["answer_json", "gallery_json", "tell_gallery"]
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def verify(
 
 
 def _json(answer: VerificationAnswer) -> dict[str, Any]:
-    from likewise.cli.recognized import face_json
+    from likewise.cli.face_json import recognized_json
 
     return {
         **_decision_json(
@@ -99,7 +99,7 @@ def _json(answer: VerificationAnswer) -> dict[str, Any]:
             {
                 "path": photo.name,
                 "faces": len(photo.faces),
-                "face": None if photo.chosen is None else face_json(photo.chosen, photo.poor),
+                "face": None if photo.chosen is None else recognized_json(photo.chosen, photo.poor),
             }
             for photo in answer.photos
         ],
