@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from likewise.errors import LikewiseError, cannot_write
 
-__all__ = ["ADVICE", "cache_folder", "cache_root", "cache_sizes", "home_folder"]
+__all__ = ["ADVICE", "cache_folder", "cache_key", "cache_root", "cache_sizes", "home_folder"]
 
 ADVICE = "name another place with LIKEWISE_CACHE"
 """Where the cache cannot be written."""
@@ -74,3 +75,8 @@ def cache_folder(kind: str) -> Path:
     except OSError as error:
         raise LikewiseError(cannot_write(folder, error, ADVICE)) from None
     return folder
+
+
+def cache_key(text: str) -> str:
+    """The name of what the cache holds for this text, such as the path of a folder."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from likewise.cache import ADVICE, cache_folder
+from likewise.cache import ADVICE, cache_folder, cache_key
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
@@ -128,8 +128,7 @@ def aligned(
 
 def _key(manifest: Manifest, settings: AlignSettings) -> str:
     """The name of the folder of a set: of the place of its photos, and of the settings."""
-    text = json.dumps([str(manifest.root.resolve()), settings.record()], sort_keys=True)
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
+    return cache_key(json.dumps([str(manifest.root.resolve()), settings.record()], sort_keys=True))
 
 
 def _place(name: str, stamp: str) -> int:

@@ -6,7 +6,6 @@ that was deleted is forgotten by all of them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from likewise.cache import ADVICE, cache_folder
+from likewise.cache import ADVICE, cache_folder, cache_key
 from likewise.errors import LikewiseError, cannot_write
 from likewise.locks import hold_lock
 from likewise.recognition.folder_gallery.record import PhotoRecord
@@ -46,8 +45,8 @@ class GalleryCache:
     ) -> None:
         self._origin = str(folder.resolve())
         self._root = cache_folder(KIND) if root is None else root
-        self.home = self._root / _digest(self._origin)
-        self.path = self.home / f"{_digest(settings)}{ENDING}"
+        self.home = self._root / cache_key(self._origin)
+        self.path = self.home / f"{cache_key(settings)}{ENDING}"
         self._head = json.dumps({"format": FORMAT, "settings": settings, "dimension": dimension})
         self._dimension = dimension
 
@@ -175,7 +174,3 @@ def _head_of(path: Path) -> tuple[str, int | None]:
         return head, int(values["dimension"]) if values["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError):
         return "", None
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
