@@ -289,6 +289,12 @@ def test_a_ready_model_is_copied_into_a_folder_that_can_be_calibrated(
     assert run(capsys, "models", "import", "sface", "--out", tmp_path / "sface")[0] == 0
     copied, ready = likewise.load(tmp_path / "sface"), likewise.load("sface")
     assert copied.fingerprint == ready.fingerprint
+    code, printed, _ = run(
+        capsys, "verify", photos / "anna" / "0.png", photos / "anna" / "0.png", "--model", "sface",
+        "--no-detect", "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(printed)["probability"] > 0.99
 
 
 def test_failures_are_one_line_and_code_1(
