@@ -119,7 +119,7 @@ def cluster(
         _tell(run)
     groups = albums.groups.biggest_first()
     print_table(
-        f"{len(groups):,} groups",
+        f"{len(groups):,} group{'s' * (len(groups) != 1)}",
         ("group", "faces", "number"),
         [(g.title, f"{len(g.faces):,}", str(g.number)) for g in groups[:SHOWN]],
     )
