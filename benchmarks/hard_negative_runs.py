@@ -24,7 +24,7 @@ from likewise.data.sampler import BalancedBatches
 from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.losses import Triplet
 from likewise.mining import CollapseDetector, Curriculum, pair_masks
-from likewise.models.contrastnet import ContrastNet, ContrastStem
+from likewise.models.backbones.contrastnet import ContrastNet, ContrastStem
 
 STORED, SIDE = 36, 32  # pixels: of a photo, and of the crop that the network sees
 PEOPLE, PHOTOS = 20, 4  # of a batch

@@ -77,7 +77,7 @@ def measure(source: Path) -> None:
             "norms": norms.to_dict(),
             "about": {
                 "Weights": "SFace 2021dec of OpenCV Zoo",
-                "Licence": "Apache-2.0",
+                "License": "Apache-2.0",
                 "Calibration": f"measured on LFW ({photos:,} photos, {people:,} people), aligned "
                 "from MTCNN points",
             },

@@ -34,7 +34,7 @@ from likewise.faces.finder import FaceFinder
 from likewise.faces.quality import assess as limits
 from likewise.faces.quality.sharpness import contrast_of, sharpness_of
 from likewise.models.embedder import Embedder
-from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.onnx.backbone import OnnxBackbone
 
 Floats = NDArray[np.float64]
 PER_PERSON = 20  # genuine pairs at most, so that nobody with many photos decides

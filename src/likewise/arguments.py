@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral, Real
+from typing import Any
 
 from likewise.errors import InputError
 
-__all__ = ["check_count", "check_number", "one_of"]
+__all__ = ["check_count", "check_number", "full_name", "one_of"]
 
 
 def check_count(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
@@ -70,7 +71,7 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
     choices = sorted(allowed)
     if value in choices:
         return value
-    near = get_close_matches(value, choices, n=1, cutoff=0.5)
+    near = get_close_matches(str(value), choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(f"{name}: unknown value {value!r}; {hint}choose from: {', '.join(choices)}")
 
@@ -89,3 +90,8 @@ def _allowed(least: float, most: float, above: float, below: float) -> str:
         if math.isfinite(bound)
     ]
     return f"number {' and '.join(bounds)}" if bounds else "finite number"
+
+
+def full_name(kind: Any) -> str:
+    """The module and name of a class or function: the same after its module was loaded again."""
+    return f"{kind.__module__}.{kind.__qualname__}"

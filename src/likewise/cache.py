@@ -8,13 +8,38 @@ from pathlib import Path
 
 from likewise.errors import LikewiseError, cannot_write
 
-__all__ = ["cache_folder", "cache_root", "cache_sizes"]
+__all__ = ["ADVICE", "cache_folder", "cache_root", "cache_sizes", "home_folder"]
+
+ADVICE = "name another place with LIKEWISE_CACHE"
+"""Where the cache cannot be written."""
 
 
 def cache_root() -> Path:
-    """The folder of the cache; it may not be there yet."""
+    """The folder of the cache; it may not be there yet.
+
+    Raises:
+        LikewiseError: neither ``LIKEWISE_CACHE`` nor ``XDG_CACHE_HOME`` names one, and the user
+            has no home folder.
+    """
     own, shared = os.environ.get("LIKEWISE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else Path(shared or Path.home() / ".cache") / "likewise"
+    if own:
+        return Path(own)
+    return (Path(shared) if shared else home_folder() / ".cache") / "likewise"
+
+
+def home_folder() -> Path:
+    """The home folder of the user.
+
+    Raises:
+        LikewiseError: there is none, as for a user of a container that has no name.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise LikewiseError(
+            "this user has no home folder; set HOME, or name a folder for the cache with "
+            "LIKEWISE_CACHE"
+        ) from None
 
 
 def cache_sizes() -> dict[str, int]:
@@ -47,7 +72,5 @@ def cache_folder(kind: str) -> Path:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
-        raise LikewiseError(
-            cannot_write(folder, error, "name another place with LIKEWISE_CACHE")
-        ) from None
+        raise LikewiseError(cannot_write(folder, error, ADVICE)) from None
     return folder

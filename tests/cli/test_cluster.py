@@ -65,6 +65,9 @@ def test_group_then_edit_then_group_again(
     [
         ((), "PHOTOS: missing; give the folder of photos, or an edit: --name"),
         (("--undo", "--name", "1=A"), "--undo: give it alone"),
+        (("--name", "1=A", "--threshold", ".6"), "--threshold: is for grouping; give PHOTOS too"),
+        (("--name", "1=A", "--again"), "--again: is for grouping; give PHOTOS too"),
+        (("--name", "1=A", "--name", "1=B"), "--name 1: given twice"),
         (("--name", "1"), "--name 1: must be like 3=Anna"),
         (("--split-off", "1"), "--split-off 1: must be a group and its faces, like 3:12,19"),
         (("--not", "1:a"), "--not 1:a: must be a group and its faces, like 3:12,19"),

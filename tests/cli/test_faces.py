@@ -27,6 +27,22 @@ def folder(shared_data: Path, tmp_path: Path) -> Path:
     return photos
 
 
+def test_a_photo_of_another_folder_is_not_overwritten(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "holidays"
+    out.mkdir()
+    (out / "two.jpg").write_bytes(b"of mine")
+    code, _, err = run(capsys, "faces", folder / "two.jpg", "--out", out)
+    assert code == 2
+    assert "holds two.jpg already" in err
+    assert (out / "two.jpg").read_bytes() == b"of mine"
+    assert [path.name for path in out.iterdir()] == ["two.jpg"]
+    for _ in range(2):  # a second run replaces the first one
+        assert run(capsys, "faces", folder / "two.jpg", "--out", tmp_path / "found")[0] == 0
+    assert json.loads((tmp_path / "found/faces.json").read_text())["finished"] is True
+
+
 def test_faces_are_listed_drawn_and_cut_out(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,14 +66,14 @@ def test_faces_are_listed_drawn_and_cut_out(
         assert all(x < px < x + width and y < py < y + height for px, py in face["points"].values())
         assert face["score"] > 0.8
     assert json.loads((out / "faces.json").read_text()) == found
-    assert sorted(path.name for path in out.iterdir()) == ["crops", "faces.json", "two.jpg"]
+    drawn = "two-2.jpg"  # two is more/two.png, whether or not a face is in it
+    assert two["drawn"] == drawn
+    assert sorted(path.name for path in out.iterdir()) == ["crops", "faces.json", drawn]
     crops = [np.asarray(Image.open(out / name)) for name in two["crops"]]
     assert [crop.shape for crop in crops] == [(112, 112, 3)] * 2
-    drawn, photo = (
-        np.asarray(Image.open(path), int) for path in (out / "two.jpg", folder / "two.jpg")
-    )
-    assert drawn.shape == photo.shape
-    assert np.abs(drawn - photo).max() > 100
+    after, photo = (np.asarray(Image.open(path), int) for path in (out / drawn, folder / "two.jpg"))
+    assert after.shape == photo.shape
+    assert np.abs(after - photo).max() > 100
 
 
 def test_people_read_tables_and_reasons(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

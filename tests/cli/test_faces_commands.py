@@ -134,6 +134,38 @@ def test_identify_takes_folders_and_embeddings(
     assert told["gallery"]["fmr"] == 1e-3
 
 
+def test_identify_overwrites_only_what_it_wrote(
+    capsys: pytest.CaptureFixture[str], raw: Path, people: Path, tmp_path: Path
+) -> None:
+    photo, out = photo_of(raw, 0), tmp_path / "out"
+    out.mkdir()
+    own = out / f"{photo.stem}.jpg"
+    own.write_bytes(b"a photo of the user")
+    words = ("identify", photo, "--gallery", people, "--out", out)
+    code, _, err = run(capsys, *words)
+    assert (code, own.read_bytes()) == (2, b"a photo of the user")
+    assert f"holds {own.name} already, which this command did not write" in err
+    own.unlink()
+    assert [run(capsys, *words)[0] for _ in range(2)] == [0, 0]
+
+
+def test_a_gallery_that_is_gone_is_forgotten(
+    capsys: pytest.CaptureFixture[str],
+    raw: Path,
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ("identify", photo_of(raw, 0), "--gallery", people)
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LIKEWISE_CACHE", str(cache))
+    assert run(capsys, *words)[0] == 0
+    assert list(cache.rglob("*.jsonl"))
+    shutil.rmtree(people)
+    assert run(capsys, *words)[0] == 2
+    assert not list(cache.rglob("*.jsonl"))
+
+
 def test_wrong_galleries_and_options_are_one_line(
     capsys: pytest.CaptureFixture[str], raw: Path, people: Path, tmp_path: Path
 ) -> None:
@@ -142,7 +174,7 @@ def test_wrong_galleries_and_options_are_one_line(
     note = tmp_path / "note.txt"
     note.write_text("hello")
     for words, message in (
-        ([photo, "--gallery", tmp_path / "gone"], "gone: no such file"),
+        ([photo, "--gallery", tmp_path / "gone"], "gone: no such folder; a gallery"),
         ([photo, "--gallery", empty], "no subfolder; a gallery has one subfolder per person"),
         ([photo, "--gallery", note], "is no gallery; give a folder"),
         ([empty, "--gallery", people], "no photo in it"),

@@ -167,7 +167,7 @@ def bomb(width: int, height: int) -> bytes:
     ("name", "content", "reason"),
     [
         ("missing.jpg", None, "no such file"),
-        ("empty.jpg", b"", "not an image"),
+        ("empty.jpg", b"", "empty: 0 bytes"),
         ("text.jpg", b"this is no photo\n" * 20, "not an image"),
         ("cut.jpg", encoded(gradient(size=(640, 640)), "JPEG")[:3000], "truncated"),
         ("cut.png", encoded(gradient(size=(64, 64)))[:-40], "decoded"),
@@ -240,3 +240,8 @@ def test_an_image_of_the_callers_own_stays_as_it_was(tmp_path: Path) -> None:
     straight = Image.new("RGB", (20, 20), "red")
     decode(straight).putpixel((0, 0), (0, 0, 0))
     assert straight.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_folder_is_no_photo(tmp_path: Path) -> None:
+    with pytest.raises(BadImage, match="is a folder; name the photos in it"):
+        decode(tmp_path)

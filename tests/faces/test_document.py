@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from likewise.faces.detectors.registration import DETECTORS
+from likewise.faces.detectors.detector import DETECTORS
 from likewise.faces.finder import FaceFinder
 
 PAGE = Path(__file__).parents[2] / "docs" / "faces.md"

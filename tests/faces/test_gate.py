@@ -21,8 +21,8 @@ def look(landmark_score: float, turn: float = 0.0, score: float = 0.0) -> Look:
         (30, 0.77, look(0.3), ""),  # too small for the landmarks to judge
         (30, 0.64, look(0.2), "score 0.60; a face needs 0.62"),
         (80, 0.9, look(0.99, 90, 0.9), ""),
-        (80, 0.9, look(0.91, 146, 0.9), "turned by 146° it does not look like a face"),
-        (80, 0.9, look(0.99, -90, 0.7), "turned by -90° it does not look like a face"),
+        (80, 0.9, look(0.91, 146, 0.9), "it does not look like a face, not even turned by 146°"),
+        (80, 0.9, look(0.99, -90, 0.7), "it does not look like a face, not even turned by -90°"),
         (80, 0.9, look(0.91, 45, 0.7), ""),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from likewise.errors import InputError
-from likewise.faces.detectors.detector import Detections
-from likewise.faces.detectors.registration import DETECTORS, register_detector
+from likewise.faces.detectors.detector import DETECTORS, Detections, register_detector
 from likewise.faces.detectors.registry import create_detector, list_detectors
 from likewise.faces.finder import FaceFinder
-from likewise.faces.landmarks.landmarker import Landmarks
-from likewise.faces.landmarks.registration import LANDMARKERS, register_landmarker
+from likewise.faces.landmarks.landmarker import LANDMARKERS, Landmarks, register_landmarker
 from likewise.faces.landmarks.registry import create_landmarker, list_landmarkers
 
 PLACES = np.array([(38, 52), (74, 52), (56, 72), (42, 92), (71, 92)], np.float32)
@@ -51,7 +49,7 @@ class Template:
 def forget() -> Iterator[None]:
     yield
     for registry in (DETECTORS, LANDMARKERS):
-        for name in ("corner", "template"):
+        for name in ("corner", "other", "template"):
             registry._kinds.pop(name, None)
 
 
@@ -82,3 +80,46 @@ def test_names_are_checked() -> None:
     register_detector("corner")(Corner)
     with pytest.raises(InputError, match=r"detector corner: .*unexpected keyword argument 'cats'"):
         create_detector("corner", cats=2)
+    register_detector("other")(type("Other", (Corner,), {}))
+    with pytest.raises(InputError, match="detector other: its attribute name is 'corner'"):
+        create_detector("other")
+
+
+@pytest.mark.parametrize(
+    ("detector", "message"),
+    [
+        (5, "detector: int has no method detect"),
+        (type("Mute", (Corner,), {"name": None})(), "detector Mute: its attribute name is None"),
+        (type("Lax", (Corner,), {"least_score": None})(), "detector corner: least_score: None"),
+    ],
+)
+def test_an_object_that_is_no_detector_is_refused(detector: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        FaceFinder(detector, Template())  # type: ignore[arg-type]  # the fault
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "detector corner: gave NoneType; must give Detections"),
+        (([[1, 2, 3]], PLACES[None], [0.9]), r"of the shapes \[1, 3\], \[1, 5, 2\], \[1\]"),
+        (([[1, 2, 3, 4]], None, [0.9]), "must give Detections|not finite|shapes"),
+        (([[1, 2, 3, 4]], PLACES[None], [0.9, 0.8]), "of the shapes"),
+        (([[1, 2, 3, np.nan]], PLACES[None], [0.9]), "gave a number that is not finite"),
+    ],
+)
+def test_what_an_own_detector_gives_is_checked(given: object, message: str) -> None:
+    corner = Corner()
+    corner.detect = lambda *_: given  # type: ignore[assignment,method-assign,return-value]
+    with pytest.raises(InputError, match=message):
+        FaceFinder(corner, Template()).find(Image.new("RGB", (112, 112)))
+
+
+@pytest.mark.parametrize("kind", [tuple, list, lambda part: part.astype(np.float64)])
+def test_an_own_detector_may_give_lists_and_other_numbers(kind: Callable[..., object]) -> None:
+    found, corner = Corner().detect(), Corner()
+    corner.detect = lambda *_: tuple(map(kind, found))  # type: ignore[assignment,method-assign,return-value]
+    finder = FaceFinder(corner, Template())
+    assert len(finder.find(Image.new("RGB", (112, 112)))) == 1
+    corner.detect = lambda *_: ([], [], [])  # type: ignore[assignment,method-assign,return-value]
+    assert finder.find(Image.new("RGB", (112, 112))) == []

@@ -56,6 +56,21 @@ def test_a_usual_photo_is_looked_at_once() -> None:
     assert found.boxes.tolist() == [[100, 50, 80, 80]]
 
 
+def test_a_turned_photo_is_shrunk_before_it_is_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    rotate, sizes = Image.Image.rotate, []
+
+    def counted(self: Image.Image, angle: float, **more: bool) -> Image.Image:
+        sizes.append(self.size)
+        return rotate(self, angle, **more)
+
+    monkeypatch.setattr(Image.Image, "rotate", counted)
+    photo, detector = draw((4000, 2000), (400, 200, 320)), Squares()
+    found = detect_at_scales(detector, photo, (1000,), 1280, angle=90)
+    assert sizes == [(1000, 500)]  # a turned copy of the photo would take its memory again
+    assert detector.looked_at == [(500, 1000)]
+    assert found.boxes.tolist() == [[200, 4000 - 400 - 320, 320, 320]]
+
+
 @pytest.mark.parametrize(
     ("square", "score"), [((100, 50, 20), 0.9), ((100, 50, 80), 0.7)], ids=["small", "doubtful"]
 )
@@ -118,3 +133,5 @@ def test_scales_are_checked() -> None:
         check_scales([9])
     with pytest.raises(InputError, match="scales: none"):
         check_scales([])
+    with pytest.raises(InputError, match="scales: 1280; must be auto, all, or a list"):
+        check_scales(1280)  # type: ignore[arg-type]  # the fault

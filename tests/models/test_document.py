@@ -30,7 +30,7 @@ def test_every_ready_model_stands_on_the_page(name: str) -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |"))
     for fact in (
         model.kind if model.kind != "landmarks" else "five points",
-        model.licence,
+        model.license,
         model.training_data.removesuffix(": photos from the web, published for research"),
         f"{model.weights.size / 1e6:.1f} MB",
         how_to_get(name),

@@ -105,7 +105,7 @@ class Boxes(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        if tag == "table" and not any("wide" in classes.split() for classes in self.open):
+        if tag == "table" and "wide" not in " ".join(self.open).split():
             self.loose.append(self.getpos()[0])
         if tag == "meta" and values.get("name") == "viewport":
             self.viewport = values["content"] or ""

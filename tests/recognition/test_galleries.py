@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 import likewise
 from likewise.errors import InputError
+from likewise.recognition.folder_gallery.folder_gallery import FolderGallery
 from likewise.recognition.galleries import open_gallery
 from likewise.recognition.identification import identify
 from likewise.recognition.index_gallery import IndexGallery
@@ -67,6 +69,21 @@ def test_embeddings_without_identities_are_refused(
     )
     with pytest.raises(InputError, match="no column identity"):
         open_gallery(file, recognizer)
+
+
+def test_a_folder_gallery_is_brought_up_to_date(
+    recognizer: Recognizer, raw: Path, tmp_path: Path
+) -> None:
+    photo = third_photo(raw, 0)
+    person = tmp_path / "people" / photo.parent.name
+    person.mkdir(parents=True)
+    gallery = FolderGallery(person.parent, recognizer, cache=tmp_path / "cache")
+    assert identify(photo, gallery, recognizer)[0].names == []
+    shutil.copy(min(photo.parent.iterdir()), person)
+    assert identify(photo, gallery, recognizer)[0].names == [person.name]
+    flipped = Recognizer(recognizer.embedder, recognizer.finder, flip=True)
+    with pytest.raises(InputError, match="another one"):
+        identify(photo, gallery, flipped)
 
 
 def test_photos_may_be_pixels_bytes_or_images(

@@ -180,6 +180,12 @@ def test_wrong_galleries_are_refused_with_a_reason() -> None:
         PeopleGallery(np.zeros((1, 4)), ["a"], ["0"], EMBEDDER)
 
 
+@pytest.mark.parametrize("prior", [0.0, 1.0, 1.5, float("nan")])
+def test_a_prior_out_of_range_is_refused(prior: float) -> None:
+    with pytest.raises(InputError, match="prior: "):
+        gallery(prior=prior)
+
+
 def test_an_empty_gallery_knows_nobody() -> None:
     empty = PeopleGallery(np.empty((0, 16)), [], [], EMBEDDER)
     assert [one.name for one in empty.identify(unit(2), same_photo=True)] == [None, None]

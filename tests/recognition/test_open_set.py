@@ -80,3 +80,16 @@ def test_wrong_arguments_are_named(arguments: dict[str, float], message: str) ->
 def test_a_model_without_measured_thresholds_is_refused_with_the_remedy() -> None:
     with pytest.raises(InputError, match="likewise calibrate"):
         open_set_threshold([], 3)
+
+
+def test_a_rate_measured_at_the_threshold_of_another_says_nothing() -> None:
+    """Of few impostor pairs: the line through both would have no slope."""
+    measured = [
+        OperatingPoint(threshold, fmr, 1.0, 10, 100, target=fmr)
+        for threshold, fmr in ((0.3, 1e-2), (0.4, 1e-3), (0.4, 1e-4))
+    ]
+    for some in (measured, measured[::-1]):
+        assert open_set_threshold(some, 100, fpir=0.01).threshold > 0.49
+        assert open_set_threshold(some, 1, threshold=0.5).fmr == pytest.approx(1e-4)
+    with pytest.raises(InputError, match="no measured thresholds"):
+        open_set_threshold(measured[1:], 1)

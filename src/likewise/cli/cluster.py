@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,13 +86,18 @@ def cluster(
             "PHOTOS: missing; give the folder of photos, or an edit: --name, --join, --split-off, "
             "--not or --undo"
         )
+    if photos is None:
+        _refuse_without_photos(
+            {"--threshold": threshold, "--fmr": fmr, "--allow-same-photo": allow_same_photo or None,
+             "--again": again or None}
+        )  # fmt: skip
     run, undone = None, None
     if undo:
         undone = next((str(edit["what"]) for edit in read_albums(out).groups.edits[-1:]), None)
     if undo or edits:
         albums = edit_albums(
             out,
-            names=dict(_name(text) for text in name or ()),
+            names=_names(name or ()),
             merge=[_groups(text) for text in merge or ()],
             split_off=[_faces("--split-off", text) for text in split_off or ()],
             not_this=[_faces("--not", text) for text in not_this or ()],
@@ -122,13 +128,28 @@ def cluster(
     typer.echo(f"look at them, and name them: {page}")
 
 
-def _name(text: str) -> tuple[str, str]:
+def _refuse_without_photos(options: Mapping[str, object]) -> None:
+    """Refuse the options of grouping in a command that only edits."""
     from likewise.errors import InputError
 
-    group, equals, value = text.partition("=")
-    if not equals or not group.strip():
-        raise InputError(f"--name {text}: must be like 3=Anna")
-    return group.strip(), value
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(f"{option}: is for grouping; give PHOTOS too, the folder of photos")
+
+
+def _names(texts: Iterable[str]) -> dict[int | str, str]:
+    from likewise.errors import InputError
+
+    names: dict[int | str, str] = {}
+    for text in texts:
+        group, equals, value = text.partition("=")
+        group = group.strip()
+        if not equals or not group:
+            raise InputError(f"--name {text}: must be like 3=Anna")
+        if group in names:
+            raise InputError(f"--name {group}: given twice; give each group one name")
+        names[group] = value
+    return names
 
 
 def _groups(text: str) -> list[int | str]:

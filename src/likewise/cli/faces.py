@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from likewise.cli import options
+from likewise.cli.drawn_photos import drawn_folder, save_picture
+from likewise.cli.face_json import face_json, rounded
 from likewise.cli.output import (
     bad_images_json,
     note,
@@ -20,14 +22,13 @@ from likewise.cli.output import (
 from likewise.cli.photo_files import photo_files
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from likewise.data.images import BadImage
     from likewise.faces.face import Face
     from likewise.faces.finder import PhotoFaces
 
 __all__ = ["faces"]
 
+RECORD = "faces.json"  # of the folder --out
 COLUMNS = ("face", "box (x, y, width, height)", "score", "points", "turn", "eyes", "reasons")
 
 
@@ -84,11 +85,12 @@ def faces(
             advance(1)
     result = {
         "alignment": finder.alignment,
+        "finished": True,
         "photos": record,
         "broken": bad_images_json(bad),
     }
     if writer is not None:
-        writer.close(result)
+        writer.record(result)
     if as_json:
         print_json(result)
     else:
@@ -103,10 +105,10 @@ def _as_json(file: Path, found: PhotoFaces, why: str) -> dict[str, Any]:
         "path": str(file),
         "size": list(found.size),
         "no_face": why or None,
-        "faces": [_face_json(face) for face in found.faces],
+        "faces": [face_json(face) for face in found.faces],
         "rejected": [
             {
-                "box": _rounded(one.box),
+                "box": rounded(one.box),
                 "score": round(one.score, 4),
                 "landmark_score": round(one.landmark_score, 4),
                 "reason": one.reason,
@@ -114,26 +116,6 @@ def _as_json(file: Path, found: PhotoFaces, why: str) -> dict[str, Any]:
             for one in found.rejected
         ],
     }
-
-
-def _face_json(face: Face) -> dict[str, Any]:
-    from likewise.faces.face import POINT_NAMES
-
-    points = zip(POINT_NAMES, face.points.tolist(), strict=True)
-    return {
-        "box": _rounded(face.box),
-        "points": {name: _rounded(place) for name, place in points},
-        "score": round(face.score, 4),
-        "landmark_score": round(face.landmark_score, 4),
-        "turn": round(face.turn, 1),
-        "eye_distance": round(face.eye_distance, 1),
-        "reasons": list(face.reasons),
-        "signals": {name: round(value, 4) for name, value in face.signals.items()},
-    }
-
-
-def _rounded(numbers: Sequence[float]) -> list[float]:
-    return [round(float(number), 1) for number in numbers]
 
 
 def _tell(file: Path, found: PhotoFaces, why: str) -> None:
@@ -170,15 +152,9 @@ class _Writer:
     """The folder --out: a copy of each photo with its faces drawn in, their crops, and a record."""
 
     def __init__(self, out: Path, files: Sequence[Path], *, crops: bool) -> None:
-        from likewise.errors import InputError
-        from likewise.storage import output_folder
-
-        there = out.resolve()
-        if any(file.resolve().is_relative_to(there) for file in files):
-            raise InputError(f"--out {out}: holds photos that are read; choose another folder")
-        self.out = output_folder(out)
+        self.out, self._names = out, drawn_folder(out, files, RECORD)
         self.crops = crops
-        self._names: set[str] = set()
+        self.record({"finished": False, "photos": []})  # what lies here from now on is of this run
 
     def write(self, file: Path, found: Sequence[Face]) -> dict[str, Any]:
         """Write the copy and the crops of one photo; returns their names for the record."""
@@ -189,32 +165,16 @@ class _Writer:
 
         if not found:
             return {}
-        name = self._new_name(file)
-        _save(framed_picture(decode(file), found), self.out / f"{name}.jpg")
+        name = self._names[file]
+        save_picture(framed_picture(decode(file), found), self.out / f"{name}.jpg")
         names = [f"crops/{name}-{number}.png" for number in range(1, len(found) + 1)]
         if self.crops:
             for crop, face in zip(names, found, strict=True):
-                _save(Image.fromarray(face.crop), self.out / crop)
+                save_picture(Image.fromarray(face.crop), self.out / crop)
         return {"drawn": f"{name}.jpg"} | ({"crops": names} if self.crops else {})
 
-    def close(self, result: dict[str, Any]) -> None:
+    def record(self, result: dict[str, Any]) -> None:
         """Write the record."""
         from likewise.storage import as_json, write_json
 
-        write_json(self.out / "faces.json", as_json(result))
-
-    def _new_name(self, file: Path) -> str:
-        """A name that no other photo of the run has."""
-        name, number = file.stem, 1
-        while name.casefold() in self._names:
-            number += 1
-            name = f"{file.stem}-{number}"
-        self._names.add(name.casefold())
-        return name
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    from likewise.storage import new_file
-
-    with new_file(path) as temporary:
-        picture.save(temporary, "PNG" if path.suffix == ".png" else "JPEG")
+        write_json(self.out / RECORD, as_json(result))

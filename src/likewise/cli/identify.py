@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from likewise.cli import options
-from likewise.cli.output import note, print_json, require_photos
+from likewise.cli.drawn_photos import drawn_folder, save_picture
+from likewise.cli.output import note, percent, print_json, require_photos
 from likewise.cli.photo_files import photo_files
 from likewise.errors import first_few
 
@@ -56,6 +57,7 @@ def identify(
 
     Example: likewise identify new.jpg --gallery people/
     """
+    from likewise.cli.recognized import gallery_json, tell_gallery
     from likewise.data.images import BadImage
     from likewise.errors import InputError, LikewiseError
     from likewise.models.loading import load
@@ -74,81 +76,62 @@ def identify(
         raise InputError("--fpir, --fmr and --threshold: give one of them")
     if threshold is not None and not -1 <= threshold <= 1:
         raise InputError(f"--threshold: a cosine is from -1 to 1; got {threshold:g}")
-    require_photos([*photos, gallery])
+    require_photos(photos)
     files = photo_files(photos)
-    if out is not None:
-        _check_out(out, files, gallery)
+    drawn = {} if out is None else _drawn(out, files, gallery)
     recognizer = Recognizer(load(model, device=device), flip=flip)
     opened = open_gallery(
         gallery, recognizer, fpir=fpir, fmr=fmr, threshold=threshold, prior=prior
     )  # fmt: skip
-    found: list[IdentifiedPhoto] = []
-    written: set[str] = set()
+    if not as_json:
+        tell_gallery(opened.gallery, opened.report)
+    told, table = _Told(), _Table()
     with progress("identifying", len(files), "photos") as advance:
-        for file, photo in zip(
-            files, identify_each(files, opened.gallery, recognizer), strict=True
-        ):
-            found.append(photo)
+        found = identify_each(files, opened.gallery, recognizer)
+        for file, photo in zip(files, found, strict=True):
+            told.add(photo, as_json=as_json)
+            table.add(photo)
             if out is not None and not photo.problem:
                 try:
-                    _write_picture(out / _new_name(file, written), named_picture(file, photo))
+                    save_picture(named_picture(file, photo), out / f"{drawn[file]}.jpg")
                 except BadImage as bad:  # changed since
                     note(f"left out: {bad}")
             advance(1)
     if out is not None:
-        _write_table(out / TABLE, found)
-    _tell(found, gallery, opened.gallery, opened.report, as_json=as_json)
-    if out is not None and not as_json:
-        note(f"written: {out} (photos with names, {TABLE})")
-    if all(photo.problem for photo in found):
+        table.write(out / TABLE)
+    if as_json:
+        known = gallery_json(str(gallery), opened.gallery, opened.report)
+        print_json({"gallery": known, "photos": told.json})
+    else:
+        told.sum_up()
+        if out is not None:
+            note(f"written: {out} (photos with names, {TABLE})")
+    if len(told.broken) == len(files):
         raise LikewiseError("none of the photos can be read")
 
 
-def _check_out(out: Path, files: Sequence[Path], gallery: Path) -> None:
-    """Refuse to write among the photos that are read.
-
-    Raises:
-        InputError: the folder --out holds one of them, or lies in the gallery.
-        LikewiseError: it cannot be written.
-    """
+def _drawn(out: Path, files: Sequence[Path], gallery: Path) -> dict[Path, str]:
+    """``drawn_folder`` outside of the gallery, whose photos are read too."""
     from likewise.errors import InputError
-    from likewise.storage import output_folder
 
-    there = out.resolve()
-    inside = gallery.is_dir() and there.is_relative_to(gallery.resolve())
-    if inside or any(file.resolve().parent == there for file in files):
-        whose = "the gallery" if inside else "photos that are read"
-        raise InputError(f"--out {out}: holds {whose}; choose another folder")
-    output_folder(out)
+    if gallery.is_dir() and out.resolve().is_relative_to(gallery.resolve()):
+        raise InputError(f"--out {out}: holds the gallery; choose another folder")
+    return drawn_folder(out, files, TABLE)
 
 
-def _new_name(file: Path, written: set[str]) -> str:
-    """A name for the drawn photo that no other one has."""
-    name, number = f"{file.stem}.jpg", 1
-    while name.casefold() in written:
-        number += 1
-        name = f"{file.stem}-{number}.jpg"
-    written.add(name.casefold())
-    return name
+class _Table:
+    """The faces as rows of a table, which is written at the end."""
 
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        self._writer = csv.writer(self._text, lineterminator="\n")
+        self._writer.writerow(COLUMNS)
 
-def _write_picture(path: Path, picture: Any) -> None:
-    from likewise.storage import new_file
-
-    with new_file(path) as temporary:
-        picture.save(temporary, "JPEG", quality=90)
-
-
-def _write_table(path: Path, found: Sequence[IdentifiedPhoto]) -> None:
-    from likewise.storage import write_text
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for photo in found:
+    def add(self, photo: IdentifiedPhoto) -> None:
+        """A row for each face; one for a photo without any, which says why."""
         for number, one in enumerate(photo.faces, 1):
             answer, second = one.answer, one.answer.second
-            writer.writerow([
+            self._writer.writerow([
                 photo.name, number, answer.name or "unknown", *map(_number, (answer.score,
                 answer.probability)), answer.photo or "", second.name if second else "",
                 _number(second.score if second else None),
@@ -157,55 +140,68 @@ def _write_table(path: Path, found: Sequence[IdentifiedPhoto]) -> None:
             ])  # fmt: skip
         if not photo.faces:
             why = photo.problem or photo.no_face
-            writer.writerow([photo.name, *[""] * (len(COLUMNS) - 2), why])
-    write_text(path, text.getvalue())
+            self._writer.writerow([photo.name, *[""] * (len(COLUMNS) - 2), why])
+
+    def write(self, path: Path) -> None:
+        from likewise.storage import write_text
+
+        write_text(path, self._text.getvalue())
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _tell(
-    found: Sequence[IdentifiedPhoto],
-    path: Path,
-    gallery: Any,
-    report: Any,
-    *,
-    as_json: bool,
-) -> None:
-    from likewise.cli.recognized import answer_json, face_json, gallery_json, tell_gallery
+class _Told:
+    """Tells of each photo as it is done, and keeps only what is told at the end: not the pixels."""
 
-    if as_json:
-        photos = [
-            {
-                "path": photo.name,
-                "problem": photo.problem or photo.no_face or None,
-                "faces": [
-                    answer_json(one.answer) | {"face": face_json(one.face, one.poor)}
-                    for one in photo.faces
-                ],
-            }
-            for photo in found
-        ]
-        print_json({"gallery": gallery_json(str(path), gallery, report), "photos": photos})
-        return
-    tell_gallery(gallery, report)
-    for photo in found:
+    def __init__(self) -> None:
+        self.json: list[dict[str, Any]] = []
+        self.broken: list[str] = []
+        self._empty: list[str] = []
+        self._count = self._named = 0
+
+    def add(self, photo: IdentifiedPhoto, *, as_json: bool) -> None:
+        """Print the faces of a photo, or keep them for the JSON."""
+        self._count += 1
+        self._named += bool(photo.names)
+        if photo.problem:
+            self.broken.append(photo.name)
+        elif photo.no_face:
+            self._empty.append(photo.name)
+        if as_json:
+            self.json.append(_json(photo))
+            return
         if not photo.faces:
             typer.echo(f"{photo.name}: {photo.problem or photo.no_face}")
-            continue
+            return
         several = f"{len(photo.faces)} faces, largest first"
         typer.echo(f"{photo.name}: {several if len(photo.faces) > 1 else '1 face'}")
         for number, one in enumerate(photo.faces, 1):
             typer.echo(f"  {number}: {_sentence(one)}")
-    if len(found) > 1:
-        named = sum(bool(photo.names) for photo in found)
-        empty = [photo.name for photo in found if photo.no_face]
-        broken = [photo.name for photo in found if photo.problem]
-        note(f"{len(found):,} photos: {named:,} with someone of the gallery")
-        for names, what in ((empty, "without a face"), (broken, "broken")):
+
+    def sum_up(self) -> None:
+        """Count the photos, on stderr."""
+        if self._count < 2:
+            return
+        note(f"{self._count:,} photos: {self._named:,} with someone of the gallery")
+        for names, what in ((self._empty, "without a face"), (self.broken, "broken")):
             if names:
                 note(f"{len(names):,} {what}: {first_few(names)}")
+
+
+def _json(photo: IdentifiedPhoto) -> dict[str, Any]:
+    from likewise.cli.face_json import recognized_json
+    from likewise.cli.recognized import answer_json
+
+    return {
+        "path": photo.name,
+        "problem": photo.problem or photo.no_face or None,
+        "faces": [
+            answer_json(one.answer) | {"face": recognized_json(one.face, one.poor)}
+            for one in photo.faces
+        ],
+    }
 
 
 def _sentence(one: IdentifiedFace) -> str:
@@ -213,7 +209,7 @@ def _sentence(one: IdentifiedFace) -> str:
     then = f"; then {second.name} {second.score:.3f}" if second else ""
     reasons = "".join(f"; {text}" for text in filter(None, (answer.note, *one.poor)))
     if answer.name is not None:
-        sure = "" if answer.probability is None else f", probability {_percent(answer.probability)}"
+        sure = "" if answer.probability is None else f", probability {percent(answer.probability)}"
         return (
             f"{answer.name} (score {answer.score:.3f}{sure}; most like {answer.photo}{then})"
             f"{reasons}"
@@ -221,9 +217,3 @@ def _sentence(one: IdentifiedFace) -> str:
     if answer.score is None:
         return f"unknown (the gallery is empty){reasons}"
     return f"unknown (most like {answer.photo}, score {answer.score:.3f}){reasons}"
-
-
-def _percent(share: float) -> str:
-    if 0.001 <= share <= 0.999:
-        return f"{share:.1%}"
-    return "<0.1%" if share < 0.001 else ">99.9%"

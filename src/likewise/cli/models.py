@@ -34,7 +34,7 @@ def list_names(
     """List the ready models and the backbones, or those that match a pattern.
 
     A ready model is trained already: an embedder can be given as --model. Of each the list has its
-    licence, what it was trained on, and where its weights are, or how to get them. A backbone is
+    license, what it was trained on, and where its weights are, or how to get them. A backbone is
     trained by `likewise train`; its name is the value of model.name in a recipe.
 
     Example: likewise models list 'resnet*'
@@ -69,7 +69,7 @@ def _lines(model: ReadyModel) -> list[str]:
     lines = [
         f"{model.name}: {', '.join([model.kind, *numbers, size])}",
         model.summary,
-        f"licence: {model.licence}",
+        f"license: {model.license}",
         f"trained on: {model.training_data}",
         f"from: {model.source}",
     ]
@@ -103,7 +103,7 @@ def fetch(
         print_json(model.to_dict())
     else:
         typer.echo(f"{name}: {path}")
-        note(f"licence: {model.licence}; trained on {model.training_data}")
+        note(f"license: {model.license}; trained on {model.training_data}")
 
 
 def import_model(
@@ -140,16 +140,17 @@ def import_model(
 
     The defaults are those of InsightFace. No code in a file of weights is executed. From a training
     checkpoint, such as those of arcface_torch, only the network is imported. An ONNX file may have
-    its weights in a second file beside it. The folder --out can then be given as --model. Of a
-    ready model, like sface or insightface:buffalo_l, it is a copy that `likewise calibrate` can
-    change.
+    its weights in a second file beside it. The JSON that `likewise export` writes beside its file
+    is read too, unless another preprocessing is given. The folder --out can then be given as
+    --model. Of a ready model, like sface or insightface:buffalo_l, it is a copy that `likewise
+    calibrate` can change.
 
     Example: likewise models import net.onnx --out net --mean .485,.456,.406 --std .229,.224,.225
     """
     from likewise.data.preprocess import Preprocess
     from likewise.errors import InputError
     from likewise.models.importing import import_onnx, import_weights
-    from likewise.models.loading import load
+    from likewise.models.loading import is_exported, load
     from likewise.models.registry import Backbone
     from likewise.models.zoo.catalogue import embedder_names
     from likewise.models.zoo.insightface import PREFIX
@@ -169,7 +170,8 @@ def import_model(
         order=order,
         fit=fit,
     )
-    if not file.exists() and (str(file) in embedder_names() or str(file).startswith(PREFIX)):
+    ready = not file.exists() and (str(file) in embedder_names() or str(file).startswith(PREFIX))
+    if ready or (preprocess == Preprocess() and is_exported(file)):
         embedder = load(file)
     else:
         if file.suffix.lower() == ".onnx":

@@ -14,9 +14,9 @@ def photo_files(photos: Sequence[Path]) -> list[Path]:
     Raises:
         InputError: a folder has none.
     """
+    from likewise.data.formats.folder import walk_photos
     from likewise.data.formats.photo_filter import PhotoFilter
     from likewise.errors import InputError
-    from likewise.recognition.folder_gallery.scan import photos_below
 
     found: list[Path] = []
     for path in photos:
@@ -24,7 +24,7 @@ def photo_files(photos: Sequence[Path]) -> list[Path]:
             found.append(path)
             continue
         chosen = PhotoFilter(path)
-        below = photos_below(path, chosen)
+        below = [path / name for name in walk_photos(path, chosen)]
         if not below:
             left = chosen.summary()
             raise InputError(f"{path}: no photo in it{f'; {left}' if left else ''}")

@@ -11,25 +11,8 @@ from likewise.errors import first_few
 if TYPE_CHECKING:
     from likewise.recognition.folder_gallery.report import FolderReport
     from likewise.recognition.gallery import Answer, Gallery
-    from likewise.recognition.recognizer import RecognizedFace
 
-__all__ = ["answer_json", "face_json", "gallery_json", "tell_gallery"]
-
-
-def face_json(face: RecognizedFace, poor: Sequence[str]) -> dict[str, Any]:
-    """A face without its pixels and its vector."""
-    found = face.face
-    return {
-        "box": [round(value, 1) for value in found.box],
-        "points": [[round(float(value), 1) for value in point] for point in found.points],
-        "detection_score": found.score,
-        "landmark_score": found.landmark_score,
-        "turn": round(found.turn, 1),
-        "eye_distance": round(found.eye_distance, 1),
-        "norm": face.norm,
-        "quality": face.quality,
-        "poor": list(poor),
-    }
+__all__ = ["answer_json", "gallery_json", "tell_gallery"]
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -85,10 +68,12 @@ def tell_gallery(gallery: Gallery, report: FolderReport | None) -> None:
     if limit.fmr is not None and limit.fpir is not None:
         rates = (
             f": of 1,000 strangers {1000 * limit.fpir:.3g} are taken for someone (FMR "
-            f"{limit.fmr:.2g} in each of {limit.comparisons:,} comparisons"
+            f"{limit.fmr:.2g} in each of {limit.comparisons:,} comparison"
+            f"{'' if limit.comparisons == 1 else 's'}"
             f"{', beyond what was measured for the model' if limit.extrapolated else ''})"
         )
-    note(f"gallery: {gallery.people:,} people; threshold {limit.threshold:.4f}{rates}")
+    people = "person" if gallery.people == 1 else "people"
+    note(f"gallery: {gallery.people:,} {people}; threshold {limit.threshold:.4f}{rates}")
 
 
 def _tell_report(report: FolderReport) -> None:
@@ -96,7 +81,10 @@ def _tell_report(report: FolderReport) -> None:
     counted: list[tuple[Sequence[str], str]] = [
         (report.no_face, "without a face"),
         (report.several, "with several faces; taken is the one like the person's other photos"),
-        (report.unclear, "with several faces, none like the person's other photos: left out"),
+        (
+            report.unclear,
+            "with several faces; the person's other photos do not tell which is meant, so left out",
+        ),
         (list(report.poor), "with a poor face, left out where there is a better photo"),
         (report.outside, "outside of the subfolders: nobody's"),
         ([f"{one} = {other}" for one, other in report.twice], "under two people: left out of both"),
@@ -114,4 +102,5 @@ def _tell_report(report: FolderReport) -> None:
     if report.left_out:
         note(f"gallery: {report.left_out}")
     if report.embedded or report.forgotten:
-        note(f"gallery: {report.embedded:,} photos embedded, {report.forgotten:,} forgotten")
+        photos = "photo" if report.embedded == 1 else "photos"
+        note(f"gallery: {report.embedded:,} {photos} embedded, {report.forgotten:,} forgotten")

@@ -32,8 +32,8 @@ def verify(
         str | None,
         typer.Option(
             "--face",
-            help="Which of several faces: largest, central, clearest, or best: the pair with the "
-            "highest score. By default the largest, if it is clear which is meant.",
+            help="Which of several faces: main, largest, central, clearest, or best: the pair "
+            "with the highest score. By default the largest, if it is clear which is meant.",
         ),
     ] = None,
     flip: options.Flip = False,
@@ -86,7 +86,7 @@ def verify(
 
 
 def _json(answer: VerificationAnswer) -> dict[str, Any]:
-    from likewise.cli.recognized import face_json
+    from likewise.cli.face_json import recognized_json
 
     return {
         **_decision_json(
@@ -99,7 +99,7 @@ def _json(answer: VerificationAnswer) -> dict[str, Any]:
             {
                 "path": photo.name,
                 "faces": len(photo.faces),
-                "face": None if photo.chosen is None else face_json(photo.chosen, photo.poor),
+                "face": None if photo.chosen is None else recognized_json(photo.chosen, photo.poor),
             }
             for photo in answer.photos
         ],

@@ -104,6 +104,8 @@ def decode(
         raise
     except FileNotFoundError:
         raise BadImage(name, "no such file") from None
+    except IsADirectoryError:
+        raise BadImage(name, "is a folder; name the photos in it") from None
     except UnidentifiedImageError:
         raise BadImage(name, why_unknown(source)) from None
     except Image.DecompressionBombError:
@@ -142,6 +144,8 @@ def why_unknown(source: str | Path | bytes | StoredPhoto) -> str:
     else:
         with Path(source).open("rb") as stream:
             start = stream.read(START_BYTES)
+    if not start:
+        return "empty: 0 bytes"
     kind = kind_of(start)
     if kind == ".heic" and "HEIF" not in readable_formats():
         return str(MissingExtra("HEIC", "heic"))

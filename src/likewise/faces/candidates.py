@@ -95,8 +95,7 @@ def candidates_of(
     """
 
     def found_at(angle: int, gate: Gate = gate, scales: Scales = scales) -> Candidates:
-        turned = photo.rotate(angle, expand=True) if angle else photo
-        detections = detect_at_scales(detector, turned, scales, longest_side)
+        detections = detect_at_scales(detector, photo, scales, longest_side, angle=angle)
         if angle:
             detections = _turned_back(detections, angle, photo.size)
         return _judged(photo, detections, detector, landmarker, gate)

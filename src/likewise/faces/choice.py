@@ -1,4 +1,4 @@
-"""Which face of a photo is meant, where one is needed."""
+"""Which face of a photo is meant, where it shows several."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from likewise.arguments import one_of
 from likewise.errors import InputError
 from likewise.faces.face import Face
 
-__all__ = ["RULES", "choose", "prominent"]
+__all__ = ["KEEP", "RULES", "choose", "faces_taken", "prominent"]
 
-RULES = ("largest", "central", "clearest")
+RULES = {
+    "main": "the one that is large and near the middle",
+    "largest": "the largest one",
+    "central": "the one nearest to the middle",
+    "clearest": "the one with the fewest reasons against it",
+}
+"""The rules that name one face, each with what it takes of several."""
+
+KEEP = {**RULES, "all": "all of them"}
+"""The rules by which faces are cut out of a photo."""
+
 PROMINENT = 1.5  # by how much the side of the largest face exceeds the next
 
 
@@ -22,7 +32,8 @@ def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") 
     Args:
         faces: of one photo, at least one.
         size: width and height of the photo.
-        rule: ``largest``; ``central``: nearest to the middle of the photo; ``clearest``: of those
+        rule: a key of ``RULES``. ``main`` weighs the area of a box by how near its middle is to
+            that of the photo: fully in the middle, not at all in a corner. ``clearest``: of those
             with the fewest reasons against it, the one whose eyes are farthest apart.
 
     Raises:
@@ -45,8 +56,29 @@ def choose(faces: Sequence[Face], size: tuple[int, int], rule: str = "largest") 
     boxes = np.array([face.box for face in faces], np.float64)
     if rule == "largest":
         return int(np.argmax(boxes[:, 2] * boxes[:, 3]))
-    apart = boxes[:, :2] + boxes[:, 2:] / 2 - np.array(size) / 2
-    return int(np.argmin(np.linalg.norm(apart, axis=1)))
+    half = np.array(size) / 2
+    apart = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - half, axis=1)
+    if rule == "central":
+        return int(np.argmin(apart))
+    near = np.maximum(1 - apart / np.linalg.norm(half), 0)
+    return int(np.argmax(boxes[:, 2] * boxes[:, 3] * near))
+
+
+def faces_taken(faces: Sequence[Face], size: tuple[int, int], keep: str = "main") -> list[int]:
+    """The faces of a photo that are cut out of it, by their places in ``faces``.
+
+    Args:
+        faces: of one photo.
+        size: width and height of the photo in pixels.
+        keep: a key of ``KEEP``.
+
+    Raises:
+        InputError: there is no such rule.
+    """
+    one_of("keep", keep, KEEP)
+    if keep == "all" or len(faces) < 2:
+        return list(range(len(faces)))
+    return [choose(faces, size, keep)]
 
 
 def prominent(faces: Sequence[Face], size: tuple[int, int]) -> int | None:

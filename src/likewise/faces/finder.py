@@ -15,11 +15,11 @@ from likewise.data.reader import read_ahead
 from likewise.faces.alignment.crop import align
 from likewise.faces.alignment.templates import template_named
 from likewise.faces.candidates import Candidates, candidates_of
-from likewise.faces.detectors.detector import Detector
+from likewise.faces.detectors.detector import DETECTORS, Detector
 from likewise.faces.detectors.registry import create_detector
 from likewise.faces.face import Face
 from likewise.faces.gate import Gate, Rejected
-from likewise.faces.landmarks.landmarker import Landmarker
+from likewise.faces.landmarks.landmarker import LANDMARKERS, Landmarker
 from likewise.faces.landmarks.registry import create_landmarker
 from likewise.faces.quality.assess import assess
 from likewise.faces.scales import check_scales
@@ -84,9 +84,13 @@ class FaceFinder:
     ) -> None:
         detector = "yunet" if detector is None else detector
         landmarker = "onet" if landmarker is None else landmarker
-        self.detector = create_detector(detector) if isinstance(detector, str) else detector
-        self.landmarker = (
-            create_landmarker(landmarker) if isinstance(landmarker, str) else landmarker
+        self.detector: Detector = (
+            create_detector(detector) if isinstance(detector, str) else DETECTORS.checked(detector)
+        )
+        self.landmarker: Landmarker = (
+            create_landmarker(landmarker)
+            if isinstance(landmarker, str)
+            else LANDMARKERS.checked(landmarker)
         )
         self.template = template_named(template)
         self.size = check_count("size", size, least=16, most=1024)
@@ -172,9 +176,8 @@ def find_faces(photo: ImageSource, **settings: Any) -> list[Face]:
         >>> find_faces(photo_a)
         []
     """
-    scales = settings.get("scales")
-    if scales is not None and not isinstance(scales, str):
-        settings["scales"] = tuple(scales)  # a list is no key of the cache
+    if "scales" in settings:
+        settings["scales"] = check_scales(settings["scales"])  # a list is no key of the cache
     return _finder(**settings).find(photo)
 
 

@@ -80,7 +80,7 @@ class Gate:
         if side >= READABLE and read < least:
             return f"no eyes, nose and mouth were found in it ({read:.2f} of {least:.2f})"
         if between(look.turn, 0) > TURNED and (look.score < SEEN or read < READ):
-            return f"turned by {look.turn:.0f}° it does not look like a face"
+            return f"it does not look like a face, not even turned by {look.turn:.0f}°"
         return ""
 
     @staticmethod

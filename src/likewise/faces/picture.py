@@ -8,12 +8,19 @@ from PIL import Image, ImageDraw
 
 from likewise.faces.face import Face
 
-__all__ = ["framed_picture"]
+__all__ = ["DOUBTFUL", "FRAME", "framed_picture", "to_draw_in"]
 
 FRAME, BLUE, RED, GREEN = (22, 163, 74), (59, 130, 246), (239, 68, 68), (250, 204, 21)
 POINT_COLOURS = (BLUE, RED, GREEN, BLUE, RED)  # left and right of the face in two colours
 DOUBTFUL = (217, 119, 6)  # a face with reasons against it
 LONGEST = 2000  # pixels of a side: larger photos are shrunk
+
+
+def to_draw_in(photo: Image.Image) -> tuple[Image.Image, float]:
+    """A copy of a photo of at most 2000 pixels a side, and its scale."""
+    scale = min(1.0, LONGEST / max(photo.size))
+    sides = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+    return (photo.copy() if scale == 1 else photo.resize(sides, reducing_gap=2.0)), scale
 
 
 def framed_picture(photo: Image.Image, faces: Sequence[Face]) -> Image.Image:
@@ -26,9 +33,7 @@ def framed_picture(photo: Image.Image, faces: Sequence[Face]) -> Image.Image:
         photo: RGB, upright; one larger than 2000 pixels is shrunk.
         faces: of the photo, numbered from 1 in this order.
     """
-    scale = min(1.0, LONGEST / max(photo.size))
-    sides = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-    picture = photo.copy() if scale == 1 else photo.resize(sides, reducing_gap=2.0)
+    picture, scale = to_draw_in(photo)
     draw = ImageDraw.Draw(picture)
     line = max(1, min(picture.size) // 300)
     for number, face in enumerate(faces, 1):

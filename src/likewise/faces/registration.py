@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
-from likewise.arguments import one_of
+from likewise.arguments import check_number, full_name, one_of
 from likewise.errors import InputError
 
 __all__ = ["Registry"]
@@ -20,11 +20,13 @@ class Registry(Generic[T]):
     Args:
         what: the kind, for messages, such as ``detector``.
         method: which each class must have.
+        scores: attributes that each object must have, numbers from 0 to 1.
     """
 
-    def __init__(self, what: str, method: str) -> None:
+    def __init__(self, what: str, method: str, scores: Sequence[str] = ()) -> None:
         self.what = what
         self.method = method
+        self.scores = tuple(scores)
         self._kinds: dict[str, type[Any]] = {}
 
     def register(self, name: str) -> Callable[[Kind], Kind]:
@@ -47,7 +49,7 @@ class Registry(Generic[T]):
                 )
             taken = self._kinds.get(name)
             # A module that is loaded again brings the same class anew.
-            if taken is not None and _full_name(taken) != _full_name(kind):
+            if taken is not None and full_name(taken) != full_name(kind):
                 raise InputError(
                     f"register_{self.what}: {name}: is already the name of {taken.__name__}; "
                     "choose another name"
@@ -65,18 +67,43 @@ class Registry(Generic[T]):
             settings: arguments of its constructor.
 
         Raises:
-            InputError: the name is unknown, or the constructor has no such argument.
+            InputError: the name is unknown, the constructor has no such argument, or the object
+                lacks what it needs.
         """
         kind = self._kinds[one_of(self.what, name, self._kinds)]
         try:
-            return cast(T, kind(**settings))
+            network = kind(**settings)
         except TypeError as error:
             raise InputError(f"{self.what} {name}: {error}") from None
+        if self.checked(network).name != name:
+            raise InputError(
+                f"{self.what} {name}: its attribute name is {network.name!r}; must be {name!r}"
+            )
+        return cast(T, network)
+
+    def checked(self, network: Any) -> Any:
+        """An object that is used as such a network: it has what one has.
+
+        Raises:
+            InputError: it lacks the method, a name, or a score where it needs one.
+        """
+        kind = type(network).__name__
+        if not callable(getattr(network, self.method, None)):
+            raise InputError(
+                f"{self.what}: {kind} has no method {self.method}; must be a name or such a network"
+            )
+        name = getattr(network, "name", None)
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise InputError(
+                f"{self.what} {kind}: its attribute name is {name!r}; must be text of letters, "
+                "digits and underscores"
+            )
+        for score in self.scores:
+            check_number(
+                f"{self.what} {name}: {score}", getattr(network, score, None), least=0, most=1
+            )
+        return network
 
     def names(self) -> list[str]:
         """The registered names, sorted."""
         return sorted(self._kinds)
-
-
-def _full_name(kind: type[Any]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -7,7 +7,8 @@ size, at the same recall.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ def check_scales(scales: str | Sequence[int]) -> Scales:
     """
     if isinstance(scales, str):
         return one_of("scales", scales, ("auto", "all"))
+    if not isinstance(scales, Iterable):
+        raise InputError(f"scales: {scales!r}; must be auto, all, or a list of longest sides")
     sides = tuple(check_count("scales", side, least=32, most=8192) for side in scales)
     if not sides:
         raise InputError("scales: none; name at least one longest side in pixels, or auto")
@@ -51,7 +54,7 @@ def check_scales(scales: str | Sequence[int]) -> Scales:
 
 
 def detect_at_scales(
-    detector: Detector, photo: Image.Image, scales: Scales, longest_side: int
+    detector: Detector, photo: Image.Image, scales: Scales, longest_side: int, *, angle: int = 0
 ) -> Detections:
     """The detections in a photo, in its pixels, each face once; the best score first.
 
@@ -63,22 +66,25 @@ def detect_at_scales(
         photo: RGB.
         scales: at which sizes to look.
         longest_side: of the usual size; a smaller photo is not enlarged to it.
+        angle: degrees counter-clockwise, a multiple of 90, by which the photo is turned first; the
+            detections are in pixels of the turned photo.
     """
+    at = partial(_at, detector, photo, angle)
     longest = max(photo.size)
     usual = min(longest, longest_side)
     if not isinstance(scales, str):
-        return _merged([_at(detector, photo, side) for side in sorted(set(scales))], longest)
-    looks = [_at(detector, photo, usual)]
+        return _merged([at(side) for side in sorted(set(scales))], longest)
+    looks = [at(usual)]
     shrunk = round(usual * SHRUNK)
     # A photo that was shrunk has the pixels; a smaller one is enlarged.
     enlarged = min(longest if usual < longest else LARGEST, round(usual * ENLARGED), LARGEST)
     if shrunk >= 256 or scales == "all":
-        looks.append(_at(detector, photo, max(shrunk, 32)))
+        looks.append(at(max(shrunk, 32)))
     if scales == "all":
         sides = {enlarged, min(round(usual * ENLARGED**2), 2 * LARGEST)} - {usual}
-        looks += [_at(detector, photo, side) for side in sorted(sides)]
+        looks += [at(side) for side in sorted(sides)]
     elif enlarged > usual and _wants_more(_merged(looks, longest), usual / longest):
-        looks.append(_at(detector, photo, enlarged))
+        looks.append(at(enlarged))
     return _merged(looks, longest)
 
 
@@ -90,7 +96,7 @@ def _wants_more(found: Detections, scale: float) -> bool:
     return bool(((found.scores < DOUBTFUL) | (sides < SMALL)).any())
 
 
-def _at(detector: Detector, photo: Image.Image, side: int) -> tuple[int, Detections]:
+def _at(detector: Detector, photo: Image.Image, angle: int, side: int) -> tuple[int, Detections]:
     """The longest side, and the detections in a photo scaled to it, in pixels of the photo."""
     scale = side / max(photo.size)
     width, height = (max(1, round(length * scale)) for length in photo.size)
@@ -100,6 +106,8 @@ def _at(detector: Detector, photo: Image.Image, side: int) -> tuple[int, Detecti
         scaled = photo.resize((width, height), Image.Resampling.BICUBIC)
     else:
         scaled = photo
+    if angle:  # not before it is shrunk: a turned copy of a large photo takes as much memory again
+        scaled = scaled.rotate(angle, expand=True)
     lowest = min(LOWEST, detector.least_score)
     return side, _in_tiles(detector, scaled, lowest).moved(1 / scale)
 
@@ -107,12 +115,13 @@ def _at(detector: Detector, photo: Image.Image, side: int) -> tuple[int, Detecti
 def _in_tiles(detector: Detector, photo: Image.Image, lowest: float) -> Detections:
     """The detections in a photo; a large one is looked at part by part, in bounded memory."""
     if max(photo.size) <= LARGEST:
-        return detector.detect(np.asarray(photo), lowest)
+        return Detections.checked(detector.detect(np.asarray(photo), lowest), detector.name)
     parts = []
     for left, right in _spans(photo.width):
         for top, bottom in _spans(photo.height):
             tile = photo.crop((left, top, right, bottom))
-            found = detector.detect(np.asarray(tile), lowest).moved(1.0, (left, top))
+            found = Detections.checked(detector.detect(np.asarray(tile), lowest), detector.name)
+            found = found.moved(1.0, (left, top))
             x, y = (found.boxes[:, :2] + found.boxes[:, 2:] / 2).T
             # Each part answers for the faces in its middle; its margins lie in other parts too.
             mine = _inside(x, left, right, photo.width) & _inside(y, top, bottom, photo.height)

@@ -17,7 +17,7 @@ from PIL import Image
 from likewise.faces.alignment.crop import cut
 from likewise.faces.alignment.similarity import apply, invert, similarity_transform
 from likewise.faces.alignment.templates import TEMPLATES
-from likewise.faces.detectors.detector import Detector
+from likewise.faces.detectors.detector import Detections, Detector
 from likewise.faces.landmarks.averaged import locate_averaged
 from likewise.faces.landmarks.landmarker import Landmarker, Landmarks
 from likewise.faces.landmarks.turns import TURNS, between, turn_of
@@ -111,7 +111,7 @@ def look_again(
             continue
         matrix = similarity_transform(points, PLACES)
         pixels = cut(photo, matrix, SIDE)
-        found = detector.detect(pixels, lowest)
+        found = Detections.checked(detector.detect(pixels, lowest), detector.name)
         apart = np.linalg.norm(found.points - PLACES, axis=2).mean(1) / (PLACES[1] - PLACES[0])[0]
         near = np.flatnonzero(apart <= NEAR)
         if not len(near):

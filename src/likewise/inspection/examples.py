@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from likewise.data.manifest import Manifest
-from likewise.evaluation.report.page import thumbnail
 from likewise.inspection.duplicates import Duplicate
 from likewise.inspection.embedded_set import EmbeddedSet
 from likewise.inspection.inspection import Inspection
 from likewise.inspection.mislabeled import MislabeledPhoto
 from likewise.inspection.same_person import SamePerson
 from likewise.inspection.two_people import TwoPeople
+from likewise.pages.pictures import thumbnail
 
 __all__ = [
     "Example",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from likewise.arguments import full_name
 from likewise.errors import InputError
 from likewise.losses.loss import Loss
 from likewise.losses.search_space import SearchSpace
@@ -158,7 +159,7 @@ def register_loss(
             raise InputError(f"register_loss: {name}: must be a subclass of likewise.losses.Loss")
         for taken in names:
             found = REGISTERED.get(ALIASES.get(taken, taken))
-            if found is not None and _full_name(found.kind) != _full_name(kind):
+            if found is not None and full_name(found.kind) != full_name(kind):
                 raise InputError(
                     f"register_loss: {taken}: is already the name of {found.kind.__name__}; "
                     "choose another name"
@@ -168,7 +169,3 @@ def register_loss(
         return kind
 
     return register
-
-
-def _full_name(kind: type[Loss]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from likewise.data.preprocess import Preprocess
-from likewise.models.onnx_file import read_onnx
+from likewise.models.onnx.file import read_onnx
 
 __all__ = ["CachedFingerprint", "fingerprint_of"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
 from likewise.models.embedder import Embedder
-from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.onnx.backbone import OnnxBackbone
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.state_dict import network_part, read_state_dict, warn_of_rest
 
@@ -17,6 +17,8 @@ __all__ = ["import_onnx", "import_weights"]
 
 def import_onnx(path: str | Path, preprocess: Preprocess) -> Embedder:
     """Make an embedder of an ONNX file; sizes that are fixed in the file override those given.
+
+    A file that takes uint8 gets the pixels as they are, whatever mean and deviation are given.
 
     Args:
         path: the file; external data is read from the same folder.
@@ -38,6 +40,9 @@ def import_onnx(path: str | Path, preprocess: Preprocess) -> Embedder:
         height=module.height or preprocess.height,
         width=module.width or preprocess.width,
     )
+    if module.takes_pixels:  # so that the file normalises them itself
+        channels = preprocess.channels
+        preprocess = replace(preprocess, mean=(0.0,) * channels, std=(1 / 255,) * channels)
     embedder = Embedder(module, preprocess)
     embedder.source_file = path
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.fingerprint import fingerprint_of
 from likewise.models.graph.network import OnnxNetwork
-from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.onnx.backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, create_backbone
 from likewise.models.saving import CONFIG, IDENTITIES, WEIGHTS
@@ -26,11 +27,11 @@ from likewise.models.state_dict import STATE_FILES
 from likewise.models.tensor_file import read_tensors
 from likewise.models.zoo.catalogue import READY, embedder_names
 from likewise.models.zoo.insightface import PREFIX, load_insightface
-from likewise.models.zoo.licences import CARDS, licence_of_card, warn_of_licence
+from likewise.models.zoo.licenses import CARDS, license_of_card, warn_of_license
 from likewise.models.zoo.sface import load_sface
 from likewise.storage import read_json
 
-__all__ = ["load"]
+__all__ = ["is_exported", "load"]
 
 HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", *CARDS]
 NAMED: dict[str, Callable[[], Embedder]] = {"sface": load_sface}
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = None) -> Embedder:
     """Load an embedder from a folder, by name, from the hub, or from an ONNX file with its JSON.
 
-    A licence that forbids commercial use is told once, by a warning.
+    A license that forbids commercial use is told once, by a warning.
 
     Args:
         source: the folder that ``Embedder.save`` wrote; a ready model, ``sface``;
@@ -74,9 +75,7 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
         _require_no_module(module, name)
         embedder = NAMED[name]() if name in NAMED else load_insightface(name.removeprefix(PREFIX))
     elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        folder = _from_hub(name)
-        embedder = _load_folder(folder, module)
-        warn_of_licence(name, licence_of_card(folder))
+        embedder = _load_folder(_from_hub(name), module)
     elif path.exists() and path.suffix.lower() in STATE_FILES:
         raise InputError(
             f"{source}: is a file of weights, which does not name its network; make a model's "
@@ -84,8 +83,22 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
         )
     else:
         raise InputError(_not_found(path, name))
-    warn_of_licence(name, embedder.about.get("Licence"))
+    warn_of_license(name, embedder.about.get("License"))
     return _moved(embedder, device)
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a file is ONNX and has the JSON of a model beside it, as exports have."""
+    beside = path.with_suffix(".json")
+    if path.suffix.lower() != ".onnx" or not beside.is_file():
+        return False
+    with suppress(InputError):
+        return _describes_model(read_json(beside))
+    return False
+
+
+def _describes_model(config: Any) -> bool:
+    return isinstance(config, dict) and isinstance(config.get("preprocess"), dict)
 
 
 def _not_found(path: Path, name: str) -> str:
@@ -127,6 +140,14 @@ def _holds_model(folder: Path) -> bool:
 
 
 def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
+    """The embedder of a folder; the license of its card goes with it into copies and exports."""
+    embedder = _from_folder(folder, own)
+    if license := license_of_card(folder):
+        embedder.about = {**embedder.about, "License": license}
+    return embedder
+
+
+def _from_folder(folder: Path, own: nn.Module | None) -> Embedder:
     config = _config_of(folder)
     if config.get("onnx"):
         _require_no_module(own, folder)
@@ -180,7 +201,7 @@ def _load_onnx(path: Path, config_path: Path) -> Embedder:
             f"write it with: likewise models import {path} --out FOLDER"
         )
     config = read_json(config_path)
-    if not isinstance(config, dict) or not isinstance(config.get("preprocess"), dict):
+    if not _describes_model(config):
         raise InputError(f"{config_path}: not a model's configuration (no key preprocess)")
     preprocess, previous = Preprocess.from_dict(config["preprocess"]), config.get("previous")
     if previous and fingerprint_of({}, preprocess, path) != config.get("fingerprint"):

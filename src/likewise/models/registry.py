@@ -14,10 +14,10 @@ from torch import nn
 
 from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, LikewiseError, first_line
-from likewise.models.contrastnet import ContrastNet
-from likewise.models.iresnet import DEPTHS, IResNet
-from likewise.models.mobilefacenet import SIZES, MobileFaceNet
-from likewise.models.sface import SFace
+from likewise.models.backbones.contrastnet import ContrastNet
+from likewise.models.backbones.iresnet import DEPTHS, IResNet
+from likewise.models.backbones.mobilefacenet import SIZES, MobileFaceNet
+from likewise.models.backbones.sface import SFace
 
 __all__ = ["OWN", "Backbone", "create_backbone", "list_backbones"]
 
@@ -83,7 +83,7 @@ def create_backbone(backbone: Backbone, *, height: int, width: int, channels: in
         )
     else:
         _require_known(backbone.name)
-        from likewise.models.timm_backbone import TimmBackbone
+        from likewise.models.backbones.timm_backbone import TimmBackbone
 
         module = TimmBackbone(
             backbone.name,

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from likewise.models.card import model_card
-from likewise.models.onnx_file import read_onnx
+from likewise.models.onnx.file import read_onnx
 from likewise.models.tensor_file import write_tensor_file
 from likewise.storage import new_file, read_json, write_json, write_text
 

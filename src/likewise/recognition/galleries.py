@@ -32,7 +32,7 @@ class OpenedGallery(NamedTuple):
 
 
 def open_gallery(
-    path: str | Path,
+    path: str | Path | FolderGallery,
     recognizer: Recognizer,
     *,
     fpir: float | None = None,
@@ -43,8 +43,8 @@ def open_gallery(
     """Open a gallery; a folder of people is brought up to date first.
 
     Args:
-        path: a folder with one subfolder per person, an index with identities, or embeddings with
-            identities (.parquet).
+        path: a folder with one subfolder per person, an index with identities, embeddings with
+            identities (.parquet), or a ``FolderGallery``.
         recognizer: in use.
         fpir, fmr, threshold: see ``open_set_threshold``.
         prior: see ``Gallery``.
@@ -52,6 +52,13 @@ def open_gallery(
     Raises:
         InputError: it is none of these, is of another embedder, or knows no identities.
     """
+    if isinstance(path, FolderGallery):
+        if path.recognizer.settings != recognizer.settings:
+            raise InputError("gallery: its recogniser is another one than that of the photos")
+        report = path.update()
+        return OpenedGallery(
+            path.gallery(fpir=fpir, fmr=fmr, threshold=threshold, prior=prior), report
+        )
     path = Path(path)
     embedder = recognizer.embedder
     if (path / HEADER).exists():
@@ -76,8 +83,7 @@ def open_gallery(
             f"{path}: is no gallery; give a folder with one subfolder per person, an index, or "
             "embeddings (.parquet)"
         )
-    folder = FolderGallery(path, recognizer)
-    report = folder.update()
-    return OpenedGallery(
-        folder.gallery(fpir=fpir, fmr=fmr, threshold=threshold, prior=prior), report
-    )
+    return open_gallery(
+        FolderGallery(path, recognizer), recognizer, fpir=fpir, fmr=fmr, threshold=threshold,
+        prior=prior,
+    )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from likewise.arguments import check_number
 from likewise.errors import InputError
 from likewise.models.calibration import Calibration
 from likewise.recognition.open_set import OpenSetThreshold
@@ -75,6 +76,9 @@ class Gallery(ABC):
         calibration: of the model, for probabilities.
         prior: the probability that a face shows someone of the gallery before it is looked at; it
             is shared equally among the people.
+
+    Raises:
+        InputError: the prior is not between 0 and 1.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class Gallery(ABC):
     ) -> None:
         self.threshold = threshold
         self.calibration = calibration
-        self.prior = prior
+        self.prior = check_number("prior", prior, above=0, below=1)
 
     @property
     @abstractmethod

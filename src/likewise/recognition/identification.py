@@ -13,6 +13,7 @@ from likewise.data.images import BadImage, ImageSource
 from likewise.errors import InputError
 from likewise.faces.explain import why_no_face
 from likewise.models.embedder import Embedder
+from likewise.recognition.folder_gallery.folder_gallery import FolderGallery
 from likewise.recognition.galleries import open_gallery
 from likewise.recognition.gallery import Answer, Gallery
 from likewise.recognition.named import recognizer_of
@@ -62,7 +63,7 @@ class IdentifiedPhoto:
 
 def identify(
     photos: ImageSource | Iterable[ImageSource],
-    gallery: str | Path | Gallery,
+    gallery: str | Path | FolderGallery | Gallery,
     model: str | Path | Embedder | Recognizer = "sface",
     *,
     fpir: float | None = None,
@@ -81,7 +82,7 @@ def identify(
         photos: paths, encoded bytes, PIL images or uint8 pixels; or one.
         gallery: a folder with one subfolder per person, an index with identities, embeddings
             (.parquet), or a ``Gallery``, for which the thresholds were chosen when it was made. A
-            folder is embedded once; later calls embed only what is new.
+            folder, or ``FolderGallery``, is embedded once; later calls embed only what is new.
         model: a name or a path as for ``likewise.load``, an embedder, or a ``Recognizer``, which
             saves loading it again.
         fpir: the probability that a stranger is taken for anyone of the gallery; .01 by default.

@@ -82,7 +82,7 @@ def open_set_threshold(
     if len(named) > 1:
         raise InputError(f"{' and '.join(named)}: give one of them")
     chances = max(1, comparisons)
-    known = sorted({(point.threshold, point.fmr) for point in points if point.fmr > 0})
+    known = _rising(points)
     if threshold is not None:
         check_number("threshold", threshold, least=-1, most=1)
         if len(known) < 2:
@@ -103,6 +103,21 @@ def open_set_threshold(
     value = _line(rates, [t for t, _ in known][::-1], _log(fmr))
     beyond = not rates[0] <= _log(fmr) <= rates[-1]
     return OpenSetThreshold(min(1.0, value), comparisons, fmr, _fpir(fmr, chances), beyond)
+
+
+def _rising(points: Sequence[OperatingPoint]) -> list[tuple[float, float]]:
+    """Thresholds with their FMR, both strictly monotone.
+
+    Of few impostor pairs, two rates may have been measured at one threshold: only the higher one
+    says something, and a line through both would have no slope.
+    """
+    found: list[tuple[float, float]] = []
+    for threshold, fmr in sorted(
+        {(p.threshold, p.fmr) for p in points if p.fmr > 0}, key=lambda point: (point[0], -point[1])
+    ):
+        if not found or (threshold > found[-1][0] and fmr < found[-1][1]):
+            found.append((threshold, fmr))
+    return found
 
 
 def _fpir(fmr: float, chances: int) -> float:

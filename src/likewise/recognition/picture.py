@@ -7,12 +7,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from likewise.data.images import ImageSource, decode
+from likewise.faces.picture import DOUBTFUL, FRAME, to_draw_in
 from likewise.recognition.identification import IdentifiedPhoto
 
 __all__ = ["named_picture"]
-
-KNOWN, UNKNOWN = (22, 163, 74), (217, 119, 6)
-LONGEST = 2000  # pixels of a side: larger photos are shrunk
 
 
 def named_picture(source: ImageSource, photo: IdentifiedPhoto) -> Image.Image:
@@ -25,18 +23,12 @@ def named_picture(source: ImageSource, photo: IdentifiedPhoto) -> Image.Image:
     Raises:
         BadImage: it cannot be decoded.
     """
-    image = decode(source)
-    scale = min(1.0, LONGEST / max(image.size))
-    if scale < 1:
-        image = image.resize(
-            (round(image.width * scale), round(image.height * scale)), reducing_gap=2.0
-        )
-    image = image.copy()
+    image, scale = to_draw_in(decode(source))
     draw = ImageDraw.Draw(image)
     line = max(2, min(image.size) // 250)
     for number, one in enumerate(photo.faces, 1):
         x, y, width, height = (value * scale for value in one.face.face.box)
-        colour = UNKNOWN if one.answer.name is None else KNOWN
+        colour = DOUBTFUL if one.answer.name is None else FRAME
         draw.rectangle((x, y, x + width, y + height), outline=colour, width=line)
         text = f"{number}: " * (len(photo.faces) > 1) + (one.answer.name or "unknown")
         if one.answer.name is not None and one.answer.probability is not None:

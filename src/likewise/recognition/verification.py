@@ -91,9 +91,9 @@ def verify(
         threshold: the lowest score of the same person; by default the model's.
         fmr: take the threshold measured at this false match rate.
         prior: the probability that they are one person before the photos are looked at.
-        face: which of several faces: ``largest``, ``central``, ``clearest`` (see
-            ``likewise.faces.choice``), or ``best``: the pair with the highest score. By default the
-            largest, if it is much larger than the others, or in the middle of the photo.
+        face: which of several faces: a key of ``likewise.faces.choice.RULES``, or ``best``: the
+            pair with the highest score. By default the largest, if it is much larger than the
+            others, or in the middle of the photo.
         flip: add the embedding of the mirrored faces.
         device: of a model that is loaded here.
 

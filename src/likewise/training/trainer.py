@@ -17,7 +17,7 @@ from likewise.data.sampler import EpochSampler
 from likewise.errors import LikewiseError
 from likewise.losses.classes.shard import class_rows
 from likewise.losses.loss import as_loss
-from likewise.models.synchronised_norm import plain_norm
+from likewise.models.backbones.synchronised_norm import plain_norm
 from likewise.training.checkpoints.state import TrainingState
 from likewise.training.distributed.processes import Processes
 from likewise.training.distributed.step_sync import sync_step

@@ -10,8 +10,8 @@ import pytest
 
 from likewise.cli.app import main
 from likewise.data.formats import read_manifest
-from likewise.faces.aligned_set.choice import KEEP
 from likewise.faces.alignment.templates import TEMPLATES
+from likewise.faces.choice import KEEP
 
 PAGE = (Path(__file__).parents[3] / "docs" / "alignment.md").read_text(encoding="utf-8")
 

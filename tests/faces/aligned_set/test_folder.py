@@ -21,6 +21,8 @@ from likewise.errors import InputError, LikewiseError, MissingExtra
 from likewise.faces.aligned_set.folder import align_photos
 from likewise.faces.aligned_set.journal import JOURNAL
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.faces.detectors.detector import DETECTORS, register_detector
+from likewise.faces.detectors.yunet import YuNet
 from tests.faces.aligned_set.conftest import PEOPLE, SquareFinder, Tree, square_photo
 
 CROPS = {f"{person}/{photo}.jpg" for person in PEOPLE for photo in ("one", "two")}
@@ -134,6 +136,54 @@ def test_every_source_is_aligned(kind: str, people: Path, tmp_path: Path, square
     assert align_photos(source, tmp_path / "out", root=root, resume=True).done_now == 0
 
 
+def test_a_photo_whose_identity_was_corrected_moves(
+    people: Path, tmp_path: Path, squares: Squares
+) -> None:
+    table, out = people / "list.csv", tmp_path / "out"
+    table.write_text("path,identity\nanna/one.png,anna\nanna/two.png,anna\nbob/one.png,bob\n")
+    align_photos(table, out)
+    table.write_text("path,identity\nanna/one.png,anna\nanna/two.png,bob\nbob/one.png,bob\n")
+    assert align_photos(table, out, resume=True).done_now == 1
+    found = read_manifest(out)
+    assert sorted(found.names) == ["anna/one.jpg", "bob/anna/two.jpg", "bob/one.jpg"]
+    assert align_photos(table, out, resume=True).done_now == 0
+
+
+def test_two_photos_that_swap_their_places_keep_both_crops(
+    people: Path, tmp_path: Path, squares: Squares
+) -> None:
+    table, out = people / "list.csv", tmp_path / "out"
+    table.write_text("path,identity,split\nanna/one.png,x,val\nx/anna/one.png,x,train\n")
+    (people / "x/anna").mkdir(parents=True)
+    square_photo("bob", (40, 40, 10)).save(people / "x/anna/one.png")
+    align_photos(table, out)
+    table.write_text("path,identity,split\nanna/one.png,x,train\nx/anna/one.png,x,val\n")
+    report = align_photos(table, out, resume=True)
+    files = {face.file for outcome in report.outcomes for face in outcome.taken}
+    assert files == {"train/x/anna/one.jpg", "val/x/anna/one.jpg"}
+    for file, person in (("train/x/anna/one.jpg", "anna"), ("val/x/anna/one.jpg", "bob")):
+        pixels = np.asarray(Image.open(out / file).convert("RGB"), int)
+        assert np.abs(pixels - PEOPLE[person]).max() <= 3
+
+
+def test_a_further_face_does_not_replace_the_photo_with_its_name(
+    people: Path, tmp_path: Path, squares: Squares
+) -> None:
+    square_photo("carl", (40, 40, 10)).save(people / "bob" / "two~2.png")
+    report = align_photos(people, tmp_path / "out", AlignSettings(keep="all"))
+    files = [face.file for outcome in report.outcomes for face in outcome.taken]
+    assert len(set(files)) == len(files) == 10
+    assert {"bob/two.jpg", "bob/two~2.jpg"} < set(files)
+
+
+def test_the_crops_of_a_table_may_lie_beside_it(
+    people: Path, squares: Squares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (people / "list.csv").write_text("path,identity\nanna/one.png,anna\nbob/one.png,bob\n")
+    monkeypatch.chdir(people)
+    assert align_photos("list.csv", "aligned").crops == 2
+
+
 def test_folders_of_splits_are_kept(people: Path, tmp_path: Path, squares: Squares) -> None:
     for split, person in (("train", "anna"), ("train", "bob"), ("test", "carl")):
         (tmp_path / "sides" / split).mkdir(parents=True, exist_ok=True)
@@ -237,6 +287,18 @@ def test_several_processes_give_the_same_files(lfw: Path, tmp_path: Path) -> Non
     assert aligned_by_command(lfw, tmp_path / "two", "--processes", "2").wait() == 0
     assert crops_in(tmp_path / "two") == crops_in(tmp_path / "one")
     assert not list((tmp_path / "two").rglob("*.tmp"))
+
+
+def test_processes_that_do_not_know_a_detector_say_so(lfw: Path, tmp_path: Path) -> None:
+    @register_detector("here_only")
+    class HereOnly(YuNet):
+        name = "here_only"
+
+    try:
+        with pytest.raises(InputError, match="detector here_only: other processes do not know it"):
+            align_photos(lfw, tmp_path / "out", AlignSettings(detector="here_only"), processes=2)
+    finally:
+        DETECTORS._kinds.pop("here_only")
 
 
 def test_the_disk_may_be_full(

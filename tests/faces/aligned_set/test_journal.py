@@ -48,6 +48,11 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         path.write_bytes(lines[0] + bad)
         with pytest.raises(InputError, match="line 2 is damaged; remove the file"):
             Journal(tmp_path, SETTINGS)
+    for file in ("../../thesis.jpg", "/home/thesis.jpg", "", "a/../../1.jpg"):
+        path.write_bytes(lines[0] + lines[1].replace(b'"file": "a/1.jpg"',
+                                                     f'"file": "{file}"'.encode()))  # fmt: skip
+        with pytest.raises(InputError, match="line 2 is damaged"):  # it would be removed
+            Journal(tmp_path, SETTINGS)
     path.write_bytes(b'{"format": "another"}\n')
     with pytest.raises(InputError, match="not the journal of an alignment"):
         Journal(tmp_path, SETTINGS)

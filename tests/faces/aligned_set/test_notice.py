@@ -95,5 +95,5 @@ def test_the_expected_places_are_those_of_the_template(real_faces: Path) -> None
 
 def test_it_stops_when_the_time_is_over(real_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = sample_alignment(read_manifest(real_faces), seconds=0)
-    assert found.seen == 1
-    assert not found.not_aligned  # too few to say
+    assert found.seen == 6  # as many as a conclusion needs: also on a busy machine
+    assert found.not_aligned

@@ -172,8 +172,6 @@ def test_a_stop_between_the_two_files_leaves_a_whole_model(
     def kill(*_: object) -> None:
         raise Killed
 
-    path.write_bytes(old_file)
-    path.with_suffix(".json").unlink()
     export(old, path)
     with monkeypatch.context() as patch:
         patch.setattr("likewise.storage.Path.replace", kill)  # the JSON is not renamed
@@ -398,3 +396,43 @@ def test_the_reference_model(shared_data: Path, tmp_path: Path) -> None:
     assert max(done.differences.values()) < 1e-5
     found = likewise.load(done.path).embed(faces)
     np.testing.assert_allclose(found, embedder.embed(faces), atol=1e-5)
+
+
+def test_a_network_of_someone_else_is_not_replaced(tmp_path: Path) -> None:
+    embedder, path = embedder_of("contrastnet"), tmp_path / "net.onnx"
+    path.write_bytes(b"a network that was imported from here")
+    with pytest.raises(InputError, match=r"net.onnx: is there and was not written by"):
+        export(embedder, path)
+    assert path.read_bytes() == b"a network that was imported from here"
+    assert [file.name for file in tmp_path.iterdir()] == ["net.onnx"]
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(InputError, match=r"folder.onnx: is a folder"):
+        export(embedder, tmp_path / "folder.onnx")
+
+
+def test_an_exported_file_is_imported_with_its_own_preprocessing(tmp_path: Path) -> None:
+    from likewise.cli.app import main
+
+    def imported(out: str, *options: str) -> Embedder:
+        with pytest.raises(SystemExit) as done:
+            main(["models", "import", str(path), "--out", str(tmp_path / out), *options])
+        assert done.value.code == 0
+        return likewise.load(tmp_path / out)
+
+    embedder, path = embedder_of("contrastnet", mean=(0.4,) * 3), tmp_path / "m.onnx"
+    export(embedder, path)
+    copied = imported("a")
+    assert copied.preprocess == embedder.preprocess
+    assert copied.fingerprint == embedder.fingerprint
+    assert imported("b", "--mean", "0.3,0.3,0.3").preprocess.mean == (0.3,) * 3
+
+
+def test_a_file_that_takes_pixels_gets_them_as_they_are(tmp_path: Path) -> None:
+    from likewise.models.importing import import_onnx
+
+    embedder = embedder_of("contrastnet")
+    export(embedder, tmp_path / "m.onnx", preprocess=True)
+    size = (embedder.preprocess.height, embedder.preprocess.width)
+    imported = import_onnx(tmp_path / "m.onnx", Preprocess(*size))  # with InsightFace's mean
+    photos = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
+    np.testing.assert_allclose(imported.embed(photos), embedder.embed(photos), atol=1e-4)

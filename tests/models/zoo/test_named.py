@@ -1,4 +1,4 @@
-"""Models by name: InsightFace's packs, hub ids, and the licences that are told."""
+"""Models by name: InsightFace's packs, hub ids, and the licenses that are told."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 import likewise
 from likewise.errors import InputError
 from likewise.models import loading
-from likewise.models.zoo import licences
-from likewise.models.zoo.licences import licence_of_card, warn_of_licence
+from likewise.models.zoo import licenses
+from likewise.models.zoo.licenses import license_of_card, warn_of_license
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8)
 
 
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(licences, "_told", set())
+    monkeypatch.setattr(licenses, "_told", set())
 
 
 def mean_network(path: Path, size: int = 112, outputs: int = 1, *, scales: bool = False) -> Path:
@@ -107,7 +107,7 @@ def test_an_onnx_file_run_by_torch_is_the_same_embedder(packs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "licence", "told"),
+    ("card", "license", "told"),
     [
         ("---\nlicense: mit\n---\n# Model", "mit", False),
         ("---\nlicense: apache-2.0\ntags: [x]\n---\n", "apache-2.0", False),
@@ -120,18 +120,18 @@ def test_an_onnx_file_run_by_torch_is_the_same_embedder(packs: Path) -> None:
         ("---\n- a list\n---\n", None, False),
     ],
 )
-def test_the_licence_of_a_card(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, card: str, licence: str | None, told: bool
+def test_the_license_of_a_card(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, card: str, license: str | None, told: bool
 ) -> None:
     (tmp_path / "README.md").write_text(card)
-    assert licence_of_card(tmp_path) == licence
+    assert license_of_card(tmp_path) == license
     with caplog.at_level(logging.WARNING):
-        warn_of_licence("name/model", licence)
-        warn_of_licence("name/model", licence)
+        warn_of_license("name/model", license)
+        warn_of_license("name/model", license)
     assert len(caplog.records) == told
 
 
-def test_a_hub_model_under_a_licence_for_research(
+def test_a_hub_model_under_a_license_for_research(
     model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     folder = likewise.load(model).save(tmp_path / "snapshot")
@@ -139,7 +139,11 @@ def test_a_hub_model_under_a_licence_for_research(
     monkeypatch.setattr(loading, "_from_hub", lambda _: folder)
     with caplog.at_level(logging.WARNING):
         likewise.load("name/model")
-    assert "name/model: the licence of its weights (cc-by-nc-4.0) may forbid" in caplog.text
+    assert "name/model: the license of its weights (cc-by-nc-4.0) may forbid" in caplog.text
+    # Copies and exports tell it too.
+    likewise.load("name/model").save(tmp_path / "copy")
+    assert likewise.load(tmp_path / "copy").about["License"] == "cc-by-nc-4.0"
+    assert f"{tmp_path / 'copy'}: the license of its weights" in caplog.text
 
 
 def test_a_name_of_another_kind_is_told() -> None:

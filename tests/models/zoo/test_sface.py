@@ -15,8 +15,8 @@ import torch
 
 import likewise
 from likewise.errors import LikewiseError, MissingExtra
+from likewise.models.backbones.stages import stages_of
 from likewise.models.registry import Backbone, create_backbone
-from likewise.models.stages import stages_of
 from likewise.models.zoo import sface as zoo
 from likewise.models.zoo import weights
 from likewise.models.zoo.block_quantised import dequantise
@@ -50,6 +50,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cache(empty_cache: Path, request: pytest.FixtureRequest) -> Path:
     """A cache of the test's own, with the converted weights."""
+    empty_cache.mkdir(parents=True)
     shutil.copy(request.getfixturevalue("converted"), empty_cache)
     return empty_cache
 
@@ -236,3 +237,13 @@ def test_the_accuracy_on_lfw_is_the_one_of_the_catalogue(
     found = json.loads(done.stdout)
     assert found["verification"]["genuine_pairs"] == 3000
     assert 100 * found["folds"]["accuracy"] == pytest.approx(READY["sface"].lfw_accuracy, abs=0.02)
+
+
+def test_a_cache_that_cannot_be_written_costs_a_conversion(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (empty_cache.parent.parent / "file").touch()
+    monkeypatch.setenv("LIKEWISE_CACHE", str(empty_cache.parent.parent / "file"))
+    assert likewise.load("sface").fingerprint == zoo._measured()["fingerprint"]
+    assert "converted at each start" in caplog.text
+    assert "LIKEWISE_CACHE" in caplog.text

@@ -54,6 +54,24 @@ def test_splits_and_not_this_person() -> None:
         groups.undo()
 
 
+def test_a_group_is_found_by_the_title_that_is_shown() -> None:
+    groups = three()
+    assert groups.merge(["group 3", "group 1"]).number == 3
+    with pytest.raises(InputError, match="group 1: there is none"):
+        groups.find("group 1")
+
+
+def test_undo_leaves_no_group_without_faces() -> None:
+    groups = three()
+    groups.not_this(1, [3])
+    groups.new_group([3])  # the next run found a group for the face
+    groups.merge([1, 2])
+    groups.forget({1, 2, 3, 6, 7})  # all photos of group 2 were deleted
+    groups.undo()
+    groups.undo()
+    assert {n: g.faces for n, g in groups.by_number.items()} == {1: {1, 2, 3}, 3: {6, 7}}
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5), st.integers(1, 7)), max_size=12))
 @settings(max_examples=150, deadline=None)
 def test_undo_takes_back_any_edits_one_by_one(steps: list[tuple[int, int, int]]) -> None:
@@ -88,7 +106,9 @@ def test_undo_takes_back_any_edits_one_by_one(steps: list[tuple[int, int, int]])
         (lambda g: g.name(1, "12"), "not a number alone"),
         (lambda g: (g.name(1, "A"), g.name(2, "A")), "merge them: --join 1,2"),
         (lambda g: g.merge([1, 1]), "merge 1,1: name two groups or more"),
-        (lambda g: g.split_off(1, [1, 2, 3]), "all of its faces"),
+        (lambda g: g.name(1, "group 2"), "groups without a name are called so"),
+        (lambda g: g.split_off(1, [1, 2, 3]), "split off group 1: all of its faces"),
+        (lambda g: g.not_this(2, [4, 5]), "not group 2: all of its faces"),
         (lambda g: g.split_off(2, [1]), "group 2: has no face 1; its faces: 4, 5"),
         (lambda g: g.not_this(2, []), "name the faces, such as 2:12,19"),
     ],

@@ -364,6 +364,21 @@ def test_all_edits_or_none(folder: Path, tmp_path: Path) -> None:
     assert (out / "albums.json").read_bytes() == before
 
 
+def test_edits_go_on_where_a_file_of_faces_was_deleted(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "albums"
+    run(folder, out)
+    before = (out / "albums.json").read_bytes()
+    (path,) = (out / "faces").iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50])
+    with pytest.raises(InputError, match="damaged"):
+        edit_albums(out, names={1: "Anna"})
+    assert (out / "albums.json").read_bytes() == before
+    path.unlink()  # as the message says
+    edit_albums(out, names={1: "Anna"})
+    assert "Anna" in (out / "index.html").read_text("utf-8")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -117,6 +118,62 @@ def test_deleted_photos_are_forgotten_on_the_disk(
     assert vector not in bytes_of(cache)
 
 
+def test_photos_that_were_replaced_are_forgotten_under_all_settings(
+    recognizer: Recognizer, people: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    FolderGallery(people, recognizer, cache=cache).update()
+    flipped = Recognizer(recognizer.embedder, recognizer.finder, flip=True)
+    FolderGallery(people, flipped, cache=cache).update()
+    gone, *_, other = sorted(people.rglob("*.jpg"))
+    sha256 = hashlib.sha256(gone.read_bytes()).hexdigest().encode()
+    assert bytes_of(cache).count(sha256) == 2
+    gone.write_bytes(other.read_bytes())
+    FolderGallery(people, recognizer, cache=cache).update()
+    assert sha256 not in bytes_of(cache)
+
+
+def test_what_a_killed_run_left_is_forgotten(
+    recognizer: Recognizer, people: Path, tmp_path: Path
+) -> None:
+    """It had added the new record of a changed photo, and not yet removed the old one."""
+    cache = tmp_path / "cache"
+    FolderGallery(people, recognizer, cache=cache).update()
+    record = next(iter(cache_of(people, recognizer, cache).read().values()))
+    (path,) = cache.rglob("*.jsonl")
+    head, rest = path.read_text().split("\n", 1)
+    old = PhotoRecord(record.name, 1, 1, "of the old photo", record.vectors, record.poor)
+    path.write_text(f"{head}\n{old.to_line()}{rest}\n{rest[:50]}\n")
+    assert FolderGallery(people, recognizer, cache=cache).update().embedded == 0
+    assert path.read_text() == f"{head}\n{rest}"
+
+
+def test_a_folder_whose_people_are_all_gone_is_forgotten(
+    recognizer: Recognizer, people: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    FolderGallery(people, recognizer, cache=cache).update()
+    for person in people.iterdir():
+        shutil.rmtree(person)
+    with pytest.raises(InputError, match="no subfolder"):
+        FolderGallery(people, recognizer, cache=cache).update()
+    assert bytes_of(cache) == b""
+
+
+def test_links_to_people_outside_are_followed_and_others_are_named(
+    recognizer: Recognizer, people: Path, tmp_path: Path
+) -> None:
+    first, second, *_ = sorted(people.iterdir())
+    first.rename(tmp_path / "outside")
+    first.symlink_to(tmp_path / "outside")
+    (people / "twin").symlink_to(second)
+    (people / "all").symlink_to(tmp_path)
+    (second / "more").symlink_to(tmp_path / "outside")
+    report = FolderGallery(people, recognizer, cache=tmp_path / "cache").update()
+    assert (report.people, report.photos, report.twice) == (3, 6, [])
+    assert "links to folders that are read anyway (3, such as" in report.left_out
+
+
 def test_a_folder_that_is_gone_is_forgotten(
     recognizer: Recognizer, people: Path, tmp_path: Path
 ) -> None:
@@ -169,7 +226,7 @@ def test_folders_that_are_no_galleries(recognizer: Recognizer, tmp_path: Path) -
     with pytest.raises(InputError, match="no subfolder"):
         FolderGallery(empty, recognizer, cache=cache).update()
     Image.new("RGB", (50, 50)).save(empty / "loose.png")
-    with pytest.raises(InputError, match="1 photos lie in it directly"):
+    with pytest.raises(InputError, match="1 photo lies in it directly"):
         FolderGallery(empty, recognizer, cache=cache).update()
     with pytest.raises(InputError, match="is a file"):
         FolderGallery(empty / "loose.png", recognizer, cache=cache).update()
@@ -328,3 +385,13 @@ def test_a_group_photo_stands_for_the_person_by_the_right_face(
     third = recognizer.faces_of(sorted((raw / person.name).iterdir())[2])[0].vector
     assert vectors[f"{person.name}/beside.jpg"] @ third > 0.4
     assert stranger.name in {row.person for row in gallery._enrolled}
+
+
+def test_a_person_with_only_a_group_photo_is_left_out(
+    recognizer: Recognizer, people: Path, groups: Path, tmp_path: Path
+) -> None:
+    """Nothing says which face is meant."""
+    (people / "anna").mkdir()
+    shutil.copy(groups / "2008_001322.jpg", people / "anna" / "friends.jpg")
+    report = FolderGallery(people, recognizer, cache=tmp_path / "cache").update()
+    assert (report.unclear, report.without_face) == (["anna/friends.jpg"], ["anna"])

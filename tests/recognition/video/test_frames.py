@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from likewise.errors import InputError, LikewiseError
+from likewise.recognition.video import source as sources
 from likewise.recognition.video.frames import Frame, VideoFrames
 from likewise.recognition.video.orientation import MIRROR, quarter_turns, turn_upright
 from likewise.recognition.video.source import MAX_FRAME_PIXELS, parse_source
@@ -164,12 +165,14 @@ def test_a_file_that_is_cut_off_gives_what_is_there_and_says_so(tmp_path: Path) 
 
 def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
+    (tmp_path / "notes.txt").write_text("no video\n" * 100)
     (tmp_path / "text.mp4").write_text("hello" * 1000)
     Image.new("RGB", (64, 64)).save(tmp_path / "photo.jpg")
     Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
     write_sound(tmp_path / "sound.wav")
     for name, reason in {
         "empty.mp4": "is an empty file",
+        "notes.txt": "is a text file",
         "text.mp4": "is not a video that can be read",
         "photo.jpg": "is a photo, not a video",
         "photo.png": "is a photo, not a video",
@@ -252,6 +255,7 @@ def test_sources_are_understood() -> None:
     assert not parse_source("http://door/x.mp4").live
     hidden = parse_source("rtsp://anna:secret@door/x")
     assert (hidden.name, hidden.path) == ("rtsp://door/x", "rtsp://anna:secret@door/x")
+    assert parse_source("rtsp://anna:p@ss@door/x@y").name == "rtsp://door/x@y"
     with pytest.raises(LikewiseError, match=r"rtsp://127\.0\.0\.1:9/x: cannot be opened: conn"):
         VideoFrames("rtsp://anna:secret@127.0.0.1:9/x")
 
@@ -277,6 +281,41 @@ def test_a_live_source_gives_the_newest_frame_and_ends(tmp_path: Path) -> None:
     server.close()
     assert 1 <= len(found) < 10  # the rest was lost while the reader slept
     assert found[-1].number == frames.decoded - 1 >= 45
+
+
+@pytest.mark.parametrize("some", [False, True])
+def test_a_server_that_stops_answering_is_left(
+    some: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "PATIENCE", 1.0)
+    content = write_video(tmp_path / "a.ts", counted(50), gop=5).read_bytes()
+    server = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def send() -> None:
+        connection = server.accept()[0]
+        with connection:
+            connection.recv(4096)
+            if some:
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + content[: len(content) // 2])
+            done.wait(20)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+    try:
+        if some:
+            with VideoFrames(address, every=1) as frames:
+                assert len(list(frames)) > 3
+            assert frames.damaged <= 1  # the packet at the end, which is not whole
+            assert frames.ended_early.endswith("no answer within 1 seconds")
+        else:
+            with pytest.raises(LikewiseError, match="opened: no answer within 1 seconds"):
+                VideoFrames(address)
+    finally:
+        done.set()
+        sender.join()
+        server.close()
 
 
 def test_the_thread_of_a_live_source_ends_with_it(tmp_path: Path) -> None:

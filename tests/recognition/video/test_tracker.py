@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from likewise.faces.face import Face
 from likewise.recognition.recognizer import RecognizedFace
-from likewise.recognition.video.association import assign, distances, overlaps
+from likewise.recognition.video.association import assign, distances
 from likewise.recognition.video.crops import BestCrops, Crop, fill, mean_vector
 from likewise.recognition.video.tracker import Tracker
 from likewise.recognition.video.tracks import Track
@@ -49,24 +49,6 @@ class Network:
 def people_of(track: Track) -> set[int]:
     """Who is in the kept crops."""
     return {int(crop.face.crop[0, 0, 0]) for crop in track.best.crops}
-
-
-boxes = st.lists(
-    st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 20)] * 2), min_size=1, max_size=5
-)
-
-
-@given(boxes, boxes)
-def test_overlaps_equal_counted_pixels(left: list[Box], right: list[Box]) -> None:
-    def pixels(box: Box) -> set[tuple[int, int]]:
-        x, y, width, height = map(int, box)
-        return {(i, j) for i in range(x, x + width) for j in range(y, y + height)}
-
-    found = overlaps(np.array(left), np.array(right))
-    for row, one in enumerate(left):
-        for column, other in enumerate(right):
-            a, b = pixels(one), pixels(other)
-            assert found[row, column] == pytest.approx(len(a & b) / len(a | b))
 
 
 def test_distances_are_in_sides_of_the_larger_box() -> None:

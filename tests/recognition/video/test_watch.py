@@ -282,6 +282,25 @@ def test_memory_grows_by_a_few_kilobytes_a_track() -> None:
     assert (after - before) / (session.tracks - tracks) < 12_000
 
 
+def test_looking_at_the_results_changes_no_name() -> None:
+    answers = iter([Answer("anna", 0.9), *[Answer("bob", 0.8)] * 9])
+    gallery = SimpleNamespace(identify=lambda _, poor: [next(answers) for _ in poor])
+    finder = SimpleNamespace(
+        find=lambda _: ([face(1, (10, 10, 60, 60))], np.empty((0, 4), np.float32))
+    )
+    session = Session(finder, Network(), gallery)
+    for number in range(3):  # then the first decision is made
+        session.look(Frame(number, number / 2, np.zeros((36, 64, 3), np.uint8)))
+    assert [session.results()[0].name for _ in range(4)] == ["anna"] * 4
+
+
+def test_the_summary_says_how_few_frames() -> None:
+    seen = Watched("a.mp4", (), 1.0, frames=1, decoded=1, left_out=1)
+    text = " ".join(seen.summary())
+    assert "1 face seen in too few frames (to keep them: --min-frames 1)" in text
+    assert "no faces" not in text
+
+
 def test_a_name_is_told_when_it_is_known() -> None:
     told: list[tuple[float, str]] = []
     anna = SimpleNamespace(identify=lambda _, poor: [Answer("anna", 0.9)] * len(poor))

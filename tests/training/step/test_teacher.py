@@ -139,7 +139,7 @@ def test_an_onnx_file_teaches(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from likewise.models.importing import import_onnx
-    from tests.models.test_onnx import projection
+    from tests.models.onnx.test_onnx import projection
 
     assert onnx
     projection(tmp_path / "p.onnx", 1)

@@ -37,7 +37,7 @@ def align(
         typer.Option(
             "--faces",
             help="Which of several faces are taken: main (large and near the middle), largest, "
-            "central, best, or all.",
+            "central, clearest (the fewest reasons against it), or all.",
         ),
     ] = "main",
     png: Annotated[bool, typer.Option("--png", help="Write PNG files, not JPEG.")] = False,
@@ -54,10 +54,13 @@ def align(
 
     Example: likewise data align photos/ aligned/ --processes 4
     """
+    from likewise.arguments import one_of
     from likewise.faces.aligned_set.folder import align_photos
     from likewise.faces.aligned_set.page import PAGE
     from likewise.faces.aligned_set.settings import AlignSettings
+    from likewise.faces.choice import KEEP
 
+    one_of("--faces", keep, KEEP)
     settings = AlignSettings(template, size, detector, keep, "png" if png else "jpeg")
     report = align_photos(data, out, settings, root=root, resume=resume, processes=processes)
     if as_json:

@@ -121,8 +121,10 @@ class _Walk:
         return False
 
     def _is_read_elsewhere(self, entry: os.DirEntry[str]) -> bool:
-        if entry.is_symlink() and (os.path.realpath(entry.path) + os.sep).startswith(self._inside):
-            return True
+        if entry.is_symlink():
+            real = os.path.realpath(entry.path) + os.sep
+            if real.startswith(self._inside) or self._inside.startswith(real):  # or around all
+                return True
         try:
             status = Path(entry.path).stat()
         except OSError:

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from likewise.arguments import full_name
 from likewise.data.alignment import alignment_of_crops
 from likewise.data.labels import with_identities
 from likewise.data.manifest import Manifest
@@ -81,19 +82,15 @@ def register_format(
         if not (read.__module__ or "").startswith("likewise.data.formats."):
             _import_built_in_formats()  # their names are taken
         other = _FORMATS.get(name)
-        if other is not None and _full_name(other.read) != _full_name(read):
+        if other is not None and full_name(other.read) != full_name(read):
             raise InputError(
-                f"format {name!r}: already registered by {_full_name(other.read)}; choose another "
-                f"name for {_full_name(read)}"
+                f"format {name!r}: already registered by {full_name(other.read)}; choose another "
+                f"name for {full_name(read)}"
             )
         _FORMATS[name] = Format(name, description, recognises, read, priority)
         return read
 
     return register
-
-
-def _full_name(read: Reader) -> str:
-    return f"{read.__module__}.{read.__qualname__}"
 
 
 def has_suffix(*suffixes: str) -> Callable[[Path], bool]:
@@ -150,7 +147,7 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
     found = format.read(path, Path(root) if root is not None else None)
     if not isinstance(found, Manifest):
         raise InputError(
-            f"format {format.name!r}: its reader {_full_name(format.read)} returned "
+            f"format {format.name!r}: its reader {full_name(format.read)} returned "
             f"{type(found).__name__}; must return a likewise.Manifest"
         )
     alignment = found.alignment or alignment_of_crops(path, found.root)

@@ -14,7 +14,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Protocol, TypeVar
 
-from likewise.arguments import one_of
+from likewise.arguments import full_name, one_of
 from likewise.errors import InputError
 
 __all__ = ["PhotoWriter", "WriterFormat", "list_writers", "register_writer", "writer_format"]
@@ -87,19 +87,15 @@ def register_writer(name: str, *, grouped: bool = False) -> Callable[[W], W]:
         if not writer.__module__.startswith("likewise.data.writers."):
             _import_built_in_writers()  # their names are taken
         other = _WRITERS.get(name)
-        if other is not None and _full_name(other.writer) != _full_name(writer):
+        if other is not None and full_name(other.writer) != full_name(writer):
             raise InputError(
-                f"writer {name!r}: already registered by {_full_name(other.writer)}; choose "
-                f"another name for {_full_name(writer)}"
+                f"writer {name!r}: already registered by {full_name(other.writer)}; choose "
+                f"another name for {full_name(writer)}"
             )
         _WRITERS[name] = WriterFormat(name, writer, grouped)
         return writer
 
     return register
-
-
-def _full_name(writer: type[PhotoWriter]) -> str:
-    return f"{writer.__module__}.{writer.__qualname__}"
 
 
 def list_writers() -> list[str]:

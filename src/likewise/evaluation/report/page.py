@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from likewise.data.images import BadImage, ImageSource, decode
 from likewise.data.manifest import Manifest
 from likewise.evaluation.experiment import Experiment
 from likewise.evaluation.findings import Findings
@@ -27,12 +23,12 @@ from likewise.evaluation.report.plots import (
 )
 from likewise.evaluation.report.score_file import write_scores
 from likewise.pages.environment import named_values, render
+from likewise.pages.pictures import thumbnail
 from likewise.storage import write_json, write_text
 
-__all__ = ["thumbnail", "write_report"]
+__all__ = ["write_report"]
 
 WORST = 12
-THUMBNAIL = 96
 
 
 @dataclass(frozen=True)
@@ -163,15 +159,3 @@ def _thumbnail(photos: Manifest | str | Path | None, name: str) -> str:
     if photos is None:
         return ""
     return thumbnail(photos.named(name) if isinstance(photos, Manifest) else Path(photos) / name)
-
-
-def thumbnail(photo: ImageSource, size: int = THUMBNAIL) -> str:
-    """A small JPEG of a photo as a data URI; empty if the photo is unreadable."""
-    try:
-        image = decode(photo)
-    except BadImage:
-        return ""
-    image.thumbnail((size, size), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -13,18 +13,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from likewise.cache import cache_folder
+from likewise.cache import ADVICE, cache_folder
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
 from likewise.data.store import read_photo_file
 from likewise.errors import LikewiseError, first_few
-from likewise.faces.aligned_set.crop_folder import folder_lock, update_crops
+from likewise.faces.aligned_set.crop_folder import LOCK, update_crops
 from likewise.faces.aligned_set.journal import JOURNAL, Journal
 from likewise.faces.aligned_set.outcome import BROKEN
 from likewise.faces.aligned_set.report import AlignmentReport
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.locks import hold_lock
 from likewise.machine import usable_cores
 
 __all__ = ["CACHE", "aligned"]
@@ -93,7 +94,7 @@ def aligned(
     folder = cache_folder(CACHE) / _key(manifest, chosen)
     if os.environ.get("RANK", "0") != "0":
         time.sleep(1.0)  # so that rank 0 does it, which shows the progress
-    with folder_lock(folder, wait=True):
+    with hold_lock(folder / LOCK, "", wait=True, advice=ADVICE):
         _remove_unused(folder)
         (folder / USED).touch()
         journal = Journal(folder, chosen.record())

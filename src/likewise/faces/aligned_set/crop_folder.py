@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from likewise.data.manifest import Manifest
-from likewise.errors import InputError, LikewiseError, cannot_write
+from likewise.errors import LikewiseError, cannot_write
 from likewise.faces.aligned_set.crop_names import numbered
 from likewise.faces.aligned_set.journal import Journal
 from likewise.faces.aligned_set.outcome import BROKEN, NONE, ONE, SEVERAL, Outcome, Taken
@@ -18,7 +17,7 @@ from likewise.faces.aligned_set.stamps import stamps
 from likewise.faces.aligned_set.work import Aligned, align_many
 from likewise.progress import progress
 
-__all__ = ["folder_lock", "update_crops"]
+__all__ = ["LOCK", "update_crops"]
 
 PARTIAL = ".likewise-crop.tmp"
 LOCK = ".likewise-align.lock"
@@ -54,9 +53,10 @@ def update_crops(
     due = [
         row
         for row, (name, stamp) in enumerate(zip(names, now, strict=True))
-        if not _is_done(journal.done.get(name), stamp, folder)
+        if not _is_done(journal.done.get(name), stamp, file_of(row, stamp), folder)
     ]
     if due:
+        owners = Counter(face.file for outcome in journal.done.values() for face in outcome.taken)
         photos = (manifest.photo(row) for row in due)
         label, total = "aligning", len(names)
         with journal, progress(label, total, "photos", done=total - len(due)) as advance:
@@ -66,13 +66,16 @@ def update_crops(
                 file = file_of(row, now[row])
                 outcome = _written(aligned, names[row], now[row], file, folder)
                 journal.add(outcome)
-                _remove_old(before, outcome, folder)
+                _remove_old(before, outcome, owners, folder)
                 advance(1)
     return [journal.done[name] for name in names], len(due)
 
 
-def _is_done(outcome: Outcome | None, stamp: str, folder: Path) -> bool:
+def _is_done(outcome: Outcome | None, stamp: str, file: str, folder: Path) -> bool:
+    """Whether the crops of a photo are there, of its present content and under its present name."""
     if outcome is None or outcome.stamp != stamp or stamp == "missing":
+        return False
+    if outcome.taken and outcome.taken[0].file != file:  # it has another identity now
         return False
     return all(_size_of(folder / face.file) == face.bytes for face in outcome.taken)
 
@@ -114,40 +117,18 @@ def _write(folder: Path, file: str, crop: bytes) -> None:
             partial.unlink()
 
 
-def _remove_old(before: Outcome | None, after: Outcome, folder: Path) -> None:
-    """Remove the crops that a photo had before it changed."""
-    kept = {face.file for face in after.taken}
-    for face in before.taken if before is not None else ():
-        if face.file not in kept:
-            (folder / face.file).unlink(missing_ok=True)
-
-
-@contextmanager
-def folder_lock(folder: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock of a folder of crops; it is released when the process ends, however it ends.
+def _remove_old(before: Outcome | None, after: Outcome, owners: Counter[str], folder: Path) -> None:
+    """Remove the crops that a photo had before it changed, and that no other photo has now.
 
     Args:
-        folder: is made if it is not there.
-        wait: for another process that holds it; otherwise it is refused.
-
-    Raises:
-        InputError: another process aligns into this folder.
-        LikewiseError: the folder cannot be written.
+        before: what was known of the photo.
+        after: what came of it now.
+        owners: how many photos have each file; brought up to date.
+        folder: of the crops.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=-1 if wait else 0.2, fallback_to_soft=False)
-        lock.acquire()
-    except Timeout:
-        raise InputError(
-            f"{folder}: another process aligns into it; wait for it, or choose another folder"
-        ) from None
-    except NotImplementedError:  # the file system has no locks
-        yield
-        return
-    except OSError as error:
-        raise LikewiseError(cannot_write(folder, error)) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    old = [face.file for face in before.taken] if before is not None else []
+    owners.update(face.file for face in after.taken)
+    owners.subtract(old)
+    for file in old:
+        if owners[file] < 1:
+            (folder / file).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from pathlib import PurePosixPath
 
@@ -12,8 +13,10 @@ from likewise.data.writers.safe_names import safe_part
 
 __all__ = ["crop_names", "numbered"]
 
+NUMBERED = re.compile(r"~\d+(?=\.[^.]*$)")  # as ``numbered`` does it
 
-def crop_names(manifest: Manifest, suffix: str) -> list[str]:
+
+def crop_names(manifest: Manifest, suffix: str, *, all_faces: bool = False) -> list[str]:
     """``IDENTITY/NAME`` with the suffix of the crops, for each photo; the tree is kept.
 
     Where a table has a column ``split``, the folder of the split comes first. Of photos that would
@@ -22,6 +25,8 @@ def crop_names(manifest: Manifest, suffix: str) -> list[str]:
     Args:
         manifest: with identities.
         suffix: of the crops, such as ``.jpg``.
+        all_faces: whether a photo may have several crops: a photo ``1~2.jpg`` beside ``1.jpg`` does
+            not get the name of the second face of that one.
 
     Example:
         >>> import pyarrow as pa
@@ -39,6 +44,14 @@ def crop_names(manifest: Manifest, suffix: str) -> list[str]:
         for name, identity, split in zip(manifest.names, identities, splits, strict=True)
     ]
     found = [_with_suffix(path, suffix) for path in paths]
+    if all_faces:
+        known = {name.casefold() for name in found}
+        found = [
+            _marked(path, original, suffix)
+            if NUMBERED.search(name) and NUMBERED.sub("", name).casefold() in known
+            else name
+            for name, path, original in zip(found, paths, manifest.names, strict=True)
+        ]
     for change in (_longer, _marked):
         counts = Counter(name.casefold() for name in found)  # some disks ignore case
         found = [

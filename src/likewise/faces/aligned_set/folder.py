@@ -13,12 +13,13 @@ from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
 from likewise.data.writers.folder import LIST
 from likewise.errors import InputError
-from likewise.faces.aligned_set.crop_folder import LOCK, folder_lock, update_crops
+from likewise.faces.aligned_set.crop_folder import LOCK, update_crops
 from likewise.faces.aligned_set.crop_names import crop_names
 from likewise.faces.aligned_set.journal import JOURNAL, Journal
 from likewise.faces.aligned_set.page import write_page
 from likewise.faces.aligned_set.report import AlignmentReport
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.locks import hold_lock
 from likewise.storage import new_file, require_writable
 
 __all__ = ["align_photos"]
@@ -71,13 +72,16 @@ def align_photos(
     if "identity" not in manifest.table.column_names:
         raise InputError(f"{manifest.root}: its photos have no identities, so no tree can be made")
     require_some_photo(manifest)
-    _require_place(out, manifest, resume=resume)
+    # A table lists its photos: crops beside them are not taken for photos of it.
+    named = manifest.root if isinstance(source, Manifest) else Path(source)
+    _require_place(out, named, resume=resume)
     chosen.finder()  # an extra that is missing is told before anything is written
     require_writable(out)
-    with folder_lock(out, wait=False):
+    busy = f"{out}: another process aligns into it; wait for it, or choose another folder"
+    with hold_lock(out / LOCK, busy):
         journal = Journal(out, chosen.record())
         write_alignment(out, chosen.alignment, finished=False, **chosen.about())
-        files = crop_names(manifest, chosen.suffix)
+        files = crop_names(manifest, chosen.suffix, all_faces=chosen.keep == "all")
         outcomes, now = update_crops(
             manifest, out, lambda row, _: files[row], chosen, journal, processes=processes
         )
@@ -93,9 +97,9 @@ def align_photos(
     return report
 
 
-def _require_place(out: Path, manifest: Manifest, *, resume: bool) -> None:
+def _require_place(out: Path, source: Path, *, resume: bool) -> None:
     """Refuse a folder inside the source, or one that holds something else."""
-    if out.resolve().is_relative_to(manifest.root.resolve()):
+    if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{out}: lies in the source; choose a folder outside of it")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; the output is a folder")

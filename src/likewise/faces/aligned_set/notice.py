@@ -13,15 +13,15 @@ from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import LikewiseError
-from likewise.faces.aligned_set.choice import faces_taken
 from likewise.faces.alignment.templates import TEMPLATES, Template
+from likewise.faces.choice import faces_taken
 from likewise.faces.face import Face
 from likewise.faces.finder import FaceFinder
 
 __all__ = ["AlignmentSample", "alignment_notice", "sample_alignment"]
 
 SAMPLE = 32
-SECONDS = 2.0  # the most that looking may take; what was seen by then decides
+SECONDS = 2.0  # after which looking ends; what was seen by then decides
 LOOKED_AT = 320  # pixels of the longest side: a face that a photo is of is found there, fast
 FEWEST = 6  # photos seen from which a conclusion is drawn
 FAR = 0.3  # of the distance between the eyes: aligned crops lie below .2, see docs/alignment.md
@@ -91,12 +91,14 @@ def alignment_notice(
 def sample_alignment(
     manifest: Manifest, preprocess: Preprocess | None = None, *, seconds: float | None = None
 ) -> AlignmentSample:
-    """Look for faces in at most 32 photos, the same ones each time, for at most two seconds.
+    """Look for faces in at most 32 photos, the same ones each time, for two seconds.
+
+    Six are looked at however long it takes: a busy machine notices the same.
 
     Args:
         manifest: the photos.
         preprocess: from a photo to the input of the model.
-        seconds: the most that it may take; None: two.
+        seconds: after which no more than six are looked at; None: two.
 
     Raises:
         MissingExtra: the extra ``faces`` is not installed.
@@ -119,7 +121,7 @@ def sample_alignment(
         if faces:
             face = faces[faces_taken(faces, photo.size)[0]]
             offsets.append(_offset(face, photo.size, used, template))
-        if time.monotonic() > until:
+        if seen >= FEWEST and time.monotonic() > until:
             break
     return AlignmentSample(seen, tuple(offsets), template.name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from likewise.errors import InputError
@@ -35,6 +36,12 @@ class Taken:
     landmark_score: float
     eye_distance: float
     turn: float
+
+
+def _lies_below(file: Any) -> bool:
+    """Whether a crop lies in the folder: old crops are removed, so a journal may name no others."""
+    path = PurePosixPath(file)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,7 @@ class Outcome:
             taken = tuple(Taken(**face) for face in values["taken"])
             texts = [values[key] for key in ("name", "stamp", "status", "reason")]
             good = all(isinstance(text, str) for text in texts) and values["status"] in STATUSES
-            good &= all(
-                isinstance(face.file, str) and isinstance(face.bytes, int) for face in taken
-            )
+            good &= all(isinstance(face.bytes, int) and _lies_below(face.file) for face in taken)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not an outcome ({error})") from None
         if not good:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +10,11 @@ from PIL import Image, ImageDraw
 
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
-from likewise.faces.aligned_set.choice import KEEP
 from likewise.faces.aligned_set.outcome import BROKEN, NONE, SEVERAL, Outcome
 from likewise.faces.aligned_set.report import AlignmentReport
+from likewise.faces.choice import KEEP
 from likewise.pages.environment import render
+from likewise.pages.pictures import data_uri, jpeg
 from likewise.storage import write_text
 
 __all__ = ["PAGE", "write_page"]
@@ -90,7 +89,7 @@ def _photo(outcome: Outcome, manifest: Manifest) -> Picture:
     for place, (x, y, w, h) in enumerate(outcome.boxes):
         corners = (x * scale[0], y * scale[1], (x + w) * scale[0], (y + h) * scale[1])
         draw.rectangle(corners, outline=TAKEN if place in taken else OTHER, width=2)
-    return Picture(_uri(image), outcome.name, line)
+    return Picture(data_uri(jpeg(image)), outcome.name, line)
 
 
 def _crop(outcome: Outcome, folder: Path) -> Picture:
@@ -100,10 +99,4 @@ def _crop(outcome: Outcome, folder: Path) -> Picture:
     except BadImage as bad:
         return Picture("", face.file, bad.reason)
     image.thumbnail((SIDE, SIDE))
-    return Picture(_uri(image), face.file, f"eyes {face.eye_distance:.0f} px apart")
-
-
-def _uri(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return Picture(data_uri(jpeg(image)), face.file, f"eyes {face.eye_distance:.0f} px apart")

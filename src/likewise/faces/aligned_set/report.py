@@ -9,8 +9,8 @@ from typing import Any
 
 from likewise.data.images import BadImage
 from likewise.errors import first_few
-from likewise.faces.aligned_set.choice import KEEP
 from likewise.faces.aligned_set.outcome import BROKEN, NONE, ONE, SEVERAL, Outcome
+from likewise.faces.choice import KEEP
 
 __all__ = ["AlignmentReport"]
 

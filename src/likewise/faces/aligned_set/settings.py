@@ -7,8 +7,8 @@ from typing import Any
 
 from likewise import __version__
 from likewise.arguments import check_count, one_of
-from likewise.faces.aligned_set.choice import KEEP
 from likewise.faces.alignment.templates import template_named
+from likewise.faces.choice import KEEP
 from likewise.faces.detectors.registry import list_detectors
 from likewise.faces.finder import FaceFinder
 from likewise.models.zoo.weights import WEIGHTS

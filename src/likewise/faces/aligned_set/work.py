@@ -18,9 +18,10 @@ from PIL import Image
 
 from likewise.data.images import BadImage, ImageSource, decode
 from likewise.data.reader import read_ahead
-from likewise.errors import LikewiseError
-from likewise.faces.aligned_set.choice import faces_taken
+from likewise.errors import InputError, LikewiseError
 from likewise.faces.aligned_set.settings import AlignSettings
+from likewise.faces.choice import faces_taken
+from likewise.faces.detectors.registry import list_detectors
 from likewise.faces.explain import why_no_face
 from likewise.faces.face import Face
 from likewise.faces.finder import FaceFinder
@@ -89,6 +90,7 @@ def align_many(
 
     Raises:
         MissingExtra: the extra ``faces`` is not installed.
+        InputError: other processes do not know the detector.
         LikewiseError: a process was ended by the system.
     """
     if processes <= 1:
@@ -116,7 +118,8 @@ def align_many(
         pool.shutdown(cancel_futures=True)
 
 
-_own: tuple[FaceFinder, AlignSettings] | None = None  # of a process that works for another one
+# Of a process that works for another one: what it works with, or why it cannot.
+_own: tuple[FaceFinder, AlignSettings] | LikewiseError | None = None
 
 
 def _begin(settings: AlignSettings) -> None:
@@ -125,11 +128,25 @@ def _begin(settings: AlignSettings) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gathers
     torch.set_num_threads(1)
-    _own = settings.finder(), settings
+    try:
+        _own = settings.finder(), settings
+    except LikewiseError as error:  # told with the first photos: here it would end the process
+        _own = _unknown_here(settings) or error
+
+
+def _unknown_here(settings: AlignSettings) -> InputError | None:
+    if settings.detector in list_detectors():
+        return None
+    return InputError(
+        f"detector {settings.detector}: other processes do not know it; register it at the top of "
+        "the script or of a module that it imports, or use one process"
+    )
 
 
 def _work(photos: tuple[ImageSource, ...]) -> list[Aligned]:
     assert _own is not None
+    if isinstance(_own, LikewiseError):
+        raise _own
     return [aligned_photo(_decoded(photo), *_own) for photo in photos]
 
 

@@ -1,4 +1,4 @@
-"""CenterFace: faces as points of a heat map (Xu, Yan, Wu, Zhang 2019); MIT licence, WIDER FACE.
+"""CenterFace: faces as points of a heat map (Xu, Yan, Wu, Zhang 2019); MIT license, WIDER FACE.
 
 It gives fewer false faces than YuNet and takes some ten times as long. Decoding as in the authors'
 ``centerface.py``: cells of four pixels, row by row; size = exp(scale) · 4, centre = (cell + offset
@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.arguments import check_number
-from likewise.faces.detectors.detector import Detections
+from likewise.faces.detectors.detector import Detections, register_detector
 from likewise.faces.detectors.network import open_network
-from likewise.faces.detectors.registration import register_detector
 from likewise.faces.detectors.suppression import suppress
 
 __all__ = ["CenterFace"]

@@ -1,14 +1,17 @@
-"""What a face detector is: pixels in, boxes with points and scores out."""
+"""What a face detector is: pixels in, boxes with points and scores out; and how one is named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Detections", "Detector"]
+from likewise.errors import InputError
+from likewise.faces.registration import Registry
+
+__all__ = ["DETECTORS", "Detections", "Detector", "register_detector"]
 
 
 class Detections(NamedTuple):
@@ -36,6 +39,37 @@ class Detections(NamedTuple):
         return Detections(boxes, self.points * np.float32(factor) + offset, self.scores)
 
     @classmethod
+    def checked(cls, found: Any, name: str) -> Detections:
+        """What a detector gave, as float32: it may be of the user's own.
+
+        Args:
+            found: boxes, points and scores; arrays, or what becomes arrays.
+            name: of the detector, for the message.
+
+        Raises:
+            InputError: the shapes are others, or a number is not finite.
+        """
+        try:
+            boxes, points, scores = (np.asarray(part, np.float32) for part in found)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"detector {name}: gave {type(found).__name__}; must give Detections(boxes, points,"
+                " scores), of which each becomes an array of numbers"
+            ) from None
+        if not boxes.size and not scores.size:
+            return cls.joined([])
+        shapes = tuple(part.shape for part in (boxes, points, scores))
+        count = len(boxes) if boxes.ndim else 0
+        if shapes != ((count, 4), (count, 5, 2), (count,)):
+            raise InputError(
+                f"detector {name}: gave boxes, points and scores of the shapes "
+                f"{', '.join(map(str, map(list, shapes)))}; must be [N,4], [N,5,2] and [N]"
+            )
+        if not all(np.isfinite(part).all() for part in (boxes, points, scores)):
+            raise InputError(f"detector {name}: gave a number that is not finite")
+        return cls(boxes, points, scores)
+
+    @classmethod
     def joined(cls, parts: Iterable[Detections]) -> Detections:
         """All detections of several parts, one after the other."""
         columns = list(zip(*parts, strict=True))
@@ -58,3 +92,9 @@ class Detector(Protocol):
             least_score: leave out detections below it; by default the detector's own threshold.
         """
         ...
+
+
+DETECTORS: Registry[Detector] = Registry("detector", "detect", ["least_score"])
+
+register_detector = DETECTORS.register
+"""Class decorator: make a face detector known by name to ``create_detector`` and the commands."""

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from typing import Any
 
-from likewise.models.onnx_session import open_session, torch_threads, with_free_sizes
+from likewise.models.onnx.session import open_session, torch_threads, with_free_sizes
 from likewise.models.zoo.weights import weights_path
 
 __all__ = ["open_network"]

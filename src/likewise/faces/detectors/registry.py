@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from likewise.faces.detectors import centerface, yunet  # noqa: F401  # they register themselves
-from likewise.faces.detectors.detector import Detector
-from likewise.faces.detectors.registration import DETECTORS
+from likewise.faces.detectors.detector import DETECTORS, Detector
 
 __all__ = ["create_detector", "list_detectors"]
 

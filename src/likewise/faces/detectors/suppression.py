@@ -10,7 +10,8 @@ __all__ = ["overlaps", "suppress"]
 
 def overlaps(left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.float64]:
     """Intersection over union [N,M] of boxes [N,4] and [M,4] (x, y, width, height)."""
-    a, b = np.asarray(left, np.float64)[:, None], np.asarray(right, np.float64)[None]
+    a = np.asarray(left, np.float64).reshape(-1, 1, 4)
+    b = np.asarray(right, np.float64).reshape(1, -1, 4)
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
     common = np.clip(high - low, 0, None).prod(-1)

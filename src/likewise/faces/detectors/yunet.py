@@ -1,4 +1,4 @@
-"""YuNet: a fast face detector without anchors (Wu, Peng, Yu 2023); MIT licence, WIDER FACE.
+"""YuNet: a fast face detector without anchors (Wu, Peng, Yu 2023); MIT license, WIDER FACE.
 
 Decoding as in OpenCV's ``FaceDetectorYN``: three strides, cells row by row; score = √(class ·
 object), centre = (cell + offset) · stride, size = exp(size) · stride. Its points are not used for
@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.arguments import check_number
-from likewise.faces.detectors.detector import Detections
+from likewise.faces.detectors.detector import Detections, register_detector
 from likewise.faces.detectors.network import open_network
-from likewise.faces.detectors.registration import register_detector
 from likewise.faces.detectors.suppression import suppress
 
 __all__ = ["YuNet"]

@@ -1,4 +1,4 @@
-"""What finds the five points of a face: a photo and boxes in, points and scores out."""
+"""What finds the five points of a face: a photo and boxes in, points and scores out; its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Landmarker", "Landmarks"]
+from likewise.faces.registration import Registry
+
+__all__ = ["LANDMARKERS", "Landmarker", "Landmarks", "register_landmarker"]
 
 
 class Landmarks(NamedTuple):
@@ -50,3 +52,9 @@ class Landmarker(Protocol):
                 network sees it turned back. None: all are upright.
         """
         ...
+
+
+LANDMARKERS: Registry[Landmarker] = Registry("landmarker", "locate")
+
+register_landmarker = LANDMARKERS.register
+"""Class decorator: make a network that finds five points known by name."""

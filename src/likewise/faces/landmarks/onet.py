@@ -1,6 +1,6 @@
 """O-Net, the last network of MTCNN (Zhang et al. 2016): five points and a score of a face's box.
 
-MIT licence; trained on WIDER FACE and CelebA. It knows upright faces only: a turned face has to be
+MIT license; trained on WIDER FACE and CelebA. It knows upright faces only: a turned face has to be
 turned back first.
 """
 
@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from likewise.errors import MissingExtra
 from likewise.faces.alignment.crop import cut
 from likewise.faces.alignment.similarity import apply, invert
-from likewise.faces.landmarks.landmarker import Landmarks
-from likewise.faces.landmarks.registration import register_landmarker
+from likewise.faces.landmarks.landmarker import Landmarks, register_landmarker
 from likewise.faces.landmarks.turns import turn_of
 from likewise.models.zoo.weights import weights_path
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from likewise.faces.landmarks import onet  # noqa: F401  # it registers itself
-from likewise.faces.landmarks.landmarker import Landmarker
-from likewise.faces.landmarks.registration import LANDMARKERS
+from likewise.faces.landmarks.landmarker import LANDMARKERS, Landmarker
 
 __all__ = ["create_landmarker", "list_landmarkers"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from likewise.models.contrastnet import ContrastStem
+from likewise.models.backbones.contrastnet import ContrastStem
 
 __all__ = ["contrast_features", "create_network"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from likewise.data.embeddings import Embeddings
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError, MissingExtra
-from likewise.evaluation.report.page import thumbnail
 from likewise.pages.environment import render
+from likewise.pages.pictures import thumbnail
 from likewise.progress import progress
 from likewise.storage import write_text
 

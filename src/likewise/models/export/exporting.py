@@ -10,7 +10,7 @@ from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.models.embedder import Embedder
 from likewise.models.export import parity
-from likewise.models.export.files import require_own_json
+from likewise.models.export.files import require_replaceable
 from likewise.models.export.quantization import LEAST_PHOTOS, divide
 from likewise.models.export.result import Export
 from likewise.models.export.to_onnx import write_int8, write_onnx
@@ -44,7 +44,7 @@ def export(
     Args:
         model: an embedder, or what ``likewise.load`` takes; an ONNX file is copied with a free
             batch size.
-        out: the file to write, ``.onnx`` or ``.pt2``; an existing one is replaced at once.
+        out: the file to write, ``.onnx`` or ``.pt2``; an earlier export is replaced at once.
         to: ``onnx``, or ``torch`` for a program of ``torch.export``.
         int8: quantise to int8; ONNX only.
         photos: at least 64 for int8, to calibrate and to measure the loss; without int8 they are
@@ -88,7 +88,7 @@ def export(
     images = parity.check_images(embedder.preprocess, manifest, seed)
     if to == "torch":
         return write_torch(embedder, out, images, normalize=normalize, preprocess=preprocess)
-    require_own_json(out.with_suffix(".json"))
+    require_replaceable(out)
     if division is not None and manifest is not None:
         return write_int8(
             embedder, out, images, manifest, division, normalize=normalize, preprocess=preprocess

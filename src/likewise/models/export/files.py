@@ -10,7 +10,7 @@ from typing import Any
 from likewise.errors import InputError
 from likewise.storage import new_file, read_json, write_json
 
-__all__ = ["new_pair", "require_own_json"]
+__all__ = ["new_pair", "require_replaceable"]
 
 
 def require_own_json(path: Path) -> dict[str, Any] | None:
@@ -26,6 +26,21 @@ def require_own_json(path: Path) -> dict[str, Any] | None:
         if isinstance(found, dict) and isinstance(found.get("preprocess"), dict):
             return found
     raise InputError(f"{path}: is there and describes no model; choose another name with --out")
+
+
+def require_replaceable(path: Path) -> None:
+    """Check that an export may be written to ``path``: nothing is there, or an earlier export.
+
+    Raises:
+        InputError: a folder is there, or an ONNX file without the JSON that an export has.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; choose another name with --out")
+    if require_own_json(path.with_suffix(".json")) is None and path.exists():
+        raise InputError(
+            f"{path}: is there and was not written by `likewise export` (it has no JSON beside "
+            "it); choose another name with --out"
+        )
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
 from likewise.models.embedder import Embedder
 from likewise.models.inference import forward
-from likewise.models.onnx_backbone import OnnxBackbone
+from likewise.models.onnx.backbone import OnnxBackbone
 
 __all__ = ["LEAST_PHOTOS", "QuantizationLoss", "divide", "loss_of", "quantized", "relative_time"]
 

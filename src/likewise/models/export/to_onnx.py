@@ -25,8 +25,8 @@ from likewise.models.export.network import plain_network
 from likewise.models.export.parity import largest_differences, require_parity
 from likewise.models.export.result import Export
 from likewise.models.inference import forward
-from likewise.models.onnx_backbone import OnnxBackbone
-from likewise.models.onnx_file import LIMIT, read_onnx
+from likewise.models.onnx.backbone import OnnxBackbone
+from likewise.models.onnx.file import LIMIT, read_onnx
 from likewise.progress import progress
 
 __all__ = ["write_int8", "write_onnx"]
@@ -125,6 +125,7 @@ def write_int8(
         speed = quantization.relative_time(exported, core, embedder.preprocess)
         loss = quantization.loss_of(by_full.vectors, by_int8.vectors, len(rows) - len(bad), speed)
         exported.about = {
+            **{key: value for key, value in embedder.about.items() if key == "License"},
             "Quantized from": f"{embedder.network}, fingerprint {embedder.fingerprint}",
             "Cosine to float32": f"median {loss.median_cosine:.4f}, 5th percentile "
             f"{loss.p5_cosine:.4f}, on {loss.held_out_photos:,} other photos",

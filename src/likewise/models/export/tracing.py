@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
-from likewise.models.onnx_file import LIMIT
+from likewise.models.onnx.file import LIMIT
 
 __all__ = ["INPUT", "OPSET", "OUTPUT", "to_graph"]
 

@@ -52,8 +52,10 @@ class PReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x where it is positive, slope · x where it is not."""
-        size = self.weight.numel()
-        if size == 1 or (x.ndim > 1 and size == x.shape[1] and self.weight.shape[0] == size):
+        size, axes = self.weight.numel(), self.weight.ndim
+        # Old files have a flat slope for channels; in new ones it is one for the last axis.
+        of_channels = x.ndim > 1 and size == x.shape[1] and self.weight.shape[0] == size
+        if size == 1 or (of_channels and (axes == x.ndim - 1 or size != x.shape[-1])):
             return torch.prelu(x, self.weight.reshape(-1))
         return x.clamp(min=0) + self.weight * x.clamp(max=0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from likewise.errors import InputError, MissingExtra, first_line
 from likewise.models.graph.layers import LAYERS
 from likewise.models.graph.operations import OPERATIONS
-from likewise.models.onnx_file import read_onnx
+from likewise.models.onnx.file import LIMIT, read_onnx
 
 __all__ = ["OnnxNetwork"]
 
@@ -73,6 +75,8 @@ class OnnxNetwork(nn.Module):
         self.fixed_batch = sizes[0] if sizes and sizes[0] > 0 else 0
         self.channels_last = len(sizes) == 4 and sizes[3] in CHANNELS and sizes[1] not in CHANNELS
         self.output_names = [entry.name for entry in graph.output]
+        if not self.output_names:
+            raise InputError(f"{self.name}: has no output")
         self.steps: list[Step] = []
         self.layers = nn.ModuleDict()
         self._build(graph, constants)
@@ -82,13 +86,24 @@ class OnnxNetwork(nn.Module):
         from onnx import helper
 
         read_last = {name: place for place, n in enumerate(graph.node) for name in n.input if name}
-        used: set[str] = set()
+        used = set(self.output_names)
+        given = {self.input_name, *constants}
+        folded = 0  # bytes of constants that are computed here
         for place, node in enumerate(graph.node):
-            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             operator, inputs = node.op_type, tuple(node.input)
             output = node.output[0] if node.output else ""
+            what = f"{node.name or output} ({operator})"
+            if missing := [name for name in inputs if name and name not in given]:
+                raise InputError(
+                    f"{self.name}: {what} reads {missing[0]!r}, which no node before it gives; the "
+                    "file is damaged, or it is a second output, which the torch route has not"
+                )
+            given.add(output)
+            with self._named(what):
+                attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             if operator == "Constant":
-                constants[output] = self._constant(attributes)
+                with self._named(what):
+                    constants[output] = self._constant(attributes)
                 continue
             known = operator in OPERATIONS or operator in LAYERS
             if node.domain not in ("", "ai.onnx") or not known:
@@ -98,14 +113,25 @@ class OnnxNetwork(nn.Module):
                 )
             held = {at: constants[name] for at, name in enumerate(inputs) if name in constants}
             if operator in OPERATIONS and len(held) == len([name for name in inputs if name]):
-                constants[output] = OPERATIONS[operator]([held.get(i) for i in range(len(inputs))],
-                                                         attributes)  # fmt: skip
+                with self._named(what):
+                    found = OPERATIONS[operator]([held.get(i) for i in range(len(inputs))],
+                                                 attributes)  # fmt: skip
+                folded += found.numel() * found.element_size()
+                if folded > LIMIT:
+                    raise InputError(
+                        f"{self.name}: computes more than {LIMIT:,} bytes of constants; such a "
+                        "file is not read"
+                    )
+                constants[output] = found
                 continue
-            layer = LAYERS[operator](attributes, held) if operator in LAYERS else None
+            layer = None
+            if operator in LAYERS and all(at in held for at, n in enumerate(inputs) if at and n):
+                with self._named(what):
+                    layer = LAYERS[operator](attributes, held)
             if layer is None and operator not in OPERATIONS:
                 raise InputError(
-                    f"{self.name}: the weights of {node.name or output} ({operator}) are computed "
-                    "in the file; the torch route takes constants only"
+                    f"{self.name}: the weights of {what} are computed in the file; the torch route "
+                    "takes constants only"
                 )
             name = ""
             if layer is not None:
@@ -114,7 +140,20 @@ class OnnxNetwork(nn.Module):
             used |= set(inputs)
             last = tuple(n for n in set(inputs) if read_last.get(n) == place)
             self.steps.append(Step(operator, inputs, output, attributes, name, last))
+        if missing := [name for name in self.output_names if name not in given]:
+            raise InputError(f"{self.name}: no node gives its output {missing[0]!r}")
         self._keep({name: constants[name] for name in constants if name in used})
+
+    @contextmanager
+    def _named(self, what: str) -> Iterator[None]:
+        """Tell the file and the node where an attribute or a constant is not as ONNX wants it."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # they have no common class
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise InputError(f"{self.name}: {what} cannot be read ({reason})") from None
 
     def _keep(self, constants: dict[str, Tensor]) -> None:
         """Constants of steps without layers: biases are trained, numbers and shapes are not."""
@@ -132,8 +171,13 @@ class OnnxNetwork(nn.Module):
                 self.register_buffer(own, tensor)
 
     def _tensor(self, stored: Any) -> Tensor:
-        from onnx import numpy_helper
+        from onnx import TensorProto, numpy_helper
 
+        if stored.data_location == TensorProto.EXTERNAL:
+            raise InputError(
+                f"{self.name}: the weights of {stored.name!r} are in another file; give the path "
+                "of the .onnx file, beside which it is found"
+            )
         try:
             tensor = torch.from_numpy(numpy_helper.to_array(stored).copy())
         except (TypeError, ValueError) as error:

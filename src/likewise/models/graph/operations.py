@@ -7,6 +7,7 @@ Those with weights are modules, in ``likewise.models.graph.layers``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -217,6 +218,12 @@ def _two(apply: Callable[[Tensor, Tensor], Tensor]) -> Operation:
     return lambda inputs, attributes: apply(_x(inputs), _x(inputs, 1))  # noqa: ARG005
 
 
+def _several(apply: Callable[[Tensor, Tensor], Tensor]) -> Operation:
+    return lambda inputs, attributes: reduce(  # noqa: ARG005
+        apply, (_x(inputs, place) for place in range(len(inputs)))
+    )
+
+
 def _concat(inputs: Inputs, attributes: Attributes) -> Tensor:
     return torch.cat([_x(inputs, place) for place in range(len(inputs))], attributes["axis"])
 
@@ -246,9 +253,9 @@ OPERATIONS: dict[str, Operation] = {
     "Log": _one(torch.log),
     "LpNormalization": _lp_normalise,
     "MatMul": _two(torch.matmul),
-    "Max": _two(torch.maximum),
+    "Max": _several(torch.maximum),
     "MaxPool": _max_pool,
-    "Min": _two(torch.minimum),
+    "Min": _several(torch.minimum),
     "Mul": _two(torch.mul),
     "Neg": _one(torch.neg),
     "Pad": _pad,

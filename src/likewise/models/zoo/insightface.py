@@ -10,16 +10,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+from likewise.cache import home_folder
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, MissingExtra, first_few
 from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
-from likewise.models.onnx_file import read_onnx
+from likewise.models.onnx.file import read_onnx
 
-__all__ = ["LICENCE", "PREFIX", "load_insightface"]
+__all__ = ["LICENSE", "PREFIX", "load_insightface"]
 
 PREFIX = "insightface:"
-LICENCE = "InsightFace: non-commercial research only"
+LICENSE = "InsightFace: non-commercial research only"
 RECOGNITION = ("w600k_r50.onnx", "w600k_mbf.onnx", "glintr100.onnx")  # of the published packs
 FIRST_NODES = 8  # among which a network that normalises its input itself has Sub and Mul
 
@@ -43,7 +44,7 @@ def load_insightface(name: str) -> Embedder:
         >>> load_insightface("buffalo_l").dimension  # doctest: +SKIP
         512
     """
-    packs = Path.home() / ".insightface" / "models"
+    packs = home_folder() / ".insightface" / "models"
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(f"{PREFIX}{name}: must be the name of a pack, like {PREFIX}buffalo_l")
     folder = packs / name
@@ -63,7 +64,7 @@ def load_insightface(name: str) -> Embedder:
         model = _parse(path)
         if path.name in RECOGNITION or _recognises(model):
             embedder = import_onnx(path, _preprocess(model))
-            embedder.about = {"Imported from": f"{PREFIX}{name}, {path.name}", "Licence": LICENCE}
+            embedder.about = {"Imported from": f"{PREFIX}{name}, {path.name}", "License": LICENSE}
             return embedder
     raise InputError(
         f"{PREFIX}{name}: none of the {len(files)} .onnx files in {folder} is a recognition model "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,21 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from likewise.cache import cache_folder
+from likewise.cache import cache_folder, cache_root
 from likewise.data.preprocess import Preprocess
-from likewise.errors import InputError, LikewiseError
+from likewise.errors import LikewiseError
+from likewise.models.backbones.sface import SFace
 from likewise.models.calibration import Calibration
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
-from likewise.models.sface import SFace
 from likewise.models.tensor_file import read_tensors, write_tensor_file
 from likewise.models.zoo.block_quantised import dequantise
 from likewise.models.zoo.weights import WEIGHTS, weights_path
 from likewise.storage import read_json
 
 __all__ = ["BACKBONE", "MEASURED", "PREPROCESS", "load_sface", "network_of", "sface_state"]
+
+log = logging.getLogger(__name__)
 
 CONVERSION = 1  # raised when the converted weights change
 MEASURED = Path(__file__).with_name("sface.json")
@@ -40,16 +43,17 @@ def load_sface() -> Embedder:
     ones are kept in the user's cache, and made anew where they are damaged. Photos are expected as
     aligned crops, see ``Preprocess.alignment``.
 
+    Where the cache cannot be written they are converted each time, with a warning.
+
     Raises:
         MissingExtra: the weights are neither installed nor in the cache.
         LikewiseError: the installed file is not the one that was measured.
     """
     measured = _measured()
-    path = _converted()
-    embedder = _from_cache(path, measured["fingerprint"])
+    embedder = _from_cache(measured["fingerprint"])
     if embedder is None:
         state = sface_state()
-        write_tensor_file(path, state, {"source": WEIGHTS["sface"].sha256, "version": CONVERSION})
+        _keep(state)
         embedder = _embedder(state)
         if embedder.fingerprint != measured["fingerprint"]:
             raise LikewiseError(
@@ -66,7 +70,7 @@ def load_sface() -> Embedder:
 
 
 def sface_state() -> dict[str, Tensor]:
-    """The weights of SFace out of the published file, by the names of ``models.sface.SFace``.
+    """The weights of SFace out of the published file, by the names of ``backbones.sface.SFace``.
 
     Raises:
         MissingExtra: the file or the package onnx is not installed.
@@ -94,14 +98,24 @@ def sface_state() -> dict[str, Tensor]:
 
 def _converted() -> Path:
     source = WEIGHTS["sface"].sha256[:16]
-    return cache_folder("weights") / f"sface-{source}-v{CONVERSION}.safetensors"
+    return cache_root() / "weights" / f"sface-{source}-v{CONVERSION}.safetensors"
 
 
-def _from_cache(path: Path, fingerprint: str) -> Embedder | None:
+def _keep(state: dict[str, Tensor]) -> None:
+    """Put the converted weights into the cache, if it can be written."""
+    values = {"source": WEIGHTS["sface"].sha256, "version": CONVERSION}
+    try:
+        cache_folder("weights")  # for its owner only
+        write_tensor_file(_converted(), state, values)
+    except LikewiseError as error:
+        log.warning("sface: its weights are converted at each start: %s", error)
+
+
+def _from_cache(fingerprint: str) -> Embedder | None:
     """The embedder of the converted weights; None if they are missing or not those measured."""
     try:
-        embedder = _embedder(read_tensors(path)[0])
-    except (InputError, RuntimeError):  # damaged, or of another network
+        embedder = _embedder(read_tensors(_converted())[0])
+    except (LikewiseError, RuntimeError):  # no cache, damaged, or of another network
         return None
     return embedder if embedder.fingerprint == fingerprint else None
 

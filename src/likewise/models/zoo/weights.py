@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from likewise.arguments import one_of
-from likewise.cache import cache_folder
+from likewise.cache import cache_root
 from likewise.errors import LikewiseError, MissingExtra
 from likewise.storage import sha256_of
 
@@ -41,8 +41,8 @@ class WeightsFile:
 
     @property
     def cached(self) -> Path:
-        """Where the file lies in the user's cache, if it was put there."""
-        return cache_folder("weights") / f"{self.sha256}{Path(self.path).suffix}"
+        """Where the file lies in the user's cache, if it was put there; no folder is made."""
+        return cache_root() / "weights" / f"{self.sha256}{Path(self.path).suffix}"
 
 
 WEIGHTS = {
@@ -86,12 +86,14 @@ def find_weights(name: str) -> Path | None:
         LikewiseError: the file is there and is another one than it should be.
     """
     wanted = WEIGHTS[one_of("weights", name, WEIGHTS)]
-    for path in (_installed(wanted), wanted.cached):
-        if path is not None and path.is_file():
-            stat = path.stat()
-            _check(name, path, stat.st_size, stat.st_mtime_ns)
-            return path
-    return None
+    path = _installed(wanted)
+    if path is None or not path.is_file():
+        path = wanted.cached
+    if not path.is_file():
+        return None
+    stat = path.stat()
+    _check(name, path, stat.st_size, stat.st_mtime_ns)
+    return path
 
 
 def weights_path(name: str) -> Path:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from likewise.errors import InputError, LikewiseError, cannot_write
+from likewise.errors import InputError
+from likewise.locks import hold_lock
 from likewise.recognition.albums.groups import Group, Groups
-from likewise.storage import output_folder, read_json, write_json
+from likewise.storage import read_json, write_json
 
 __all__ = ["ALBUMS", "Albums", "album_lock", "read_albums", "write_albums"]
 
@@ -90,7 +88,6 @@ def _albums_of(values: dict[str, Any]) -> Albums:
             "moved": [[int(face), int(group)] for face, group in edit["moved"]],
             "before": [[int(n), name, bool(edited)] for n, name, edited in edit["before"]],
             "rules": [[int(face), int(group)] for face, group in edit["rules"]],
-            "made": [int(number) for number in edit["made"]],
         }
         for edit in values["edits"]
     ]
@@ -138,25 +135,11 @@ def write_albums(albums: Albums, folder: Path) -> None:
     )
 
 
-@contextmanager
-def album_lock(folder: Path) -> Iterator[None]:
+def album_lock(folder: Path) -> AbstractContextManager[None]:
     """Hold the lock of an album folder, which is made if it is not there.
 
     Raises:
         InputError: another process works in the folder.
         LikewiseError: the folder cannot be written.
     """
-    lock = FileLock(output_folder(folder) / ".lock", timeout=0, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise InputError(f"{folder}: another likewise works in it; wait for its end") from None
-    except NotImplementedError:  # the file system has no locks
-        yield
-        return
-    except OSError as error:
-        raise LikewiseError(cannot_write(folder, error)) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    return hold_lock(folder / ".lock", f"{folder}: another likewise works in it; wait for its end")

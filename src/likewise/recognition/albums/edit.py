@@ -61,8 +61,8 @@ def edit_albums(
             groups.merge(several)
         for group, name in (names or {}).items():
             groups.name(group, name)
+        # All is read before anything is written: a damaged file leaves everything as it was.
+        faces, photos = read_faces(folder, albums.generation), read_photos(folder)
         write_albums(albums, folder)
-        write_page(
-            Contents(folder, albums, read_faces(folder, albums.generation), read_photos(folder))
-        )
+        write_page(Contents(folder, albums, faces, photos))
     return albums

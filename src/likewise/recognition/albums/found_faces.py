@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from likewise.errors import InputError, LikewiseError, cannot_write, first_line
-from likewise.faces.face import Face
+from likewise.faces.detectors.suppression import overlaps
+from likewise.pages.pictures import jpeg
 from likewise.recognition.albums.clarity import clarity
+from likewise.recognition.recognizer import RecognizedFace
 from likewise.storage import new_file, output_folder
 
-__all__ = ["FaceTable", "Journal", "RecognizedFace", "read_faces", "write_faces"]
+__all__ = ["FaceTable", "Journal", "read_faces", "write_faces"]
 
 FACES = "faces"
 EVERY_PHOTOS, EVERY_SECONDS = 64, 10.0  # between two parts of the journal
@@ -43,26 +44,6 @@ SCHEMA = pa.schema(
     ]
 )
 MODEL = b"likewise_model"
-
-
-class RecognizedFace(Protocol):
-    """A face with its embedding."""
-
-    @property
-    def face(self) -> Face:
-        """Where it is, and its crop."""
-
-    @property
-    def vector(self) -> NDArray[np.float32]:
-        """float32 [D], of unit length."""
-
-    @property
-    def norm(self) -> float:
-        """The length of the raw embedding."""
-
-    @property
-    def quality(self) -> float | None:
-        """The share of the model's reference photos with a shorter one; None if it has none."""
 
 
 class FaceTable:
@@ -123,9 +104,9 @@ class FaceTable:
         own, other = self.boxes, others.boxes
         for row, photo in enumerate(self.photos):
             rows = [one for one in theirs.get(photo, []) if one not in taken]
-            overlaps = [_overlap(own[row], other[one]) for one in rows]
-            if overlaps and max(overlaps) >= least:
-                best = rows[int(np.argmax(overlaps))]
+            shared = overlaps(own[row], other[rows])[0]
+            if shared.max(initial=0) >= least:
+                best = rows[int(shared.argmax())]
                 taken.add(best)
                 found[self.numbers[row]] = others.numbers[best]
         return found
@@ -141,13 +122,6 @@ def _matrix(column: pa.ChunkedArray, count: int) -> NDArray[np.float32]:
         return np.empty((0, 0), np.float32)
     flat = np.asarray(pc.list_flatten(column).combine_chunks(), np.float32)
     return flat.reshape(count, -1)
-
-
-def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """The intersection over union of two boxes."""
-    sides = np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    return shared / (float(a[2] * a[3] + b[2] * b[3]) - shared + 1e-9)
 
 
 class Journal:
@@ -213,9 +187,7 @@ def _row(photo: str, number: int, found: RecognizedFace) -> dict[str, Any]:
 def _thumbnail(crop: NDArray[np.uint8]) -> bytes:
     image = Image.fromarray(crop)
     image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return jpeg(image, QUALITY)
 
 
 def read_faces(folder: Path, generation: int) -> FaceTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ __all__ = ["Group", "Groups"]
 
 MOST_EDITS = 100  # that can be undone
 LONGEST_NAME = 200
+_TITLE = re.compile(r"group \d+")  # of a group without a name
 
 
 @dataclass
@@ -73,6 +75,8 @@ class Groups:
         Raises:
             InputError: there is none.
         """
+        if isinstance(group, str):
+            group = group.removeprefix("group ").strip() if _TITLE.fullmatch(group) else group
         if isinstance(group, str) and not group.isdecimal():
             found = [g for g in self.by_number.values() if g.name == group]
         else:
@@ -101,6 +105,8 @@ class Groups:
                 f"name {name[:60]!r}: must be printable, at most {LONGEST_NAME} characters, and "
                 "not a number alone"
             )
+        if _TITLE.fullmatch(name):
+            raise InputError(f"name {name!r}: groups without a name are called so; choose another")
         for other in self.by_number.values():
             if name and other is not found and other.name == name:
                 raise InputError(
@@ -140,23 +146,19 @@ class Groups:
         Raises:
             InputError: there is no such group, a face is not in it, or no face would stay.
         """
-        found, faces = self._faces_of(group, faces)
-        if faces == found.faces:
-            raise InputError(f"split off {found.title}: all of its faces; leave some, or name it")
+        found, faces = self._faces_of("split off", group, faces)
         self._record(f"split off {found.number}:{_listed(faces)}", [found], faces)
         found.faces -= faces
         found.edited = True
-        new = self.new_group(faces, edited=True)
-        self.edits[-1]["made"] = [new.number]
-        return new
+        return self.new_group(faces, edited=True)
 
     def not_this(self, group: int | str, faces: Iterable[int]) -> Group:
         """Take faces out of a group for good: further runs do not put them there again.
 
         Raises:
-            InputError: there is no such group, or a face is not in it.
+            InputError: there is no such group, a face is not in it, or no face would stay.
         """
-        found, faces = self._faces_of(group, faces)
+        found, faces = self._faces_of("not", group, faces)
         self._record(f"not {found.number}:{_listed(faces)}", [found], faces)
         found.faces -= faces
         found.edited = True
@@ -183,9 +185,8 @@ class Groups:
             group = self.by_number.setdefault(number, Group(number))
             group.name, group.edited = name, edited
         self.rules = {(face, number) for face, number in edit["rules"]}
-        for number in edit["made"]:
-            if number in self.by_number and not self.by_number[number].faces:
-                del self.by_number[number]
+        for number in [n for n, group in self.by_number.items() if not group.faces]:
+            del self.by_number[number]
         return str(edit["what"])
 
     def absorb(self, winner: Group, loser: Group) -> None:
@@ -208,7 +209,10 @@ class Groups:
             edit["rules"] = [pair for pair in edit["rules"] if pair[0] in known]
         return gone
 
-    def _faces_of(self, group: int | str, faces: Iterable[int]) -> tuple[Group, set[int]]:
+    def _faces_of(
+        self, edit: str, group: int | str, faces: Iterable[int]
+    ) -> tuple[Group, set[int]]:
+        """A group, and those of its faces that are to leave it."""
         found, wanted = self.find(group), set(faces)
         if strange := sorted(wanted - found.faces):
             raise InputError(
@@ -217,6 +221,11 @@ class Groups:
             )
         if not wanted:
             raise InputError(f"{found.title}: name the faces, such as {found.number}:12,19")
+        if wanted == found.faces:
+            raise InputError(
+                f"{edit} {found.title}: all of its faces; leave those of one person, or give the "
+                "group another name"
+            )
         return found, wanted
 
     def _move_rules(self, old: int, new: int) -> None:
@@ -230,7 +239,6 @@ class Groups:
                 "moved": [[face, of_face[face]] for face in sorted(moved)],
                 "before": [[group.number, group.name, group.edited] for group in before],
                 "rules": sorted(map(list, self.rules)),
-                "made": [],
             }
         )
         del self.edits[:-MOST_EDITS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.pages.environment import named_values, render
+from likewise.pages.pictures import data_uri
 from likewise.recognition.albums.contents import Contents
 from likewise.recognition.albums.groups import Group
 from likewise.storage import write_text
@@ -114,14 +114,13 @@ class _Builder:
         """A face on the page."""
         table = self.contents.faces
         image = table.faces["thumbnail"][row].as_py() or b""
-        source = "data:image/jpeg;base64," + base64.b64encode(image).decode() if image else ""
         photo = self.short(self.path.get(table.photos[row], ""))
         reasons = ", ".join(table.faces["reasons"][row].as_py() or ())
-        return ShownFace(source, table.numbers[row], photo, reasons)
+        return ShownFace(data_uri(image), table.numbers[row], photo, reasons)
 
     def shown(self, group: Group) -> ShownGroup:
         """A group with its most typical faces first, and its least typical ones last."""
-        rows = [self.row[face] for face in sorted(group.faces) if face in self.row]
+        rows = self._rows(group)
         inside = self.vectors[rows].astype(np.float64)
         order = np.argsort(-(inside @ inside.sum(axis=0)), kind="stable")
         rows = [rows[place] for place in order]
@@ -142,7 +141,7 @@ class _Builder:
 
     def suggestions(self, groups: Sequence[Group]) -> list[tuple[ShownFace, ShownFace, str, str]]:
         """Pairs of groups that may be one person: faces of both, their titles, and the command."""
-        groups = [group for group in groups if group.faces][: 4 * MOST_GROUPS]
+        groups = [group for group in groups if self._rows(group)][: 4 * MOST_GROUPS]
         if len(groups) < 2:
             return []
         means = np.stack([self._mean(group) for group in groups])
@@ -165,9 +164,12 @@ class _Builder:
         return found
 
     def _mean(self, group: Group) -> NDArray[np.float64]:
-        rows = [self.row[face] for face in group.faces]
-        mean: NDArray[np.float64] = self.vectors[rows].astype(np.float64).mean(axis=0)
+        mean: NDArray[np.float64] = self.vectors[self._rows(group)].astype(np.float64).mean(axis=0)
         return mean
+
+    def _rows(self, group: Group) -> list[int]:
+        """The rows of its faces; one whose file was deleted has none until the next run."""
+        return [self.row[face] for face in sorted(group.faces) if face in self.row]
 
 
 def _quoted(path: Path) -> str:

@@ -22,7 +22,6 @@ from likewise.recognition.albums.contents import Contents
 from likewise.recognition.albums.found_faces import (
     FaceTable,
     Journal,
-    RecognizedFace,
     read_faces,
     write_faces,
 )
@@ -38,6 +37,7 @@ from likewise.recognition.albums.photos import (
     write_photos,
 )
 from likewise.recognition.albums.threshold import album_threshold
+from likewise.recognition.recognizer import RecognizedFace
 from likewise.storage import require_writable
 
 __all__ = ["AlbumsRun", "FaceSource", "cluster_photos"]

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from likewise.cache import cache_folder
+from likewise.cache import ADVICE, cache_folder
 from likewise.errors import LikewiseError, cannot_write
+from likewise.locks import hold_lock
 from likewise.recognition.folder_gallery.record import PhotoRecord
 from likewise.storage import new_file
 
@@ -27,7 +28,6 @@ __all__ = ["GalleryCache"]
 log = logging.getLogger(__name__)
 
 KIND, ORIGIN, LOCK, ENDING = "galleries", "folder.txt", "lock", ".jsonl"
-ADVICE = "name another place with LIKEWISE_CACHE"
 FORMAT = 1
 
 
@@ -58,25 +58,14 @@ class GalleryCache:
         Raises:
             LikewiseError: the cache cannot be written.
         """
-        try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = FileLock(self.home / LOCK)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                log.warning("%s: another process embeds this gallery; waiting", self._origin)
-                lock.acquire()
-        except OSError as error:
-            raise LikewiseError(cannot_write(self.home, error, ADVICE)) from None
-        try:
+        busy = f"{self._origin}: another process embeds this gallery; waiting"
+        with hold_lock(self.home / LOCK, busy, wait=True, advice=ADVICE):
             if not (self.home / ORIGIN).exists():
                 with new_file(self.home / ORIGIN) as temporary:
                     temporary.write_bytes(os.fsencode(self._origin))
             for left in self.home.glob(".*.tmp"):  # of a process that was killed
                 left.unlink(missing_ok=True)
             yield
-        finally:
-            lock.release()
 
     def read(self) -> dict[str, PhotoRecord]:
         """The last record of each photo by its name; damaged lines are passed over."""
@@ -105,12 +94,16 @@ class GalleryCache:
             raise LikewiseError(cannot_write(self.path, error, ADVICE)) from None
 
     def keep(self, records: Mapping[str, PhotoRecord]) -> None:
-        """Rewrite the file with these records only; the others are gone from the disk."""
-        _write(self.path, self._head, records.values())
+        """Leave only these records in the file; the others are gone from the disk."""
+        if _lines(self.path) > len(records):
+            _write(self.path, self._head, records.values())
 
-    def forget_elsewhere(self, names: Iterable[str]) -> None:
-        """Leave only these photos in the caches of this folder under other settings."""
-        there = set(names)
+    def forget_elsewhere(self, photos: Mapping[str, PhotoRecord]) -> None:
+        """Leave only these photos in the caches of this folder under other settings.
+
+        Args:
+            photos: by name; another content under the same name is another photo.
+        """
         for path in self.home.glob(f"*{ENDING}"):
             if path == self.path:
                 continue
@@ -118,9 +111,13 @@ class GalleryCache:
             if dimension is None:
                 path.unlink(missing_ok=True)
                 continue
-            records = {record.name: record for record in self._records(path, dimension)}
-            if not records.keys() <= there:
-                _write(path, head, (records[name] for name in records.keys() & there))
+            records = {
+                record.name: record
+                for record in self._records(path, dimension)
+                if record.name in photos and photos[record.name].sha256 == record.sha256
+            }
+            if _lines(path) > len(records):
+                _write(path, head, records.values())
 
     def sweep(self) -> int:
         """Delete the caches of folders that are gone; returns how many there were."""
@@ -159,6 +156,14 @@ def _write(path: Path, head: str, records: Iterable[PhotoRecord]) -> None:
     with new_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(f"{head}\n")
         stream.writelines(record.to_line() for record in records)
+
+
+def _lines(path: Path) -> int:
+    """The records in a cache, those of a photo that changed and damaged ones too."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as stream:
+        return sum(bool(line.strip()) for line in stream) - 1
 
 
 def _head_of(path: Path) -> tuple[str, int | None]:

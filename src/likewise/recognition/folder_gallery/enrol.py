@@ -39,7 +39,8 @@ def enrol(
     """The face of each photo that stands for its person; the report says what is left out.
 
     A photo with several faces, of which it is not clear which is meant, stands for the person by
-    the face that is most like the person's other photos; by the largest if there are none.
+    the face that is most like the person's other photos. It is left out if none is, or if there are
+    no others: it may show the person's friend.
 
     Args:
         found: the photos of the folder.
@@ -103,8 +104,10 @@ def _means(rows: list[tuple[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.
 
 
 def _row_of_person(record: PhotoRecord, mean: NDArray[np.float32] | None) -> int | None:
-    if len(record.vectors) == 1 or mean is None:
+    if len(record.vectors) == 1:
         return 0
+    if mean is None:
+        return None
     alike = record.vectors @ mean
     row = int(np.argmax(alike))
     return row if alike[row] > ALIKE else None

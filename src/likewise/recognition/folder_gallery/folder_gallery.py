@@ -22,7 +22,7 @@ from likewise.recognition.folder_gallery.cache import GalleryCache
 from likewise.recognition.folder_gallery.enrol import Enrolled, enrol
 from likewise.recognition.folder_gallery.record import PhotoRecord
 from likewise.recognition.folder_gallery.report import FolderReport
-from likewise.recognition.folder_gallery.scan import FolderScan, FoundPhoto, scan
+from likewise.recognition.folder_gallery.scan import FolderScan, FoundPhoto, no_people, scan
 from likewise.recognition.people_gallery import PeopleGallery
 from likewise.recognition.poor import why_poor
 from likewise.recognition.recognizer import Recognizer
@@ -78,8 +78,8 @@ class FolderGallery:
         """Bring the embeddings up to date with the folder.
 
         Raises:
-            InputError: the folder is missing or has no subfolder. What is remembered of it is
-                forgotten if it is missing.
+            InputError: the folder is missing or has no subfolder; what is remembered of it is
+                forgotten.
             LikewiseError: the cache cannot be written.
         """
         if not self.folder.is_dir():
@@ -88,6 +88,9 @@ class FolderGallery:
             raise InputError(f"{self.folder}: {what}; a gallery is a folder of people")
         with self._cache.locked():
             found = scan(self.folder)
+            if not found.people:
+                self._cache.delete()
+                raise InputError(f"{self.folder}: {no_people(found)}")
             report = FolderReport(outside=found.outside, left_out=found.left_out)
             records = self._records(found, report)
             self._cache.forget_elsewhere(records)
@@ -145,8 +148,7 @@ class FolderGallery:
                     report.embedded += sum(is_new for _, is_new in batch)
                     report.broken += broken
                     advance(count)
-        if new or gone:
-            self._cache.keep(records)
+        self._cache.keep(records)  # a run that was killed may have left others
         return records
 
     def _embedded(

@@ -22,7 +22,8 @@ class FolderReport:
         broken: photos that cannot be read, with the reason of each.
         several: photos with several faces, of which it is not clear which is meant: taken is the
             one most like the person's other photos.
-        unclear: such photos of which no face is like the person's other photos: left out.
+        unclear: such photos of which no face is like the person's other photos, or which are all
+            that there is of the person: left out.
         poor: photos with a poor face, with its reasons; left out where the person has a better one.
         outside: photos that lie in no subfolder.
         twice: photos that lie under two people, left out of both.

@@ -1,4 +1,4 @@
-"""Which of the faces of a frame continues which track: overlaps, and the best assignment."""
+"""Which of the faces of a frame continues which track: distances, and the best assignment."""
 
 from __future__ import annotations
 
@@ -6,22 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ["assign", "distances", "overlaps"]
-
-Matrix = NDArray[np.float64]
+__all__ = ["assign", "distances"]
 
 
-def overlaps(left: NDArray[np.floating], right: NDArray[np.floating]) -> Matrix:
-    """Intersection over union [N,M] of boxes [N,4] and [M,4]: x, y, width, height."""
-    a, b = (np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in (left, right))
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    whole = a[:, 2:].prod(axis=1)[:, None] + b[:, 2:].prod(axis=1)[None] - shared
-    return np.asarray(np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0))
-
-
-def distances(left: NDArray[np.floating], right: NDArray[np.floating]) -> Matrix:
+def distances(left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.float64]:
     """Distances [N,M] between the centres of boxes, in units of the side of the larger box.
 
     Infinite where one box is more than twice as large as the other: not the same face a moment

@@ -63,5 +63,6 @@ class _Once:
             return Detections(*(np.empty((0, *s), np.float32) for s in ((4,), (5, 2), ())))
         self.shape = pixels.shape[:2]
         found = self._detector.detect(pixels, min(least, LEAST_WEAK_SCORE))
+        found = Detections.checked(found, self.name)
         self.weak = found.boxes[found.scores < self.least_score]
         return found.take(found.scores >= least)

@@ -16,7 +16,7 @@ from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
 from likewise.recognition.video.newest import Newest
 from likewise.recognition.video.orientation import quarter_turns, square_pixels, turn_upright
-from likewise.recognition.video.source import open_source, parse_source, reason_of
+from likewise.recognition.video.source import is_timeout, open_source, parse_source, reason_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -196,9 +196,10 @@ class VideoFrames:
             except av.EOFError:
                 return
             except av.FFmpegError as error:
-                self.damaged += 1
+                late = is_timeout(error)
+                self.damaged += not late
                 failures += 1
-                if self.live or failures >= MOST_FAILURES:
+                if late or self.live or failures >= MOST_FAILURES:
                     self.ended_early = f"no more frames after {self.seconds:.1f} s: " + reason_of(
                         error
                     )

@@ -4,53 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Answer", "Gallery", "Naming", "SteadyName", "one_name_at_a_time"]
+from likewise.recognition.gallery import Answer
+
+__all__ = ["Naming", "SteadyName", "one_name_at_a_time"]
 
 SLACK = 0.05  # by which the score of a name may fall below the threshold before it is given up
-
-
-class Answer(Protocol):
-    """Whose face a vector shows."""
-
-    @property
-    def name(self) -> str | None:
-        """The person; None: nobody of the gallery."""
-        ...
-
-    @property
-    def score(self) -> float | None:
-        """Of the best match; None in an empty gallery."""
-        ...
-
-    @property
-    def probability(self) -> float | None:
-        """That the best match is right; None if the model is not calibrated."""
-        ...
-
-    @property
-    def photo(self) -> str | None:
-        """Of the gallery, the one that is most like the face."""
-        ...
-
-    @property
-    def note(self) -> str:
-        """Why a face that is like someone is not named so; empty otherwise."""
-        ...
-
-
-class Gallery(Protocol):
-    """People with names, such as ``FolderGallery``."""
-
-    def identify(
-        self, vectors: NDArray[np.float32], *, poor: Sequence[bool] | None = None
-    ) -> Sequence[Answer]:
-        """One answer for each of the vectors [N,D]; ``poor`` tells which not to rely on."""
-        ...
 
 
 @dataclass(frozen=True)

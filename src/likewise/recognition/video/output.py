@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from likewise.pages.environment import render
+from likewise.pages.pictures import data_uri
 from likewise.recognition.video.result import UNKNOWN, TrackResult, Watched, clock
 from likewise.storage import new_file, write_json, write_text
 
@@ -120,13 +120,7 @@ def _page(watched: Watched, shown: Sequence[TrackResult]) -> str:
         people=[
             (
                 name,
-                [
-                    (
-                        track,
-                        "data:image/jpeg;base64," + base64.b64encode(track.picture).decode(),
-                    )
-                    for track in tracks
-                ],
+                [(track, data_uri(track.picture)) for track in tracks],
                 [
                     (100 * t.start / length, max(0.4, 100 * (t.end - t.start) / length))
                     for t in tracks

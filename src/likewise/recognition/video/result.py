@@ -145,15 +145,16 @@ class Watched:
             people = f"{names:,} {'person' if names == 1 else 'people'}"
             if self.gallery:
                 unknown = sum(not track.known for track in self.tracks)
-                people += " of the gallery" + f", {unknown:,} unknown tracks" * bool(unknown)
+                people += " of the gallery"
+                people += f", {unknown:,} unknown track{'s' * (unknown != 1)}" * bool(unknown)
             count = len(self.tracks)
             lines.append(f"{count:,} track{'s' * (count != 1)} of faces: {people}")
-        else:
+        elif not self.left_out:
             lines.append("no faces")
         if self.left_out:
             lines.append(
-                f"left out: {self.left_out:,} face{'s' * (self.left_out != 1)} seen for a single "
-                "moment (to keep them: --min-frames 1)"
+                f"left out: {self.left_out:,} face{'s' * (self.left_out != 1)} seen in too few "
+                "frames (to keep them: --min-frames 1)"
             )
         looked = f"looked at {self.frames:,} of {self.decoded:,} frames, {clock(self.seconds)}"
         if self.elapsed and not self.live:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,11 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from likewise.faces.face import Face
+from likewise.pages.pictures import jpeg
+from likewise.recognition.gallery import Gallery
 from likewise.recognition.video.crops import EmbedFaces, fill
 from likewise.recognition.video.cuts import CutDetector
 from likewise.recognition.video.frames import Frame
 from likewise.recognition.video.grouping import group
-from likewise.recognition.video.naming import Gallery, Naming, SteadyName, one_name_at_a_time
+from likewise.recognition.video.naming import Naming, SteadyName, one_name_at_a_time
 from likewise.recognition.video.result import UNKNOWN, TrackResult
 from likewise.recognition.video.tracker import Tracker
 from likewise.recognition.video.tracks import Box, Track
@@ -79,6 +80,7 @@ class Session:
         self._is_cut = CutDetector()
         self._ended: list[_Seen] = []
         self._names: dict[int, SteadyName] = {}
+        self._asked: dict[int, list[float]] = {}  # the times of the crops that were asked about
         self.cuts = self.faces = 0
         self._too_short = 0
 
@@ -155,6 +157,7 @@ class Session:
         self._ended += self._describe(long)
         for track in ended:
             self._names.pop(track.number, None)
+            self._asked.pop(track.number, None)
 
     def _describe(self, tracks: Sequence[Track]) -> list[_Seen]:
         """Decide on tracks by all their best crops."""
@@ -176,7 +179,7 @@ class Session:
                     crop.time,
                     crop.face.box,
                     vector,
-                    _jpeg(crop.face.crop),
+                    jpeg(Image.fromarray(crop.face.crop), QUALITY),
                     naming,
                 )
             )
@@ -193,24 +196,35 @@ class Session:
             assert mean is not None  # its crops have just been embedded
             vectors.append(mean)
         if self._gallery is not None:
-            poor = [all(crop.poor for crop in track.best.crops) for track in tracks]
-            answers = self._gallery.identify(np.stack(vectors), poor=poor)
-            for track, answer in zip(tracks, answers, strict=True):
-                steady = self._names.setdefault(track.number, SteadyName())
-                before = steady.now.name if steady.now is not None else None
-                now = steady.update(answer).name
-                if now is not None and now != before and self._on_name is not None:
-                    self._on_name(time, now)
+            self._name(tracks, vectors, self._gallery, time)
         return vectors
+
+    def _name(
+        self,
+        tracks: Sequence[Track],
+        vectors: Sequence[NDArray[np.float32]],
+        gallery: Gallery,
+        time: float,
+    ) -> None:
+        """Ask the gallery about the tracks that have other crops than the last time."""
+        times = [sorted(crop.time for crop in track.best.crops) for track in tracks]
+        # The same crops again are no further evidence: a name is not changed by asking twice.
+        new = [n for n, track in enumerate(tracks) if self._asked.get(track.number) != times[n]]
+        if not new:
+            return
+        poor = [all(crop.poor for crop in tracks[n].best.crops) for n in new]
+        answers = gallery.identify(np.stack([vectors[n] for n in new]), poor=poor)
+        for n, answer in zip(new, answers, strict=True):
+            number = tracks[n].number
+            self._asked[number] = times[n]
+            steady = self._names.setdefault(number, SteadyName())
+            before = steady.now.name if steady.now is not None else None
+            now = steady.update(answer).name
+            if now is not None and now != before and self._on_name is not None:
+                self._on_name(time, now)
 
 
 def _is_due(track: Track) -> bool:
     """Whether a track that goes on is to be decided on again."""
     times, rest = divmod(track.frames, FIRST_DECISION)
     return not track.missed and rest == 0 and times & (times - 1) == 0
-
-
-def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from av.error import FFmpegError
     from av.video.stream import VideoStream
 
-__all__ = ["MAX_FRAME_PIXELS", "VideoSource", "open_source", "parse_source", "reason_of"]
+__all__ = [
+    "MAX_FRAME_PIXELS",
+    "VideoSource",
+    "is_timeout",
+    "open_source",
+    "parse_source",
+    "reason_of",
+]
 
 MAX_FRAME_PIXELS = 40_000_000  # 8K has 33 million; a decoder holds many frames at once
-PATIENCE = (15.0, 15.0)  # seconds to wait for a camera or a server: to open, and for each read
+PATIENCE = 15.0  # seconds to wait for a camera or a server: to open, and for each read
 
 _DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 _LIVE = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt", "mms"})
@@ -66,7 +73,7 @@ def parse_source(source: str | Path) -> VideoSource:
         return _camera(text, number or "0")
     if address := _URL.match(text):
         return VideoSource(
-            re.sub(r"://[^/@]*@", "://", text), text, live=address[1].lower() in _LIVE
+            re.sub(r"://[^/?#]*@", "://", text), text, live=address[1].lower() in _LIVE
         )
     path = Path(source)
     if path.is_char_device():
@@ -125,6 +132,8 @@ def _video_stream(source: VideoSource, container: InputContainer) -> VideoStream
     if not streams:
         has = "only sound" if container.streams.audio else "no pictures"
         raise InputError(f"{source.name}: has {has}; name a file with pictures")
+    if container.format.name == "tty":  # FFmpeg shows text as on a terminal
+        raise InputError(f"{source.name}: is a text file; name a video")
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         raise InputError(
             f"{source.name}: is a photo, not a video; use: likewise identify or likewise faces"
@@ -177,6 +186,15 @@ def _cannot_open(source: VideoSource, error: Exception) -> LikewiseError:
     return InputError(f"{source.name}: is not a video that can be read, or is cut off ({reason})")
 
 
+def is_timeout(error: Exception) -> bool:
+    """Whether FFmpeg was told to stop waiting for a camera or a server."""
+    from av.error import ExitError
+
+    return isinstance(error, ExitError)
+
+
 def reason_of(error: Exception | FFmpegError) -> str:
     """The words of an error of FFmpeg, without its number and the path."""
+    if is_timeout(error):
+        return f"no answer within {PATIENCE:g} seconds"
     return str(getattr(error, "strerror", None) or error).splitlines()[0].lower()

@@ -17,8 +17,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.faces.detectors.suppression import overlaps
 from likewise.faces.face import Face
-from likewise.recognition.video.association import assign, distances, overlaps
+from likewise.recognition.video.association import assign, distances
 from likewise.recognition.video.crops import BestCrops, Crop, EmbedFaces, fill
 from likewise.recognition.video.cuts import correlation
 from likewise.recognition.video.tracks import Box, Track

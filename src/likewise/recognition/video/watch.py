@@ -11,11 +11,11 @@ from likewise.errors import InputError, first_few
 from likewise.models.embedder import Embedder
 from likewise.progress import progress
 from likewise.recognition.galleries import open_gallery
+from likewise.recognition.gallery import Gallery
 from likewise.recognition.named import recognizer_of
 from likewise.recognition.recognizer import Recognizer
 from likewise.recognition.video.detection import FrameFaces
 from likewise.recognition.video.frames import VideoFrames
-from likewise.recognition.video.naming import Gallery
 from likewise.recognition.video.output import write_tables, write_watched
 from likewise.recognition.video.result import Watched, clock
 from likewise.recognition.video.session import Session

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from likewise.losses.wrappers.gather import Gathered
-from likewise.models.synchronised_norm import synchronise_norm
+from likewise.models.backbones.synchronised_norm import synchronise_norm
 from likewise.training.distributed.processes import Processes
 
 __all__ = ["DataParallel"]

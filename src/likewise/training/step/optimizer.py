@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from likewise.errors import InputError
 from likewise.losses import Head, class_rows
-from likewise.models.stages import stages_of
+from likewise.models.backbones.stages import stages_of
 from likewise.training.recipe.name_patterns import matching
 from likewise.training.recipe.recipe import HeadChoice, Optimizer
 from likewise.training.step.row_optimizer import RowAdamW, RowSGD
@@ -52,8 +52,8 @@ def layer_rates(choice: Optimizer, module: nn.Module) -> dict[str, float]:
     """The factor of the learning rate of each parameter, by its name.
 
     The factor is ``layer_decay`` to the power of the number of stages between the parameter and
-    the output (:func:`~likewise.models.stages.stages_of`; Clark et al., ELECTRA, arXiv 2003.10555),
-    times the factor of the first pattern in ``lr_scale`` that matches the name.
+    the output (:func:`~likewise.models.backbones.stages.stages_of`; Clark et al., ELECTRA, arXiv
+    2003.10555), times the factor of the first pattern in ``lr_scale`` that matches the name.
 
     Raises:
         InputError: a pattern of ``lr_scale`` matches no parameter.

@@ -1,4 +1,4 @@
-"""A backbone in an ONNX file, run by ONNX Runtime on the CPU."""
+"""A backbone in an ONNX file, run by ONNX Runtime on the CPU, with as many threads as torch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
-from likewise.models.onnx_file import read_onnx
+from likewise.errors import InputError, LikewiseError, first_line
+from likewise.models.onnx.file import read_onnx
+from likewise.models.onnx.session import open_session
 
 __all__ = ["OnnxBackbone"]
 
@@ -37,19 +38,7 @@ class OnnxBackbone(nn.Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtra(f"{path.name}", "onnx") from error
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        content = read_onnx(path)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its errors have no common class
-            raise InputError(f"{path}: cannot be read as ONNX ({first_line(error)})") from None
+        self._session = open_session(read_onnx(path), str(path), extra="onnx")
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             names = ", ".join(entry.name for entry in inputs) or "none"

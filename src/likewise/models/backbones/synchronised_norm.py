@@ -97,7 +97,7 @@ def synchronise_norm(module: nn.Module) -> nn.Module:
 
     Example:
         >>> from torch import nn
-        >>> from likewise.models.synchronised_norm import synchronise_norm
+        >>> from likewise.models.backbones.synchronised_norm import synchronise_norm
         >>> type(synchronise_norm(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))[1]).__name__
         'SynchronisedNorm2d'
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
+from likewise.models.backbones.stages import stages_of
 from likewise.models.registry import Backbone, create_backbone
-from likewise.models.stages import stages_of
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from likewise.models import synchronised_norm as module
-from likewise.models.synchronised_norm import (
+from likewise.models.backbones import synchronised_norm as module
+from likewise.models.backbones.synchronised_norm import (
     SynchronisedNorm1d,
     SynchronisedNorm2d,
     plain_norm,

@@ -12,10 +12,10 @@ import pytest
 import likewise
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.models import onnx_file
 from likewise.models.importing import import_onnx
-from likewise.models.onnx_file import read_onnx
-from tests.models.test_onnx import projection
+from likewise.models.onnx import file as onnx_file
+from likewise.models.onnx.file import read_onnx
+from tests.models.onnx.test_onnx import projection
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -232,7 +232,7 @@ def test_channels_last(tmp_path: Path) -> None:
         ([("x", 1, [1, 3, 8, 8])], [24, 4],
          r"does not map a photo to an embedding .*\[24, 4\] for 1 photos"),
     ],
-    ids=["two inputs", "no image", "integers", "a detector"],
+    ids=["two inputs", "no image", "whole numbers", "a detector"],
 )  # fmt: skip
 def test_networks_that_are_no_embedder_are_refused(
     inputs: list[Any], out: list[Any], problem: str, tmp_path: Path

@@ -1,4 +1,4 @@
-"""Open an ONNX graph in ONNX Runtime, with sizes of the input that are free."""
+"""Sessions of ONNX Runtime, and graphs whose sizes of the input are free."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from likewise.errors import InputError, MissingExtra, first_line
 
-__all__ = ["open_session", "with_free_sizes"]
+__all__ = ["open_session", "torch_threads", "with_free_sizes"]
 
 ERRORS_ONLY = 3  # the severity below which ONNX Runtime says nothing
 
@@ -37,7 +37,7 @@ def open_session(content: bytes, name: str, *, extra: str = "faces") -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class
-        raise InputError(f"{name}: ONNX Runtime cannot run it ({first_line(error)})") from None
+        raise InputError(f"{name}: cannot be read as ONNX ({first_line(error)})") from None
 
 
 def torch_threads() -> int:

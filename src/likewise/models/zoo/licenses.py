@@ -1,4 +1,4 @@
-"""Licences of weights: one that forbids commercial use is told when a model is loaded."""
+"""Licenses of weights: one that forbids commercial use is told when a model is loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-__all__ = ["CARDS", "licence_of_card", "warn_of_licence"]
+__all__ = ["CARDS", "license_of_card", "warn_of_license"]
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +19,8 @@ RESTRICTED = re.compile(r"non-?commercial|(^|[^a-z])nc([^a-z]|$)|research|^other
 _told: set[str] = set()
 
 
-def licence_of_card(folder: Path) -> str | None:
-    """The licence in the front matter of a model's card; None if no card names one.
+def license_of_card(folder: Path) -> str | None:
+    """The license in the front matter of a model's card; None if no card names one.
 
     Args:
         folder: with ``README.md`` or ``MODEL_CARD.md``, as on the Hugging Face hub.
@@ -45,23 +45,23 @@ def licence_of_card(folder: Path) -> str | None:
         found = [
             part for value in named for part in (value if isinstance(value, list) else [value])
         ]
-        if licence := ", ".join(str(part) for part in found if part):
-            return licence
+        if license := ", ".join(str(part) for part in found if part):
+            return license
     return None
 
 
-def warn_of_licence(source: str, licence: str | None) -> None:
-    """Warn, once for each source, of a licence that forbids or may forbid commercial use.
+def warn_of_license(source: str, license: str | None) -> None:
+    """Warn, once for each source, of a license that forbids or may forbid commercial use.
 
     Args:
         source: the model, as the user names it.
-        licence: as its publisher gives it; None if unknown.
+        license: as its publisher gives it; None if unknown.
     """
-    if licence is None or source in _told:
+    if license is None or source in _told:
         return
-    if any(RESTRICTED.search(part.strip()) for part in licence.split(",")):
+    if any(RESTRICTED.search(part.strip()) for part in license.split(",")):
         _told.add(source)
         log.warning(
-            "%s: the licence of its weights (%s) may forbid commercial use; read it first",
-            source, licence,
+            "%s: the license of its weights (%s) may forbid commercial use; read it first",
+            source, license,
         )  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from likewise.models.contrastnet import ContrastNet
-from likewise.models.iresnet import IResNet
-from likewise.models.mobilefacenet import MobileFaceNet
-from likewise.models.timm_backbone import TimmBackbone
+from likewise.models.backbones.contrastnet import ContrastNet
+from likewise.models.backbones.iresnet import IResNet
+from likewise.models.backbones.mobilefacenet import MobileFaceNet
+from likewise.models.backbones.timm_backbone import TimmBackbone
 
 __all__ = ["stages_of"]
 
@@ -38,7 +38,7 @@ def stages_of(module: nn.Module) -> dict[str, int]:
 
     Example:
         >>> from likewise.models.registry import Backbone, create_backbone
-        >>> from likewise.models.stages import stages_of
+        >>> from likewise.models.backbones.stages import stages_of
         >>> net = create_backbone(Backbone("contrastnet", 32), height=32, width=32)
         >>> stages_of(net)
         {'body.0.weight': 0, 'body.1.weight': 0, 'body.1.bias': 0, 'body.3.weight': 1,

@@ -9,8 +9,8 @@ import torch
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.models.backbones.iresnet import DEPTHS
 from likewise.models.importing import import_weights
-from likewise.models.iresnet import DEPTHS
 from likewise.models.registry import Backbone, create_backbone, list_backbones
 
 OWN = ["contrastnet", *DEPTHS, "mobilefacenet", "mobilefacenet_large"]

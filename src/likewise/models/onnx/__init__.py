@@ -1,0 +1,1 @@
+"""ONNX files: read with their external data, and run by ONNX Runtime."""
