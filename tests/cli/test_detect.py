@@ -170,3 +170,14 @@ def test_a_wrong_rule_is_told_by_the_name_of_its_option(
     code, _, err = run(capsys, "data", "align", photos, tmp_path / "out", "--faces", "bigest")
     assert code == 2
     assert "--faces: unknown value 'bigest'" in err
+
+
+def test_photos_without_any_face_are_a_failure(
+    lfw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = make_photos(tmp_path / "photos", people=1, each=2)
+    code, out, err = run(capsys, "data", "align", photos, tmp_path / "out", "--json")
+    assert code == 1
+    assert json.loads(out)["crops"] == 0
+    assert "no face in any of the 2 photos" in err
+    assert (tmp_path / "out" / "alignment.html").exists()

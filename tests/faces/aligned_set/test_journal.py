@@ -62,6 +62,8 @@ def test_other_settings_are_refused_with_both_values(tmp_path: Path) -> None:
     filled(tmp_path)
     with pytest.raises(InputError, match=r"another size \(112, now 224\)"):
         Journal(tmp_path, {**SETTINGS, "size": 224})
+    with pytest.raises(InputError, match=r"another rule for several faces \(main, now all\)"):
+        Journal(tmp_path, {**SETTINGS, "keep": "all"})
 
 
 def test_forgotten_photos_are_gone_from_the_file(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from likewise.cli import options
 from likewise.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from likewise.faces.aligned_set.report import AlignmentReport
 
 __all__ = ["align"]
 
@@ -55,6 +58,7 @@ def align(
     Example: likewise data align photos/ aligned/ --processes 4
     """
     from likewise.arguments import one_of
+    from likewise.errors import LikewiseError
     from likewise.faces.aligned_set.folder import align_photos
     from likewise.faces.aligned_set.page import PAGE
     from likewise.faces.aligned_set.settings import AlignSettings
@@ -65,7 +69,16 @@ def align(
     report = align_photos(data, out, settings, root=root, resume=resume, processes=processes)
     if as_json:
         print_json({"out": str(out), "page": str(out / PAGE), **report.to_dict()})
-        return
+    else:
+        _tell(report, out)
+    if not report.crops:
+        raise LikewiseError(f"{data}: no face in any of the {len(report.outcomes):,} photos")
+
+
+def _tell(report: AlignmentReport, out: Path) -> None:
+    """Print what came of the photos."""
+    from likewise.faces.aligned_set.page import PAGE
+
     for bad in report.left_out[:10]:
         note(f"left out: {bad}")
     if len(report.left_out) > 10:

@@ -19,6 +19,12 @@ __all__ = ["JOURNAL", "Journal"]
 
 JOURNAL = ".likewise-align.jsonl"
 FORMAT = "likewise align 1"
+WORDS = {
+    "keep": "rule for several faces",
+    "encoding": "kind of files",
+    "finder": "way to find faces",
+}
+"""Settings in words, where their name does not tell what was asked for."""
 
 
 class Journal:
@@ -73,7 +79,7 @@ class Journal:
         other = [key for key in self.record if begun.get(key) != self.record[key]]
         if other:
             raise InputError(
-                f"{self.path.parent}: was begun with another {other[0]} "
+                f"{self.path.parent}: was begun with another {WORDS.get(other[0], other[0])} "
                 f"({_text(begun.get(other[0]))}, now {_text(self.record[other[0]])}); continue "
                 "with the same, or choose another folder"
             )
