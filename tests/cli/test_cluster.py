@@ -84,6 +84,16 @@ def test_wrong_edits_get_one_line(
     assert not (tmp_path / "albums").exists()
 
 
+def test_another_threshold_in_a_second_run_is_told(
+    painted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("cluster", painted, "--out", tmp_path / "albums")
+    for words, told in ((), False), ((), False), (("--threshold", "0.99"), True):
+        code, text, err = run(capsys, *command, *words)
+        assert (code, "2 groups" in text) == (0, True)
+        assert ("threshold 0.99, before 0.45: groups that are there may grow" in err) == told
+
+
 def test_a_threshold_and_an_fmr_are_refused(
     painted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,7 +119,7 @@ def cluster(
         _tell(run)
     groups = albums.groups.biggest_first()
     print_table(
-        f"{len(groups):,} groups",
+        f"{len(groups):,} group{'s' * (len(groups) != 1)}",
         ("group", "faces", "number"),
         [(g.title, f"{len(g.faces):,}", str(g.number)) for g in groups[:SHOWN]],
     )
@@ -182,6 +182,11 @@ def _tell(run: AlbumsRun) -> None:
             parts.append(f"{count:,} {what}")
     typer.echo(", ".join(parts))
     typer.echo(f"{run.faces:,} faces, {run.grouped:,} of them in groups")
+    if run.threshold_before not in (None, run.threshold):
+        note(
+            f"threshold {run.threshold:g}, before {run.threshold_before:g}: groups that are there "
+            "may grow, but are not taken apart; to group all anew, give another --out"
+        )
     if run.lost:
         note(f"all photos of {first_few(run.lost)} are gone; forgotten with them")
     if run.repeated:
@@ -206,6 +211,7 @@ def _json(
     if run is not None:
         found |= {
             "threshold": run.threshold,
+            "threshold_before": run.threshold_before,
             "photos": run.photos,
             "new": run.new,
             "moved": run.moved,

@@ -242,7 +242,7 @@ def test_what_is_wrong_shows_before_a_model_is_loaded(tmp_path: Path) -> None:
 
 def test_a_threshold_needs_a_gallery(tmp_path: Path, recognizer: Recognizer) -> None:
     path = write_video(tmp_path / "a.mp4", [quadrants()] * 3)
-    with pytest.raises(InputError, match="for a gallery; name one"):
+    with pytest.raises(InputError, match="threshold: need a gallery; give one"):
         watch(path, model=recognizer, threshold=0.4)
     with pytest.raises(InputError, match="no such folder"):
         watch(path, tmp_path / "none", model=recognizer)

@@ -62,7 +62,7 @@ def edit_albums(
         for group, name in (names or {}).items():
             groups.name(group, name)
         # All is read before anything is written: a damaged file leaves everything as it was.
-        faces, photos = read_faces(folder, albums.generation), read_photos(folder)
+        found, photos = read_faces(folder, albums.generation), read_photos(folder)
         write_albums(albums, folder)
-        write_page(Contents(folder, albums, faces, photos))
+        write_page(Contents(folder, albums, found, photos))
     return albums

@@ -65,6 +65,7 @@ class AlbumsRun:
         page: the HTML page in it.
         albums: the groups after the run.
         threshold: the lowest mean cosine of a group.
+        threshold_before: that of the run before; None in the first run.
         photos: photos below the folder that was given.
         new: of these, those that were not known.
         moved: files that were known at another place.
@@ -83,6 +84,7 @@ class AlbumsRun:
     page: Path
     albums: Albums
     threshold: float
+    threshold_before: float | None
     photos: int
     new: int
     moved: int
@@ -111,9 +113,10 @@ def cluster_photos(
 ) -> AlbumsRun:
     """Group the faces of photos by person: albums with a page on which the groups can be named.
 
-    A second run adds new photos to the groups, and keeps numbers, names, merges and splits. Photos
-    are known by their content, so they may be renamed and moved; the faces of deleted photos are
-    forgotten. What was found is kept as it comes: an interrupted run is continued.
+    A second run adds new photos to the groups, and keeps numbers, names, merges and splits. Groups
+    grow, and are not taken apart, also by a higher threshold: for that, choose another ``out``.
+    Photos are known by their content, so they may be renamed and moved; the faces of deleted photos
+    are forgotten. What was found is kept as it comes: an interrupted run is continued.
 
     Args:
         photos: a folder with photos at any depth; nothing is written there.
@@ -163,6 +166,7 @@ def cluster_photos(
             albums.groups, faces.numbers, faces.vectors, faces.photos, *faces.clarity(), limit,
             allow_same_photo=allow_same_photo,
         )  # fmt: skip
+        before = albums.settings.get("threshold")
         albums.model = model
         albums.settings = {
             "threshold": limit, "fmr": fmr, "allow_same_photo": allow_same_photo,
@@ -172,7 +176,8 @@ def cluster_photos(
         write_albums(albums, folder)
         write_faces(faces, folder, albums.generation)
         write_photos(found.files.values(), folder)
-        return _finish(Contents(folder, albums, faces, found.files), found, limit, sorted(named))
+        contents = Contents(folder, albums, faces, found.files)
+        return _finish(contents, found, limit, before, sorted(named))
 
 
 def _check_place(photos: Path, folder: Path) -> None:
@@ -261,14 +266,20 @@ def _why(faces: FaceTable) -> str:
     return f" ({len(reasons):,} cannot be read; the first: {reasons[0]})" if reasons else ""
 
 
-def _finish(contents: Contents, found: PhotoList, threshold: float, lost: list[str]) -> AlbumsRun:
+def _finish(
+    contents: Contents,
+    found: PhotoList,
+    threshold: float,
+    threshold_before: float | None,
+    lost: list[str],
+) -> AlbumsRun:
     albums, faces = contents.albums, contents.faces
     paths = found.path_of()
     repeated = []
     if not albums.settings["allow_same_photo"]:
         repeated = repeated_in_photo(faces.vectors, faces.photos, faces.clarity()[0], threshold)
     return AlbumsRun(
-        contents.folder, write_page(contents), albums, threshold,
+        contents.folder, write_page(contents), albums, threshold, threshold_before,
         photos=len(found.here),
         new=len(found.new),
         moved=len(found.moved),

@@ -151,8 +151,9 @@ def _people(
     """The gallery, and what is to be said of the photos of its folder."""
     if not isinstance(gallery, str | Path):
         if any(rate is not None for rate in (fpir, fmr, threshold)):
-            chosen = "when the gallery was made" if gallery else "for a gallery; name one"
-            raise InputError(f"fpir, fmr, threshold: are chosen {chosen}")
+            need = "need a gallery; give one"
+            why = need if gallery is None else "were chosen when the gallery was made"
+            raise InputError(f"fpir, fmr, threshold: {why}")
         return gallery, ()
     opened = open_gallery(gallery, recognizer, fpir=fpir, fmr=fmr, threshold=threshold)
     report = opened.report
