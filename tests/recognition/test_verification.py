@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,3 +186,46 @@ def test_sface_is_the_default(raw: Path) -> None:
     answer = verify(one, other)
     assert answer.same is True
     assert verify(one, stranger(raw)).same is False
+
+
+def test_a_model_of_objects_compares_the_photos_as_they_are(
+    recognizer: Recognizer, raw: Path
+) -> None:
+    """As the command does; no face is looked for."""
+    embedder = copy(recognizer.embedder)
+    embedder.preprocess = replace(embedder.preprocess, alignment=None)
+    photos = pair(raw)
+    vectors = embedder.embed(photos)
+    answer = verify(*photos, embedder)
+    assert answer.score == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5)
+    assert (answer.of_faces, answer.photos[0].faces, answer.reasons) == (False, (), ())
+    assert verify(*photos, embedder, detect=True).of_faces
+    with pytest.raises(InputError, match="face: no faces are looked for"):
+        verify(*photos, embedder, face="best")
+    other = verify(*photos, embedder, distance="euclidean")
+    assert other.score == pytest.approx(-float(np.linalg.norm(vectors[0] - vectors[1])), abs=1e-4)
+    assert (other.same, other.probability, len(other.reasons)) == (None, None, 1)
+    with pytest.raises(InputError, match="faces are compared by the cosine"):
+        verify(*photos, recognizer, distance="euclidean")
+
+
+def test_a_model_without_measured_thresholds_gives_a_score_alone(
+    recognizer: Recognizer, raw: Path
+) -> None:
+    embedder = copy(recognizer.embedder)
+    embedder.operating_point, embedder.operating_points, embedder.calibration = None, (), None
+    for model in (embedder, Recognizer(embedder, recognizer.finder)):
+        answer = verify(*pair(raw), model)
+        assert (answer.same, answer.probability) == (None, None)
+        assert answer.reasons == ("the model has no measured threshold; give one with --threshold",)
+
+
+def test_a_model_of_objects_is_warned_of_where_faces_are_looked_for(
+    recognizer: Recognizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    embedder = copy(recognizer.embedder)
+    embedder.preprocess = replace(embedder.preprocess, alignment=None)
+    Recognizer(recognizer.embedder)
+    assert not caplog.records
+    Recognizer(embedder)
+    assert "other objects" in caplog.text

@@ -78,8 +78,8 @@ Detect = Annotated[
     bool | None,
     typer.Option(
         "--detect/--no-detect",
-        help="Find the face in each photo and align it first; --no-detect: say nothing about faces "
-        "that are not aligned.",
+        help="Find the face in each photo and align it first; --no-detect: take the photos as they "
+        "are, and say nothing about it.",
     ),
 ]
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from likewise.cli import options
-from likewise.cli.output import print_json, require_photos
-from likewise.cli.threshold import check_decision, find_operating_point
+from likewise.cli.output import percent, print_json, require_photos
+from likewise.cli.threshold import check_decision
 
 if TYPE_CHECKING:
-    from likewise.models.embedder import Embedder
     from likewise.models.operating_point import OperatingPoint
     from likewise.recognition.verification import VerificationAnswer
 
@@ -56,7 +55,7 @@ def verify(
     from likewise.errors import InputError
     from likewise.models.loading import load
     from likewise.recognition.verification import FACE_RULES
-    from likewise.recognition.verification import verify as verify_faces
+    from likewise.recognition.verification import verify as compare
 
     if not 0 < prior < 1:
         raise InputError(f"--prior: must be between 0 and 1; got {prior:g}")
@@ -67,18 +66,14 @@ def verify(
     check_decision(threshold, fmr, by_cosine=by_cosine)
     embedder = load(model, device=device)
     of_faces = embedder.preprocess.alignment is not None if detect is None else detect
-    if not of_faces:
-        if face is not None:
-            raise InputError("--face: no faces are looked for; add --detect")
-        _verify_images(a, b, embedder, threshold, distance, fmr, prior, flip, as_json=as_json)
-        return
-    if not by_cosine:
+    if face is not None and not of_faces:
+        raise InputError("--face: no faces are looked for; add --detect")
+    if of_faces and not by_cosine:
         raise InputError(f"--distance {distance}: faces are compared by the cosine; leave it out")
-    if fmr is not None:
-        find_operating_point(embedder, fmr)
-    answer = verify_faces(
-        a, b, embedder, threshold=threshold, fmr=fmr, prior=prior, face=face, flip=flip
-    )
+    answer = compare(
+        a, b, embedder, threshold=threshold, fmr=fmr, prior=prior, face=face, flip=flip,
+        detect=of_faces, distance=distance,
+    )  # fmt: skip
     if as_json:
         print_json(_json(answer))
     else:
@@ -88,97 +83,40 @@ def verify(
 def _json(answer: VerificationAnswer) -> dict[str, Any]:
     from likewise.cli.face_json import recognized_json
 
-    return {
-        **_decision_json(
-            answer.score, answer.probability, answer.prior, answer.same, answer.threshold,
-            answer.point,
-        ),
+    point = answer.point
+    told: dict[str, Any] = {
+        "score": answer.score,
+        "probability": answer.probability,
+        "prior": None if answer.probability is None else answer.prior,
+        "same": answer.same,
+        "threshold": answer.threshold,
+        "far": point.far if point else None,
+        "far_interval": point.far_interval if point else None,
+        "tar": point.tar if point else None,
         "reasons": list(answer.reasons),
         "notes": list(answer.notes),
-        "photos": [
+    }
+    if answer.of_faces:
+        told["photos"] = [
             {
                 "path": photo.name,
                 "faces": len(photo.faces),
                 "face": None if photo.chosen is None else recognized_json(photo.chosen, photo.poor),
             }
             for photo in answer.photos
-        ],
-    }  # fmt: skip
-
-
-def _decision_json(
-    score: float | None,
-    probability: float | None,
-    prior: float,
-    same: bool | None,
-    threshold: float | None,
-    measured: OperatingPoint | None,
-) -> dict[str, Any]:
-    return {
-        "score": score,
-        "probability": probability,
-        "prior": None if probability is None else prior,
-        "same": same,
-        "threshold": threshold,
-        "far": measured.far if measured else None,
-        "far_interval": measured.far_interval if measured else None,
-        "tar": measured.tar if measured else None,
-    }
+        ]
+    return told
 
 
 def _tell(answer: VerificationAnswer) -> None:
-    for text in answer.notes:
+    for text in dict.fromkeys(answer.notes):  # of the same photo twice, only once
         typer.echo(f"note: {text}")
     if answer.score is not None:
-        _tell_score(answer.score, "cosine", answer.probability, answer.prior)
+        _tell_score(answer.score, answer.distance, answer.probability, answer.prior)
     if answer.same is None:
         typer.echo(f"cannot decide: {'; '.join(answer.reasons)}")
     else:
         _tell_decision(answer.same, answer.threshold, answer.point)
-
-
-def _verify_images(
-    a: Path,
-    b: Path,
-    embedder: Embedder,
-    threshold: float | None,
-    distance: str,
-    fmr: float | None,
-    prior: float,
-    flip: bool,
-    *,
-    as_json: bool,
-) -> None:
-    """Compare two photos as they are: of objects, or of faces that are aligned already."""
-    import numpy as np
-
-    from likewise.distances import parse_distance
-    from likewise.evaluation.verification.metrics import pair_scores
-
-    metric = parse_distance(distance)
-    by_cosine = metric.name == "cosine"
-    point = find_operating_point(embedder, fmr)
-    pair = embedder.embed([a, b], flip=flip)
-    score = float(pair_scores(pair, np.array([0]), np.array([1]), metric)[0])
-    calibration = embedder.calibration if by_cosine else None
-    point = point if by_cosine else None
-    probability = None if calibration is None else calibration.probability(score, prior)
-    limit = threshold if threshold is not None else (point.threshold if point else None)
-    same = None if limit is None else score >= limit
-    measured = point if threshold is None else None
-    if as_json:
-        print_json(_decision_json(score, probability, prior, same, limit, measured))
-        return
-    _tell_score(score, distance, probability, prior)
-    if same is None:
-        reason = (
-            "the model has no measured threshold"
-            if by_cosine
-            else "thresholds are measured for the cosine only"
-        )
-        typer.echo(f"no decision: {reason}; give one with --threshold")
-        return
-    _tell_decision(same, limit, measured)
 
 
 def _tell_score(score: float, distance: str, probability: float | None, prior: float) -> None:
@@ -187,7 +125,7 @@ def _tell_score(score: float, distance: str, probability: float | None, prior: f
     typer.echo(f"score {score:.4f} ({distance}: {meaning})")
     if probability is not None:
         typer.echo(
-            f"probability of the same person {probability:.4g} (with a prior of {prior:.4g}; "
+            f"probability of the same person {percent(probability)} (with a prior of {prior:.4g}; "
             "see --prior)"
         )
 

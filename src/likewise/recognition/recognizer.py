@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,8 @@ from likewise.models.inference import forward
 from likewise.recognition.aligned_photo import face_of_aligned
 
 __all__ = ["RecognizedFace", "RecognizedPhoto", "Recognizer"]
+
+_log = logging.getLogger(__name__)
 
 PHOTOS = 32  # looked at before the crops that were found are embedded
 
@@ -172,5 +175,10 @@ class Recognizer:
 def finder_for(embedder: Embedder) -> FaceFinder:
     """A finder whose crops have the alignment and the size that a model expects."""
     preprocess = embedder.preprocess
+    if preprocess.alignment is None:
+        _log.warning(
+            "the model does not say that it expects aligned faces: they are aligned as ArcFace's; "
+            "of a model of other objects the answers mean nothing"
+        )
     size = max(preprocess.height, preprocess.width, 16)
     return FaceFinder(template=preprocess.alignment or "arcface", size=size)

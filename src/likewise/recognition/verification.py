@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,18 +10,22 @@ import numpy as np
 
 from likewise.arguments import check_number, one_of
 from likewise.data.images import BadImage, ImageSource
+from likewise.distances import Distance, parse_distance
 from likewise.errors import InputError
+from likewise.evaluation.verification.metrics import pair_scores
 from likewise.faces.choice import RULES, choose, prominent
 from likewise.faces.explain import why_no_face
 from likewise.models.embedder import Embedder
 from likewise.models.operating_point import OperatingPoint, at_fmr
-from likewise.recognition.named import recognizer_of
+from likewise.recognition.named import embedder_of, recognizer_of
 from likewise.recognition.poor import why_poor
 from likewise.recognition.recognizer import RecognizedFace, RecognizedPhoto, Recognizer
 
 __all__ = ["FACE_RULES", "ComparedPhoto", "VerificationAnswer", "verify"]
 
 FACE_RULES = (*RULES, "best")
+_UNMEASURED = "the model has no measured threshold; give one with --threshold"
+_OTHER_DISTANCE = "thresholds are measured for the cosine only; give one with --threshold"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +59,8 @@ class VerificationAnswer:
         reasons: why it cannot be decided, in words; empty if it is.
         notes: what else one should know, such as which of several faces was compared.
         photos: the two photos with their faces.
+        of_faces: faces were looked for; otherwise the photos were compared as they are.
+        distance: that ``score`` is of.
     """
 
     same: bool | None
@@ -65,6 +72,8 @@ class VerificationAnswer:
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
     photos: tuple[ComparedPhoto, ComparedPhoto]
+    of_faces: bool = True
+    distance: str = "cosine"
 
 
 def verify(
@@ -78,11 +87,14 @@ def verify(
     face: str | None = None,
     flip: bool = False,
     device: str = "cpu",
+    detect: bool | None = None,
+    distance: str = "cosine",
 ) -> VerificationAnswer:
-    """Find the face in each of two photos, and decide whether they show the same person.
+    """Decide whether two photos show the same person, or the same object.
 
-    A poor face (small, blurred, …) that matches is a match; if it does not match, or if both faces
-    are poor, nothing follows, and the answer is None.
+    For a model of aligned faces the face in each photo is found first. A poor face (small, blurred,
+    …) that matches is a match; if it does not match, or if both faces are poor, nothing follows,
+    and the answer is None. Other models compare the photos as they are.
 
     Args:
         a, b: paths, encoded bytes, PIL images or uint8 pixels [H,W,3] in RGB.
@@ -96,6 +108,10 @@ def verify(
             others, or in the middle of the photo.
         flip: add the embedding of the mirrored faces.
         device: of a model that is loaded here.
+        detect: find the faces; by default if the model expects aligned ones, or is a
+            ``Recognizer``.
+        distance: of photos that are compared as they are; see ``likewise.distances``. Measured
+            thresholds and the probability are of the cosine.
 
     Raises:
         BadImage: a photo cannot be decoded.
@@ -105,16 +121,31 @@ def verify(
     check_number("prior", prior, above=0, below=1)
     if face is not None:
         one_of("face", face, FACE_RULES)
+    metric = parse_distance(distance)
+    by_cosine = metric.name == "cosine"
     if threshold is not None:
-        check_number("threshold", threshold, least=-1, most=1)
+        most = 1.0 if by_cosine else math.inf
+        check_number("threshold", threshold, least=-most, most=most)
         if fmr is not None:
             raise InputError("threshold and fmr: give one of the two")
-    recognizer = recognizer_of(model, flip=flip, device=device)
-    embedder = recognizer.embedder
+    if fmr is not None and not by_cosine:
+        raise InputError("fmr: was measured for the cosine; give a threshold of this distance")
+    embedder = embedder_of(model, device=device)
+    if detect is None:
+        detect = isinstance(model, Recognizer) or embedder.preprocess.alignment is not None
     measured = embedder.operating_point if fmr is None else at_fmr(embedder.operating_points, fmr)
-    point = measured if threshold is None else None
+    point = measured if threshold is None and by_cosine else None
     limit = point.threshold if point is not None else threshold
     names = [_name(photo, letter) for photo, letter in ((a, "a"), (b, "b"))]
+    if not detect:
+        if face is not None:
+            raise InputError("face: no faces are looked for; add detect")
+        if isinstance(model, Recognizer):
+            flip = model.flip
+        return _as_they_are((a, b), names, embedder, metric, limit, point, prior, flip=flip)
+    if not by_cosine:
+        raise InputError(f"distance: {distance}; faces are compared by the cosine: leave it out")
+    recognizer = recognizer_of(model if _is_kept(model) else embedder, flip=flip, device=device)
     found = []
     for photo in recognizer.recognize_many([a, b]):
         if isinstance(photo, BadImage):
@@ -134,12 +165,50 @@ def verify(
     )
 
 
+def _is_kept(model: str | Path | Embedder | Recognizer) -> bool:
+    """Whether there is a recogniser already: it is given, or kept since the last call."""
+    return isinstance(model, Recognizer) or (isinstance(model, str) and not Path(model).exists())
+
+
+def _as_they_are(
+    pair: tuple[ImageSource, ImageSource],
+    names: list[str],
+    embedder: Embedder,
+    metric: Distance,
+    limit: float | None,
+    point: OperatingPoint | None,
+    prior: float,
+    *,
+    flip: bool,
+) -> VerificationAnswer:
+    """Compare two photos without looking for faces."""
+    by_cosine = metric.name == "cosine"
+    vectors = embedder.embed(list(pair), flip=flip)
+    score = float(pair_scores(vectors, np.array([0]), np.array([1]), metric)[0])
+    calibration = embedder.calibration if by_cosine else None
+    probability = None if calibration is None else calibration.probability(score, prior)
+    unmeasured = _UNMEASURED if by_cosine else _OTHER_DISTANCE
+    return VerificationAnswer(
+        None if limit is None else score >= limit,
+        score,
+        probability,
+        prior,
+        limit,
+        point,
+        (unmeasured,) if limit is None else (),
+        (),
+        (ComparedPhoto(names[0], ()), ComparedPhoto(names[1], ())),
+        of_faces=False,
+        distance=metric.name,
+    )
+
+
 def _decided(
     score: float, limit: float | None, photos: tuple[ComparedPhoto, ComparedPhoto]
 ) -> tuple[bool | None, list[str], list[str]]:
     """The answer, the reasons why there is none, and notes; see ``likewise.recognition.poor``."""
     if limit is None:
-        return None, ["the model has no measured threshold; give one with --threshold"], []
+        return None, [_UNMEASURED], []
     poor = [f"{photo.name}: {reason}" for photo in photos for reason in photo.poor]
     if all(photo.poor for photo in photos):
         return None, [*poor, "two poor faces look alike, whoever they show"], []
