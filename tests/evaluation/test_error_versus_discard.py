@@ -180,3 +180,10 @@ def test_the_norm_of_the_reference_model_on_lfw(shared_data: Path) -> None:
     assert {share: round(fnmr[share], 2) for share in expected} == pytest.approx(
         expected, abs=0.015
     )
+
+
+def test_a_share_below_zero_discards_nothing_and_a_threshold_is_a_number() -> None:
+    curve = discard_curve([0.1, 0.9], [1, 2], threshold=0.5)
+    assert curve.at([-1, 0, 2]).tolist() == [0.5, 0.5, 0.0]
+    with pytest.raises(InputError, match="threshold"):
+        discard_curve([0.1, 0.9], [1, 2], threshold=float("nan"))

@@ -28,7 +28,10 @@ def export(
     ] = False,
     photos: Annotated[
         Path | None,
-        typer.Option("--photos", help="Photos to calibrate int8 on, and to measure its loss."),
+        typer.Option(
+            "--photos",
+            help="Photos to calibrate int8 on and measure its loss; identities optional.",
+        ),
     ] = None,
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Scale the embeddings to unit length in the file.")
@@ -55,14 +58,13 @@ def export(
 
     Example: likewise export runs/photos/model --to onnx --out faces.onnx
     """
-    from likewise.data.formats import read_manifest
     from likewise.models.export import export as work
-    from likewise.models.export.exporting import SUFFIXES
+    from likewise.models.export.exporting import SUFFIXES, photos_for
 
     if out is None:
         name = Path(model).name.removesuffix(".onnx") or "model"
         out = Path(f"{name}{'-int8' * int8}{SUFFIXES.get(to, '')}")
-    manifest = None if photos is None else read_manifest(photos, root)
+    manifest = None if photos is None else photos_for(photos, root)
     done = work(
         model, out, to=to, int8=int8, photos=manifest, normalize=normalize, preprocess=preprocess,
         seed=seed,

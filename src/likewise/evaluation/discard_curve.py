@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arguments import check_number
 from likewise.errors import InputError
 from likewise.evaluation.verification.roc import ROUNDING
 
@@ -33,7 +34,7 @@ class DiscardCurve:
     def step(self, share: ArrayLike) -> NDArray[np.intp]:
         """The last step that discards at most this share of the pairs."""
         limit = np.asarray(share, np.float64) * (1 + ROUNDING) + ROUNDING
-        return np.searchsorted(self.discarded, limit, side="right") - 1
+        return np.maximum(np.searchsorted(self.discarded, limit, side="right") - 1, 0)
 
     def at(self, share: ArrayLike) -> Floats:
         """FNMR when at most this share of the pairs is discarded; tied pairs stay together."""
@@ -67,6 +68,7 @@ def discard_curve(scores: ArrayLike, quality: ArrayLike, threshold: float) -> Di
         raise InputError(
             f"scores and quality: shapes {values.shape} and {worth.shape} must be one [N]"
         )
+    check_number("threshold", threshold)
     if not (np.isfinite(values).all() and np.isfinite(worth).all()):
         raise InputError("scores and quality: a number is not finite")
     order = np.argsort(worth, kind="stable")

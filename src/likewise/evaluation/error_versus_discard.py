@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from likewise.arguments import check_number
 from likewise.errors import InputError
 from likewise.evaluation.discard_curve import (
     UP_TO,
@@ -189,7 +188,6 @@ def error_versus_discard(
         raise InputError(
             f"{column}: {first.shape} and {second.shape} qualities for {len(pairs)} pairs"
         )
-    check_number("threshold", threshold)
     check_bootstrap(level, replicates, pairs.identities)
     rows = np.flatnonzero(pairs.same)
     worth = np.minimum(first, second)[rows]

@@ -102,6 +102,14 @@ def test_what_is_no_face_is_refused() -> None:
     for points in (POINTS[:4], np.full((5, 2), np.nan)):
         with pytest.raises(InputError, match="five finite points"):
             assess(points, textured(), 0.9, 0.9, 0.0)
+    for crop in (np.zeros((112, 112), np.uint8), np.zeros((112, 112, 3), np.float32)):
+        with pytest.raises(InputError, match=r"crop: .*; must be uint8 \[S,S,3\]"):
+            assess(np.zeros((5, 2), np.float32), crop, 0.99, 0.9, 0.0)
+
+
+def test_a_landmark_score_that_is_no_number_is_uncertain() -> None:
+    points, crop = np.zeros((5, 2), np.float32), np.zeros((112, 112, 3), np.uint8)
+    assert "landmarks uncertain: nan" in assess(points, crop, float("nan"), 0.9, 0.0)[1]
 
 
 def test_faces_of_lfw_and_damaged_copies(shared_data: Path) -> None:

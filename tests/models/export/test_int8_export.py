@@ -100,3 +100,17 @@ def test_too_few_photos_are_refused(people: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
     with pytest.raises(InputError, match="is for ONNX only"):
         export(embedder_of("contrastnet"), tmp_path / "m.pt2", to="torch", int8=True, photos=people)
+
+
+def test_photos_may_lie_in_one_folder_and_the_license_stays(people: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for photo in sorted(people.glob("*/*.png")):
+        (tmp_path / "photos" / f"{photo.parent.name}-{photo.name}").write_bytes(photo.read_bytes())
+    embedder = embedder_of("contrastnet")
+    embedder.about = {"License": "MIT", "Accuracy": "of the original"}
+    done = export(embedder, tmp_path / "m.onnx", int8=True, photos=tmp_path / "photos")
+    assert done.quantization is not None
+    assert done.quantization.calibration_photos >= 39  # one photo is broken
+    about = likewise.load(tmp_path / "m.onnx").about
+    assert about["License"] == "MIT"
+    assert "Accuracy" not in about

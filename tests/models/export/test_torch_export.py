@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,10 @@ def test_an_onnx_file_is_no_network_of_torch(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is an ONNX file, .* use onnx"):
         export(tmp_path / "m.onnx", tmp_path / "m.pt2", to="torch")
     assert not (tmp_path / "m.pt2").exists()
+
+
+def test_weights_with_channels_last_give_no_warning(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        export(embedder_of("sface"), tmp_path / "m.pt2", to="torch")
+    assert [str(warning.message) for warning in seen] == []

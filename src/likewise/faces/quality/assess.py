@@ -48,7 +48,7 @@ def assess(
         most serious first, each with its number; none for a good face.
 
     Raises:
-        InputError: the points are not [5,2], or not finite.
+        InputError: the points are not [5,2] or not finite, or the crop is not uint8 [S,S,3].
 
     Example:
         >>> import numpy as np
@@ -62,6 +62,8 @@ def assess(
     places = np.asarray(points, np.float64)
     if places.shape != (5, 2) or not np.isfinite(places).all():
         raise InputError(f"points: {places.shape}; must be five finite points [5,2]")
+    if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape != (len(crop), len(crop), 3):
+        raise InputError(f"crop: {crop.dtype} {list(crop.shape)}; must be uint8 [S,S,3], RGB")
     size, sharpness, contrast = eye_distance(places), sharpness_of(crop), contrast_of(crop)
     pose = pose_of(places)
     signals = {
@@ -88,7 +90,7 @@ def assess(
     if abs(pose.pitch) > TURNED:
         way = "down" if pose.pitch > 0 else "up"
         reasons.append(f"turned {way}: by about {_tens(pose.pitch)}°")
-    if landmark_score < UNCERTAIN:
+    if not landmark_score >= UNCERTAIN:  # also if it is not a number
         reasons.append(f"landmarks uncertain: {landmark_score:.2f}")
     return signals, tuple(reasons)
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from likewise.arguments import one_of
 from likewise.data.formats import read_manifest
+from likewise.data.formats.folder import walk_photos
+from likewise.data.formats.photo_filter import PhotoFilter
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.models.embedder import Embedder
@@ -18,9 +22,30 @@ from likewise.models.export.to_torch import write_torch
 from likewise.models.loading import load
 from likewise.storage import require_writable
 
-__all__ = ["SUFFIXES", "export"]
+__all__ = ["SUFFIXES", "export", "photos_for"]
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+
+
+def photos_for(source: str | Path, root: Path | None = None) -> Manifest:
+    """Photos to calibrate and to compare on: any that ``read_manifest`` reads, or a plain folder.
+
+    Args:
+        source: labeled photos, or a folder whose photos lie directly in it, without identities.
+        root: the folder that a table's paths start from.
+
+    Raises:
+        InputError: there is no photo.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return read_manifest(folder, root)
+    chosen = PhotoFilter(folder)
+    names = list(walk_photos(folder, chosen))
+    if not names or any("/" in name for name in names):
+        return read_manifest(folder, root)
+    chosen.warn()
+    return Manifest(pa.table({"path": names}), folder)
 
 
 def export(
@@ -78,7 +103,7 @@ def export(
         raise InputError(
             f"int8: needs at least {LEAST_PHOTOS} photos to calibrate; name them with --photos DATA"
         )
-    manifest = read_manifest(Path(photos)) if isinstance(photos, str | Path) else photos
+    manifest = photos_for(photos) if isinstance(photos, str | Path) else photos
     division = divide(manifest, seed) if int8 and manifest is not None else None
     embedder = model if isinstance(model, Embedder) else load(model)
     source = embedder.source_file

@@ -43,7 +43,9 @@ def write_program(
         ) from None
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it holds paths of this machine
-    with path.open("wb") as stream:  # by a stream, since torch wants the suffix .pt2
+    # By a stream, since torch wants the suffix .pt2; it warns of weights in channels-last order.
+    with path.open("wb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         torch.export.save(program, stream, extra_files={FACTS: json.dumps(facts)})
 
 

@@ -98,7 +98,7 @@ class Model(Section):
     )
     weights: str | None = Field(
         None,
-        description="initial weights: a model's folder, a hub id, a .pth, .pt or .safetensors",
+        description="initial weights: a model's folder, sface, hub id, a .pth, .pt or .safetensors",
     )
     weights_except: tuple[str, ...] = Field(
         (), description="patterns of weights to initialize at random instead, such as fc.*"
