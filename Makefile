@@ -1,4 +1,4 @@
-# make demo   train, evaluate, index and search on real faces (about five minutes on two cores)
+# make demo   train, evaluate, search and identify on real faces (a few minutes on two cores)
 # make test   lint, types and tests          make test-all   the slow checks too, and make lowest
 # make lowest the tests with the oldest releases that pyproject.toml allows (.venv-lowest, 6 GB)
 # make bench  every benchmark, as ratios       make figures  the pictures of the documentation
@@ -48,6 +48,8 @@ $(VENV)/installed: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	@LIKEWISE_CACHE=.pytest_cache/likewise $(BIN)/likewise models fetch centerface >/dev/null || \
+	  echo "the tests of CenterFace will be skipped" >&2
 	@touch $@
 
 $(LOWEST)/installed: pyproject.toml Makefile $(VENV)/installed

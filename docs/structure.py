@@ -44,7 +44,7 @@ PACKAGES = (
 
 FOLDERS: dict[str, tuple[str, ...]] = {
     "data": ("containers", "protocols", "writers", "formats"),
-    "models": ("embedded", "graph", "zoo", "export"),
+    "models": ("embedded", "onnx", "backbones", "graph", "zoo", "export"),
     "faces": ("alignment", "detectors", "landmarks", "quality", "aligned_set"),
     "evaluation": (
         "nearest", "verification", "intervals", "calibration", "identification", "retrieval",
