@@ -28,6 +28,7 @@ from likewise.faces.face import Face
 from likewise.faces.finder import FaceFinder
 
 IMAGENET = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+LOST = 0.005  # of the recall of YuNet alone: what refusing half of its false faces may cost
 SIZES = ((20, 1e9), (20, 40), (40, 80), (80, 1e9))  # heights in pixels of the original photo
 SAME, NEAR = 0.5, 0.3  # intersection over union: found; below, off any label
 
@@ -173,7 +174,8 @@ def crowds(folder: Path, finder: FaceFinder, *, quick: bool) -> Iterator[Result]
         if kind and quick:  # a few dozen faces: one of them decides
             yield row(name, ours, "")
         else:
-            yield row(name, ours, "", f">= YuNet alone: {theirs:.3f}", ours >= theirs)
+            bar = f">= YuNet alone, {theirs:.3f}, less {LOST}"
+            yield row(name, ours, "", bar, ours >= theirs - LOST)
     bar = f"< YuNet alone: {false['yunet']}"
     yield row("faces.crowd_false", false["faces"], "faces", bar, false["faces"] < false["yunet"])
 
