@@ -278,7 +278,7 @@ def _connected(pairs: list[tuple[int, int]]) -> list[list[int]]:
     if not pairs:
         return []
     nodes, ends = np.unique(np.array(pairs), return_inverse=True)
-    left, right = ends.reshape(-1, 2).T
+    left, right = ends.reshape(-1, 2).T.astype(np.int32)  # older SciPy finds nothing by int64
     graph = coo_array((np.ones(len(left)), (left, right)), shape=(len(nodes), len(nodes)))
     _, component = connected_components(graph, directed=False)
     order = np.argsort(component, kind="stable")
