@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 __all__ = ["clarity"]
 
-# Measured on 135 photos of LFW (45 people) with 113 photos of crowds (WIDER FACE), 683 faces, by
-# SFace (`python -m benchmarks.faces.albums`): without the rule 125 groups, 79 of them of crowd
-# faces and 2 of two people; with it 47, which are all right. On LFW alone, a share of 2 % that
-# founds no group costs less than .001 of the B-cubed F.
+# Measured on 135 photos of LFW (45 people) with 113 photos of crowds (WIDER FACE), by SFace, as
+# docs/albums.md says: with the rule, only three groups of crowd faces, all right. On LFW alone, a
+# share of 2 % that founds no group costs less than .001 of the B-cubed F.
 FOUNDS, JOINS = 0.02, 0.001
 """The least quality: the share of the model's reference photos with a shorter raw embedding."""
 RELATIVE_FOUNDS, RELATIVE_JOINS = 0.7, 0.55
