@@ -75,7 +75,7 @@ def speeds(original: Embedder, full: Embedder, small: Embedder, rounds: int) -> 
     """Time of ``original`` and of ``full``, each over that of ``small``."""
     pixels = torch.randint(0, 256, (BATCH, 3, 112, 112), dtype=torch.uint8)
     times = interleaved(
-        [lambda e=e: e.embed_pixels(pixels) for e in (original, full, small)],  # type: ignore[misc]
+        [lambda e=e: e.embed_pixels(pixels) for e in (original, full, small)],  # type: ignore[misc]  # the default binds e
         rounds,
     )
     return [median(a / b for a, b in zip(side, times[2], strict=True)) for side in times[:2]]

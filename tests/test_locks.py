@@ -37,7 +37,7 @@ def test_who_waits_says_so_and_gets_it(
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
-    with caplog.at_level(logging.WARNING), hold_lock(tmp_path / "lock", busy, wait=True):
+    with caplog.at_level(logging.WARNING), hold_lock(tmp_path / "lock", busy, wait=None):
         order.append("second")
     thread.join()
     assert order == ["first", "second"]

@@ -107,9 +107,9 @@ def test_ctrl_c_says_and_writes_what_was_seen(
     look = Session.look
 
     def interrupted(self: Session, frame: object) -> None:
-        if frame.time > 1.5:  # type: ignore[attr-defined]
+        if frame.time > 1.5:  # type: ignore[attr-defined]  # a Frame
             raise KeyboardInterrupt
-        look(self, frame)  # type: ignore[arg-type]
+        look(self, frame)  # type: ignore[arg-type]  # a Frame
 
     monkeypatch.setattr(Session, "look", interrupted)
     code, out, err = run(capsys, "watch", film, "--out", tmp_path / "out")

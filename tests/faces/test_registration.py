@@ -110,7 +110,7 @@ def test_an_object_that_is_no_detector_is_refused(detector: object, message: str
 )
 def test_what_an_own_detector_gives_is_checked(given: object, message: str) -> None:
     corner = Corner()
-    corner.detect = lambda *_: given  # type: ignore[assignment,method-assign,return-value]
+    corner.detect = lambda *_: given  # type: ignore[assignment,method-assign,return-value]  # the fault
     with pytest.raises(InputError, match=message):
         FaceFinder(corner, Template()).find(Image.new("RGB", (112, 112)))
 
@@ -118,8 +118,8 @@ def test_what_an_own_detector_gives_is_checked(given: object, message: str) -> N
 @pytest.mark.parametrize("kind", [tuple, list, lambda part: part.astype(np.float64)])
 def test_an_own_detector_may_give_lists_and_other_numbers(kind: Callable[..., object]) -> None:
     found, corner = Corner().detect(), Corner()
-    corner.detect = lambda *_: tuple(map(kind, found))  # type: ignore[assignment,method-assign,return-value]
+    corner.detect = lambda *_: tuple(map(kind, found))  # type: ignore[assignment,method-assign,return-value]  # the fault
     finder = FaceFinder(corner, Template())
     assert len(finder.find(Image.new("RGB", (112, 112)))) == 1
-    corner.detect = lambda *_: ([], [], [])  # type: ignore[assignment,method-assign,return-value]
+    corner.detect = lambda *_: ([], [], [])  # type: ignore[assignment,method-assign,return-value]  # the fault
     assert finder.find(Image.new("RGB", (112, 112))) == []

@@ -38,7 +38,7 @@ def unit(count: int, seed: int = 0, dimension: int = 16) -> np.ndarray:
 
 def gallery(**options: object) -> PeopleGallery:
     people = ["eva", "anna", "anna", "bob", "bob", "bob"]
-    return PeopleGallery(unit(6), people, list("012345"), EMBEDDER, **options)  # type: ignore[arg-type]
+    return PeopleGallery(unit(6), people, list("012345"), EMBEDDER, **options)  # type: ignore[arg-type]  # of several types
 
 
 @pytest.mark.parametrize("pooling", ["mean", "best"])

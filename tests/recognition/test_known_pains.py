@@ -84,7 +84,7 @@ def test_the_threshold_comes_from_a_false_match_rate_and_the_score_has_a_probabi
     assert all(answer.point is not None and answer.point.impostor for answer in answers)
     different = verify(one, photos_of(raw, 6)[0], recognizer)
     assert different.probability is not None
-    assert different.probability < 0.1 < 0.9 < answers[0].probability  # type: ignore[operator]
+    assert different.probability < 0.1 < 0.9 < answers[0].probability  # type: ignore[operator]  # not None
 
 
 def test_a_gallery_file_follows_additions_and_removals_and_names_its_model(

@@ -49,7 +49,7 @@ def test_many_photos_give_what_single_ones_give(
         for one, other in zip(faces, alone, strict=True):
             np.testing.assert_allclose(one.vector, other.vector, atol=1e-5)
             assert one.norm == pytest.approx(other.norm, rel=1e-4)
-    assert len(found[4]) > 1  # type: ignore[arg-type]
+    assert len(found[4]) > 1  # type: ignore[arg-type]  # no BadImage
 
 
 def test_vector_and_norm_are_direction_and_length_of_the_raw_embedding(

@@ -88,7 +88,7 @@ def test_a_threshold_or_a_rate_decides(recognizer: Recognizer, raw: Path) -> Non
         ({"fmr": 0.3}, "was not measured"),
     ):
         with pytest.raises(InputError, match=message):
-            verify(one, other, recognizer, **arguments)  # type: ignore[arg-type]
+            verify(one, other, recognizer, **arguments)  # type: ignore[arg-type]  # the mistakes under test
 
 
 def test_a_poor_face_that_matches_is_a_match(

@@ -55,7 +55,7 @@ def test_int8_is_close_and_is_another_embedder(people: Path, tmp_path: Path) -> 
     cosines = []
     for name in full.names:
         photo = embedder.preprocess.pixels(people / name).numpy().transpose(1, 2, 0)[None]
-        (vector,) = session(done.path).run(None, {"pixels": photo})  # type: ignore[attr-defined]
+        (vector,) = session(done.path).run(None, {"pixels": photo})
         cosines.append(float(vector[0] @ embedder.embed(photo)[0]))
     assert np.median(cosines) == pytest.approx(loss.median_cosine, abs=1e-3)
     size = (tmp_path / "m.onnx").stat().st_size
@@ -68,7 +68,7 @@ def test_int8_runs_in_openvino(people: Path, tmp_path: Path) -> None:
     done = export(embedder_of("contrastnet"), tmp_path / "m.onnx", int8=True, photos=people)
     run = openvino.compile_model(str(done.path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     images = np.random.default_rng(0).normal(size=(7, 3, 32, 32)).astype(np.float32)
-    (wanted,) = session(done.path).run(None, {"image": images})  # type: ignore[attr-defined]
+    (wanted,) = session(done.path).run(None, {"image": images})
     got = run(images)[0]
     cosines = (got * wanted).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(wanted, axis=1)
     assert cosines.min() > 0.99

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def embedder_of(name: str, size: int = 32, channels: int = 3, **settings: object
     return Embedder(module, preprocess, backbone)
 
 
-def session(path: Path) -> object:
+def session(path: Path) -> Any:  # onnxruntime carries no types
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
@@ -61,7 +62,7 @@ def same_as_torch(embedder: Embedder, path: Path) -> None:
         images = torch.randn(batch, embedder.preprocess.channels, size, size)
         with torch.no_grad():
             wanted = embedder.module(images).numpy()
-        (got,) = run.run(None, {"image": images.numpy()})  # type: ignore[attr-defined]
+        (got,) = run.run(None, {"image": images.numpy()})
         assert np.abs(unit(got) - unit(wanted)).max() < 1e-5
         lengths = (np.linalg.norm(vectors, axis=1) for vectors in (got, wanted))
         np.testing.assert_allclose(*lengths, rtol=1e-4)  # the length is kept too
@@ -110,7 +111,7 @@ def test_preprocessing_inside_the_file(order: str, normalize: bool, tmp_path: Pa
     done = export(embedder, tmp_path / "m.onnx", preprocess=True, normalize=normalize)
     assert done.input == ("pixels", "uint8", ("batch", 32, 32, 3))
     photos = np.random.default_rng(1).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
-    (got,) = session(tmp_path / "m.onnx").run(None, {"pixels": photos})  # type: ignore[attr-defined]
+    (got,) = session(tmp_path / "m.onnx").run(None, {"pixels": photos})
     wanted = embedder.embed(photos, normalize=normalize)
     np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(likewise.load(done.path).embed(photos), unit(wanted), atol=1e-5)
@@ -378,10 +379,10 @@ def test_a_fixed_batch_size_becomes_free(reshape: tuple[int, ...], tmp_path: Pat
     done = export(embedder, tmp_path / "m.onnx")
     assert done.input == ("x", "float32", ("batch", 3, 8, 8))
     images = np.random.default_rng(1).normal(size=(7, 3, 8, 8)).astype(np.float32)
-    together = session(tmp_path / "m.onnx").run(None, {"x": images})[0]  # type: ignore[attr-defined]
+    together = session(tmp_path / "m.onnx").run(None, {"x": images})[0]
     alone = session(tmp_path / "f.onnx")
     for row, image in enumerate(images):
-        wanted = alone.run(None, {"x": image[None]})[0][0]  # type: ignore[attr-defined]
+        wanted = alone.run(None, {"x": image[None]})[0][0]
         np.testing.assert_allclose(together[row], wanted, rtol=1e-5)
     with pytest.raises(InputError, match="is the file that is exported"):
         export(embedder, tmp_path / "f.onnx")

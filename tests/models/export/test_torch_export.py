@@ -67,7 +67,7 @@ def test_other_networks(name: str, tmp_path: Path) -> None:
 
 def test_what_torch_cannot_capture_is_one_line(tmp_path: Path) -> None:
     embedder = embedder_of("contrastnet")
-    embedder.module.forward = lambda x: x.flatten(1) if x.sum() > 0 else x.mean(1)  # type: ignore[method-assign]
+    embedder.module.forward = lambda x: x.flatten(1) if x.sum() > 0 else x.mean(1)  # type: ignore[method-assign]  # the fault
     with pytest.raises(LikewiseError, match=r"contrastnet: torch.export cannot export") as caught:
         export(embedder, tmp_path / "m.pt2", to="torch")
     assert "\n" not in str(caught.value)

@@ -115,7 +115,7 @@ def test_undo_takes_back_any_edits_one_by_one(steps: list[tuple[int, int, int]])
 )
 def test_wrong_edits_are_refused(edit: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        edit(three())  # type: ignore[operator]
+        edit(three())  # type: ignore[operator]  # a function
 
 
 def test_the_state_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def counted(count: int, width: int = 96, height: int = 64) -> list[np.ndarray]:
 
 
 def read(path: Path | str, **options: object) -> list[Frame]:
-    with VideoFrames(path, **options) as frames:  # type: ignore[arg-type]
+    with VideoFrames(path, **options) as frames:  # type: ignore[arg-type]  # of several types
         return list(frames)
 
 
@@ -233,7 +233,7 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
         ({"max_seconds": -1}, "max_seconds: -1; must be"),
     ):
         with pytest.raises(InputError, match=message):
-            VideoFrames(path, **options)  # type: ignore[arg-type]
+            VideoFrames(path, **options)  # type: ignore[arg-type]  # of several types
 
 
 def test_it_stops_after_some_seconds(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def aligned(
     folder = cache_folder(CACHE) / _key(manifest, chosen)
     if os.environ.get("RANK", "0") != "0":
         time.sleep(1.0)  # so that rank 0 does it, which shows the progress
-    with hold_lock(folder / LOCK, "", wait=True, advice=ADVICE):
+    with hold_lock(folder / LOCK, "", wait=None, advice=ADVICE):
         _remove_unused(folder)
         (folder / USED).touch()
         journal = Journal(folder, chosen.record())

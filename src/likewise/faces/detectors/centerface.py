@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from likewise.arguments import check_number
 from likewise.faces.detectors.detector import Detections, register_detector
-from likewise.faces.detectors.network import open_network
+from likewise.faces.detectors.network import MAX_EXPONENT, network_input, open_network
 from likewise.faces.detectors.suppression import suppress
 
 __all__ = ["CenterFace"]
 
 STRIDE = 4
-MULTIPLE = 32  # the input is padded right and below to it
-MAX_EXPONENT = 10.0  # exp of it is larger than any photo
 OUTPUTS = ("537", "538", "539", "540")  # heat map, scale, offset, points
 
 
@@ -45,13 +43,9 @@ class CenterFace:
 
     def detect(self, pixels: NDArray[np.uint8], least_score: float | None = None) -> Detections:
         """The faces in RGB pixels uint8 [H,W,3]; see ``Detector``."""
-        height, width = pixels.shape[:2]
-        rows, columns = (-(-side // MULTIPLE) * MULTIPLE for side in (height, width))
-        padded = np.zeros((1, 3, rows, columns), np.float32)
-        padded[0, :, :height, :width] = pixels.transpose(2, 0, 1)  # RGB, 0 to 255
         session = open_network("centerface")
-        name = session.get_inputs()[0].name
-        heat, scale, offset, points = (part[0] for part in session.run(OUTPUTS, {name: padded}))
+        given = {session.get_inputs()[0].name: network_input(pixels)}
+        heat, scale, offset, points = (part[0] for part in session.run(OUTPUTS, given))
         least = self.least_score if least_score is None else least_score
         found = _decode(heat[0], scale, offset, points, least)
         return found.take(suppress(found.boxes, found.scores, self.overlap))

@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from likewise.arguments import check_number
 from likewise.faces.detectors.detector import Detections, register_detector
-from likewise.faces.detectors.network import open_network
+from likewise.faces.detectors.network import MAX_EXPONENT, network_input, open_network
 from likewise.faces.detectors.suppression import suppress
 
 __all__ = ["YuNet"]
 
 STRIDES = (8, 16, 32)
 OUTPUTS = tuple(f"{kind}_{stride}" for stride in STRIDES for kind in ("cls", "obj", "bbox", "kps"))
-MULTIPLE = 32  # the input is padded right and below to it
-MAX_EXPONENT = 10.0  # exp of it is larger than any photo
 
 
 @register_detector("yunet")
@@ -46,17 +44,13 @@ class YuNet:
 
     def detect(self, pixels: NDArray[np.uint8], least_score: float | None = None) -> Detections:
         """The faces in RGB pixels uint8 [H,W,3]; see ``Detector``."""
-        height, width = pixels.shape[:2]
-        rows, columns = (-(-side // MULTIPLE) * MULTIPLE for side in (height, width))
-        padded = np.zeros((1, 3, rows, columns), np.float32)
-        padded[0, :, :height, :width] = pixels[:, :, ::-1].transpose(2, 0, 1)  # BGR, 0 to 255
-        outputs = dict(
-            zip(OUTPUTS, open_network("yunet").run(OUTPUTS, {"input": padded}), strict=True)
-        )
-        least = self.least_score if least_score is None else least_score
+        given = network_input(pixels[:, :, ::-1])  # BGR
+        found = open_network("yunet").run(OUTPUTS, {"input": given})
+        outputs = dict(zip(OUTPUTS, found, strict=True))
+        least, columns = self.least_score if least_score is None else least_score, given.shape[3]
         parts = [_decode(outputs, stride, columns // stride, least) for stride in STRIDES]
-        found = Detections.joined(parts)
-        return found.take(suppress(found.boxes, found.scores, self.overlap))
+        faces = Detections.joined(parts)
+        return faces.take(suppress(faces.boxes, faces.scores, self.overlap))
 
 
 def _decode(outputs: dict[str, Any], stride: int, columns: int, least: float) -> Detections:

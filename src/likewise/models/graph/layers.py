@@ -79,7 +79,7 @@ def _batch_norm(attributes: Attributes, weights: Weights) -> nn.Module | None:
     return layer
 
 
-def _prelu(attributes: Attributes, weights: Weights) -> nn.Module | None:  # noqa: ARG001
+def _prelu(attributes: Attributes, weights: Weights) -> nn.Module | None:
     return PReLU(weights[1]) if 1 in weights else None
 
 
@@ -94,7 +94,7 @@ def _gemm(attributes: Attributes, weights: Weights) -> nn.Module | None:
     )
 
 
-def _matrix_product(attributes: Attributes, weights: Weights) -> nn.Module | None:  # noqa: ARG001
+def _matrix_product(attributes: Attributes, weights: Weights) -> nn.Module | None:
     return _linear(weights[1].T, None) if 1 in weights and weights[1].ndim == 2 else None
 
 

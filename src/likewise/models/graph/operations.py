@@ -205,21 +205,21 @@ def _shape(inputs: Inputs, attributes: Attributes) -> Tensor:
     return sizes[attributes.get("start", 0) : attributes.get("end")]
 
 
-def _divide(inputs: Inputs, attributes: Attributes) -> Tensor:  # noqa: ARG001
+def _divide(inputs: Inputs, attributes: Attributes) -> Tensor:
     a, b = _x(inputs), _x(inputs, 1)
     return a / b if a.is_floating_point() else torch.div(a, b, rounding_mode="trunc")
 
 
 def _one(apply: Callable[[Tensor], Tensor]) -> Operation:
-    return lambda inputs, attributes: apply(_x(inputs))  # noqa: ARG005
+    return lambda inputs, attributes: apply(_x(inputs))
 
 
 def _two(apply: Callable[[Tensor, Tensor], Tensor]) -> Operation:
-    return lambda inputs, attributes: apply(_x(inputs), _x(inputs, 1))  # noqa: ARG005
+    return lambda inputs, attributes: apply(_x(inputs), _x(inputs, 1))
 
 
 def _several(apply: Callable[[Tensor, Tensor], Tensor]) -> Operation:
-    return lambda inputs, attributes: reduce(  # noqa: ARG005
+    return lambda inputs, attributes: reduce(
         apply, (_x(inputs, place) for place in range(len(inputs)))
     )
 

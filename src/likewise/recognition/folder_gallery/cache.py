@@ -58,7 +58,7 @@ class GalleryCache:
             LikewiseError: the cache cannot be written.
         """
         busy = f"{self._origin}: another process embeds this gallery; waiting"
-        with hold_lock(self.home / LOCK, busy, wait=True, advice=ADVICE):
+        with hold_lock(self.home / LOCK, busy, wait=None, advice=ADVICE):
             if not (self.home / ORIGIN).exists():
                 with new_file(self.home / ORIGIN) as temporary:
                     temporary.write_bytes(os.fsencode(self._origin))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from likewise.arguments import check_count
 from likewise.data.images import BadImage
 from likewise.errors import InputError
+from likewise.locks import hold_lock
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import Profile
 from likewise.training.recipe.batch_choice import with_sampler
@@ -159,30 +157,10 @@ def require_same_start(processes: Processes, recipe: Recipe, fingerprint: str) -
                 )
 
 
-@contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder; it is released when the process ends, however it ends.
-
-    Raises:
-        InputError: another process trains in the folder, or its lock file is not writable.
-    """
-    lock = FileLock(folder / ".lock", timeout=LOCK_TIMEOUT, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise InputError(
-            f"{folder}: another process trains there; wait for it, stop it, or choose another "
-            "place with --out"
-        ) from None
-    except PermissionError as error:  # such as the file of another user's run
-        raise InputError(
-            f"{lock.lock_file}: {error.strerror}; make it writable, or choose another place with "
-            "--out"
-        ) from None
-    except (OSError, NotImplementedError):  # the file system has no locks
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
+def run_lock(folder: Path) -> AbstractContextManager[None]:
+    """The lock of a run's folder; see ``hold_lock``."""
+    busy = (
+        f"{folder}: another process trains there; wait for it, stop it, or choose another place "
+        "with --out"
+    )
+    return hold_lock(folder / ".lock", busy, wait=LOCK_TIMEOUT)
