@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from likewise.data.preprocess import Preprocess
     from likewise.models.embedder import Embedder
 
-__all__ = ["aligned_or_noticed", "aligned_or_noticed_for"]
+__all__ = ["align_for_model", "align_or_notice"]
 
 
-def aligned_or_noticed_for(
+def align_for_model(
     embedder: Embedder | None,
     manifest: Manifest,
     detect: bool | None,
@@ -25,20 +25,19 @@ def aligned_or_noticed_for(
     source: Path,
     policy: str = "skip",
 ) -> tuple[Manifest, list[BadImage]]:
-    """``aligned_or_noticed`` for the photos that a model embeds.
+    """``align_or_notice`` for the photos that a model embeds.
 
-    A model that was trained here on photos as they are wants photos as they are: nothing is noticed
-    for it.
+    A model that was trained on photos that were not aligned takes such photos: no notice is given.
     """
     if embedder is None:
-        return aligned_or_noticed(manifest, detect, None, source=source, policy=policy)
-    wants_them_so = embedder.identities is not None and embedder.preprocess.alignment is None
-    if detect is None and wants_them_so:
+        return align_or_notice(manifest, detect, None, source=source, policy=policy)
+    trained_unaligned = embedder.identities is not None and embedder.preprocess.alignment is None
+    if detect is None and trained_unaligned:
         return manifest, []
-    return aligned_or_noticed(manifest, detect, embedder.preprocess, source=source, policy=policy)
+    return align_or_notice(manifest, detect, embedder.preprocess, source=source, policy=policy)
 
 
-def aligned_or_noticed(
+def align_or_notice(
     manifest: Manifest,
     detect: bool | None,
     preprocess: Preprocess | None,

@@ -33,7 +33,7 @@ def embed(
 
     Example: likewise embed photos/ --model runs/photos/model --out photos.parquet
     """
-    from likewise.cli.detection import aligned_or_noticed_for
+    from likewise.cli.detection import align_for_model
     from likewise.data.embeddings import write_embeddings
     from likewise.data.formats import read_manifest
     from likewise.errors import InputError
@@ -46,7 +46,7 @@ def embed(
     manifest = read_manifest(data, root)
     share = own_share(out)
     embedder = load(model, device=share.device(device))
-    manifest, left_out = aligned_or_noticed_for(
+    manifest, left_out = align_for_model(
         embedder, manifest, detect, source=data, policy=on_bad_image.value
     )
     embedded = embed_distributed(

@@ -12,7 +12,7 @@ import typer
 
 from likewise.cli import options
 from likewise.cli.drawn_photos import drawn_folder, save_picture
-from likewise.cli.output import note, percent, print_json, require_photos
+from likewise.cli.output import note, print_json, require_photos
 from likewise.cli.photo_files import photo_files
 from likewise.errors import first_few
 
@@ -205,11 +205,15 @@ def _json(photo: IdentifiedPhoto) -> dict[str, Any]:
 
 
 def _sentence(one: IdentifiedFace) -> str:
+    from likewise.models.calibration import probability_text
+
     answer, second = one.answer, one.answer.second
     then = f"; then {second.name} {second.score:.3f}" if second else ""
     reasons = "".join(f"; {text}" for text in filter(None, (answer.note, *one.poor)))
     if answer.name is not None:
-        sure = "" if answer.probability is None else f", probability {percent(answer.probability)}"
+        sure = ""
+        if answer.probability is not None:
+            sure = f", probability {probability_text(answer.probability)}"
         return (
             f"{answer.name} (score {answer.score:.3f}{sure}; most like {answer.photo}{then})"
             f"{reasons}"

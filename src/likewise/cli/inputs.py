@@ -166,7 +166,7 @@ def read_or_embed_distributed(
     Raises:
         InputError: see ``read_or_embed``.
     """
-    from likewise.cli.detection import aligned_or_noticed_for
+    from likewise.cli.detection import align_for_model
     from likewise.data.alignment import warn_of_two_alignments
     from likewise.data.embeddings import read_embeddings, require_same_embedder
     from likewise.data.formats import read_manifest
@@ -205,7 +205,7 @@ def read_or_embed_distributed(
     if model is None:
         raise InputError(f"{data}: photos need a model to embed them: --model FOLDER")
     embedder = load(model, device=share.device(device))
-    manifest, left_out = aligned_or_noticed_for(
+    manifest, left_out = align_for_model(
         embedder, manifest, detect, source=data, policy=policy.value
     )
     embedded = embed_distributed(

@@ -33,9 +33,9 @@ def list_names(
 ) -> None:
     """List the ready models and the backbones, or those that match a pattern.
 
-    A ready model is trained already: an embedder can be given as --model. Of each the list has its
-    license, what it was trained on, and where its weights are, or how to get them. A backbone is
-    trained by `likewise train`; its name is the value of model.name in a recipe.
+    A ready model is trained already: an embedder can be given as --model. The list
+    gives its license, its training data, and where its weights are or how to get them. A backbone
+    is trained by `likewise train`; its name is the value of model.name in a recipe.
 
     Example: likewise models list 'resnet*'
     """

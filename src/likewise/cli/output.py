@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "bad_images_json",
     "note",
-    "percent",
     "print_bad_images",
     "print_experiment",
     "print_findings",
@@ -47,13 +46,6 @@ def require_photos(paths: Sequence[Path]) -> None:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such file")
-
-
-def percent(share: float) -> str:
-    """A probability; one that is nearly certain is not rounded to certainty."""
-    if 0.001 <= share <= 0.999:
-        return f"{share:.1%}"
-    return "<0.1%" if share < 0.001 else ">99.9%"
 
 
 def print_json(value: Any) -> None:

@@ -172,7 +172,7 @@ def _photos(
     processes: int | None = None,
 ) -> Manifest:
     """The photos to train on: aligned, or with a notice if they are not."""
-    from likewise.cli.detection import aligned_or_noticed
+    from likewise.cli.detection import align_or_notice
     from likewise.data.formats import read_manifest
     from likewise.training.distributed.worker import is_worker
 
@@ -180,7 +180,7 @@ def _photos(
     if recipe is None:
         return manifest
     policy = on_bad_image.value if on_bad_image is not None else recipe.data.on_bad_image
-    found, _ = aligned_or_noticed(
+    found, _ = align_or_notice(
         manifest, detect, recipe.input.preprocess(), source=data, policy=policy,
         processes=processes, quiet=is_worker(),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from likewise.cli import options
-from likewise.cli.output import percent, print_json, require_photos
+from likewise.cli.output import print_json, require_photos
 from likewise.cli.threshold import check_decision
 
 if TYPE_CHECKING:
@@ -120,13 +120,15 @@ def _tell(answer: VerificationAnswer) -> None:
 
 
 def _tell_score(score: float, distance: str, probability: float | None, prior: float) -> None:
+    from likewise.models.calibration import probability_text
+
     by_cosine = distance == "cosine"
     meaning = "1 is identical, 0 unrelated" if by_cosine else "higher is more similar"
     typer.echo(f"score {score:.4f} ({distance}: {meaning})")
     if probability is not None:
         typer.echo(
-            f"probability of the same person {percent(probability)} (with a prior of {prior:.4g}; "
-            "see --prior)"
+            f"probability of the same person {probability_text(probability)} "
+            f"(with a prior of {prior:.4g}; see --prior)"
         )
 
 

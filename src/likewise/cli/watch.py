@@ -10,7 +10,7 @@ from likewise.cli import options
 from likewise.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
-    from likewise.recognition.video.result import Watched
+    from likewise.recognition.video.result import TrackResult, Watched
 
 __all__ = ["watch"]
 
@@ -40,7 +40,7 @@ def watch(
     ] = None,
     max_seconds: Annotated[
         float | None,
-        typer.Option("--max-seconds", help="Stop after so many seconds of video."),
+        typer.Option("--max-seconds", help="Stop after this many seconds of video."),
     ] = None,
     min_frames: Annotated[
         int,
@@ -101,7 +101,7 @@ def _print_watched(watched: Watched) -> None:
                     clock(track.end),
                     f"{track.frames:,}",
                     "–" if track.score is None else f"{track.score:.3f}",
-                    f"{track.probability:.4f}" if track.known and track.probability else "–",
+                    _probability(track),
                 )
                 for track in watched.tracks[:MOST_ROWS]
             ],
@@ -110,3 +110,10 @@ def _print_watched(watched: Watched) -> None:
         note(f"… and {len(watched.tracks) - MOST_ROWS:,} more tracks")
     for line in watched.summary():
         typer.echo(line)
+
+
+def _probability(track: TrackResult) -> str:
+    from likewise.models.calibration import probability_text
+
+    known = track.known and track.probability is not None
+    return probability_text(track.probability or 0.0) if known else "–"

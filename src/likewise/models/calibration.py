@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.arguments import check_number, one_of
 from likewise.errors import InputError
 
-__all__ = ["METHODS", "Calibration"]
+__all__ = ["METHODS", "Calibration", "probability_text"]
 
 Floats = NDArray[np.float64]
 METHODS = ("isotonic", "logistic")
@@ -126,3 +126,16 @@ class Calibration:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"calibration: cannot be read ({error!r})") from None
+
+
+def probability_text(probability: float) -> str:
+    """A probability as text; one that is nearly certain is not rounded to certainty.
+
+    Example:
+        >>> from likewise.models.calibration import probability_text
+        >>> probability_text(0.9312), probability_text(0.99999)
+        ('93.1%', '>99.9%')
+    """
+    if 0.001 <= probability <= 0.999:
+        return f"{probability:.1%}"
+    return "<0.1%" if probability < 0.001 else ">99.9%"

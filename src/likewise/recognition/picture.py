@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from likewise.data.images import ImageSource, decode
 from likewise.faces.picture import DOUBTFUL, FRAME, to_draw_in
+from likewise.models.calibration import probability_text
 from likewise.recognition.identification import IdentifiedPhoto
 
 __all__ = ["named_picture"]
@@ -32,7 +33,7 @@ def named_picture(source: ImageSource, photo: IdentifiedPhoto) -> Image.Image:
         draw.rectangle((x, y, x + width, y + height), outline=colour, width=line)
         text = f"{number}: " * (len(photo.faces) > 1) + (one.answer.name or "unknown")
         if one.answer.name is not None and one.answer.probability is not None:
-            text += f" {one.answer.probability:.0%}"
+            text += f" {probability_text(one.answer.probability)}"
         font = _font(int(max(11, min(width / 5, 40))))
         left, top, right, bottom = draw.textbbox((x, y + height), text, font=font)
         shift = min(0.0, image.height - bottom - 4), min(0.0, image.width - right - 4)

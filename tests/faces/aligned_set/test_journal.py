@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from likewise.errors import InputError
-from likewise.faces.aligned_set.journal import JOURNAL, Journal
+from likewise.faces.aligned_set.journal import JOURNAL, CropJournal
 from likewise.faces.aligned_set.outcome import Outcome, Taken
 
 SETTINGS = {"size": 112, "keep": "main"}
@@ -17,7 +17,7 @@ SECOND = Outcome("b/\udce4 2.jpg", "11-21", "broken", "truncated")
 
 
 def filled(folder: Path) -> Path:
-    with Journal(folder, SETTINGS) as journal:
+    with CropJournal(folder, SETTINGS) as journal:
         journal.add(FIRST)
         journal.add(SECOND)
     return folder / JOURNAL
@@ -25,7 +25,7 @@ def filled(folder: Path) -> Path:
 
 def test_what_was_added_is_read_again(tmp_path: Path) -> None:
     filled(tmp_path)
-    assert list(Journal(tmp_path, SETTINGS).done.values()) == [FIRST, SECOND]
+    assert list(CropJournal(tmp_path, SETTINGS).done.values()) == [FIRST, SECOND]
 
 
 def test_every_cut_leaves_the_photos_before_it(tmp_path: Path) -> None:
@@ -33,11 +33,11 @@ def test_every_cut_leaves_the_photos_before_it(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in [*range(0, len(whole), 11), len(whole) - 1, len(whole)]:
         path.write_bytes(whole[:length])
-        journal = Journal(tmp_path, SETTINGS)
+        journal = CropJournal(tmp_path, SETTINGS)
         assert len(journal.done) == max(0, whole[:length].count(b"\n") - 1)
         with journal:
             journal.add(SECOND)
-        assert SECOND.name in Journal(tmp_path, SETTINGS).done
+        assert SECOND.name in CropJournal(tmp_path, SETTINGS).done
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
@@ -47,27 +47,27 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
                 lines[1].replace(b'"one"', b'"many"')):  # fmt: skip
         path.write_bytes(lines[0] + bad)
         with pytest.raises(InputError, match="line 2 is damaged; remove the file"):
-            Journal(tmp_path, SETTINGS)
+            CropJournal(tmp_path, SETTINGS)
     for file in ("../../thesis.jpg", "/home/thesis.jpg", "", "a/../../1.jpg"):
         path.write_bytes(lines[0] + lines[1].replace(b'"file": "a/1.jpg"',
                                                      f'"file": "{file}"'.encode()))  # fmt: skip
         with pytest.raises(InputError, match="line 2 is damaged"):  # it would be removed
-            Journal(tmp_path, SETTINGS)
+            CropJournal(tmp_path, SETTINGS)
     path.write_bytes(b'{"format": "another"}\n')
     with pytest.raises(InputError, match="not the journal of an alignment"):
-        Journal(tmp_path, SETTINGS)
+        CropJournal(tmp_path, SETTINGS)
 
 
 def test_other_settings_are_refused_with_both_values(tmp_path: Path) -> None:
     filled(tmp_path)
     with pytest.raises(InputError, match=r"another size \(112, now 224\)"):
-        Journal(tmp_path, {**SETTINGS, "size": 224})
+        CropJournal(tmp_path, {**SETTINGS, "size": 224})
     with pytest.raises(InputError, match=r"another rule for several faces \(main, now all\)"):
-        Journal(tmp_path, {**SETTINGS, "keep": "all"})
+        CropJournal(tmp_path, {**SETTINGS, "keep": "all"})
 
 
 def test_forgotten_photos_are_gone_from_the_file(tmp_path: Path) -> None:
     path = filled(tmp_path)
-    Journal(tmp_path, SETTINGS).forget({FIRST.name})
+    CropJournal(tmp_path, SETTINGS).forget({FIRST.name})
     assert b"a/1.jpg" not in path.read_bytes()
-    assert list(Journal(tmp_path, SETTINGS).done) == [SECOND.name]
+    assert list(CropJournal(tmp_path, SETTINGS).done) == [SECOND.name]

@@ -306,7 +306,8 @@ def test_a_server_that_stops_answering_is_left(
     try:
         if some:
             with VideoFrames(address, every=1) as frames:
-                assert len(list(frames)) > 3
+                assert list(frames)
+            assert frames.decoded > 3  # how many of them are seen depends on the machine
             assert frames.damaged <= 1  # the packet at the end, which is not whole
             assert frames.ended_early.endswith("no answer within 1 seconds")
         else:

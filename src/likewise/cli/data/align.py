@@ -31,7 +31,7 @@ def align(
             "--crop-size",
             min=16,
             max=1024,
-            help="Side of the crops in pixels; as is usual by default.",
+            help="Side of the crops in pixels; by default that of the template.",
         ),
     ] = None,
     detector: options.DetectorName = "yunet",

@@ -102,7 +102,7 @@ def inspect(
 
     Example: likewise data inspect photos/ --model runs/photos/model --against test/ --out report
     """
-    from likewise.cli.detection import aligned_or_noticed_for
+    from likewise.cli.detection import align_for_model
     from likewise.data.embeddings import read_embeddings
     from likewise.data.formats import read_manifest
     from likewise.errors import InputError
@@ -137,9 +137,9 @@ def inspect(
     manifest = read_manifest(data, root)
     others = None if against is None else read_manifest(against)
     if detect:
-        manifest, _ = aligned_or_noticed_for(embedder, manifest, True, source=data)
+        manifest, _ = align_for_model(embedder, manifest, True, source=data)
         if others is not None and against is not None:
-            others, _ = aligned_or_noticed_for(embedder, others, True, source=against)
+            others, _ = align_for_model(embedder, others, True, source=against)
     found = inspect_photos(
         manifest,
         None if embeddings is None else read_embeddings(embeddings, ids),

@@ -21,7 +21,7 @@ from likewise.data.repeats import without_repeats
 from likewise.data.store import read_photo_file
 from likewise.errors import LikewiseError, first_few
 from likewise.faces.aligned_set.crop_folder import LOCK, update_crops
-from likewise.faces.aligned_set.journal import JOURNAL, Journal
+from likewise.faces.aligned_set.journal import JOURNAL, CropJournal
 from likewise.faces.aligned_set.outcome import BROKEN
 from likewise.faces.aligned_set.report import AlignmentReport
 from likewise.faces.aligned_set.settings import AlignSettings
@@ -97,7 +97,7 @@ def aligned(
     with hold_lock(folder / LOCK, "", wait=None, advice=ADVICE):
         _remove_unused(folder)
         (folder / USED).touch()
-        journal = Journal(folder, chosen.record())
+        journal = CropJournal(folder, chosen.record())
         _forget_gone(journal, manifest, folder)
         names = manifest.names
         outcomes, now = update_crops(
@@ -141,7 +141,7 @@ def _file(place: int, suffix: str) -> str:
     return f"{text[-2:]}/{text}{suffix}"
 
 
-def _forget_gone(journal: Journal, manifest: Manifest, folder: Path) -> None:
+def _forget_gone(journal: CropJournal, manifest: Manifest, folder: Path) -> None:
     """Remove the crops of photos that do not exist any more; a part of a set removes nothing."""
     known = set(manifest.names)
     gone = {name for name in journal.done if name not in known and _is_gone(manifest, name)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from likewise.data.manifest import Manifest
 from likewise.errors import LikewiseError, cannot_write
 from likewise.faces.aligned_set.crop_names import numbered
-from likewise.faces.aligned_set.journal import Journal
+from likewise.faces.aligned_set.journal import CropJournal
 from likewise.faces.aligned_set.outcome import BROKEN, NONE, ONE, SEVERAL, Outcome, Taken
 from likewise.faces.aligned_set.settings import AlignSettings
 from likewise.faces.aligned_set.stamps import stamps
@@ -28,7 +28,7 @@ def update_crops(
     folder: Path,
     file_of: Callable[[int, str], str],
     settings: AlignSettings,
-    journal: Journal,
+    journal: CropJournal,
     *,
     processes: int = 1,
 ) -> tuple[list[Outcome], int]:

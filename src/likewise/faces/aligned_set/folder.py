@@ -15,7 +15,7 @@ from likewise.data.writers.folder import LIST
 from likewise.errors import InputError
 from likewise.faces.aligned_set.crop_folder import LOCK, update_crops
 from likewise.faces.aligned_set.crop_names import crop_names
-from likewise.faces.aligned_set.journal import JOURNAL, Journal
+from likewise.faces.aligned_set.journal import JOURNAL, CropJournal
 from likewise.faces.aligned_set.page import write_page
 from likewise.faces.aligned_set.report import AlignmentReport
 from likewise.faces.aligned_set.settings import AlignSettings
@@ -79,7 +79,7 @@ def align_photos(
     require_writable(out)
     busy = f"{out}: another process aligns into it; wait for it, or choose another folder"
     with hold_lock(out / LOCK, busy):
-        journal = Journal(out, chosen.record())
+        journal = CropJournal(out, chosen.record())
         write_alignment(out, chosen.alignment, finished=False, **chosen.about())
         files = crop_names(manifest, chosen.suffix, all_faces=chosen.keep == "all")
         outcomes, now = update_crops(

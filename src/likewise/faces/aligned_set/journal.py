@@ -15,7 +15,7 @@ from likewise.errors import InputError, LikewiseError, cannot_write
 from likewise.faces.aligned_set.outcome import Outcome
 from likewise.storage import new_file
 
-__all__ = ["JOURNAL", "Journal"]
+__all__ = ["JOURNAL", "CropJournal"]
 
 JOURNAL = ".likewise-align.jsonl"
 FORMAT = "likewise align 1"
@@ -27,7 +27,7 @@ WORDS = {
 """Settings in words, where their name does not tell what was asked for."""
 
 
-class Journal:
+class CropJournal:
     """The outcomes in a folder; use it as a context to add more.
 
     Args:
@@ -84,7 +84,7 @@ class Journal:
                 "with the same, or choose another folder"
             )
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> CropJournal:
         """Open the file to add lines; a line that a crash cut is removed.
 
         Raises:

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from likewise.data.preprocess import Preprocess
 
-__all__ = ["BATCH", "PIXELS", "add_preprocessing", "add_unit_length", "free_batch", "strip_traces"]
+__all__ = [
+    "BATCH",
+    "PIXELS",
+    "add_preprocessing",
+    "add_unit_length",
+    "free_batch",
+    "opset_of",
+    "strip_traces",
+]
 
 BATCH = "batch"  # the name of the free size
 PIXELS = "pixels"  # the input of a graph that preprocesses
@@ -142,3 +150,8 @@ def _messages(message: Any) -> Iterator[Any]:
         if field.message_type is not None:
             for inner in [value] if hasattr(value, "ListFields") else list(value):
                 yield from _messages(inner)
+
+
+def opset_of(model: Any) -> int:
+    """The version of ONNX's own operators that a model uses."""
+    return next((int(e.version) for e in model.opset_import if e.domain in ("", "ai.onnx")), 1)

@@ -27,6 +27,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
 from likewise.models.embedder import Embedder
+from likewise.models.export.onnx_graph import opset_of
 from likewise.models.inference import forward
 from likewise.models.onnx.backbone import OnnxBackbone
 
@@ -134,7 +135,7 @@ def quantized(model: Any, backbone: OnnxBackbone, inputs: Iterable[Tensor], name
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             plain, fused, small = (Path(folder) / f"{step}.onnx" for step in ("a", "b", "c"))
-            if _opset(model) < LEAST_OPSET:
+            if opset_of(model) < LEAST_OPSET:
                 model = onnx.version_converter.convert_version(model, LEAST_OPSET)
             onnx.save(model, plain)
             quant_pre_process(str(plain), str(fused), skip_symbolic_shape=True)
@@ -159,10 +160,6 @@ def quantized(model: Any, backbone: OnnxBackbone, inputs: Iterable[Tensor], name
     finally:
         logging.root.setLevel(level)
         onnxruntime.set_default_logger_severity(2)
-
-
-def _opset(model: Any) -> int:
-    return next((int(e.version) for e in model.opset_import if e.domain in ("", "ai.onnx")), 1)
 
 
 def loss_of(

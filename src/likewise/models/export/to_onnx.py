@@ -221,10 +221,6 @@ def _input_of(exported: Embedder) -> tuple[str, str, tuple[str | int, ...]]:
     return module.input_name, module.number_format, (onnx_graph.BATCH, *shape)
 
 
-def _opset(model: Any) -> int:
-    return int(next(entry.version for entry in model.opset_import if not entry.domain))
-
-
 def _config(
     exported: Embedder, model: Any, facts: dict[str, Any], *, normalize: bool
 ) -> dict[str, Any]:
@@ -235,7 +231,7 @@ def _config(
             "input": {"name": name, "type": kind, "shape": list(shape)},
             "output": {"name": model.graph.output[0].name, "size": exported.dimension},
             "normalized": normalize,
-            "opset": _opset(model),
+            "opset": onnx_graph.opset_of(model),
             **facts,
         },
     }
@@ -249,6 +245,6 @@ def _result(
         exported.fingerprint,
         differences,
         _input_of(exported),
-        _opset(model),
+        onnx_graph.opset_of(model),
         normalized=normalize,
     )

@@ -21,7 +21,7 @@ from likewise.recognition.albums.clarity import clarity
 from likewise.recognition.recognizer import RecognizedFace
 from likewise.storage import new_file, output_folder
 
-__all__ = ["FaceTable", "Journal", "read_faces", "write_faces"]
+__all__ = ["FaceJournal", "FaceTable", "read_faces", "write_faces"]
 
 FACES = "faces"
 EVERY_PHOTOS, EVERY_SECONDS = 64, 10.0  # between two parts of the journal
@@ -124,7 +124,7 @@ def _matrix(column: pa.ChunkedArray, count: int) -> NDArray[np.float32]:
     return flat.reshape(count, -1)
 
 
-class Journal:
+class FaceJournal:
     """Writes faces to disk in small parts while they are found.
 
     Args:

@@ -22,7 +22,7 @@ __all__ = [
     "Unreadable",
     "look_through",
     "read_photos",
-    "require_some_photo",
+    "require_photo_folder",
     "write_photos",
 ]
 
@@ -110,7 +110,7 @@ def write_photos(files: Iterable[PhotoFile], folder: Path) -> None:
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary)
 
 
-def require_some_photo(photos: Path) -> None:
+def require_photo_folder(photos: Path) -> None:
     """Check that a folder holds a photo, before anything is made.
 
     Raises:

@@ -20,8 +20,8 @@ from likewise.recognition.albums.albums import (
 )
 from likewise.recognition.albums.contents import Contents
 from likewise.recognition.albums.found_faces import (
+    FaceJournal,
     FaceTable,
-    Journal,
     read_faces,
     write_faces,
 )
@@ -33,7 +33,7 @@ from likewise.recognition.albums.photos import (
     Unreadable,
     look_through,
     read_photos,
-    require_some_photo,
+    require_photo_folder,
     write_photos,
 )
 from likewise.recognition.albums.threshold import album_threshold
@@ -143,7 +143,7 @@ def cluster_photos(
     """
     top, folder = Path(photos), Path(out)
     _check_place(top, folder)
-    require_some_photo(top)
+    require_photo_folder(top)
     require_writable(folder)
     points: Sequence[OperatingPoint] = ()
     if recognizer is None:
@@ -234,7 +234,7 @@ def _find_faces(
     if not wanted:
         return faces
     done = len(paths) - len(wanted)
-    journal = Journal(folder, albums.generation, albums.fingerprint, albums.next_face)
+    journal = FaceJournal(folder, albums.generation, albums.fingerprint, albums.next_face)
     try:
         with progress("finding faces", len(paths), "photos", done) as advance:
             stream = recognizer.faces_of_many(Path(paths[photo]) for photo in wanted)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from likewise.models.calibration import probability_text
 from likewise.pages.environment import render
 from likewise.pages.pictures import data_uri
 from likewise.recognition.video.result import UNKNOWN, TrackResult, Watched, clock
@@ -74,7 +75,7 @@ def contact_sheet(tracks: Sequence[TrackResult]) -> Image.Image:
         x, y = place % across * width + MARGIN, place // across * height + MARGIN
         with Image.open(io.BytesIO(track.picture)) as face:
             sheet.paste(face.resize((CELL, CELL), Image.Resampling.LANCZOS), (x, y))
-        probability = "" if track.probability is None else f" {_percent(track.probability)}"
+        probability = "" if track.probability is None else f" {probability_text(track.probability)}"
         name = track.name + (probability if track.known else "")
         pen.text((x, y + CELL + 4), _fitting(pen, name, bold), INK if track.known else SOFT, bold)
         times = (
@@ -102,10 +103,6 @@ def _cell(value: object) -> object:
     return "" if value is None else value
 
 
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.0f} %" if probability < 0.995 else "> 99 %"
-
-
 def _page(watched: Watched, shown: Sequence[TrackResult]) -> str:
     people: dict[str, list[TrackResult]] = {}
     for track in sorted(shown, key=lambda track: track.name == UNKNOWN):  # those last
@@ -113,7 +110,7 @@ def _page(watched: Watched, shown: Sequence[TrackResult]) -> str:
     length = max(watched.seconds, 1e-9)
     return render(
         "watch",
-        filters={"clock": clock, "percent": _percent},
+        filters={"clock": clock, "percent": probability_text},
         watched=watched,
         summary=watched.summary(),
         shown=len(shown),
