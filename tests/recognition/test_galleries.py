@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import likewise
 from likewise.errors import InputError
@@ -125,3 +126,30 @@ def test_the_picture_frames_every_face_and_leaves_the_rest(
     large = Image.open(path).convert("RGB").resize((3000, 3000))
     (found,) = identify(large, gallery, recognizer)
     assert max(named_picture(large, found).size) == 2000
+
+
+def test_a_long_name_fits_into_a_small_photo(
+    recognizer: Recognizer,
+    stored: likewise.Embeddings,
+    raw: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "Wilhelmina Konstantinopolskaya"
+    people = [name] * len(stored.vectors)
+    gallery = PeopleGallery(
+        stored.vectors, people, stored.names, recognizer.embedder, threshold=-1.0
+    )
+    small = Image.open(third_photo(raw, 1)).convert("RGB").crop((60, 60, 190, 190))
+    (found,) = identify(small, gallery, recognizer)
+    drawn: list[tuple[float, float]] = []
+    text = ImageDraw.ImageDraw.text
+
+    def watched(self: ImageDraw.ImageDraw, xy: tuple[float, float], *given: Any, **options: Any):
+        left, _, right, _ = self.textbbox(xy, *given, font=options["font"])
+        drawn.append((left, right))
+        text(self, xy, *given, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", watched)
+    named_picture(small, found)
+    assert found.names == [name]
+    assert all(left >= 0 and right <= small.width for left, right in drawn)

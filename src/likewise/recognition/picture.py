@@ -34,7 +34,9 @@ def named_picture(source: ImageSource, photo: IdentifiedPhoto) -> Image.Image:
         text = f"{number}: " * (len(photo.faces) > 1) + (one.answer.name or "unknown")
         if one.answer.name is not None and one.answer.probability is not None:
             text += f" {probability_text(one.answer.probability)}"
-        font = _font(int(max(11, min(width / 5, 40))))
+        size = int(max(11, min(width / 5, 40)))
+        room = (image.width - 8) / max(draw.textlength(text, font=_font(size)), 1)
+        font = _font(max(6, int(size * min(1.0, room))))
         left, top, right, bottom = draw.textbbox((x, y + height), text, font=font)
         shift = min(0.0, image.height - bottom - 4), min(0.0, image.width - right - 4)
         place = (x + 2 + shift[1], y + height + shift[0])
