@@ -14,7 +14,7 @@ from likewise.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["describe", "finest_float", "pick_device", "usable_cores", "versions"]
+__all__ = ["describe", "finest_float", "multiplies_bf16", "pick_device", "usable_cores", "versions"]
 
 # Packages whose version can change numbers or files, for reports and `doctor`.
 PACKAGES = ("likewise", "torch", "torchvision", "numpy", "pillow", "pyarrow", "faiss-cpu")
@@ -64,6 +64,13 @@ def cpu_type() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def multiplies_bf16() -> bool:
+    """Whether the processor multiplies bf16 in hardware: elsewhere bf16 is slower than float32."""
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text().split() if info.exists() else []
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

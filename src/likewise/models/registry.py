@@ -14,6 +14,7 @@ from torch import nn
 
 from likewise.arguments import check_count, check_number
 from likewise.errors import InputError, LikewiseError, first_line
+from likewise.models.backbones.compactnet import CompactNet
 from likewise.models.backbones.contrastnet import ContrastNet
 from likewise.models.backbones.iresnet import DEPTHS, IResNet
 from likewise.models.backbones.mobilefacenet import SIZES, MobileFaceNet
@@ -21,7 +22,7 @@ from likewise.models.backbones.sface import SFace
 
 __all__ = ["OWN", "Backbone", "create_backbone", "list_backbones"]
 
-OWN: dict[str, Callable[..., nn.Module]] = {"contrastnet": ContrastNet}
+OWN: dict[str, Callable[..., nn.Module]] = {"compactnet": CompactNet, "contrastnet": ContrastNet}
 OWN |= {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()}
 OWN |= {name: partial(MobileFaceNet, *size) for name, size in SIZES.items()}
 OWN["sface"] = SFace

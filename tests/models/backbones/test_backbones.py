@@ -13,7 +13,7 @@ from likewise.models.backbones.iresnet import DEPTHS
 from likewise.models.importing import import_weights
 from likewise.models.registry import Backbone, create_backbone, list_backbones
 
-OWN = ["contrastnet", *DEPTHS, "mobilefacenet", "mobilefacenet_large"]
+OWN = ["compactnet", "contrastnet", *DEPTHS, "mobilefacenet", "mobilefacenet_large"]
 
 
 def build(name: str, size: int = 112, dimension: int = 512) -> torch.nn.Module:
@@ -74,7 +74,7 @@ def test_mobilefacenet_has_insightface_names() -> None:
 
 
 @pytest.mark.parametrize("size", [28, 32, 45, 64])
-@pytest.mark.parametrize("name", ["contrastnet", "iresnet18", "mobilefacenet"])
+@pytest.mark.parametrize("name", ["compactnet", "contrastnet", "iresnet18", "mobilefacenet"])
 def test_small_inputs_work(name: str, size: int) -> None:
     module = create_backbone(Backbone(name, 64), height=size, width=size - 4, channels=1)
     out = module.train()(torch.randn(3, 1, size, size - 4))

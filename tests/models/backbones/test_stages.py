@@ -16,6 +16,7 @@ from likewise.models.registry import Backbone, create_backbone
         ("iresnet50", 6, {"prelu.weight": 0, "layer3.13.conv1.weight": 3, "fc.bias": 5}),
         ("mobilefacenet", 5, {"layers.1.layers.0.weight": 0, "conv_sep.layers.0.weight": 4}),
         ("mobilefacenet_large", 5, {"layers.7.layers.3.layers.0.layers.1.bias": 3}),
+        ("compactnet", 5, {"body.0.weight": 0, "body.10.bias": 3, "fc.weight": 4}),
         ("contrastnet", 4, {"body.0.weight": 0, "body.8.bias": 2, "fc.weight": 3}),
     ],
 )

@@ -26,7 +26,7 @@ from likewise.models.registry import OWN, Backbone, create_backbone
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 
-SMALL = ("contrastnet", "mobilefacenet", "iresnet18")
+SMALL = ("compactnet", "contrastnet", "mobilefacenet", "iresnet18")
 BATCHES = (1, 7, 64)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from likewise.models.backbones.compactnet import CompactNet
 from likewise.models.backbones.contrastnet import ContrastNet
 from likewise.models.backbones.iresnet import IResNet
 from likewise.models.backbones.mobilefacenet import MobileFaceNet
@@ -24,6 +25,10 @@ OWN: dict[type[nn.Module], tuple[str, ...]] = {
         r"layers\.[01]\.", r"layers\.[23]\.", r"layers\.[45]\.", r"layers\.[67]\.",
         r"(conv_sep|features)\.",
     ),
+    CompactNet: (
+        r"body\.[0-2]\.", r"body\.[3-5]\.", r"body\.[6-8]\.", r"body\.(9|1[01])\.",
+        r"(fc|features)\.",
+    ),
     ContrastNet: (r"body\.[0-2]\.", r"body\.[3-6]\.", r"body\.[7-9]\.", r"(fc|features)\."),
 }  # fmt: skip
 
@@ -32,9 +37,9 @@ def stages_of(module: nn.Module) -> dict[str, int]:
     """The stage of every parameter by its name: from 0, the stem, to the embedding.
 
     IResNet has a stem, four stages and the output; MobileFaceNet a stem, three stages that halve
-    the size, and the output; ContrastNet three convolutions and the output. A timm network has the
-    parameter groups of timm (blocks of a transformer, stages of a convolutional network) and the
-    output. In any other network each child module is a stage, in the order of their creation.
+    the size, and the output; CompactNet four convolutions and the output, ContrastNet three. A timm
+    network has the parameter groups of timm (blocks of a transformer, stages of a convolutional
+    network) and the output. In any other network each child module is a stage, in the order of their creation.
 
     Example:
         >>> from likewise.models.registry import Backbone, create_backbone
