@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,7 @@ from likewise.training.setup.budget import Costs, planned
 from likewise.training.step.schedule import epochs_between_validations
 from likewise.training.trainer import Trainer
 from tests.conftest import make_photos, quick_recipe
+from tests.gloo import free_port, together
 from tests.integration.runs import reports, same_end, tensors
 
 SETTINGS = ("training.ema=0.9", "model.dropout=0.3", "data.val_identities=2")
@@ -116,6 +119,30 @@ def test_a_budget_gives_the_same_bits_as_its_steps(
         assert 0 < costs.step < 5
         assert 0 < costs.validation < 10
         assert 0 < costs.end < costs.spent + 5
+
+
+def planned_together(folder: Path, port: int, rank: int, world: int) -> list[float]:
+    """A run with a budget on several ranks; the plan is five steps. Returns what it is made of."""
+    os.environ["MASTER_PORT"] = str(port)
+    seen: list[float] = []
+
+    def five(recipe: Recipe, costs: Costs, each: int, done: int) -> Recipe:
+        seen.extend([costs.step, costs.validation, costs.spent])
+        return with_length(recipe, steps=5)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "planned", five)
+        patch.setattr("likewise.training.setup.budget.SHORTEST", 0.05)
+        recipe = quick_recipe(*SETTINGS)
+        run = likewise.train(folder / "photos", folder / "run", recipe, budget_minutes=0.01)
+    return [*seen, run.steps]
+
+
+def test_all_ranks_have_the_same_plan(photos: Path, tmp_path: Path) -> None:
+    one, other = together(partial(planned_together, tmp_path, free_port()), 2, tmp_path, met=False)
+    assert one == other
+    assert one[-1] == 5
+    assert likewise.load_recipe(tmp_path / "run" / "recipe.yaml").schedule.steps == 5
 
 
 @pytest.mark.parametrize(("step", "validation", "each"), [(0.1, 0.5, 7), (0.02, 0.01, 50),

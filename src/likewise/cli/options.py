@@ -126,9 +126,9 @@ Settings = Annotated[
     typer.Option("--set", help="Set one key of the recipe, like loss.margin=0.4; repeatable."),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Number of epochs.")]
-Steps = Annotated[
-    int | None, typer.Option("--steps", min=1, help="Number of steps, instead of --epochs.")
-]
+_STEPS = typer.Option("--steps", min=2, help="Number of training steps.")
+Steps = Annotated[int, _STEPS]
+StepsOrNone = Annotated[int | None, _STEPS]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", help="Time of a run, instead of --epochs: 90s, 10min or 1h."),

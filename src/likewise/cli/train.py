@@ -34,7 +34,7 @@ def train(
     val_identities: options.ValIdentities = None,
     on_bad_image: options.OnBadImageOrNone = None,
     epochs: options.Epochs = None,
-    steps: options.Steps = None,
+    steps: options.StepsOrNone = None,
     budget: options.Budget = None,
     resume: options.Resume = False,
     processes: options.Processes = 1,
