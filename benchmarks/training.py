@@ -14,6 +14,7 @@ from torch import nn
 
 from benchmarks import training_gpu
 from benchmarks.measure import Result, arguments, fresh, interleaved, report, row
+from benchmarks.small_epochs import small_epochs_vs_bare
 from likewise.losses import create_loss
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.recipe import Recipe, recipe_with
@@ -131,6 +132,7 @@ def results(*, quick: bool) -> list[Result]:
     names = [name for name in OPTIONS if not (quick and name == "compiled")]
     return [
         step_vs_bare(4 if quick else 15),
+        *(small_epochs_vs_bare(1 if quick else 3, workers, quick=quick) for workers in (0, None)),
         fused_optimizer(15),
         *switches(2 if quick else 7, names, 16 if quick else BATCH),
         *(training_gpu.results(quick=quick) if torch.cuda.is_available() else []),

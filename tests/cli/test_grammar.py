@@ -29,6 +29,7 @@ OWN_DEFAULT = {
     "--folds": "compare always has folds, data split only on request",
     "--replicates": "calibrate stores its intervals with the model, so it draws more replicates",
     "--max-pairs": "calibrate bootstraps its pairs with more replicates, evaluate with fewer",
+    "--steps": "train has the length of the recipe, figures short trainings of its own",
     "--on-bad-image": "train leaves the choice to the recipe",
 }
 

@@ -32,12 +32,7 @@ def compare(
     ] = None,
     out: options.Out = Path("runs/compare"),
     epochs: options.Epochs = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget", help="Training time of every run, instead of --epochs: 60s, 2min."
-        ),
-    ] = None,
+    budget: options.Budget = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Number of random seeds: final runs per fold.")
     ] = 3,

@@ -25,7 +25,7 @@ def figures(
     gif: Annotated[
         bool, typer.Option("--gif", help="Also animate the embeddings during training.")
     ] = False,
-    steps: Annotated[int, typer.Option("--steps", min=2, help="Training steps per loss.")] = 600,
+    steps: options.Steps = 600,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:

@@ -126,6 +126,13 @@ Settings = Annotated[
     typer.Option("--set", help="Set one key of the recipe, like loss.margin=0.4; repeatable."),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Number of epochs.")]
+_STEPS = typer.Option("--steps", min=2, help="Number of training steps.")
+Steps = Annotated[int, _STEPS]
+StepsOrNone = Annotated[int | None, _STEPS]
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", help="Time of a run, instead of --epochs: 90s, 10min or 1h."),
+]
 ValIdentities = Annotated[
     str | None,
     typer.Option("--val-identities", help="Identities for validation: a number, or like 10%."),

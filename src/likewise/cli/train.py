@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from likewise.cli import options
 from likewise.cli.output import bad_images_json, note, print_bad_images, print_json, print_profile
+from likewise.cli.units import parse_seconds
 
 if TYPE_CHECKING:
     from likewise.data.manifest import Manifest
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from likewise.training.setup.run_folder import TrainingResult
 
 __all__ = ["train"]
+
+STARTED = time.monotonic()  # a budget counts from the start of the command
 
 
 def train(
@@ -30,6 +34,8 @@ def train(
     val_identities: options.ValIdentities = None,
     on_bad_image: options.OnBadImageOrNone = None,
     epochs: options.Epochs = None,
+    steps: options.StepsOrNone = None,
+    budget: options.Budget = None,
     resume: options.Resume = False,
     processes: options.Processes = 1,
     port: Annotated[
@@ -57,8 +63,11 @@ def train(
     --out receives the recipe, logs, TensorBoard curves, checkpoints and the best model.
     Ctrl-C and SIGTERM stop the run after the current step, or during validation, which is then
     repeated; the exit code is 130 or 143. --resume continues exactly, with any number of processes.
-    With --resume, --epochs is the new length of the run, finished or not; from there on the
-    learning rates are those of the new length.
+    With --resume, --epochs or --steps is the new length of the run, finished or not, and --budget
+    the time from now on; the learning rates are then those of the new length.
+
+    --budget is the time of the whole command, reading, validation and saving included: a few steps
+    are timed first, and the number of steps that fits is written into the run's recipe.
 
     With --detect the faces are found and aligned once, into the cache, and the model records it.
     Several processes are started by --processes or by torchrun.
@@ -69,6 +78,7 @@ def train(
     from likewise.training.distributed.worker import is_worker, report_once
     from likewise.training.stopping import StoppedBySignal
 
+    minutes = _budget_minutes(budget, epochs, steps)
     if profile:  # no notes of the profiler on missing GPUs; torch reads these when it is loaded
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -81,8 +91,21 @@ def train(
             launch(_command_line(context, leave_out=own_options), processes, port)
             return
         with report_once():
-            _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
+            length = {"epochs": epochs, "steps": steps, "budget_minutes": minutes}
+            _train(data, out, recipe, settings, val_identities, on_bad_image, length, resume, keep,
                    profile, root, detect, as_json)  # fmt: skip
+
+
+def _budget_minutes(budget: str | None, epochs: int | None, steps: int | None) -> float | None:
+    """The budget in minutes, if the length of the run is given once."""
+    from likewise.errors import InputError
+
+    lengths = {"--epochs": epochs, "--steps": steps, "--budget": budget}
+    given = [name for name, value in lengths.items() if value is not None]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)}: give one of them")
+    seconds = parse_seconds("--budget", budget, "")
+    return None if seconds is None else seconds / 60
 
 
 def _command_line(context: typer.Context, leave_out: set[str]) -> list[str]:
@@ -112,7 +135,7 @@ def _train(
     settings: list[str] | None,
     val_identities: str | None,
     on_bad_image: options.BadImagePolicy | None,
-    epochs: int | None,
+    length: dict[str, Any],
     resume: bool,
     keep: int | None,
     profile: int,
@@ -129,7 +152,6 @@ def _train(
     for key, value in (
         ("data.val_identities", val_identities),
         ("data.on_bad_image", on_bad_image),
-        ("schedule.epochs", None if resume else epochs),
     ):
         if value is not None:
             wanted.append(f"{key}={value}")
@@ -139,9 +161,8 @@ def _train(
     used = _recipe(out, None, None, resume=True) if resume else chosen
     photos = _photos(data, root, used, detect, on_bad_image)
     result = run(
-        photos, out, chosen, resume=resume, keep=keep, profile=profile,
-        epochs=epochs if resume else None,
-    )  # fmt: skip
+        photos, out, chosen, resume=resume, keep=keep, profile=profile, began=STARTED, **length
+    )
     if os.environ.get("RANK", "0") == "0":
         again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
         again += [] if root is None else ["--root", str(root)]
@@ -196,6 +217,7 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
                 "model": str(result.model) if result.model.exists() else None,
                 "finished": result.finished,
                 "epochs": result.epochs,
+                "steps": result.steps,
                 "identities": result.identities,
                 "images": result.images,
                 "validation_auc": result.validation,

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from likewise.errors import InputError
 
-__all__ = ["BalancedBatches", "BatchPlan", "EpochSampler", "PairBatches", "PlainBatches"]
+__all__ = [
+    "BalancedBatches",
+    "BatchPlan",
+    "EpochSampler",
+    "PairBatches",
+    "PlainBatches",
+    "RunSampler",
+]
 
 # A photo to load: its row, and the seed of its augmentation.
 Draw = tuple[int, int]
@@ -219,13 +226,38 @@ class EpochSampler:
         return len(self.plan)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        for number, rows in enumerate(self.plan.batches(self.epoch, self.batch), self.batch):
+        return self.draws(self.epoch, self.batch)
+
+    def draws(self, epoch: int, batch: int) -> Iterator[list[Draw]]:
+        """The batches of ``epoch`` from ``batch`` on."""
+        for number, rows in enumerate(self.plan.batches(epoch, batch), batch):
             if len(rows) < self.processes:
                 raise InputError(
                     f"batch: {len(rows)} photos for {self.processes} processes; each needs one"
                 )
-            seeds = np.random.default_rng([self.seed, self.epoch, number, 1]).integers(
+            seeds = np.random.default_rng([self.seed, epoch, number, 1]).integers(
                 2**62, size=len(rows)
             )
             own = np.array_split(np.arange(len(rows)), self.processes)[self.rank]
             yield list(zip(rows[own].tolist(), seeds[own].tolist(), strict=True))
+
+
+class RunSampler:
+    """The batches of a run, epoch after epoch, from the place of its ``EpochSampler`` to its end.
+
+    A loader that stopped at the end of each epoch would begin the next one with no batch ready.
+
+    Args:
+        sampler: of the epochs.
+        steps: the batches of the run.
+    """
+
+    def __init__(self, sampler: EpochSampler, steps: int) -> None:
+        self.sampler = sampler
+        self.steps = steps
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        epoch, batch = self.sampler.epoch, self.sampler.batch
+        while (left := self.steps - epoch * len(self.sampler) - batch) > 0:
+            yield from islice(self.sampler.draws(epoch, batch), left)
+            epoch, batch = epoch + 1, 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.run_folder import MODEL
 from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
+from likewise.training.step.schedule import epochs_between_validations, total_epochs
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 from likewise.training.validation import (
@@ -36,6 +40,7 @@ from likewise.training.validation import (
 __all__ = ["ModelSelection"]
 
 log = logging.getLogger(__name__)
+PART = 64  # photos: a part of those of a validation, by which its time is known
 COLLAPSED = 0.99  # mean cosine between embeddings of different photos
 AUC = "Validation AUC"  # key in the model's configuration, with all digits
 IF_COLLAPSED = (
@@ -54,6 +59,7 @@ class ModelSelection:
         fingerprint: of the manifest.
         folder: of the run.
         processes: of the run.
+        steps_per_epoch: of the run.
 
     Attributes:
         validation: on rank 0; None without held-out photos.
@@ -67,8 +73,9 @@ class ModelSelection:
         fingerprint: str,
         folder: Path,
         processes: Processes,
+        steps_per_epoch: int,
     ) -> None:
-        self.trainer, self.recipe = trainer, trainer.recipe
+        self.trainer, self.recipe, self.steps_per_epoch = trainer, trainer.recipe, steps_per_epoch
         self.training, self.statistics = photos.training.manifest, statistics
         self.fingerprint, self.folder, self.processes = fingerprint, folder, processes
         held_out = photos.held_out
@@ -77,6 +84,50 @@ class ModelSelection:
             seed = self.recipe.training.seed
             self.validation = Validation(held_out.manifest, held_out.pixels, seed)
         self._warned_of_collapse = self._warned_of_few = False
+
+    @property
+    def last(self) -> bool:
+        """Whether the run ends with the last complete epoch."""
+        return self.trainer.epoch == total_epochs(self.recipe.schedule, self.steps_per_epoch)
+
+    @property
+    def due(self) -> bool:
+        """Whether the last complete epoch is one to validate."""
+        epochs = total_epochs(self.recipe.schedule, self.steps_per_epoch)
+        every = epochs_between_validations(self.recipe.training.validate_every, epochs)
+        return self.last or self.trainer.epoch % every == 0
+
+    @property
+    def photos(self) -> int:
+        """The photos that go through the network in a validation, on rank 0."""
+        sample = self.statistics.size if self.trainer.moved_norms() else 0
+        return sample + (0 if self.validation is None else len(self.validation.manifest))
+
+    def rehearse(self, longest: float) -> float:
+        """Seconds of a validation with saving the model, on rank 0; nothing is changed.
+
+        Args:
+            longest: seconds; a validation that takes longer is timed in part.
+        """
+        module = self.trainer.network()
+        embedder = self._embedder(module, None)
+        sample = self.statistics.sample
+        part = sample[:PART]
+        embedder.embed_pixels(part[:2])  # the libraries settle
+        began = time.perf_counter()
+        embedder.embed_pixels(part)
+        photos = self.photos
+        seconds = (time.perf_counter() - began) / max(1, len(part)) * photos
+        if seconds > longest or self.validation is None:
+            return seconds
+        began = time.perf_counter()
+        self.statistics.recompute(module, self.trainer.moved_norms())
+        with suppress(LikewiseError):  # an untrained network may give all photos one embedding
+            measured = self.validation.measure(embedder)
+            embedder = self._embedder(module, measured)
+        with tempfile.TemporaryDirectory() as folder:
+            embedder.save(Path(folder) / MODEL)
+        return time.perf_counter() - began
 
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:
         """Validate, and add the numbers to the report.
@@ -103,9 +154,8 @@ class ModelSelection:
 
     def _validate(self, report: dict[str, float], stop: StopRequest) -> None:
         """Validate the network, and save it if it is the best so far."""
-        trainer, every = self.trainer, self.recipe.training.validate_every
-        last = trainer.epoch == self.recipe.schedule.epochs
-        if not last and (self.validation is None or trainer.epoch % every):
+        trainer, last = self.trainer, self.last
+        if not last and (self.validation is None or not self.due):
             return
 
         def interrupt() -> bool:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
-from likewise.errors import InputError
-from likewise.progress import progress
+from likewise.progress import duration, progress
 from likewise.storage import output_folder, require_writable, write_text
-from likewise.training.checkpoints.reader import Checkpoint
-from likewise.training.checkpoints.writer import Checkpoints
 from likewise.training.distributed.processes import Processes
+from likewise.training.fitting import fitted, pace_of
 from likewise.training.model_selection import ModelSelection
 from likewise.training.monitoring.log import TEXT, RunLog
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
 from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.throughput import epoch_line, progress_line
-from likewise.training.recipe.recipe import Recipe
+from likewise.training.recipe.recipe import Recipe, load_recipe
+from likewise.training.saving import Saving
 from likewise.training.setup.build import describe_start, seed_everything
 from likewise.training.setup.photo_record import PHOTOS, keep_records
-from likewise.training.setup.prepare import end_loading, loader_of, prepare
-from likewise.training.setup.resume import change_epochs, read_resumed_run
+from likewise.training.setup.prepare import loader_of, prepare, warmup_epochs
+from likewise.training.setup.resume import change_length, place_of, read_resumed_run
 from likewise.training.setup.run_folder import (
-    CHECKPOINTS,
     RECIPE,
     TrainingResult,
     recipe_of,
@@ -38,13 +34,13 @@ from likewise.training.setup.run_folder import (
 )
 from likewise.training.step.guards import Stopped
 from likewise.training.step.norm_statistics import NormStatistics
+from likewise.training.step.schedule import total_epochs, total_steps
 from likewise.training.stopping import StopRequest
 
 __all__ = ["TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
 TRACE = "trace{}.json"
-UNVALIDATED = "unmeasured"  # key of a checkpoint that was saved during a validation
 
 
 def train(
@@ -56,11 +52,14 @@ def train(
     keep: int | None = None,
     profile: int = 0,
     epochs: int | None = None,
+    steps: int | None = None,
+    budget_minutes: float | None = None,
+    began: float | None = None,
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
 
     Identities are split into training and validation, by the manifest's column ``split`` if it has
-    one. After each epoch the network is validated on identities that it is not trained on, and the
+    one. After an epoch the network is validated on identities that it is not trained on, and the
     best one is saved in ``out/model``. Ctrl-C or SIGTERM stops after the current step, or during
     the validation, which is then repeated; ``resume`` continues as if nothing had happened. Under
     ``torchrun`` all processes call this function with the same arguments and train together.
@@ -76,6 +75,11 @@ def train(
         epochs: the number of epochs to train; None: as in the recipe. With ``resume``, the run,
             finished or not, continues to this number, from now on with the learning rates of the
             new schedule, and its recipe is updated.
+        steps: the number of steps instead; the last epoch may be short.
+        budget_minutes: the time of the whole run instead, validations and saving included; with
+            ``resume``, from now on. A few steps are timed first, with a network that is thrown
+            away, and the number of steps that fits is written into the run's recipe.
+        began: the ``time.monotonic()`` from which the budget counts; None: this call.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -91,12 +95,16 @@ def train(
         >>> train(photos, out, short).finished
         True
     """
+    began = time.monotonic() if began is None else began
     folder = Path(out)
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
-    chosen = recipe_of(folder, recipe, resume=resume, keep=keep, epochs=epochs)
+    chosen = recipe_of(
+        folder, recipe, resume=resume, keep=keep, epochs=epochs, steps=steps,
+        budget_minutes=budget_minutes,
+    )  # fmt: skip
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: require_writable(folder))
-        return _Run(manifest, folder, chosen, resume, processes, profile).complete()
+        return _Run(manifest, folder, chosen, resume, processes, profile, began).complete()
 
 
 class _Run:
@@ -110,50 +118,48 @@ class _Run:
         resume: bool,
         processes: Processes,
         profile: int,
+        began: float,
     ) -> None:
-        self.folder, self.recipe, self.processes = folder, recipe, processes
-        self.fingerprint, self.resume = manifest.fingerprint, resume
-        require_same_start(processes, recipe, self.fingerprint)
+        self.folder, self.recipe, self.resume = folder, recipe, resume
+        self.processes, self.began = processes, began
+        require_same_start(processes, recipe, manifest.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
         self.resumed = processes.together(
             lambda: read_resumed_run(folder, warn=processes.is_rank_zero) if resume else None
         )
         trace = folder / TRACE.format("" if processes.is_rank_zero else f"-{processes.rank}")
-        steps = StepProfile(profile, device, trace)
-        prepared = prepare(manifest, recipe, folder, device, processes, self.resumed, steps)
-        self.trainer, self.photos = prepared.trainer, prepared.photos
-        components = prepared.components
-        self.training, self.sampler = components.training, components.sampler
-        self.batch_photos = components.batch_photos
+        measured = StepProfile(profile, device, trace)
+        prepared = prepare(manifest, recipe, folder, device, processes, self.resumed, measured)
+        self.prepared, self.trainer, self.photos = prepared, prepared.trainer, prepared.photos
+        self.training, self.sampler = prepared.components.training, prepared.components.sampler
         statistics = NormStatistics(prepared.dataset(recipe), recipe.training.seed)
         self.selection = ModelSelection(
-            self.trainer, self.photos, statistics, self.fingerprint, folder, processes
-        )
-        self.unvalidated: dict[str, float] | None = None  # the report of an epoch to be validated
+            self.trainer, self.photos, statistics, manifest.fingerprint, folder, processes,
+            len(self.sampler),
+        )  # fmt: skip
         self._last_report: dict[str, float] = {}
-        self._new_epochs = ""  # describes a new number of epochs of a resumed run
+        self._new_length = ""  # describes that of a budget, or of a resumed run
+        self._left: float | None = None  # seconds of the budget when training begins
         if processes.count > 1:  # all ranks draw the same weights, but different dropout masks
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
-        self.loader = loader_of(prepared, recipe, device, processes)
-        keep = recipe.training.keep_checkpoints
-        self.checkpoints = Checkpoints(folder / CHECKPOINTS, processes, keep)
-        self._photos_sha256 = ""
-        self._saved_at = time.monotonic()
+        self.batches = loader_of(prepared, recipe, device, processes)
+        self.saving = Saving(self.trainer, recipe, folder, processes, manifest.fingerprint)
 
     def complete(self) -> TrainingResult:
         """Train to the end, or until a stop is requested."""
         # Signals are handled until all is saved: a second SIGTERM must not spoil the saving.
         with StopRequest() as stop, ExitStack() as stack:
             self.processes.together(lambda: self._lock(stack))
-            stack.callback(self.checkpoints.abandon)
+            stack.callback(self.saving.checkpoints.abandon)
             stack.callback(self.trainer.gradients.release)
-            self._begin()
+            stack.callback(self.batches.end)
+            self._begin(stop)
             try:
                 finished = self._train(stop)
             except Stopped:  # raised on all ranks: complete the checkpoint that is being written
-                self.checkpoints.wait()
+                self.saving.checkpoints.wait()
                 raise
-            self.checkpoints.wait()
+            self.saving.checkpoints.wait()
             signals = self.processes.all_gather_object(int(stop.signal or 0))
         return self._result(finished=finished, stopped_by=max(signals) or None)
 
@@ -161,54 +167,72 @@ class _Run:
         if self.processes.is_rank_zero:
             stack.enter_context(run_lock(output_folder(self.folder)))
 
-    def _begin(self) -> None:
+    def _begin(self, stop: StopRequest) -> None:
         """Write the recipe, or restore the newest checkpoint."""
         with self.processes.rank_zero_only() as mine:
             if mine:
-                self.checkpoints.clean()
-                if not self.resume:
-                    write_text(self.folder / RECIPE, self.recipe.to_yaml())
-                self._photos_sha256 = keep_records(self.folder / PHOTOS, self.photos.records)
-        if not self.resume:
-            return
-        checkpoint = self.checkpoints.newest()
-        if checkpoint is not None:
-            self._restore(checkpoint)
-        elif self.processes.is_rank_zero:
-            log.warning("%s: no checkpoint yet; the run starts from the beginning", self.folder)
-        self._new_epochs = change_epochs(
-            self.folder, self.recipe, self.trainer, self.processes, len(self.sampler)
-        )
+                self.saving.checkpoints.clean()
+                kept = keep_records(self.folder / PHOTOS, self.photos.records)
+                self.saving.photos_sha256 = kept
+        place = 0
+        if self.resume:
+            compared = self.resumed is not None and self.resumed.records is not None
+            self.saving.restore(compared=compared)
+            own = self.processes.together(lambda: load_recipe(self.folder / RECIPE))
+            place = place_of(self.trainer, own.schedule, len(self.sampler))
+        if self.recipe.training.budget_minutes is not None:
+            self._plan(place, stop)
+        with self.processes.rank_zero_only() as mine:
+            if mine and not self.resume:
+                write_text(self.folder / RECIPE, self.recipe.to_yaml())
+        if self.resume:
+            changed = change_length(
+                self.folder, self.recipe, self.trainer, self.processes, len(self.sampler)
+            )
+            self._new_length = "; ".join(filter(None, (self._new_length, changed)))
+            if self.trainer.state.batch:
+                self.saving.unvalidated = None  # the epoch that was the last one goes on
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        compared = self.resumed is not None and self.resumed.records is not None
-        if not compared and checkpoint.values.get("data") != self.fingerprint:
-            raise InputError(f"{self.folder}: the photos are not those that the run began with")
-        self.processes.together(lambda: self.trainer.state.restore(checkpoint))
-        if (values := checkpoint.values.get(UNVALIDATED)) is not None:
-            self.unvalidated, self.trainer.guard.in_a_row = json.loads(values)
+    def _plan(self, done: int, stop: StopRequest) -> None:
+        """Set the number of steps that fits into the budget."""
+        budget = 60 * (self.recipe.training.budget_minutes or 0)
+        self.recipe = self.trainer.recipe = self.selection.recipe = fitted(
+            self.recipe, self.prepared, self.batches, self.selection, self.saving.seconds,
+            self.began, done, stop, self.processes,
+        )  # fmt: skip
+        steps = self.batches.steps = total_steps(self.recipe.schedule, len(self.sampler))
+        if self.trainer.watch is not None:
+            self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
+        self._left = budget - (time.monotonic() - self.began)
+        self._new_length = f"{steps - done:,} steps fit into {duration(budget)}"
 
     def _train(self, stop: StopRequest) -> bool:
         """Train epoch by epoch; False if the run is stopped before its end."""
-        trainer, epochs = self.trainer, self.recipe.schedule.epochs
-        people, batches = len(self.training.identities), len(self.sampler)
+        trainer, saving, schedule = self.trainer, self.saving, self.recipe.schedule
+        batches, photos = len(self.sampler), self.prepared.components.batch_photos
+        epochs, total = total_epochs(schedule, batches), total_steps(schedule, batches)
         run_log = RunLog(
             self.folder,
             # An epoch that is validated again is also reported again.
-            trainer.step_number - (self.unvalidated is not None),
+            trainer.step_number - (saving.unvalidated is not None),
             wandb=self.recipe.training.wandb,
             config=self.recipe.model_dump(mode="json"),
             quiet=not self.processes.is_rank_zero,
         )
         self._log_start()
-        total = epochs * batches * self.batch_photos
-        done = (trainer.epoch * batches + trainer.state.batch) * self.batch_photos
+        done = min(total, trainer.epoch * batches + trainer.state.batch)
         try:
-            with progress("training", total, done=done) as bar:
+            with progress("training", total * photos, done=done * photos) as bar:
                 bar.say(
-                    f"training on {len(self.training):,} photos of {people:,} people; "
-                    f"log: {self.folder / TEXT}"
+                    f"training on {len(self.training):,} photos of "
+                    f"{len(self.training.identities):,} people; log: {self.folder / TEXT}"
                 )
+                if self._new_length:
+                    bar.say(self._new_length)
+                    log.info("%s", self._new_length)
+                pace = pace_of(
+                    self.recipe, self.selection, batches, photos, total - done, bar.say, self._left
+                )  # fmt: skip
 
                 def show() -> None:
                     sums = trainer.state.sums
@@ -217,72 +241,47 @@ class _Run:
                 def advance(photos: int) -> None:
                     show()
                     bar(photos)
+                    pace.step()
 
-                while self.unvalidated is not None or self._more_to_train():
-                    if self.unvalidated is None:
-                        self.unvalidated = trainer.run_epoch(
-                            self.loader,
-                            self.sampler,
-                            advance,
-                            stop,
-                            self._due,
-                            self._checkpoint,
+                while saving.unvalidated is not None or self._more_to_train(epochs):
+                    if saving.unvalidated is None:
+                        saving.unvalidated = trainer.run_epoch(
+                            self.batches, self.sampler, advance, stop, saving.due, saving.save,
                             self._names,
-                        )
-                    report = self.unvalidated
+                        )  # fmt: skip
+                    report = saving.unvalidated
                     if report is None or not self.selection.after_epoch(report, stop):
-                        self._checkpoint()
+                        saving.save()
                         return False
-                    self.unvalidated = None
+                    saving.unvalidated = None
                     self._last_report |= report
                     show()
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
-                    self._checkpoint()
                     log.info("%s", epoch_line(trainer.epoch, epochs, report))
-                    enough = stop.signal is not None or trainer.profile.enough
-                    if self.processes.any(enough) and trainer.epoch < epochs:
+                    enough = self.processes.any(stop.signal is not None or trainer.profile.enough)
+                    # Saving costs as much as some steps: an epoch of a few steps goes without.
+                    if enough or self.selection.due or self.processes.any(saving.due()):
+                        saving.save()
+                    if enough and trainer.epoch < epochs:
                         return False
         finally:
-            end_loading(self.loader)
+            self.batches.end()
             trainer.profile.finish()  # also of a run with fewer steps than the profile wants
             run_log.close()
         return True
 
     def _log_start(self) -> None:
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
-        for line in describe_start(self.recipe, self.trainer.loss):
+        left_out = [f"left out: {bad}" for bad in self.photos.bad]
+        for line in (*describe_start(self.recipe, self.trainer.loss), *left_out):
             log.info("%s", line)
-        if self._new_epochs:  # a warning, so that the terminal shows it too
-            log.warning("%s", self._new_epochs)
-        for bad in self.photos.bad:
-            log.info("left out: %s", bad)
 
     def _names(self, rows: Sequence[int]) -> list[str]:
         return [str(path) for path in self.training.table["path"].take(list(rows))]
 
-    def _checkpoint(self) -> None:
-        values: dict[str, Any] = {
-            "data": self.fingerprint,
-            "photos": self._photos_sha256,
-            "preprocess": self.trainer.preprocess.to_dict(),
-        }
-        if self.unvalidated is not None:
-            values[UNVALIDATED] = json.dumps([self.unvalidated, self.trainer.guard.in_a_row])
-        self.trainer.state.save(self.checkpoints, values)
-        self._saved_at = time.monotonic()
-
-    def _due(self) -> bool:
-        """Whether it is time for a checkpoint; also after a failed one, to raise its error."""
-        if self.checkpoints.failed:
-            return True
-        minutes = (time.monotonic() - self._saved_at) / 60
-        return self.processes.is_rank_zero and minutes > self.recipe.training.checkpoint_minutes
-
-    def _more_to_train(self) -> bool:
+    def _more_to_train(self, epochs: int) -> bool:
         patience, trainer = self.recipe.training.patience, self.trainer
-        return trainer.epoch < self.recipe.schedule.epochs and (
-            not patience or trainer.best.waited < patience
-        )
+        return trainer.epoch < epochs and (not patience or trainer.best.waited < patience)
 
     def _result(self, *, finished: bool, stopped_by: int | None) -> TrainingResult:
         best, held_out = self.trainer.best, self.selection.validation
@@ -297,4 +296,5 @@ class _Run:
             stopped_by=None if finished else stopped_by,
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
+            steps=self.trainer.step_number,
         )

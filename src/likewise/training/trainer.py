@@ -30,7 +30,7 @@ from likewise.training.step.gradients import Gradients
 from likewise.training.step.guards import NotFinite, StepGuard, Stopped
 from likewise.training.step.norm_statistics import running_norms
 from likewise.training.step.optimizer import build_optimizer
-from likewise.training.step.schedule import lr_factor, margin_fraction
+from likewise.training.step.schedule import lr_factor, margin_fraction, total_steps
 from likewise.training.stopping import Best, StopRequest
 
 __all__ = ["Trainer"]
@@ -47,7 +47,7 @@ class Trainer:
     """Trains a network and its loss.
 
     Args:
-        recipe: all settings of the run.
+        recipe: all settings of the run; its length may change between two steps.
         module: the network, float32 [B,C,H,W] → [B,D].
         loss: ``loss(embeddings, labels) -> scalar``; its own weights are trained with the network.
         preprocess: from pixels to the network's input.
@@ -213,9 +213,11 @@ class Trainer:
         self.loss.train()
         self.gradients.freezing.apply(state.epoch)
         sampler.start_at(state.epoch, state.batch)
+        left = total_steps(self.recipe.schedule, len(sampler)) - state.epoch * len(sampler)
+        whole = min(len(sampler), left)  # batches of this epoch
         pending: list[tuple[Tensor, Tensor, int]] = []
         throughput = Throughput(self.processes, self.profile)
-        for batch in throughput.batches_of(loader):
+        for batch in throughput.batches_of(loader, whole - state.batch):
             self._note_bad(batch)
             sync = sync_step(self.processes, batch, self.preprocess, self.recipe, stop, due)
             if sync.enough:
@@ -236,7 +238,7 @@ class Trainer:
             # Reading numbers from a GPU waits for it, so they are read only every 20 steps.
             if self.device.type == "cpu" or len(pending) >= 20:
                 self._settle(pending)
-            if state.batch == len(sampler):
+            if state.batch == whole:
                 continue  # the caller saves after the epoch
             alone = self.processes.count == 1
             if sync.stop or (alone and stop.signal is not None) or self.profile.enough:
@@ -261,8 +263,7 @@ class Trainer:
         report["train/skipped_steps"] = float(self.guard.skipped)
         if self.watch is not None:
             report |= self.watch.end_epoch(state.epoch)
-        left = (self.recipe.schedule.epochs - state.epoch) * len(sampler)
-        return report | throughput.report(left)
+        return report | throughput.report(left - whole)
 
     def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
         """Add the results of the last steps to the sums of the epoch."""

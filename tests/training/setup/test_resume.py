@@ -95,7 +95,7 @@ def test_wrong_use(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         main(["train", str(photos), "--out", str(run), "--resume", "--epochs", "3",
               "--set", "optimizer.lr=1"])  # fmt: skip
     assert ended.value.code == 2
-    assert "of which only the epochs may change" in capsys.readouterr().err
+    assert "of which only the length may change" in capsys.readouterr().err
     assert (run / "recipe.yaml").read_text() == text
 
 

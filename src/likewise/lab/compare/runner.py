@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.data.manifest import Manifest
+from likewise.errors import InputError
 from likewise.lab.compare.candidates import Candidate, Choice
 from likewise.lab.compare.folds import Fold, make_folds
 from likewise.lab.compare.photo_set import PhotoSet, read_photo_set
@@ -110,6 +111,12 @@ class Runner:
 
     def _check_settings(self) -> None:
         """Build the trainer, and each loss once, so that mistakes are reported at the start."""
+        for key, value in (
+            ("schedule.steps", self.recipe.schedule.steps),
+            ("training.budget_minutes", self.recipe.training.budget_minutes),
+        ):
+            if value is not None:
+                raise InputError(f"{key}: a comparison counts in epochs; set schedule.epochs")
         start = read_initial_weights(self.recipe)
         for number, candidate in enumerate(self.candidates):
             choice = candidate.choice(0, lr=self.recipe.optimizer.lr, num_classes=10)

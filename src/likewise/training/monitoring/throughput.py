@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from likewise.data.photos import Batch
 from likewise.progress import duration
@@ -29,9 +30,14 @@ class Throughput:
         self.images = 0
         self.batches = 0
 
-    def batches_of(self, loader: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches of ``loader``; the time until each arrives counts as waiting."""
-        batches = iter(loader)
+    def batches_of(self, loader: Iterable[Batch], count: int | None = None) -> Iterator[Batch]:
+        """The batches of ``loader``; the time until each arrives counts as waiting.
+
+        Args:
+            loader: of the epoch.
+            count: the most batches to take; None: all.
+        """
+        batches = islice(loader, count)
         self.profile.collect(True)
         while True:
             asked = time.monotonic()

@@ -186,14 +186,20 @@ class Distill(Section):
 
 
 class Schedule(Section):
-    """The number of epochs, and the schedules of learning rate and margin."""
+    """The length of the run, and the schedules of learning rate and margin."""
 
     epochs: int = Field(20, ge=1, description="passes over the photos, in whole batches")
+    steps: int | None = Field(
+        None, ge=1, description="steps of the run, instead of epochs; the last epoch may be short"
+    )
     name: Literal["cosine", "step", "constant"] = Field(
         "cosine", description="decay of the learning rate after the warm-up"
     )
     warmup_epochs: float = Field(
         1.0, ge=0, description="epochs in which the learning rate rises to lr"
+    )
+    warmup: Share | None = Field(
+        None, description="the same as a fraction of the run; null: warmup_epochs"
     )
     final: Share = Field(0.01, description="cosine: the final learning rate, as a fraction of lr")
     milestones: tuple[Share, ...] = Field(
@@ -205,6 +211,9 @@ class Schedule(Section):
     )
     margin_warmup_epochs: float = Field(
         2.0, ge=0, description="epochs in which the margin rises to its full size"
+    )
+    margin_warmup: Share | None = Field(
+        None, description="the same as a fraction of the run; null: margin_warmup_epochs"
     )
 
 
@@ -241,7 +250,15 @@ class Training(Section):
         le=604_800,
         description="seconds until a process that does not respond counts as lost",
     )
-    validate_every: int = Field(1, ge=1, description="epochs between validations")
+    validate_every: int | None = Field(
+        None,
+        ge=1,
+        description="epochs between validations; null: some twenty validations in a run, every "
+        "epoch of a run of up to 29; the last epoch is always validated",
+    )
+    budget_minutes: float | None = Field(
+        None, gt=0, description="time of the whole run; sets schedule.steps at its start"
+    )
     wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
 
 

@@ -44,6 +44,10 @@ def _is(wanted: str) -> Callable[[Any], bool]:
     return lambda value: bool(value == wanted)
 
 
+def _off(value: Any) -> bool:
+    return value is None
+
+
 _NEEDS = (
     _Need(
         ("distill.weight", "distill.kind", "distill.temperature"),
@@ -73,6 +77,20 @@ _NEEDS = (
         _is("step"),
         "schedule.name=step",
         choice=True,
+    ),
+    _Need(("schedule.epochs",), "schedule.steps", _off, "schedule.steps=null"),
+    _Need(
+        ("schedule.epochs", "schedule.steps"),
+        "training.budget_minutes",
+        _off,
+        "training.budget_minutes=null",
+    ),
+    _Need(("schedule.warmup_epochs",), "schedule.warmup", _off, "schedule.warmup=null"),
+    _Need(
+        ("schedule.margin_warmup_epochs",),
+        "schedule.margin_warmup",
+        _off,
+        "schedule.margin_warmup=null",
     ),
     _Need(("optimizer.momentum",), "optimizer.name", _is("sgd"), "optimizer.name=sgd", choice=True),
     *(

@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 
 from likewise.data.manifest import Manifest
-from likewise.data.photos import Photos, collate
+from likewise.data.photos import Photos
 from likewise.machine import usable_cores
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.batch_stream import BatchStream
 from likewise.training.setup.components import (
     Components,
     build_components,
@@ -22,10 +23,10 @@ from likewise.training.setup.components import (
 )
 from likewise.training.setup.readable_photos import PhotosRead, read_photos
 from likewise.training.setup.resume import ResumedRun
-from likewise.training.stopping import leave_signals_to_the_parent
+from likewise.training.step.schedule import margin_warmup_steps, total_steps, warmup_steps
 from likewise.training.trainer import Trainer
 
-__all__ = ["Prepared", "end_loading", "loader_of", "prepare"]
+__all__ = ["Prepared", "loader_of", "prepare", "warmup_epochs"]
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,8 @@ def prepare(
     def trainer_of(made: Components) -> Trainer:
         watch = None
         if recipe.guards.watch:
-            schedule = recipe.schedule
-            warmup = max(schedule.warmup_epochs, schedule.margin_warmup_epochs)
-            people, agreement = made.training.identities, processes
-            watch = Watch(people, recipe.guards.epochs, warmup, agreement, device)
+            people, warmup = made.training.identities, warmup_epochs(recipe, len(made.sampler))
+            watch = Watch(people, recipe.guards.epochs, warmup, processes, device)
         network, loss, preprocess = made.module, made.loss, made.preprocess
         return Trainer(
             recipe, network, loss, preprocess, device, processes, watch=watch, profile=profile
@@ -96,36 +95,20 @@ def prepare(
     return Prepared(fitted, trainer if same else trainer_of(fitted), photos)
 
 
+def warmup_epochs(recipe: Recipe, steps_per_epoch: int) -> float:
+    """The epochs until learning rate and margin have risen to their full size."""
+    schedule, each = recipe.schedule, steps_per_epoch
+    return max(warmup_steps(schedule, each), margin_warmup_steps(schedule, each)) / each
+
+
 def loader_of(
     parts: Prepared, recipe: Recipe, device: torch.device, processes: Processes
-) -> torch.utils.data.DataLoader[object]:
-    """The loader of this process's share of each batch, with its share of the cores."""
+) -> BatchStream:
+    """This process's share of each batch, loaded with its share of the cores."""
     workers = recipe.data.workers
     if workers is None:
         cores = usable_cores() // processes.local_count
         workers = 0 if cores < 2 else min(8, cores)
-    return torch.utils.data.DataLoader(
-        parts.dataset(recipe),
-        batch_sampler=parts.components.sampler,
-        num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=leave_signals_to_the_parent,
-        persistent_workers=workers > 0,
-        pin_memory=device.type == "cuda",
-        # Its own generator: the loader must not change the random state of dropout.
-        generator=torch.Generator(),
-    )
-
-
-def end_loading(loader: torch.utils.data.DataLoader[object]) -> None:
-    """End the worker processes of the loader.
-
-    Python would end them at exit with a signal that they ignore (see
-    ``leave_signals_to_the_parent``), and wait for them forever.
-    """
-    iterator = loader._iterator
-    if isinstance(iterator, torch.utils.data.dataloader._MultiProcessingDataLoaderIter):
-        iterator._shutdown_workers()
-        for worker in iterator._workers:
-            if worker.is_alive():  # it hangs, for example on a disk that does not answer
-                worker.kill()
+    sampler = parts.components.sampler
+    steps = total_steps(recipe.schedule, len(sampler))
+    return BatchStream(parts.dataset(recipe), sampler, steps, workers, pin=device.type == "cuda")

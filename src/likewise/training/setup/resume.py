@@ -1,4 +1,4 @@
-"""A resumed run: the photos that it started with, and another number of epochs."""
+"""A resumed run: the photos that it started with, and another length."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from likewise.training.checkpoints.reader import INDEX, Checkpoint
 from likewise.training.distributed.processes import Processes
 from likewise.training.recipe.recipe import Recipe, Schedule, load_recipe
 from likewise.training.setup.photo_record import PHOTOS, PhotoRecord, listing_changes, read_records
-from likewise.training.setup.run_folder import CHECKPOINTS, MODEL, RECIPE, with_epochs
-from likewise.training.step.schedule import lr_factor
-from likewise.training.stopping import Best
+from likewise.training.setup.run_folder import CHECKPOINTS, MODEL, RECIPE
+from likewise.training.step.schedule import lr_factor, total_steps
 from likewise.training.trainer import Trainer
 
-__all__ = ["ResumedRun", "change_epochs", "read_resumed_run"]
+__all__ = ["ResumedRun", "change_length", "place_of", "read_resumed_run"]
 
 log = logging.getLogger(__name__)
 
@@ -112,53 +111,72 @@ def _records(
     return read_records(path)
 
 
-def change_epochs(
+def change_length(
     folder: Path, recipe: Recipe, trainer: Trainer, processes: Processes, steps_per_epoch: int
 ) -> str:
-    """Write a new number of epochs into the recipe of a resumed run.
+    """Write a new length into the recipe of a resumed run, and set its place for it.
 
     Args:
         folder: of the run.
-        recipe: with the number of epochs to train.
+        recipe: with the new length.
         trainer: restored from the checkpoint.
         processes: of the run.
         steps_per_epoch: of the run.
 
     Returns:
-        One line that describes the change; "" if the number is the same.
+        One line that describes the change; "" if the length is the same.
 
     Raises:
-        InputError: the run has as many epochs already, or was stopped by its patience.
+        InputError: the run is as long already, or was stopped by its patience.
     """
     own = processes.together(lambda: load_recipe(folder / RECIPE))
     before, now = own.schedule, recipe.schedule
-    if before.epochs == now.epochs:
+    if _length(before) == _length(now):
         return ""
-    processes.together(lambda: _require_epochs_left(recipe, trainer.epoch, trainer.best))
+    processes.together(lambda: _require_steps_left(recipe, before, trainer, steps_per_epoch))
     with processes.rank_zero_only() as mine:
         if mine:
-            write_text(folder / RECIPE, with_epochs(own, now.epochs).to_yaml())
+            training = own.training.model_copy(
+                update={"validate_every": recipe.training.validate_every}
+            )
+            update = {"schedule": recipe.schedule, "training": training}
+            write_text(folder / RECIPE, own.model_copy(update=update).to_yaml())
+    trainer.state.epoch, trainer.state.batch = divmod(
+        place_of(trainer, before, steps_per_epoch), steps_per_epoch
+    )
     peak, step = recipe.optimizer.lr, trainer.step_number
-    return describe_new_epochs(before, now, peak, step, steps_per_epoch)
+    return describe_new_length(before, now, peak, step, steps_per_epoch)
 
 
-def _require_epochs_left(recipe: Recipe, trained: int, best: Best) -> None:
-    epochs, patience = recipe.schedule.epochs, recipe.training.patience
-    if epochs <= trained:
+def place_of(trainer: Trainer, schedule: Schedule, steps_per_epoch: int) -> int:
+    """The batches that a run has done; ``schedule`` is that of the run so far."""
+    place = trainer.epoch * steps_per_epoch + trainer.state.batch
+    return min(place, total_steps(schedule, steps_per_epoch))  # its last epoch may be short
+
+
+def _length(schedule: Schedule) -> tuple[str, int]:
+    return ("steps", schedule.steps) if schedule.steps else ("epochs", schedule.epochs)
+
+
+def _require_steps_left(recipe: Recipe, before: Schedule, trainer: Trainer, each: int) -> None:
+    name, count = _length(recipe.schedule)
+    done, patience = place_of(trainer, before, each), recipe.training.patience
+    if total_steps(recipe.schedule, each) <= done:
+        trained = trainer.epoch if name == "epochs" else done
         raise InputError(
-            f"epochs: {epochs}; the run has completed {trained}: set more, or leave epochs out"
+            f"{name}: {count}; the run has completed {trained}: set more, or leave {name} out"
         )
-    if 0 < patience <= best.waited:
+    if 0 < patience <= trainer.best.waited:
         raise InputError(
-            f"epochs: {epochs}; training.patience={patience} ended the run after epoch {trained}: "
-            "begin a new one from its model, with --set model.weights=RUN/model"
+            f"{name}: {count}; training.patience={patience} ended the run after epoch "
+            f"{trainer.epoch}: begin a new one from its model, with --set model.weights=RUN/model"
         )
 
 
-def describe_new_epochs(
+def describe_new_length(
     before: Schedule, now: Schedule, lr: float, step: int, steps_per_epoch: int
 ) -> str:
-    """One line on a new number of epochs and the change of the learning rate.
+    """One line on a new number of epochs or steps and the change of the learning rate.
 
     Args:
         before: the schedule so far.
@@ -168,13 +186,15 @@ def describe_new_epochs(
         steps_per_epoch: of the run.
 
     Example:
-        >>> from likewise.training.setup.resume import describe_new_epochs
+        >>> from likewise.training.setup.resume import describe_new_length
         >>> from likewise.training.recipe.recipe import Schedule
-        >>> describe_new_epochs(Schedule(epochs=20), Schedule(epochs=40), 1e-3, 200, 10)
+        >>> describe_new_length(Schedule(epochs=20), Schedule(epochs=40), 1e-3, 200, 10)
         'continues to 40 epochs instead of 20: the learning rate is now 0.000525, not 1e-05'
     """
     was, is_now = (lr * lr_factor(schedule, step, steps_per_epoch) for schedule in (before, now))
-    text = f"continues to {now.epochs} epochs instead of {before.epochs}: the learning rate "
+    (old, count), (new, target) = _length(before), _length(now)
+    unit = "" if old == new else f" {old}"
+    text = f"continues to {target} {new} instead of {count}{unit}: the learning rate "
     if was == is_now:
         return f"{text}stays at {was:.3g}"
     return f"{text}is now {is_now:.3g}, not {was:.3g}"

@@ -14,6 +14,7 @@ from likewise.locks import hold_lock
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import Profile
 from likewise.training.recipe.batch_choice import with_sampler
+from likewise.training.recipe.length import with_length, with_warmup
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_unused_keys
 
@@ -25,7 +26,6 @@ __all__ = [
     "recipe_of",
     "require_same_start",
     "run_lock",
-    "with_epochs",
 ]
 
 CHECKPOINTS = "checkpoints"
@@ -40,7 +40,7 @@ class TrainingResult:
 
     Args:
         folder: of the run; ``folder/model`` is the best embedder.
-        epochs: the epochs completed.
+        epochs: the epochs completed, of which the last one may be short.
         finished: False if the run was stopped and can be continued with ``resume``.
         validation: the validation AUC of the saved model; None without held-out identities.
         bad_images: the photos that could not be read.
@@ -49,6 +49,7 @@ class TrainingResult:
         stopped_by: the signal that stopped any of the processes; None if there was none.
         profile: the time of each phase of a step, if it was measured.
         validation_people: held-out people with two photos or more; the AUC of few is uncertain.
+        steps: the steps completed.
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class TrainingResult:
     stopped_by: int | None = None
     profile: Profile | None = None
     validation_people: int = 0
+    steps: int = 0
 
     @property
     def model(self) -> Path:
@@ -75,6 +77,8 @@ def recipe_of(
     resume: bool,
     keep: int | None = None,
     epochs: int | None = None,
+    steps: int | None = None,
+    budget_minutes: float | None = None,
 ) -> Recipe:
     """The recipe that the run in ``folder`` follows; a resumed run follows its own.
 
@@ -83,29 +87,19 @@ def recipe_of(
         recipe: the one given, if any.
         resume: whether the run is resumed.
         keep: the number of checkpoints to keep; None: as in the recipe.
-        epochs: the number of epochs to train; None: as in the recipe.
+        epochs, steps, budget_minutes: the length of the run, see ``with_length``; None: as in the
+            recipe.
 
     Raises:
         InputError: a new run in a folder that holds one, nothing to resume, or a resumed run with
-            another recipe; a key of a new recipe has no effect; ``keep`` or ``epochs`` is below 1.
+            another recipe; a key of a new recipe has no effect; ``keep`` or the length is below 1.
     """
     found = _resumed_recipe(folder, recipe) if resume else _new_recipe(folder, recipe)
-    if epochs is not None:
-        found = with_epochs(found, epochs)
+    found = with_length(found, epochs=epochs, steps=steps, budget_minutes=budget_minutes)
     if keep is None:
         return found
     update = {"keep_checkpoints": check_count("keep", keep)}
     return found.model_copy(update={"training": found.training.model_copy(update=update)})
-
-
-def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe with another number of epochs.
-
-    Raises:
-        InputError: ``epochs`` is below 1.
-    """
-    update = {"epochs": check_count("epochs", epochs)}
-    return recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update=update)})
 
 
 def _has_checkpoint(folder: Path) -> bool:
@@ -120,7 +114,7 @@ def _new_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
         )
     chosen = recipe or Recipe()
     refuse_unused_keys(chosen)
-    return with_sampler(chosen)
+    return with_warmup(with_sampler(chosen))
 
 
 def _resumed_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
@@ -132,10 +126,10 @@ def _resumed_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
             f"weights: --set model.weights={folder / MODEL} and another --out"
         )
     own = load_recipe(folder / RECIPE)
-    if recipe is not None and with_sampler(recipe) != own:
+    if recipe is not None and with_warmup(with_sampler(recipe)) != own:
         raise InputError(
-            f"{folder}: resume continues with its own {RECIPE}, of which only the epochs may "
-            "change (--epochs); leave the recipe and --set out"
+            f"{folder}: resume continues with its own {RECIPE}, of which only the length may "
+            "change (--epochs, --steps or --budget); leave the recipe and --set out"
         )
     return own
 

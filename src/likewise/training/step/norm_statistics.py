@@ -87,14 +87,22 @@ class NormStatistics:
         self.photos = photos
         self.seed = seed
 
+    @property
+    def size(self) -> int:
+        """The number of photos in the sample, if all can be read."""
+        return min(len(self.photos), max(2, min(PHOTOS, MOST_BYTES // math.prod(self._shape))))
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        preprocess = self.photos.preprocess
+        return preprocess.channels, preprocess.height, preprocess.width
+
     @cached_property
     def sample(self) -> Tensor:
         """The pixels, uint8 [M,C,H,W]; photos that cannot be read are left out."""
-        preprocess = self.photos.preprocess
-        size = (preprocess.channels, preprocess.height, preprocess.width)
-        most = max(2, min(PHOTOS, MOST_BYTES // math.prod(size)))
+        size = self._shape
         draw = torch.Generator().manual_seed(self.seed)
-        rows = torch.randperm(len(self.photos), generator=draw)[:most].tolist()
+        rows = torch.randperm(len(self.photos), generator=draw)[: self.size].tolist()
         read = (self.photos[row, self.seed + place] for place, row in enumerate(rows))
         good = [photo[0] for photo in read if not isinstance(photo, BadImage)]
         return torch.stack(good) if good else torch.empty(0, *size, dtype=torch.uint8)

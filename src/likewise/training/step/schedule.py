@@ -6,7 +6,65 @@ import math
 
 from likewise.training.recipe.recipe import Schedule
 
-__all__ = ["lr_factor", "margin_fraction"]
+__all__ = [
+    "VALIDATIONS",
+    "epochs_between_validations",
+    "lr_factor",
+    "margin_fraction",
+    "margin_warmup_steps",
+    "total_epochs",
+    "total_steps",
+    "warmup_steps",
+]
+
+VALIDATIONS = 20  # about as many in a run, if the recipe does not say when
+
+
+def total_steps(schedule: Schedule, steps_per_epoch: int) -> int:
+    """The steps of the run."""
+    return schedule.steps or schedule.epochs * steps_per_epoch
+
+
+def total_epochs(schedule: Schedule, steps_per_epoch: int) -> int:
+    """The epochs of the run, of which the last one may be short.
+
+    Example:
+        >>> from likewise.training.recipe.recipe import Schedule
+        >>> from likewise.training.step.schedule import total_epochs
+        >>> total_epochs(Schedule(steps=25), 10), total_epochs(Schedule(epochs=20), 10)
+        (3, 20)
+    """
+    return math.ceil(schedule.steps / steps_per_epoch) if schedule.steps else schedule.epochs
+
+
+def epochs_between_validations(every: int | None, epochs: int) -> int:
+    """The epochs from one validation to the next.
+
+    Args:
+        every: ``training.validate_every``; None: some twenty validations in the run.
+        epochs: of the run.
+
+    Example:
+        >>> from likewise.training.step.schedule import epochs_between_validations
+        >>> [epochs_between_validations(None, epochs) for epochs in (1, 20, 100)]
+        [1, 1, 5]
+    """
+    return every or max(1, round(epochs / VALIDATIONS))
+
+
+def warmup_steps(schedule: Schedule, steps_per_epoch: int) -> float:
+    """The steps in which the learning rate rises to its peak, at most those of the run."""
+    total = total_steps(schedule, steps_per_epoch)
+    if schedule.warmup is not None:
+        return schedule.warmup * total
+    return min(schedule.warmup_epochs * steps_per_epoch, total)
+
+
+def margin_warmup_steps(schedule: Schedule, steps_per_epoch: int) -> float:
+    """The steps in which the margin rises to its full size."""
+    if schedule.margin_warmup is not None:
+        return schedule.margin_warmup * total_steps(schedule, steps_per_epoch)
+    return schedule.margin_warmup_epochs * steps_per_epoch
 
 
 def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
@@ -15,8 +73,8 @@ def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
     A linear warm-up to the peak; then cosine decay to ``final`` (SGDR, arXiv 1608.03983, without
     restarts), or a decay by ``factor`` at each milestone, or a constant rate.
     """
-    total = schedule.epochs * steps_per_epoch
-    warmup = min(schedule.warmup_epochs * steps_per_epoch, total)
+    total = total_steps(schedule, steps_per_epoch)
+    warmup = warmup_steps(schedule, steps_per_epoch)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if schedule.name == "cosine":
@@ -34,5 +92,5 @@ def margin_fraction(schedule: Schedule, step: int, steps_per_epoch: int) -> floa
     With the full margin from the first step, training on a small data set may never start: every
     target logit is far below the others, and the gradient carries no other information.
     """
-    warmup = schedule.margin_warmup_epochs * steps_per_epoch
+    warmup = margin_warmup_steps(schedule, steps_per_epoch)
     return 1.0 if warmup <= 0 else min(1.0, step / warmup)

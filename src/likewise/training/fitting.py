@@ -1,0 +1,84 @@
+"""Fit a run into its time budget: what it takes is measured, then its steps are counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from likewise.training.distributed.processes import Processes
+from likewise.training.model_selection import ModelSelection
+from likewise.training.monitoring.pace import Pace
+from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.batch_stream import BatchStream
+from likewise.training.setup.budget import Costs, planned, step_seconds
+from likewise.training.setup.prepare import Prepared
+from likewise.training.step.schedule import epochs_between_validations, total_epochs
+from likewise.training.stopping import StopRequest
+
+__all__ = ["fitted", "pace_of"]
+
+LONGEST = 5.0  # seconds of a validation: a longer one is timed in part
+
+
+def fitted(
+    recipe: Recipe,
+    prepared: Prepared,
+    batches: BatchStream,
+    selection: ModelSelection,
+    saving: float,
+    began: float,
+    done: int,
+    stop: StopRequest,
+    processes: Processes,
+) -> Recipe:
+    """The recipe with the steps that fit into ``training.budget_minutes``; the same on all ranks.
+
+    Args:
+        recipe: of the run.
+        prepared: the run before its first step; nothing of it is changed.
+        batches: of the run.
+        selection: of the run.
+        saving: seconds of all that comes after the last validation.
+        began: the ``time.monotonic()`` from which the budget counts.
+        done: the steps that a resumed run has taken already.
+        stop: ends the measuring.
+        processes: of the run.
+
+    Raises:
+        InputError: the budget is too small.
+    """
+    made, device = prepared.components, prepared.trainer.device
+    step = step_seconds(recipe, made, batches, device, processes, stop)
+    validation = 0.0
+    with processes.rank_zero_only() as mine:
+        if mine:
+            validation = selection.rehearse(LONGEST)
+    measured = processes.broadcast([validation, time.monotonic() - began])
+    costs = Costs(step, measured[0], saving, measured[1])
+    return processes.together(lambda: planned(recipe, costs, len(batches.sampler), done))
+
+
+def pace_of(
+    recipe: Recipe,
+    selection: ModelSelection,
+    steps_per_epoch: int,
+    photos: int,
+    steps: int,
+    say: Callable[[str], None],
+    left: float | None,
+) -> Pace:
+    """Says how long the run takes.
+
+    Args:
+        recipe: of the run.
+        selection: of the run.
+        steps_per_epoch: of the run.
+        photos: of a batch.
+        steps: that the run still takes.
+        say: prints a line.
+        left: seconds of the budget; None: there is none.
+    """
+    epochs = total_epochs(recipe.schedule, steps_per_epoch)
+    every = epochs_between_validations(recipe.training.validate_every, epochs)
+    validations = -(-steps // (steps_per_epoch * every))
+    return Pace(steps, validations, selection.photos / photos, say, left)
