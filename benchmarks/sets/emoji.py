@@ -18,20 +18,19 @@ import io
 import json
 import re
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.sets.built import built
+from benchmarks.sets.drawings import Drawings, Pixels, choose
 from benchmarks.sets.packages import npm_files
 from benchmarks.sets.split import Split, drawn, of_identities, two_parts
 from likewise.progress import progress
 
 VERSION, SEED, SHARE = 1, 0, 0.6
-SIDE, DRAWN, LEAST = 72, 64, 5
+SIDE, DRAWN = 72, 64
 NAMES = ("emoji-datasource-apple@16.0.0", "package/emoji.json")
 SOURCES = {
     "apple": ("emoji-datasource-apple@16.0.0", "package/img/apple/64/"),
@@ -48,11 +47,6 @@ SOURCES = {
 ALIKE_GROUPS = frozenset({"time", "arrow", "keycap", "geometric", "family"})
 # Skin tones, joiners, regional letters, tags.
 LEFT_OUT = re.compile("1f3f[b-f]|200d|^1f1[ef]|e00")
-SAME, ALIKE, SOURCES_ALIKE = 12.0, 14.0, 3  # root mean square differences, of 255
-
-Pixels = NDArray[np.uint8]
-Drawings = dict[str, dict[str, Pixels]]
-"""The drawings of each emoji by source, uint8 [72, 72, 3]."""
 
 
 def emoji() -> Split:
@@ -111,49 +105,3 @@ def on_white(content: bytes) -> Pixels:
     square = Image.new("RGBA", (SIDE, SIDE), "white")
     square.alpha_composite(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))
     return np.asarray(square.convert("RGB"))
-
-
-def choose(drawings: Drawings, named: dict[str, str]) -> Drawings:
-    """The classes of the set by their names; see the rules above."""
-    kept = {}
-    for code in sorted(drawings.keys() & named.keys()):
-        of_source: dict[str, Pixels] = {}
-        for source, pixels in drawings[code].items():
-            if all(difference(pixels, other) >= SAME for other in of_source.values()):
-                of_source[source] = pixels
-        if len(of_source) >= LEAST:
-            kept[code] = of_source
-    alike = alike_pairs(kept)
-    chosen: Drawings = {}
-    for code, of_source in kept.items():
-        if not any((other, code) in alike for other in chosen):
-            chosen[code] = of_source
-    return {named[code]: of_source for code, of_source in chosen.items()}
-
-
-def difference(a: Pixels, b: Pixels) -> float:
-    """The root mean square difference of two drawings."""
-    return float(np.sqrt(np.mean((a.astype(np.float32) - b) ** 2)))
-
-
-def alike_pairs(drawings: Drawings) -> set[tuple[str, str]]:
-    """The pairs of emoji, the earlier first, that look alike to several sources."""
-    votes: Counter[tuple[str, str]] = Counter()
-    for source in SOURCES:
-        codes = [code for code in drawings if source in drawings[code]]
-        if not codes:
-            continue
-        pixels = np.stack([drawings[code][source] for code in codes]).astype(np.float32)
-        small = pixels.reshape(-1, SIDE // 4, 4, SIDE // 4, 4, 3).mean((2, 4))
-        nearest = np.minimum(distances(small, small), distances(small, small[:, :, ::-1]))
-        for one, other in np.argwhere(np.triu(nearest < ALIKE, 1)):
-            votes[codes[one], codes[other]] += 1
-    return {pair for pair, count in votes.items() if count >= SOURCES_ALIKE}
-
-
-def distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The root mean square difference of each image on the left from each on the right."""
-    a, b = (side.reshape(len(side), -1) for side in (left, right))
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-    found: NDArray[np.float32] = np.sqrt(np.maximum(squares, 0) / a.shape[1])
-    return found

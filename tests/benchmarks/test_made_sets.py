@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.sets import drawings as choosing
 from benchmarks.sets import emoji, fonts, patches
 from benchmarks.sets.built import built
-from benchmarks.sets.emoji import Drawings
+from benchmarks.sets.drawings import Drawings, Pixels
 from PIL import Image
 
 from tests.conftest import make_photos
@@ -58,13 +59,13 @@ def test_a_set_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert built("mine", 1, two_people).train.identities == ["anna"]
 
 
-def drawing(*seed: int) -> emoji.Pixels:
+def drawing(*seed: int) -> Pixels:
     """An image of large random squares; another seed is another image."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
     return np.repeat(np.repeat(coarse, 12, 0), 12, 1)
 
 
-def of_all(number: int) -> dict[str, emoji.Pixels]:
+def of_all(number: int) -> dict[str, Pixels]:
     return {source: drawing(number, place) for place, source in enumerate(SOURCES)}
 
 
@@ -79,7 +80,7 @@ def test_drawings_and_emoji_that_look_alike_are_left_out() -> None:
     near.update({source: plain[source] for source in SOURCES[:2]})  # two sources are not enough
     emojis = (plain, copied, mirrored, rare, twice, near, of_all(6))
     drawings: Drawings = dict(zip(("1a", "1b", "1c", "1d", "1e", "1f", "20"), emojis, strict=True))
-    chosen = emoji.choose(drawings, {code: f"name-{code}" for code in drawings if code != "20"})
+    chosen = choosing.choose(drawings, {code: f"name-{code}" for code in drawings if code != "20"})
     assert list(chosen) == ["name-1a", "name-1e", "name-1f"]
     assert list(chosen["name-1e"]) == [SOURCES[0], *SOURCES[2:]]
 
@@ -88,7 +89,7 @@ def test_distances_are_those_of_a_plain_loop() -> None:
     images = [drawing(9, n) for n in range(4)]
     stacked = np.stack(images).astype(np.float32)
     expected = [[math.sqrt(np.mean((a.astype(float) - b) ** 2)) for b in images] for a in images]
-    np.testing.assert_allclose(emoji.distances(stacked, stacked), expected, atol=0.1)
+    np.testing.assert_allclose(choosing.distances(stacked, stacked), expected, atol=0.1)
 
 
 def test_the_codes_of_all_sources_agree() -> None:
@@ -98,7 +99,7 @@ def test_the_codes_of_all_sources_agree() -> None:
     assert not emoji.LEFT_OUT.search("1f600")
 
 
-def png(pixels: emoji.Pixels) -> bytes:
+def png(pixels: Pixels) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
