@@ -39,7 +39,8 @@ def stages_of(module: nn.Module) -> dict[str, int]:
     IResNet has a stem, four stages and the output; MobileFaceNet a stem, three stages that halve
     the size, and the output; CompactNet four convolutions and the output, ContrastNet three. A timm
     network has the parameter groups of timm (blocks of a transformer, stages of a convolutional
-    network) and the output. In any other network each child module is a stage, in the order of their creation.
+    network) and the output. In any other network each child module is a stage, in the order of
+    their creation.
 
     Example:
         >>> from likewise.models.registry import Backbone, create_backbone
