@@ -115,6 +115,13 @@ def test_a_flip_alone_is_exact() -> None:
     torch.testing.assert_close(moved_by(photos, moves), photos.flip(-1), atol=0.01, rtol=0)
 
 
+def test_a_photo_is_flipped_before_it_is_cropped_and_moved() -> None:
+    photos, crop, draws = random_photos(6, 14, 12), Crop(p=1, area=0.4), Draws(np.arange(6))
+    flipped = moved_by(photos, draw_resampling(draws, 1, crop, ALL, 14, 12))
+    before = moved_by(photos.flip(-1), draw_resampling(draws, 0, crop, ALL, 14, 12))
+    torch.testing.assert_close(flipped, before, atol=0.02, rtol=0)
+
+
 def test_a_crop_is_torchvisions() -> None:
     """The same window, resized: rows 4 to 20 and columns 2 to 14 of 24 × 18."""
     photos = random_photos(1, 24, 18)

@@ -39,8 +39,8 @@ class Lighting:
         coarse = torch.from_numpy(self.shade[rows].astype(np.float32))
         shade = smooth_field(coarse, pixels.shape[-2], pixels.shape[-1])
         gamma = self.gamma[rows].astype(np.float32)[:, None, None, None]
-        # By NumPy: the logarithms and exponentials of torch differ in their last bit with the place
-        # of a number in the batch. Black stays black: its logarithm is minus infinity.
+        # Not by torch's pow, which differs in its last bit with the place of a number in the batch;
+        # and by NumPy, which is faster here. Black stays black: its logarithm is minus infinity.
         light = (pixels / 255).clamp_(0, 1).numpy()
         with np.errstate(divide="ignore"):
             np.log(light, out=light)
