@@ -4,11 +4,15 @@ python -m benchmarks.data [--quick] [--json FILE]
 
 - ``data.decode_vs_torchvision``: images/s of Likewise's loader (250×250 JPEGs decoded, cropped to
   112, augmented with a recipe's defaults), divided by those of torchvision's ImageFolder with the
-  same ``DataLoader``, number of workers and augmentation;
+  same ``DataLoader``, number of workers and steps, by torchvision's transforms;
 - ``data.decode_vs_bare_loop``: the same, divided by a plain loop of PIL and torchvision;
 - ``data.large_vs_torchvision``: as the first, from 1000×1000 JPEGs;
 - ``data.workers_N``, ``data.threads``: images/s with other numbers of workers, divided by those
   with one worker per core. ``threads`` decodes without augmentation, as evaluation does;
+- ``data.augment_NAME_SIZE``: augmented photos/s in batches of 64 in memory, on one thread, divided
+  by those of torchvision's transforms of the same steps, photo by photo: with a recipe's defaults,
+  and with the demo's strong augmentation (whose shade torchvision does not have, so that only
+  Likewise does it);
 - ``data.open_10m_s``, ``data.open_10m_gib``: a fresh process opens a manifest of 10 M records:
   seconds to open it, and peak memory including labels and fingerprint;
 - ``data.sampler_10m_vs_10k``, ``data.lookup_10m_vs_10k``: time to sample a batch of 16 × 4 photos
@@ -20,9 +24,11 @@ python -m benchmarks.data [--quick] [--json FILE]
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -45,6 +51,7 @@ from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
 from likewise.data.sampler import BalancedBatches, EpochSampler, PlainBatches
 from likewise.data.transforms import Augment
+from likewise.lab.demo.demo import demo_recipe
 from likewise.machine import usable_cores
 
 SIZE, BATCH, PER_PERSON = 112, 64, 100
@@ -71,27 +78,92 @@ def make_photos(folder: Path, count: int, side: int) -> Path:
     return folder
 
 
+def torchvision_augment(augment: Augment, size: int) -> v2.Transform:
+    """What ``augment`` does, by the transforms of torchvision, photo by photo."""
+    g, color, light, blur, hide = (
+        augment.geometry, augment.color, augment.light, augment.blur, augment.erase
+    )  # fmt: skip
+    shift, zoom = (g.translate, g.translate), (math.exp(-g.zoom), math.exp(g.zoom))
+    bilinear = v2.InterpolationMode.BILINEAR
+    moves = [v2.RandomAffine(g.degrees, shift, zoom, interpolation=bilinear)]
+    if g.perspective:
+        moves.append(v2.RandomPerspective(g.perspective, p=1))
+    if g.elastic:
+        moves.append(v2.ElasticTransform(g.elastic * size / 2 * 5, 5.0))
+    steps = [
+        v2.RandomHorizontalFlip(augment.flip),
+        v2.RandomApply(moves, g.p),
+        v2.RandomApply([v2.ColorJitter(color.brightness, color.contrast, color.saturation)],
+                       color.p),
+    ]  # fmt: skip
+    if light.p:
+        steps.append(v2.RandomApply([RandomGamma(light.gamma)], light.p))
+    if blur.p:
+        steps.append(v2.RandomApply([v2.GaussianBlur(5, (0.1, blur.sigma))], blur.p))
+    if hide.p:
+        steps.append(v2.RandomErasing(hide.p, (hide.smallest, hide.largest), value=128))
+    return v2.Compose(steps)
+
+
+class RandomGamma(torch.nn.Module):
+    """The gamma curve of ``Light`` by torchvision's function; torchvision has no shade."""
+
+    def __init__(self, largest: float) -> None:
+        super().__init__()
+        self.largest = largest
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        gamma = math.exp((2 * float(torch.rand(())) - 1) * self.largest)
+        changed: torch.Tensor = v2.functional.adjust_gamma(image, gamma)
+        return changed
+
+
+def one_by_one(transform: v2.Transform, photos: torch.Tensor) -> list[torch.Tensor]:
+    return [transform(photo) for photo in photos]
+
+
+def augmenting(rounds: int) -> list[Result]:
+    """Batches in memory, on one thread."""
+    found, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for size in (56, 112):
+            photos = torch.randint(0, 256, (BATCH, 3, size, size), dtype=torch.uint8)
+            for name, augment in (("default", Augment()), ("strong", demo_recipe().augment)):
+                batched = partial(augment.batch_transform(channels=3), photos, torch.arange(BATCH))
+                alone = partial(one_by_one, torchvision_augment(augment, size), photos)
+                mine, theirs = interleaved([batched, alone], rounds)
+                found.append(bar(f"data.augment_{name}_{size}", ratio(theirs, mine), 3.0))
+    finally:
+        torch.set_num_threads(threads)
+    return found
+
+
 def loaders(folder: Path, workers: int) -> tuple[Callable[[], object], Callable[[], object]]:
     """One epoch of Likewise's loader, and one of torchvision's."""
-    manifest, augment = read_manifest(folder), Augment().transform(channels=3)
+    manifest, augment = read_manifest(folder), Augment()
     options = {"num_workers": workers, "persistent_workers": workers > 0}
     sampler = EpochSampler(PlainBatches(manifest.labels, BATCH, 0), 0)
     ours = torch.utils.data.DataLoader(
-        Photos(manifest, Preprocess(SIZE, SIZE), augment),
+        Photos(manifest, Preprocess(SIZE, SIZE), augment.batch_transform(channels=3)),
         batch_sampler=sampler, collate_fn=collate, **options,
     )  # fmt: skip
-    steps = [v2.Resize(SIZE), v2.CenterCrop(SIZE), v2.PILToTensor(), augment]
     theirs = torch.utils.data.DataLoader(
-        ImageFolder(str(folder), v2.Compose(steps)),
+        ImageFolder(str(folder), plain_steps()),
         batch_size=BATCH, shuffle=True, drop_last=True, **options,
     )  # fmt: skip
     return lambda: [len(b.labels) for b in ours], lambda: [len(labels) for _, labels in theirs]
 
 
+def plain_steps() -> v2.Transform:
+    """From a photo to its augmented pixels, by torchvision."""
+    augment = torchvision_augment(Augment(), SIZE)
+    return v2.Compose([v2.Resize(SIZE), v2.CenterCrop(SIZE), v2.PILToTensor(), augment])
+
+
 def bare_loop(folder: Path) -> Callable[[], object]:
     """PIL and torchvision, one photo after another."""
-    files, augment = sorted(folder.rglob("*.jpg")), Augment().transform(channels=3)
-    steps = v2.Compose([v2.Resize(SIZE), v2.CenterCrop(SIZE), v2.PILToTensor(), augment])
+    files, steps = sorted(folder.rglob("*.jpg")), plain_steps()
     count = len(files) // BATCH * BATCH
 
     def one(path: Path) -> torch.Tensor:
@@ -186,6 +258,7 @@ def scale(count: int, rounds: int) -> list[Result]:
 def results(*, quick: bool) -> list[Result]:
     start = time.perf_counter()
     found = scale(10_000_000, 2 if quick else 5)
+    found += augmenting(3 if quick else 15)
     found += decoding(2 if quick else 15, 256 if quick else 1024)
     print(f"data: {time.perf_counter() - start:.0f} s")
     return found

@@ -43,7 +43,7 @@ PACKAGES = (
 """A package imports only from those before it."""
 
 FOLDERS: dict[str, tuple[str, ...]] = {
-    "data": ("containers", "protocols", "writers", "formats"),
+    "data": ("augmentation", "containers", "protocols", "writers", "formats"),
     "models": ("embedded", "onnx", "backbones", "graph", "zoo", "export"),
     "faces": ("alignment", "detectors", "landmarks", "quality", "aligned_set"),
     "evaluation": (

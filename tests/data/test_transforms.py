@@ -14,7 +14,7 @@ from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 from likewise.data.transforms import Augment
 
-STEPS = {
+STEPS: dict[str, dict[str, object]] = {
     "flip": {"flip": 1.0},
     "crop": {"crop": {"p": 1}},
     "geometry": {"geometry": {"p": 1, "perspective": 0.1, "elastic": 0.03, "aspect": 0.05}},
@@ -24,52 +24,123 @@ STEPS = {
     "blur": {"blur": {"p": 1, "sigma": 2}},
     "erase": {"erase": {"p": 1}},
 }
-NONE = {"flip": 0, "geometry": {"p": 0}, "color": {"p": 0}}
+NONE: dict[str, object] = {"flip": 0, "geometry": {"p": 0}, "color": {"p": 0}}
+
+
+ALL = {k: v for step in STEPS.values() for k, v in step.items()}
+HALF: dict[str, object] = {
+    "flip": 0.5,
+    "crop": {"p": 0.5},
+    "geometry": {"p": 0.5, "perspective": 0.1, "elastic": 0.03, "aspect": 0.05},
+    "color": {"p": 0.5, "hue": 0.1, "grey": 0.3},
+    "light": {"p": 0.5},
+    "blur": {"p": 0.5, "sigma": 2},
+    "erase": {"p": 0.5},
+}
+
+
+def random_photos(count: int, channels: int, height: int = 33, width: int = 28) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    size = (count, channels, height, width)
+    return torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("step", STEPS)
 def test_each_step_changes_the_pixels_and_keeps_their_form(step: str, channels: int) -> None:
-    pixels = torch.randint(0, 255, (channels, 33, 28), dtype=torch.uint8)
-    transform = Augment.model_validate({**NONE, **STEPS[step]}).transform(channels=channels)
-    draws = [transform(pixels) for _ in range(20)]  # a faint one may change nothing
-    assert {(d.shape, d.dtype) for d in draws} == {(pixels.shape, torch.uint8)}
+    pixels, seeds = random_photos(20, channels), torch.arange(20)
+    before = pixels.clone()
+    augment = Augment.model_validate({**NONE, **STEPS[step]})
+    changed = augment.batch_transform(channels=channels)(pixels, seeds)
+    assert (changed.shape, changed.dtype) == (pixels.shape, torch.uint8)
+    assert torch.equal(pixels, before)
     if not (step == "grey" and channels == 1):
-        assert any(not torch.equal(changed, pixels) for changed in draws)
+        assert (changed != pixels).flatten(1).any(1).sum() > 15  # a faint one may change nothing
 
 
 def test_no_augmentation_is_none() -> None:
-    pixels = torch.randint(0, 255, (3, 20, 20), dtype=torch.uint8)
-    assert torch.equal(Augment.model_validate(NONE).transform(channels=3)(pixels), pixels)
+    pixels = random_photos(4, 3)
+    transform = Augment.model_validate(NONE).batch_transform(channels=3)
+    assert torch.equal(transform(pixels, torch.arange(4)), pixels)
+    assert transform(pixels[:0], torch.arange(0)).shape == (0, 3, 33, 28)
 
 
-def test_a_pure_shift_moves_the_pixels() -> None:
-    """Against plain indexing: half a side to the right, the border drawn out."""
-    pixels = torch.arange(16, dtype=torch.uint8).repeat(16, 1)[None] * 16
-    step = {"p": 1, "degrees": 0, "zoom": 0, "translate": 0.5}
-    move = Augment.model_validate({**NONE, "geometry": step}).transform(channels=1)
-    torch.manual_seed(0)
-    moved = move(pixels)
-    torch.manual_seed(0)
-    torch.rand(())  # whether the step is taken at all
-    turn, zoom, aspect, across = (float(2 * torch.rand(()) - 1) for _ in range(4))
-    assert (turn, zoom, aspect) is not None
-    where = (torch.arange(16) + across * 0.5 * 16).clamp(0, 15)
-    expected = where * 16
-    assert (moved[0, 8].float() - expected).abs().max() <= 1
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("augment", [HALF, {}, {"geometry": {"p": 1}, "light": {"p": 1}}])
+def test_every_partition_of_the_draws_gives_the_same_pixels(
+    augment: dict[str, object], channels: int
+) -> None:
+    transform = Augment.model_validate(augment).batch_transform(channels=channels)
+    pixels = random_photos(90, channels)
+    seeds = torch.from_numpy(np.random.default_rng(1).integers(2**62, size=90))
+    together = transform(pixels, seeds)
+    order = torch.randperm(90, generator=torch.Generator().manual_seed(2))
+    threads = torch.get_num_threads()
+    try:
+        for size, count in ((1, 1), (1, 2), (7, 1), (64, 2), (90, 2)):
+            torch.set_num_threads(count)
+            parts = [transform(pixels[rows], seeds[rows]) for rows in order.split(size)]
+            assert torch.equal(torch.cat(parts), together[order]), (size, count)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_large_photos_do_not_depend_on_the_threads_either() -> None:
+    """Torch splits the work on a tensor among threads from 32,768 numbers on."""
+    transform = Augment.model_validate(ALL).batch_transform(channels=3)
+    pixels, threads = random_photos(3, 3, 150, 131), torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = transform(pixels, torch.arange(3))
+        torch.set_num_threads(3)
+        assert torch.equal(transform(pixels, torch.arange(3)), one)
+        assert torch.equal(transform(pixels[1:2], torch.arange(1, 2)), one[1:2])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_photo_that_is_not_moved_is_not_resampled() -> None:
+    pixels, seeds = random_photos(400, 3, 8, 8), torch.arange(400)
+    augment = Augment.model_validate({**NONE, "flip": 0.5, "geometry": {"p": 0.25}})
+    after = augment.batch_transform(channels=3)(pixels, seeds)
+    same = (after == pixels).flatten(1).all(1)
+    flipped = (after == pixels.flip(-1)).flatten(1).all(1)
+    for share in (same, flipped):  # half of three quarters each
+        assert abs(float(share.float().mean()) - 0.375) < 0.08
+
+
+def test_the_steps_follow_the_order_of_the_keys() -> None:
+    """Against one step after another, each of which rounds: a few levels may differ."""
+    smooth = torch.nn.functional.interpolate(
+        random_photos(40, 3, 4, 4) * 0.3 + 90.0, (30, 30), mode="bicubic"
+    )
+    pixels, seeds = smooth.round().to(torch.uint8), torch.arange(40)
+    steps: list[dict[str, object]] = [
+        {"geometry": {"p": 0.5, "degrees": 10}},
+        {"color": {"p": 0.5, "hue": 0.02}},
+        {"light": {"p": 0.5}},
+        {"blur": {"p": 0.5}},
+        {"erase": {"p": 0.5}},
+    ]
+    together = {key: value for step in steps for key, value in step.items()}
+    at_once = Augment.model_validate({"flip": 0, **together}).batch_transform(channels=3)
+    after = pixels
+    for step in steps:
+        one = Augment.model_validate({**NONE, **step}).batch_transform(channels=3)
+        after = one(after, seeds)
+    assert (at_once(pixels, seeds).int() - after.int()).abs().max() <= 4
 
 
 def test_the_seed_alone_decides(photos: Path) -> None:
     manifest, preprocess = read_manifest(photos), Preprocess(32, 32)
-    augment = Augment.model_validate({k: v for s in STEPS.values() for k, v in s.items()})
-    dataset = Photos(manifest, preprocess, augment.transform(channels=3))
+    transform = Augment.model_validate(HALF).batch_transform(channels=3)
+    dataset = Photos(manifest, preprocess, transform)
     before = torch.get_rng_state()
-    first, label, row = dataset[(5, 1234)]
+    first = dataset.batch([(5, 1234)])
     torch.rand(7)
-    second, *_ = dataset[(5, 1234)]
-    assert torch.equal(first, second)
-    assert not torch.equal(first, dataset[(5, 1235)][0])
-    assert (label, row) == (1, 5)
+    assert torch.equal(first.pixels, dataset.batch([(5, 1234)]).pixels)
+    assert not torch.equal(first.pixels, dataset.batch([(5, 1235)]).pixels)
+    assert (first.labels.tolist(), first.rows) == ([1], [5])
     torch.set_rng_state(before)
     dataset[(0, 1)]
     assert torch.equal(torch.get_rng_state(), before)

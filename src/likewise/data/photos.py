@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import default_collate
-from torchvision.transforms import v2
 
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
+from likewise.data.sampler import Draw
+from likewise.data.transforms import BatchTransform
 from likewise.progress import progress
 
 __all__ = ["Batch", "OnBadImage", "Photos", "Readable", "collate", "keep_readable"]
@@ -50,12 +49,12 @@ class Photos(torch.utils.data.Dataset[Sample]):
     """The photos of a manifest as uint8 [C,H,W] with their labels and rows.
 
     The index is ``(row, seed)``. The augmentation depends on the seed alone, so that neither the
-    number of workers nor a restart changes a pixel.
+    batch, the number of workers nor a restart changes a pixel.
 
     Args:
         manifest: the photos.
         preprocess: crops and resizes them for the network.
-        augment: a transform of uint8 [C,H,W], or None.
+        augment: applied to each batch, or None.
         cached: the decoded pixels, uint8 [N,C,H,W]; None to decode on access.
     """
 
@@ -63,7 +62,7 @@ class Photos(torch.utils.data.Dataset[Sample]):
         self,
         manifest: Manifest,
         preprocess: Preprocess,
-        augment: v2.Transform | None = None,
+        augment: BatchTransform | None = None,
         cached: Tensor | None = None,
     ) -> None:
         self.manifest = manifest
@@ -75,45 +74,42 @@ class Photos(torch.utils.data.Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, draw: tuple[int, int]) -> Sample:
-        row, seed = draw
-        try:
-            if self.cached is not None:
-                pixels = self.cached[row]
-            else:
-                pixels = self.preprocess.pixels(self.manifest.photo(row))
-        except BadImage as bad:
-            return bad
+    def batch(self, draws: Sequence[Draw]) -> Batch:
+        """The photos of these rows, augmented by these seeds; broken ones are listed instead."""
+        rows, seeds = (list(part) for part in zip(*draws, strict=True)) if draws else ([], [])
+        bad: list[BadImage] = []
+        if self.cached is not None:
+            pixels = self.cached[torch.tensor(rows, dtype=torch.int64)]
+        else:
+            size = (self.preprocess.channels, self.preprocess.height, self.preprocess.width)
+            pixels = torch.empty(len(rows), *size, dtype=torch.uint8)
+            read: list[int] = []
+            for place, row in enumerate(rows):
+                try:
+                    pixels[len(read)] = self.preprocess.pixels(self.manifest.photo(row))
+                    read.append(place)
+                except BadImage as broken:
+                    bad.append(broken)
+            pixels = pixels[: len(read)]
+            rows, seeds = [rows[place] for place in read], [seeds[place] for place in read]
         if self.augment is not None:
-            with _seeded(seed):
-                pixels = self.augment(pixels)
-        return pixels, int(self.labels[row]), row
+            pixels = self.augment(pixels, torch.tensor(seeds, dtype=torch.int64))
+        return Batch(pixels, torch.from_numpy(self.labels[rows]), bad, rows)
+
+    def __getitems__(self, draws: Sequence[Draw]) -> list[Batch]:
+        """What a ``DataLoader`` asks for, and ``collate`` makes a ``Batch`` of."""
+        return [self.batch(draws)]
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """The pixels, label and row of one photo, or why it cannot be read."""
+        batch = self.batch([draw])
+        return batch.bad[0] if batch.bad else (batch.pixels[0], int(batch.labels[0]), batch.rows[0])
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed torch's CPU generator, and restore its state on leaving.
-
-    ``torch.random.fork_rng`` does this for every device, but takes fifty times as long.
-    """
-    before = torch.get_rng_state()
-    torch.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before)
-
-
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack the readable samples into a batch, and list the broken ones."""
-    good = [s for s in samples if not isinstance(s, BadImage)]
-    bad = [s for s in samples if isinstance(s, BadImage)]
-    if not good:
-        return Batch(torch.empty(0, dtype=torch.uint8), torch.empty(0, dtype=torch.int64), bad)
-    pixels, labels, rows = zip(*good, strict=True)
-    # In a worker process, default_collate stacks directly into shared memory.
-    stacked: Tensor = default_collate(list(pixels))
-    return Batch(stacked, torch.tensor(labels, dtype=torch.int64), bad, list(rows))
+def collate(batches: list[Batch]) -> Batch:
+    """The batch of a loader: ``Photos`` has made it whole."""
+    (batch,) = batches
+    return batch
 
 
 @dataclass

@@ -71,7 +71,7 @@ def test_one_photo_says_nothing() -> None:
 def test_the_sample_is_the_same_whether_photos_are_kept_or_read(photos: Path) -> None:
     manifest = read_manifest(photos)
     preprocess = Preprocess(height=32, width=32)
-    augment = quick_recipe().augment.transform(channels=3)
+    augment = quick_recipe().augment.batch_transform(channels=3)
     kept = torch.stack([preprocess.pixels(photo) for photo in manifest.photos()])
     draws = torch.get_rng_state()
     in_memory = NormStatistics(Photos(manifest, preprocess, augment, kept), seed=3).sample

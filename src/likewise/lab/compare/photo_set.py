@@ -55,7 +55,7 @@ def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) 
     """
     preprocess = recipe.input.preprocess()
     keep = recipe.data.keep_mib * 2**20
-    transform = recipe.augment.transform(channels=preprocess.channels)
+    transform = recipe.augment.batch_transform(channels=preprocess.channels)
     total = len(training) + (0 if unseen is None else len(unseen))
     each = preprocess.channels * preprocess.height * preprocess.width
     if (total + VIEWS * len(training)) * each > keep:
@@ -79,10 +79,7 @@ def read_photo_set(training: Manifest, unseen: Manifest | None, recipe: Recipe) 
     views = torch.empty(len(kept[0]), VIEWS, *pixels[0].shape[1:], dtype=torch.uint8)
     with progress("augmenting", VIEWS * len(kept[0])) as advance:
         for row in range(len(kept[0])):
-            for view in range(VIEWS):
-                sample = source[row, VIEWS * row + view]
-                if not isinstance(sample, BadImage):
-                    views[row, view] = sample[0]
+            views[row] = source.batch([(row, VIEWS * row + view) for view in range(VIEWS)]).pixels
             advance(VIEWS)
     bad = [image for part in read for image in part.bad.values()]
     return PhotoSet(labels, torch.cat(pixels), views, kept[0], bad)

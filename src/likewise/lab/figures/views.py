@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,15 +46,15 @@ def draw_views(photos: Manifest, each: int, *, seed: int) -> Views:
     Args:
         photos: the people.
         each: views per person.
-        seed: of every random choice; torch's global generator is not changed.
+        seed: of every random choice.
     """
     sources = torch.stack([PREPROCESS.pixels(file) for file in photos.photos()])
     labels = torch.from_numpy(photos.labels)
-    augment = AUGMENT.transform(channels=1)
-    pixels: list[Tensor] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for person in labels.unique():
-            own = sources[labels == person]
-            pixels += [augment(own[number % len(own)]) for number in range(each)]
-    return Views(torch.stack(pixels), labels.unique().repeat_interleave(each))
+    people = labels.unique()
+    rows: list[Tensor] = []
+    for person in people:
+        own = (labels == person).nonzero()[:, 0]
+        rows.append(own[torch.arange(each) % len(own)])
+    seeds = np.random.default_rng(seed).integers(2**62, size=each * len(people))
+    pixels = AUGMENT.batch_transform(channels=1)(sources[torch.cat(rows)], torch.from_numpy(seeds))
+    return Views(pixels, people.repeat_interleave(each))

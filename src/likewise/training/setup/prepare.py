@@ -46,7 +46,7 @@ class Prepared:
     def dataset(self, recipe: Recipe) -> Photos:
         """The photos to train on, with the augmentation of the recipe."""
         made = self.components
-        augment = recipe.augment.transform(channels=made.preprocess.channels)
+        augment = recipe.augment.batch_transform(channels=made.preprocess.channels)
         return Photos(made.training, made.preprocess, augment, self.photos.training.pixels)
 
 

@@ -18,7 +18,6 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from likewise.data.images import BadImage
 from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 
@@ -100,12 +99,10 @@ class NormStatistics:
     @cached_property
     def sample(self) -> Tensor:
         """The pixels, uint8 [M,C,H,W]; photos that cannot be read are left out."""
-        size = self._shape
         draw = torch.Generator().manual_seed(self.seed)
         rows = torch.randperm(len(self.photos), generator=draw)[: self.size].tolist()
-        read = (self.photos[row, self.seed + place] for place, row in enumerate(rows))
-        good = [photo[0] for photo in read if not isinstance(photo, BadImage)]
-        return torch.stack(good) if good else torch.empty(0, *size, dtype=torch.uint8)
+        draws = [(row, self.seed + place) for place, row in enumerate(rows)]
+        return self.photos.batch(draws).pixels
 
     def recompute(self, module: nn.Module, names: Sequence[str]) -> None:
         """Recompute the batch normalisations of these names; see ``recompute_statistics``."""
