@@ -1,44 +1,156 @@
-"""The recipe for given photos: it says what ``train`` decides, and trains to the same network."""
+"""The recipe for given photos: what decides it, and that it can be written, read and trained."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import likewise
+from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.losses import automatic_scale
 from likewise.training.recipe.commented import commented
-from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
-from likewise.training.setup.choose import recipe_for
+from likewise.training.recipe.named import find_recipe, list_recipes, recipe_notes
+from likewise.training.recipe.recipe import Recipe, load_recipe
+from likewise.training.recipe.unused_keys import refuse_unused_keys
+from likewise.training.setup import choose as choosing
+from likewise.training.setup.choose import choose, fixed_scale, recipe_for
+from likewise.training.setup.photo_rate import photos_per_second
+from likewise.training.setup.photo_sample import sample_photos
 from tests.conftest import make_photos
 
-SMALL = ["input.height=32", "input.width=32", "model.name=contrastnet", "model.embedding_dim=16",
-         "schedule.epochs=1", "data.workers=0", "training.device=cpu"]  # fmt: skip
+
+def manifest_of(folder: Path, image: Image.Image, people: int = 4, each: int = 3) -> Manifest:
+    """A set in which all photos are the same image."""
+    for person in range(people):
+        (folder / str(person)).mkdir(parents=True)
+        for take in range(each):
+            image.save(folder / str(person) / f"{take}.png")
+    return likewise.read_manifest(folder)
+
+
+def noise(width: int, height: int, channels: int) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(60, 190, (height, width, channels), dtype=np.uint8)
+    return Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+
+
+def ink(width: int, height: int) -> Image.Image:
+    paper = np.full((height, width), 255, np.uint8)
+    paper[height // 3 : height // 2, 4:-4] = 0
+    return Image.fromarray(paper)
 
 
 def test_nothing_is_left_to_the_data(tmp_path: Path) -> None:
     manifest = likewise.read_manifest(make_photos(tmp_path / "photos", people=8))
     recipe = recipe_for(manifest)
-    assert recipe.batch.sampler == "plain"
-    assert recipe.loss.parameters()["scale"] == automatic_scale(6)  # two are held out
+    assert recipe.batch.sampler == "balanced"
+    refuse_unused_keys(recipe)
     (tmp_path / "r.yaml").write_text(commented(recipe))
     assert load_recipe(tmp_path / "r.yaml") == recipe
 
 
-def test_it_trains_to_the_network_of_the_default_recipe(tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "photos", people=6)
-    chosen = recipe_for(likewise.read_manifest(photos))
-    fingerprints = {
-        likewise.load(
-            likewise.train(photos, tmp_path / name, recipe_with(recipe, SMALL)).model
-        ).fingerprint
-        for name, recipe in (("default", Recipe()), ("chosen", chosen))
-    }
-    assert len(fingerprints) == 1
+def test_a_scale_that_is_left_to_the_data_counts_the_people_to_train_on(tmp_path: Path) -> None:
+    manifest = likewise.read_manifest(make_photos(tmp_path / "photos", people=8))
+    scale = recipe_for(manifest, Recipe()).loss.parameters()["scale"]
+    assert scale == automatic_scale(6)  # two are held out
 
 
 def test_one_identity_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="only one identity"):
         recipe_for(likewise.read_manifest(make_photos(tmp_path / "photos", people=1)))
+
+
+@pytest.mark.parametrize(
+    ("image", "channels", "flip", "size"),
+    [
+        (noise(200, 200, 3), 3, 0.5, (64, 64)),
+        (noise(92, 112, 1), 1, 0.5, (64, 64)),
+        (noise(46, 50, 3), 3, 0.5, (48, 48)),
+        (noise(20, 20, 3), 3, 0.5, (32, 32)),
+        (ink(105, 105), 1, 0.0, (64, 64)),
+        (noise(300, 100, 3), 3, 0.5, (40, 112)),  # 64² pixels in the form of 3 to 1
+        (noise(100, 400, 3), 3, 0.5, (128, 32)),
+    ],
+)
+def test_the_photos_decide_on_the_input(
+    tmp_path: Path, image: Image.Image, channels: int, flip: float, size: tuple[int, int]
+) -> None:
+    recipe = choose(manifest_of(tmp_path / "photos", image)).recipe
+    assert recipe.input.channels == channels
+    assert recipe.augment.flip == flip
+    assert (recipe.input.height, recipe.input.width) == size
+
+
+def test_more_photos_get_more_steps_and_fewer_passes(tmp_path: Path) -> None:
+    few = likewise.read_manifest(make_photos(tmp_path / "photos", people=4))
+    recipes = []
+    for times in (50, 500, 5000):
+        rows = np.tile(np.arange(len(few)), times)
+        recipes.append(choose(few.take(rows)).recipe)
+    steps = [recipe.schedule.steps or 0 for recipe in recipes]
+    passes = [16 * n / (16 * times) for n, times in zip(steps, (50, 500, 5000), strict=True)]
+    assert steps == sorted(steps)
+    assert passes == sorted(passes, reverse=True)
+    dropouts = [recipe.model.dropout for recipe in recipes]
+    assert dropouts == sorted(dropouts, reverse=True)
+    assert dropouts[0] == 0.5
+
+
+def test_the_fixed_scale_is_that_of_adacos() -> None:
+    assert fixed_scale(1000) == pytest.approx(math.sqrt(2) * math.log(999))
+    assert fixed_scale(2) == 3.0
+
+
+@pytest.mark.parametrize(("rate", "side"), [(1e9, 64), (1.0, 48)])
+def test_a_budget_too_short_for_the_larger_input_gets_the_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, side: int
+) -> None:
+    monkeypatch.setattr(choosing, "photos_per_second", lambda recipe: rate)
+    manifest = manifest_of(tmp_path / "photos", noise(200, 200, 3))
+    found = choose(manifest, budget_minutes=1).recipe
+    assert found.input.height == side
+    assert found.training.budget_minutes == 1
+    assert found.schedule.steps == choose(manifest).recipe.schedule.steps  # at the most
+    refuse_unused_keys(found)
+
+
+def test_the_rate_is_measured_and_leaves_the_random_state_alone() -> None:
+    import torch
+
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    assert photos_per_second(find_recipe("compact")) > 1
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_broken_photos_are_passed_over(tmp_path: Path) -> None:
+    manifest = manifest_of(tmp_path / "photos", noise(80, 60, 1))
+    for path in sorted((tmp_path / "photos").glob("*/0.png")):
+        path.write_bytes(b"no image")
+    sample = sample_photos(manifest)
+    assert (sample.seen, sample.width, sample.height, sample.gray) == (8, 80, 60, True)
+    for path in (tmp_path / "photos").glob("*/*.png"):
+        path.write_bytes(b"no image")
+    assert sample_photos(manifest).seen == 0
+
+
+def test_the_reason_names_what_was_seen(tmp_path: Path) -> None:
+    why = choose(manifest_of(tmp_path / "photos", noise(80, 80, 1))).why
+    assert "12 gray photos of 4 identities (3 each, 80×80 pixels)" in why
+
+
+def test_named_recipes_are_complete_and_explained() -> None:
+    for name in list_recipes():
+        assert find_recipe(name)
+        assert recipe_notes(name)
+
+
+def test_an_unknown_name_is_refused_with_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'compact'"):
+        find_recipe("compct")
+    with pytest.raises(InputError, match=r"r\.yaml"):
+        find_recipe(tmp_path / "r.yaml")

@@ -257,7 +257,10 @@ class Training(Section):
         "epoch of a run of up to 29; the last epoch is always validated",
     )
     budget_minutes: float | None = Field(
-        None, gt=0, description="time of the whole run; sets schedule.steps at its start"
+        None,
+        gt=0,
+        description="time of the whole run; sets schedule.steps at its start: to those that fit, "
+        "and to the number given at the most",
     )
     wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
 

@@ -80,7 +80,7 @@ _NEEDS = (
     ),
     _Need(("schedule.epochs",), "schedule.steps", _off, "schedule.steps=null"),
     _Need(
-        ("schedule.epochs", "schedule.steps"),
+        ("schedule.epochs",),
         "training.budget_minutes",
         _off,
         "training.budget_minutes=null",

@@ -57,7 +57,8 @@ class Costs:
 def planned(recipe: Recipe, costs: Costs, steps_per_epoch: int, done: int = 0) -> Recipe:
     """The recipe with the number of steps that fits into its budget.
 
-    Validations take a tenth of the time at most, unless the recipe says how often they come.
+    Validations take a tenth of the time at most, unless the recipe says how often they come. If
+    the recipe has ``schedule.steps`` too, they are the most that the run takes.
 
     Args:
         recipe: with ``training.budget_minutes``.
@@ -89,8 +90,9 @@ def planned(recipe: Recipe, costs: Costs, steps_per_epoch: int, done: int = 0) -
             f"validation {costs.validation:.2g} s, and {duration(costs.spent)} are spent before "
             f"training; give {duration(1.1 * least + 1)} or more"
         )
-    found = with_steps(recipe, done + steps)
-    epochs = -(-(done + steps) // steps_per_epoch)
+    total = min(done + steps, recipe.schedule.steps or done + steps)
+    found = with_steps(recipe, total)
+    epochs = -(-total // steps_per_epoch)
     if every is None and seldom != epochs_between_validations(None, epochs):
         training = found.training.model_copy(update={"validate_every": seldom})
         found = found.model_copy(update={"training": training})

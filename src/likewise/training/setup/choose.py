@@ -2,25 +2,92 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
 from likewise.data.manifest import Manifest
 from likewise.losses import automatic_scale
+from likewise.machine import multiplies_bf16, pick_device
 from likewise.training.recipe.batch_choice import with_sampler
+from likewise.training.recipe.length import with_budget
+from likewise.training.recipe.named import find_recipe
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.components import split_of
+from likewise.training.setup.photo_rate import photos_per_second
+from likewise.training.setup.photo_sample import PhotoSample, sample_photos
 
-__all__ = ["recipe_for"]
+__all__ = ["Choice", "choose", "recipe_for"]
+
+LARGE = 50_000  # photos from which a GPU is worth a larger network
+SIZES = (64, 48)  # pixels: the side of the input; the smaller where time is short, or photos are
+PASSES, PASSES_AT, FEWER = 200, 500, 0.35  # over the photos; with more photos fewer
+LEAST_PASSES, LEAST_STEPS = 8, 300
+LONG = 1.5  # photos longer than this keep their form: a line of text, a standing person
+FOR_STEPS = 0.8  # of a budget; the rest is reading, validation, saving
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe for given photos.
+
+    Args:
+        name: of the named recipe that it begins with.
+        why: what decided, in one line.
+        recipe: with all that depends on the photos and the machine.
+    """
+
+    name: str
+    why: str
+    recipe: Recipe
+
+
+def choose(manifest: Manifest, *, budget_minutes: float | None = None) -> Choice:
+    """Choose a recipe for photos: what ``train`` does if no recipe is given.
+
+    Looks at the number of identities and photos, at a sample of the photos (size, colors, drawings
+    or photos) and at the machine. The same photos on the same machine give the same recipe; with a
+    budget, the speed of the machine decides on the input size.
+
+    Args:
+        manifest: the photos to train on.
+        budget_minutes: the time of the run at most; photos that are few take less.
+
+    Example:
+        >>> import likewise
+        >>> from likewise.training.setup.choose import choose
+        >>> choose(likewise.read_manifest(photos)).name
+        'compact'
+    """
+    device = pick_device()
+    sample = sample_photos(manifest)
+    if device.type != "cpu" and len(manifest) >= LARGE:
+        name, changes = "large", dict[str, dict[str, Any]]()
+    else:
+        name, changes = "compact", _compact(manifest, sample, cpu=device.type == "cpu")
+    recipe = _changed(find_recipe(name), changes)
+    steps = recipe.schedule.steps
+    if budget_minutes is not None:
+        if name == "compact":
+            recipe = _in_time(recipe, sample, 60 * FOR_STEPS * budget_minutes)
+        recipe = with_budget(recipe, budget_minutes)
+        # Few photos need less than the budget: more passes over them do harm.
+        recipe = _changed(recipe, {"schedule": {"steps": steps}})
+    return Choice(name, _reason(manifest, sample, recipe), recipe)
 
 
 def recipe_for(manifest: Manifest, recipe: Recipe | None = None) -> Recipe:
     """The recipe with the settings that depend on the data resolved as in ``train``.
 
-    These are the sampler, and the scale of the loss, which depends on the number of identities. No
-    photo is read: identities whose photos are all broken count too. Settings that depend on the
-    machine (``training.device``, ``training.precision``) stay ``auto``.
+    These are the sampler, and the scale of the loss, which depends on the number of identities.
+    Identities whose photos are all broken count too. Settings that depend on the machine
+    (``training.device``, ``training.precision``) stay ``auto``.
 
     Args:
         manifest: the photos to train on.
-        recipe: the default recipe if None.
+        recipe: the one of ``choose`` if None.
 
     Raises:
         InputError: the manifest cannot be trained on: it has fewer than two identities.
@@ -29,11 +96,79 @@ def recipe_for(manifest: Manifest, recipe: Recipe | None = None) -> Recipe:
         >>> import likewise
         >>> from likewise.training.setup.choose import recipe_for
         >>> recipe_for(likewise.read_manifest(photos)).batch.sampler
-        'plain'
+        'balanced'
     """
-    recipe = with_sampler(Recipe() if recipe is None else recipe)
+    recipe = with_sampler(choose(manifest).recipe if recipe is None else recipe)
     training, _ = split_of(manifest, recipe)
     if recipe.loss.parameters().get("scale") != "auto":
         return recipe
     scale = automatic_scale(len(training.identities))
     return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"scale": scale})})
+
+
+def _compact(manifest: Manifest, sample: PhotoSample, *, cpu: bool) -> dict[str, dict[str, Any]]:
+    """What the recipe ``compact`` leaves to the photos and the machine, by section."""
+    photos, classes = len(manifest), len(manifest.identities)
+    passes = max(LEAST_PASSES, PASSES * min(1.0, (PASSES_AT / photos) ** FEWER))
+    batch = find_recipe("compact").batch
+    size = batch.images * min(batch.identities, classes)
+    changes: dict[str, dict[str, Any]] = {
+        "input": _input(sample, SIZES[0]),
+        "loss": {"scale": round(fixed_scale(classes), 2)},
+        "schedule": {"steps": max(LEAST_STEPS, math.ceil(passes * photos / size))},
+        "model": {"dropout": round(0.5 * min(1.0, passes / 100), 2)},
+    }
+    if sample.drawings:  # a mirrored character is another one
+        changes["augment"] = {"flip": 0.0}
+    if cpu and multiplies_bf16():
+        changes["training"] = {"precision": "bf16"}
+    return changes
+
+
+def fixed_scale(classes: int) -> float:
+    """The scale of a normalised softmax, √2·ln(C-1), at least 3.
+
+    Source: AdaCos (Zhang et al., arXiv 1905.00292), section 3.3: the fixed scale.
+
+    Example:
+        >>> round(fixed_scale(40), 2)
+        5.18
+    """
+    return max(3.0, math.sqrt(2) * math.log(max(2, classes - 1)))
+
+
+def _input(sample: PhotoSample, side: int) -> dict[str, Any]:
+    """The input of the network: about ``side`` squared, never larger than the photos."""
+    side = max(32, min(side, 16 * round(min(sample.height, sample.width) / 16)))
+    height = width = side
+    if not 1 / LONG < sample.aspect < LONG:
+        stretch = math.sqrt(min(4.0, max(0.25, sample.aspect)))
+        height, width = (max(16, 8 * round(side * s / 8)) for s in (1 / stretch, stretch))
+    return {"height": height, "width": width, "channels": 1 if sample.gray else 3}
+
+
+def _in_time(recipe: Recipe, sample: PhotoSample, seconds: float) -> Recipe:
+    """The recipe with a smaller input if the steps do not fit into the time with the larger."""
+    batch = recipe.batch.identities * recipe.batch.images
+    wanted = (recipe.schedule.steps or 0) * batch
+    if photos_per_second(recipe) * seconds >= wanted:
+        return recipe
+    return _changed(recipe, {"input": _input(sample, SIZES[1])})
+
+
+def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
+    sections = {
+        name: getattr(recipe, name).model_copy(update=update) for name, update in changes.items()
+    }
+    return recipe.model_copy(update=sections)
+
+
+def _reason(manifest: Manifest, sample: PhotoSample, recipe: Recipe) -> str:
+    """What was seen and what follows, in one line."""
+    counts = np.bincount(manifest.labels)
+    kind = "drawings" if sample.drawings else "gray photos" if sample.gray else "color photos"
+    size, model = recipe.input, recipe.model.name
+    return (
+        f"{len(manifest):,} {kind} of {len(counts):,} identities ({int(np.median(counts))} each, "
+        f"{sample.width}×{sample.height} pixels): {model} at {size.width}×{size.height}"
+    )
