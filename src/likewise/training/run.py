@@ -203,7 +203,7 @@ class _Run:
         steps = self.batches.steps = total_steps(self.recipe.schedule, len(self.sampler))
         if self.trainer.watch is not None:
             self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
-        self._left = budget - (time.monotonic() - self.began)
+        self._left = max(1.0, budget - (time.monotonic() - self.began))
         self._new_length = f"{steps - done:,} steps fit into {duration(budget)}"
 
     def _train(self, stop: StopRequest) -> bool:
