@@ -196,10 +196,9 @@ class _Run:
             self.folder,
             # An epoch that is validated again is also reported again.
             trainer.step_number - (self.unvalidated is not None),
-            wandb=self.recipe.training.wandb,
-            config=self.recipe.model_dump(mode="json"),
+            wandb=self.recipe.training.wandb, config=self.recipe.model_dump(mode="json"),
             quiet=not self.processes.is_rank_zero,
-        )
+        )  # fmt: skip
         self._log_start()
         total = epochs * batches * self.batch_photos
         done = (trainer.epoch * batches + trainer.state.batch) * self.batch_photos
@@ -218,17 +217,15 @@ class _Run:
                     show()
                     bar(photos)
 
+                if not self.selection.before_training(stop, bar.say, run_log.report):
+                    self._checkpoint()
+                    return False
                 while self.unvalidated is not None or self._more_to_train():
                     if self.unvalidated is None:
                         self.unvalidated = trainer.run_epoch(
-                            self.loader,
-                            self.sampler,
-                            advance,
-                            stop,
-                            self._due,
-                            self._checkpoint,
+                            self.loader, self.sampler, advance, stop, self._due, self._checkpoint,
                             self._names,
-                        )
+                        )  # fmt: skip
                     report = self.unvalidated
                     if report is None or not self.selection.after_epoch(report, stop):
                         self._checkpoint()
@@ -242,6 +239,7 @@ class _Run:
                     enough = stop.signal is not None or trainer.profile.enough
                     if self.processes.any(enough) and trainer.epoch < epochs:
                         return False
+                self.selection.after_training()
         finally:
             end_loading(self.loader)
             trainer.profile.finish()  # also of a run with fewer steps than the profile wants
@@ -297,4 +295,6 @@ class _Run:
             stopped_by=None if finished else stopped_by,
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
+            validation_interval=best.interval,
+            baselines=tuple(self.selection.comparison.found),
         )
