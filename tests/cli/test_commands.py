@@ -104,7 +104,18 @@ def test_train_prints_the_number_of_validation_identities(
     command = ("train", photos, "--recipe", recipe, "--epochs", 1, "--val-identities", 2)
     code, out, _ = run(capsys, *command, "--out", tmp_path / "run")
     assert code == 0
-    assert "validation AUC on 2 unseen identities: " in out
+    (line,) = [line for line in out.splitlines() if line.startswith("validation AUC")]
+    number = r"\d\.\d+ \(\d\.\d+ to \d\.\d+\)"
+    assert re.fullmatch(
+        rf"validation AUC on 2 unseen identities: {number}; raw pixels: {number}", line
+    )
+    found = answer(capsys, *command, "--out", tmp_path / "again")
+    assert found["validation_auc_low"] <= found["validation_auc"] <= found["validation_auc_high"]
+    (pixels,) = found["baselines"]
+    assert pixels["name"] == "raw pixels"
+    assert pixels["auc_low"] <= pixels["auc"] <= pixels["auc_high"]
+    code, out, _ = run(capsys, *command[:-1], 0, "--out", tmp_path / "alone")
+    assert "nobody was held out, so the model was compared with nothing" in out
 
 
 def test_tables_are_printed_without_json(

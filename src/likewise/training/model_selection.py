@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from torch import nn
 
 from likewise.distances.resolution import indistinguishable, mean_cosine
 from likewise.errors import InputError, LikewiseError
+from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
 from likewise.models.registry import Backbone
 from likewise.models.saving import CONFIG
 from likewise.storage import read_json
+from likewise.training.baseline import auc_text
+from likewise.training.comparison import Comparison
 from likewise.training.distributed.processes import Processes
 from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.run_folder import MODEL
@@ -63,6 +67,7 @@ class ModelSelection:
 
     Attributes:
         validation: on rank 0; None without held-out photos.
+        comparison: with raw pixels and the start model.
     """
 
     def __init__(
@@ -83,18 +88,23 @@ class ModelSelection:
         if held_out is not None and len(held_out.manifest):
             seed = self.recipe.training.seed
             self.validation = Validation(held_out.manifest, held_out.pixels, seed)
+        self.comparison = Comparison(trainer, photos, fingerprint, folder)
         self._warned_of_collapse = self._warned_of_few = False
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the run."""
+        return total_epochs(self.recipe.schedule, self.steps_per_epoch)
 
     @property
     def last(self) -> bool:
         """Whether the run ends with the last complete epoch."""
-        return self.trainer.epoch == total_epochs(self.recipe.schedule, self.steps_per_epoch)
+        return self.trainer.epoch == self.epochs
 
     @property
     def due(self) -> bool:
         """Whether the last complete epoch is one to validate."""
-        epochs = total_epochs(self.recipe.schedule, self.steps_per_epoch)
-        every = epochs_between_validations(self.recipe.training.validate_every, epochs)
+        every = epochs_between_validations(self.recipe.training.validate_every, self.epochs)
         return self.last or self.trainer.epoch % every == 0
 
     @property
@@ -129,6 +139,30 @@ class ModelSelection:
             embedder.save(Path(folder) / MODEL)
         return time.perf_counter() - began
 
+    def before_training(
+        self,
+        stop: StopRequest,
+        say: Callable[[str], None],
+        report: Callable[[int, dict[str, Any]], None],
+    ) -> bool:
+        """Measure the baselines, on rank 0; see ``Comparison.measure``.
+
+        Returns:
+            False if a process was asked to stop meanwhile.
+        """
+        done = True
+        with self.processes.rank_zero_only(lambda: stop.signal is not None) as mine:
+            if mine:
+                try:
+                    self.comparison.measure(self._interrupt_of(stop), say, report)
+                except Interruption:
+                    done = False
+        return bool(self.processes.broadcast([done])[0])
+
+    def after_training(self) -> None:
+        """Compare the saved network with the baselines."""
+        self.comparison.at_end(self.trainer.best.saved)
+
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:
         """Validate, and add the numbers to the report.
 
@@ -157,11 +191,7 @@ class ModelSelection:
         trainer, last = self.trainer, self.last
         if not last and (self.validation is None or not self.due):
             return
-
-        def interrupt() -> bool:
-            return stop.signal is not None or self.processes.stop_requested()
-
-        module = trainer.network()
+        interrupt, module = self._interrupt_of(stop), trainer.network()
         with interruptible(module, interrupt):
             self.statistics.recompute(module, trainer.moved_norms())
         embedder = self._embedder(module, None)
@@ -182,21 +212,28 @@ class ModelSelection:
             if self._usable(cosine, last=last):
                 self._save(embedder)
             return
-        numbers = measured.verification
-        report["val/auc"], report["val/eer"] = numbers.auc, numbers.eer
+        interval = measured.auc.interval()
+        report["val/auc"], report["val/eer"] = interval.value, measured.verification.eer
+        report["val/auc_low"], report["val/auc_high"] = interval.low, interval.high
         report["val/mean_cosine"] = cosine
         if not self._usable(cosine, last=last):
             return
-        kept = self._is_best(numbers.auc)
-        log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (kept)" if kept else "")
+        kept = self._is_kept(measured.auc)
+        log.info("epoch %d: AUC %s%s", trainer.epoch, auc_text(interval), " (kept)" if kept else "")
+        if not last:
+            self.comparison.early(measured.auc, trainer.epoch, self.epochs)
         if kept:
             self._save(self._embedder(module, measured))
 
-    def _is_best(self, auc: float) -> bool:
-        """Whether this epoch is the best so far; with too few held-out people the last one is."""
+    def _interrupt_of(self, stop: StopRequest) -> Callable[[], bool]:
+        return lambda: stop.signal is not None or self.processes.stop_requested()
+
+    def _is_kept(self, found: AucEstimate) -> bool:
+        """Whether this epoch is saved; with too few held-out people every one is."""
         trainer, validation = self.trainer, self.validation
         if validation is None or validation.can_choose:
-            return trainer.best.update(auc, trainer.epoch) and not self._is_worse_than_saved(auc)
+            self._adopt_saved(found.value)
+            return trainer.best.update(found, trainer.epoch)
         if not self._warned_of_few:
             self._warned_of_few = True
             text = (
@@ -207,7 +244,7 @@ class ModelSelection:
                 log.warning("%s, and training.patience has no effect", text)
             else:
                 log.info("%s", text)
-        trainer.best.set(auc, trainer.epoch)
+        trainer.best.set(found, trainer.epoch)
         return True
 
     def _usable(self, cosine: float, *, last: bool) -> bool:
@@ -234,16 +271,16 @@ class ModelSelection:
         log.warning("epoch %d: %s; not saved. %s", self.trainer.epoch, problem, IF_COLLAPSED)
         return False
 
-    def _is_worse_than_saved(self, auc: float) -> bool:
-        """Whether the saved model is better: it can be of an epoch whose checkpoint was lost."""
+    def _adopt_saved(self, auc: float) -> None:
+        """If the saved model is of an epoch whose checkpoint was lost, and is better: that one."""
         try:
-            saved = read_json(self.folder / MODEL / CONFIG)["about"][AUC]
+            about = read_json(self.folder / MODEL / CONFIG)["about"]
+            saved, epoch = float(about[AUC]), int(about["Epoch"])
         except (InputError, KeyError, TypeError):  # no model, or of a version without this key
-            return False
-        if saved <= auc:
-            return False
-        log.info("the saved model has AUC %.4f and is kept", saved)
-        return True
+            return
+        if epoch > self.trainer.best.epoch and saved > auc:
+            log.info("the saved model of epoch %d has AUC %.4f", epoch, saved)
+            self.trainer.best.adopt(saved, epoch)
 
     def _diverged(self, error: BadWeights) -> Stopped:
         """The error for weights that have diverged although every step was finite."""
@@ -279,10 +316,12 @@ class ModelSelection:
         if measured is not None:
             numbers = measured.verification
             people = measured.pairs.identities
-            about[AUC] = numbers.auc
+            about[AUC] = measured.auc.value
             about["Validation"] = (
-                f"AUC {numbers.auc:.4f}, EER {numbers.eer:.4f} on {people} unseen people"
+                f"AUC {auc_text(measured.auc.interval())}, EER {numbers.eer:.4f} on {people} "
+                "unseen people"
             )
+            about |= self.comparison.about()
         found = calibrated(measured, self.recipe.training.seed) if measured is not None else None
         return Embedder(
             module,

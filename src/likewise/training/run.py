@@ -243,6 +243,9 @@ class _Run:
                     bar(photos)
                     pace.step()
 
+                if not self.selection.before_training(stop, bar.say, run_log.report):
+                    saving.save()
+                    return False
                 while saving.unvalidated is not None or self._more_to_train(epochs):
                     if saving.unvalidated is None:
                         saving.unvalidated = trainer.run_epoch(
@@ -264,6 +267,7 @@ class _Run:
                         saving.save()
                     if enough and trainer.epoch < epochs:
                         return False
+                self.selection.after_training()
         finally:
             self.batches.end()
             trainer.profile.finish()  # also of a run with fewer steps than the profile wants
@@ -297,4 +301,6 @@ class _Run:
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
             steps=self.trainer.step_number,
+            validation_interval=best.interval,
+            baselines=tuple(self.selection.comparison.found),
         )

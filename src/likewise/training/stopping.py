@@ -13,6 +13,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from likewise.errors import LikewiseError
+from likewise.evaluation.intervals.auc_estimate import AucEstimate
+from likewise.evaluation.intervals.bootstrap import Interval
 
 __all__ = [
     "STOPPED_EARLY",
@@ -158,26 +160,76 @@ def leave_signals_to_the_parent(_worker: int = 0) -> None:
 
 @dataclass
 class Best:
-    """The best validation so far.
+    """Which epoch of a run is saved: the last one that is not clearly worse than the best.
+
+    Clearly worse means by more than one standard error of the difference, on the same people. The
+    highest of many validations is partly luck, and the later of two equal networks has seen more.
+    A start model (epoch 0) is replaced only by an epoch that is clearly better: the 95 % interval
+    of the difference is above 0.
 
     Args:
-        value: the best value (higher is better).
-        epoch: of the best value; -1: no epoch yet.
+        value: the validation AUC of the saved epoch.
+        epoch: the saved one; 0: the start model; -1: none yet.
         waited: the epochs from the best to the last validation.
+        saved: the validation of the saved epoch; None if it is not known.
+        top: the validation with the highest AUC; None if it is not known.
+        top_epoch: its epoch.
     """
 
     value: float = -1.0
     epoch: int = -1
     waited: int = 0
+    saved: AucEstimate | None = None
+    top: AucEstimate | None = None
+    top_epoch: int = -1
 
-    def update(self, value: float, epoch: int) -> bool:
-        """Compare with a new value; return whether it is the best."""
-        if value > self.value:
-            self.value, self.epoch, self.waited = value, epoch, 0
-            return True
-        self.waited = epoch - self.epoch
-        return False
+    @property
+    def interval(self) -> Interval | None:
+        """The 95 % interval of the saved epoch's AUC; None if it is not known."""
+        return None if self.saved is None else self.saved.interval()
 
-    def set(self, value: float, epoch: int) -> None:
-        """Make this epoch the best, whatever the values before."""
-        self.value, self.epoch, self.waited = value, epoch, 0
+    def update(self, found: AucEstimate, epoch: int) -> bool:
+        """Compare a validation with the best one; return whether its epoch is to be saved."""
+        replaces = self._replaces(found)
+        top = self._top_value()
+        if found.value > top or (self.top is None and found.value == top):
+            self.top, self.top_epoch = found, epoch
+        if replaces:
+            self.value, self.epoch, self.saved = found.value, epoch, found
+        self.waited = epoch - self.top_epoch
+        return replaces
+
+    def set(self, found: AucEstimate, epoch: int) -> None:
+        """Save this epoch, whatever the validations before."""
+        self.value, self.epoch, self.waited, self.saved = found.value, epoch, 0, found
+
+    def adopt(self, value: float, epoch: int) -> None:
+        """The saved network is of another epoch: of a checkpoint that was lost."""
+        if value > self._top_value():
+            self.top, self.top_epoch = None, epoch
+        self.value, self.epoch, self.saved = value, epoch, None
+
+    def _top_value(self) -> float:
+        return self.top.value if self.top is not None else self.value
+
+    def _replaces(self, found: AucEstimate) -> bool:
+        if self.epoch == 0 and self.saved is not None:
+            return found.minus(self.saved).interval().low > 0
+        if self.top is None:
+            return found.value >= self.value
+        difference = found.minus(self.top)
+        return difference.value >= -difference.standard_error
+
+    def state(self) -> list[Any]:
+        """Plain values, for a checkpoint."""
+        parts = [None if part is None else part.to_dict() for part in (self.saved, self.top)]
+        return [self.value, self.epoch, self.waited, *parts, self.top_epoch]
+
+    @classmethod
+    def of(cls, state: list[Any]) -> Best:
+        """The inverse of ``state``; checkpoints of earlier versions hold the first three values."""
+        value, epoch, waited, *more = state
+        if not more:
+            return cls(value, epoch, waited, top_epoch=epoch)
+        saved, top = (part and AucEstimate.from_dict(part) for part in more[:2])
+        return cls(value, epoch, waited, saved, top, more[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from likewise.data.embeddings import NORM
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
 from likewise.distances.resolution import mean_cosine
 from likewise.distances.similarity import unit_and_length
 from likewise.evaluation.calibration.fit import Calibrated, calibrate_pairs
+from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_estimate
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
 from likewise.models.embedder import Embedder
@@ -29,8 +29,10 @@ __all__ = [
     "Validated",
     "Validation",
     "calibrated",
+    "embedded",
     "interruptible",
     "require_nonzero",
+    "score",
 ]
 
 REPLICATES = 200  # of the bootstrap: about a second for the largest number of pairs
@@ -48,12 +50,14 @@ class Validated:
 
     Args:
         verification: the metrics.
+        auc: the AUC, with the influence of each held-out person.
         pairs: the scored pairs that they were computed from.
         mean_cosine: between different photos; near 1, all photos have nearly the same embedding.
         norms: the length of each photo's raw embedding, [N].
     """
 
     verification: Verification
+    auc: AucEstimate
     pairs: ScoredPairs
     mean_cosine: float
     norms: NDArray[np.float32]
@@ -96,28 +100,58 @@ class Validation:
             Interruption: ``interrupt`` returned True.
             BadWeights: an embedding is zero or not finite.
         """
+        manifest = self.manifest
         with interruptible(embedder.module, interrupt):
-            if self.pixels is not None:
-                raw = torch.from_numpy(embedder.embed_pixels(self.pixels, normalize=False))
-                directions, lengths = unit_and_length(raw)
-                vectors, norms = directions.numpy(), lengths.numpy()
-                labels = self.manifest.labels
-            else:
-                embeddings, _ = embedder.embed_manifest(self.manifest, on_bad_image="skip")
-                vectors, labels = embeddings.vectors, embeddings.labels
-                norms = embeddings.items[NORM].to_numpy()
+            vectors, norms, rows = embedded(embedder, manifest, self.pixels)
         if interrupt():
             raise Interruption
         require_nonzero(vectors, "held-out photos")
-        pairs = draw_pairs(labels, limit=PAIRS, seed=self.seed)
-        left, right = np.asarray(pairs.left), np.asarray(pairs.right)
-        scores = pair_scores(vectors, left, right)
+        pairs, auc = score(vectors, manifest.labels[rows], self.seed, len(manifest.identities))
         return Validated(
-            verification(scores, pairs.same),
-            scored_pairs(scores, pairs.same, labels[left], labels[right]),
-            mean_cosine(vectors),
-            norms,
+            verification(pairs.scores, pairs.same), auc, pairs, mean_cosine(vectors), norms
         )
+
+
+def embedded(
+    embedder: Embedder, manifest: Manifest, pixels: Tensor | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """The unit-length embeddings of photos [N,D], their lengths before, and their rows.
+
+    Args:
+        embedder: of the network.
+        manifest: the photos; those that cannot be read are left out.
+        pixels: their pixels, if they are kept in memory.
+    """
+    if pixels is None:
+        found = embedder.embed_rows(manifest, slice(0, len(manifest)), on_bad_image="skip")
+        return found.vectors, found.norms, np.asarray(found.rows, np.int64)
+    raw = torch.from_numpy(embedder.embed_pixels(pixels, normalize=False))
+    directions, lengths = unit_and_length(raw)
+    return directions.numpy(), lengths.numpy(), np.arange(len(pixels))
+
+
+def score(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], seed: int, people: int
+) -> tuple[ScoredPairs, AucEstimate]:
+    """All pairs of embeddings (or a sample of 200,000 a kind) with their cosines, and the AUC.
+
+    Args:
+        vectors: [N,D].
+        labels: the person of each, from 0 to ``people`` - 1.
+        seed: draws the pairs if there are too many.
+        people: the influence on the AUC is given for so many, 0 for those without a pair here.
+
+    Raises:
+        InputError: no person has two photos, or there is only one person.
+    """
+    drawn = draw_pairs(labels, limit=PAIRS, seed=seed)
+    left, right = np.asarray(drawn.left), np.asarray(drawn.right)
+    scores = pair_scores(vectors, left, right)
+    pairs = scored_pairs(scores, drawn.same, labels[left], labels[right])
+    found = auc_estimate(pairs)
+    influence = np.zeros(people)
+    influence[np.union1d(labels[left], labels[right])] = found.influence
+    return pairs, replace(found, influence=influence)
 
 
 def require_nonzero(vectors: NDArray[np.float32], what: str) -> None:

@@ -109,7 +109,7 @@ def test_the_fixed_scale_is_that_of_adacos() -> None:
 def test_a_budget_too_short_for_the_larger_input_gets_the_smaller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, side: int
 ) -> None:
-    monkeypatch.setattr(choosing, "photos_per_second", lambda recipe: rate)
+    monkeypatch.setattr(choosing, "photos_per_second", lambda _: rate)
     manifest = manifest_of(tmp_path / "photos", noise(200, 200, 3))
     found = choose(manifest, budget_minutes=1).recipe
     assert found.input.height == side

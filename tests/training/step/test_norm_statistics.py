@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from likewise.data.formats import read_manifest
 from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 from likewise.distances.resolution import mean_cosine
+from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.training.model_selection import ModelSelection
 from likewise.training.step.norm_statistics import (
     NormStatistics,
@@ -112,12 +114,12 @@ def test_few_people_do_not_choose_the_epoch(
 ) -> None:
     """The second epoch is made to look best: ten people may say so, two may not."""
     photos = make_photos(tmp_path / "photos", people=people + 3, each=2)
-    measure = ModelSelection._is_best
+    measure = ModelSelection._is_kept
 
-    def kept(self: ModelSelection, auc: float) -> bool:
-        return measure(self, 1.0 if self.trainer.epoch == 2 else 0.6)
+    def kept(self: ModelSelection, found: AucEstimate) -> bool:
+        return measure(self, replace(found, value=1.0 if self.trainer.epoch == 2 else 0.6))
 
-    monkeypatch.setattr(ModelSelection, "_is_best", kept)
+    monkeypatch.setattr(ModelSelection, "_is_kept", kept)
     recipe = quick_recipe(f"data.val_identities={people}", "schedule.epochs=4")
     result = likewise.train(photos, tmp_path / "run", recipe)
     assert likewise.load(result.model).about["Epoch"] == epoch

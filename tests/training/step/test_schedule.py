@@ -13,7 +13,7 @@ from torch import nn
 from likewise.training.recipe.recipe import Schedule
 from likewise.training.step.ema import WeightAverage
 from likewise.training.step.schedule import lr_factor, margin_fraction
-from likewise.training.stopping import Best, StopRequest
+from likewise.training.stopping import StopRequest
 
 PER_EPOCH = 10
 
@@ -70,23 +70,6 @@ def test_the_average_is_the_plain_recursion() -> None:
     other.restore(average.state())
     assert other.steps == 30
     torch.testing.assert_close(other.weights, average.weights)
-
-
-def test_the_best_is_kept_and_waiting_is_counted() -> None:
-    best = Best()
-    assert [best.update(v, e) for e, v in enumerate([0.5, 0.7, 0.6, 0.7, 0.8])] == [
-        True, True, False, False, True,
-    ]  # fmt: skip
-    best.update(0.1, 5)
-    assert (best.value, best.epoch, best.waited) == (0.8, 4, 1)
-
-
-def test_patience_is_counted_in_epochs() -> None:
-    """Measured every fourth epoch, two validations without gain are eight epochs."""
-    best = Best()
-    for epoch, value in ((4, 0.5), (8, 0.4), (12, 0.3)):
-        best.update(value, epoch)
-    assert best.waited == 8
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

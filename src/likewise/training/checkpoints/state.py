@@ -98,7 +98,7 @@ class TrainingState:
             "total": self.sums,
             "teacher": teacher_fingerprint(self.loss),
             "skipped": self.guard.skipped,
-            "best": [self.best.value, self.best.epoch, self.best.waited],
+            "best": self.best.state(),
             "scaler": self.scaler.state_dict(),
             "bad": list(dict(entry for share in bad for entry in share).items()),
         }
@@ -123,7 +123,7 @@ class TrainingState:
                 self.watch.restore(parts["watch"])
             self.guard.skipped = values["skipped"]
             self.step, self.epoch, self.batch = (values[k] for k in ("step", "epoch", "batch"))
-            self.sums, self.best = values["total"], Best(*values["best"])
+            self.sums, self.best = values["total"], Best.of(values["best"])
             self.scaler.load_state_dict(values["scaler"])
             self.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
         except (RuntimeError, KeyError) as error:

@@ -56,6 +56,7 @@ class RunLog:
         self.path = folder / JSONL
         kept = [line for line in _lines(self.path) if line["step"] <= resume_at]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._before = {json.dumps(line) for line in kept if line["step"] == 0}
         self._stream = self.path.open("a", encoding="utf-8")
         purge = resume_at + 1 if resume_at else None
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
@@ -68,10 +69,13 @@ class RunLog:
             self._logger.addHandler(handler)
 
     def report(self, step: int, values: dict[str, Any]) -> None:
-        """Write one report; its numbers become curves."""
-        if self.quiet:
+        """Write one report; its numbers become curves.
+
+        One of before the first step that is in the log already is not written again.
+        """
+        if self.quiet or (line := json.dumps({"step": step, **values})) in self._before:
             return
-        self._stream.write(json.dumps({"step": step, **values}) + "\n")
+        self._stream.write(line + "\n")
         self._stream.flush()
         for name, value in values.items():
             if isinstance(value, int | float):

@@ -10,7 +10,9 @@ from pathlib import Path
 from likewise.arguments import check_count
 from likewise.data.images import BadImage
 from likewise.errors import InputError
+from likewise.evaluation.intervals.bootstrap import Interval
 from likewise.locks import hold_lock
+from likewise.training.baseline import Baseline
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import Profile
 from likewise.training.recipe.batch_choice import with_sampler
@@ -50,6 +52,8 @@ class TrainingResult:
         profile: the time of each phase of a step, if it was measured.
         validation_people: held-out people with two photos or more; the AUC of few is uncertain.
         steps: the steps completed.
+        validation_interval: of that AUC, 95 % over identities; None where it is not known.
+        baselines: raw pixels, and the start model if there is one, on the held-out identities.
     """
 
     folder: Path
@@ -63,6 +67,8 @@ class TrainingResult:
     profile: Profile | None = None
     validation_people: int = 0
     steps: int = 0
+    validation_interval: Interval | None = None
+    baselines: tuple[Baseline, ...] = ()
 
     @property
     def model(self) -> Path:
