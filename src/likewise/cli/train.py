@@ -27,6 +27,14 @@ def train(
     out: options.Out = Path("runs/train"),
     recipe: options.RecipeFile = None,
     settings: options.Settings = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Start from a trained model: sface, a model's folder or a hub id.",
+        ),
+    ] = None,
     val_identities: options.ValIdentities = None,
     on_bad_image: options.OnBadImageOrNone = None,
     epochs: options.Epochs = None,
@@ -60,6 +68,9 @@ def train(
     With --resume, --epochs is the new length of the run, finished or not; from there on the
     learning rates are those of the new length.
 
+    --from sface trains a ready model further, by the recipe tune unless --recipe is given. Unless
+    training makes it clearly better, it is kept as it is, calibrated on the held-out identities.
+
     With --detect the faces are found and aligned once, into the cache, and the model records it.
     Several processes are started by --processes or by torchrun.
 
@@ -75,14 +86,14 @@ def train(
     with suppress(StoppedBySignal) if zero_if_stopped else nullcontext():
         if processes > 1 and not is_worker():
             if detect:  # once, before each process reads the crops from the cache
-                chosen = _recipe(out, recipe, settings, resume=resume)
+                chosen = _recipe(out, recipe, settings, start, resume=resume)
                 _photos(data, root, chosen, True, on_bad_image, processes)
             own_options = {"processes", "port", "zero_if_stopped"}
             launch(_command_line(context, leave_out=own_options), processes, port)
             return
         with report_once():
-            _train(data, out, recipe, settings, val_identities, on_bad_image, epochs, resume, keep,
-                   profile, root, detect, as_json)  # fmt: skip
+            _train(data, out, recipe, settings, start, val_identities, on_bad_image, epochs, resume,
+                   keep, profile, root, detect, as_json)  # fmt: skip
 
 
 def _command_line(context: typer.Context, leave_out: set[str]) -> list[str]:
@@ -110,6 +121,7 @@ def _train(
     out: Path,
     recipe: Path | None,
     settings: list[str] | None,
+    start: str | None,
     val_identities: str | None,
     on_bad_image: options.BadImagePolicy | None,
     epochs: int | None,
@@ -121,7 +133,6 @@ def _train(
     as_json: bool,
 ) -> None:
     """Train in this process, and print the result on rank 0."""
-    from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
     from likewise.training.stopping import StoppedBySignal
 
@@ -135,12 +146,12 @@ def _train(
             wanted.append(f"{key}={value}")
     chosen = None
     if not resume or recipe or wanted:
-        chosen = recipe_with(load_recipe(recipe) if recipe else Recipe(), wanted)
-    used = _recipe(out, None, None, resume=True) if resume else chosen
+        chosen = _recipe(out, recipe, wanted, start)
+    used = _recipe(out, None, None, None, resume=True) if resume else chosen
     photos = _photos(data, root, used, detect, on_bad_image)
     result = run(
         photos, out, chosen, resume=resume, keep=keep, profile=profile,
-        epochs=epochs if resume else None,
+        epochs=epochs if resume else None, start=start if resume else None,
     )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":
         again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
@@ -152,15 +163,26 @@ def _train(
 
 
 def _recipe(
-    out: Path, recipe: Path | None, settings: list[str] | None, *, resume: bool
+    out: Path,
+    recipe: Path | None,
+    settings: list[str] | None,
+    start: str | None,
+    *,
+    resume: bool = False,
 ) -> Recipe | None:
     """The recipe of a run that is begun or resumed; None if there is nothing to resume."""
     from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.setup.run_folder import RECIPE
+    from likewise.training.setup.start import recipe_from, tune_recipe
 
     if resume:
         return load_recipe(out / RECIPE) if (out / RECIPE).exists() else None
-    return recipe_with(load_recipe(recipe) if recipe else Recipe(), list(settings or []))
+    if recipe is not None:
+        begun = load_recipe(recipe)
+    else:
+        begun = Recipe() if start is None else tune_recipe()
+    chosen = recipe_with(begun, list(settings or []))
+    return chosen if start is None else recipe_from(start, chosen)
 
 
 def _photos(
@@ -200,6 +222,7 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
                 "images": result.images,
                 "validation_auc": result.validation,
                 "validation_people": result.validation_people,
+                "start": result.start.to_dict() if result.start is not None else None,
                 "bad_images": bad_images_json(result.bad_images),
                 "profile": result.profile.to_dict() if result.profile is not None else None,
             }
@@ -218,5 +241,7 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
         if result.validation is not None:
             people = f"{result.validation_people:,} unseen identities"
             typer.echo(f"validation AUC on {people}: {result.validation:.4f}")
+        for line in result.start.lines() if result.start is not None else ():
+            typer.echo(line)
         typer.echo(f"model: {result.model}")
         typer.echo(f"next:  likewise evaluate TEST_PHOTOS --model {result.model} --out report")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from likewise.storage import read_json
 from likewise.training.distributed.processes import Processes
 from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.run_folder import MODEL
+from likewise.training.setup.start import begins_as_it_is
+from likewise.training.start_model import StartModel
 from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.stopping import StopRequest
@@ -77,6 +80,44 @@ class ModelSelection:
             seed = self.recipe.training.seed
             self.validation = Validation(held_out.manifest, held_out.pixels, seed)
         self._warned_of_collapse = self._warned_of_few = False
+        self.start: StartModel | None = None  # on rank 0; see ``begin``
+
+    def begin(self, stop: StopRequest, checkpoint: Callable[[], None]) -> bool:
+        """Before the first step: validate the model that the run starts from, and save it.
+
+        An epoch replaces it only if it is clearly better: training from a good model never gives
+        less than calibrating it. A resumed run reads what was measured.
+
+        Returns:
+            False if a process was asked to stop meanwhile: it has to be repeated.
+        """
+        if not begins_as_it_is(self.recipe):
+            return True
+        if not self.trainer.step_number:
+            checkpoint()  # a folder with a model and no checkpoint could not be resumed
+        return self._on_rank_zero(lambda: self._begin(stop), stop, "before the first step")
+
+    def _begin(self, stop: StopRequest) -> None:
+        if self.validation is None:
+            log.warning(
+                "nobody is held out: %s is not compared with what training makes of it, and the "
+                "last epoch is kept", self.recipe.model.weights,
+            )  # fmt: skip
+            return
+        if self.trainer.step_number:
+            self.start = StartModel.read(self.folder)
+            return
+
+        def interrupt() -> bool:
+            return stop.signal is not None or self.processes.stop_requested()
+
+        module = self.trainer.network()  # as it is: its batch norms keep their statistics
+        measured = self.validation.measure(self._embedder(module, None), interrupt)
+        source, auc = str(self.recipe.model.weights), measured.verification.auc
+        self.start = StartModel.of(self.folder, source, auc, measured.pairs)
+        self._save(self._embedder(module, measured))
+        self.trainer.best.set(auc, 0)
+        log.info("%s", self.start.measured.lines()[0])
 
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:
         """Validate, and add the numbers to the report.
@@ -85,15 +126,20 @@ class ModelSelection:
             False if a process was asked to stop meanwhile: then nothing has changed, and the
             validation has to be repeated.
         """
+        when = f"epoch {self.trainer.epoch}"
+        return self._on_rank_zero(lambda: self._validate(report, stop), stop, when)
+
+    def _on_rank_zero(self, work: Callable[[], None], stop: StopRequest, when: str) -> bool:
+        """Validate on rank 0, and tell the others; False if a process was asked to stop."""
         best = self.trainer.best
         done = True
         with self.processes.rank_zero_only(lambda: stop.signal is not None) as mine:
             if mine:
                 try:
-                    self._validate(report, stop)
+                    work()
                 except Interruption:
                     done = False
-                    log.info("epoch %d: stopped during the validation", self.trainer.epoch)
+                    log.info("%s: stopped during the validation", when)
                 except BadWeights as error:
                     raise self._diverged(error) from error
         own = [best.value, best.epoch, best.waited, done]
@@ -137,10 +183,13 @@ class ModelSelection:
         report["val/mean_cosine"] = cosine
         if not self._usable(cosine, last=last):
             return
-        kept = self._is_best(numbers.auc)
+        beaten = self.start is None or self.start.is_beaten(trainer.best, trainer.epoch, measured)
+        kept = beaten and self._is_best(numbers.auc)
         log.info("epoch %d: AUC %.4f%s", trainer.epoch, numbers.auc, " (kept)" if kept else "")
         if kept:
             self._save(self._embedder(module, measured))
+            if self.start is not None:
+                self.start.keep(trainer.epoch)
 
     def _is_best(self, auc: float) -> bool:
         """Whether this epoch is the best so far; with too few held-out people the last one is."""
@@ -226,6 +275,8 @@ class ModelSelection:
             "Data": f"{len(self.training):,} photos, fingerprint {self.fingerprint}",
             "Epoch": self.trainer.epoch,
         }
+        if begins_as_it_is(self.recipe):
+            about["Started from"] = model.weights
         if measured is not None:
             numbers = measured.verification
             people = measured.pairs.identities

@@ -56,6 +56,7 @@ def train(
     keep: int | None = None,
     profile: int = 0,
     epochs: int | None = None,
+    start: str | Path | None = None,
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
 
@@ -76,6 +77,8 @@ def train(
         epochs: the number of epochs to train; None: as in the recipe. With ``resume``, the run,
             finished or not, continues to this number, from now on with the learning rates of the
             new schedule, and its recipe is updated.
+        start: a ready model to train further, such as ``sface``; without a recipe by that of
+            ``tune``. It is saved first, and an epoch replaces it only if it is clearly better.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -93,7 +96,7 @@ def train(
     """
     folder = Path(out)
     manifest = data if isinstance(data, Manifest) else read_manifest(data)
-    chosen = recipe_of(folder, recipe, resume=resume, keep=keep, epochs=epochs)
+    chosen = recipe_of(folder, recipe, resume=resume, keep=keep, epochs=epochs, start=start)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: require_writable(folder))
         return _Run(manifest, folder, chosen, resume, processes, profile).complete()
@@ -171,8 +174,7 @@ class _Run:
                 self._photos_sha256 = keep_records(self.folder / PHOTOS, self.photos.records)
         if not self.resume:
             return
-        checkpoint = self.checkpoints.newest()
-        if checkpoint is not None:
+        if (checkpoint := self.checkpoints.newest()) is not None:
             self._restore(checkpoint)
         elif self.processes.is_rank_zero:
             log.warning("%s: no checkpoint yet; the run starts from the beginning", self.folder)
@@ -218,17 +220,14 @@ class _Run:
                     show()
                     bar(photos)
 
+                if not self.selection.begin(stop, self._checkpoint):
+                    return False
                 while self.unvalidated is not None or self._more_to_train():
                     if self.unvalidated is None:
                         self.unvalidated = trainer.run_epoch(
-                            self.loader,
-                            self.sampler,
-                            advance,
-                            stop,
-                            self._due,
-                            self._checkpoint,
-                            self._names,
-                        )
+                            self.loader, self.sampler, advance, stop, self._due,
+                            self._checkpoint, self._names,
+                        )  # fmt: skip
                     report = self.unvalidated
                     if report is None or not self.selection.after_epoch(report, stop):
                         self._checkpoint()
@@ -297,4 +296,5 @@ class _Run:
             stopped_by=None if finished else stopped_by,
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
+            start=self.selection.start.measured if self.selection.start is not None else None,
         )

@@ -16,6 +16,8 @@ from likewise.training.monitoring.profile import Profile
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_unused_keys
+from likewise.training.setup.start import recipe_from
+from likewise.training.start_model import TunedFrom
 
 __all__ = [
     "CHECKPOINTS",
@@ -49,6 +51,8 @@ class TrainingResult:
         stopped_by: the signal that stopped any of the processes; None if there was none.
         profile: the time of each phase of a step, if it was measured.
         validation_people: held-out people with two photos or more; the AUC of few is uncertain.
+        start: the model that the run started from and what training it has brought; None without
+            one, or without held-out people.
     """
 
     folder: Path
@@ -61,6 +65,7 @@ class TrainingResult:
     stopped_by: int | None = None
     profile: Profile | None = None
     validation_people: int = 0
+    start: TunedFrom | None = None
 
     @property
     def model(self) -> Path:
@@ -75,6 +80,7 @@ def recipe_of(
     resume: bool,
     keep: int | None = None,
     epochs: int | None = None,
+    start: str | Path | None = None,
 ) -> Recipe:
     """The recipe that the run in ``folder`` follows; a resumed run follows its own.
 
@@ -84,12 +90,21 @@ def recipe_of(
         resume: whether the run is resumed.
         keep: the number of checkpoints to keep; None: as in the recipe.
         epochs: the number of epochs to train; None: as in the recipe.
+        start: the model that a new run starts from; see ``recipe_from``.
 
     Raises:
         InputError: a new run in a folder that holds one, nothing to resume, or a resumed run with
-            another recipe; a key of a new recipe has no effect; ``keep`` or ``epochs`` is below 1.
+            another recipe or another start model; a key of a new recipe has no effect; ``keep`` or
+            ``epochs`` is below 1; the start model does not fit the recipe.
     """
+    if start is not None and not resume:
+        recipe = recipe_from(start, recipe, key="start")
     found = _resumed_recipe(folder, recipe) if resume else _new_recipe(folder, recipe)
+    if resume and start is not None and found.model.weights != str(start):
+        raise InputError(
+            f"start: {start}, the run in {folder} began with {found.model.weights}; a resumed run "
+            "needs no start model"
+        )
     if epochs is not None:
         found = with_epochs(found, epochs)
     if keep is None:
