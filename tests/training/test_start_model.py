@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import likewise
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
+from likewise.evaluation.intervals.scored_pairs import scored_pairs
+from likewise.evaluation.verification.metrics import verification
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.start import recipe_from, tune_recipe
 from likewise.training.start_model import Gain, StartModel, TunedFrom
+from likewise.training.validation import Validated
 from tests.conftest import make_photos
 
 QUICK = ("schedule.epochs=2", "data.workers=0", "training.device=cpu")
@@ -125,9 +128,11 @@ def test_a_resumed_run_compares_with_the_same_start_model(model: Path, tmp_path:
         likewise.train(photos, tmp_path / "run", resume=True, start="sface")
 
 
-def pairs(scores: np.ndarray, people: np.ndarray) -> ScoredPairs:
+def validated(scores: NDArray[np.float64], people: NDArray[np.int64]) -> Validated:
     i, j = np.triu_indices(len(people), 1)
-    return scored_pairs(scores, people[i] == people[j], people[i], people[j])
+    same = people[i] == people[j]
+    pairs = scored_pairs(scores, same, people[i], people[j])
+    return Validated(verification(scores, same), pairs, 0.0, np.ones(len(people), np.float32))
 
 
 def test_a_gain_is_clear_only_beyond_the_noise_of_the_people(tmp_path: Path) -> None:
@@ -135,21 +140,23 @@ def test_a_gain_is_clear_only_beyond_the_noise_of_the_people(tmp_path: Path) -> 
     i, j = np.triu_indices(60, 1)
     same = people[i] == people[j]
     weak = rng.normal(size=len(i)) + same
-    start = StartModel.of(tmp_path, "m", 0.76, pairs(weak, people))
-    better = pairs(weak + same, people)
-    assert start.compare(1, 0.9, better).clear
-    noise = pairs(weak + rng.normal(size=len(i)) * 0.3, people)
-    assert not start.compare(2, 0.7601, noise).clear
-    assert StartModel.read(tmp_path).measured == start.measured  # type: ignore[union-attr]
-    assert start.measured.best == start.compare(1, 0.9, better)
+    start = StartModel.of(tmp_path, "m", validated(weak, people))
+    assert start.compare(1, validated(weak + same, people)).clear
+    noise = weak + rng.normal(size=len(i)) * 0.3
+    assert not start.compare(2, validated(noise, people)).clear
+    again = StartModel.read(tmp_path)
+    assert again is not None
+    assert again.measured == start.measured
+    assert start.measured.best is not None
+    assert start.measured.best.epoch == 1
 
 
 def test_the_gain_of_too_few_people_is_not_clear(tmp_path: Path) -> None:
     people = np.repeat(np.arange(4), 3)
     i, j = np.triu_indices(12, 1)
-    same = people[i] == people[j]
-    start = StartModel.of(tmp_path, "m", 0.5, pairs(np.zeros(len(i)) + same * 1e-9, people))
-    assert not start.compare(1, 1.0, pairs(same * 1.0, people)).clear
+    same = (people[i] == people[j]).astype(np.float64)
+    start = StartModel.of(tmp_path, "m", validated(np.zeros(len(i)), people))
+    assert not start.compare(1, validated(same, people)).clear
 
 
 def test_the_end_says_what_was_kept_in_numbers() -> None:

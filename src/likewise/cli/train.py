@@ -195,10 +195,10 @@ def _photos(
 ) -> Manifest:
     """The photos to train on: aligned, or with a notice if they are not."""
     from likewise.cli.detection import align_or_notice
-    from likewise.data.formats import read_manifest
     from likewise.training.distributed.worker import is_worker
+    from likewise.training.setup.unlabelled import read_training_photos
 
-    manifest = read_manifest(data, root)
+    manifest = read_training_photos(data, root, recipe)
     if recipe is None:
         return manifest
     policy = on_bad_image.value if on_bad_image is not None else recipe.data.on_bad_image
@@ -220,7 +220,8 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
                 "epochs": result.epochs,
                 "identities": result.identities,
                 "images": result.images,
-                "validation_auc": result.validation,
+                "validation_auc": result.validation if result.measure == "AUC" else None,
+                "validation_teacher": result.validation if result.measure != "AUC" else None,
                 "validation_people": result.validation_people,
                 "start": result.start.to_dict() if result.start is not None else None,
                 "bad_images": bad_images_json(result.bad_images),
@@ -239,8 +240,10 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
     else:
         typer.echo(f"trained on {result.images:,} photos of {result.identities:,} identities")
         if result.validation is not None:
-            people = f"{result.validation_people:,} unseen identities"
-            typer.echo(f"validation AUC on {people}: {result.validation:.4f}")
+            people = f" on {result.validation_people:,} unseen identities"
+            if result.measure != "AUC":
+                people = " on unseen photos"
+            typer.echo(f"validation {result.measure}{people}: {result.validation:.4f}")
         for line in result.start.lines() if result.start is not None else ():
             typer.echo(line)
         typer.echo(f"model: {result.model}")

@@ -60,7 +60,10 @@ class ModelSelection:
 
     Attributes:
         validation: on rank 0; None without held-out photos.
+        measure: what the epochs are compared by, in words.
     """
+
+    measure = "AUC"
 
     def __init__(
         self,
@@ -113,10 +116,9 @@ class ModelSelection:
 
         module = self.trainer.network()  # as it is: its batch norms keep their statistics
         measured = self.validation.measure(self._embedder(module, None), interrupt)
-        source, auc = str(self.recipe.model.weights), measured.verification.auc
-        self.start = StartModel.of(self.folder, source, auc, measured.pairs)
+        self.start = StartModel.of(self.folder, str(self.recipe.model.weights), measured)
         self._save(self._embedder(module, measured))
-        self.trainer.best.set(auc, 0)
+        self.trainer.best.set(measured.verification.auc, 0)
         log.info("%s", self.start.measured.lines()[0])
 
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.progress import progress
@@ -18,7 +17,6 @@ from likewise.storage import output_folder, require_writable, write_text
 from likewise.training.checkpoints.reader import Checkpoint
 from likewise.training.checkpoints.writer import Checkpoints
 from likewise.training.distributed.processes import Processes
-from likewise.training.model_selection import ModelSelection
 from likewise.training.monitoring.log import TEXT, RunLog
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
 from likewise.training.monitoring.profile import StepProfile
@@ -36,9 +34,11 @@ from likewise.training.setup.run_folder import (
     require_same_start,
     run_lock,
 )
+from likewise.training.setup.unlabelled import read_training_photos
 from likewise.training.step.guards import Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.stopping import StopRequest
+from likewise.training.teacher_selection import selection_for
 
 __all__ = ["TrainingResult", "train"]
 
@@ -95,8 +95,8 @@ def train(
         True
     """
     folder = Path(out)
-    manifest = data if isinstance(data, Manifest) else read_manifest(data)
     chosen = recipe_of(folder, recipe, resume=resume, keep=keep, epochs=epochs, start=start)
+    manifest = data if isinstance(data, Manifest) else read_training_photos(data, recipe=chosen)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: require_writable(folder))
         return _Run(manifest, folder, chosen, resume, processes, profile).complete()
@@ -129,12 +129,11 @@ class _Run:
         self.training, self.sampler = components.training, components.sampler
         self.batch_photos = components.batch_photos
         statistics = NormStatistics(prepared.dataset(recipe), recipe.training.seed)
-        self.selection = ModelSelection(
+        self.selection = selection_for(recipe, self.training)(
             self.trainer, self.photos, statistics, self.fingerprint, folder, processes
         )
         self.unvalidated: dict[str, float] | None = None  # the report of an epoch to be validated
-        self._last_report: dict[str, float] = {}
-        self._new_epochs = ""  # describes a new number of epochs of a resumed run
+        self._last_report, self._new_epochs = dict[str, float](), ""  # the latter: see _begin
         if processes.count > 1:  # all ranks draw the same weights, but different dropout masks
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
         self.loader = loader_of(prepared, recipe, device, processes)
@@ -297,4 +296,5 @@ class _Run:
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
             start=self.selection.start.measured if self.selection.start is not None else None,
+            measure=self.selection.measure,
         )

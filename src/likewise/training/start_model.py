@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from likewise.errors import InputError
 from likewise.evaluation.intervals.bootstrap import Interval, bootstrap
 from likewise.evaluation.intervals.paired_bootstrap import paired_bootstrap
-from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.storage import new_file, read_json, write_json
 from likewise.training.stopping import Best
 from likewise.training.validation import Validated
@@ -105,15 +104,15 @@ class StartModel:
         self.folder, self.measured, self._scores = folder, measured, scores
 
     @classmethod
-    def of(cls, folder: Path, source: str, auc: float, pairs: ScoredPairs) -> StartModel:
-        """Keep a start model that was just validated.
+    def of(cls, folder: Path, source: str, validated: Validated) -> StartModel:
+        """Keep the result of a start model that was just validated.
 
         Args:
             folder: of the run.
             source: as it was named.
-            auc: its verification AUC.
-            pairs: with its scores.
+            validated: the result.
         """
+        auc, pairs = validated.verification.auc, validated.pairs
         whole = Interval(auc, 0.0, 1.0)  # of few identities nothing is known
         if pairs.identities >= FEWEST:
             whole = bootstrap(pairs, (), replicates=REPLICATES).auc
@@ -134,14 +133,14 @@ class StartModel:
         except (InputError, OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def compare(self, epoch: int, auc: float, pairs: ScoredPairs) -> Gain:
+    def compare(self, epoch: int, validated: Validated) -> Gain:
         """Compare an epoch with the start model, on the same pairs.
 
         Args:
             epoch: from 1.
-            auc: of the epoch.
-            pairs: with the scores of the epoch's network.
+            validated: the result of its network.
         """
+        auc, pairs = validated.verification.auc, validated.pairs
         before, low, high = self.measured.best, -1.0, 1.0
         new = before is None or auc > before.auc
         known = len(self._scores) == len(pairs) and pairs.identities >= FEWEST
@@ -155,7 +154,7 @@ class StartModel:
 
     def is_beaten(self, best: Best, epoch: int, measured: Validated) -> bool:
         """Whether an epoch is better by more than noise; if not, the best one is waited for."""
-        gain = self.compare(epoch, measured.verification.auc, measured.pairs)
+        gain = self.compare(epoch, measured)
         if not gain.clear:
             best.waited = epoch - best.epoch
         return gain.clear

@@ -183,6 +183,11 @@ class Distill(Section):
         "(relational) or similarities (similarity) within a batch",
     )
     temperature: float = Field(0.1, gt=0, description="for kind: similarity")
+    cache: bool = Field(
+        False,
+        description="embed each photo and its mirror image once, as they are, and learn their mean "
+        "at every step; false: the teacher embeds the augmented photos of each step",
+    )
 
 
 class Schedule(Section):

@@ -46,7 +46,7 @@ def _is(wanted: str) -> Callable[[Any], bool]:
 
 _NEEDS = (
     _Need(
-        ("distill.weight", "distill.kind", "distill.temperature"),
+        ("distill.weight", "distill.kind", "distill.temperature", "distill.cache"),
         "distill.teacher",
         bool,
         "distill.teacher=MODEL",

@@ -44,7 +44,8 @@ class TrainingResult:
         folder: of the run; ``folder/model`` is the best embedder.
         epochs: the epochs completed.
         finished: False if the run was stopped and can be continued with ``resume``.
-        validation: the validation AUC of the saved model; None without held-out identities.
+        validation: the validation AUC of the saved model, or see ``measure``; None without
+            held-out photos.
         bad_images: the photos that could not be read.
         identities: the number of people trained on.
         images: the number of photos trained on.
@@ -53,6 +54,7 @@ class TrainingResult:
         validation_people: held-out people with two photos or more; the AUC of few is uncertain.
         start: the model that the run started from and what training it has brought; None without
             one, or without held-out people.
+        measure: what ``validation`` is; without identities, the likeness to the teacher.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class TrainingResult:
     profile: Profile | None = None
     validation_people: int = 0
     start: TunedFrom | None = None
+    measure: str = "AUC"
 
     @property
     def model(self) -> Path:
