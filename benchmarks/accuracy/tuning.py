@@ -141,8 +141,9 @@ def pool(embedder: Embedder, kind: str) -> tuple[Group, Group]:
     rng = np.random.default_rng(0)
     many = photos_of("peopleDevTrain.csv", max(n for _, n in SIZES) + OTHER)
     some = photos_of("peopleDevTrain.csv", 4 + OTHER)
-    names = [*rng.permutation(sorted(many))[:60], *rng.permutation(sorted(set(some) - set(many)))]
-    drawn = {str(n): some[str(n)][: 10 if str(n) in many else 6] for n in names}
+    first = [str(name) for name in rng.permutation(sorted(many))[:60]]
+    more = [str(name) for name in rng.permutation(sorted(set(some) - set(first)))[:140]]
+    drawn = {n: many[n][:10] for n in first} | {n: some[n][: 4 + OTHER] for n in more}
     test = photos_of("peopleDevTest.csv", TEST_PHOTOS)
     held = {str(n): test[str(n)][:TEST_PHOTOS] for n in rng.permutation(sorted(test))[:TEST_PEOPLE]}
     return group(embedder, kind, drawn, "pool"), group(embedder, kind, held, "test")
@@ -254,20 +255,19 @@ def show(lines: Lines) -> None:
 def main() -> None:
     chosen = options(__doc__, Path("tuning.jsonl"))
     lines, sface = Lines(chosen.lines), load("sface")
-    kinds = [kind for kind in PHOTOS if chosen.only in kind]
-    for kind in ["small"] if chosen.quick else kinds:
+    for kind in ["small"] if chosen.quick else PHOTOS:
+        if chosen.only not in kind:
+            continue
         everyone, test = pool(sface, kind)
         for method, measure in METHODS.items():
-            sizes = TRAINED if method in LAYERS else SIZES
-            for k, n in sizes[:2] if chosen.quick and method not in LAYERS else sizes:
+            if chosen.quick and method in LAYERS:
+                continue
+            for k, n in TRAINED if method in LAYERS else SIZES:
                 for seed in range(3):
                     drawn = draw(everyone, test, k, n, seed)
-                    if drawn is None or (chosen.quick and method in LAYERS):
-                        continue
-                    lines.measure(
-                        partial(measure, drawn, seed, sface),
-                        kind=kind, method=method, k=k, n=n, seed=seed,
-                    )  # fmt: skip
+                    if drawn is not None:
+                        work = partial(measure, drawn, seed, sface)
+                        lines.measure(work, kind=kind, method=method, k=k, n=n, seed=seed)
     show(lines)
 
 

@@ -166,3 +166,7 @@ def test_the_end_says_what_was_kept_in_numbers() -> None:
         "after fine-tuning: AUC 0.9300 (epoch 3); the difference is +0.0300 (+0.0100 to +0.0500)",
         "kept: the fine-tuned model of epoch 3",
     ]
+    tuned = TunedFrom("m", 0.9, 0.85, 0.95, Gain(3, 0.91, -0.01, 0.02), 0, Gain(0, 0.92, 0, 0.03))
+    assert tuned.lines()[-1] == (
+        "kept: m as it is, calibrated on your photos: nothing is better by more than chance"
+    )

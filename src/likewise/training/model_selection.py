@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.run_folder import MODEL
 from likewise.training.setup.start import begins_as_it_is
 from likewise.training.start_model import StartModel
+from likewise.training.start_validation import measure_start
 from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.stopping import StopRequest
@@ -75,7 +77,8 @@ class ModelSelection:
         processes: Processes,
     ) -> None:
         self.trainer, self.recipe = trainer, trainer.recipe
-        self.training, self.statistics = photos.training.manifest, statistics
+        self.photos, self.statistics = photos.training, statistics
+        self.training = photos.training.manifest
         self.fingerprint, self.folder, self.processes = fingerprint, folder, processes
         held_out = photos.held_out
         self.validation: Validation | None = None
@@ -102,24 +105,19 @@ class ModelSelection:
 
     def _begin(self, stop: StopRequest) -> None:
         if self.validation is None:
-            log.warning(
-                "nobody is held out: %s is not compared with what training makes of it, and the "
-                "last epoch is kept", self.recipe.model.weights,
-            )  # fmt: skip
+            log.warning("nobody is held out: the start model is not compared with what comes of it")
             return
         if self.trainer.step_number:
             self.start = StartModel.read(self.folder)
             return
 
-        def interrupt() -> bool:
-            return stop.signal is not None or self.processes.stop_requested()
+        def keep(module: nn.Module, measured: Validated) -> None:
+            self._save(self._embedder(module, measured))
+            self.trainer.best.set(measured.verification.auc, 0)
 
-        module = self.trainer.network()  # as it is: its batch norms keep their statistics
-        measured = self.validation.measure(self._embedder(module, None), interrupt)
-        self.start = StartModel.of(self.folder, str(self.recipe.model.weights), measured)
-        self._save(self._embedder(module, measured))
-        self.trainer.best.set(measured.verification.auc, 0)
-        log.info("%s", self.start.measured.lines()[0])
+        interrupt = partial(self._interrupted, stop)
+        measure = partial(self.validation.measure, interrupt=interrupt)
+        self.start = measure_start(self.trainer, self.folder, self.photos, measure, keep)
 
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:
         """Validate, and add the numbers to the report.
@@ -156,9 +154,7 @@ class ModelSelection:
         if not last and (self.validation is None or trainer.epoch % every):
             return
 
-        def interrupt() -> bool:
-            return stop.signal is not None or self.processes.stop_requested()
-
+        interrupt = partial(self._interrupted, stop)
         module = trainer.network()
         with interruptible(module, interrupt):
             self.statistics.recompute(module, trainer.moved_norms())
@@ -192,6 +188,9 @@ class ModelSelection:
             self._save(self._embedder(module, measured))
             if self.start is not None:
                 self.start.keep(trainer.epoch)
+
+    def _interrupted(self, stop: StopRequest) -> bool:
+        return stop.signal is not None or self.processes.stop_requested()
 
     def _is_best(self, auc: float) -> bool:
         """Whether this epoch is the best so far; with too few held-out people the last one is."""

@@ -29,8 +29,8 @@ class Gain:
     """What an epoch gains over the start model on the held-out identities.
 
     Args:
-        epoch: from 1.
-        auc: of the fine-tuned network.
+        epoch: from 1; 0 for the start model with its last layer whitened.
+        auc: of the changed network.
         low: of the 95 % interval of the difference to the AUC of the start model, over identities.
         high: likewise.
     """
@@ -57,6 +57,7 @@ class TunedFrom:
         high: likewise.
         best: the epoch with the highest AUC; None before one is validated.
         kept: the epoch whose network is saved; 0 for the start model.
+        whitened: the start model with its last layer whitened; None if that was not tried.
     """
 
     source: str
@@ -65,28 +66,37 @@ class TunedFrom:
     high: float
     best: Gain | None = None
     kept: int = 0
+    whitened: Gain | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """As it is, after fine-tuning, and which was kept: for people."""
+        """As it is, whitened, after fine-tuning, and which was kept: for people."""
         found = [f"{self.source} as it is: AUC {self.auc:.4f} ({self.low:.4f} to {self.high:.4f})"]
+        for what, gain in (
+            ("with its last layer whitened", self.whitened),
+            ("after fine-tuning", self.best),
+        ):
+            if gain is None:
+                continue
+            when = f" (epoch {gain.epoch})" if gain.epoch else ""
+            found.append(
+                f"{what}: AUC {gain.auc:.4f}{when}; the difference is {gain.auc - self.auc:+.4f} "
+                f"({gain.low:+.4f} to {gain.high:+.4f})"
+            )
         if self.best is None:
             return found
-        best = self.best
-        found.append(
-            f"after fine-tuning: AUC {best.auc:.4f} (epoch {best.epoch}); the difference is "
-            f"{best.auc - self.auc:+.4f} ({best.low:+.4f} to {best.high:+.4f})"
-        )
+        better = max(gain.auc for gain in (self.best, self.whitened) if gain is not None) > self.auc
+        why = "is better by more than chance" if better else "is better"
         if self.kept:
-            return [*found, f"kept: the fine-tuned model of epoch {self.kept}"]
-        why = "is not better by more than chance" if best.auc > self.auc else "is no better"
-        return [
-            *found,
-            f"kept: {self.source} as it is, calibrated on your photos, since fine-tuning {why}",
-        ]
+            kept = f"the fine-tuned model of epoch {self.kept}"
+        elif self.whitened is not None and self.whitened.clear:
+            kept = f"{self.source} with its last layer whitened, calibrated on your photos"
+        else:
+            kept = f"{self.source} as it is, calibrated on your photos: nothing {why}"
+        return [*found, f"kept: {kept}"]
 
 
 class StartModel:
@@ -127,8 +137,10 @@ class StartModel:
         """The start model of a resumed run; None if it has none."""
         try:
             values = read_json(folder / START)
-            best = values.pop("best")
-            measured = TunedFrom(**values, best=Gain(**best) if best else None)
+            gains = {name: values.pop(name) for name in ("best", "whitened")}
+            measured = TunedFrom(
+                **values, **{name: Gain(**gain) for name, gain in gains.items() if gain}
+            )
             return cls(folder, measured, np.load(folder / SCORES, allow_pickle=False))
         except (InputError, OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
@@ -140,17 +152,27 @@ class StartModel:
             epoch: from 1.
             validated: the result of its network.
         """
-        auc, pairs = validated.verification.auc, validated.pairs
-        before, low, high = self.measured.best, -1.0, 1.0
-        new = before is None or auc > before.auc
-        known = len(self._scores) == len(pairs) and pairs.identities >= FEWEST
-        if known and (new or auc > self.measured.auc):  # else it is no better anyway
-            difference = paired_bootstrap(pairs, self._scores, (), replicates=REPLICATES).auc
-            low, high = difference.low, difference.high
-        gain = Gain(epoch, auc, low, high)
+        auc, best = validated.verification.auc, self.measured.best
+        new = best is None or auc > best.auc
+        if not new and auc <= self.measured.auc:
+            return Gain(epoch, auc, -1.0, 1.0)  # it is no better anyway
+        gain = self._gain(epoch, validated)
         if new:
             self._update(best=gain)
         return gain
+
+    def try_whitened(self, validated: Validated) -> bool:
+        """Whether the start model with its last layer whitened is better by more than noise."""
+        gain = self._gain(0, validated)
+        self._update(whitened=gain)
+        return gain.clear
+
+    def _gain(self, epoch: int, validated: Validated) -> Gain:
+        pairs, low, high = validated.pairs, -1.0, 1.0
+        if len(self._scores) == len(pairs) and pairs.identities >= FEWEST:
+            difference = paired_bootstrap(pairs, self._scores, (), replicates=REPLICATES).auc
+            low, high = difference.low, difference.high
+        return Gain(epoch, validated.verification.auc, low, high)
 
     def is_beaten(self, best: Best, epoch: int, measured: Validated) -> bool:
         """Whether an epoch is better by more than noise; if not, the best one is waited for."""

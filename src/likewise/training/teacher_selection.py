@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import torch
@@ -58,9 +59,7 @@ class TeacherSelection(ModelSelection):
         if not last and trainer.epoch % self.recipe.training.validate_every:
             return
 
-        def interrupt() -> bool:
-            return stop.signal is not None or self.processes.stop_requested()
-
+        interrupt = partial(self._interrupted, stop)
         module = trainer.network()
         with interruptible(module, interrupt):
             self.statistics.recompute(module, trainer.moved_norms())

@@ -103,6 +103,11 @@ class Model(Section):
     weights_except: tuple[str, ...] = Field(
         (), description="patterns of weights to initialize at random instead, such as fc.*"
     )
+    whiten: Share | None = Field(
+        None,
+        description="before training, also try the weights with the last layer whitened within "
+        "identities (WCCN), shrunk by this; kept if clearly better; null: do not",
+    )
     freeze: tuple[str, ...] = Field(
         (), description="patterns of weights that are not trained, such as layer1.*"
     )
