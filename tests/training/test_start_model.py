@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 import likewise
+from likewise.cli.app import main
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
@@ -170,3 +171,20 @@ def test_the_end_says_what_was_kept_in_numbers() -> None:
     assert tuned.lines()[-1] == (
         "kept: m as it is, calibrated on your photos: nothing is better by more than chance"
     )
+
+
+def test_the_command_says_what_was_kept(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = make_photos(tmp_path / "photos", people=12)
+    quick = [f"--set={setting}" for setting in (*QUICK, "optimizer.lr=1e-9")]
+    command = ["train", str(photos), "--out", str(tmp_path / "run"), "--from", str(model)]
+    with pytest.raises(SystemExit) as caught:
+        main([*command, *quick, "--val-identities", "6"])
+    assert not caught.value.code
+    printed = capsys.readouterr().out
+    assert f"{model} as it is: AUC" in printed
+    assert "kept: " in printed
+    with pytest.raises(SystemExit) as refused:
+        main([*command, "--set", "model.name=iresnet18"])
+    assert refused.value.code == 2
