@@ -65,5 +65,5 @@ def options(description: str | None, lines: Path) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="few cells: a minute or two")
     parser.add_argument("--lines", type=Path, default=lines, help="file of the results")
-    parser.add_argument("--only", default="", help="cells whose kind holds this word")
+    parser.add_argument("--only", default="", help="cells with these words in the name")
     return parser.parse_args()

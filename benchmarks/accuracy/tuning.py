@@ -256,12 +256,14 @@ def main() -> None:
     chosen = options(__doc__, Path("tuning.jsonl"))
     lines, sface = Lines(chosen.lines), load("sface")
     for kind in ["small"] if chosen.quick else PHOTOS:
-        if chosen.only not in kind:
+        methods = [method for method in METHODS if chosen.only in f"{kind}/{method}"]
+        if chosen.quick:
+            methods = [method for method in methods if method not in LAYERS]
+        if not methods:
             continue
         everyone, test = pool(sface, kind)
-        for method, measure in METHODS.items():
-            if chosen.quick and method in LAYERS:
-                continue
+        for method in methods:
+            measure = METHODS[method]
             for k, n in TRAINED if method in LAYERS else SIZES:
                 for seed in range(3):
                     drawn = draw(everyone, test, k, n, seed)

@@ -129,6 +129,16 @@ def test_a_resumed_run_compares_with_the_same_start_model(model: Path, tmp_path:
         likewise.train(photos, tmp_path / "run", resume=True, start="sface")
 
 
+def test_normalisations_keep_their_statistics(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", people=6)
+    recipe = quick_tune("data.val_identities=0", "optimizer.lr=1e-2", "batch.identities=3")
+    result = likewise.train(photos, tmp_path / "run", recipe, start=model)
+    before, after = (likewise.load(m).module.state_dict() for m in (model, result.model))
+    moved = {name for name in after if not torch.equal(before[name], after[name])}
+    assert {"body.1.weight", "fc.weight"} <= moved
+    assert not {name for name in moved if "running" in name}
+
+
 def validated(scores: NDArray[np.float64], people: NDArray[np.int64]) -> Validated:
     i, j = np.triu_indices(len(people), 1)
     same = people[i] == people[j]

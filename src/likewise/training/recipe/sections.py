@@ -111,6 +111,11 @@ class Model(Section):
     freeze: tuple[str, ...] = Field(
         (), description="patterns of weights that are not trained, such as layer1.*"
     )
+    freeze_statistics: bool = Field(
+        False,
+        description="batch normalisations keep the mean and variance of the initial weights, which "
+        "small batches of new photos would spoil; their own weights are trained",
+    )
     unfreeze_epoch: int = Field(
         0, ge=0, description="train the frozen weights after this many epochs; 0: never"
     )

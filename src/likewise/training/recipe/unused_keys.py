@@ -58,6 +58,12 @@ _NEEDS = (
         "distill.kind=similarity",
         choice=True,
     ),
+    _Need(
+        ("model.whiten", "model.freeze_statistics"),
+        "model.weights",
+        bool,
+        "model.weights=MODEL",
+    ),
     _Need(("head.folder",), "head.storage", _is("mmap"), "head.storage=mmap"),
     _Need(("model.unfreeze_epoch",), "model.freeze", bool, "model.freeze=[PATTERN]"),
     _Need(
