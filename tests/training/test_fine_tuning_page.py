@@ -33,5 +33,6 @@ def test_the_commands_run(tmp_path: Path, model: Path, monkeypatch: pytest.Monke
 def test_every_key_stands_on_the_page() -> None:
     for key in ("model.weights", "model.weights_except", "model.freeze", "model.unfreeze_epoch",
                 "optimizer.layer_decay", "optimizer.lr_scale", "distill.teacher", "distill.kind",
-                "distill.weight", "distill.temperature"):  # fmt: skip
+                "distill.weight", "distill.temperature", "distill.cache",
+                "model.whiten"):  # fmt: skip
         assert key in TEXT, key

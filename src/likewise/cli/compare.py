@@ -54,7 +54,7 @@ def compare(
             help="Target AUC: the epochs until it is reached are reported.",
         ),
     ] = None,
-    recipe: options.RecipeFile = None,
+    recipe: options.RecipeChoice = None,
     settings: options.Settings = None,
     threads: Annotated[
         int,
@@ -80,7 +80,8 @@ def compare(
     from likewise.lab.compare.report import conclusions, markdown_table, number, write_page
     from likewise.lab.compare.sources import read_sources
     from likewise.storage import write_text
-    from likewise.training.recipe.recipe import load_recipe, recipe_with
+    from likewise.training.recipe.named import find_recipe
+    from likewise.training.recipe.recipe import recipe_with
 
     wanted = list(settings or [])
     for setting in wanted:
@@ -92,7 +93,7 @@ def compare(
         raise InputError("--budget and --epochs: give one of the two")
     if epochs is not None:
         wanted.append(f"schedule.epochs={epochs}")
-    shared = recipe_with(load_recipe(recipe) if recipe else comparison_recipe(), wanted)
+    shared = recipe_with(find_recipe(recipe) if recipe else comparison_recipe(), wanted)
     training, unseen = read_sources(data, test, root=root, identities=identities)
     found = run(
         training,

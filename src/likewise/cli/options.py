@@ -120,7 +120,10 @@ Processes = Annotated[int, typer.Option("--processes", min=1, help="Number of pr
 
 # Training
 
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe: a YAML file.")]
+RecipeChoice = Annotated[
+    str | None,
+    typer.Option("--recipe", help="Recipe: a name (compact, tune, distill, large) or a YAML file."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Set one key of the recipe, like loss.margin=0.4; repeatable."),

@@ -29,8 +29,16 @@ def train(
     context: typer.Context,
     data: options.Photos,
     out: options.Out = Path("runs/train"),
-    recipe: options.RecipeFile = None,
+    recipe: options.RecipeChoice = None,
     settings: options.Settings = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Start from a trained model: sface, a model's folder or a hub id.",
+        ),
+    ] = None,
     val_identities: options.ValIdentities = None,
     on_bad_image: options.OnBadImageOrNone = None,
     epochs: options.Epochs = None,
@@ -60,19 +68,23 @@ def train(
 ) -> None:
     """Train a model on labeled photos, and validate it on held-out identities.
 
+    Without --recipe the photos and the machine decide on the recipe: network, input size, steps.
+    One line says what was chosen and why; `likewise recipe --for photos/` shows all of it. --budget
+    fits the whole command into a time; photos that are few take less.
+
     --out receives the recipe, logs, TensorBoard curves, checkpoints and the best model.
     Ctrl-C and SIGTERM stop the run after the current step, or during validation, which is then
     repeated; the exit code is 130 or 143. --resume continues exactly, with any number of processes.
     With --resume, --epochs or --steps is the new length of the run, finished or not, and --budget
     the time from now on; the learning rates are then those of the new length.
 
-    --budget is the time of the whole command, reading, validation and saving included: a few steps
-    are timed first, and the number of steps that fits is written into the run's recipe.
+    --from sface trains a ready model further, by the recipe tune unless --recipe is given. Unless
+    training makes it clearly better, it is kept as it is, calibrated on the held-out identities.
 
     With --detect the faces are found and aligned once, into the cache, and the model records it.
     Several processes are started by --processes or by torchrun.
 
-    Example: likewise train photos/ --out runs/photos --epochs 30 --set loss.margin=0.4
+    Example: likewise train photos/ --out runs/photos --budget 10min
     """
     from likewise.training.distributed.launch import launch
     from likewise.training.distributed.worker import is_worker, report_once
@@ -85,15 +97,15 @@ def train(
     with suppress(StoppedBySignal) if zero_if_stopped else nullcontext():
         if processes > 1 and not is_worker():
             if detect:  # once, before each process reads the crops from the cache
-                chosen = _recipe(out, recipe, settings, resume=resume)
+                chosen = _recipe(out, recipe, settings, start, resume=resume)
                 _photos(data, root, chosen, True, on_bad_image, processes)
             own_options = {"processes", "port", "zero_if_stopped"}
             launch(_command_line(context, leave_out=own_options), processes, port)
             return
         with report_once():
             length = {"epochs": epochs, "steps": steps, "budget_minutes": minutes}
-            _train(data, out, recipe, settings, val_identities, on_bad_image, length, resume, keep,
-                   profile, root, detect, as_json)  # fmt: skip
+            _train(data, out, recipe, settings, start, val_identities, on_bad_image, length, resume,
+                   keep, profile, root, detect, as_json)  # fmt: skip
 
 
 def _budget_minutes(budget: str | None, epochs: int | None, steps: int | None) -> float | None:
@@ -131,8 +143,9 @@ def _command_line(context: typer.Context, leave_out: set[str]) -> list[str]:
 def _train(
     data: Path,
     out: Path,
-    recipe: Path | None,
+    recipe: str | None,
     settings: list[str] | None,
+    start: str | None,
     val_identities: str | None,
     on_bad_image: options.BadImagePolicy | None,
     length: dict[str, Any],
@@ -144,8 +157,8 @@ def _train(
     as_json: bool,
 ) -> None:
     """Train in this process, and print the result on rank 0."""
-    from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
     from likewise.training.run import train as run
+    from likewise.training.setup.unlabelled import read_training_photos
     from likewise.training.stopping import StoppedBySignal
 
     wanted = list(settings or [])
@@ -155,14 +168,15 @@ def _train(
     ):
         if value is not None:
             wanted.append(f"{key}={value}")
-    chosen = None
-    if not resume or recipe or wanted:
-        chosen = recipe_with(load_recipe(recipe) if recipe else Recipe(), wanted)
-    used = _recipe(out, None, None, resume=True) if resume else chosen
-    photos = _photos(data, root, used, detect, on_bad_image)
+    given = _recipe(out, recipe, wanted, start, resume=resume)
+    if resume and given is None:
+        photos = read_training_photos(data, root)
+    else:
+        photos = _photos(data, root, given, detect, on_bad_image)
     result = run(
-        photos, out, chosen, resume=resume, keep=keep, profile=profile, began=STARTED, **length
-    )
+        photos, out, recipe, settings=wanted, resume=resume, keep=keep, profile=profile,
+        began=STARTED, start=start, **length,
+    )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":
         again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
         again += [] if root is None else ["--root", str(root)]
@@ -173,15 +187,27 @@ def _train(
 
 
 def _recipe(
-    out: Path, recipe: Path | None, settings: list[str] | None, *, resume: bool
+    out: Path,
+    recipe: str | None,
+    settings: list[str] | None,
+    start: str | None,
+    *,
+    resume: bool,
 ) -> Recipe | None:
-    """The recipe of a run that is begun or resumed; None if there is nothing to resume."""
-    from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
+    """The recipe by which photos are aligned; None if they decide on it, or nothing to resume."""
+    from likewise.training.recipe.named import find_recipe
+    from likewise.training.recipe.recipe import load_recipe, recipe_with
+    from likewise.training.setup.choose import is_chosen
     from likewise.training.setup.run_folder import RECIPE
+    from likewise.training.setup.start import recipe_from, tune_recipe
 
     if resume:
         return load_recipe(out / RECIPE) if (out / RECIPE).exists() else None
-    return recipe_with(load_recipe(recipe) if recipe else Recipe(), list(settings or []))
+    if start is None and is_chosen(recipe):
+        return None
+    begun = tune_recipe() if recipe is None else find_recipe(recipe)
+    chosen = recipe_with(begun, list(settings or []))
+    return chosen if start is None else recipe_from(start, chosen)
 
 
 def _photos(
@@ -194,15 +220,14 @@ def _photos(
 ) -> Manifest:
     """The photos to train on: aligned, or with a notice if they are not."""
     from likewise.cli.detection import align_or_notice
-    from likewise.data.formats import read_manifest
     from likewise.training.distributed.worker import is_worker
+    from likewise.training.setup.unlabelled import read_training_photos
 
-    manifest = read_manifest(data, root)
-    if recipe is None:
-        return manifest
-    policy = on_bad_image.value if on_bad_image is not None else recipe.data.on_bad_image
+    manifest = read_training_photos(data, root, recipe)
+    policy = "skip" if recipe is None else recipe.data.on_bad_image
     found, _ = align_or_notice(
-        manifest, detect, recipe.input.preprocess(), source=data, policy=policy,
+        manifest, detect, None if recipe is None else recipe.input.preprocess(), source=data,
+        policy=policy if on_bad_image is None else on_bad_image.value,
         processes=processes, quiet=is_worker(),
     )  # fmt: skip
     return found
@@ -212,7 +237,7 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
     """Print the outcome of a run; ``again`` is the command that continues it."""
     from likewise.training.baseline import auc_text
 
-    interval = result.validation_interval
+    interval, auc = result.validation_interval, result.measure == "AUC"
     if as_json:
         print_json(
             {
@@ -223,11 +248,13 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
                 "steps": result.steps,
                 "identities": result.identities,
                 "images": result.images,
-                "validation_auc": result.validation,
-                "validation_auc_low": interval.low if interval is not None else None,
-                "validation_auc_high": interval.high if interval is not None else None,
+                "validation_auc": result.validation if auc else None,
+                "validation_auc_low": interval.low if auc and interval is not None else None,
+                "validation_auc_high": interval.high if auc and interval is not None else None,
+                "validation_teacher": None if auc else result.validation,
                 "validation_people": result.validation_people,
                 "baselines": [one.to_dict() for one in result.baselines],
+                "start": result.start.to_dict() if result.start is not None else None,
                 "bad_images": bad_images_json(result.bad_images),
                 "profile": result.profile.to_dict() if result.profile is not None else None,
             }
@@ -244,14 +271,20 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
     else:
         typer.echo(f"trained on {result.images:,} photos of {result.identities:,} identities")
         if result.validation is not None:
-            people = f"{result.validation_people:,} unseen identities"
-            own = f"{result.validation:.4f}" if interval is None else auc_text(interval)
+            people = f" on {result.validation_people:,} unseen identities"
+            own = f"{result.validation:.4f}"
+            if not auc:
+                people = " on unseen photos"
+            elif interval is not None:
+                own = auc_text(interval)
             others = "".join(f"; {one}" for one in result.baselines)
-            typer.echo(f"validation AUC on {people}: {own}{others}")
+            typer.echo(f"validation {result.measure}{people}: {own}{others}")
         else:
             typer.echo(
                 "nobody was held out, so the model was compared with nothing: "
                 "--val-identities 10% holds out a tenth"
             )
+        for line in result.start.lines() if result.start is not None else ():
+            typer.echo(line)
         typer.echo(f"model: {result.model}")
         typer.echo(f"next:  likewise evaluate TEST_PHOTOS --model {result.model} --out report")

@@ -13,7 +13,7 @@ from likewise.arguments import check_count
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
-__all__ = ["cross_validation", "hold_out", "train_val_test", "without_places"]
+__all__ = ["cross_validation", "hold_out", "share_of", "train_val_test", "without_places"]
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest,
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
-    wanted = _at_least_two("val_identities", share, len(eligible))
+    wanted = share_of("val_identities", share, len(eligible))
     if (
         wanted == 2 and str(share).strip().endswith("%") and (len(eligible) < 2 or len(counts) < 4)
     ):  # a percentage may be a default, so it is not an error on a small set
@@ -86,9 +86,7 @@ def train_val_test(
     """
     counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
     eligible = np.flatnonzero(counts >= 2)
-    sizes = [
-        _at_least_two(name, share, len(eligible)) for name, share in (("test", test), ("val", val))
-    ]
+    sizes = [share_of(name, share, len(eligible)) for name, share in (("test", test), ("val", val))]
     if sum(sizes) > len(eligible) or len(counts) - sum(sizes) < 2:
         raise InputError(
             f"split: cannot take {sizes[1]} identities for val and {sizes[0]} for test of "
@@ -161,8 +159,17 @@ def _with_columns(manifest: Manifest, **columns: pa.Array) -> Manifest:
     return replace(manifest, table=table)
 
 
-def _at_least_two(name: str, share: str | int, total: int) -> int:
-    """The number of identities in a share: 0 if the share is 0, else at least 2."""
+def share_of(name: str, share: str | int, total: int) -> int:
+    """The number of identities or photos in a share: 0 if the share is 0, else at least 2.
+
+    Args:
+        name: of the key, for messages.
+        share: a number (``20``) or a percentage (``"10%"``).
+        total: of which the percentage is taken.
+
+    Raises:
+        InputError: the share is neither.
+    """
     text = str(share).strip()
     try:
         value = float(text[:-1]) / 100 * total if text.endswith("%") else float(int(text))

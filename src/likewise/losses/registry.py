@@ -17,6 +17,7 @@ from likewise.losses.registration import ALIASES, REGISTERED, Registration
 
 __all__ = [
     "create_loss",
+    "has_weight",
     "list_losses",
     "needs_pairs",
     "parameter_names",
@@ -117,6 +118,23 @@ def require_loss(name: str, params: dict[str, Any]) -> None:
         InputError: one is unknown; the nearest is suggested.
     """
     _terms_with_arguments(name, params)
+
+
+def has_weight(name: str) -> bool:
+    """Whether the loss ``name`` counts at all: false if every term of it has weight 0.
+
+    Args:
+        name: as for :func:`create_loss`.
+
+    Raises:
+        InputError: an unknown name.
+
+    Example:
+        >>> from likewise.losses.registry import has_weight
+        >>> has_weight("0*cosface"), has_weight("0*cosface + 0.1*triplet")
+        (False, True)
+    """
+    return any(weight for weight, _ in _terms(name))
 
 
 def needs_pairs(name: str) -> bool:

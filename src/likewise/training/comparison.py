@@ -27,6 +27,7 @@ from likewise.training.baseline import (
 )
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.setup.readable_photos import PhotosRead
+from likewise.training.setup.start import begins_as_it_is
 from likewise.training.trainer import Trainer
 
 __all__ = ["Comparison"]
@@ -150,7 +151,7 @@ class Comparison:
     def _start(self) -> Embedder | None:
         """The start model, as it is; None if the network starts at random, if only in part."""
         model = self.recipe.model
-        if model.weights is None:
+        if model.weights is None or begins_as_it_is(self.recipe):  # this one is validated itself
             return None
         path = Path(model.weights)
         if path.suffix.lower() in STATE_FILES and not path.is_dir():

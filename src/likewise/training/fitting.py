@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
+from likewise.errors import LikewiseError
 from likewise.training.distributed.processes import Processes
 from likewise.training.model_selection import ModelSelection
 from likewise.training.monitoring.pace import Pace
@@ -12,11 +16,13 @@ from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.batch_stream import BatchStream
 from likewise.training.setup.budget import Costs, planned, step_seconds
 from likewise.training.setup.prepare import Prepared
+from likewise.training.setup.run_folder import MODEL
 from likewise.training.step.schedule import epochs_between_validations, total_epochs
 from likewise.training.stopping import StopRequest
 
-__all__ = ["fitted", "pace_of"]
+__all__ = ["fitted", "pace_of", "validation_seconds"]
 
+PART = 64  # photos by which a validation is timed
 LONGEST = 5.0  # seconds of a validation: a longer one is timed in part
 
 
@@ -52,10 +58,30 @@ def fitted(
     validation = 0.0
     with processes.rank_zero_only() as mine:
         if mine:
-            validation = selection.rehearse(LONGEST)
+            validation = validation_seconds(selection)
     measured = processes.broadcast([validation, time.monotonic() - began])
     costs = Costs(step, measured[0], saving, measured[1])
     return processes.together(lambda: planned(recipe, costs, len(batches.sampler), done))
+
+
+def validation_seconds(selection: ModelSelection) -> float:
+    """Seconds of a validation with saving the model, on rank 0; nothing is changed."""
+    module = selection.trainer.network()
+    embedder = selection.embedder(module, None)
+    part = selection.statistics.sample[:PART]
+    embedder.embed_pixels(part[:2])  # the libraries settle
+    began = time.perf_counter()
+    embedder.embed_pixels(part)
+    seconds = (time.perf_counter() - began) / max(1, len(part)) * selection.photos
+    if seconds > LONGEST or selection.validation is None:
+        return seconds
+    began = time.perf_counter()
+    selection.statistics.recompute(module, selection.trainer.moved_norms())
+    with suppress(LikewiseError):  # an untrained network may give all photos one embedding
+        embedder = selection.embedder(module, selection.validation.measure(embedder))
+    with tempfile.TemporaryDirectory() as folder:
+        embedder.save(Path(folder) / MODEL)
+    return time.perf_counter() - began
 
 
 def pace_of(

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from likewise.distances.resolution import indistinguishable, mean_cosine
-from likewise.errors import InputError, LikewiseError
+from likewise.distances.resolution import mean_cosine
+from likewise.errors import LikewiseError
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
-from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
-from likewise.models.registry import Backbone
-from likewise.models.saving import CONFIG
-from likewise.storage import read_json
 from likewise.training.baseline import auc_text
+from likewise.training.collapse_check import CollapseCheck
 from likewise.training.comparison import Comparison
 from likewise.training.distributed.processes import Processes
+from likewise.training.saved_model import embedder_of, saved_epoch
 from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.run_folder import MODEL
+from likewise.training.setup.start import begins_as_it_is
+from likewise.training.start_model import StartModel
+from likewise.training.start_validation import measure_start
 from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.step.schedule import epochs_between_validations, total_epochs
@@ -36,7 +35,6 @@ from likewise.training.validation import (
     Interruption,
     Validated,
     Validation,
-    calibrated,
     interruptible,
     require_nonzero,
 )
@@ -44,13 +42,6 @@ from likewise.training.validation import (
 __all__ = ["ModelSelection"]
 
 log = logging.getLogger(__name__)
-PART = 64  # photos: a part of those of a validation, by which its time is known
-COLLAPSED = 0.99  # mean cosine between embeddings of different photos
-AUC = "Validation AUC"  # key in the model's configuration, with all digits
-IF_COLLAPSED = (
-    "Try a lower optimizer.lr, more steps (smaller batches, or more epochs), easier triplets "
-    "(loss.mining), or a loss with class weights first"
-)
 
 
 class ModelSelection:
@@ -68,7 +59,10 @@ class ModelSelection:
     Attributes:
         validation: on rank 0; None without held-out photos.
         comparison: with raw pixels and the start model.
+        measure: what the epochs are compared by, in words.
     """
+
+    measure = "AUC"
 
     def __init__(
         self,
@@ -82,6 +76,7 @@ class ModelSelection:
     ) -> None:
         self.trainer, self.recipe, self.steps_per_epoch = trainer, trainer.recipe, steps_per_epoch
         self.training, self.statistics = photos.training.manifest, statistics
+        self.training_photos = photos.training
         self.fingerprint, self.folder, self.processes = fingerprint, folder, processes
         held_out = photos.held_out
         self.validation: Validation | None = None
@@ -89,7 +84,9 @@ class ModelSelection:
             seed = self.recipe.training.seed
             self.validation = Validation(held_out.manifest, held_out.pixels, seed)
         self.comparison = Comparison(trainer, photos, fingerprint, folder)
-        self._warned_of_collapse = self._warned_of_few = False
+        self.collapse = CollapseCheck(trainer)
+        self._warned_of_few = False
+        self.start: StartModel | None = None  # on rank 0; see ``begin``
 
     @property
     def epochs(self) -> int:
@@ -113,51 +110,58 @@ class ModelSelection:
         sample = self.statistics.size if self.trainer.moved_norms() else 0
         return sample + (0 if self.validation is None else len(self.validation.manifest))
 
-    def rehearse(self, longest: float) -> float:
-        """Seconds of a validation with saving the model, on rank 0; nothing is changed.
-
-        Args:
-            longest: seconds; a validation that takes longer is timed in part.
-        """
-        module = self.trainer.network()
-        embedder = self._embedder(module, None)
-        sample = self.statistics.sample
-        part = sample[:PART]
-        embedder.embed_pixels(part[:2])  # the libraries settle
-        began = time.perf_counter()
-        embedder.embed_pixels(part)
-        photos = self.photos
-        seconds = (time.perf_counter() - began) / max(1, len(part)) * photos
-        if seconds > longest or self.validation is None:
-            return seconds
-        began = time.perf_counter()
-        self.statistics.recompute(module, self.trainer.moved_norms())
-        with suppress(LikewiseError):  # an untrained network may give all photos one embedding
-            measured = self.validation.measure(embedder)
-            embedder = self._embedder(module, measured)
-        with tempfile.TemporaryDirectory() as folder:
-            embedder.save(Path(folder) / MODEL)
-        return time.perf_counter() - began
-
     def before_training(
         self,
         stop: StopRequest,
         say: Callable[[str], None],
         report: Callable[[int, dict[str, Any]], None],
+        checkpoint: Callable[[], None],
     ) -> bool:
-        """Measure the baselines, on rank 0; see ``Comparison.measure``.
+        """Measure the baselines; validate the model that the run starts from, and save it.
+
+        An epoch replaces it only if it is clearly better: training from a good model never gives
+        less than calibrating it. A resumed run reads what was measured.
+
+        Args:
+            stop: ends it.
+            say: gets one line for each baseline.
+            report: gets the step 0 and the numbers.
+            checkpoint: saves one.
 
         Returns:
-            False if a process was asked to stop meanwhile.
+            False if a process was asked to stop meanwhile: it has to be repeated.
         """
-        done = True
-        with self.processes.rank_zero_only(lambda: stop.signal is not None) as mine:
-            if mine:
-                try:
-                    self.comparison.measure(self._interrupt_of(stop), say, report)
-                except Interruption:
-                    done = False
-        return bool(self.processes.broadcast([done])[0])
+        if self.starts_ready and not self.trainer.step_number:
+            checkpoint()  # a folder with a model and no checkpoint could not be resumed
+
+        def work() -> None:
+            if self.validation is not None:
+                self.comparison.measure(self._interrupt_of(stop), say, report)
+            if self.starts_ready:
+                self._validate_start(stop)
+
+        return self._on_rank_zero(work, stop, "before the first step")
+
+    @property
+    def starts_ready(self) -> bool:
+        """Whether the network of step 0 is a model that is trained already."""
+        return begins_as_it_is(self.recipe)
+
+    def _validate_start(self, stop: StopRequest) -> None:
+        if self.validation is None:
+            log.warning("nobody is held out: the start model is not compared with what comes of it")
+            return
+        if self.trainer.step_number:
+            self.start = StartModel.read(self.folder)
+            return
+
+        def keep(module: nn.Module, measured: Validated) -> None:
+            self._save(self.embedder(module, measured))
+            self.trainer.best.set(measured.auc, 0)
+
+        measure = partial(self.validation.measure, interrupt=self._interrupt_of(stop))
+        photos = self.training_photos
+        self.start = measure_start(self.trainer, self.folder, photos, measure, keep)
 
     def after_training(self) -> None:
         """Compare the saved network with the baselines."""
@@ -170,15 +174,20 @@ class ModelSelection:
             False if a process was asked to stop meanwhile: then nothing has changed, and the
             validation has to be repeated.
         """
+        when = f"epoch {self.trainer.epoch}"
+        return self._on_rank_zero(lambda: self._validate(report, stop), stop, when)
+
+    def _on_rank_zero(self, work: Callable[[], None], stop: StopRequest, when: str) -> bool:
+        """Validate on rank 0, and tell the others; False if a process was asked to stop."""
         best = self.trainer.best
         done = True
         with self.processes.rank_zero_only(lambda: stop.signal is not None) as mine:
             if mine:
                 try:
-                    self._validate(report, stop)
+                    work()
                 except Interruption:
                     done = False
-                    log.info("epoch %d: stopped during the validation", self.trainer.epoch)
+                    log.info("%s: stopped during the validation", when)
                 except BadWeights as error:
                     raise self._diverged(error) from error
         own = [best.value, best.epoch, best.waited, done]
@@ -194,7 +203,7 @@ class ModelSelection:
         interrupt, module = self._interrupt_of(stop), trainer.network()
         with interruptible(module, interrupt):
             self.statistics.recompute(module, trainer.moved_norms())
-        embedder = self._embedder(module, None)
+        embedder = self.embedder(module, None)
         measured: Validated | None = None
         try:
             if self.validation is not None:
@@ -209,29 +218,36 @@ class ModelSelection:
             self._without_validation(error, last=last)
             return
         if measured is None:
-            if self._usable(cosine, last=last):
+            if self.collapse.usable(cosine, last=last):
                 self._save(embedder)
             return
         interval = measured.auc.interval()
         report["val/auc"], report["val/eer"] = interval.value, measured.verification.eer
         report["val/auc_low"], report["val/auc_high"] = interval.low, interval.high
         report["val/mean_cosine"] = cosine
-        if not self._usable(cosine, last=last):
+        if not self.collapse.usable(cosine, last=last):
             return
         kept = self._is_kept(measured.auc)
+        if self.start is not None:
+            self.start.compare(trainer.epoch, measured.auc)
         log.info("epoch %d: AUC %s%s", trainer.epoch, auc_text(interval), " (kept)" if kept else "")
         if not last:
             self.comparison.early(measured.auc, trainer.epoch, self.epochs)
         if kept:
-            self._save(self._embedder(module, measured))
+            self._save(self.embedder(module, measured))
+            if self.start is not None:
+                self.start.keep(trainer.epoch)
 
     def _interrupt_of(self, stop: StopRequest) -> Callable[[], bool]:
         return lambda: stop.signal is not None or self.processes.stop_requested()
 
     def _is_kept(self, found: AucEstimate) -> bool:
-        """Whether this epoch is saved; with too few held-out people every one is."""
+        """Whether this epoch is saved; with too few held-out people every one is.
+
+        A start model is replaced only if it is clearly beaten, however few they are.
+        """
         trainer, validation = self.trainer, self.validation
-        if validation is None or validation.can_choose:
+        if self.start is not None or validation is None or validation.can_choose:
             self._adopt_saved(found.value)
             return trainer.best.update(found, trainer.epoch)
         if not self._warned_of_few:
@@ -247,40 +263,12 @@ class ModelSelection:
         trainer.best.set(found, trainer.epoch)
         return True
 
-    def _usable(self, cosine: float, *, last: bool) -> bool:
-        """Whether the network can tell photos apart at all; warns if it hardly can.
-
-        Args:
-            cosine: the mean cosine between embeddings of different photos.
-            last: whether this is the last epoch.
-
-        Raises:
-            LikewiseError: it cannot, and no model was saved after an earlier epoch.
-        """
-        if not indistinguishable(cosine):
-            if cosine > COLLAPSED and self.recipe.guards.watch and not self._warned_of_collapse:
-                self._warned_of_collapse = True
-                log.warning(
-                    "epoch %d: the network gives all photos nearly the same embedding "
-                    "(mean cosine %.4f). %s", self.trainer.epoch, cosine, IF_COLLAPSED,
-                )  # fmt: skip
-            return True
-        problem = "the network gives all photos the same embedding within float32 precision"
-        if last and self.trainer.best.epoch < 0:
-            raise LikewiseError(f"training: {problem}, and no model was saved. {IF_COLLAPSED}")
-        log.warning("epoch %d: %s; not saved. %s", self.trainer.epoch, problem, IF_COLLAPSED)
-        return False
-
     def _adopt_saved(self, auc: float) -> None:
         """If the saved model is of an epoch whose checkpoint was lost, and is better: that one."""
-        try:
-            about = read_json(self.folder / MODEL / CONFIG)["about"]
-            saved, epoch = float(about[AUC]), int(about["Epoch"])
-        except (InputError, KeyError, TypeError):  # no model, or of a version without this key
-            return
-        if epoch > self.trainer.best.epoch and saved > auc:
-            log.info("the saved model of epoch %d has AUC %.4f", epoch, saved)
-            self.trainer.best.adopt(saved, epoch)
+        found = saved_epoch(self.folder / MODEL)
+        if found is not None and found[1] > self.trainer.best.epoch and found[0] > auc:
+            log.info("the saved model of epoch %d has AUC %.4f", found[1], found[0])
+            self.trainer.best.adopt(*found)
 
     def _diverged(self, error: BadWeights) -> Stopped:
         """The error for weights that have diverged although every step was finite."""
@@ -306,31 +294,10 @@ class ModelSelection:
     def _save(self, embedder: Embedder) -> None:
         embedder.save(self.folder / MODEL)
 
-    def _embedder(self, module: nn.Module, measured: Validated | None) -> Embedder:
-        model = self.recipe.model
-        about: dict[str, Any] = {
-            "Loss": self.recipe.loss.name,
-            "Data": f"{len(self.training):,} photos, fingerprint {self.fingerprint}",
-            "Epoch": self.trainer.epoch,
-        }
-        if measured is not None:
-            numbers = measured.verification
-            people = measured.pairs.identities
-            about[AUC] = measured.auc.value
-            about["Validation"] = (
-                f"AUC {auc_text(measured.auc.interval())}, EER {numbers.eer:.4f} on {people} "
-                "unseen people"
-            )
-            about |= self.comparison.about()
-        found = calibrated(measured, self.recipe.training.seed) if measured is not None else None
-        return Embedder(
-            module,
-            self.trainer.preprocess,
-            Backbone(model.name, model.embedding_dim, model.dropout),
-            operating_point=found.chosen if found else None,
-            operating_points=found.points if found else (),
-            calibration=found.calibration if found else None,
-            norms=NormReference.measured(measured.norms) if measured is not None else None,
-            identities=self.training.identities,
-            about=about,
-        )
+    def embedder(self, module: nn.Module, measured: Validated | None) -> Embedder:
+        """The embedder of a network, calibrated by its validation if there is one."""
+        about = {"Data": f"{len(self.training):,} photos, fingerprint {self.fingerprint}"}
+        if self.starts_ready:
+            about["Started from"] = str(self.recipe.model.weights)
+        about |= {} if measured is None else self.comparison.about()
+        return embedder_of(self.trainer, self.training.identities, about, module, measured)

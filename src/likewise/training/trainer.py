@@ -31,6 +31,7 @@ from likewise.training.step.guards import NotFinite, StepGuard, Stopped
 from likewise.training.step.norm_statistics import running_norms
 from likewise.training.step.optimizer import build_optimizer
 from likewise.training.step.schedule import lr_factor, margin_fraction, total_steps
+from likewise.training.step.teacher import Distilling
 from likewise.training.stopping import Best, StopRequest
 
 __all__ = ["Trainer"]
@@ -140,6 +141,8 @@ class Trainer:
         loss.set_margin_fraction(margin_fraction(schedule, step, steps_per_epoch))
         self.state.step += 1
         labels = labels.to(self.device, non_blocking=True)
+        if isinstance(self.loss, Distilling):
+            self.loss.rows = self.rows
         try:
             result = self.gradients.compute(
                 pixels, labels, self.optimizer, self.guard, self.profile

@@ -103,8 +103,18 @@ class Model(Section):
     weights_except: tuple[str, ...] = Field(
         (), description="patterns of weights to initialize at random instead, such as fc.*"
     )
+    whiten: Share | None = Field(
+        None,
+        description="before training, also try the weights with the last layer whitened within "
+        "identities (WCCN), shrunk by this; kept if clearly better; null: do not",
+    )
     freeze: tuple[str, ...] = Field(
         (), description="patterns of weights that are not trained, such as layer1.*"
+    )
+    freeze_statistics: bool = Field(
+        False,
+        description="batch normalisations keep the mean and variance of the initial weights, which "
+        "small batches of new photos would spoil; their own weights are trained",
     )
     unfreeze_epoch: int = Field(
         0, ge=0, description="train the frozen weights after this many epochs; 0: never"
@@ -183,6 +193,11 @@ class Distill(Section):
         "(relational) or similarities (similarity) within a batch",
     )
     temperature: float = Field(0.1, gt=0, description="for kind: similarity")
+    cache: bool = Field(
+        False,
+        description="embed each photo and its mirror image once, as they are, and learn their mean "
+        "at every step; false: the teacher embeds the augmented photos of each step",
+    )
 
 
 class Schedule(Section):

@@ -50,7 +50,7 @@ def _off(value: Any) -> bool:
 
 _NEEDS = (
     _Need(
-        ("distill.weight", "distill.kind", "distill.temperature"),
+        ("distill.weight", "distill.kind", "distill.temperature", "distill.cache"),
         "distill.teacher",
         bool,
         "distill.teacher=MODEL",
@@ -61,6 +61,12 @@ _NEEDS = (
         _is("similarity"),
         "distill.kind=similarity",
         choice=True,
+    ),
+    _Need(
+        ("model.whiten", "model.freeze_statistics"),
+        "model.weights",
+        bool,
+        "model.weights=MODEL",
     ),
     _Need(("head.folder",), "head.storage", _is("mmap"), "head.storage=mmap"),
     _Need(("model.unfreeze_epoch",), "model.freeze", bool, "model.freeze=[PATTERN]"),

@@ -17,7 +17,8 @@ from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.initial_weights import InitialWeights, read_initial_weights
-from likewise.training.step.teacher import Distilling, with_teacher
+from likewise.training.setup.unlabelled import learns_from_teacher_alone
+from likewise.training.step.teacher import Distilling, NoLoss, with_teacher
 
 __all__ = [
     "bare_network_of",
@@ -84,6 +85,8 @@ def loss_of(
             cannot learn from, or class sampling for a loss without classes.
         LikewiseError: the disk has no space for memory-mapped class weights.
     """
+    if learns_from_teacher_alone(recipe):
+        return with_teacher(recipe, NoLoss())
     loss: torch.nn.Module = create_loss(
         recipe.loss.name,
         num_classes=num_classes,
@@ -145,9 +148,10 @@ def describe_start(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
         lines.append(f"frozen{until}: {', '.join(model.freeze)}")
     if isinstance(loss, Distilling):
         size = loss.preprocess
+        seen = "each photo and its mirror image once" if recipe.distill.cache else "the same photos"
         lines.append(
-            f"distils {recipe.distill.teacher} by {recipe.distill.kind}; the teacher gets the same "
-            f"photos at {size.height}×{size.width}"
+            f"distils {recipe.distill.teacher} by {recipe.distill.kind}; the teacher gets {seen} "
+            f"at {size.height}×{size.width}"
         )
     return lines
 

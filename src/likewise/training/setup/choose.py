@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from likewise.data.manifest import Manifest
+from likewise.errors import InputError
 from likewise.losses import automatic_scale
 from likewise.machine import multiplies_bf16, pick_device
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.length import with_budget
-from likewise.training.recipe.named import find_recipe
-from likewise.training.recipe.recipe import Recipe
+from likewise.training.recipe.named import find_recipe, list_recipes
+from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.components import split_of
 from likewise.training.setup.photo_rate import photos_per_second
 from likewise.training.setup.photo_sample import PhotoSample, sample_photos
 
-__all__ = ["Choice", "choose", "recipe_for"]
+__all__ = ["Choice", "begin_recipe", "choose", "is_chosen", "recipe_for"]
 
 LARGE = 50_000  # photos from which a GPU is worth a larger network
 SIZES = (64, 48)  # pixels: the side of the input; the smaller where time is short, or photos are
@@ -44,7 +47,13 @@ class Choice:
     recipe: Recipe
 
 
-def choose(manifest: Manifest, *, budget_minutes: float | None = None) -> Choice:
+def choose(
+    manifest: Manifest,
+    *,
+    name: str | None = None,
+    budget_minutes: float | None = None,
+    alone: bool = True,
+) -> Choice:
     """Choose a recipe for photos: what ``train`` does if no recipe is given.
 
     Looks at the number of identities and photos, at a sample of the photos (size, colors, drawings
@@ -53,7 +62,13 @@ def choose(manifest: Manifest, *, budget_minutes: float | None = None) -> Choice
 
     Args:
         manifest: the photos to train on.
+        name: of the recipe to begin with; None: it is chosen too.
         budget_minutes: the time of the run at most; photos that are few take less.
+        alone: whether this process trains alone. If not, its speed decides on nothing: processes
+            that train together need the same recipe.
+
+    Raises:
+        InputError: there is no recipe of this name.
 
     Example:
         >>> import likewise
@@ -63,19 +78,83 @@ def choose(manifest: Manifest, *, budget_minutes: float | None = None) -> Choice
     """
     device = pick_device()
     sample = sample_photos(manifest)
-    if device.type != "cpu" and len(manifest) >= LARGE:
-        name, changes = "large", dict[str, dict[str, Any]]()
-    else:
-        name, changes = "compact", _compact(manifest, sample, cpu=device.type == "cpu")
-    recipe = _changed(find_recipe(name), changes)
+    if name is None:
+        name = "large" if device.type != "cpu" and len(manifest) >= LARGE else "compact"
+    recipe = find_recipe(name)
+    if name == "compact":
+        recipe = _changed(recipe, _compact(manifest, sample, cpu=device.type == "cpu"))
     steps = recipe.schedule.steps
     if budget_minutes is not None:
-        if name == "compact":
+        if name == "compact" and alone:
             recipe = _in_time(recipe, sample, 60 * FOR_STEPS * budget_minutes)
         recipe = with_budget(recipe, budget_minutes)
         # Few photos need less than the budget: more passes over them do harm.
         recipe = _changed(recipe, {"schedule": {"steps": steps}})
     return Choice(name, _reason(manifest, sample, recipe), recipe)
+
+
+def is_chosen(recipe: Recipe | str | Path | None) -> bool:
+    """Whether ``begin_recipe`` looks at the photos: nothing is given, or the name of a recipe."""
+    return recipe is None or (isinstance(recipe, str | Path) and str(recipe) in list_recipes())
+
+
+def begin_recipe(
+    manifest: Manifest | None,
+    recipe: Recipe | str | Path | None = None,
+    settings: Sequence[str] = (),
+    *,
+    budget_minutes: float | None = None,
+    alone: bool = True,
+) -> tuple[Recipe, str]:
+    """The recipe of a new run, and one line that says what decided it.
+
+    Args:
+        manifest: the photos to train on; not needed if the recipe is not chosen by them.
+        recipe: a recipe or the path of one, taken as it is; the name of one, which is fitted to
+            the photos as by ``choose``; None: that of ``choose``.
+        settings: changes of it, like ``loss.margin=0.4``.
+        budget_minutes: as for ``choose``.
+        alone: as for ``choose``.
+
+    Raises:
+        InputError: there is no such recipe, or a setting is wrong.
+
+    Example:
+        >>> import likewise
+        >>> from likewise.training.setup.choose import begin_recipe
+        >>> recipe, why = begin_recipe(likewise.read_manifest(photos), settings=["optimizer.lr=1"])
+        >>> recipe.optimizer.lr, why.partition(":")[0]
+        (1.0, 'recipe compact')
+    """
+    if isinstance(recipe, Recipe):
+        return recipe_with(recipe, settings), ""
+    if recipe is not None and not is_chosen(recipe):
+        return recipe_with(find_recipe(recipe), settings), f"recipe {recipe}"
+    if manifest is None:
+        raise InputError(f"recipe {recipe}: needs the photos to fit it to")
+    name = None if recipe is None else str(recipe)
+    choice = choose(manifest, name=name, budget_minutes=budget_minutes, alone=alone)
+    return recipe_with(choice.recipe, _fitting(settings)), f"recipe {choice.name}: {choice.why}"
+
+
+def _fitting(settings: Sequence[str]) -> list[str]:
+    """The settings, and those by which a chosen recipe makes room for them.
+
+    What a recipe file says and a setting contradicts is an error. A chosen recipe gives way.
+    """
+    names = {setting.partition("=")[0].strip() for setting in settings}
+    before = [
+        f"{key}={value}"
+        for given, key, value in (
+            ("schedule.epochs", "schedule.steps", "null"),
+            ("schedule.warmup_epochs", "schedule.warmup", "null"),
+            ("batch.size", "batch", "{}"),
+            ("model.name", "model.dropout", "0.0"),  # it is meant for few weights
+            ("loss.name", "batch", "{}"),
+        )
+        if given in names and key not in names
+    ]
+    return [*before, *settings]
 
 
 def recipe_for(manifest: Manifest, recipe: Recipe | None = None) -> Recipe:

@@ -33,6 +33,11 @@ from likewise.training.setup.build import (
 )
 from likewise.training.setup.initial_weights import InitialWeights, read_initial_weights
 from likewise.training.setup.resume import ResumedRun
+from likewise.training.setup.unlabelled import (
+    hold_out_photos,
+    is_unlabelled,
+    learns_from_teacher_alone,
+)
 
 __all__ = ["Components", "build_components", "rebuild_components", "split_of"]
 
@@ -75,6 +80,8 @@ def split_of(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
             "needed, since a network learns from the differences between people"
         )
     if "split" not in manifest.table.column_names:
+        if is_unlabelled(manifest) and learns_from_teacher_alone(recipe):
+            return hold_out_photos(manifest, recipe.data.val_identities, recipe.training.seed)
         return hold_out(manifest, recipe.data.val_identities, recipe.training.seed)
     training, held_out = manifest.split("train"), manifest.split("val")
     if not len(training):
@@ -166,6 +173,8 @@ def _warn_of_single_photos(training: Manifest, recipe: Recipe) -> None:
     """Warn if the loss compares photos and most people have a single one."""
     counts = np.bincount(training.labels)
     alone = int((counts == 1).sum())
+    if learns_from_teacher_alone(recipe):
+        return
     if needs_pairs(recipe.loss.name) and 2 * alone > len(counts):
         log.warning(
             "%s: %d of %d people have one photo: their pairs are two augmented copies of it, which "

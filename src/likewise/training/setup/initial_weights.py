@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.models.state_dict import (
     STATE_FILES,
@@ -20,7 +21,7 @@ from likewise.training.recipe.name_patterns import matching
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["InitialWeights", "read_initial_weights"]
+__all__ = ["InitialWeights", "read_initial_weights", "trainable"]
 
 NAMED = 3  # weights in a message
 
@@ -42,7 +43,7 @@ class InitialWeights:
     preprocess: Preprocess | None = None
 
     def preprocess_for(self, wanted: Preprocess) -> Preprocess:
-        """``wanted`` with the mean, deviation and colour order that the weights were trained with.
+        """``wanted`` with the mean, deviation, colour order and alignment of the source.
 
         Raises:
             InputError: they were trained with another number of channels or another fit.
@@ -57,7 +58,9 @@ class InitialWeights:
                     f"model.weights: {self.source} was trained with {key} {theirs}, the recipe has "
                     f"{ours}; set input.{key}={theirs}"
                 )
-        return replace(wanted, mean=used.mean, std=used.std, order=used.order)
+        return replace(
+            wanted, mean=used.mean, std=used.std, order=used.order, alignment=used.alignment
+        )
 
     def load_into(self, module: nn.Module, recipe: Recipe) -> None:
         """Load the weights into the recipe's network, except those of ``model.weights_except``.
@@ -122,13 +125,31 @@ def read_initial_weights(recipe: Recipe) -> InitialWeights | None:
     if path.suffix.lower() in STATE_FILES and not path.is_dir():
         return InitialWeights(source, read_state_dict(path))
     embedder = load_named("model.weights", source)
+    backbone = trainable(embedder, f"model.weights: {source}")
+    tensors = embedder.module.state_dict()
+    return InitialWeights(source, tensors, backbone, embedder.preprocess)
+
+
+def trainable(embedder: Embedder, what: str) -> Backbone:
+    """How the network of an embedder is built, so that it can be trained.
+
+    Args:
+        embedder: any.
+        what: begins the message.
+
+    Raises:
+        InputError: its network is not one that Likewise can build.
+    """
+    if embedder.source_file is not None:
+        raise InputError(
+            f"{what} is an ONNX file, which cannot be trained; it can be a teacher: distill.teacher"
+        )
     if embedder.backbone is None:
         raise InputError(
-            f"model.weights: {source} is an ONNX file, which cannot be trained; it can be a "
-            "teacher: distill.teacher"
+            f"{what} has a network of a class of its own ({embedder.network}), which Likewise "
+            "cannot build"
         )
-    tensors = embedder.module.state_dict()
-    return InitialWeights(source, tensors, embedder.backbone, embedder.preprocess)
+    return embedder.backbone
 
 
 def _misfit(own: Tensor | None, given: Tensor | None, name: str) -> str:

@@ -23,6 +23,7 @@ from likewise.training.setup.components import (
 )
 from likewise.training.setup.readable_photos import PhotosRead, read_photos
 from likewise.training.setup.resume import ResumedRun
+from likewise.training.setup.taught_photos import teach_known
 from likewise.training.step.schedule import margin_warmup_steps, total_steps, warmup_steps
 from likewise.training.trainer import Trainer
 
@@ -88,11 +89,13 @@ def prepare(
     trainer = trainer_of(made)
     photos = read_photos(training, held_out, made.preprocess, recipe, processes, resumed)
     left = photos.training.manifest
-    if len(left) == len(known):
-        return Prepared(made, trainer, photos)
-    fitted = together(lambda: rebuild_components(made, left, recipe, folder, processes))
-    same = fitted.module is made.module
-    return Prepared(fitted, trainer if same else trainer_of(fitted), photos)
+    if len(left) != len(known):
+        fitted = together(lambda: rebuild_components(made, left, recipe, folder, processes))
+        trainer = trainer if fitted.module is made.module else trainer_of(fitted)
+        made = fitted
+    if recipe.distill.cache:
+        teach_known(trainer.loss, left, folder, processes)
+    return Prepared(made, trainer, photos)
 
 
 def warmup_epochs(recipe: Recipe, steps_per_epoch: int) -> float:

@@ -19,6 +19,8 @@ from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.length import with_length, with_warmup
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_unused_keys
+from likewise.training.setup.start import recipe_from
+from likewise.training.start_model import TunedFrom
 
 __all__ = [
     "CHECKPOINTS",
@@ -44,7 +46,8 @@ class TrainingResult:
         folder: of the run; ``folder/model`` is the best embedder.
         epochs: the epochs completed, of which the last one may be short.
         finished: False if the run was stopped and can be continued with ``resume``.
-        validation: the validation AUC of the saved model; None without held-out identities.
+        validation: the validation AUC of the saved model, or see ``measure``; None without
+            held-out photos.
         bad_images: the photos that could not be read.
         identities: the number of people trained on.
         images: the number of photos trained on.
@@ -54,6 +57,9 @@ class TrainingResult:
         steps: the steps completed.
         validation_interval: of that AUC, 95 % over identities; None where it is not known.
         baselines: raw pixels, and the start model if there is one, on the held-out identities.
+        start: the model that the run started from and what training it has brought; None without
+            one, or without held-out people.
+        measure: what ``validation`` is; without identities, the likeness to the teacher.
     """
 
     folder: Path
@@ -69,6 +75,8 @@ class TrainingResult:
     steps: int = 0
     validation_interval: Interval | None = None
     baselines: tuple[Baseline, ...] = ()
+    start: TunedFrom | None = None
+    measure: str = "AUC"
 
     @property
     def model(self) -> Path:
@@ -85,6 +93,7 @@ def recipe_of(
     epochs: int | None = None,
     steps: int | None = None,
     budget_minutes: float | None = None,
+    start: str | Path | None = None,
 ) -> Recipe:
     """The recipe that the run in ``folder`` follows; a resumed run follows its own.
 
@@ -95,12 +104,21 @@ def recipe_of(
         keep: the number of checkpoints to keep; None: as in the recipe.
         epochs, steps, budget_minutes: the length of the run, see ``with_length``; None: as in the
             recipe.
+        start: the model that a new run starts from; see ``recipe_from``.
 
     Raises:
         InputError: a new run in a folder that holds one, nothing to resume, or a resumed run with
-            another recipe; a key of a new recipe has no effect; ``keep`` or the length is below 1.
+            another recipe or another start model; a key of a new recipe has no effect; ``keep`` or
+            the length is below 1; the start model does not fit the recipe.
     """
+    if start is not None and not resume:
+        recipe = recipe_from(start, recipe, key="start")
     found = _resumed_recipe(folder, recipe) if resume else _new_recipe(folder, recipe)
+    if resume and start is not None and found.model.weights != str(start):
+        raise InputError(
+            f"start: {start}, the run in {folder} began with {found.model.weights}; a resumed run "
+            "needs no start model"
+        )
     found = with_length(found, epochs=epochs, steps=steps, budget_minutes=budget_minutes)
     if keep is None:
         return found

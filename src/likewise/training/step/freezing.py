@@ -23,6 +23,8 @@ class Freezing:
         module: the network.
         patterns: of the names of its parameters and buffers; an empty list freezes nothing.
         until: the epoch (from 0) in which the weights are unfrozen; 0: never.
+        statistics: whether all batch normalisations keep their running mean and variance, for the
+            whole run; their weights are trained.
         distributed: DistributedDataParallel averages the gradients. It has to know all weights that
             will be trained from the start; the gradients of frozen ones are dropped.
 
@@ -36,6 +38,7 @@ class Freezing:
         patterns: Sequence[str],
         until: int = 0,
         *,
+        statistics: bool = False,
         distributed: bool = False,
     ) -> None:
         self.until = until
@@ -51,6 +54,7 @@ class Freezing:
         self.norms = [
             norm for prefix, norm in module.named_modules() if _is_frozen(norm, prefix, frozen)
         ]
+        self.always = [part for part in module.modules() if statistics and _has_statistics(part)]
         if not until:
             self.apply(0)
 
@@ -64,7 +68,9 @@ class Freezing:
 
     def frozen_norms(self, epoch: int) -> list[nn.Module]:
         """The normalisations whose statistics are frozen in this epoch."""
-        return self.norms if not self.until or epoch < self.until else []
+        if self.until and epoch >= self.until:
+            return self.always
+        return [*self.norms, *self.always]
 
     def drop_gradients(self) -> None:
         """After the backward pass, drop the averaged gradients of frozen weights."""
@@ -75,8 +81,13 @@ class Freezing:
 
 def _is_frozen(module: nn.Module, prefix: str, frozen: set[str]) -> bool:
     """Whether the module is a normalisation with running statistics that is frozen as a whole."""
-    if not any(name == "running_mean" for name, _ in module.named_buffers(recurse=False)):
+    if not _has_statistics(module):
         return False
     own = [name for name, _ in module.named_parameters(recurse=False)]
     own = own or [name for name, _ in module.named_buffers(recurse=False)]
     return all(f"{prefix}.{name}" in frozen for name in own)
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    """Whether the module is a normalisation with running statistics."""
+    return any(name == "running_mean" for name, _ in module.named_buffers(recurse=False))

@@ -95,8 +95,9 @@ class Gradients:
         processes = processes or Processes()
         model = recipe.model
         self.freezing = Freezing(
-            self.module, model.freeze, model.unfreeze_epoch, distributed=processes.count > 1
-        )
+            self.module, model.freeze, model.unfreeze_epoch,
+            statistics=model.freeze_statistics, distributed=processes.count > 1,
+        )  # fmt: skip
         self.parallel = DataParallel(
             processes,
             self.module,

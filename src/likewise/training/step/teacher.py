@@ -11,14 +11,22 @@ from likewise.data.resize import resize_to
 from likewise.errors import InputError
 from likewise.losses import Distillation
 from likewise.losses.all_gather import all_gather
-from likewise.losses.loss import Anchors, Wrapper, apply
+from likewise.losses.loss import Anchors, Loss, Wrapper, apply, zero_loss
 from likewise.models.embedder import Embedder
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["Distilling", "check_teacher", "teacher_fingerprint", "with_teacher"]
+__all__ = ["Distilling", "NoLoss", "check_teacher", "teacher_fingerprint", "with_teacher"]
 
 MICRO_BATCH = 64  # photos that the teacher embeds at a time
+
+
+class NoLoss(Loss):
+    """A loss of weight 0: no classes, no memory, no time."""
+
+    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:  # noqa: ARG002  # one signature for all losses
+        """Zero, with a gradient of zero."""
+        return zero_loss(embeddings)
 
 
 class Distilling(Wrapper):
@@ -47,6 +55,21 @@ class Distilling(Wrapper):
         # In a tuple, so that torch does not register it as a submodule.
         self._teacher = (teacher.module.eval().requires_grad_(False),)
         self._taught: Tensor | None = None
+        self._known: Tensor | None = None  # the teacher's embeddings of all photos [N, E]
+        self.rows: Sequence[int] = ()  # of the photos of the next batch
+
+    @property
+    def teacher(self) -> Embedder:
+        """The teacher."""
+        return Embedder(self._teacher[0], self.preprocess)
+
+    def remember(self, embeddings: Tensor) -> None:
+        """Teach these from now on.
+
+        Args:
+            embeddings: of the teacher, of all photos of the manifest, float32 [N, E].
+        """
+        self._known = embeddings
 
     def inner(self) -> Sequence[nn.Module]:
         """The loss."""
@@ -65,7 +88,11 @@ class Distilling(Wrapper):
 
     def teach(self, pixels: Tensor) -> None:
         """Embed this rank's share of a batch with the teacher; gather the shares of all ranks."""
-        self._taught = all_gather(self.embed(pixels))
+        if self._known is None:
+            found = self.embed(pixels)
+        else:
+            found = self._known[list(self.rows)].to(pixels.device)
+        self._taught = all_gather(found)
 
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
         """The loss of the whole batch [B, D] plus the distillation loss."""

@@ -1,0 +1,70 @@
+"""The embedder that a run saves: network, preprocessing, calibration and model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from likewise.errors import InputError
+from likewise.models.embedded.norms import NormReference
+from likewise.models.embedder import Embedder
+from likewise.models.registry import Backbone
+from likewise.models.saving import CONFIG
+from likewise.storage import read_json
+from likewise.training.baseline import auc_text
+from likewise.training.trainer import Trainer
+from likewise.training.validation import Validated, calibrated
+
+__all__ = ["embedder_of", "saved_epoch"]
+
+AUC = "Validation AUC"  # key in the model's configuration, with all digits
+
+
+def embedder_of(
+    trainer: Trainer,
+    identities: list[str],
+    about: Mapping[str, str],
+    module: nn.Module,
+    measured: Validated | None,
+) -> Embedder:
+    """The embedder of a network in training.
+
+    Args:
+        trainer: of the run.
+        identities: of the people trained on.
+        about: lines of the model card.
+        module: the network.
+        measured: its validation, by which it is calibrated; None: it is not.
+    """
+    model = trainer.recipe.model
+    card: dict[str, Any] = {"Loss": trainer.recipe.loss.name, **about, "Epoch": trainer.epoch}
+    if measured is not None:
+        card[AUC] = measured.auc.value
+        card["Validation"] = (
+            f"AUC {auc_text(measured.auc.interval())}, EER {measured.verification.eer:.4f} on "
+            f"{measured.pairs.identities} unseen people"
+        )
+    found = calibrated(measured, trainer.recipe.training.seed) if measured is not None else None
+    return Embedder(
+        module,
+        trainer.preprocess,
+        Backbone(model.name, model.embedding_dim, model.dropout),
+        operating_point=found.chosen if found else None,
+        operating_points=found.points if found else (),
+        calibration=found.calibration if found else None,
+        norms=NormReference.measured(measured.norms) if measured is not None else None,
+        identities=identities,
+        about=card,
+    )
+
+
+def saved_epoch(folder: Path) -> tuple[float, int] | None:
+    """The validation AUC and the epoch of the model in this folder; None if they are not known."""
+    try:
+        about = read_json(folder / CONFIG)["about"]
+        return float(about[AUC]), int(about["Epoch"])
+    except (InputError, KeyError, TypeError):  # no model, or of a version without these keys
+        return None

@@ -1,0 +1,55 @@
+"""The photos and the recipe that a run begins or goes on with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from likewise.data.formats import read_manifest
+from likewise.data.manifest import Manifest
+from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.choose import begin_recipe, is_chosen
+from likewise.training.setup.run_folder import recipe_of
+from likewise.training.setup.start import recipe_from, tune_recipe
+from likewise.training.setup.unlabelled import read_training_photos
+
+__all__ = ["begin"]
+
+
+def begin(
+    data: Manifest | str | Path,
+    folder: Path,
+    recipe: Recipe | str | Path | None = None,
+    settings: Sequence[str] = (),
+    *,
+    resume: bool = False,
+    keep: int | None = None,
+    start: str | Path | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    budget_minutes: float | None = None,
+) -> tuple[Manifest, Recipe, str]:
+    """The photos, the recipe, and one line that says what decided it; see ``train``."""
+    manifest = data if isinstance(data, Manifest) else None
+    given, why, budget = recipe, "", budget_minutes
+    if start is not None and not resume:
+        tuned, _ = begin_recipe(manifest, tune_recipe() if given is None else given, settings)
+        given, why = recipe_from(start, tuned, key="--from"), f"recipe tune: starts from {start}"
+    elif not resume or given is not None or settings:  # a resumed run has its own
+        if manifest is None and is_chosen(given):
+            manifest = read_manifest(str(data))
+        given, why = begin_recipe(
+            manifest, given, settings, budget_minutes=None if resume else budget,
+            alone=os.environ.get("WORLD_SIZE", "1") == "1",
+        )  # fmt: skip
+        if not resume and given.training.budget_minutes == budget:
+            budget = None  # it is in the recipe, with the most steps that these photos are worth
+    assert given is None or isinstance(given, Recipe)
+    found = recipe_of(
+        folder, given, resume=resume, keep=keep, epochs=epochs, steps=steps,
+        budget_minutes=budget, start=start if resume else None,
+    )  # fmt: skip
+    if manifest is None:
+        manifest = read_training_photos(str(data), recipe=found)
+    return manifest, found, why

@@ -1,0 +1,160 @@
+"""The model that a run starts from: measured before the first step, replaced only if beaten."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from likewise.errors import InputError
+from likewise.evaluation.intervals.auc_estimate import AucEstimate
+from likewise.storage import read_json, write_json
+
+__all__ = ["START", "Gain", "StartModel", "TunedFrom"]
+
+START = "start.json"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What an epoch gains over the start model on the held-out identities.
+
+    Args:
+        epoch: from 1; 0 for the start model with its last layer whitened.
+        auc: of the changed network.
+        low: of the 95 % interval of the difference to the AUC of the start model, over identities.
+        high: likewise.
+    """
+
+    epoch: int
+    auc: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the gain is more than noise."""
+        return self.low > 0
+
+
+@dataclass(frozen=True)
+class TunedFrom:
+    """A start model and what training it further has brought.
+
+    Args:
+        source: as it was named.
+        auc: of the model as it is, on the held-out identities.
+        low: of its 95 % interval, over identities.
+        high: likewise.
+        best: the epoch with the highest AUC; None before one is validated.
+        kept: the epoch whose network is saved; 0 for the start model.
+        whitened: the start model with its last layer whitened; None if that was not tried.
+    """
+
+    source: str
+    auc: float
+    low: float
+    high: float
+    best: Gain | None = None
+    kept: int = 0
+    whitened: Gain | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """As it is, whitened, after fine-tuning, and which was kept: for people."""
+        found = [f"{self.source} as it is: AUC {self.auc:.4f} ({self.low:.4f} to {self.high:.4f})"]
+        for what, gain in (
+            ("with its last layer whitened", self.whitened),
+            ("after fine-tuning", self.best),
+        ):
+            if gain is None:
+                continue
+            when = f" (epoch {gain.epoch})" if gain.epoch else ""
+            found.append(
+                f"{what}: AUC {gain.auc:.4f}{when}; the difference is {gain.auc - self.auc:+.4f} "
+                f"({gain.low:+.4f} to {gain.high:+.4f})"
+            )
+        if self.best is None:
+            return found
+        better = max(gain.auc for gain in (self.best, self.whitened) if gain is not None) > self.auc
+        why = "is better by more than chance" if better else "is better"
+        if self.kept:
+            kept = f"the fine-tuned model of epoch {self.kept}"
+        elif self.whitened is not None and self.whitened.clear:
+            kept = f"{self.source} with its last layer whitened, calibrated on your photos"
+        else:
+            kept = f"{self.source} as it is, calibrated on your photos: nothing {why}"
+        return [*found, f"kept: {kept}"]
+
+
+class StartModel:
+    """The start model of a run, with the validation that its successors are compared with.
+
+    It lies in the run's folder, so that a resumed run compares with the same one.
+
+    Args:
+        folder: of the run.
+        measured: what is known of it.
+        estimate: its AUC, with the influence of each held-out identity.
+    """
+
+    def __init__(self, folder: Path, measured: TunedFrom, estimate: AucEstimate) -> None:
+        self.folder, self.measured, self.estimate = folder, measured, estimate
+
+    @classmethod
+    def of(cls, folder: Path, source: str, estimate: AucEstimate) -> StartModel:
+        """Keep the validation of a start model.
+
+        Args:
+            folder: of the run.
+            source: as it was named.
+            estimate: its AUC on the held-out identities.
+        """
+        whole = estimate.interval()
+        model = cls(folder, TunedFrom(source, whole.value, whole.low, whole.high), estimate)
+        model._write()
+        return model
+
+    @classmethod
+    def read(cls, folder: Path) -> StartModel | None:
+        """The start model of a resumed run; None if it has none."""
+        try:
+            values = read_json(folder / START)
+            estimate = AucEstimate.from_dict(values.pop("estimate"))
+            gains = {name: values.pop(name) for name in ("best", "whitened")}
+            values |= {name: Gain(**gain) for name, gain in gains.items() if gain}
+            return cls(folder, TunedFrom(**values), estimate)
+        except (InputError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def compare(self, epoch: int, estimate: AucEstimate) -> None:
+        """Note an epoch, from 1, if none before it was better."""
+        best = self.measured.best
+        if best is None or estimate.value > best.auc:
+            self._update(best=self._gain(epoch, estimate))
+
+    def try_whitened(self, estimate: AucEstimate) -> bool:
+        """Whether the start model with its last layer whitened is better by more than noise."""
+        gain = self._gain(0, estimate)
+        self._update(whitened=gain)
+        return gain.clear
+
+    def keep(self, epoch: int) -> None:
+        """Note that the network of this epoch is saved."""
+        self._update(kept=epoch)
+
+    def _gain(self, epoch: int, estimate: AucEstimate) -> Gain:
+        difference = estimate.minus(self.estimate).interval()
+        low, high = max(-1.0, difference.low), min(1.0, difference.high)
+        return Gain(epoch, estimate.value, low, high)
+
+    def _update(self, **values: Any) -> None:
+        self.measured = replace(self.measured, **values)
+        self._write()
+
+    def _write(self) -> None:
+        values = {**self.measured.to_dict(), "estimate": self.estimate.to_dict()}
+        write_json(self.folder / START, values)
