@@ -1,0 +1,1 @@
+"""How accurate training is on real data, with intervals, against a plain script and a peer."""
