@@ -10,6 +10,7 @@ may serve to choose defaults. A cell is named ``SET/LEVER/SETTINGS/BUDGET/SEED``
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from benchmarks.accuracy import cells, tables
 from benchmarks.accuracy.choice import judged, two_parts
@@ -123,7 +124,7 @@ def measure(set: str, lever: str, settings: str, budget: float, seed: int) -> Nu
     )
 
 
-def files_of(manifest: Manifest) -> list:  # type: ignore[type-arg]  # of paths
+def files_of(manifest: Manifest) -> list[Path]:
     """The files of a manifest's photos; the file that holds them, if there is one."""
     if manifest.store is not None:
         return [manifest.root]
@@ -140,9 +141,10 @@ def markdown(lines: Iterable[Line]) -> str:
         of_lever[keys["set"], keys["seed"]] = float(line.numbers["auc"])
     reference = found.pop(DEFAULT, {})
     sets = list(dict.fromkeys(name for name, _ in reference))
-    rows = [[DEFAULT + " (AUC)", *(_level(reference, name) for name in sets), ""]]
+    rows: list[list[str]] = []
+    rows.append([f"{DEFAULT} (AUC)", *(_level(reference, name) for name in sets), ""])
     for lever, values in found.items():
-        rows.append([lever, *(_change(values, reference, [name]) for name in sets)])
+        rows.append([str(lever), *(_change(values, reference, [name]) for name in sets)])
         rows[-1].append(_change(values, reference, sets))
     text = tables.table(["lever", *map(str, sets), "mean of the sets"], rows)
     return f"{text}\n\n{tables.footnote(lines)}"

@@ -21,6 +21,7 @@ from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
     of_choice,
+    quick_part,
     two_parts,
 )
 from benchmarks.accuracy.levers import STRONG
@@ -87,7 +88,7 @@ def choice_on(
         seed: of the people who are held out, and of the training.
         members: models whose embeddings are used together.
     """
-    fitted, held_out = two_parts(people, seed)
+    fitted, held_out = (quick_part(part, budget) for part in two_parts(people, seed))
     models, spent = trained(fitted, settings, budget, seed, members)
     found: Numbers = {"cpu_seconds": spent}
     for name, variant in VARIANTS.items():
@@ -101,11 +102,10 @@ def tested(
     trial: Trial, settings: Sequence[str], variant: str, budget: float, seed: int, members: int
 ) -> Numbers:
     """The test of one variant, at the threshold of people held out from training."""
-    models, spent = trained(trial.training, settings, budget, seed, members)
-    way, training = VARIANTS[variant], trial.training.split("train")
-    _, held_out_accuracy, threshold = on_held_out(
-        models, training, trial.training.split("val"), way
-    )
+    people = quick_part(trial.training, budget)
+    models, spent = trained(people, settings, budget, seed, members)
+    way, training = VARIANTS[variant], people.split("train")
+    _, held_out_accuracy, threshold = on_held_out(models, training, people.split("val"), way)
     area, right = on_pairs(models, training, trial.photos, trial.pairs, way, threshold)
     return {
         "accuracy": right, "auc": area, "threshold": threshold,

@@ -65,7 +65,8 @@ def trained(
 def unit_rows(vectors: NDArray[np.floating]) -> Vectors:
     """The rows, each divided by its length."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    unit: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return unit
 
 
 def embedded(models: Sequence[Embedder], manifest: Manifest, view: str) -> Vectors:
@@ -98,7 +99,8 @@ def middle(image: Image.Image, scale: float) -> Image.Image:
 
 def cosine(left: Vectors, right: Vectors) -> Scores:
     """Of each pair of unit rows."""
-    return np.einsum("ij,ij->i", left, right, dtype=np.float64)
+    found: Scores = np.einsum("ij,ij->i", left, right, dtype=np.float64)
+    return found
 
 
 def comparison(models: Sequence[Embedder], training: Manifest, variant: Variant) -> Compare:

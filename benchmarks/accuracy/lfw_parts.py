@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
@@ -92,8 +93,8 @@ def view_2(lfw: Path, fold: int, seed: int) -> Trial:
     everything = read_pairs(lfw / "protocol" / "pairs.txt")
     rows = np.flatnonzero(everything.fold == fold - 1)
     pairs = Pairs(
-        [str(everything.left[row]) for row in rows],
-        [str(everything.right[row]) for row in rows],
+        np.asarray(everything.left)[rows].tolist(),
+        np.asarray(everything.right)[rows].tolist(),
         everything.same[rows],
         everything.fold[rows],
     )
@@ -113,7 +114,7 @@ def photos_of(pairs: Pairs, lfw: Path) -> Manifest:
     return replace(Manifest(table, lfw / PHOTOS), alignment=read_manifest(lfw / PHOTOS).alignment)
 
 
-def balanced_pairs(labels: np.ndarray) -> tuple[Pairs, np.ndarray]:  # type: ignore[type-arg]  # of whole numbers
+def balanced_pairs(labels: NDArray[np.int64]) -> tuple[Pairs, NDArray[np.int64]]:
     """As many genuine as impostor pairs, and the rows that they refer to: some of each person."""
     seen: dict[int, int] = {}
     rows = []

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import ttest_1samp
 
 from benchmarks.accuracy import cells, tables
-from benchmarks.accuracy.choice import two_parts, with_two_photos
+from benchmarks.accuracy.choice import quick_part, two_parts, with_two_photos
 from benchmarks.accuracy.lfw_parts import closed_to_choices, development, folder
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers
@@ -69,8 +69,7 @@ def measure(start: str, loss: str, draw: int, budget: float, trials: int) -> Num
     lfw = folder()
     seal(closed_to_choices(lfw))
     fitted, held_out = two_parts(with_two_photos(development(lfw)), draw)
-    if budget < 10:  # a quick run: does it work?
-        fitted, held_out = _few(fitted), _few(held_out)
+    fitted, held_out = quick_part(fitted, budget), quick_part(held_out, budget)
     recipe = recipe_with(comparison_recipe(), SETTINGS)
     with tempfile.TemporaryDirectory() as place:
         if start == PRETRAINED:
@@ -85,10 +84,6 @@ def measure(start: str, loss: str, draw: int, budget: float, trials: int) -> Num
         return {"failed": "; ".join(row.failed) or "no run finished"}
     numbers = {name: value.mean for name, value in row.estimates.items()}
     return {**numbers, "tuned": "; ".join(row.tuned)}
-
-
-def _few(manifest: Manifest) -> Manifest:
-    return manifest.take(np.flatnonzero(manifest.labels < 24))
 
 
 def pretrained(people: Manifest, out: Path, recipe: Recipe, budget: float, seed: int) -> Path:

@@ -24,6 +24,7 @@ from benchmarks.accuracy.choice import (
     candidates_table,
     judged,
     of_choice,
+    quick_part,
     two_parts,
 )
 from benchmarks.accuracy.clock import Clock
@@ -66,6 +67,7 @@ def folder() -> Path:
 
 
 def all_cells(stage: str, candidates: Iterable[str], budget: float, *, quick: bool) -> list[Cell]:
+    candidates = list(candidates)[-1:] if quick else candidates
     return [
         Cell({"stage": stage, "candidate": name, "budget": budget, "seed": seed})
         for seed in (range(1) if quick else SEEDS)
@@ -82,9 +84,10 @@ def measure(stage: str, candidate: str, budget: float, seed: int) -> Numbers:
         return judged(*two_parts(background, seed, group="alphabet"), settings, budget, seed)
     with temporary_run() as run:
         clock = Clock()
-        embedder = train_default(background, run, budget, seed, settings)
+        embedder = train_default(quick_part(background, budget), run, budget, seed, settings)
         spent = clock.seconds
-    evaluation, one_shot = read_manifest(place / EVALUATION), read_one_shot_runs(place / ONE_SHOT)
+    evaluation = quick_part(read_manifest(place / EVALUATION), budget)
+    one_shot = read_one_shot_runs(place / ONE_SHOT)
     vectors = in_order(embedder, one_shot.images)
     right = [one_shot_accuracy(vectors, of_run) for of_run in one_shot.runs]
     found = scores(in_order(embedder, evaluation), evaluation.labels)

@@ -55,6 +55,7 @@ def halves(split: int) -> tuple[Manifest, Manifest]:
 
 
 def all_cells(stage: str, candidates: Iterable[str], budget: float, *, quick: bool) -> list[Cell]:
+    candidates = list(candidates)[:1] if quick else candidates
     seeds = range(1) if quick else SEEDS if stage == "test" else CHOICE_SEEDS
     return [
         Cell({"stage": stage, "candidate": name, "split": split, "budget": budget, "seed": seed})
