@@ -56,9 +56,11 @@ def _draw(name: str, budgets: Mapping[float, Mapping[str, list[Line]]], path: Pa
                 seconds, value = _ends(found[method])
                 axes.plot(seconds, value, "o", color=color, ms=5, mec="white", zorder=3)
     axes.set_xscale("log")
-    ticks = [s for s in (2, 4, 8, 15, 30, 60, 120, 300, 600, 1200) if s <= 1.3 * longest]
+    first, last = axes.get_xlim()
+    ticks = [s for s in (2, 4, 8, 15, 30, 60, 120, 300, 600, 1200) if first <= s <= last]
     axes.set_xticks(ticks, [f"{s:g}" for s in ticks])
     axes.minorticks_off()
+    axes.set_xlim(first, last)
     axes.set_xlabel("CPU seconds of the training", color=INK)
     axes.set_ylabel("AUC on other identities", color=INK)
     axes.set_title(name, loc="left", color=INK)

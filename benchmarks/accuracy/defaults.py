@@ -36,7 +36,8 @@ from benchmarks.accuracy.training import (
     temporary_run,
     train_default,
 )
-from benchmarks.sets import Split, load_set
+from benchmarks.sets import load_set
+from benchmarks.sets.split import Split
 from likewise.models.embedder import Embedder
 
 MODULE = "benchmarks.accuracy.defaults"

@@ -45,7 +45,12 @@ def test_child_processes_are_counted_while_they_live_and_after() -> None:
 
 def test_a_curve_has_a_point_after_each_mark() -> None:
     clock = Clock()
-    curve = Curve(clock, [0.02, 0.03, 0.06], lambda: burn(0.05) or 0.5)
+
+    def judge() -> float:
+        burn(0.05)
+        return 0.5
+
+    curve = Curve(clock, [0.02, 0.03, 0.06], judge)
     for _ in range(4):
         burn(0.025)
         curve.step()

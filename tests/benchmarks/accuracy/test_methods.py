@@ -56,7 +56,7 @@ def test_the_plain_script_trains_for_its_seconds_and_learns(tmp_path: Path) -> N
     photos = read_manifest(make_photos(tmp_path / "a", people=4))
     judged: list[int] = []
 
-    def judge(vectors: np.ndarray) -> float:  # type: ignore[type-arg]  # of float32
+    def judge(vectors: np.ndarray) -> float:
         judged.append(len(vectors))
         return 0.5
 

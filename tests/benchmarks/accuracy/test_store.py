@@ -22,7 +22,7 @@ def test_a_result_is_found_again_by_its_keys(tmp_path: Path) -> None:
     store.append(cell(1), {"auc": 0.8}, 0.01)
     found = Store(tmp_path / "results.jsonl").lines()
     assert found[cell(0)].numbers == {"auc": 0.9}
-    assert found[Cell(dict(reversed(cell(1).keys.items())))].numbers == {"auc": 0.8}
+    assert found[Cell(dict(reversed(list(cell(1).keys.items()))))].numbers == {"auc": 0.8}
     assert found[cell(0)].cpu
     assert found[cell(0)].version
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.accuracy.store import Cell, Line
+from benchmarks.accuracy.store import Cell, Line, Value
 from scipy.stats import t, ttest_ind
 
 from benchmarks.accuracy import defaults, losses, tables
 
+Keys = dict[str, Value]
+
 
 def line(method: str, seed: int, auc: float, budget: int = 60) -> Line:
-    keys = {"set": "orl", "method": method, "budget": budget, "seed": seed}
+    keys: Keys = {"set": "orl", "method": method, "budget": budget, "seed": seed}
     numbers = {
         "auc": auc, "recall_at_1": auc, "map_at_r": auc, "cpu_seconds": 60.0, "photos": 6000,
     }  # fmt: skip
@@ -71,7 +73,7 @@ def test_a_difference_is_real_if_holms_method_keeps_it() -> None:
 
 def test_losses_are_compared_with_softmax_of_the_same_draw_and_start() -> None:
     def result(start: str, loss: str, draw: int, auc: float | None) -> Line:
-        keys = {"start": start, "loss": loss, "draw": draw, "budget": 1, "trials": 1}
+        keys: Keys = {"start": start, "loss": loss, "draw": draw, "budget": 1, "trials": 1}
         numbers = {"failed": "collapsed"} if auc is None else {"auc": auc}
         return Line(Cell(keys), numbers, "a CPU", 0.0, "2026-01-02", "1")
 
