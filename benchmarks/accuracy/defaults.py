@@ -120,12 +120,13 @@ def grouped(lines: Iterable[Line]) -> Cells:
     """The runs of each method, by set and budget, in the order of the sets."""
     found: Cells = {}
     order = {name: place for place, name in enumerate(SETS)}
-    keys = lambda line: line.cell.keys  # noqa: E731
     for line in sorted(
-        lines, key=lambda x: (order.get(str(keys(x)["set"]), 99), keys(x)["budget"])
+        lines,
+        key=lambda one: (order.get(str(one.cell.keys["set"]), 99), one.cell.keys["budget"]),
     ):
-        place = (str(keys(line)["set"]), float(keys(line)["budget"]))
-        found.setdefault(place, {}).setdefault(str(keys(line)["method"]), []).append(line)
+        keys = line.cell.keys
+        of_methods = found.setdefault((str(keys["set"]), float(keys["budget"])), {})
+        of_methods.setdefault(str(keys["method"]), []).append(line)
     return found
 
 

@@ -149,7 +149,7 @@ def by_way(lines: Iterable[Line]) -> dict[str, list[Line]]:
     found: dict[str, list[Line]] = {}
     for line in lines:
         keys = line.cell.keys
-        name = f"{keys['candidate']}, {keys['variant']}, {keys['members']} models, "
+        name = f"{keys['candidate']}, {keys['variant']}, members {keys['members']}, "
         found.setdefault(f"{name}{keys['budget']:g} s each", []).append(line)
     return found
 
