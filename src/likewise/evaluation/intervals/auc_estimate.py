@@ -151,9 +151,8 @@ def auc_estimate(pairs: ScoredPairs) -> AucEstimate:
     above = 1 - _share_below(impostor, genuine, genuine_weight)
     total, rest = float(genuine_weight.sum()), float(impostor_weight.sum())
     value = float(genuine_weight @ below) / total
-    influence = np.bincount(
-        pairs.left[same], genuine_weight * (below - value) / total, pairs.identities
-    )
+    moved = genuine_weight * (below - value) / total
+    influence = np.bincount(pairs.left[same], moved, pairs.identities).astype(np.float64)
     moved = impostor_weight * (above - value) / rest
     left, right = pairs.left[~same], pairs.right[~same]
     influence += np.bincount(left, moved, pairs.identities)

@@ -1,0 +1,144 @@
+"""Omniglot: trained on the background alphabets, tested on the evaluation alphabets.
+
+python -m benchmarks.accuracy.omniglot [--stage choose|test|all] [--budget SECONDS] [--quick]
+    [--markdown]
+
+Stage ``choose`` compares candidates on ten background alphabets that are held out, with the
+evaluation archive and the one-shot runs closed. Stage ``test`` trains the chosen one on all
+background alphabets and reports AUC, Recall@1 and MAP@R of the evaluation characters, and the
+accuracy of the 20 official one-shot runs. Cells are named ``STAGE/CANDIDATE/BUDGET/SEED``.
+LIKEWISE_DATA is the folder of real data.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.choice import (
+    best_candidate,
+    candidates_table,
+    judged,
+    of_choice,
+    quick_part,
+    two_parts,
+)
+from benchmarks.accuracy.clock import Clock
+from benchmarks.accuracy.scores import Vectors, scores
+from benchmarks.accuracy.sealed import seal
+from benchmarks.accuracy.store import Cell, Line, Numbers, select
+from benchmarks.accuracy.training import in_order, temporary_run, train_default
+from likewise.data.formats import read_manifest
+from likewise.data.protocols.omniglot import OneShotRun, read_one_shot_runs
+from likewise.distances.similarity import unit
+from likewise.errors import InputError
+
+MODULE = "benchmarks.accuracy.omniglot"
+BACKGROUND, EVALUATION = "images_background.zip", "images_evaluation.zip"
+ONE_SHOT = "one_shot_runs.zip"
+SEEDS, BUDGET = range(3), 1200
+GREY = ["input.channels=1", "augment.flip=0"]
+MOVED = [
+    "augment.geometry={p: 1, degrees: 12, zoom: 0.12, aspect: 0.05, translate: 0.07, "
+    "perspective: 0.05, elastic: 0.03}",
+    "augment.color={p: 0}",
+]
+SMALL = ["model.name=contrastnet", "input.height=48", "input.width=48", *GREY, *MOVED]
+CANDIDATES: dict[str, list[str]] = {
+    "default": [],
+    "default, letters": [*GREY, *MOVED],
+    "contrastnet 48, cosface": [*SMALL, "loss.name=cosface", "loss.margin=0.2", "loss.scale=auto"],
+    "contrastnet 48, normface": [*SMALL, "loss.name=normalized_softmax", "loss.scale=auto"],
+    "contrastnet 48, averaged": [
+        *SMALL, "loss.name=cosface", "loss.margin=0.2", "loss.scale=auto", "training.ema=0.999",
+    ],
+}  # fmt: skip
+
+
+def folder() -> Path:
+    data = os.environ.get("LIKEWISE_DATA")
+    if not data:
+        raise InputError("LIKEWISE_DATA: not set; name the folder of real data")
+    return Path(data) / "omniglot"
+
+
+def all_cells(stage: str, candidates: Iterable[str], budget: float, *, quick: bool) -> list[Cell]:
+    candidates = list(candidates)[-1:] if quick else candidates
+    return [
+        Cell({"stage": stage, "candidate": name, "budget": budget, "seed": seed})
+        for seed in (range(1) if quick else SEEDS)
+        for name in candidates
+    ]
+
+
+def measure(stage: str, candidate: str, budget: float, seed: int) -> Numbers:
+    settings, place = CANDIDATES[candidate], folder()
+    if stage == "choose":
+        seal([place / EVALUATION, place / ONE_SHOT])
+    background = read_manifest(place / BACKGROUND)
+    if stage == "choose":
+        return judged(*two_parts(background, seed, group="alphabet"), settings, budget, seed)
+    with temporary_run() as run:
+        clock = Clock()
+        embedder = train_default(quick_part(background, budget), run, budget, seed, settings)
+        spent = clock.seconds
+    evaluation = quick_part(read_manifest(place / EVALUATION), budget)
+    one_shot = read_one_shot_runs(place / ONE_SHOT)
+    vectors = in_order(embedder, one_shot.images)
+    right = [one_shot_accuracy(vectors, of_run) for of_run in one_shot.runs]
+    found = scores(in_order(embedder, evaluation), evaluation.labels)
+    return {"one_shot": float(np.mean(right)), **found, "cpu_seconds": spent}
+
+
+def one_shot_accuracy(vectors: Vectors, run: OneShotRun) -> float:
+    """The share of test images whose most similar training image shows their character."""
+    import torch
+
+    directions = unit(torch.from_numpy(np.asarray(vectors, np.float32))).numpy()
+    similar = directions[run.tests] @ directions[run.training].T
+    return float((similar.argmax(axis=1) == run.answers).mean())
+
+
+def markdown(lines: Iterable[Line]) -> str:
+    """The choice on background alphabets, then the test."""
+    lines = list(lines)
+    choosing = select(lines, lambda keys: keys["stage"] == "choose")
+    test = select(lines, lambda keys: keys["stage"] == "test")
+    shown = {"auc": 4, "recall_at_1": 3, "map_at_r": 3}
+    return "\n".join([
+        "On background alphabets that were held out:\n",
+        candidates_table(choosing, shown),
+        "\nOn the evaluation alphabets, and the 20 one-shot runs (seeds are the draws):\n",
+        candidates_table(test, {**shown, "one_shot": 4}),
+        "",
+        tables.footnote(lines),
+    ])  # fmt: skip
+
+
+def main() -> int:
+    parser = cells.options(__doc__, "omniglot")
+    parser.add_argument("--stage", choices=("choose", "test", "all"), default="all")
+    parser.add_argument("--candidate", choices=CANDIDATES, help="test this one, whatever is chosen")
+    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a run")
+    given = parser.parse_args()
+    store, well = cells.store_of(given, "omniglot"), True
+    budget = 3.0 if given.quick else given.budget
+    if given.stage != "test":
+        wanted = all_cells("choose", CANDIDATES, budget, quick=given.quick)
+        well &= cells.measure(store, wanted, MODULE, given)
+    if given.stage != "choose" and not given.list and not given.markdown:
+        choosing = [line for line in store.lines().values() if of_choice(line, budget)]
+        chosen = given.candidate or best_candidate(choosing)
+        wanted = all_cells("test", [chosen], budget, quick=given.quick)
+        well &= cells.measure(store, wanted, MODULE, given)
+    if not given.list:
+        print(markdown(store.lines().values()))
+    return int(not well)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

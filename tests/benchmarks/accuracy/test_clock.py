@@ -1,0 +1,65 @@
+"""CPU seconds are those of the training alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from benchmarks.accuracy.clock import Clock, Curve, children, marks_until
+
+
+def burn(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+def test_sleep_and_pauses_are_not_counted() -> None:
+    clock, own = Clock(), time.process_time()
+    burn(0.05)
+    counted = time.process_time() - own
+    with clock.paused():
+        burn(0.1)
+    time.sleep(0.05)
+    assert clock.seconds == pytest.approx(counted, abs=0.04)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")  # noqa: PTH110
+def test_child_processes_are_counted_while_they_live_and_after() -> None:
+    clock = Clock()
+    code = "import time\nwhile time.process_time() < 0.4: pass\nprint(1, flush=True)\ninput()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert str(child.pid) in children()
+    alive = clock.seconds
+    child.communicate(b"\n")
+    assert alive > 0.3
+    assert clock.seconds > 0.3
+
+
+def test_a_curve_has_a_point_after_each_mark() -> None:
+    clock = Clock()
+
+    def judge() -> float:
+        burn(0.05)
+        return 0.5
+
+    curve = Curve(clock, [0.02, 0.03, 0.06], judge)
+    for _ in range(4):
+        burn(0.025)
+        curve.step()
+    assert [value for _, value in curve.points] == [0.5] * len(curve.points)
+    assert 2 <= len(curve.points) <= 3  # one step may pass two marks
+    assert clock.seconds < 0.2  # judging is not counted
+
+
+def test_marks_double_and_end_below_the_budget() -> None:
+    assert marks_until(60) == [15.0, 30.0]
+    assert marks_until(300) == [15.0, 30.0, 60.0, 120.0, 240.0]
+    assert marks_until(4) == [2.0]
