@@ -164,7 +164,7 @@ def test_wrong_use_is_one_line_and_code_2(
         (["train", one, "--out", out], "only one identity (alone)"),
         (["train", photos, "--out", out, "--set", "los.margin=1"], "did you mean 'loss'"),
         (["train", photos, "--out", out, "--set", "epochs=3"], "did you mean 'schedule.epochs'"),
-        (["train", photos, "--out", out, "--set", "loss.margn=1"], "margin"),
+        (["train", photos, "--out", out, "--set", "loss.scal=1"], "scale"),
         (["train", listed, "--out", out], "none of the 12 photos exists"),
         (["embed", listed, "--model", model, "--out", tmp_path / "e.parquet"], "with --root"),
         (["data", "inspect", listed, "--out", out], "with --root"),
@@ -251,8 +251,8 @@ def test_models_list(
     assert code == 0
     ready, _, backbones = printed.partition("backbones to train:")
     names = [
-        "contrastnet", "iresnet100", "iresnet18", "iresnet34", "iresnet50", "mobilefacenet",
-        "mobilefacenet_large", "sface",
+        "compactnet", "contrastnet", "iresnet100", "iresnet18", "iresnet34", "iresnet50",
+        "mobilefacenet", "mobilefacenet_large", "sface",
     ]  # fmt: skip
     assert backbones.split() == names
     assert [line.split(":")[0] for line in ready.splitlines() if line[:1].isalpha()] == [*READY]
@@ -379,7 +379,7 @@ def test_a_full_disk_keeps_the_last_complete_state(
     run = tmp_path / "run"
     trained = typed("train", photos, "--out", run, "--recipe", recipe)
     assert trained.returncode == 1
-    begun, problem = trained.stderr.strip().splitlines()
+    begun, *_, problem = trained.stderr.strip().splitlines()
     assert begun.startswith("training on 12 photos of 3 people; log: ")
     assert "cannot write" in problem
     assert not list(run.rglob("*.tmp"))

@@ -14,14 +14,14 @@ import likewise
 from likewise.cli.app import main
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_estimate
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
-from likewise.evaluation.verification.metrics import verification
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.start import recipe_from, tune_recipe
 from likewise.training.start_model import Gain, StartModel, TunedFrom
-from likewise.training.validation import Validated
+from likewise.training.stopping import Best
 from tests.conftest import make_photos
 
 QUICK = ("schedule.epochs=2", "data.workers=0", "training.device=cpu")
@@ -139,11 +139,10 @@ def test_normalisations_keep_their_statistics(model: Path, tmp_path: Path) -> No
     assert not {name for name in moved if "running" in name}
 
 
-def validated(scores: NDArray[np.float64], people: NDArray[np.int64]) -> Validated:
+def estimate(scores: NDArray[np.float64], people: NDArray[np.int64]) -> AucEstimate:
     i, j = np.triu_indices(len(people), 1)
     same = people[i] == people[j]
-    pairs = scored_pairs(scores, same, people[i], people[j])
-    return Validated(verification(scores, same), pairs, 0.0, np.ones(len(people), np.float32))
+    return auc_estimate(scored_pairs(scores, same, people[i], people[j]))
 
 
 def test_a_gain_is_clear_only_beyond_the_noise_of_the_people(tmp_path: Path) -> None:
@@ -151,23 +150,28 @@ def test_a_gain_is_clear_only_beyond_the_noise_of_the_people(tmp_path: Path) -> 
     i, j = np.triu_indices(60, 1)
     same = people[i] == people[j]
     weak = rng.normal(size=len(i)) + same
-    start = StartModel.of(tmp_path, "m", validated(weak, people))
-    assert start.compare(1, validated(weak + same, people)).clear
+    start = StartModel.of(tmp_path, "m", estimate(weak, people))
     noise = weak + rng.normal(size=len(i)) * 0.3
-    assert not start.compare(2, validated(noise, people)).clear
+    assert not start.try_whitened(estimate(noise, people))
+    start.compare(1, estimate(weak + same, people))
+    start.compare(2, estimate(weak, people))  # not better than the one before
     again = StartModel.read(tmp_path)
     assert again is not None
     assert again.measured == start.measured
     assert start.measured.best is not None
     assert start.measured.best.epoch == 1
+    assert start.measured.best.clear
 
 
 def test_the_gain_of_too_few_people_is_not_clear(tmp_path: Path) -> None:
     people = np.repeat(np.arange(4), 3)
     i, j = np.triu_indices(12, 1)
     same = (people[i] == people[j]).astype(np.float64)
-    start = StartModel.of(tmp_path, "m", validated(np.zeros(len(i)), people))
-    assert not start.compare(1, validated(same, people)).clear
+    start = StartModel.of(tmp_path, "m", estimate(np.zeros(len(i)), people))
+    assert not start.try_whitened(estimate(same, people))
+    best = Best()
+    best.set(start.estimate, 0)
+    assert not best.update(estimate(same, people), 1)
 
 
 def test_the_end_says_what_was_kept_in_numbers() -> None:

@@ -21,6 +21,7 @@ RENAMED = {
     "calibrate": {"--limit": "--max-pairs"},
     "map": {"--limit": "--max-photos", "--method": "--projection"},
     "data inspect": {"--limit": "--max-examples"},
+    "data clean": {"--from": "--inspection"},
     "data split": {"--val": "--val-identities", "--test": "--test-identities"},
     "index build": {
         "--metric": "--distance",

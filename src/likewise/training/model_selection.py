@@ -156,7 +156,7 @@ class ModelSelection:
             return
 
         def keep(module: nn.Module, measured: Validated) -> None:
-            self._save(self.embedder(module, measured))
+            self.embedder(module, measured).save(self.folder / MODEL)
             self.trainer.best.set(measured.auc, 0)
 
         measure = partial(self.validation.measure, interrupt=self._interrupt_of(stop))
@@ -219,7 +219,7 @@ class ModelSelection:
             return
         if measured is None:
             if self.collapse.usable(cosine, last=last):
-                self._save(embedder)
+                embedder.save(self.folder / MODEL)
             return
         interval = measured.auc.interval()
         report["val/auc"], report["val/eer"] = interval.value, measured.verification.eer
@@ -234,7 +234,7 @@ class ModelSelection:
         if not last:
             self.comparison.early(measured.auc, trainer.epoch, self.epochs)
         if kept:
-            self._save(self.embedder(module, measured))
+            self.embedder(module, measured).save(self.folder / MODEL)
             if self.start is not None:
                 self.start.keep(trainer.epoch)
 
@@ -290,9 +290,6 @@ class ModelSelection:
                 f"was saved. {REMEDY}"
             ) from error
         log.warning("epoch %d: not validated (%s)", trainer.epoch, error)
-
-    def _save(self, embedder: Embedder) -> None:
-        embedder.save(self.folder / MODEL)
 
     def embedder(self, module: nn.Module, measured: Validated | None) -> Embedder:
         """The embedder of a network, calibrated by its validation if there is one."""

@@ -9,6 +9,7 @@ from typing import Any
 from likewise.errors import InputError
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.storage import read_json, write_json
+from likewise.training.stopping import FEWEST
 
 __all__ = ["START", "Gain", "StartModel", "TunedFrom"]
 
@@ -149,6 +150,8 @@ class StartModel:
     def _gain(self, epoch: int, estimate: AucEstimate) -> Gain:
         difference = estimate.minus(self.estimate).interval()
         low, high = max(-1.0, difference.low), min(1.0, difference.high)
+        if estimate.people < FEWEST:
+            low, high = -1.0, 1.0  # nothing is known
         return Gain(epoch, estimate.value, low, high)
 
     def _update(self, **values: Any) -> None:

@@ -17,6 +17,7 @@ from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.evaluation.intervals.bootstrap import Interval
 
 __all__ = [
+    "FEWEST",
     "STOPPED_EARLY",
     "Best",
     "Interrupted",
@@ -27,6 +28,7 @@ __all__ = [
     "stop_code",
 ]
 
+FEWEST = 5  # people, below which the interval of a difference is not known
 STOPPED_EARLY = "stopped; all completed steps are saved"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -214,7 +216,7 @@ class Best:
 
     def _replaces(self, found: AucEstimate) -> bool:
         if self.epoch == 0 and self.saved is not None:
-            return found.minus(self.saved).interval().low > 0
+            return found.people >= FEWEST and found.minus(self.saved).interval().low > 0
         if self.top is None:
             return found.value >= self.value
         difference = found.minus(self.top)

@@ -16,6 +16,7 @@ from likewise.losses.distillation import PROJECTED
 from likewise.models.embedder import Embedder
 from likewise.training.model_selection import ModelSelection
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.run_folder import MODEL
 from likewise.training.setup.taught_photos import embed_both_sides
 from likewise.training.setup.unlabelled import is_unlabelled, learns_from_teacher_alone
 from likewise.training.step.teacher import Distilling
@@ -88,7 +89,7 @@ class TeacherSelection(ModelSelection):
             embedder.about["Validation"] = (
                 f"{self.measure} {value:.4f} on {len(some):,} unseen photos without labels"
             )
-            self._save(embedder)
+            embedder.save(self.folder / MODEL)
 
     def embedder(self, module: nn.Module, measured: Validated | None) -> Embedder:
         """That of ``ModelSelection``, without identities."""

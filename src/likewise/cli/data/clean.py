@@ -16,7 +16,7 @@ __all__ = ["clean"]
 def clean(
     data: options.Photos,
     inspection: Annotated[
-        Path, typer.Option("--from", help="inspect.json of `data inspect`, or its folder.")
+        Path, typer.Option("--inspection", help="inspect.json of `data inspect`, or its folder.")
     ],
     out: options.Out,
     drop: Annotated[
@@ -50,7 +50,7 @@ def clean(
     file, .changes.csv, lists each photo that was dropped or renamed with the reason, the evidence,
     and the photo or person that it was compared with.
 
-    Example: likewise data clean photos/ --from report --drop broken,duplicates --out clean.csv
+    Example: likewise data clean photos/ --inspection report --drop duplicates --out clean.csv
     """
     from likewise.data.formats import read_manifest
     from likewise.inspection.clean import CleanRules, clean_manifest, write_clean

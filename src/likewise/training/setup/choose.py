@@ -28,6 +28,7 @@ LARGE = 50_000  # photos from which a GPU is worth a larger network
 SIZES = (64, 48)  # pixels: the side of the input; the smaller where time is short, or photos are
 PASSES, PASSES_AT, FEWER = 200, 500, 0.35  # over the photos; with more photos fewer
 LEAST_PASSES, LEAST_STEPS = 8, 300
+NETWORKS = {"model.name", "model.weights"}  # keys by which a user takes another network
 LONG = 1.5  # photos longer than this keep their form: a line of text, a standing person
 FOR_STEPS = 0.8  # of a budget; the rest is reading, validation, saving
 
@@ -111,7 +112,8 @@ def begin_recipe(
     Args:
         manifest: the photos to train on; not needed if the recipe is not chosen by them.
         recipe: a recipe or the path of one, taken as it is; the name of one, which is fitted to
-            the photos as by ``choose``; None: that of ``choose``.
+            the photos as by ``choose``; None: that of ``choose``, or the defaults of every key if
+            the settings name a network.
         settings: changes of it, like ``loss.margin=0.4``.
         budget_minutes: as for ``choose``.
         alone: as for ``choose``.
@@ -132,6 +134,9 @@ def begin_recipe(
         return recipe_with(find_recipe(recipe), settings), f"recipe {recipe}"
     if manifest is None:
         raise InputError(f"recipe {recipe}: needs the photos to fit it to")
+    named = {setting.partition("=")[0].strip() for setting in settings}
+    if recipe is None and named & NETWORKS:
+        return recipe_with(Recipe(), settings), "recipe: the defaults, as the network is given"
     name = None if recipe is None else str(recipe)
     choice = choose(manifest, name=name, budget_minutes=budget_minutes, alone=alone)
     return recipe_with(choice.recipe, _fitting(settings)), f"recipe {choice.name}: {choice.why}"
@@ -149,7 +154,6 @@ def _fitting(settings: Sequence[str]) -> list[str]:
             ("schedule.epochs", "schedule.steps", "null"),
             ("schedule.warmup_epochs", "schedule.warmup", "null"),
             ("batch.size", "batch", "{}"),
-            ("model.name", "model.dropout", "0.0"),  # it is meant for few weights
             ("loss.name", "batch", "{}"),
         )
         if given in names and key not in names
