@@ -137,9 +137,11 @@ class StartModel:
         """The start model of a resumed run; None if it has none."""
         try:
             values = read_json(folder / START)
-            gains = {name: values.pop(name) for name in ("best", "whitened")}
+            best, changed = values.pop("best"), values.pop("whitened")
             measured = TunedFrom(
-                **values, **{name: Gain(**gain) for name, gain in gains.items() if gain}
+                **values,
+                best=Gain(**best) if best else None,
+                whitened=Gain(**changed) if changed else None,
             )
             return cls(folder, measured, np.load(folder / SCORES, allow_pickle=False))
         except (InputError, OSError, ValueError, TypeError, KeyError, AttributeError):
