@@ -91,6 +91,8 @@ def student(
         begun = cpu_seconds()
         result = train(unlabelled(limit), Path(folder) / "run", recipe)
         used = cpu_seconds() - begun
+        if not result.finished:
+            raise SystemExit(130)
         return {
             **measured(load(result.model)),
             "train_cpu_s": round(used, 1),
