@@ -227,7 +227,10 @@ def trained(layers: str, drawn: Draw, seed: int, _: Embedder) -> dict[str, float
     with tempfile.TemporaryDirectory() as folder:
         manifest = Manifest(table, Path("/"))
         recipe = recipe_with(tune_recipe(), settings)
-        model = load(train(manifest, Path(folder) / "run", recipe, start="sface").model)
+        result = train(manifest, Path(folder) / "run", recipe, start="sface")
+        if not result.finished:
+            raise SystemExit(130)
+        model = load(result.model)
     groups = (drawn.learn, drawn.same, drawn.others)
     return results(drawn, *(model.embed(g.files) for g in groups))
 
