@@ -30,11 +30,12 @@ from likewise.data.protocols import read_pairs
 from likewise.evaluation.verification.metrics import pair_scores, verification
 from likewise.models.embedder import Embedder
 from likewise.models.loading import load
-from likewise.training.recipe.recipe import load_recipe, recipe_with
+from likewise.training.recipe.named import find_recipe
+from likewise.training.recipe.recipe import recipe_with
 from likewise.training.run import train
-from likewise.training.setup.start import TUNE
 
 STUDENTS: dict[str, Sequence[str]] = {
+    "compactnet 64": ("model.name=compactnet", "input.height=64", "input.width=64"),
     "contrastnet 56": (),
     "contrastnet 56, no cache": ("distill.cache=false",),
     "contrastnet 56, relational": ("distill.kind=relational",),
@@ -84,9 +85,7 @@ def student(
 ) -> dict[str, float]:
     """Train a student by the recipe distill, and measure it."""
     more = [] if epochs is None else [f"schedule.epochs={epochs}"]
-    recipe = recipe_with(
-        load_recipe(TUNE.with_name("distill.yaml")), [*settings, *more, "data.workers=0"]
-    )
+    recipe = recipe_with(find_recipe("distill"), [*settings, *more, "data.workers=0"])
     with tempfile.TemporaryDirectory() as folder:
         begun = cpu_seconds()
         result = train(unlabelled(limit), Path(folder) / "run", recipe)

@@ -19,11 +19,6 @@ from tests.cli.test_commands import answer, run
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-# Options that mean another thing in each command, and the reason.
-OWN_MEANING = {
-    "--from": "what a command begins with: `train` with a model, `data clean` with an inspection",
-}
-
 # Options whose default is not the same in all commands, and the reason.
 OWN_DEFAULT = {
     "--model": "commands that start from raw photos of faces have a ready model",
@@ -106,9 +101,6 @@ def parent(name: str) -> Any:
 @pytest.mark.parametrize("name", sorted({option.names[-1] for option in OPTIONS}))
 def test_an_option_means_the_same_in_all_commands(name: str) -> None:
     uses = [option for option in OPTIONS if name in option.names]
-    if name in OWN_MEANING:
-        assert len(uses) > 1
-        return
     assert len({(use.help, use.type, use.names) for use in uses}) == 1, uses
     assert uses[0].help.endswith((".", ".)", "…"))
     defaults = {repr(use.default) for use in uses if use.default is not inspect.Parameter.empty}

@@ -9,13 +9,12 @@ from typing import Any
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
 from likewise.models.registry import Backbone
+from likewise.training.recipe.named import find_recipe
 from likewise.training.recipe.named_embedder import load_named
-from likewise.training.recipe.recipe import Recipe, load_recipe
+from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.initial_weights import trainable
 
-__all__ = ["TUNE", "begins_as_it_is", "recipe_from", "tune_recipe"]
-
-TUNE = Path(__file__).parents[1] / "recipes" / "tune.yaml"
+__all__ = ["begins_as_it_is", "recipe_from", "tune_recipe"]
 
 
 def tune_recipe() -> Recipe:
@@ -26,7 +25,7 @@ def tune_recipe() -> Recipe:
         >>> tune_recipe().model.weights is None  # recipe_from sets it
         True
     """
-    return load_recipe(TUNE)
+    return find_recipe("tune")
 
 
 def recipe_from(start: str | Path, recipe: Recipe | None = None, *, key: str = "--from") -> Recipe:
