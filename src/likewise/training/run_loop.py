@@ -161,7 +161,7 @@ class Run:
                     f"training on {len(self.training):,} photos of "
                     f"{len(self.training.identities):,} people; log: {self.folder / TEXT}"
                 )
-                for line in filter(None, (self.why, self._new_length)):
+                for line in filter(None, (*self.why.splitlines(), self._new_length)):
                     bar.say(line)
                     log.info("%s", line)
                 pace = pace_of(

@@ -10,11 +10,14 @@ from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.choose import begin_recipe, is_chosen
+from likewise.training.setup.ready_model import ready_model_line
 from likewise.training.setup.run_folder import recipe_of
 from likewise.training.setup.start import recipe_from, tune_recipe
 from likewise.training.setup.unlabelled import read_training_photos
 
 __all__ = ["begin"]
+
+SHORT = 2.0  # minutes: a shorter run spends none on looking at what a ready model does
 
 
 def begin(
@@ -30,7 +33,7 @@ def begin(
     steps: int | None = None,
     budget_minutes: float | None = None,
 ) -> tuple[Manifest, Recipe, str]:
-    """The photos, the recipe, and one line that says what decided it; see ``train``."""
+    """The photos, the recipe, and lines that say what decided it; see ``train``."""
     manifest = data if isinstance(data, Manifest) else None
     given, why, budget = recipe, "", budget_minutes
     if start is not None and not resume:
@@ -45,6 +48,8 @@ def begin(
         )  # fmt: skip
         if not resume and given.training.budget_minutes == budget:
             budget = None  # it is in the recipe, with the most steps that these photos are worth
+        if recipe is None and not resume and manifest is not None and _has_time(budget_minutes):
+            why = "\n".join(filter(None, (why, ready_model_line(manifest))))
     assert given is None or isinstance(given, Recipe)
     found = recipe_of(
         folder, given, resume=resume, keep=keep, epochs=epochs, steps=steps,
@@ -53,3 +58,7 @@ def begin(
     if manifest is None:
         manifest = read_training_photos(str(data), recipe=found)
     return manifest, found, why
+
+
+def _has_time(budget_minutes: float | None) -> bool:
+    return budget_minutes is None or budget_minutes >= SHORT
