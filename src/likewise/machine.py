@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["describe", "finest_float", "multiplies_bf16", "pick_device", "usable_cores", "versions"]
 
 # Packages whose version can change numbers or files, for reports and `doctor`.
-PACKAGES = ("likewise", "torch", "torchvision", "numpy", "pillow", "pyarrow", "faiss-cpu")
+PACKAGES = ("likewise", "torch", "numpy", "pillow", "pyarrow", "faiss-cpu")
 
 
 def pick_device(name: str = "auto") -> torch.device:
