@@ -80,6 +80,7 @@ def compare(
     from likewise.lab.compare.report import conclusions, markdown_table, number, write_page
     from likewise.lab.compare.sources import read_sources
     from likewise.storage import write_text
+    from likewise.training.recipe.length import EPOCHS, with_epochs
     from likewise.training.recipe.named import find_recipe
     from likewise.training.recipe.recipe import recipe_with
 
@@ -93,7 +94,10 @@ def compare(
         raise InputError("--budget and --epochs: give one of the two")
     if epochs is not None:
         wanted.append(f"schedule.epochs={epochs}")
-    shared = recipe_with(find_recipe(recipe) if recipe else comparison_recipe(), wanted)
+    begun = find_recipe(recipe) if recipe else comparison_recipe()
+    if begun.schedule.steps is not None:  # a named recipe: a comparison counts in epochs
+        begun = with_epochs(begun, epochs or EPOCHS)
+    shared = recipe_with(begun, wanted)
     training, unseen = read_sources(data, test, root=root, identities=identities)
     found = run(
         training,

@@ -23,7 +23,7 @@ def recipe(
     base: options.RecipeChoice = None,
     settings: options.Settings = None,
     list_all: Annotated[
-        bool, typer.Option("--list", help="List the named recipes with what was measured.")
+        bool, typer.Option("--list", help="List the named recipes, each with its notes.")
     ] = False,
     out: options.OutOrNone = None,
     root: options.Root = None,
@@ -32,8 +32,8 @@ def recipe(
     """Print a recipe as YAML, with every key explained in a comment.
 
     With --for, print the recipe that `likewise train` uses for these photos, with the values that
-    depend on them and on the machine. Keys that --set gives are kept. The YAML is printed, or
-    written into the file --out.
+    depend on them and on the machine. Without it, print a named recipe as its file has it, compact
+    by default. --set changes single keys. The YAML is printed, or written into the file --out.
 
     Example: likewise recipe --for photos/ --set schedule.steps=3000 --out recipe.yaml
     """

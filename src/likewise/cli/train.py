@@ -70,16 +70,18 @@ def train(
 
     Without --recipe the photos and the machine decide on the recipe: network, input size, steps.
     One line says what was chosen and why; `likewise recipe --for photos/` shows all of it. --budget
-    fits the whole command into a time; photos that are few take less.
+    is the time of the whole command; few photos take less.
 
-    --out receives the recipe, logs, TensorBoard curves, checkpoints and the best model.
+    --out receives the recipe, logs, TensorBoard curves, checkpoints and the model of the last epoch
+    that is not clearly worse than the best.
     Ctrl-C and SIGTERM stop the run after the current step, or during validation, which is then
     repeated; the exit code is 130 or 143. --resume continues exactly, with any number of processes.
     With --resume, --epochs or --steps is the new length of the run, finished or not, and --budget
     the time from now on; the learning rates are then those of the new length.
 
-    --from sface trains a ready model further, by the recipe tune unless --recipe is given. Unless
+    --from sface starts from a ready model, by the recipe tune unless --recipe is given. Unless
     training makes it clearly better, it is kept as it is, calibrated on the held-out identities.
+    With --recipe distill, a folder of photos without identities is enough.
 
     With --detect the faces are found and aligned once, into the cache, and the model records it.
     Several processes are started by --processes or by torchrun.
@@ -197,17 +199,17 @@ def _recipe(
     """The recipe by which photos are aligned; None if they decide on it, or nothing to resume."""
     from likewise.training.recipe.named import find_recipe
     from likewise.training.recipe.recipe import load_recipe, recipe_with
-    from likewise.training.setup.choose import is_chosen
+    from likewise.training.setup.choose import depends_on_photos
     from likewise.training.setup.run_folder import RECIPE
-    from likewise.training.setup.start import recipe_from, tune_recipe
+    from likewise.training.setup.start import started_recipe
 
     if resume:
         return load_recipe(out / RECIPE) if (out / RECIPE).exists() else None
-    if start is None and is_chosen(recipe):
+    if start is None and depends_on_photos(recipe):
         return None
-    begun = tune_recipe() if recipe is None else find_recipe(recipe)
-    chosen = recipe_with(begun, list(settings or []))
-    return chosen if start is None else recipe_from(start, chosen)
+    if start is not None:
+        return started_recipe(start, recipe, list(settings or []))[0]
+    return recipe_with(find_recipe(str(recipe)), list(settings or []))
 
 
 def _photos(

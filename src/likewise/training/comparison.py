@@ -14,7 +14,6 @@ from typing import Any
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
-from likewise.models.registry import Backbone
 from likewise.models.state_dict import STATE_FILES
 from likewise.training.baseline import (
     BASELINES,
@@ -155,8 +154,5 @@ class Comparison:
             return None
         path = Path(model.weights)
         if path.suffix.lower() in STATE_FILES and not path.is_dir():
-            if model.weights_except:
-                return None
-            backbone = Backbone(model.name, model.embedding_dim, model.dropout)
-            return Embedder(self.trainer.network(), self.trainer.preprocess, backbone)
+            return None  # weights without their network: only in part of this one
         return load_named("model.weights", model.weights).to(self.trainer.device)

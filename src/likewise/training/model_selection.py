@@ -1,4 +1,4 @@
-"""Model selection: after an epoch, validate the network and save it if it is the best so far."""
+"""Model selection: after an epoch, validate the network, and save it if it is to be kept."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class ModelSelection:
-    """Validates after each epoch and saves the best model, on rank 0; the other ranks wait.
+    """Validates after each epoch and saves the model to keep, on rank 0; the other ranks wait.
 
     Args:
         trainer: of the network.
@@ -138,7 +138,7 @@ class ModelSelection:
             if self.validation is not None:
                 self.comparison.measure(self._interrupt_of(stop), say, report)
             if self.starts_ready:
-                self._validate_start(stop)
+                self._validate_start(stop, say)
 
         return self._on_rank_zero(work, stop, "before the first step")
 
@@ -147,7 +147,7 @@ class ModelSelection:
         """Whether the network of step 0 is a model that is trained already."""
         return begins_as_it_is(self.recipe)
 
-    def _validate_start(self, stop: StopRequest) -> None:
+    def _validate_start(self, stop: StopRequest, say: Callable[[str], None]) -> None:
         if self.validation is None:
             log.warning("nobody is held out: the start model is not compared with what comes of it")
             return
@@ -157,11 +157,11 @@ class ModelSelection:
 
         def keep(module: nn.Module, measured: Validated) -> None:
             self.embedder(module, measured).save(self.folder / MODEL)
-            self.trainer.best.set(measured.auc, 0)
+            self.trainer.best.begin(measured.auc)
 
         measure = partial(self.validation.measure, interrupt=self._interrupt_of(stop))
         photos = self.training_photos
-        self.start = measure_start(self.trainer, self.folder, photos, measure, keep)
+        self.start = measure_start(self.trainer, self.folder, photos, measure, keep, say)
 
     def after_training(self) -> None:
         """Compare the saved network with the baselines."""
@@ -196,7 +196,7 @@ class ModelSelection:
         return bool(done_on_rank_0)
 
     def _validate(self, report: dict[str, float], stop: StopRequest) -> None:
-        """Validate the network, and save it if it is the best so far."""
+        """Validate the network, and save it if it is to be kept."""
         trainer, last = self.trainer, self.last
         if not last and (self.validation is None or not self.due):
             return
@@ -230,7 +230,9 @@ class ModelSelection:
         kept = self._is_kept(measured.auc)
         if self.start is not None:
             self.start.compare(trainer.epoch, measured.auc)
-        log.info("epoch %d: AUC %s%s", trainer.epoch, auc_text(interval), " (kept)" if kept else "")
+        log.info(
+            "epoch %d: AUC %s%s", trainer.epoch, auc_text(interval), " (saved)" if kept else ""
+        )
         if not last:
             self.comparison.early(measured.auc, trainer.epoch, self.epochs)
         if kept:

@@ -39,7 +39,7 @@ def train(
 
     Identities are split into training and validation, by the manifest's column ``split`` if it has
     one. After an epoch the network is validated on identities that it is not trained on, and the
-    best one is saved in ``out/model``. Ctrl-C or SIGTERM stops after the current step, or during
+    one to keep is saved in ``out/model``. Ctrl-C or SIGTERM stops after the current step, or during
     the validation, which is then repeated; ``resume`` continues as if nothing had happened. Under
     ``torchrun`` all processes call this function with the same arguments and train together.
 

@@ -235,7 +235,7 @@ class Run:
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
             steps=self.trainer.step_number,
-            validation_interval=best.interval,
+            validation_interval=best.interval if self.selection.measure == "AUC" else None,
             baselines=tuple(self.selection.comparison.found),
             start=self.selection.start.measured if self.selection.start is not None else None,
             measure=self.selection.measure,

@@ -8,7 +8,9 @@ from typing import Any
 
 from likewise.errors import InputError
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
+from likewise.evaluation.intervals.bootstrap import Interval
 from likewise.storage import read_json, write_json
+from likewise.training.baseline import auc_text
 from likewise.training.stopping import FEWEST
 
 __all__ = ["START", "Gain", "StartModel", "TunedFrom"]
@@ -66,7 +68,8 @@ class TunedFrom:
 
     def lines(self) -> list[str]:
         """As it is, whitened, after fine-tuning, and which was kept: for people."""
-        found = [f"{self.source} as it is: AUC {self.auc:.4f} ({self.low:.4f} to {self.high:.4f})"]
+        whole = Interval(self.auc, self.low, self.high)
+        found = [f"{self.source} as it is: AUC {auc_text(whole)}"]
         for what, gain in (
             ("with its last layer whitened", self.whitened),
             ("after fine-tuning", self.best),
@@ -74,9 +77,12 @@ class TunedFrom:
             if gain is None:
                 continue
             when = f" (epoch {gain.epoch})" if gain.epoch else ""
+            interval = "too few people to tell"
+            if gain.high < 1:
+                interval = f"{gain.low:+.4f} to {gain.high:+.4f}"
             found.append(
                 f"{what}: AUC {gain.auc:.4f}{when}; the difference is {gain.auc - self.auc:+.4f} "
-                f"({gain.low:+.4f} to {gain.high:+.4f})"
+                f"({interval})"
             )
         if self.best is None:
             return found

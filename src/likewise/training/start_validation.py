@@ -30,6 +30,7 @@ def measure_start(
     photos: Readable,
     measure: Callable[[Embedder], Validated],
     keep: Callable[[nn.Module, Validated], None],
+    say: Callable[[str], None],
 ) -> StartModel:
     """Validate and keep the start model; whitened, if that is clearly better.
 
@@ -39,14 +40,20 @@ def measure_start(
         photos: to train on.
         measure: validates an embedder on the held-out identities.
         keep: saves a network with the result of its validation.
+        say: gets a line for each.
     """
+
+    def tell(line: str) -> None:
+        log.info("%s", line)
+        say(line)
+
     model = trainer.recipe.model
     module = trainer.network()  # as it is: its batch norms keep their statistics
     embedder = Embedder(module, trainer.preprocess)
     found = measure(embedder)
     start = StartModel.of(folder, str(model.weights), found.auc)
     keep(module, found)
-    log.info("%s", start.measured.lines()[0])
+    tell(start.measured.lines()[0])
     if model.whiten is None:
         return start
     some = photos.manifest.take(
@@ -63,10 +70,10 @@ def measure_start(
         model.whiten,
     )
     if changed is None:
-        log.info("the last layer cannot be whitened")
+        tell("the last layer cannot be whitened")
         return start
     found = measure(Embedder(changed, trainer.preprocess))
     if start.try_whitened(found.auc):
         keep(changed, found)
-    log.info("%s", start.measured.lines()[1])
+    tell(start.measured.lines()[1])
     return start

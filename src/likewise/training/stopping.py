@@ -166,8 +166,8 @@ class Best:
 
     Clearly worse means by more than one standard error of the difference, on the same people. The
     highest of many validations is partly luck, and the later of two equal networks has seen more.
-    A start model (epoch 0) is replaced only by an epoch that is clearly better: the 95 % interval
-    of the difference is above 0.
+    A start model (epoch 0) is replaced only by epochs that are clearly better than it: the 95 %
+    interval of the difference is above 0.
 
     Args:
         value: the validation AUC of the saved epoch.
@@ -176,6 +176,7 @@ class Best:
         saved: the validation of the saved epoch; None if it is not known.
         top: the validation with the highest AUC; None if it is not known.
         top_epoch: its epoch.
+        start: the validation of the start model; None without one.
     """
 
     value: float = -1.0
@@ -184,6 +185,7 @@ class Best:
     saved: AucEstimate | None = None
     top: AucEstimate | None = None
     top_epoch: int = -1
+    start: AucEstimate | None = None
 
     @property
     def interval(self) -> Interval | None:
@@ -205,6 +207,11 @@ class Best:
         """Save this epoch, whatever the validations before."""
         self.value, self.epoch, self.waited, self.saved = found.value, epoch, 0, found
 
+    def begin(self, found: AucEstimate) -> None:
+        """Save the start model, as epoch 0."""
+        self.set(found, 0)
+        self.start = found
+
     def adopt(self, value: float, epoch: int) -> None:
         """The saved network is of another epoch: of a checkpoint that was lost."""
         if value > self._top_value():
@@ -215,8 +222,10 @@ class Best:
         return self.top.value if self.top is not None else self.value
 
     def _replaces(self, found: AucEstimate) -> bool:
-        if self.epoch == 0 and self.saved is not None:
-            return found.people >= FEWEST and found.minus(self.saved).interval().low > 0
+        if self.start is not None and not (
+            found.people >= FEWEST and found.minus(self.start).interval().low > 0
+        ):
+            return False
         if self.top is None:
             return found.value >= self.value
         difference = found.minus(self.top)
@@ -224,8 +233,9 @@ class Best:
 
     def state(self) -> list[Any]:
         """Plain values, for a checkpoint."""
-        parts = [None if part is None else part.to_dict() for part in (self.saved, self.top)]
-        return [self.value, self.epoch, self.waited, *parts, self.top_epoch]
+        estimates = (self.saved, self.top, self.start)
+        saved, top, start = (None if one is None else one.to_dict() for one in estimates)
+        return [self.value, self.epoch, self.waited, saved, top, self.top_epoch, start]
 
     @classmethod
     def of(cls, state: list[Any]) -> Best:
@@ -233,5 +243,6 @@ class Best:
         value, epoch, waited, *more = state
         if not more:
             return cls(value, epoch, waited, top_epoch=epoch)
-        saved, top = (part and AucEstimate.from_dict(part) for part in more[:2])
-        return cls(value, epoch, waited, saved, top, more[2])
+        saved, top, top_epoch, start = more
+        estimates = [one and AucEstimate.from_dict(one) for one in (saved, top, start)]
+        return cls(value, epoch, waited, estimates[0], estimates[1], top_epoch, estimates[2])

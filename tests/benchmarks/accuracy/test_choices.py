@@ -156,7 +156,7 @@ def test_halves_of_orl_are_disjoint_and_differ_by_split() -> None:
     assert halves[1][0].identities != halves[2][0].identities
 
 
-def test_the_candidate_with_the_highest_mean_is_chosen() -> None:
+def test_the_candidate_with_the_highest_mean_depends_on_photos() -> None:
     def line(name: str, seed: int, auc: float) -> Line:
         return Line(Cell({"candidate": name, "seed": seed}), {"auc": auc}, "", 0, "", "")
 

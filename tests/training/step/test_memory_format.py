@@ -50,7 +50,7 @@ def test_channels_last_gives_the_same_numbers_and_plain_checkpoints() -> None:
     assert last.network().state_dict()["body.3.weight"].is_contiguous()
 
 
-def test_where_channels_last_is_chosen() -> None:
+def test_where_channels_last_depends_on_photos() -> None:
     wide, narrow = nn.Conv2d(3, 128, 3), nn.Conv2d(3, 64, 3)
     cuda = torch.device("cuda")
     assert choose_memory_format(wide, None, CPU) is torch.channels_last

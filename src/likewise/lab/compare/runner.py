@@ -116,7 +116,9 @@ class Runner:
             ("training.budget_minutes", self.recipe.training.budget_minutes),
         ):
             if value is not None:
-                raise InputError(f"{key}: a comparison counts in epochs; set schedule.epochs")
+                raise InputError(
+                    f"{key}: a comparison counts in epochs; set {key}=null and schedule.epochs"
+                )
         start = read_initial_weights(self.recipe)
         for number, candidate in enumerate(self.candidates):
             choice = candidate.choice(0, lr=self.recipe.optimizer.lr, num_classes=10)

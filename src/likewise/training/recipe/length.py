@@ -9,7 +9,7 @@ from likewise.errors import InputError
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.recipe.sections import Schedule
 
-__all__ = ["with_budget", "with_epochs", "with_length", "with_steps", "with_warmup"]
+__all__ = ["EPOCHS", "with_budget", "with_epochs", "with_length", "with_steps", "with_warmup"]
 
 EPOCHS = Schedule.model_fields["epochs"].default
 # The keys of the two warm-ups: in epochs, and as a fraction of the run.

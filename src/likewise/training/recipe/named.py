@@ -1,4 +1,4 @@
-"""The named recipes: each a YAML file beside this package, with what was measured with it."""
+"""The named recipes: each a YAML file in ``training/recipes``, with notes in its first lines."""
 
 from __future__ import annotations
 

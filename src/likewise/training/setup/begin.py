@@ -9,10 +9,10 @@ from pathlib import Path
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.training.recipe.recipe import Recipe
-from likewise.training.setup.choose import begin_recipe, is_chosen
+from likewise.training.setup.choose import begin_recipe, depends_on_photos
 from likewise.training.setup.ready_model import ready_model_line
 from likewise.training.setup.run_folder import recipe_of
-from likewise.training.setup.start import recipe_from, tune_recipe
+from likewise.training.setup.start import started_recipe
 from likewise.training.setup.unlabelled import read_training_photos
 
 __all__ = ["begin"]
@@ -37,10 +37,9 @@ def begin(
     manifest = data if isinstance(data, Manifest) else None
     given, why, budget = recipe, "", budget_minutes
     if start is not None and not resume:
-        tuned, _ = begin_recipe(manifest, tune_recipe() if given is None else given, settings)
-        given, why = recipe_from(start, tuned, key="--from"), f"recipe tune: starts from {start}"
+        given, why = started_recipe(start, recipe, settings)
     elif not resume or given is not None or settings:  # a resumed run has its own
-        if manifest is None and is_chosen(given):
+        if manifest is None and depends_on_photos(given):
             manifest = read_manifest(str(data))
         given, why = begin_recipe(
             manifest, given, settings, budget_minutes=None if resume else budget,

@@ -22,7 +22,7 @@ from likewise.training.setup.components import split_of
 from likewise.training.setup.photo_rate import photos_per_second
 from likewise.training.setup.photo_sample import PhotoSample, sample_photos
 
-__all__ = ["Choice", "begin_recipe", "choose", "is_chosen", "recipe_for"]
+__all__ = ["Choice", "begin_recipe", "choose", "depends_on_photos", "recipe_for"]
 
 LARGE = 50_000  # photos from which a GPU is worth a larger network
 SIZES = (64, 48)  # pixels: the side of the input; the smaller where time is short, or photos are
@@ -94,7 +94,7 @@ def choose(
     return Choice(name, _reason(manifest, sample, recipe), recipe)
 
 
-def is_chosen(recipe: Recipe | str | Path | None) -> bool:
+def depends_on_photos(recipe: Recipe | str | Path | None) -> bool:
     """Whether ``begin_recipe`` looks at the photos: nothing is given, or the name of a recipe."""
     return recipe is None or (isinstance(recipe, str | Path) and str(recipe) in list_recipes())
 
@@ -130,7 +130,7 @@ def begin_recipe(
     """
     if isinstance(recipe, Recipe):
         return recipe_with(recipe, settings), ""
-    if recipe is not None and not is_chosen(recipe):
+    if recipe is not None and not depends_on_photos(recipe):
         return recipe_with(find_recipe(recipe), settings), f"recipe {recipe}"
     if manifest is None:
         raise InputError(f"recipe {recipe}: needs the photos to fit it to")

@@ -19,7 +19,6 @@ from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.length import with_length, with_warmup
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_unused_keys
-from likewise.training.setup.start import recipe_from
 from likewise.training.start_model import TunedFrom
 
 __all__ = [
@@ -43,7 +42,7 @@ class TrainingResult:
     """The result of a run.
 
     Args:
-        folder: of the run; ``folder/model`` is the best embedder.
+        folder: of the run; ``folder/model`` is the embedder that was kept.
         epochs: the epochs completed, of which the last one may be short.
         finished: False if the run was stopped and can be continued with ``resume``.
         validation: the validation AUC of the saved model, or see ``measure``; None without
@@ -104,15 +103,13 @@ def recipe_of(
         keep: the number of checkpoints to keep; None: as in the recipe.
         epochs, steps, budget_minutes: the length of the run, see ``with_length``; None: as in the
             recipe.
-        start: the model that a new run starts from; see ``recipe_from``.
+        start: the model that a resumed run is said to have started from.
 
     Raises:
         InputError: a new run in a folder that holds one, nothing to resume, or a resumed run with
             another recipe or another start model; a key of a new recipe has no effect; ``keep`` or
-            the length is below 1; the start model does not fit the recipe.
+            the length is below 1.
     """
-    if start is not None and not resume:
-        recipe = recipe_from(start, recipe, key="start")
     found = _resumed_recipe(folder, recipe) if resume else _new_recipe(folder, recipe)
     if resume and start is not None and found.model.weights != str(start):
         raise InputError(

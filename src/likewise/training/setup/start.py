@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ from likewise.errors import InputError
 from likewise.models.registry import Backbone
 from likewise.training.recipe.named import find_recipe
 from likewise.training.recipe.named_embedder import load_named
-from likewise.training.recipe.recipe import Recipe
+from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.initial_weights import trainable
 
-__all__ = ["begins_as_it_is", "recipe_from", "tune_recipe"]
+__all__ = ["begins_as_it_is", "recipe_from", "started_recipe", "tune_recipe"]
+
+TUNE = "tune"
 
 
 def tune_recipe() -> Recipe:
@@ -25,7 +27,7 @@ def tune_recipe() -> Recipe:
         >>> tune_recipe().model.weights is None  # recipe_from sets it
         True
     """
-    return find_recipe("tune")
+    return find_recipe(TUNE)
 
 
 def recipe_from(start: str | Path, recipe: Recipe | None = None, *, key: str = "--from") -> Recipe:
@@ -63,6 +65,26 @@ def recipe_from(start: str | Path, recipe: Recipe | None = None, *, key: str = "
                 )
         recipe = recipe.model_copy(update={section: own.model_copy(update=fixed)})
     return recipe
+
+
+def started_recipe(
+    start: str | Path, recipe: Recipe | str | Path | None = None, settings: Sequence[str] = ()
+) -> tuple[Recipe, str]:
+    """The recipe of a run that starts from a ready model, and one line that says so.
+
+    Args:
+        start: see ``recipe_from``.
+        recipe: a recipe, or the name or file of one; ``tune`` if None.
+        settings: changes of it, like ``optimizer.lr=1e-4``.
+
+    Raises:
+        InputError: as ``recipe_from``.
+    """
+    own = isinstance(recipe, Recipe)
+    begun = recipe if isinstance(recipe, Recipe) else find_recipe(recipe or TUNE)
+    name = "of your own" if own else str(recipe or TUNE)
+    found = recipe_from(start, recipe_with(begun, settings), key="start")
+    return found, f"recipe {name}: starts from {start}"
 
 
 def begins_as_it_is(recipe: Recipe) -> bool:
