@@ -12,15 +12,15 @@ from likewise.training.stopping import Best
 
 
 def measured(value: float, *shifts: float) -> AucEstimate:
-    """A validation of four people; the shifts are the influences of the first ones."""
-    influence = np.zeros(4)
+    """A validation of six people; the shifts are the influences of the first ones."""
+    influence = np.zeros(6)
     influence[: len(shifts)] = shifts
-    return AucEstimate(value, influence, 4)
+    return AucEstimate(value, influence, 6)
 
 
 def test_an_epoch_that_is_slightly_worse_is_saved_and_a_clearly_worse_one_is_not() -> None:
     best = Best()
-    error = np.sqrt(2 * 0.01**2 * 4 / 3)  # of the difference: two people moved by 0.01
+    error = np.sqrt(2 * 0.01**2 * 6 / 5)  # of the difference: two people moved by 0.01
     assert best.update(measured(0.8), 1)
     assert best.update(measured(0.8 - 0.9 * error, 0.01, -0.01), 2)
     assert not best.update(measured(0.8 - 1.1 * error, 0.01, -0.01), 3)
@@ -50,11 +50,14 @@ def test_waiting_is_counted_in_epochs_from_the_best() -> None:
 
 def test_a_start_model_is_replaced_only_by_a_clearly_better_epoch() -> None:
     best = Best()
-    assert best.update(measured(0.8), 0)
+    best.begin(measured(0.8))
     assert not best.update(measured(0.8), 1)
     assert not best.update(measured(0.82, 0.01, -0.01), 2)  # 1.2 standard errors above
     assert best.update(measured(0.9, 0.01, -0.01), 3)
     assert best.epoch == 3
+    again = Best.of(json.loads(json.dumps(best.state())))
+    for one in (best, again):  # not clearly worse than epoch 3, and not clearly above the start
+        assert not one.update(measured(0.81, 0.1, -0.1), 4)
 
 
 def test_the_state_survives_json_and_that_of_earlier_versions_is_read() -> None:

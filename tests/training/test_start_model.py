@@ -170,14 +170,14 @@ def test_the_gain_of_too_few_people_is_not_clear(tmp_path: Path) -> None:
     start = StartModel.of(tmp_path, "m", estimate(np.zeros(len(i)), people))
     assert not start.try_whitened(estimate(same, people))
     best = Best()
-    best.set(start.estimate, 0)
+    best.begin(start.estimate)
     assert not best.update(estimate(same, people), 1)
 
 
 def test_the_end_says_what_was_kept_in_numbers() -> None:
     tuned = TunedFrom("sface", 0.9, 0.85, 0.95, Gain(3, 0.93, 0.01, 0.05), kept=3)
     assert tuned.lines() == [
-        "sface as it is: AUC 0.9000 (0.8500 to 0.9500)",
+        "sface as it is: AUC 0.900 (0.85 to 0.95)",
         "after fine-tuning: AUC 0.9300 (epoch 3); the difference is +0.0300 (+0.0100 to +0.0500)",
         "kept: the fine-tuned model of epoch 3",
     ]
