@@ -52,7 +52,9 @@ FOLDERS: dict[str, tuple[str, ...]] = {
     ),
     "losses": ("classes", "head", "margins", "pairs", "wrappers"),
     "search": ("engines", "families", "contents", "storage", "tuning", "milvus"),
-    "training": ("recipe", "distributed", "monitoring", "step", "checkpoints", "setup"),
+    "training": (
+        "recipe", "distributed", "monitoring", "step", "checkpoints", "setup", "selection",
+    ),
     "cli": ("data", "index"),
     "recognition": ("folder_gallery", "albums", "video"),
     "lab": ("figures", "map", "compare", "demo"),

@@ -15,8 +15,8 @@ import torch
 
 import likewise
 from likewise.models import inference
-from likewise.training.model_selection import ModelSelection
-from likewise.training.setup.run_folder import TrainingResult
+from likewise.training.result import TrainingResult
+from likewise.training.selection.model_selection import ModelSelection
 from tests.conftest import make_photos, quick_recipe
 from tests.gloo import free_port, together
 from tests.integration.runs import reports, same_end

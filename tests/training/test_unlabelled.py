@@ -19,10 +19,10 @@ from likewise.losses import Distillation, SupCon
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.selection.teacher_selection import agreement
 from likewise.training.setup.taught_photos import TAUGHT, embed_both_sides
 from likewise.training.setup.unlabelled import hold_out_photos, read_training_photos
 from likewise.training.step.teacher import Distilling
-from likewise.training.teacher_selection import agreement
 from tests.conftest import make_photos, quick_recipe
 from tests.training.step.test_teacher import likeness, teacher
 

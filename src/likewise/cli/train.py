@@ -18,7 +18,7 @@ from likewise.cli.units import parse_seconds
 if TYPE_CHECKING:
     from likewise.data.manifest import Manifest
     from likewise.training.recipe.recipe import Recipe
-    from likewise.training.setup.run_folder import TrainingResult
+    from likewise.training.result import TrainingResult
 
 __all__ = ["train"]
 
@@ -237,7 +237,7 @@ def _photos(
 
 def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:
     """Print the outcome of a run; ``again`` is the command that continues it."""
-    from likewise.training.baseline import auc_text
+    from likewise.evaluation.intervals.auc_estimate import auc_text
 
     interval, auc = result.validation_interval, result.measure == "AUC"
     if as_json:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from likewise.errors import LikewiseError
 from likewise.training.distributed.processes import Processes
-from likewise.training.model_selection import ModelSelection
 from likewise.training.monitoring.pace import Pace
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.selection.model_selection import ModelSelection
 from likewise.training.setup.batch_stream import BatchStream
 from likewise.training.setup.budget import Costs, planned, step_seconds
 from likewise.training.setup.prepare import Prepared

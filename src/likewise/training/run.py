@@ -11,11 +11,9 @@ from likewise.storage import require_writable
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.result import TrainingResult
 from likewise.training.run_loop import Run
 from likewise.training.setup.begin import begin
-from likewise.training.setup.run_folder import (
-    TrainingResult,
-)
 
 __all__ = ["TrainingResult", "train"]
 

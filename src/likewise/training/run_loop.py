@@ -17,14 +17,15 @@ from likewise.training.monitoring.log import TEXT, RunLog
 from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.throughput import epoch_line, progress_line
 from likewise.training.recipe.recipe import Recipe, load_recipe
+from likewise.training.result import TrainingResult
 from likewise.training.saving import Saving
+from likewise.training.selection.teacher_selection import selection_for
 from likewise.training.setup.build import describe_start, seed_everything
 from likewise.training.setup.photo_record import PHOTOS, keep_records
 from likewise.training.setup.prepare import loader_of, prepare, warmup_epochs
 from likewise.training.setup.resume import change_length, place_of, read_resumed_run
 from likewise.training.setup.run_folder import (
     RECIPE,
-    TrainingResult,
     require_same_start,
     run_lock,
 )
@@ -32,7 +33,6 @@ from likewise.training.step.guards import Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.step.schedule import total_epochs, total_steps
 from likewise.training.stopping import StopRequest
-from likewise.training.teacher_selection import selection_for
 
 __all__ = ["Run"]
 
@@ -201,7 +201,7 @@ class Run:
                         saving.save()
                     if enough and trainer.epoch < epochs:
                         return False
-                self.selection.after_training()
+                self.selection.comparison.at_end(trainer.best.saved)
         finally:
             self.batches.end()
             trainer.profile.finish()  # also of a run with fewer steps than the profile wants

@@ -17,7 +17,7 @@ from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 from likewise.distances.resolution import mean_cosine
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
-from likewise.training.model_selection import ModelSelection
+from likewise.training.selection.model_selection import ModelSelection
 from likewise.training.step.norm_statistics import (
     NormStatistics,
     recompute_statistics,
@@ -131,7 +131,7 @@ def test_a_network_that_answers_all_photos_alike_is_no_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=5)
-    monkeypatch.setattr("likewise.training.model_selection.mean_cosine", lambda _: 1.0)
+    monkeypatch.setattr("likewise.training.selection.model_selection.mean_cosine", lambda _: 1.0)
     with pytest.raises(likewise.LikewiseError, match="gives all photos the same embedding"):
         likewise.train(photos, tmp_path / "run", quick_recipe())
     assert not (tmp_path / "run" / "model").exists()

@@ -26,7 +26,7 @@ from scipy import stats
 from likewise.evaluation.intervals.bootstrap import LEVEL, Interval
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 
-__all__ = ["AucDifference", "AucEstimate", "auc_estimate"]
+__all__ = ["AucDifference", "AucEstimate", "auc_estimate", "auc_text"]
 
 Floats = NDArray[np.float64]
 UNKNOWN = math.inf  # the standard error of a single person's AUC
@@ -122,6 +122,21 @@ class AucDifference:
         error = self.standard_error
         reach = error if math.isinf(error) else _quantile(level, self.people) * error
         return Interval(self.value, self.value - reach, self.value + reach)
+
+
+def auc_text(interval: Interval) -> str:
+    """An AUC with its interval, in as many digits as the interval's width justifies.
+
+    Example:
+        >>> from likewise.evaluation.intervals.bootstrap import Interval
+        >>> from likewise.evaluation.intervals.auc_estimate import auc_text
+        >>> auc_text(Interval(0.8741, 0.8312, 0.9123)), auc_text(Interval(1.0, 1.0, 1.0))
+        ('0.874 (0.83 to 0.91)', '1.0000 (1.0000 to 1.0000)')
+    """
+    width = interval.high - interval.low
+    digits = next((d for d in (2, 3) if width > 10.0**-d * 2), 4)
+    value = f"{interval.value:.{min(4, digits + 1)}f}"
+    return f"{value} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
 def auc_estimate(pairs: ScoredPairs) -> AucEstimate:

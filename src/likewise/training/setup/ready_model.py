@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
 from likewise.errors import LikewiseError
-from likewise.evaluation.intervals.auc_estimate import auc_estimate
+from likewise.evaluation.intervals.auc_estimate import auc_estimate, auc_text
 from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.evaluation.verification.metrics import pair_scores
 from likewise.faces.aligned_set.notice import sample_alignment
 from likewise.models.loading import load
-from likewise.training.baseline import auc_text
 
 __all__ = ["ready_model_line"]
 

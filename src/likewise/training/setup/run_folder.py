@@ -1,31 +1,24 @@
-"""The folder of a run: its files, the recipe that the run follows, its lock, and the result."""
+"""The folder of a run: its files, the recipe that the run follows, and its lock."""
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from likewise.arguments import check_count
-from likewise.data.images import BadImage
 from likewise.errors import InputError
-from likewise.evaluation.intervals.bootstrap import Interval
 from likewise.locks import hold_lock
-from likewise.training.baseline import Baseline
 from likewise.training.distributed.processes import Processes
-from likewise.training.monitoring.profile import Profile
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.length import with_length, with_warmup
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_unused_keys
-from likewise.training.start_model import TunedFrom
 
 __all__ = [
     "CHECKPOINTS",
     "MODEL",
     "RECIPE",
-    "TrainingResult",
     "recipe_of",
     "require_same_start",
     "run_lock",
@@ -35,52 +28,6 @@ CHECKPOINTS = "checkpoints"
 MODEL = "model"
 RECIPE = "recipe.yaml"
 LOCK_TIMEOUT = 10.0  # seconds: the processes of a killed run take a moment to end
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of a run.
-
-    Args:
-        folder: of the run; ``folder/model`` is the embedder that was kept.
-        epochs: the epochs completed, of which the last one may be short.
-        finished: False if the run was stopped and can be continued with ``resume``.
-        validation: the validation AUC of the saved model, or see ``measure``; None without
-            held-out photos.
-        bad_images: the photos that could not be read.
-        identities: the number of people trained on.
-        images: the number of photos trained on.
-        stopped_by: the signal that stopped any of the processes; None if there was none.
-        profile: the time of each phase of a step, if it was measured.
-        validation_people: held-out people with two photos or more; the AUC of few is uncertain.
-        steps: the steps completed.
-        validation_interval: of that AUC, 95 % over identities; None where it is not known.
-        baselines: raw pixels, and the start model if there is one, on the held-out identities.
-        start: the model that the run started from and what training it has brought; None without
-            one, or without held-out people.
-        measure: what ``validation`` is; without identities, the likeness to the teacher.
-    """
-
-    folder: Path
-    epochs: int
-    finished: bool
-    validation: float | None
-    bad_images: list[BadImage]
-    identities: int
-    images: int
-    stopped_by: int | None = None
-    profile: Profile | None = None
-    validation_people: int = 0
-    steps: int = 0
-    validation_interval: Interval | None = None
-    baselines: tuple[Baseline, ...] = ()
-    start: TunedFrom | None = None
-    measure: str = "AUC"
-
-    @property
-    def model(self) -> Path:
-        """The folder of the embedder."""
-        return self.folder / MODEL
 
 
 def recipe_of(

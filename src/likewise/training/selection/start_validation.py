@@ -12,10 +12,10 @@ from torch import nn
 
 from likewise.data.photos import Readable
 from likewise.models.embedder import Embedder
-from likewise.training.start_model import StartModel
+from likewise.training.selection.start_model import StartModel
+from likewise.training.selection.whitened import whitened
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated
-from likewise.training.whitened import whitened
 
 __all__ = ["measure_start"]
 

@@ -15,8 +15,8 @@ from likewise.metriclearn import WithinClassWhitening
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.recipe import recipe_with
+from likewise.training.selection.whitened import whitened
 from likewise.training.setup.start import tune_recipe
-from likewise.training.whitened import whitened
 from tests.conftest import make_photos
 
 

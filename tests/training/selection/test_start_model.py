@@ -19,8 +19,8 @@ from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.recipe import Recipe, recipe_with
+from likewise.training.selection.start_model import Gain, StartModel, TunedFrom
 from likewise.training.setup.start import recipe_from, tune_recipe
-from likewise.training.start_model import Gain, StartModel, TunedFrom
 from likewise.training.stopping import Best
 from tests.conftest import make_photos
 

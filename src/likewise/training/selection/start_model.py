@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from likewise.errors import InputError
-from likewise.evaluation.intervals.auc_estimate import AucEstimate
+from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_text
 from likewise.evaluation.intervals.bootstrap import Interval
 from likewise.storage import read_json, write_json
-from likewise.training.baseline import auc_text
 from likewise.training.stopping import FEWEST
 
 __all__ = ["START", "Gain", "StartModel", "TunedFrom"]

@@ -27,8 +27,7 @@ from likewise.data.photos import Readable
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
 from likewise.errors import InputError
-from likewise.evaluation.intervals.auc_estimate import AucEstimate
-from likewise.evaluation.intervals.bootstrap import Interval
+from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_text
 from likewise.models.embedder import Embedder
 from likewise.progress import progress
 from likewise.storage import read_json, write_json
@@ -41,7 +40,7 @@ from likewise.training.validation import (
     score,
 )
 
-__all__ = ["BASELINES", "Baseline", "auc_text", "pixels_baseline", "start_baseline"]
+__all__ = ["BASELINES", "Baseline", "pixels_baseline", "start_baseline"]
 
 BASELINES = "baseline.json"
 PIXELS, START = "raw pixels", "the start model"
@@ -98,8 +97,8 @@ class Baseline:
 
         Example:
             >>> import numpy as np
-            >>> from likewise.evaluation.intervals.auc_estimate import AucEstimate
-            >>> from likewise.training.baseline import Baseline
+            >>> from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_text
+            >>> from likewise.training.selection.baseline import Baseline
             >>> even = np.tile([0.01, -0.01], 10)
             >>> pixels = Baseline("raw pixels", AucEstimate(0.8, even, 20))
             >>> pixels.shortfall(AucEstimate(0.9, even, 20))
@@ -116,21 +115,6 @@ class Baseline:
             f"{how} {self.name} on the held-out people{unsure}: AUC {network.value:.3f} against "
             f"{self.auc:.3f}, 95 % interval of the difference {gap.low:+.3f} to {gap.high:+.3f}"
         )
-
-
-def auc_text(interval: Interval) -> str:
-    """An AUC with its interval, in as many digits as the interval's width justifies.
-
-    Example:
-        >>> from likewise.evaluation.intervals.bootstrap import Interval
-        >>> from likewise.training.baseline import auc_text
-        >>> auc_text(Interval(0.8741, 0.8312, 0.9123)), auc_text(Interval(1.0, 1.0, 1.0))
-        ('0.874 (0.83 to 0.91)', '1.0000 (1.0000 to 1.0000)')
-    """
-    width = interval.high - interval.low
-    digits = next((d for d in (2, 3) if width > 10.0**-d * 2), 4)
-    value = f"{interval.value:.{min(4, digits + 1)}f}"
-    return f"{value} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
 def pixels_baseline(

@@ -15,7 +15,8 @@ from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
 from likewise.models.state_dict import STATE_FILES
-from likewise.training.baseline import (
+from likewise.training.recipe.named_embedder import load_named
+from likewise.training.selection.baseline import (
     BASELINES,
     PIXELS,
     Baseline,
@@ -24,7 +25,6 @@ from likewise.training.baseline import (
     start_baseline,
     write_baselines,
 )
-from likewise.training.recipe.named_embedder import load_named
 from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.start import begins_as_it_is
 from likewise.training.trainer import Trainer

@@ -12,19 +12,18 @@ from torch import nn
 
 from likewise.distances.resolution import mean_cosine
 from likewise.errors import LikewiseError
-from likewise.evaluation.intervals.auc_estimate import AucEstimate
+from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_text
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
-from likewise.training.baseline import auc_text
-from likewise.training.collapse_check import CollapseCheck
-from likewise.training.comparison import Comparison
 from likewise.training.distributed.processes import Processes
-from likewise.training.saved_model import embedder_of, saved_epoch
+from likewise.training.selection.collapse_check import CollapseCheck
+from likewise.training.selection.comparison import Comparison
+from likewise.training.selection.saved_model import embedder_of, saved_epoch
+from likewise.training.selection.start_model import StartModel
+from likewise.training.selection.start_validation import measure_start
 from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.run_folder import MODEL
 from likewise.training.setup.start import begins_as_it_is
-from likewise.training.start_model import StartModel
-from likewise.training.start_validation import measure_start
 from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.step.schedule import epochs_between_validations, total_epochs
@@ -86,7 +85,7 @@ class ModelSelection:
         self.comparison = Comparison(trainer, photos, fingerprint, folder)
         self.collapse = CollapseCheck(trainer)
         self._warned_of_few = False
-        self.start: StartModel | None = None  # on rank 0; see ``begin``
+        self.start: StartModel | None = None  # on rank 0; see ``before_training``
 
     @property
     def epochs(self) -> int:
@@ -162,10 +161,6 @@ class ModelSelection:
         measure = partial(self.validation.measure, interrupt=self._interrupt_of(stop))
         photos = self.training_photos
         self.start = measure_start(self.trainer, self.folder, photos, measure, keep, say)
-
-    def after_training(self) -> None:
-        """Compare the saved network with the baselines."""
-        self.comparison.at_end(self.trainer.best.saved)
 
     def after_epoch(self, report: dict[str, float], stop: StopRequest) -> bool:
         """Validate, and add the numbers to the report.

@@ -9,12 +9,12 @@ from typing import Any
 from torch import nn
 
 from likewise.errors import InputError
+from likewise.evaluation.intervals.auc_estimate import auc_text
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone
 from likewise.models.saving import CONFIG
 from likewise.storage import read_json
-from likewise.training.baseline import auc_text
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated, calibrated
 

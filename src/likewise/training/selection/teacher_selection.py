@@ -14,8 +14,8 @@ from likewise.data.manifest import Manifest
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.losses.distillation import PROJECTED
 from likewise.models.embedder import Embedder
-from likewise.training.model_selection import ModelSelection
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.selection.model_selection import ModelSelection
 from likewise.training.setup.run_folder import MODEL
 from likewise.training.setup.taught_photos import embed_both_sides
 from likewise.training.setup.unlabelled import is_unlabelled, learns_from_teacher_alone

@@ -1,0 +1,1 @@
+"""Which network a run saves: validation, baselines, the start model, and the rule that decides."""
