@@ -15,8 +15,8 @@ import likewise
 from likewise.data.photos import keep_readable
 from likewise.data.preprocess import Preprocess
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
-from likewise.training import baseline, comparison
 from likewise.training.result import TrainingResult
+from likewise.training.selection import baseline, comparison
 from likewise.training.selection.baseline import Baseline, pixels_baseline
 from likewise.training.validation import Interruption
 from tests.conftest import make_photos, quick_recipe
