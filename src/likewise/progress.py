@@ -148,8 +148,10 @@ def duration(seconds: float) -> str:
         >>> from likewise.progress import duration
         >>> duration(12), duration(190), duration(7300)
         ('12 s', '3 min', '2 h 2 min')
+        >>> duration(90)
+        '90 s'
     """
-    if seconds < 60:
+    if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -17,6 +17,7 @@ from likewise.losses.registration import ALIASES, REGISTERED, Registration
 
 __all__ = [
     "create_loss",
+    "has_classes",
     "has_weight",
     "list_losses",
     "needs_pairs",
@@ -135,6 +136,17 @@ def has_weight(name: str) -> bool:
         (False, True)
     """
     return any(weight for weight, _ in _terms(name))
+
+
+def has_classes(name: str) -> bool:
+    """Whether a term of the loss ``name`` holds class weights of the softmax family.
+
+    Example:
+        >>> from likewise.losses.registry import has_classes
+        >>> has_classes("supcon"), has_classes("softmax + supcon")
+        (False, True)
+    """
+    return any(term in softmax_family() for _, term in _terms(name))
 
 
 def needs_pairs(name: str) -> bool:

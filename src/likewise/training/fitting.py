@@ -13,6 +13,7 @@ from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.pace import Pace
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.selection.model_selection import ModelSelection
+from likewise.training.selection.start_validation import MOST
 from likewise.training.setup.batch_stream import BatchStream
 from likewise.training.setup.budget import Costs, planned, step_seconds
 from likewise.training.setup.prepare import Prepared
@@ -55,13 +56,22 @@ def fitted(
     """
     made, device = prepared.components, prepared.trainer.device
     step = step_seconds(recipe, made, batches, device, processes, stop)
-    validation = 0.0
+    validation = before = 0.0
     with processes.rank_zero_only() as mine:
         if mine:
             validation = validation_seconds(selection)
-    measured = processes.broadcast([validation, time.monotonic() - began])
+            before = _seconds_before(selection, validation)
+    measured = processes.broadcast([validation, time.monotonic() - began + before])
     costs = Costs(step, measured[0], saving, measured[1])
     return processes.together(lambda: planned(recipe, costs, len(batches.sampler), done))
+
+
+def _seconds_before(selection: ModelSelection, validation: float) -> float:
+    """Seconds between the plan and the first step: a start model validated, whitened, again."""
+    if not selection.starts_ready or selection.trainer.step_number or not selection.photos:
+        return 0.0
+    embedded = min(MOST, len(selection.training))
+    return validation * (2 + embedded / selection.photos)
 
 
 def validation_seconds(selection: ModelSelection) -> float:

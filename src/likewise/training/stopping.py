@@ -206,6 +206,7 @@ class Best:
     def set(self, found: AucEstimate, epoch: int) -> None:
         """Save this epoch, whatever the validations before."""
         self.value, self.epoch, self.waited, self.saved = found.value, epoch, 0, found
+        self.top, self.top_epoch = found, epoch
 
     def begin(self, found: AucEstimate) -> None:
         """Save the start model, as epoch 0."""

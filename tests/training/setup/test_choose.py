@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -18,7 +19,7 @@ from likewise.training.recipe.named import find_recipe, list_recipes, recipe_not
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_unused_keys
 from likewise.training.setup import choose as choosing
-from likewise.training.setup.choose import choose, fixed_scale, recipe_for
+from likewise.training.setup.choose import begin_recipe, choose, fixed_scale, recipe_for
 from likewise.training.setup.photo_rate import photos_per_second
 from likewise.training.setup.photo_sample import sample_photos
 from tests.conftest import make_photos
@@ -69,7 +70,7 @@ def test_one_identity_is_refused(tmp_path: Path) -> None:
     [
         (noise(200, 200, 3), 3, 0.5, (64, 64)),
         (noise(92, 112, 1), 1, 0.5, (64, 64)),
-        (noise(46, 50, 3), 3, 0.5, (48, 48)),
+        (noise(56, 58, 3), 3, 0.5, (48, 48)),
         (noise(20, 20, 3), 3, 0.5, (32, 32)),
         (ink(105, 105), 1, 0.0, (64, 64)),
         (noise(300, 100, 3), 3, 0.5, (40, 112)),  # 64² pixels in the form of 3 to 1
@@ -154,3 +155,38 @@ def test_an_unknown_name_is_refused_with_the_closest(tmp_path: Path) -> None:
         find_recipe("compct")
     with pytest.raises(InputError, match=r"r\.yaml"):
         find_recipe(tmp_path / "r.yaml")
+
+
+def test_photos_for_the_test_decide_on_nothing(tmp_path: Path) -> None:
+    own = manifest_of(tmp_path / "photos", noise(200, 200, 3))
+    others = manifest_of(tmp_path / "others", ink(105, 105), people=9)
+    alone = choose(own)
+    tables = [
+        part.table.append_column("split", pa.array([name] * len(part)))
+        for part, name in ((own, "train"), (others, "test"))
+    ]
+    rows = []
+    for table, folder in zip(tables, ("photos", "others"), strict=True):
+        paths = [f"{folder}/{path}" for path in table["path"].to_pylist()]
+        place = table.schema.get_field_index("path")
+        rows.append(table.set_column(place, "path", pa.array(paths)))
+    both = Manifest(pa.concat_tables(rows), tmp_path)
+    assert choose(both) == alone
+
+
+def test_steps_follow_the_batch_that_the_settings_ask_for(tmp_path: Path) -> None:
+    few = likewise.read_manifest(make_photos(tmp_path / "photos", people=40))
+    many = few.take(np.tile(np.arange(len(few)), 20))
+    whole, _ = begin_recipe(many)
+    half, _ = begin_recipe(many, settings=["batch.identities=32"])
+    assert (half.schedule.steps or 0) == pytest.approx((whole.schedule.steps or 0) / 2, abs=1)
+    own, _ = begin_recipe(many, settings=["batch.identities=32", "schedule.steps=7"])
+    assert own.schedule.steps == 7
+
+
+@pytest.mark.parametrize(("each", "batch"), [(1, (2, 32)), (3, (3, 21)), (9, (4, 16))])
+def test_a_batch_has_as_many_photos_of_a_person_as_there_are(
+    tmp_path: Path, each: int, batch: tuple[int, int]
+) -> None:
+    chosen = choose(manifest_of(tmp_path / "photos", noise(40, 40, 1), people=40, each=each))
+    assert (chosen.recipe.batch.images, chosen.recipe.batch.identities) == batch

@@ -42,9 +42,13 @@ class ContrastInput(nn.Module):
 
 def _local_mean(x: Tensor) -> Tensor:
     height, width = x.shape[-2:]
-    cells = F.avg_pool2d(x, 4 if min(height, width) >= 48 else 2)
+    side = 4 if min(height, width) >= 48 else 2
+    right, below = -width % side, -height % side
+    cells = F.avg_pool2d(F.pad(x, (0, right, 0, below), mode="replicate"), side)
     means = F.avg_pool2d(F.pad(cells, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
-    return F.interpolate(means, (height, width), mode="bilinear", align_corners=False)
+    size = (height + below, width + right)
+    local = F.interpolate(means, size, mode="bilinear", align_corners=False)
+    return local[..., :height, :width]
 
 
 class CompactNet(nn.Module):

@@ -179,8 +179,8 @@ class Watch:
             self._warn(
                 "never",
                 f"{count:,} of {len(missing):,} identities were in no batch of {self._epochs()}, "
-                f"such as {self._first(missing)}. Use batch.sampler=balanced, or larger "
-                "batches",
+                f"such as {self._first(missing)}. Larger batches, or fewer photos of each "
+                "(batch.images), reach more of them",
             )
 
     def _dead(self, dead: Tensor) -> None:

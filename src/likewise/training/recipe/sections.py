@@ -105,6 +105,7 @@ class Model(Section):
     )
     whiten: Share | None = Field(
         None,
+        gt=0,
         description="before training, also try the weights with the last layer whitened within "
         "identities (WCCN), shrunk by this; kept if clearly better; null: do not",
     )

@@ -40,13 +40,13 @@ from likewise.training.validation import (
     score,
 )
 
-__all__ = ["BASELINES", "Baseline", "pixels_baseline", "start_baseline"]
+__all__ = ["BASELINES", "Baseline", "chosen_photos", "pixels_baseline", "start_baseline"]
 
 BASELINES = "baseline.json"
 PIXELS, START = "raw pixels", "the start model"
 KEYS = {PIXELS: "pixels", START: "start"}
 SIDE = 16  # of the averaged photo
-MOST_PHOTOS = 5_000  # held-out photos that are compared, of whole people
+MOST_PHOTOS = 5_000  # held-out photos that are compared
 MEAN_PHOTOS = 512  # training photos of the mean: it hardly changes with more
 BLOCK = 256
 
@@ -135,7 +135,7 @@ def pixels_baseline(
     count = len(training.manifest)
     rows = np.sort(np.random.default_rng(seed).permutation(count)[:MEAN_PHOTOS])
     known, _ = _averaged(training, rows, preprocess, interrupt)
-    rows = _chosen_people(held_out.manifest, seed)
+    rows = chosen_photos(held_out.manifest, seed)
     vectors, read = _averaged(held_out, rows, preprocess, interrupt)
     vectors = vectors - known.mean(axis=0)
     vectors -= vectors.mean(axis=1, keepdims=True)
@@ -153,7 +153,7 @@ def start_baseline(
         Interruption: ``interrupt`` returned True.
         BadWeights: an embedding is zero or not finite.
     """
-    rows = _chosen_people(held_out.manifest, seed)
+    rows = chosen_photos(held_out.manifest, seed)
     pixels = held_out.pixels if _same_pixels(start.preprocess, preprocess) else None
     chosen = None if pixels is None else pixels[torch.from_numpy(rows)]
     with interruptible(start.module, interrupt):
@@ -200,15 +200,30 @@ def _same_pixels(one: Preprocess, other: Preprocess) -> bool:
     )
 
 
-def _chosen_people(manifest: Manifest, seed: int) -> NDArray[np.int64]:
-    """The rows to compare: all, or those of people drawn at random."""
+def chosen_photos(manifest: Manifest, seed: int, most: int = MOST_PHOTOS) -> NDArray[np.int64]:
+    """The rows of at most ``most`` photos: as many of each person, of people drawn at random.
+
+    Each person who has two keeps at least two.
+
+    Example:
+        >>> import likewise
+        >>> from likewise.training.selection.baseline import chosen_photos
+        >>> chosen_photos(likewise.read_manifest(photos), seed=0, most=6).tolist()
+        [0, 2, 5, 6, 8, 10]
+    """
     labels = manifest.labels
-    if len(labels) <= MOST_PHOTOS:
+    if len(labels) <= most:
         return np.arange(len(labels))
-    counts = np.bincount(labels)
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(counts))
-    taken = order[np.cumsum(counts[order]) <= MOST_PHOTOS]
-    return np.flatnonzero(np.isin(labels, taken))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    ranked = order[np.argsort(labels[order], kind="stable")]  # by person, in a random order
+    starts = np.flatnonzero(np.diff(labels[ranked], prepend=-1))
+    place = np.arange(len(ranked)) - np.repeat(starts, np.diff(starts, append=len(ranked)))
+    each = max(2, most // len(starts))
+    kept = ranked[place < each]
+    if len(kept) > most:
+        people = np.random.default_rng(seed).permutation(np.unique(labels))[: most // each]
+        kept = kept[np.isin(labels[kept], people)]
+    return np.sort(kept)
 
 
 def _averaged(

@@ -6,6 +6,7 @@ its end if it does not clearly beat raw pixels and the start model.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +75,8 @@ class Comparison:
         """
         if self.photos.held_out is None or not len(self.photos.held_out.manifest):
             return
-        begun, key = self.trainer.step_number > 0, self._key()
+        # As it comes back from JSON, where tuples are lists.
+        begun, key = self.trainer.step_number > 0, json.loads(json.dumps(self._key()))
         found = read_baselines(self.path, None if begun else key)
         if found is None:
             found = self._measured(interrupt, begun=begun)

@@ -27,7 +27,7 @@ from likewise.training.setup.start import begins_as_it_is
 from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.step.schedule import epochs_between_validations, total_epochs
-from likewise.training.stopping import StopRequest
+from likewise.training.stopping import FEWEST, StopRequest
 from likewise.training.trainer import Trainer
 from likewise.training.validation import (
     ENOUGH,
@@ -153,6 +153,12 @@ class ModelSelection:
         if self.trainer.step_number:
             self.start = StartModel.read(self.folder)
             return
+
+        if self.validation.people < FEWEST:
+            log.warning(
+                "%d people are held out: too few to tell what is better, so the start model is "
+                "kept. Hold out more: --val-identities %d", self.validation.people, FEWEST,
+            )  # fmt: skip
 
         def keep(module: nn.Module, measured: Validated) -> None:
             self.embedder(module, measured).save(self.folder / MODEL)

@@ -12,12 +12,13 @@ from torch import nn
 
 from likewise.data.photos import Readable
 from likewise.models.embedder import Embedder
+from likewise.training.selection.baseline import chosen_photos
 from likewise.training.selection.start_model import StartModel
 from likewise.training.selection.whitened import whitened
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated
 
-__all__ = ["measure_start"]
+__all__ = ["MOST", "measure_start"]
 
 log = logging.getLogger(__name__)
 MOST = 5000  # training photos that the last layer is whitened by
@@ -56,9 +57,7 @@ def measure_start(
     tell(start.measured.lines()[0])
     if model.whiten is None:
         return start
-    some = photos.manifest.take(
-        np.arange(len(photos.manifest))[:: -(-len(photos.manifest) // MOST)]
-    )
+    some = photos.manifest.take(chosen_photos(photos.manifest, trainer.recipe.training.seed, MOST))
     embedded = embedder.embed_rows(some, slice(0, len(some)), on_bad_image="skip")
     rows = np.asarray(embedded.rows, np.int64)
     few = torch.stack([trainer.preprocess.pixels(some.photo(int(row))) for row in rows[:CHECKED]])

@@ -23,6 +23,7 @@ from likewise.training.setup.build import bare_network_of, loss_of
 from likewise.training.setup.components import Components
 from likewise.training.step.random_state import random_state, restore_random_state
 from likewise.training.step.schedule import VALIDATIONS, epochs_between_validations
+from likewise.training.step.teacher import Distilling
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 
@@ -101,18 +102,20 @@ def planned(recipe: Recipe, costs: Costs, steps_per_epoch: int, done: int = 0) -
 
 def _fitting(left: float, costs: Costs, each: int, every: int | None) -> tuple[int, int]:
     """The steps that fit into ``left`` seconds, and the epochs between two validations."""
+    if every is not None:
+        return _steps_between(left, costs, every * each), every
     most = max(1, min(VALIDATIONS, int(FOR_VALIDATION * left / max(costs.validation, 1e-9))))
     steps = int((left - costs.validation) / costs.step)
-    seldom = 1
-    for _ in range(10):  # fewer steps have fewer validations, which leave time for more steps
-        epochs = max(1, -(-steps // each))
-        seldom = every or max(epochs_between_validations(None, epochs), -(-epochs // most))
-        validations = -(-epochs // seldom)
-        before, steps = steps, int((left - validations * costs.validation) / costs.step)
-        if steps >= before:
-            steps = before
-            break
-    return steps, seldom
+    epochs = max(1, -(-steps // each))
+    seldom = max(epochs_between_validations(None, epochs), -(-epochs // most))
+    return _steps_between(left, costs, seldom * each), seldom
+
+
+def _steps_between(left: float, costs: Costs, block: int) -> int:
+    """The steps that fit, with a validation after every ``block`` of them and at the end."""
+    whole = int(left // (block * costs.step + costs.validation))
+    rest = left - whole * (block * costs.step + costs.validation)
+    return whole * block + max(0, min(block, int((rest - costs.validation) / costs.step)))
 
 
 def step_seconds(
@@ -141,9 +144,9 @@ def step_seconds(
             "copied for a test; set schedule.steps"
         )
     budget = 60 * (recipe.training.budget_minutes or 0)
-    least = 4 if recipe.training.compile else 1  # the first steps compile
+    least = 4 if recipe.training.compile else 2  # the first steps compile
     long_enough = min(LONGEST, max(SHORTEST, SHARE * budget))
-    times = [time.monotonic()]
+    times: list[float] = []  # the first is the end of the first step: workers have started
     enough = StopRequest()
 
     def advance(_: int) -> None:
@@ -165,7 +168,7 @@ def step_seconds(
                 break
         trainer.gradients.release()
     settled = min(max(2, 2 * stream.workers), (len(times) - 1) // 2)
-    seconds = (times[-1] - times[settled]) / (len(times) - 1 - settled)
+    seconds = (times[-1] - times[settled]) / max(1, len(times) - 1 - settled)
     return processes.broadcast([seconds])[0]
 
 
@@ -174,11 +177,13 @@ def _throw_away(
 ) -> Trainer:
     # Like that of the run, without the watch, which would warn of what it saw.
     classes = len(made.training.identities)
-    shard = Shard(processes.rank, processes.count)
+    loss = loss_of(recipe, classes, shard=Shard(processes.rank, processes.count))
+    if isinstance(made.loss, Distilling) and isinstance(loss, Distilling):
+        loss.known = made.loss.known
     return Trainer(
         recipe,
         bare_network_of(recipe),
-        loss_of(recipe, classes, shard=shard),
+        loss,
         made.preprocess,
         device,
         processes,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
@@ -16,7 +17,7 @@ from likewise.losses import automatic_scale
 from likewise.machine import multiplies_bf16, pick_device
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.length import with_budget
-from likewise.training.recipe.named import find_recipe, list_recipes
+from likewise.training.recipe.named import find_recipe
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.components import split_of
 from likewise.training.setup.photo_rate import photos_per_second
@@ -24,11 +25,15 @@ from likewise.training.setup.photo_sample import PhotoSample, sample_photos
 
 __all__ = ["Choice", "begin_recipe", "choose", "depends_on_photos", "recipe_for"]
 
+FITTED = "compact"  # the recipe that leaves much to the photos
 LARGE = 50_000  # photos from which a GPU is worth a larger network
 SIZES = (64, 48)  # pixels: the side of the input; the smaller where time is short, or photos are
 PASSES, PASSES_AT, FEWER = 200, 500, 0.35  # over the photos; with more photos fewer
 LEAST_PASSES, LEAST_STEPS = 8, 300
 NETWORKS = {"model.name", "model.weights"}  # keys by which a user takes another network
+BATCH = 64  # photos
+BATCHES = {"batch.size", "batch.identities", "batch.images", "batch.sampler", "loss.name"}
+LENGTHS = {"schedule.steps", "schedule.epochs"}
 LONG = 1.5  # photos longer than this keep their form: a line of text, a standing person
 FOR_STEPS = 0.8  # of a budget; the rest is reading, validation, saving
 
@@ -69,7 +74,7 @@ def choose(
             that train together need the same recipe.
 
     Raises:
-        InputError: there is no recipe of this name.
+        InputError: there is no recipe of this name, or no photo to train on.
 
     Example:
         >>> import likewise
@@ -77,16 +82,20 @@ def choose(
         >>> choose(likewise.read_manifest(photos)).name
         'compact'
     """
+    if "split" in manifest.table.column_names:
+        manifest = manifest.split("train")  # the other photos decide on nothing
+    if not len(manifest):
+        raise InputError(f"{manifest.root}: no row of the manifest has split = train")
     device = pick_device()
     sample = sample_photos(manifest)
     if name is None:
-        name = "large" if device.type != "cpu" and len(manifest) >= LARGE else "compact"
+        name = "large" if device.type != "cpu" and len(manifest) >= LARGE else FITTED
     recipe = find_recipe(name)
-    if name == "compact":
+    if name == FITTED:
         recipe = _changed(recipe, _compact(manifest, sample, cpu=device.type == "cpu"))
     steps = recipe.schedule.steps
     if budget_minutes is not None:
-        if name == "compact" and alone:
+        if name == FITTED and alone:
             recipe = _in_time(recipe, sample, 60 * FOR_STEPS * budget_minutes)
         recipe = with_budget(recipe, budget_minutes)
         # Few photos need less than the budget: more passes over them do harm.
@@ -95,8 +104,8 @@ def choose(
 
 
 def depends_on_photos(recipe: Recipe | str | Path | None) -> bool:
-    """Whether ``begin_recipe`` looks at the photos: nothing is given, or the name of a recipe."""
-    return recipe is None or (isinstance(recipe, str | Path) and str(recipe) in list_recipes())
+    """Whether ``begin_recipe`` fits this recipe to the photos: none is given, or ``compact``."""
+    return recipe is None or str(recipe) == FITTED
 
 
 def begin_recipe(
@@ -111,8 +120,8 @@ def begin_recipe(
 
     Args:
         manifest: the photos to train on; not needed if the recipe is not chosen by them.
-        recipe: a recipe or the path of one, taken as it is; the name of one, which is fitted to
-            the photos as by ``choose``; None: that of ``choose``, or the defaults of every key if
+        recipe: a recipe, or the name or path of one, taken as it is, but for ``compact``, which is
+            fitted to the photos as by ``choose``; None: that of ``choose``, or the defaults of every key if
             the settings name a network.
         settings: changes of it, like ``loss.margin=0.4``.
         budget_minutes: as for ``choose``.
@@ -139,10 +148,15 @@ def begin_recipe(
         return recipe_with(Recipe(), settings), "recipe: the defaults, as the network is given"
     name = None if recipe is None else str(recipe)
     choice = choose(manifest, name=name, budget_minutes=budget_minutes, alone=alone)
-    return recipe_with(choice.recipe, _fitting(settings)), f"recipe {choice.name}: {choice.why}"
+    found = recipe_with(choice.recipe, _making_room(settings))
+    if named & BATCHES and not named & LENGTHS and found.schedule.steps is not None:
+        batch = with_sampler(found).batch
+        size = batch.identities * batch.images if batch.sampler == "balanced" else batch.size
+        found = _changed(found, {"schedule": {"steps": _steps(len(manifest), size)}})
+    return found, f"recipe {choice.name}: {choice.why}"
 
 
-def _fitting(settings: Sequence[str]) -> list[str]:
+def _making_room(settings: Sequence[str]) -> list[str]:
     """The settings, and those by which a chosen recipe makes room for them.
 
     What a recipe file says and a setting contradicts is an error. A chosen recipe gives way.
@@ -191,14 +205,14 @@ def recipe_for(manifest: Manifest, recipe: Recipe | None = None) -> Recipe:
 
 def _compact(manifest: Manifest, sample: PhotoSample, *, cpu: bool) -> dict[str, dict[str, Any]]:
     """What the recipe ``compact`` leaves to the photos and the machine, by section."""
-    photos, classes = len(manifest), len(manifest.identities)
-    passes = max(LEAST_PASSES, PASSES * min(1.0, (PASSES_AT / photos) ** FEWER))
-    batch = find_recipe("compact").batch
-    size = batch.images * min(batch.identities, classes)
+    photos, counts = len(manifest), np.bincount(manifest.labels)
+    passes = _passes(photos)
+    batch = _batch(counts)
     changes: dict[str, dict[str, Any]] = {
         "input": _input(sample, SIZES[0]),
-        "loss": {"scale": round(fixed_scale(classes), 2)},
-        "schedule": {"steps": max(LEAST_STEPS, math.ceil(passes * photos / size))},
+        "batch": batch,
+        "loss": {"scale": round(fixed_scale(len(counts)), 2)},
+        "schedule": {"steps": _steps(photos, batch["images"] * batch["identities"])},
         "model": {"dropout": round(0.5 * min(1.0, passes / 100), 2)},
     }
     if sample.drawings:  # a mirrored character is another one
@@ -206,6 +220,21 @@ def _compact(manifest: Manifest, sample: PhotoSample, *, cpu: bool) -> dict[str,
     if cpu and multiplies_bf16():
         changes["training"] = {"precision": "bf16"}
     return changes
+
+
+def _passes(photos: int) -> float:
+    return max(LEAST_PASSES, PASSES * min(1.0, (PASSES_AT / photos) ** FEWER))
+
+
+def _steps(photos: int, batch: int) -> int:
+    """The steps that these photos are worth, in batches of this size."""
+    return max(LEAST_STEPS, math.ceil(_passes(photos) * photos / min(batch, max(2, photos))))
+
+
+def _batch(counts: NDArray[np.int64]) -> dict[str, int]:
+    """A batch of 64 photos: of each person as many as most have, up to four, and two at least."""
+    images = int(min(4, max(2, np.median(counts))))
+    return {"images": images, "identities": min(BATCH // images, len(counts))}
 
 
 def fixed_scale(classes: int) -> float:
@@ -221,8 +250,8 @@ def fixed_scale(classes: int) -> float:
 
 
 def _input(sample: PhotoSample, side: int) -> dict[str, Any]:
-    """The input of the network: about ``side`` squared, never larger than the photos."""
-    side = max(32, min(side, 16 * round(min(sample.height, sample.width) / 16)))
+    """The input of the network: about ``side`` squared; less for smaller photos, 32 at least."""
+    side = max(32, min(side, 16 * (min(sample.height, sample.width) // 16)))
     height = width = side
     if not 1 / LONG < sample.aspect < LONG:
         stretch = math.sqrt(min(4.0, max(0.25, sample.aspect)))

@@ -20,7 +20,7 @@ from likewise.data.sampler import EpochSampler
 from likewise.data.splits import hold_out
 from likewise.errors import InputError
 from likewise.losses import Shard
-from likewise.losses.registry import needs_pairs
+from likewise.losses.registry import has_classes, needs_pairs
 from likewise.training.distributed.processes import Processes
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.build import (
@@ -175,7 +175,11 @@ def _warn_of_single_photos(training: Manifest, recipe: Recipe) -> None:
     alone = int((counts == 1).sum())
     if learns_from_teacher_alone(recipe):
         return
-    if needs_pairs(recipe.loss.name) and 2 * alone > len(counts):
+    if (
+        needs_pairs(recipe.loss.name)
+        and not has_classes(recipe.loss.name)
+        and (2 * alone > len(counts))
+    ):
         log.warning(
             "%s: %d of %d people have one photo: their pairs are two augmented copies of it, which "
             "do not teach what two photos of a person share. A loss with class weights, such as "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,17 @@ def read_training_photos(
     Raises:
         InputError: the photos cannot be read, or have no identities and the recipe needs them.
     """
+    alone = recipe is not None and learns_from_teacher_alone(recipe)
     try:
-        return read_manifest(data, root)
+        manifest = read_manifest(data, root)
+        if not alone or len(manifest.identities) > 1:
+            return manifest
+        names = pa.array(manifest.names)  # all in one folder: each photo its own identity
+        place = manifest.table.schema.get_field_index("identity")
+        return replace(manifest, table=manifest.table.set_column(place, "identity", names))
     except InputError:
         folder = Path(data)
-        if recipe is None or not learns_from_teacher_alone(recipe) or not folder.is_dir():
+        if not alone or not folder.is_dir():
             raise
         photos = PhotoFilter(folder)
         paths = list(walk_photos(folder, photos))

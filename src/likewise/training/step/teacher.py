@@ -55,7 +55,7 @@ class Distilling(Wrapper):
         # In a tuple, so that torch does not register it as a submodule.
         self._teacher = (teacher.module.eval().requires_grad_(False),)
         self._taught: Tensor | None = None
-        self._known: Tensor | None = None  # the teacher's embeddings of all photos [N, E]
+        self.known: Tensor | None = None  # the teacher's embeddings of all photos [N, E]
         self.rows: Sequence[int] = ()  # of the photos of the next batch
 
     @property
@@ -69,7 +69,7 @@ class Distilling(Wrapper):
         Args:
             embeddings: of the teacher, of all photos of the manifest, float32 [N, E].
         """
-        self._known = embeddings
+        self.known = embeddings
 
     def inner(self) -> Sequence[nn.Module]:
         """The loss."""
@@ -88,10 +88,10 @@ class Distilling(Wrapper):
 
     def teach(self, pixels: Tensor) -> None:
         """Embed this rank's share of a batch with the teacher; gather the shares of all ranks."""
-        if self._known is None:
+        if self.known is None:
             found = self.embed(pixels)
         else:
-            found = self._known[list(self.rows)].to(pixels.device)
+            found = self.known[list(self.rows)].to(pixels.device)
         self._taught = all_gather(found)
 
     def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
