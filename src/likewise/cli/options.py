@@ -126,7 +126,7 @@ RecipeChoice = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Set one key of the recipe, like loss.margin=0.4; repeatable."),
+    typer.Option("--set", help="Set one key of the recipe, like optimizer.lr=0.002; repeatable."),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Number of epochs.")]
 _STEPS = typer.Option("--steps", min=2, help="Number of training steps.")

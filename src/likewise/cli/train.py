@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 STARTED = time.monotonic()  # a budget counts from the start of the command
+LAUNCHED = "LIKEWISE_LAUNCHED"  # when that was, for the processes that it starts: time.time()
 
 
 def train(
@@ -102,12 +103,21 @@ def train(
                 chosen = _recipe(out, recipe, settings, start, resume=resume)
                 _photos(data, root, chosen, True, on_bad_image, processes)
             own_options = {"processes", "port", "zero_if_stopped"}
+            os.environ[LAUNCHED] = str(time.time() - (time.monotonic() - STARTED))
             launch(_command_line(context, leave_out=own_options), processes, port)
             return
         with report_once():
             length = {"epochs": epochs, "steps": steps, "budget_minutes": minutes}
             _train(data, out, recipe, settings, start, val_identities, on_bad_image, length, resume,
                    keep, profile, root, detect, as_json)  # fmt: skip
+
+
+def _began() -> float:
+    """The start of the command on the clock of ``time.monotonic``."""
+    launched = os.environ.get(LAUNCHED)
+    if launched is None:
+        return STARTED
+    return time.monotonic() - max(0.0, time.time() - float(launched))
 
 
 def _budget_minutes(budget: str | None, epochs: int | None, steps: int | None) -> float | None:
@@ -177,7 +187,7 @@ def _train(
         photos = _photos(data, root, given, detect, on_bad_image)
     result = run(
         photos, out, recipe, settings=wanted, resume=resume, keep=keep, profile=profile,
-        began=STARTED, start=start, **length,
+        began=_began(), start=start, **length,
     )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":
         again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
@@ -283,8 +293,7 @@ def _print_result(result: TrainingResult, again: str, *, profile: int, as_json: 
             typer.echo(f"validation {result.measure}{people}: {own}{others}")
         else:
             typer.echo(
-                "nobody was held out, so the model was compared with nothing: "
-                "--val-identities 10% holds out a tenth"
+                "nobody was held out, so the model was compared with nothing (--val-identities)"
             )
         for line in result.start.lines() if result.start is not None else ():
             typer.echo(line)

@@ -46,7 +46,7 @@ def train(
         out: the run's folder: recipe, log, TensorBoard curves, checkpoints and model.
         recipe: the settings of the run, or the name or file of a recipe; a resumed run has its own.
             None: chosen by the photos and the machine.
-        settings: changes of the recipe, like ``loss.margin=0.4``.
+        settings: changes of the recipe, like ``optimizer.lr=0.002``.
         resume: continue the run in ``out``, with any number of processes.
         keep: the number of checkpoints to keep; None: as in the recipe.
         profile: the number of steps to profile, after three for warm-up; then ``out/trace.json`` is

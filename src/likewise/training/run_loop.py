@@ -129,7 +129,7 @@ class Run:
 
     def _plan(self, done: int, stop: StopRequest) -> None:
         """Set the number of steps that fits into the budget."""
-        budget = 60 * (self.recipe.training.budget_minutes or 0)
+        budget, most = 60 * (self.recipe.training.budget_minutes or 0), self.recipe.schedule.steps
         self.recipe = self.trainer.recipe = self.selection.recipe = fitted(
             self.recipe, self.prepared, self.batches, self.selection, self.saving.seconds,
             self.began, done, stop, self.processes,
@@ -138,7 +138,10 @@ class Run:
         if self.trainer.watch is not None:
             self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
         self._left = max(1.0, budget - (time.monotonic() - self.began))
-        self._new_length = f"{steps - done:,} steps fit into {duration(budget)}"
+        fit = f"{steps - done:,} steps fit into {duration(budget)}"
+        if most is not None and steps == most:
+            fit = f"{steps:,} steps, the most that the recipe takes; {duration(budget)} are not needed"
+        self._new_length = fit
 
     def _train(self, stop: StopRequest) -> bool:
         """Train epoch by epoch; False if the run is stopped before its end."""

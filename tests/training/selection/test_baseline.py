@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 import likewise
+from likewise.data.manifest import Manifest
 from likewise.data.photos import keep_readable
 from likewise.data.preprocess import Preprocess
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
@@ -103,14 +105,23 @@ def test_blank_photos_have_a_score(tmp_path: Path) -> None:
     assert 0 <= measured(train, other).auc <= 1
 
 
-def test_many_photos_are_bounded_by_whole_people(
+def test_of_many_photos_some_people_are_taken(
     two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(baseline, "MOST_PHOTOS", 13)
     found = measured(*two)
-    assert found.estimate.people == 4
+    assert found.estimate.people == 6
     assert len(found.estimate.influence) == 10
-    assert np.count_nonzero(found.estimate.influence) == 4
+    assert np.count_nonzero(found.estimate.influence) == 6
+
+
+def test_of_few_people_with_many_photos_all_are_taken() -> None:
+    labels = np.repeat(np.arange(3), [50, 4, 30])
+    names = [f"{label}/{row}.png" for row, label in enumerate(labels)]
+    table = pa.table({"path": names, "identity": labels.astype(str).tolist()})
+    rows = baseline.chosen_photos(Manifest(table, Path()), seed=1, most=24)
+    assert np.bincount(labels[rows]).tolist() == [8, 4, 8]
+    assert rows.tolist() == sorted(set(rows.tolist()))
 
 
 def test_a_run_measures_them_once_and_keeps_them(

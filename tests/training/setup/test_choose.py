@@ -140,8 +140,11 @@ def test_broken_photos_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_the_reason_names_what_was_seen(tmp_path: Path) -> None:
-    why = choose(manifest_of(tmp_path / "photos", noise(80, 80, 1))).why
-    assert "12 gray photos of 4 identities (3 each, 80×80 pixels)" in why
+    manifest = manifest_of(tmp_path / "photos", noise(80, 80, 1))
+    _, why = begin_recipe(manifest, settings=["input.height=48", "schedule.steps=7"])
+    assert why == (
+        "recipe compact: 12 gray photos of 4 identities, about 3 each: compactnet at 64×48, 7 steps"
+    )
 
 
 def test_named_recipes_are_complete_and_explained() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to import
 
 from likewise.evaluation.intervals.bootstrap import LEVEL, Interval
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
@@ -121,7 +121,8 @@ class AucDifference:
         """The confidence interval; if it excludes 0, the difference is significant."""
         error = self.standard_error
         reach = error if math.isinf(error) else _quantile(level, self.people) * error
-        return Interval(self.value, self.value - reach, self.value + reach)
+        low, high = max(-1.0, self.value - reach), min(1.0, self.value + reach)
+        return Interval(self.value, low, high)
 
 
 def auc_text(interval: Interval) -> str:
@@ -199,4 +200,4 @@ def _standard_error(influence: Floats, people: int) -> float:
 
 def _quantile(level: float, people: int) -> float:
     """Of Student's t: the standard error of few people is uncertain itself."""
-    return float(stats.t.ppf((1 + level) / 2, people - 1))
+    return float(special.stdtrit(people - 1, (1 + level) / 2))

@@ -200,8 +200,8 @@ def _same_pixels(one: Preprocess, other: Preprocess) -> bool:
     )
 
 
-def chosen_photos(manifest: Manifest, seed: int, most: int = MOST_PHOTOS) -> NDArray[np.int64]:
-    """The rows of at most ``most`` photos: as many of each person, of people drawn at random.
+def chosen_photos(manifest: Manifest, seed: int, most: int | None = None) -> NDArray[np.int64]:
+    """The rows of at most ``most`` (5,000) photos: as many of each person, of people drawn at random.
 
     Each person who has two keeps at least two.
 
@@ -211,7 +211,7 @@ def chosen_photos(manifest: Manifest, seed: int, most: int = MOST_PHOTOS) -> NDA
         >>> chosen_photos(likewise.read_manifest(photos), seed=0, most=6).tolist()
         [0, 2, 5, 6, 8, 10]
     """
-    labels = manifest.labels
+    labels, most = manifest.labels, most or MOST_PHOTOS
     if len(labels) <= most:
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))

@@ -29,6 +29,7 @@ from likewise.training.selection.baseline import (
 from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.start import begins_as_it_is
 from likewise.training.trainer import Trainer
+from likewise.training.validation import ENOUGH
 
 __all__ = ["Comparison"]
 
@@ -100,9 +101,16 @@ class Comparison:
 
     def at_end(self, network: AucEstimate | None) -> None:
         """Warn of each baseline that the saved network does not clearly beat."""
+        if network is None or not self.found:
+            return
+        if network.people < ENOUGH:
+            log.info(
+                "only %d people are held out: too few to compare with (--val-identities %d holds "
+                "out more)", network.people, ENOUGH,
+            )  # fmt: skip
+            return
         for one in self.found:
-            if network is not None:
-                self._warn("the saved network", one, network)
+            self._warn("the saved network", one, network)
 
     def about(self) -> dict[str, str]:
         """For the model card."""
@@ -117,7 +125,7 @@ class Comparison:
 
     def _remedies(self) -> str:
         """What to try, without what the run has already."""
-        tries = ["more photos of more people", "a longer run (--epochs)"]
+        tries = ["more photos of more people", "a longer run"]
         faces = []
         if self.trainer.preprocess.alignment is None:
             faces.append("aligned photos (--detect)")

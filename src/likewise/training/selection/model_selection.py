@@ -85,6 +85,7 @@ class ModelSelection:
         self.comparison = Comparison(trainer, photos, fingerprint, folder)
         self.collapse = CollapseCheck(trainer)
         self._warned_of_few = False
+        self.starts_ready = begins_as_it_is(self.recipe)  # the network of step 0 is trained
         self.start: StartModel | None = None  # on rank 0; see ``before_training``
 
     @property
@@ -140,11 +141,6 @@ class ModelSelection:
                 self._validate_start(stop, say)
 
         return self._on_rank_zero(work, stop, "before the first step")
-
-    @property
-    def starts_ready(self) -> bool:
-        """Whether the network of step 0 is a model that is trained already."""
-        return begins_as_it_is(self.recipe)
 
     def _validate_start(self, stop: StopRequest, say: Callable[[str], None]) -> None:
         if self.validation is None:

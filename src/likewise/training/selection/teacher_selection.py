@@ -44,14 +44,10 @@ class TeacherSelection(ModelSelection):
         super().__init__(*positional)
         self.held_out = self.validation
         self.validation = None  # without identities there are no pairs to verify
+        self.starts_ready = False  # nothing is saved before the first step
         self._taught: Tensor | None = None
         projected = self.recipe.distill.kind in PROJECTED
         self.measure = "cosine to the teacher" if projected else "correlation with the teacher"
-
-    @property
-    def starts_ready(self) -> bool:
-        """Nothing is saved before the first step."""
-        return False
 
     def _validate(self, report: dict[str, float], stop: StopRequest) -> None:
         held = self.held_out

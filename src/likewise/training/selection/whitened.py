@@ -9,8 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from likewise.metriclearn import WithinClassWhitening
-
 __all__ = ["whitened"]
 
 Floats = NDArray[np.float32]
@@ -41,6 +39,8 @@ def whitened(
     """
     if (np.bincount(labels) < FEWEST).all():
         return None
+    from likewise.metriclearn import WithinClassWhitening  # scikit-learn takes a second to import
+
     wccn = WithinClassWhitening(weighting="classes", shrinkage=shrinkage)
     wccn.fit(vectors, labels)
     scale = 1 / np.linalg.norm(wccn.components_, 2)  # lengths stay about as they were

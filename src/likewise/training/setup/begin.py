@@ -8,11 +8,12 @@ from pathlib import Path
 
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
+from likewise.errors import InputError
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.choose import begin_recipe, depends_on_photos
 from likewise.training.setup.ready_model import ready_model_line
 from likewise.training.setup.run_folder import recipe_of
-from likewise.training.setup.start import started_recipe
+from likewise.training.setup.start import TUNE, started_recipe
 from likewise.training.setup.unlabelled import read_training_photos
 
 __all__ = ["begin"]
@@ -38,6 +39,8 @@ def begin(
     given, why, budget = recipe, "", budget_minutes
     if start is not None and not resume:
         given, why = started_recipe(start, recipe, settings)
+    elif given == TUNE and not resume:
+        raise InputError("recipe tune: needs a start model, such as --from sface")
     elif not resume or given is not None or settings:  # a resumed run has its own
         if manifest is None and depends_on_photos(given):
             manifest = read_manifest(str(data))

@@ -44,13 +44,22 @@ class Choice:
 
     Args:
         name: of the named recipe that it begins with.
-        why: what decided, in one line.
+        seen: the photos, in a few words.
         recipe: with all that depends on the photos and the machine.
     """
 
     name: str
-    why: str
+    seen: str
     recipe: Recipe
+
+    def why(self, recipe: Recipe) -> str:
+        """One line: the name, what was seen, and what follows in the recipe that is used."""
+        size, model = recipe.input, recipe.model.name
+        steps = recipe.schedule.steps
+        long = "" if steps is None else f", {steps:,} steps"
+        if recipe.training.budget_minutes is not None:
+            long += " at the most"
+        return f"recipe {self.name}: {self.seen}: {model} at {size.width}×{size.height}{long}"
 
 
 def choose(
@@ -100,7 +109,7 @@ def choose(
         recipe = with_budget(recipe, budget_minutes)
         # Few photos need less than the budget: more passes over them do harm.
         recipe = _changed(recipe, {"schedule": {"steps": steps}})
-    return Choice(name, _reason(manifest, sample, recipe), recipe)
+    return Choice(name, _seen(manifest, sample), recipe)
 
 
 def depends_on_photos(recipe: Recipe | str | Path | None) -> bool:
@@ -121,9 +130,9 @@ def begin_recipe(
     Args:
         manifest: the photos to train on; not needed if the recipe is not chosen by them.
         recipe: a recipe, or the name or path of one, taken as it is, but for ``compact``, which is
-            fitted to the photos as by ``choose``; None: that of ``choose``, or the defaults of every key if
-            the settings name a network.
-        settings: changes of it, like ``loss.margin=0.4``.
+            fitted to the photos as by ``choose``; None: that of ``choose``, or the defaults of
+            every key if the settings name a network.
+        settings: changes of it, like ``optimizer.lr=0.002``.
         budget_minutes: as for ``choose``.
         alone: as for ``choose``.
 
@@ -153,7 +162,7 @@ def begin_recipe(
         batch = with_sampler(found).batch
         size = batch.identities * batch.images if batch.sampler == "balanced" else batch.size
         found = _changed(found, {"schedule": {"steps": _steps(len(manifest), size)}})
-    return found, f"recipe {choice.name}: {choice.why}"
+    return found, choice.why(found)
 
 
 def _making_room(settings: Sequence[str]) -> list[str]:
@@ -223,7 +232,8 @@ def _compact(manifest: Manifest, sample: PhotoSample, *, cpu: bool) -> dict[str,
 
 
 def _passes(photos: int) -> float:
-    return max(LEAST_PASSES, PASSES * min(1.0, (PASSES_AT / photos) ** FEWER))
+    fewer: float = (PASSES_AT / photos) ** FEWER
+    return max(LEAST_PASSES, PASSES * min(1.0, fewer))
 
 
 def _steps(photos: int, batch: int) -> int:
@@ -275,12 +285,9 @@ def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
     return recipe.model_copy(update=sections)
 
 
-def _reason(manifest: Manifest, sample: PhotoSample, recipe: Recipe) -> str:
-    """What was seen and what follows, in one line."""
+def _seen(manifest: Manifest, sample: PhotoSample) -> str:
+    """The photos in a few words."""
     counts = np.bincount(manifest.labels)
     kind = "drawings" if sample.drawings else "gray photos" if sample.gray else "color photos"
-    size, model = recipe.input, recipe.model.name
-    return (
-        f"{len(manifest):,} {kind} of {len(counts):,} identities ({int(np.median(counts))} each, "
-        f"{sample.width}×{sample.height} pixels): {model} at {size.width}×{size.height}"
-    )
+    each = int(np.median(counts))
+    return f"{len(manifest):,} {kind} of {len(counts):,} identities, about {each} each"

@@ -16,6 +16,7 @@ SAMPLE = 64  # photos: enough for medians; half a second where they are large
 DECODED_AT = 256  # pixels of the shorter side of a large JPEG
 GRAY = 4  # levels by which the channels of a gray photo differ, from its compression
 EXTREME = 48  # levels: a pixel this near to black or white is ink or paper
+NEARLY_ALL = 0.95  # of the sample
 DRAWN = 0.85  # the share of such pixels in a drawing
 
 
@@ -25,8 +26,8 @@ class PhotoSample:
 
     Args:
         seen: photos that could be read.
-        height: the median height, in pixels.
-        width: the median width, in pixels.
+        height: the median height, in pixels; of large photos that of a smaller decoding.
+        width: the median width, likewise.
         gray: whether nearly all are without color.
         drawings: whether nearly all are ink on paper: characters, signatures, line drawings.
     """
@@ -60,7 +61,9 @@ def sample_photos(manifest: Manifest) -> PhotoSample:
     seen = [look for look in looks if not isinstance(look, BadImage)]
     if not seen:
         return PhotoSample(0, 112, 112, gray=False, drawings=False)
-    height, width, gray, drawn = np.median(np.array(seen, np.float64), axis=0)
+    values = np.array(seen, np.float64)
+    height, width = np.median(values[:, :2], axis=0)
+    gray, drawn = values[:, 2:].mean(axis=0) >= NEARLY_ALL
     return PhotoSample(len(seen), int(height), int(width), bool(gray), bool(gray and drawn))
 
 

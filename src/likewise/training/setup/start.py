@@ -9,12 +9,12 @@ from typing import Any
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
 from likewise.models.registry import Backbone
-from likewise.training.recipe.named import find_recipe
+from likewise.training.recipe.named import find_recipe, list_recipes
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.initial_weights import trainable
 
-__all__ = ["begins_as_it_is", "recipe_from", "started_recipe", "tune_recipe"]
+__all__ = ["TUNE", "begins_as_it_is", "recipe_from", "started_recipe", "tune_recipe"]
 
 TUNE = "tune"
 
@@ -80,6 +80,11 @@ def started_recipe(
     Raises:
         InputError: as ``recipe_from``.
     """
+    if isinstance(recipe, str) and recipe in list_recipes() and recipe != TUNE:
+        raise InputError(
+            f"start: {start} brings its own network, and the recipe {recipe} has another one; "
+            f"leave the recipe out: it is {TUNE}"
+        )
     own = isinstance(recipe, Recipe)
     begun = recipe if isinstance(recipe, Recipe) else find_recipe(recipe or TUNE)
     name = "of your own" if own else str(recipe or TUNE)
