@@ -59,7 +59,7 @@ class AucEstimate:
             >>> from likewise.evaluation.intervals.auc_estimate import AucEstimate
             >>> found = AucEstimate(0.9, np.tile([0.01, -0.01], 10), 20).interval()
             >>> round(found.low, 3), round(found.high, 3)
-            (0.768, 0.961)
+            (0.756, 0.963)
         """
         error = self.standard_error
         if not 0 < self.value < 1 or error == 0:

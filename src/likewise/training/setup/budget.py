@@ -76,7 +76,7 @@ def planned(recipe: Recipe, costs: Costs, steps_per_epoch: int, done: int = 0) -
         >>> from likewise.training.setup.budget import Costs, planned
         >>> minute = with_length(Recipe(), budget_minutes=1)
         >>> planned(minute, Costs(0.1, 0.5, 1.0, 4.0), 10).schedule.steps
-        487
+        492
     """
     minutes = recipe.training.budget_minutes
     assert minutes is not None

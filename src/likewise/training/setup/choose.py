@@ -244,7 +244,7 @@ def _steps(photos: int, batch: int) -> int:
 def _batch(counts: NDArray[np.int64]) -> dict[str, int]:
     """A batch of 64 photos: of each person as many as most have, up to four, and two at least."""
     images = int(min(4, max(2, np.median(counts))))
-    return {"images": images, "identities": min(BATCH // images, len(counts))}
+    return {"images": images, "identities": max(2, min(BATCH // images, len(counts)))}
 
 
 def fixed_scale(classes: int) -> float:
