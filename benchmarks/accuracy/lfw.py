@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.changes import ARCFACE, COSFACE, PLAIN_BATCHES, SOFTMAX, STRONG
 from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
@@ -24,7 +25,6 @@ from benchmarks.accuracy.choice import (
     quick_part,
     two_parts,
 )
-from benchmarks.accuracy.levers import STRONG
 from benchmarks.accuracy.lfw_models import VARIANTS, on_held_out, on_pairs, trained
 from benchmarks.accuracy.lfw_parts import (
     Trial,
@@ -41,15 +41,16 @@ from likewise.data.manifest import Manifest
 MODULE = "benchmarks.accuracy.lfw"
 FOLDS, SEEDS, BUDGET = range(1, 11), range(3), 1800
 EVERY = "every"  # a cell of the choice tries every variant
-COSFACE = ["loss.name=cosface", "loss.margin=0.2", "loss.scale=auto"]
 CANDIDATES: dict[str, list[str]] = {
     "default": [],
     "default, strong augmentation": STRONG,
     "cosface": COSFACE,
-    "arcface": ["loss.name=arcface", "loss.margin=0.2", "loss.scale=auto"],
-    "sub-centres": ["loss.name=subcenter_arcface", "loss.margin=0.2", "loss.scale=auto"],
-    "softmax": ["loss.name=softmax"],
-    "softmax and center": ["loss.name=softmax + 0.003*center"],
+    "arcface": ARCFACE,
+    "sub-centres": [
+        "loss.name=subcenter_arcface", "loss.margin=0.2", "loss.scale=auto", *PLAIN_BATCHES,
+    ],
+    "softmax": SOFTMAX,
+    "softmax and center": ["loss.name=softmax + 0.003*center", *PLAIN_BATCHES],
     "contrastnet 56": [
         "model.name=contrastnet", "input.height=56", "input.width=56", *COSFACE,
     ],

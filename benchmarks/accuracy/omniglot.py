@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.changes import COSFACE, PLAIN_BATCHES
 from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
@@ -41,21 +42,19 @@ MODULE = "benchmarks.accuracy.omniglot"
 BACKGROUND, EVALUATION = "images_background.zip", "images_evaluation.zip"
 ONE_SHOT = "one_shot_runs.zip"
 SEEDS, BUDGET = range(3), 1200
-GREY = ["input.channels=1", "augment.flip=0"]
 MOVED = [
-    "augment.geometry={p: 1, degrees: 12, zoom: 0.12, aspect: 0.05, translate: 0.07, "
-    "perspective: 0.05, elastic: 0.03}",
-    "augment.color={p: 0}",
-]
-SMALL = ["model.name=contrastnet", "input.height=48", "input.width=48", *GREY, *MOVED]
+    "augment.geometry.degrees=12", "augment.geometry.zoom=0.12", "augment.geometry.translate=0.07",
+    "augment.geometry.perspective=0.05", "augment.geometry.elastic=0.03", "augment.color.p=0",
+]  # fmt: skip
+SMALL = ["model.name=contrastnet", "input.height=48", "input.width=48", *MOVED]
 CANDIDATES: dict[str, list[str]] = {
     "default": [],
-    "default, letters": [*GREY, *MOVED],
-    "contrastnet 48, cosface": [*SMALL, "loss.name=cosface", "loss.margin=0.2", "loss.scale=auto"],
-    "contrastnet 48, normface": [*SMALL, "loss.name=normalized_softmax", "loss.scale=auto"],
-    "contrastnet 48, averaged": [
-        *SMALL, "loss.name=cosface", "loss.margin=0.2", "loss.scale=auto", "training.ema=0.999",
+    "default, letters": MOVED,
+    "contrastnet 48, cosface": [*SMALL, *COSFACE],
+    "contrastnet 48, normface": [
+        *SMALL, "loss.name=normalized_softmax", "loss.scale=auto", *PLAIN_BATCHES,
     ],
+    "contrastnet 48, averaged": [*SMALL, *COSFACE, "training.ema=0.999"],
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.changes import STRONG
 from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
@@ -22,7 +23,7 @@ from benchmarks.accuracy.choice import (
     of_choice,
     two_parts,
 )
-from benchmarks.accuracy.levers import STRONG, files_of
+from benchmarks.accuracy.levers import files_of
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers, select
 from likewise.data.manifest import Manifest
@@ -35,10 +36,10 @@ BUDGET = 60
 CANDIDATES: dict[str, list[str]] = {
     "default": [],
     "contrastnet 56": [
-        "model.name=contrastnet", "input.height=56", "input.width=56", "input.channels=1",
+        "model.name=contrastnet", "input.height=56", "input.width=56",
     ],
     "contrastnet 56, strong augmentation": [
-        "model.name=contrastnet", "input.height=56", "input.width=56", "input.channels=1", *STRONG,
+        "model.name=contrastnet", "input.height=56", "input.width=56", *STRONG,
     ],
     "default, strong augmentation": STRONG,
 }  # fmt: skip
