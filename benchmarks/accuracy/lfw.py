@@ -30,12 +30,12 @@ from benchmarks.accuracy.lfw_parts import (
     Trial,
     closed_to_choices,
     development,
-    folder,
     view_1,
     view_2,
 )
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers, select
+from benchmarks.sets.faces import folder_of_lfw
 from likewise.data.manifest import Manifest
 
 MODULE = "benchmarks.accuracy.lfw"
@@ -69,7 +69,7 @@ def cell(
 def measure(
     stage: str, candidate: str, variant: str, members: int, fold: int, budget: float, seed: int
 ) -> Numbers:
-    lfw, settings = folder(), CANDIDATES[candidate]
+    lfw, settings = folder_of_lfw(), CANDIDATES[candidate]
     if stage == "choose":
         seal(closed_to_choices(lfw))
         return choice_on(development(lfw), settings, budget, seed, members)

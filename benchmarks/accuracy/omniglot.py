@@ -12,9 +12,7 @@ LIKEWISE_DATA is the folder of real data.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
@@ -29,14 +27,13 @@ from benchmarks.accuracy.choice import (
     two_parts,
 )
 from benchmarks.accuracy.clock import Clock
-from benchmarks.accuracy.scores import Vectors, scores
+from benchmarks.accuracy.scores import Vectors, scores, unit_rows
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers, select
 from benchmarks.accuracy.training import in_order, temporary_run, train_default
+from benchmarks.sets.faces import real_data
 from likewise.data.formats import read_manifest
 from likewise.data.protocols.omniglot import OneShotRun, read_one_shot_runs
-from likewise.distances.similarity import unit
-from likewise.errors import InputError
 
 MODULE = "benchmarks.accuracy.omniglot"
 BACKGROUND, EVALUATION = "images_background.zip", "images_evaluation.zip"
@@ -58,13 +55,6 @@ CANDIDATES: dict[str, list[str]] = {
 }  # fmt: skip
 
 
-def folder() -> Path:
-    data = os.environ.get("LIKEWISE_DATA")
-    if not data:
-        raise InputError("LIKEWISE_DATA: not set; name the folder of real data")
-    return Path(data) / "omniglot"
-
-
 def all_cells(stage: str, candidates: Iterable[str], budget: float, *, quick: bool) -> list[Cell]:
     candidates = list(candidates)[-1:] if quick else candidates
     return [
@@ -75,7 +65,7 @@ def all_cells(stage: str, candidates: Iterable[str], budget: float, *, quick: bo
 
 
 def measure(stage: str, candidate: str, budget: float, seed: int) -> Numbers:
-    settings, place = CANDIDATES[candidate], folder()
+    settings, place = CANDIDATES[candidate], real_data("omniglot")
     if stage == "choose":
         seal([place / EVALUATION, place / ONE_SHOT])
     background = read_manifest(place / BACKGROUND)
@@ -95,9 +85,7 @@ def measure(stage: str, candidate: str, budget: float, seed: int) -> Numbers:
 
 def one_shot_accuracy(vectors: Vectors, run: OneShotRun) -> float:
     """The share of test images whose most similar training image shows their character."""
-    import torch
-
-    directions = unit(torch.from_numpy(np.asarray(vectors, np.float32))).numpy()
+    directions = unit_rows(vectors)
     similar = directions[run.tests] @ directions[run.training].T
     return float((similar.argmax(axis=1) == run.answers).mean())
 
