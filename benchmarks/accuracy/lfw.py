@@ -182,36 +182,28 @@ def folds_table(lines: Iterable[Line]) -> str:
 
 
 def main() -> int:
-    parser = cells.options(__doc__, "lfw")
-    parser.add_argument("--stage", choices=("choose", "view1", "view2", "all"), default="all")
-    parser.add_argument("--candidate", choices=CANDIDATES, help="test this, whatever is chosen")
+    parser = cells.stage_options(__doc__, "lfw", ("view1", "view2"), CANDIDATES, BUDGET)
     parser.add_argument("--variant", choices=VARIANTS, help="compare so, whatever is chosen")
     parser.add_argument("--members", type=int, default=1, help="models used together in the tests")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a model")
     given = parser.parse_args()
-    store, well = cells.store_of(given, "lfw"), True
     budget, seeds = (3.0, range(1)) if given.quick else (given.budget, SEEDS)
-    if given.stage in ("choose", "all"):
-        names = ["contrastnet 56"] if given.quick else list(CANDIDATES)
-        wanted = [cell("choose", n, EVERY, 1, 0, budget, seed) for seed in seeds for n in names]
-        well &= cells.measure(store, wanted, MODULE, given)
-    if given.stage != "choose" and not given.markdown:
+
+    def tests(lines: list[Line]) -> list[Cell]:
         candidate, variant = given.candidate, given.variant
         if not (candidate and variant):
-            lines = [line for line in store.lines().values() if of_choice(line, budget)]
-            chosen = best_pair(lines)
+            chosen = best_pair(of_choice(lines, budget))
             candidate, variant = candidate or chosen[0], variant or chosen[1]
-        fixed = (candidate, variant, given.members)
-        wanted = []
+        fixed, wanted = (candidate, variant, given.members), []
         if given.stage in ("view1", "all"):
             wanted += [cell("view1", *fixed, 0, budget, seed) for seed in seeds]
         if given.stage in ("view2", "all"):
             folds = FOLDS[:1] if given.quick else FOLDS
             wanted += [cell("view2", *fixed, fold, budget, 0) for fold in folds]
-        well &= cells.measure(store, wanted, MODULE, given)
-    if not given.list:
-        print(markdown(store.lines().values()))
-    return int(not well)
+        return wanted
+
+    names = ["contrastnet 56"] if given.quick else list(CANDIDATES)
+    choice = [cell("choose", n, EVERY, 1, 0, budget, seed) for seed in seeds for n in names]
+    return cells.run_stages("lfw", MODULE, given, choice, tests, markdown)
 
 
 if __name__ == "__main__":

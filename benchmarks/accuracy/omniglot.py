@@ -107,24 +107,15 @@ def markdown(lines: Iterable[Line]) -> str:
 
 
 def main() -> int:
-    parser = cells.options(__doc__, "omniglot")
-    parser.add_argument("--stage", choices=("choose", "test", "all"), default="all")
-    parser.add_argument("--candidate", choices=CANDIDATES, help="test this one, whatever is chosen")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a run")
-    given = parser.parse_args()
-    store, well = cells.store_of(given, "omniglot"), True
+    given = cells.stage_options(__doc__, "omniglot", ("test",), CANDIDATES, BUDGET).parse_args()
     budget = 3.0 if given.quick else given.budget
-    if given.stage != "test":
-        wanted = all_cells("choose", CANDIDATES, budget, quick=given.quick)
-        well &= cells.measure(store, wanted, MODULE, given)
-    if given.stage != "choose" and not given.list and not given.markdown:
-        choosing = [line for line in store.lines().values() if of_choice(line, budget)]
-        chosen = given.candidate or best_candidate(choosing)
-        wanted = all_cells("test", [chosen], budget, quick=given.quick)
-        well &= cells.measure(store, wanted, MODULE, given)
-    if not given.list:
-        print(markdown(store.lines().values()))
-    return int(not well)
+
+    def tests(lines: list[Line]) -> list[Cell]:
+        chosen = given.candidate or best_candidate(of_choice(lines, budget))
+        return all_cells("test", [chosen], budget, quick=given.quick)
+
+    choice = all_cells("choose", CANDIDATES, budget, quick=given.quick)
+    return cells.run_stages("omniglot", MODULE, given, choice, tests, markdown)
 
 
 if __name__ == "__main__":
