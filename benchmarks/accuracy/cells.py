@@ -13,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from benchmarks.accuracy.store import Cell, Line, Numbers, Store, matching
+from likewise.errors import InputError, LikewiseError
 
 ROOT = Path(__file__).parents[2]  # where ``benchmarks`` is found
 
@@ -42,6 +43,57 @@ def options(description: str | None, name: str) -> argparse.ArgumentParser:
         "--markdown", action="store_true", help="measure nothing; print the tables of the results"
     )
     return parser
+
+
+def stage_options(
+    description: str | None,
+    name: str,
+    tests: Sequence[str],
+    candidates: Iterable[str],
+    budget: float,
+) -> argparse.ArgumentParser:
+    """The options of a program that first chooses among candidates, then tests the chosen one."""
+    parser = options(description, name)
+    parser.add_argument("--stage", choices=("choose", *tests, "all"), default="all")
+    parser.add_argument("--candidate", choices=candidates, help="test this one, whatever is chosen")
+    parser.add_argument("--budget", type=float, default=budget, help="CPU seconds of a training")
+    return parser
+
+
+def run_stages(
+    name: str,
+    module: str,
+    given: argparse.Namespace,
+    choice: Sequence[Cell],
+    tests: Callable[[list[Line]], Sequence[Cell]],
+    markdown: Callable[[Iterable[Line]], str],
+) -> int:
+    """Measure the candidates, then the chosen one in the test, and print the tables.
+
+    Args:
+        name: of the store.
+        module: whose ``measure`` is called.
+        given: from ``stage_options``.
+        choice: the cells of the candidates.
+        tests: the cells of the test, by what is measured; an InputError if nothing is chosen yet.
+        markdown: the tables of all results.
+
+    Returns:
+        The program's exit status.
+    """
+    store, well = store_of(given, name), True
+    if given.stage in ("choose", "all"):
+        well &= measure(store, choice, module, given)
+    if given.stage != "choose" and not given.markdown:
+        try:
+            wanted = tests(list(store.lines().values()))
+        except InputError as error:
+            print(error, file=sys.stderr)
+            return int(not given.list)
+        well &= measure(store, wanted, module, given)
+    if not given.list:
+        print(markdown(store.lines().values()))
+    return int(not well)
 
 
 def store_of(given: argparse.Namespace, name: str) -> Store:
@@ -111,8 +163,6 @@ def main(module: str, answer: str, keys: str, core: str) -> None:
         usable = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {usable[int(core) % len(usable)]})
     import torch
-
-    from likewise.errors import LikewiseError
 
     torch.set_num_threads(1)
     try:

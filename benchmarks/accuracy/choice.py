@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.accuracy import tables
 from benchmarks.accuracy.clock import Clock
 from benchmarks.accuracy.scores import scores
-from benchmarks.accuracy.store import Line, Numbers
+from benchmarks.accuracy.store import Line, Numbers, select
 from benchmarks.accuracy.training import in_order, temporary_run, train_default
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
@@ -114,6 +114,6 @@ def candidates_table(lines: Iterable[Line], numbers: Mapping[str, int]) -> str:
     return tables.table(headings, rows)
 
 
-def of_choice(line: Line, budget: float) -> bool:
-    """Whether a result belongs to the choice among candidates with this budget."""
-    return line.cell.keys["stage"] == "choose" and line.cell.keys["budget"] == budget
+def of_choice(lines: Iterable[Line], budget: float) -> list[Line]:
+    """The results of the choice among candidates with this budget."""
+    return select(lines, lambda keys: keys["stage"] == "choose" and keys["budget"] == budget)

@@ -1,19 +1,18 @@
 """A student of at most a million parameters, from SFace, on faces without identities.
 
-python -m benchmarks.accuracy.distillation [--quick] [--only WORD] [--lines FILE]
+python -m benchmarks.accuracy.distillation [--cells PATTERN] [--quick] [--markdown]
 
 The student learns from the photos of LFW's DevTrain, whose names it is not told. It is evaluated
 on the 1,000 pairs of ``pairsDevTest``, which show other people, with the threshold of the pairs of
-``pairsDevTrain``. Students that are done are skipped. LIKEWISE_DATA is the folder of real data.
+``pairsDevTrain``. Cells are named ``STUDENT/EPOCHS/PHOTOS``, 0 for as many as the recipe says and
+as there are. LIKEWISE_DATA is the folder of real data.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,12 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.lines import Lines, cpu_seconds, options
-from benchmarks.accuracy.tuning import lfw, photos_of
+from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.clock import Clock
+from benchmarks.accuracy.store import Cell, Line, Numbers
+from benchmarks.accuracy.tuning import photos_of
 from benchmarks.lfw import of_pairs
+from benchmarks.sets.faces import folder_of_lfw
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import match_names
 from likewise.data.protocols import read_pairs
@@ -34,6 +36,8 @@ from likewise.training.recipe.named import find_recipe
 from likewise.training.recipe.recipe import recipe_with
 from likewise.training.run import train
 
+MODULE = "benchmarks.accuracy.distillation"
+TEACHER = "sface, the teacher"
 STUDENTS: dict[str, Sequence[str]] = {
     "compactnet 64": ("model.name=compactnet", "input.height=64", "input.width=64"),
     "contrastnet 56": (),
@@ -45,17 +49,19 @@ STUDENTS: dict[str, Sequence[str]] = {
 TIMED = 256  # photos of which the rate is measured
 
 
-def unlabelled(limit: int | None) -> Manifest:
-    """The photos of DevTrain, each its own identity."""
+def unlabelled(limit: int) -> Manifest:
+    """The photos of DevTrain, or the first of them, each its own identity."""
+    photos = folder_of_lfw() / "aligned112"
     files = [file for own in photos_of("peopleDevTrain.csv", 1).values() for file in own]
-    names = [str(file.relative_to(lfw() / "aligned112")) for file in files][:limit]
-    return Manifest(pa.table({"path": names, "identity": names}), lfw() / "aligned112")
+    names = [str(file.relative_to(photos)) for file in files][: limit or None]
+    return Manifest(pa.table({"path": names, "identity": names}), photos)
 
 
 def scored(model: Embedder, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The scores of a list of pairs, and whether each shows one person."""
-    pairs = read_pairs(lfw() / "protocol" / name)
-    found, _ = model.embed_manifest(of_pairs(pairs, lfw() / "aligned112"))
+    lfw = folder_of_lfw()
+    pairs = read_pairs(lfw / "protocol" / name)
+    found, _ = model.embed_manifest(of_pairs(pairs, lfw / "aligned112"))
     rows, _ = match_names(pairs, found.names)
     left, right = np.asarray(rows.left), np.asarray(rows.right)
     return pair_scores(found.vectors, left, right), np.asarray(rows.same)
@@ -80,16 +86,14 @@ def measured(model: Embedder) -> dict[str, float]:
     }
 
 
-def student(
-    settings: Sequence[str], epochs: int | None = None, limit: int | None = None
-) -> dict[str, float]:
+def trained(settings: Sequence[str], epochs: int, limit: int) -> dict[str, float]:
     """Train a student by the recipe distill, and measure it."""
-    more = [] if epochs is None else [f"schedule.epochs={epochs}"]
+    more = [f"schedule.epochs={epochs}"] if epochs else []
     recipe = recipe_with(find_recipe("distill"), [*settings, *more, "data.workers=0"])
     with tempfile.TemporaryDirectory() as folder:
-        begun = cpu_seconds()
+        clock = Clock()
         result = train(unlabelled(limit), Path(folder) / "run", recipe)
-        used = cpu_seconds() - begun
+        used = clock.seconds
         if not result.finished:
             raise SystemExit(130)
         return {
@@ -99,18 +103,45 @@ def student(
         }
 
 
-def main() -> None:
-    chosen = options(__doc__, Path("distillation.jsonl"))
-    lines = Lines(chosen.lines)
-    if not chosen.quick:
-        lines.measure(lambda: measured(load("sface")), student="sface, the teacher")
-    names = [name for name in STUDENTS if chosen.only in name]
-    for name in names[:1] if chosen.quick else names:
-        part: dict[str, int | None] = {"epochs": 3, "limit": 500} if chosen.quick else {}
-        lines.measure(partial(student, STUDENTS[name], **part), student=name, **part)
-    for line in lines.found:
-        print(json.dumps(line))
+def all_cells(*, quick: bool) -> list[Cell]:
+    names = list(STUDENTS)[:1] if quick else [TEACHER, *STUDENTS]
+    epochs, photos = (3, 500) if quick else (0, 0)
+    return [Cell({"student": name, "epochs": epochs, "photos": photos}) for name in names]
+
+
+def measure(student: str, epochs: int, photos: int) -> Numbers:
+    """One student; or the teacher, which is not trained."""
+    if student == TEACHER:
+        return measured(load("sface"))
+    return trained(STUDENTS[student], epochs, photos)
+
+
+def markdown(lines: Iterable[Line]) -> str:
+    """One row a model."""
+    lines = list(lines)
+    shown = {
+        "accuracy": ".4f", "auc": ".4f", "likeness": ".3f", "parameters": ",.0f",
+        "photos_per_cpu_s": ",.0f", "train_cpu_s": ",.0f",
+    }  # fmt: skip
+    rows = [
+        [str(line.cell.keys["student"])]
+        + [format(line.numbers[n], f) if n in line.numbers else "–" for n, f in shown.items()]
+        for line in lines
+    ]
+    headings = [
+        "model", "accuracy", "AUC", "likeness", "parameters", "photos/CPU s", "CPU s of training",
+    ]  # fmt: skip
+    return f"{tables.table(headings, rows)}\n\n{tables.footnote(lines)}"
+
+
+def main() -> int:
+    given = cells.options(__doc__, "distillation").parse_args()
+    store = cells.store_of(given, "distillation")
+    well = cells.measure(store, all_cells(quick=given.quick), MODULE, given)
+    if not given.list:
+        print(markdown(store.lines().values()))
+    return int(not well)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -2,9 +2,11 @@
 
 python -m benchmarks.accuracy.levers [--sets A,B] [--budget SECONDS] [--quick] [--markdown]
 
-All runs have the same CPU seconds, so that a lever that costs time pays for it. The identities to
-judge on are a third of the training part of each set: the test part is not opened, so these results
-may serve to choose defaults. A cell is named ``SET/LEVER/SETTINGS/BUDGET/SEED``.
+The recipe is the one that is chosen for the photos; a lever changes the keys that it names and no
+other (``benchmarks.accuracy.changes``). All runs may take the same time, so that a lever that costs
+time pays for it where the time is short. The identities to judge on are a third of the training
+part of each set: the test part is not opened, so these results may serve to choose defaults. A cell
+is named ``SET/LEVER/BUDGET/SEED``. A lever that a chosen recipe has already is not measured there.
 """
 
 from __future__ import annotations
@@ -13,115 +15,53 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.accuracy import cells, tables
-from benchmarks.accuracy.choice import judged, two_parts
+from benchmarks.accuracy.changes import FLIP, all_levers, levers
+from benchmarks.accuracy.choice import judged, quick_part, two_parts
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers, Value
+from benchmarks.accuracy.training import default_recipe
 from benchmarks.sets import load_set
 from likewise.data.manifest import Manifest
-from likewise.errors import InputError
 from likewise.lab.compare.intervals import mean_difference
-from likewise.training.recipe.recipe import Recipe, recipe_with
-from likewise.training.recipe.unused_keys import refuse_unused_keys
+from likewise.training.recipe.named import find_recipe
 
 MODULE = "benchmarks.accuracy.levers"
 SETS = ("lfw-few", "lfw-aligned", "omniglot-60", "emoji", "patches", "fonts")
 SEEDS = range(3)
 BUDGET = 120
 DEFAULT = "default"
-SEPARATOR = "; "
-
-STRONG = [
-    "augment.geometry={p: 1, degrees: 15, translate: 0.08, zoom: 0.15, perspective: 0.1, "
-    "elastic: 0.04}",
-    "augment.light={p: 0.5}",
-    "augment.erase={p: 0.5}",
-]
-OFF = ["augment.flip=0", "augment.geometry={p: 0}", "augment.color={p: 0}"]
-
-# Settings as of --set. Those that begin with "run." are of this program: budget, a factor of the
-# time; flip, the sum of the embeddings of the photo and its mirror image.
-LEVERS: dict[str, list[str]] = {
-    DEFAULT: [],
-    "input 32 px": ["input.height=32", "input.width=32"],
-    "input 48 px": ["input.height=48", "input.width=48"],
-    "input 64 px": ["input.height=64", "input.width=64"],
-    "input 96 px": ["input.height=96", "input.width=96"],
-    "grey": ["input.channels=1"],
-    "contrastnet": ["model.name=contrastnet"],
-    "mobilefacenet": ["model.name=mobilefacenet"],
-    "iresnet18": ["model.name=iresnet18"],
-    "half the steps": ["run.budget=0.5"],
-    "twice the steps": ["run.budget=2"],
-    "no augmentation": [*OFF],
-    "no flips": ["augment.flip=0"],
-    "light augmentation": ["augment.geometry={p: 0.5}", "augment.color={p: 0.5}"],
-    "strong augmentation": STRONG,
-    "softmax": ["loss.name=softmax"],
-    "normface": ["loss.name=normalized_softmax", "loss.scale=auto"],
-    "cosface 0.1": ["loss.name=cosface", "loss.margin=0.1", "loss.scale=auto"],
-    "cosface 0.3": ["loss.name=cosface", "loss.margin=0.3", "loss.scale=auto"],
-    "arcface 0.2": ["loss.name=arcface", "loss.margin=0.2", "loss.scale=auto"],
-    "triplet, semi-hard": ["loss.name=triplet", "loss.mining=semi_hard"],
-    "supcon": ["loss.name=supcon"],
-    "softmax and center": ["loss.name=softmax + 0.003*center"],
-    "sub-centres": ["loss.name=subcenter_arcface", "loss.margin=0.2", "loss.scale=auto"],
-    "balanced batches": ["batch.sampler=balanced"],
-    "plain batches": ["batch.sampler=plain"],
-    "batch 32": ["batch.size=32"],
-    "no averaging of weights": ["training.ema=0"],
-    "averaged weights 0.99": ["training.ema=0.99"],
-    "learning rate × 3": ["optimizer.lr=3e-3"],
-    "learning rate / 3": ["optimizer.lr=3.3e-4"],
-    "64 dimensions": ["model.embedding_dim=64"],
-    "256 dimensions": ["model.embedding_dim=256"],
-    "dropout 0.2": ["model.dropout=0.2"],
-    "weight decay 0.2": ["optimizer.weight_decay=0.2"],
-    "flip at test": ["run.flip=true"],
-}
-
-
-def usable(name: str, settings: list[str]) -> bool:
-    """Whether the recipe knows the settings; says if not."""
-    try:
-        refuse_unused_keys(recipe_with(Recipe(), [s for s in settings if s[:4] != "run."]))
-    except InputError as error:
-        print(f"left out: {name}: {error}")
-        return False
-    return True
+UNCHANGED = "unchanged"  # instead of results: the chosen recipe has the lever's values already
 
 
 def all_cells(sets: Iterable[str], budget: float, *, quick: bool) -> list[Cell]:
-    levers = {name: given for name, given in LEVERS.items() if usable(name, given)}
-    if quick:
-        levers = dict(list(levers.items())[:2])
+    names = [DEFAULT, *all_levers(find_recipe("compact"))]
     return [
-        Cell(
-            {
-                "set": of_set, "lever": name, "settings": SEPARATOR.join(given), "budget": budget,
-                "seed": seed,
-            }
-        )
+        Cell({"set": of_set, "lever": name, "budget": budget, "seed": seed})
         for seed in (range(1) if quick else SEEDS)
         for of_set in sets
-        for name, given in levers.items()
-    ]  # fmt: skip
+        for name in (names[:2] if quick else names)
+    ]
 
 
-def measure(set: str, lever: str, settings: str, budget: float, seed: int) -> Numbers:  # noqa: ARG001  # the keys of the cell
+def measure(set: str, lever: str, budget: float, seed: int) -> Numbers:
     """Train with one lever on two thirds of the training identities, judge on the others."""
     split = load_set(set)
     seal(files_of(split.test))
-    given = [setting for setting in settings.split(SEPARATOR) if setting]
-    ours = dict(s.split("=", 1) for s in given if s.startswith("run."))
     fitted, held_out = two_parts(split.train, seed)
-    return judged(
+    settings: list[str] = []
+    if lever != DEFAULT:
+        settings = levers(default_recipe(quick_part(fitted, budget), budget)).get(lever, [])
+        if not settings:
+            return {UNCHANGED: True}
+    found = judged(
         fitted,
         held_out,
-        [setting for setting in given if not setting.startswith("run.")],
-        budget * float(ours.get("run.budget", 1)),
+        [setting for setting in settings if setting != FLIP],
+        budget,
         seed,
-        flip="run.flip" in ours,
+        flip=FLIP in settings,
     )
+    return {**found, "settings": settings}
 
 
 def files_of(manifest: Manifest) -> list[Path]:
@@ -134,7 +74,7 @@ def files_of(manifest: Manifest) -> list[Path]:
 def markdown(lines: Iterable[Line]) -> str:
     """The change of the AUC by each lever, on each set and over all of them."""
     found: dict[Value, dict[tuple[Value, Value], float]] = {}
-    lines = list(lines)
+    lines = [line for line in lines if UNCHANGED not in line.numbers]
     for line in lines:
         keys = line.cell.keys
         of_lever = found.setdefault(keys["lever"], {})

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.changes import ARCFACE, COSFACE, PLAIN_BATCHES, SOFTMAX, STRONG
 from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
@@ -24,32 +25,32 @@ from benchmarks.accuracy.choice import (
     quick_part,
     two_parts,
 )
-from benchmarks.accuracy.levers import STRONG
 from benchmarks.accuracy.lfw_models import VARIANTS, on_held_out, on_pairs, trained
 from benchmarks.accuracy.lfw_parts import (
     Trial,
     closed_to_choices,
     development,
-    folder,
     view_1,
     view_2,
 )
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers, select
+from benchmarks.sets.faces import folder_of_lfw
 from likewise.data.manifest import Manifest
 
 MODULE = "benchmarks.accuracy.lfw"
 FOLDS, SEEDS, BUDGET = range(1, 11), range(3), 1800
 EVERY = "every"  # a cell of the choice tries every variant
-COSFACE = ["loss.name=cosface", "loss.margin=0.2", "loss.scale=auto"]
 CANDIDATES: dict[str, list[str]] = {
     "default": [],
     "default, strong augmentation": STRONG,
     "cosface": COSFACE,
-    "arcface": ["loss.name=arcface", "loss.margin=0.2", "loss.scale=auto"],
-    "sub-centres": ["loss.name=subcenter_arcface", "loss.margin=0.2", "loss.scale=auto"],
-    "softmax": ["loss.name=softmax"],
-    "softmax and center": ["loss.name=softmax + 0.003*center"],
+    "arcface": ARCFACE,
+    "sub-centres": [
+        "loss.name=subcenter_arcface", "loss.margin=0.2", "loss.scale=auto", *PLAIN_BATCHES,
+    ],
+    "softmax": SOFTMAX,
+    "softmax and center": ["loss.name=softmax + 0.003*center", *PLAIN_BATCHES],
     "contrastnet 56": [
         "model.name=contrastnet", "input.height=56", "input.width=56", *COSFACE,
     ],
@@ -68,7 +69,7 @@ def cell(
 def measure(
     stage: str, candidate: str, variant: str, members: int, fold: int, budget: float, seed: int
 ) -> Numbers:
-    lfw, settings = folder(), CANDIDATES[candidate]
+    lfw, settings = folder_of_lfw(), CANDIDATES[candidate]
     if stage == "choose":
         seal(closed_to_choices(lfw))
         return choice_on(development(lfw), settings, budget, seed, members)
@@ -181,36 +182,28 @@ def folds_table(lines: Iterable[Line]) -> str:
 
 
 def main() -> int:
-    parser = cells.options(__doc__, "lfw")
-    parser.add_argument("--stage", choices=("choose", "view1", "view2", "all"), default="all")
-    parser.add_argument("--candidate", choices=CANDIDATES, help="test this, whatever is chosen")
+    parser = cells.stage_options(__doc__, "lfw", ("view1", "view2"), CANDIDATES, BUDGET)
     parser.add_argument("--variant", choices=VARIANTS, help="compare so, whatever is chosen")
     parser.add_argument("--members", type=int, default=1, help="models used together in the tests")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a model")
     given = parser.parse_args()
-    store, well = cells.store_of(given, "lfw"), True
     budget, seeds = (3.0, range(1)) if given.quick else (given.budget, SEEDS)
-    if given.stage in ("choose", "all"):
-        names = ["contrastnet 56"] if given.quick else list(CANDIDATES)
-        wanted = [cell("choose", n, EVERY, 1, 0, budget, seed) for seed in seeds for n in names]
-        well &= cells.measure(store, wanted, MODULE, given)
-    if given.stage != "choose" and not given.markdown:
+
+    def tests(lines: list[Line]) -> list[Cell]:
         candidate, variant = given.candidate, given.variant
         if not (candidate and variant):
-            lines = [line for line in store.lines().values() if of_choice(line, budget)]
-            chosen = best_pair(lines)
+            chosen = best_pair(of_choice(lines, budget))
             candidate, variant = candidate or chosen[0], variant or chosen[1]
-        fixed = (candidate, variant, given.members)
-        wanted = []
+        fixed, wanted = (candidate, variant, given.members), []
         if given.stage in ("view1", "all"):
             wanted += [cell("view1", *fixed, 0, budget, seed) for seed in seeds]
         if given.stage in ("view2", "all"):
             folds = FOLDS[:1] if given.quick else FOLDS
             wanted += [cell("view2", *fixed, fold, budget, 0) for fold in folds]
-        well &= cells.measure(store, wanted, MODULE, given)
-    if not given.list:
-        print(markdown(store.lines().values()))
-    return int(not well)
+        return wanted
+
+    names = ["contrastnet 56"] if given.quick else list(CANDIDATES)
+    choice = [cell("choose", n, EVERY, 1, 0, budget, seed) for seed in seeds for n in names]
+    return cells.run_stages("lfw", MODULE, given, choice, tests, markdown)
 
 
 if __name__ == "__main__":

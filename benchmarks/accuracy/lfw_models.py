@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.accuracy.clock import Clock
 from benchmarks.accuracy.lfw_parts import balanced_pairs
+from benchmarks.accuracy.scores import unit_rows
 from benchmarks.accuracy.training import in_order, temporary_run, train_default
 from likewise.data.images import decode
 from likewise.data.manifest import Manifest
@@ -60,13 +61,6 @@ def trained(
         with temporary_run() as run:
             found.append(train_default(training, run, budget, 1000 * member + seed, settings))
     return found, clock.seconds
-
-
-def unit_rows(vectors: NDArray[np.floating]) -> Vectors:
-    """The rows, each divided by its length."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return unit
 
 
 def embedded(models: Sequence[Embedder], manifest: Manifest, view: str) -> Vectors:

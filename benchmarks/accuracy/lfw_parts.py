@@ -7,7 +7,6 @@ those of LFW only, the alignment is not.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,18 +42,6 @@ class Trial:
     training: Manifest
     pairs: Pairs
     photos: Manifest
-
-
-def folder() -> Path:
-    """The folder of LFW.
-
-    Raises:
-        InputError: LIKEWISE_DATA is not set.
-    """
-    data = os.environ.get("LIKEWISE_DATA")
-    if not data:
-        raise InputError("LIKEWISE_DATA: not set; name the folder of real data")
-    return Path(data) / "lfw"
 
 
 def of_people(everyone: Manifest, names: list[str]) -> Manifest:

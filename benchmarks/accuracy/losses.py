@@ -22,10 +22,11 @@ from scipy.stats import ttest_1samp
 
 from benchmarks.accuracy import cells, tables
 from benchmarks.accuracy.choice import quick_part, two_parts, with_two_photos
-from benchmarks.accuracy.lfw_parts import closed_to_choices, development, folder
+from benchmarks.accuracy.lfw_parts import closed_to_choices, development
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers
 from benchmarks.accuracy.training import train_within
+from benchmarks.sets.faces import folder_of_lfw
 from likewise.data.manifest import Manifest
 from likewise.lab.compare.comparison import compare
 from likewise.lab.compare.conditions import comparison_recipe
@@ -66,7 +67,7 @@ def all_cells(budget: float, trials: int, *, quick: bool) -> list[Cell]:
 def measure(start: str, loss: str, draw: int, budget: float, trials: int) -> Numbers:
     """Tune and train one loss in one draw, by ``likewise compare`` with a fixed test set."""
     logging.getLogger("likewise").setLevel(logging.ERROR)
-    lfw = folder()
+    lfw = folder_of_lfw()
     seal(closed_to_choices(lfw))
     fitted, held_out = two_parts(with_two_photos(development(lfw)), draw)
     fitted, held_out = quick_part(fitted, budget), quick_part(held_out, budget)

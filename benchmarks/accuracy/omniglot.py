@@ -12,13 +12,12 @@ LIKEWISE_DATA is the folder of real data.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.changes import COSFACE, PLAIN_BATCHES
 from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
@@ -28,42 +27,32 @@ from benchmarks.accuracy.choice import (
     two_parts,
 )
 from benchmarks.accuracy.clock import Clock
-from benchmarks.accuracy.scores import Vectors, scores
+from benchmarks.accuracy.scores import Vectors, scores, unit_rows
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers, select
 from benchmarks.accuracy.training import in_order, temporary_run, train_default
+from benchmarks.sets.faces import real_data
 from likewise.data.formats import read_manifest
 from likewise.data.protocols.omniglot import OneShotRun, read_one_shot_runs
-from likewise.distances.similarity import unit
-from likewise.errors import InputError
 
 MODULE = "benchmarks.accuracy.omniglot"
 BACKGROUND, EVALUATION = "images_background.zip", "images_evaluation.zip"
 ONE_SHOT = "one_shot_runs.zip"
 SEEDS, BUDGET = range(3), 1200
-GREY = ["input.channels=1", "augment.flip=0"]
 MOVED = [
-    "augment.geometry={p: 1, degrees: 12, zoom: 0.12, aspect: 0.05, translate: 0.07, "
-    "perspective: 0.05, elastic: 0.03}",
-    "augment.color={p: 0}",
-]
-SMALL = ["model.name=contrastnet", "input.height=48", "input.width=48", *GREY, *MOVED]
+    "augment.geometry.degrees=12", "augment.geometry.zoom=0.12", "augment.geometry.translate=0.07",
+    "augment.geometry.perspective=0.05", "augment.geometry.elastic=0.03", "augment.color.p=0",
+]  # fmt: skip
+SMALL = ["model.name=contrastnet", "input.height=48", "input.width=48", *MOVED]
 CANDIDATES: dict[str, list[str]] = {
     "default": [],
-    "default, letters": [*GREY, *MOVED],
-    "contrastnet 48, cosface": [*SMALL, "loss.name=cosface", "loss.margin=0.2", "loss.scale=auto"],
-    "contrastnet 48, normface": [*SMALL, "loss.name=normalized_softmax", "loss.scale=auto"],
-    "contrastnet 48, averaged": [
-        *SMALL, "loss.name=cosface", "loss.margin=0.2", "loss.scale=auto", "training.ema=0.999",
+    "default, letters": MOVED,
+    "contrastnet 48, cosface": [*SMALL, *COSFACE],
+    "contrastnet 48, normface": [
+        *SMALL, "loss.name=normalized_softmax", "loss.scale=auto", *PLAIN_BATCHES,
     ],
+    "contrastnet 48, averaged": [*SMALL, *COSFACE, "training.ema=0.999"],
 }  # fmt: skip
-
-
-def folder() -> Path:
-    data = os.environ.get("LIKEWISE_DATA")
-    if not data:
-        raise InputError("LIKEWISE_DATA: not set; name the folder of real data")
-    return Path(data) / "omniglot"
 
 
 def all_cells(stage: str, candidates: Iterable[str], budget: float, *, quick: bool) -> list[Cell]:
@@ -76,7 +65,7 @@ def all_cells(stage: str, candidates: Iterable[str], budget: float, *, quick: bo
 
 
 def measure(stage: str, candidate: str, budget: float, seed: int) -> Numbers:
-    settings, place = CANDIDATES[candidate], folder()
+    settings, place = CANDIDATES[candidate], real_data("omniglot")
     if stage == "choose":
         seal([place / EVALUATION, place / ONE_SHOT])
     background = read_manifest(place / BACKGROUND)
@@ -96,9 +85,7 @@ def measure(stage: str, candidate: str, budget: float, seed: int) -> Numbers:
 
 def one_shot_accuracy(vectors: Vectors, run: OneShotRun) -> float:
     """The share of test images whose most similar training image shows their character."""
-    import torch
-
-    directions = unit(torch.from_numpy(np.asarray(vectors, np.float32))).numpy()
+    directions = unit_rows(vectors)
     similar = directions[run.tests] @ directions[run.training].T
     return float((similar.argmax(axis=1) == run.answers).mean())
 
@@ -120,24 +107,15 @@ def markdown(lines: Iterable[Line]) -> str:
 
 
 def main() -> int:
-    parser = cells.options(__doc__, "omniglot")
-    parser.add_argument("--stage", choices=("choose", "test", "all"), default="all")
-    parser.add_argument("--candidate", choices=CANDIDATES, help="test this one, whatever is chosen")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a run")
-    given = parser.parse_args()
-    store, well = cells.store_of(given, "omniglot"), True
+    given = cells.stage_options(__doc__, "omniglot", ("test",), CANDIDATES, BUDGET).parse_args()
     budget = 3.0 if given.quick else given.budget
-    if given.stage != "test":
-        wanted = all_cells("choose", CANDIDATES, budget, quick=given.quick)
-        well &= cells.measure(store, wanted, MODULE, given)
-    if given.stage != "choose" and not given.list and not given.markdown:
-        choosing = [line for line in store.lines().values() if of_choice(line, budget)]
-        chosen = given.candidate or best_candidate(choosing)
-        wanted = all_cells("test", [chosen], budget, quick=given.quick)
-        well &= cells.measure(store, wanted, MODULE, given)
-    if not given.list:
-        print(markdown(store.lines().values()))
-    return int(not well)
+
+    def tests(lines: list[Line]) -> list[Cell]:
+        chosen = given.candidate or best_candidate(of_choice(lines, budget))
+        return all_cells("test", [chosen], budget, quick=given.quick)
+
+    choice = all_cells("choose", CANDIDATES, budget, quick=given.quick)
+    return cells.run_stages("omniglot", MODULE, given, choice, tests, markdown)
 
 
 if __name__ == "__main__":

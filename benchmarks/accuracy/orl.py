@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.changes import STRONG
 from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
@@ -22,7 +23,7 @@ from benchmarks.accuracy.choice import (
     of_choice,
     two_parts,
 )
-from benchmarks.accuracy.levers import STRONG, files_of
+from benchmarks.accuracy.levers import files_of
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers, select
 from likewise.data.manifest import Manifest
@@ -35,10 +36,10 @@ BUDGET = 60
 CANDIDATES: dict[str, list[str]] = {
     "default": [],
     "contrastnet 56": [
-        "model.name=contrastnet", "input.height=56", "input.width=56", "input.channels=1",
+        "model.name=contrastnet", "input.height=56", "input.width=56",
     ],
     "contrastnet 56, strong augmentation": [
-        "model.name=contrastnet", "input.height=56", "input.width=56", "input.channels=1", *STRONG,
+        "model.name=contrastnet", "input.height=56", "input.width=56", *STRONG,
     ],
     "default, strong augmentation": STRONG,
 }  # fmt: skip
@@ -101,24 +102,15 @@ def over_splits(lines: list[Line], number: str) -> str:
 
 
 def main() -> int:
-    parser = cells.options(__doc__, "orl")
-    parser.add_argument("--stage", choices=("choose", "test", "all"), default="all")
-    parser.add_argument("--candidate", choices=CANDIDATES, help="test this one, whatever is chosen")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a run")
-    given = parser.parse_args()
-    store, well = cells.store_of(given, "orl"), True
+    given = cells.stage_options(__doc__, "orl", ("test",), CANDIDATES, BUDGET).parse_args()
     budget = 3.0 if given.quick else given.budget
-    if given.stage != "test":
-        wanted = all_cells("choose", CANDIDATES, budget, quick=given.quick)
-        well &= cells.measure(store, wanted, MODULE, given)
-    if given.stage != "choose" and not given.list and not given.markdown:
-        choosing = [line for line in store.lines().values() if of_choice(line, budget)]
-        chosen = given.candidate or best_candidate(choosing)
-        wanted = all_cells("test", [chosen], budget, quick=given.quick)
-        well &= cells.measure(store, wanted, MODULE, given)
-    if not given.list:
-        print(markdown(store.lines().values()))
-    return int(not well)
+
+    def tests(lines: list[Line]) -> list[Cell]:
+        chosen = given.candidate or best_candidate(of_choice(lines, budget))
+        return all_cells("test", [chosen], budget, quick=given.quick)
+
+    choice = all_cells("choose", CANDIDATES, budget, quick=given.quick)
+    return cells.run_stages("orl", MODULE, given, choice, tests, markdown)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from likewise.data.pairs import draw_pairs
+from likewise.distances.similarity import unit
 from likewise.evaluation.retrieval.metrics import retrieval
 from likewise.evaluation.verification.metrics import pair_scores, verification
 
@@ -43,3 +45,9 @@ def auc(vectors: Vectors, labels: Labels) -> float:
     pairs = draw_pairs(labels, limit=CURVE_PAIRS)
     left, right = np.asarray(pairs.left), np.asarray(pairs.right)
     return verification(pair_scores(vectors, left, right), pairs.same, (1e-2,)).auc
+
+
+def unit_rows(vectors: Vectors) -> NDArray[np.float32]:
+    """The rows with length 1, float32 [N,D]; a zero row stays zero."""
+    found: NDArray[np.float32] = unit(torch.from_numpy(np.array(vectors, np.float32))).numpy()
+    return found

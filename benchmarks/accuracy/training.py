@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.accuracy.changes import changed
 from benchmarks.accuracy.clock import Clock, Curve
 from likewise.data.manifest import Manifest
 from likewise.models.embedder import Embedder
@@ -44,10 +46,12 @@ def train_default(
         out: a new folder of the run.
         budget: seconds.
         seed: of the run.
-        settings: changes of the recipe, as by ``--set``.
+        settings: changes of the chosen recipe; all other keys stay as they are, unlike with
+            ``train --set``.
     """
-    changed = [*settings, f"training.seed={seed}"]
-    return load(train(manifest, out, settings=changed, budget_minutes=budget / 60).model)
+    began = time.monotonic()  # the choice is a part of the budget
+    recipe = changed(default_recipe(manifest, budget), [*settings, f"training.seed={seed}"])
+    return load(train(manifest, out, recipe, began=began).model)
 
 
 def train_within(
@@ -74,7 +78,7 @@ def each_step(watched: Watched) -> Iterator[None]:
     try:
         yield
     finally:
-        Trainer.step = original  # type: ignore[method-assign]
+        Trainer.step = original  # type: ignore[method-assign]  # as it was
 
 
 @contextmanager

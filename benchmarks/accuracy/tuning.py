@@ -1,19 +1,18 @@
 """Few photos of new people: is it worth to train SFace further, beside calibrating it?
 
-python -m benchmarks.accuracy.tuning [--quick] [--only WORD] [--lines FILE]
+python -m benchmarks.accuracy.tuning [--cells PATTERN] [--quick] [--markdown]
 
 People of LFW's DevTrain are the new people: k of them with n photos each. Their photos calibrate
 the model, fit a linear map behind it, or train it. It is evaluated on people of DevTest, and on
 other photos of the k people. LFW is easy for SFace, so its photos are also made worse: small,
-covered, negative. Cells that are done are skipped, so a run can be stopped and continued.
-LIKEWISE_DATA is the folder of real data.
+covered, negative. Cells are named ``KIND/METHOD/K/N/SEED``. LIKEWISE_DATA is the folder of real
+data.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,11 +22,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from benchmarks.accuracy.lines import Lines, options, spread
-from benchmarks.lfw import people
+from benchmarks.accuracy import cells, tables
+from benchmarks.accuracy.clock import Clock
+from benchmarks.accuracy.scores import unit_rows
+from benchmarks.accuracy.store import Cell, Line, Numbers
+from benchmarks.sets.faces import folder_of_lfw, people
 from likewise.cache import cache_folder
 from likewise.data.manifest import Manifest
 from likewise.data.pairs import draw_pairs
+from likewise.errors import InputError
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
 from likewise.metriclearn import WithinClassWhitening
 from likewise.models.embedder import Embedder
@@ -37,6 +40,8 @@ from likewise.training.recipe.recipe import recipe_with
 from likewise.training.run import train
 from likewise.training.setup.start import tune_recipe
 
+MODULE = "benchmarks.accuracy.tuning"
+SEEDS = range(3)
 Floats = NDArray[np.float32]
 FAR = 1e-2
 OTHER = 2  # further photos of each of the k people, for the closed set
@@ -97,16 +102,10 @@ class Draw:
     others: Group
 
 
-def lfw() -> Path:
-    return Path(os.environ["LIKEWISE_DATA"]) / "lfw"
-
-
 def photos_of(table: str, least: int) -> dict[str, list[Path]]:
     """The photos of the people of a list who have this many."""
-    folder = lfw() / "aligned112"
-    found = {
-        name: sorted((folder / name).glob("*.jpg")) for name in people(lfw() / "protocol" / table)
-    }
+    lfw = folder_of_lfw()
+    found = {name: sorted((lfw / "aligned112" / name).glob("*.jpg")) for name in people(lfw, table)}
     return {name: files for name, files in found.items() if len(files) >= least}
 
 
@@ -149,23 +148,23 @@ def pool(embedder: Embedder, kind: str) -> tuple[Group, Group]:
     return group(embedder, kind, drawn, "pool"), group(embedder, kind, held, "test")
 
 
-def draw(everyone: Group, test: Group, k: int, n: int, seed: int) -> Draw | None:
-    """k people with n photos to learn from and ``OTHER`` more; None if there are too few."""
+def draw(everyone: Group, test: Group, k: int, n: int, seed: int) -> Draw:
+    """k people with n photos to learn from and ``OTHER`` more.
+
+    Raises:
+        InputError: there are too few.
+    """
     rng = np.random.default_rng([seed, k, n])
     counts = np.bincount(everyone.labels)
     fit = np.flatnonzero(counts >= n + OTHER)
     if len(fit) < k:
-        return None
+        raise InputError(f"{len(fit)} people have {n + OTHER} photos; {k} are needed")
     learn, same = [], []
     for person in rng.permutation(fit)[:k]:
         rows = rng.permutation(np.flatnonzero(everyone.labels == person))
         learn.append(rows[:n])
         same.append(rows[n : n + OTHER])
     return Draw(everyone.take(np.concatenate(learn)), everyone.take(np.concatenate(same)), test)
-
-
-def unit(x: NDArray[np.floating]) -> Floats:
-    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
 def verified(
@@ -180,13 +179,20 @@ def results(drawn: Draw, learn: Floats, same: Floats, others: Floats) -> dict[st
     """AUC of other people; of the k people: the share whose nearest person is right."""
     measured, _, _ = verified(others, drawn.others.labels)
     names = np.unique(drawn.learn.labels)
-    centres = unit(np.stack([learn[drawn.learn.labels == name].mean(axis=0) for name in names]))
+    centres = unit_rows(
+        np.stack([learn[drawn.learn.labels == name].mean(axis=0) for name in names])
+    )
     right = names[(same @ centres.T).argmax(axis=1)] == drawn.same.labels
     return {
         "auc": round(measured.auc, 5),
         "tar": round(measured.at(FAR).tar or 0.0, 4),
         "named": round(float(right.mean()), 4),
     }
+
+
+def raw(drawn: Draw) -> tuple[Floats, Floats, Floats]:
+    """The embeddings to learn from, of the same people and of others, not of unit length."""
+    return drawn.learn.vectors, drawn.same.vectors, drawn.others.vectors
 
 
 def false_matches(threshold: float | None, scores: NDArray[np.float64], same: list[bool]) -> float:
@@ -197,7 +203,7 @@ def false_matches(threshold: float | None, scores: NDArray[np.float64], same: li
 
 def calibrated(drawn: Draw, embedder: Embedder) -> dict[str, float]:
     """As it is: its own threshold, and the one that the k people's photos give."""
-    learn, same, others = (unit(g.vectors) for g in (drawn.learn, drawn.same, drawn.others))
+    learn, same, others = map(unit_rows, raw(drawn))
     ours, _, _ = verified(learn, drawn.learn.labels)
     _, scores, truth = verified(others, drawn.others.labels)
     own = next(point for point in embedder.operating_points if point.far == FAR or
@@ -210,13 +216,16 @@ def calibrated(drawn: Draw, embedder: Embedder) -> dict[str, float]:
 
 
 def mapped(drawn: Draw, shrinkage: float) -> dict[str, float]:
-    """A linear map behind the frozen network, from the k people: WCCN."""
-    learn, same, others = (unit(g.vectors) for g in (drawn.learn, drawn.same, drawn.others))
+    """A linear map behind the frozen network, from the k people: WCCN.
+
+    It maps vectors before they get unit length, as ``model.whiten`` does in a training.
+    """
+    learn, same, others = raw(drawn)
     if shrinkage == 1:  # no direction is preferred: only the mean is subtracted
-        return results(drawn, *(unit(x - learn.mean(axis=0)) for x in (learn, same, others)))
+        return results(drawn, *(unit_rows(x - learn.mean(axis=0)) for x in (learn, same, others)))
     map_ = WithinClassWhitening(weighting="classes", shrinkage=shrinkage)
     map_.fit(learn, drawn.learn.labels)
-    return results(drawn, *(unit(map_.transform(x)) for x in (learn, same, others)))
+    return results(drawn, *(unit_rows(map_.transform(x)) for x in (learn, same, others)))
 
 
 def trained(layers: str, drawn: Draw, seed: int, _: Embedder) -> dict[str, float]:
@@ -243,38 +252,54 @@ METHODS: dict[str, Callable[[Draw, int, Embedder], dict[str, float]]] = {
 }
 
 
-def show(lines: Lines) -> None:
+def all_cells(*, quick: bool) -> list[Cell]:
+    """Draws of all sizes that are not trained on, and few of those that are."""
+    return [
+        Cell({"kind": kind, "method": method, "k": k, "n": n, "seed": seed})
+        for kind in (["small"] if quick else PHOTOS)
+        for method in METHODS
+        if not (quick and method in LAYERS)
+        for k, n in (SIZES[:1] if quick else TRAINED if method in LAYERS else SIZES)
+        for seed in (range(1) if quick else SEEDS)
+    ]
+
+
+def measure(kind: str, method: str, k: int, n: int, seed: int) -> Numbers:
+    """One method on one draw of people."""
+    sface = load("sface")
+    everyone, test = pool(sface, kind)
+    clock = Clock()
+    found = METHODS[method](draw(everyone, test, k, n, seed), seed, sface)
+    return {**found, "cpu_seconds": clock.seconds}
+
+
+def markdown(lines: Iterable[Line]) -> str:
     """A table for each kind of photos: AUC of other people, people named rightly."""
-    for kind in PHOTOS:
-        print(f"\n{kind}: AUC of other people; share of the k people named rightly")
-        for method in METHODS:
-            for k, n in SIZES:
-                found = lines.get(kind=kind, method=method, k=k, n=n)
-                if found:
-                    columns = [spread([line[c] for line in found]) for c in ("auc", "named")]
-                    print(f"  {method:18} {k:4}×{n}  {columns[0]:16} {columns[1]:16}")
+    lines = list(lines)
+    found: dict[str, dict[tuple[str, str], list[Line]]] = {}
+    for line in lines:
+        keys = line.cell.keys
+        place = (str(keys["method"]), f"{keys['k']} × {keys['n']}")
+        found.setdefault(str(keys["kind"]), {}).setdefault(place, []).append(line)
+    parts = []
+    for kind, of_kind in found.items():
+        rows = [
+            [*place, *(tables.shown(tables.mean(tables.values(some, n))) for n in ("auc", "named"))]
+            for place, some in of_kind.items()
+        ]
+        headings = ["method", "people × photos", "AUC of other people", "named rightly"]
+        parts.append(f"{kind}:\n\n{tables.table(headings, rows)}\n")
+    return "\n".join([*parts, tables.footnote(lines)])
 
 
-def main() -> None:
-    chosen = options(__doc__, Path("tuning.jsonl"))
-    lines, sface = Lines(chosen.lines), load("sface")
-    for kind in ["small"] if chosen.quick else PHOTOS:
-        methods = [method for method in METHODS if chosen.only in f"{kind}/{method}"]
-        if chosen.quick:
-            methods = [method for method in methods if method not in LAYERS]
-        if not methods:
-            continue
-        everyone, test = pool(sface, kind)
-        for method in methods:
-            measure = METHODS[method]
-            for k, n in TRAINED if method in LAYERS else SIZES:
-                for seed in range(3):
-                    drawn = draw(everyone, test, k, n, seed)
-                    if drawn is not None:
-                        work = partial(measure, drawn, seed, sface)
-                        lines.measure(work, kind=kind, method=method, k=k, n=n, seed=seed)
-    show(lines)
+def main() -> int:
+    given = cells.options(__doc__, "tuning").parse_args()
+    store = cells.store_of(given, "tuning")
+    well = cells.measure(store, all_cells(quick=given.quick), MODULE, given)
+    if not given.list:
+        print(markdown(store.lines().values()))
+    return int(not well)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -16,7 +16,7 @@ from benchmarks.accuracy.lfw_parts import balanced_pairs, closed_to_choices, dev
 from benchmarks.accuracy.omniglot import one_shot_accuracy
 from benchmarks.accuracy.store import Cell, Line
 
-from benchmarks.accuracy import levers, lfw, orl
+from benchmarks.accuracy import lfw, orl
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.data.protocols.omniglot import OneShotRun
@@ -175,11 +175,3 @@ def test_a_one_shot_run_counts_the_nearest_training_image() -> None:
         ]
         right += int(np.argmax(cosines) == answer)
     assert one_shot_accuracy(vectors, run) == right / 4
-
-
-def test_every_lever_is_known_to_the_recipe() -> None:
-    unknown = [name for name, given in levers.LEVERS.items() if not levers.usable(name, given)]
-    assert not unknown
-    for candidates in (lfw.CANDIDATES, orl.CANDIDATES):
-        for settings in candidates.values():
-            recipe_with(Recipe(), settings)

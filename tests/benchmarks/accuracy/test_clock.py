@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from benchmarks.accuracy.clock import Clock, Curve, children, marks_until
@@ -27,7 +27,7 @@ def test_sleep_and_pauses_are_not_counted() -> None:
     assert clock.seconds == pytest.approx(counted, abs=0.04)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")  # noqa: PTH110
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_child_processes_are_counted_while_they_live_and_after() -> None:
     clock = Clock()
     code = "import time\nwhile time.process_time() < 0.4: pass\nprint(1, flush=True)\ninput()"
@@ -43,20 +43,23 @@ def test_child_processes_are_counted_while_they_live_and_after() -> None:
     assert clock.seconds > 0.3
 
 
-def test_a_curve_has_a_point_after_each_mark() -> None:
+def test_a_curve_has_a_point_after_each_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("benchmarks.accuracy.clock.cpu_seconds", lambda: now)
     clock = Clock()
 
     def judge() -> float:
-        burn(0.05)
+        nonlocal now
+        now += 5
         return 0.5
 
-    curve = Curve(clock, [0.02, 0.03, 0.06], judge)
-    for _ in range(4):
-        burn(0.025)
+    curve = Curve(clock, [2, 3, 3.5, 6], judge)
+    for _ in range(5):
+        now += 2.5
         curve.step()
-    assert [value for _, value in curve.points] == [0.5] * len(curve.points)
-    assert 2 <= len(curve.points) <= 3  # one step may pass two marks
-    assert clock.seconds < 0.2  # judging is not counted
+    # The second step passes two marks; the time of judging is not counted.
+    assert curve.points == [(2.5, 0.5), (5.0, 0.5), (7.5, 0.5)]
+    assert clock.seconds == 12.5
 
 
 def test_marks_double_and_end_below_the_budget() -> None:

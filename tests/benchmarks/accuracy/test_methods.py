@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.accuracy.clock import Clock
 from benchmarks.accuracy.peers import by_identity
 from benchmarks.accuracy.plain import (
     flipped_and_cropped,
@@ -18,6 +19,7 @@ from benchmarks.accuracy.plain import (
 from benchmarks.accuracy.scores import auc, scores
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.accuracy import plain
 from likewise.data.formats import read_manifest
 from tests.conftest import make_photos
 
@@ -52,20 +54,38 @@ def test_each_pass_shows_every_photo_once_but_an_incomplete_batch() -> None:
         assert len(set(torch.cat(batches[start : start + 3]).tolist())) == 9
 
 
-def test_the_plain_script_trains_for_its_seconds_and_learns(tmp_path: Path) -> None:
-    photos = read_manifest(make_photos(tmp_path / "a", people=4))
-    judged: list[int] = []
+class SteppingClock(Clock):
+    """A second is over at every look, so that the steps do not depend on the machine."""
+
+    looks = 0
+
+    @property
+    def seconds(self) -> float:
+        self.looks += 1
+        return self.looks
+
+
+def test_the_plain_script_trains_for_its_seconds_and_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "Clock", SteppingClock)
+    photos = read_manifest(make_photos(tmp_path / "a", people=6))
 
     def judge(vectors: np.ndarray) -> float:
-        judged.append(len(vectors))
-        return 0.5
+        """How much more alike two photos of one person are than those of two, by the cosine."""
+        units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        alike, same = units @ units.T, photos.labels[:, None] == photos.labels
+        return float(alike[same & ~np.eye(len(same), dtype=bool)].mean() - alike[~same].mean())
 
-    found = train_plain(photos, photos, 0.5, 0, [0.2], judge)
-    assert 0.5 <= found.seconds < 2
-    assert found.vectors.shape == (16, 256)
-    assert found.photos == 16 * found.steps
-    assert judged == [16]
-    assert len(found.curve.points) == 1
+    found = train_plain(photos, photos, 30, 0, [2], judge)
+    # A look before each step; one after it, as long as a mark is open; one after the last step.
+    assert (found.steps, found.seconds) == (28, 31)
+    assert found.vectors.shape == (24, 256)
+    assert found.photos == 24 * found.steps
+    ((_, early),) = found.curve.points
+    monkeypatch.setattr(plain, "RATE", 0.0)  # only the statistics of the batch norms move
+    untaught = judge(train_plain(photos, photos, 30, 0, [], judge).vectors)
+    assert judge(found.vectors) > max(early, untaught) + 0.1
 
 
 def test_batches_of_triplets_hold_four_photos_of_each_identity() -> None:
