@@ -140,7 +140,9 @@ class Run:
         self._left = max(1.0, budget - (time.monotonic() - self.began))
         fit = f"{steps - done:,} steps fit into {duration(budget)}"
         if most is not None and steps == most:
-            fit = f"{steps:,} steps, the most that the recipe takes, in less than {duration(budget)}"
+            fit = (
+                f"{steps:,} steps, the most that the recipe takes, in less than {duration(budget)}"
+            )
         self._new_length = fit
 
     def _train(self, stop: StopRequest) -> bool:

@@ -17,6 +17,8 @@ from tests.inspection.planted import make_pictures, people, photos_of, picture
 
 PAGE = Path(__file__).parents[3] / "docs" / "data" / "inspect.md"
 
+FROM = "--inspection"
+
 
 def stored(folder: Path, to: Path, seed: int = 4) -> tuple[Path, Path]:
     """Embeddings of a folder of synthetic people, as .npy and names."""
@@ -44,7 +46,7 @@ def test_inspect_then_clean(many: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert values == json.loads((out / "inspect.json").read_text())
     assert (out / "inspect.html").exists()
     assert values["labels"]["noise"]["rate"] < 0.05
-    cleaned = answer(capsys, "data", "clean", many, "--inspection", out, "--out", tmp_path / "c.csv")
+    cleaned = answer(capsys, "data", "clean", many, FROM, out, "--out", tmp_path / "c.csv")
     assert cleaned["kept"] == values["photos"] - 2
     with Path(cleaned["changes"]).open(newline="") as stream:
         assert {row["path"] for row in csv.DictReader(stream)} == {
@@ -64,7 +66,7 @@ def test_the_printed_table_and_summary(
     assert "labels were not checked" in err
     code, out, _ = run(capsys, "data", "inspect", many, "--headers-only", "--out", tmp_path / "r")
     assert code == 0
-    code, out, err = run(capsys, "data", "clean", many, "--inspection", tmp_path / "r", "--out",
+    code, out, err = run(capsys, "data", "clean", many, FROM, tmp_path / "r", "--out",
                          tmp_path / "c.csv")  # fmt: skip
     assert (code, "drop: broken" in out, "--root" in err) == (0, True, True)
 
@@ -89,11 +91,11 @@ def test_wrong_use_is_one_line_and_code_2(
          "give --against-embeddings"),
         (["inspect", many, "--false-alarms", 2], "above 0 and below 0.5"),
         (["inspect", many, "--model", tmp_path / "none"], "not found"),
-        (["clean", many, "--inspection", tmp_path / "none", *out], "no such file"),
-        (["clean", photos, "--inspection", tmp_path / "r", *out], "inspection of another set"),
-        (["clean", many, "--inspection", tmp_path / "r", "--drop", "doubles", *out], "unknown value"),
-        (["clean", many, "--inspection", tmp_path / "r", "--merge", *out], "inspect again with --model"),
-        (["clean", many, "--inspection", tmp_path / "r", "--out", tmp_path / "c.txt"], "written as .csv"),
+        (["clean", many, FROM, tmp_path / "none", *out], "no such file"),
+        (["clean", photos, FROM, tmp_path / "r", *out], "inspection of another set"),
+        (["clean", many, FROM, tmp_path / "r", "--drop", "doubles", *out], "unknown value"),
+        (["clean", many, FROM, tmp_path / "r", "--merge", *out], "inspect again with --model"),
+        (["clean", many, FROM, tmp_path / "r", "--out", tmp_path / "c.txt"], "written as .csv"),
     ]  # fmt: skip
     for args, problem in cases:
         code, printed, err = run(capsys, "data", *args)
