@@ -60,6 +60,33 @@ def stage_options(
     return parser
 
 
+def run_program(
+    description: str | None,
+    name: str,
+    module: str,
+    all_cells: Callable[..., Sequence[Cell]],
+    markdown: Callable[[Iterable[Line]], str],
+) -> int:
+    """Measure all cells of a program without a choice, and print its tables.
+
+    Args:
+        description: the docstring of the program.
+        name: of the store.
+        module: whose ``measure`` is called.
+        all_cells: the cells, by ``quick``.
+        markdown: the tables of all results.
+
+    Returns:
+        The program's exit status.
+    """
+    given = options(description, name).parse_args()
+    store = store_of(given, name)
+    well = measure(store, all_cells(quick=given.quick), module, given)
+    if not given.list:
+        print(markdown(store.lines().values()))
+    return int(not well)
+
+
 def run_stages(
     name: str,
     module: str,

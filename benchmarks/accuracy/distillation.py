@@ -135,12 +135,7 @@ def markdown(lines: Iterable[Line]) -> str:
 
 
 def main() -> int:
-    given = cells.options(__doc__, "distillation").parse_args()
-    store = cells.store_of(given, "distillation")
-    well = cells.measure(store, all_cells(quick=given.quick), MODULE, given)
-    if not given.list:
-        print(markdown(store.lines().values()))
-    return int(not well)
+    return cells.run_program(__doc__, "distillation", MODULE, all_cells, markdown)
 
 
 if __name__ == "__main__":

@@ -293,12 +293,7 @@ def markdown(lines: Iterable[Line]) -> str:
 
 
 def main() -> int:
-    given = cells.options(__doc__, "tuning").parse_args()
-    store = cells.store_of(given, "tuning")
-    well = cells.measure(store, all_cells(quick=given.quick), MODULE, given)
-    if not given.list:
-        print(markdown(store.lines().values()))
-    return int(not well)
+    return cells.run_program(__doc__, "tuning", MODULE, all_cells, markdown)
 
 
 if __name__ == "__main__":

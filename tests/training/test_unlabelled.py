@@ -127,7 +127,8 @@ def test_agreement_is_the_cosine_or_the_correlation_of_cosines() -> None:
     projected = Distilling(SupCon(), embedder, Distillation("l2", student_dim=4, teacher_dim=8))
     assert projected.distillation.projection is not None
     moved = student @ projected.distillation.projection.weight.detach().T
-    mean = np.mean([float(F.cosine_similarity(a, b, dim=0)) for a, b in zip(moved, taught)])  # noqa: B905
+    pairs = zip(moved, taught, strict=True)
+    mean = np.mean([float(F.cosine_similarity(a, b, dim=0)) for a, b in pairs])
     assert agreement(student, taught, projected) == pytest.approx(mean, abs=1e-6)
     related = Distilling(
         SupCon(), embedder, Distillation("relational", student_dim=4, teacher_dim=8)

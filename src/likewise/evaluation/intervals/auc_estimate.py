@@ -33,11 +33,11 @@ UNKNOWN = math.inf  # the standard error of a single person's AUC
 
 
 @dataclass(frozen=True)
-class AucEstimate:
-    """An AUC and the influence of each identity on it.
+class _Estimate:
+    """A value and the influence of each identity on it.
 
     Args:
-        value: the AUC.
+        value: the AUC, or the difference of two.
         influence: of each of A identities, float64 [A]; they add up to 0.
         people: the identities with genuine pairs.
     """
@@ -48,8 +48,13 @@ class AucEstimate:
 
     @property
     def standard_error(self) -> float:
-        """The standard deviation of the AUC over other draws of the identities."""
+        """The standard deviation of the value over other draws of the identities."""
         return _standard_error(self.influence, self.people)
+
+
+@dataclass(frozen=True)
+class AucEstimate(_Estimate):
+    """An AUC and the influence of each identity on it."""
 
     def interval(self, level: float = LEVEL) -> Interval:
         """The confidence interval, computed on the scale of log(AUC / (1 - AUC)): within [0, 1].
@@ -99,23 +104,8 @@ class AucEstimate:
 
 
 @dataclass(frozen=True)
-class AucDifference:
-    """The difference of two AUCs on the same identities.
-
-    Args:
-        value: the first minus the second.
-        influence: of each identity on the difference, float64 [A].
-        people: the identities with genuine pairs.
-    """
-
-    value: float
-    influence: Floats
-    people: int
-
-    @property
-    def standard_error(self) -> float:
-        """The standard deviation of the difference over other draws of the identities."""
-        return _standard_error(self.influence, self.people)
+class AucDifference(_Estimate):
+    """The difference of two AUCs on the same identities: the first minus the second."""
 
     def interval(self, level: float = LEVEL) -> Interval:
         """The confidence interval; if it excludes 0, the difference is significant."""
