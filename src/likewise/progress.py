@@ -61,6 +61,12 @@ class Advance:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, state=state)
 
+    def expect(self, total: int) -> None:
+        """Change the number of items."""
+        self.total = total
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=total)
+
     def say(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
         if self._bar is not None or self._lines:

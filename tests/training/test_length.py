@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
@@ -107,12 +108,12 @@ def test_a_budget_gives_the_same_bits_as_its_steps(
     monkeypatch.setattr("likewise.training.setup.budget.SHORTEST", 0.05)
     likewise.train(photos, tmp_path / "steps", quick_recipe(*SETTINGS), steps=5)
     budgeted = quick_recipe(*SETTINGS)
-    likewise.train(photos, tmp_path / "budget", budgeted, budget_minutes=0.01)
+    likewise.train(photos, tmp_path / "budget", budgeted, budget_minutes=1)
     same_end(tmp_path / "steps", tmp_path / "budget")
     texts = [(tmp_path / run / "recipe.yaml").read_text() for run in ("steps", "budget")]
     assert texts[0] == texts[1]
-    assert "5 steps fit into 1 s" in capsys.readouterr().err
-    likewise.train(photos, tmp_path / "budget", resume=True, budget_minutes=0.01)
+    assert "5 steps fit into 60 s" in capsys.readouterr().err
+    likewise.train(photos, tmp_path / "budget", resume=True, budget_minutes=1)
     assert likewise.load_recipe(tmp_path / "budget" / "recipe.yaml").schedule.steps == 10
     assert [entry[1:] for entry in measured] == [(2, 0), (2, 5)]
     for costs, *_ in measured:
@@ -134,7 +135,7 @@ def planned_together(folder: Path, port: int, rank: int, world: int) -> list[flo
         patch.setattr(fitting, "planned", five)
         patch.setattr("likewise.training.setup.budget.SHORTEST", 0.05)
         recipe = quick_recipe(*SETTINGS)
-        run = likewise.train(folder / "photos", folder / "run", recipe, budget_minutes=0.01)
+        run = likewise.train(folder / "photos", folder / "run", recipe, budget_minutes=1)
     return [*seen, run.steps]
 
 
@@ -166,6 +167,42 @@ def test_a_budget_that_is_too_small_says_what_would_do() -> None:
     recipe = with_length(Recipe(), budget_minutes=0.1)
     with pytest.raises(InputError, match=r"budget: 6 s is too short: a step .*; give 26 s or more"):
         planned(recipe, Costs(1.0, 2.0, 1.0, 10.0), 7)
+
+
+def test_a_run_that_is_late_plans_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten steps in the first 10 s of 60: fifty more fit, not ninety."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    deadline = fitting.Deadline(160.0, 0)
+    assert deadline.steps(0, 100) == 100
+    now = 110.0
+    assert deadline.steps(10, 100) == 60
+    assert deadline.steps(10, 62) == 62  # less than a twentieth too many
+    assert deadline.steps(10, 20) == 20  # it ends in time anyway
+    now = 200.0
+    assert deadline.steps(50, 100) == 51  # too late already: one more step, and the validation
+
+
+def test_a_late_run_ends_early_and_its_recipe_says_so(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The plan says 1,000 steps. After the third epoch five more fit."""
+
+    def plan(recipe: Recipe, costs: Costs, each: int, done: int) -> Recipe:
+        return with_length(recipe, steps=1000)
+
+    monkeypatch.setattr(fitting, "planned", plan)
+    monkeypatch.setattr("likewise.training.setup.budget.SHORTEST", 0.05)
+    late = lambda _, done, planned: 11 if done == 6 else planned  # noqa: E731  # one expression
+    monkeypatch.setattr(fitting.Deadline, "steps", late)
+    run = likewise.train(photos, tmp_path / "run", quick_recipe(*SETTINGS), budget_minutes=1)
+    assert (run.finished, run.steps, run.epochs) == (True, 11, 6)
+    assert likewise.load_recipe(tmp_path / "run" / "recipe.yaml").schedule.steps == 11
+    assert reports(tmp_path / "run")[-1]["lr"] < reports(tmp_path / "run")[-2]["lr"]
+    assert "slower than planned: 11 steps instead of 1,000" in capsys.readouterr().err
 
 
 def test_lengths_exclude_each_other(photos: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fit a run into its time budget: what it takes is measured, then its steps are counted."""
+"""Fit a run into its time: what it takes is measured, and a run that is late takes fewer steps."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from likewise.training.setup.run_folder import MODEL
 from likewise.training.step.schedule import epochs_between_validations, total_epochs
 from likewise.training.stopping import StopRequest
 
-__all__ = ["fitted", "pace_of", "validation_seconds"]
+__all__ = ["Deadline", "fitted", "pace_of", "validation_seconds"]
 
 PART = 64  # photos by which a validation is timed
 LONGEST = 5.0  # seconds of a validation: a longer one is timed in part
+LATE = 0.05  # of the steps that are left: a run that is later than this takes fewer
 
 
 def fitted(
@@ -92,6 +93,40 @@ def validation_seconds(selection: ModelSelection) -> float:
     with tempfile.TemporaryDirectory() as folder:
         embedder.save(Path(folder) / MODEL)
     return time.perf_counter() - began
+
+
+class Deadline:
+    """Tells after an epoch how many steps a run with a budget still has the time for.
+
+    The plan is made before the first step. On a machine that gets busier later it is too long.
+
+    Args:
+        ends: the ``time.monotonic()`` at which the last validation has to be over.
+        done: steps that are done already.
+
+    Example:
+        >>> import time
+        >>> from likewise.training.fitting import Deadline
+        >>> Deadline(time.monotonic() + 60, 0).steps(10, 100)
+        100
+    """
+
+    def __init__(self, ends: float, done: int) -> None:
+        self.ends, self._done, self._began = ends, done, time.monotonic()
+
+    def steps(self, done: int, planned: int) -> int:
+        """The steps of the whole run: those planned, or fewer where they come too late.
+
+        Args:
+            done: the steps done by now; the pace of this run so far decides.
+            planned: the steps of the whole run by the plan.
+        """
+        now = time.monotonic()
+        if done <= self._done or done >= planned:
+            return planned
+        each = (now - self._began) / (done - self._done)  # with its part of the validations
+        fitting = max(1, int((self.ends - now) / each))
+        return done + fitting if fitting < (1 - LATE) * (planned - done) else planned
 
 
 def pace_of(

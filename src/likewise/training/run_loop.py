@@ -12,10 +12,11 @@ from likewise.data.manifest import Manifest
 from likewise.progress import duration, progress
 from likewise.storage import output_folder, write_text
 from likewise.training.distributed.processes import Processes
-from likewise.training.fitting import fitted, pace_of
+from likewise.training.fitting import Deadline, fitted, pace_of
 from likewise.training.monitoring.log import TEXT, RunLog
 from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.throughput import epoch_line, progress_line
+from likewise.training.recipe.length import with_steps
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.result import TrainingResult
 from likewise.training.saving import Saving
@@ -74,6 +75,7 @@ class Run:
         self._last_report: dict[str, float] = {}
         self._new_length = ""  # describes that of a budget, or of a resumed run
         self._left: float | None = None  # seconds of the budget when training begins
+        self._deadline: Deadline | None = None  # of a run with a budget
         if processes.count > 1:  # all ranks draw the same weights, but different dropout masks
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
         self.batches = loader_of(prepared, recipe, device, processes)
@@ -116,10 +118,9 @@ class Run:
             place = place_of(self.trainer, own.schedule, len(self.sampler))
         if self.recipe.training.budget_minutes is not None:
             self._plan(place, stop)
-        with self.processes.rank_zero_only() as mine:
-            if mine and not self.resume:
-                write_text(self.folder / RECIPE, self.recipe.to_yaml())
-        if self.resume:
+        if not self.resume:
+            self._write_recipe()
+        else:
             changed = change_length(
                 self.folder, self.recipe, self.trainer, self.processes, len(self.sampler)
             )
@@ -134,10 +135,11 @@ class Run:
             self.recipe, self.prepared, self.batches, self.selection, self.saving.seconds,
             self.began, done, stop, self.processes,
         )  # fmt: skip
-        steps = self.batches.steps = total_steps(self.recipe.schedule, len(self.sampler))
+        steps = self.batches.steps = self.steps
         if self.trainer.watch is not None:
             self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
         self._left = max(1.0, budget - (time.monotonic() - self.began))
+        self._deadline = Deadline(self.began + budget - self.saving.seconds, done)
         fit = f"{steps - done:,} steps fit into {duration(budget)}"
         if most is not None and steps == most:
             fit = (
@@ -147,9 +149,12 @@ class Run:
 
     def _train(self, stop: StopRequest) -> bool:
         """Train epoch by epoch; False if the run is stopped before its end."""
-        trainer, saving, schedule = self.trainer, self.saving, self.recipe.schedule
-        batches, photos = len(self.sampler), self.prepared.components.batch_photos
-        epochs, total = total_epochs(schedule, batches), total_steps(schedule, batches)
+        trainer, saving = self.trainer, self.saving
+        batches, photos, total = (
+            len(self.sampler),
+            self.prepared.components.batch_photos,
+            self.steps,
+        )
         run_log = RunLog(
             self.folder,
             # An epoch that is validated again is also reported again.
@@ -175,7 +180,7 @@ class Run:
 
                 def show() -> None:
                     sums = trainer.state.sums
-                    bar.show(progress_line(trainer.epoch, epochs, sums, self._last_report))
+                    bar.show(progress_line(trainer.epoch, self.epochs, sums, self._last_report))
 
                 def advance(photos: int) -> None:
                     show()
@@ -185,7 +190,7 @@ class Run:
                 if not self.selection.before_training(stop, bar.say, run_log.report, saving.save):
                     saving.save()
                     return False
-                while saving.unvalidated is not None or self._more_to_train(epochs):
+                while saving.unvalidated is not None or self._more_to_train():
                     if saving.unvalidated is None:
                         saving.unvalidated = trainer.run_epoch(
                             self.batches, self.sampler, advance, stop, saving.due, saving.save,
@@ -199,12 +204,18 @@ class Run:
                     self._last_report |= report
                     show()
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
-                    log.info("%s", epoch_line(trainer.epoch, epochs, report))
+                    log.info("%s", epoch_line(trainer.epoch, self.epochs, report))
                     enough = self.processes.any(stop.signal is not None or trainer.profile.enough)
+                    late = self._shorten_if_late()
                     # Saving costs as much as some steps: an epoch of a few steps goes without.
-                    if enough or self.selection.due or self.processes.any(saving.due()):
+                    if late or enough or self.selection.due or self.processes.any(saving.due()):
                         saving.save()
-                    if enough and trainer.epoch < epochs:
+                    if late:  # written after the checkpoint: killed between both, the run is longer
+                        self._write_recipe()
+                        bar.say(late)
+                        bar.expect(self.steps * photos)
+                        pace.steps = self.steps - done
+                    if enough and trainer.epoch < self.epochs:
                         return False
                 self.selection.comparison.at_end(trainer.best.saved)
         finally:
@@ -212,6 +223,35 @@ class Run:
             trainer.profile.finish()  # also of a run with fewer steps than the profile wants
             run_log.close()
         return True
+
+    @property
+    def steps(self) -> int:
+        """The steps of the whole run."""
+        return total_steps(self.recipe.schedule, len(self.sampler))
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the whole run, of which the last one may be short."""
+        return total_epochs(self.recipe.schedule, len(self.sampler))
+
+    def _shorten_if_late(self) -> str:
+        """Plan fewer steps if the run is late for its budget; one line that says so, or ""."""
+        if self._deadline is None:
+            return ""
+        before, done = self.steps, self.trainer.epoch * len(self.sampler)
+        steps = int(self.processes.broadcast([self._deadline.steps(done, before)])[0])
+        if steps == before:
+            return ""
+        self.recipe = self.trainer.recipe = self.selection.recipe = with_steps(self.recipe, steps)
+        self.batches.steps = steps
+        line = f"slower than planned: {steps:,} steps instead of {before:,}, to keep to the budget"
+        log.info("%s", line)
+        return line
+
+    def _write_recipe(self) -> None:
+        with self.processes.rank_zero_only() as mine:
+            if mine:
+                write_text(self.folder / RECIPE, self.recipe.to_yaml())
 
     def _log_start(self) -> None:
         log.info("%d photos of %d people", len(self.training), len(self.training.identities))
@@ -222,9 +262,9 @@ class Run:
     def _names(self, rows: Sequence[int]) -> list[str]:
         return [str(path) for path in self.training.table["path"].take(list(rows))]
 
-    def _more_to_train(self, epochs: int) -> bool:
+    def _more_to_train(self) -> bool:
         patience, trainer = self.recipe.training.patience, self.trainer
-        return trainer.epoch < epochs and (not patience or trainer.best.waited < patience)
+        return trainer.epoch < self.epochs and (not patience or trainer.best.waited < patience)
 
     def _result(self, *, finished: bool, stopped_by: int | None) -> TrainingResult:
         best, held_out = self.trainer.best, self.selection.validation

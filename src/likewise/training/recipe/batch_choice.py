@@ -5,7 +5,7 @@ from __future__ import annotations
 from likewise.losses.registry import needs_pairs
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["with_sampler"]
+__all__ = ["photos_of_a_batch", "with_sampler"]
 
 
 def with_sampler(recipe: Recipe) -> Recipe:
@@ -36,6 +36,19 @@ def with_sampler(recipe: Recipe) -> Recipe:
         if "size" in given and "identities" not in given:
             decided["identities"] = max(2, batch.size // batch.images)
     return recipe.model_copy(update={"batch": batch.model_copy(update=decided)})
+
+
+def photos_of_a_batch(recipe: Recipe) -> int:
+    """The photos in a whole batch, if there are enough of them.
+
+    Example:
+        >>> from likewise.training.recipe.recipe import Recipe, recipe_with
+        >>> from likewise.training.recipe.batch_choice import photos_of_a_batch
+        >>> photos_of_a_batch(recipe_with(Recipe(), ["loss.name=supcon"]))
+        64
+    """
+    batch = with_sampler(recipe).batch
+    return batch.identities * batch.images if batch.sampler == "balanced" else batch.size
 
 
 def _adjacent(parameters: dict[str, object]) -> bool:

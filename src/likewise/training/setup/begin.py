@@ -9,8 +9,11 @@ from pathlib import Path
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
+from likewise.training.recipe.batch_choice import photos_of_a_batch
+from likewise.training.recipe.length import with_budget
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.choose import begin_recipe, depends_on_photos
+from likewise.training.setup.components import split_of
 from likewise.training.setup.ready_model import ready_model_line
 from likewise.training.setup.run_folder import recipe_of
 from likewise.training.setup.start import TUNE, started_recipe
@@ -39,6 +42,9 @@ def begin(
     given, why, budget = recipe, "", budget_minutes
     if start is not None and not resume:
         given, why = started_recipe(start, recipe, settings)
+        if recipe is None and budget is not None:
+            manifest = manifest or read_training_photos(str(data), recipe=given)
+            given, budget = _at_most(given, manifest, budget), None
     elif given == TUNE and not resume:
         raise InputError("recipe tune: needs a start model, such as --from sface")
     elif not resume or given is not None or settings:  # a resumed run has its own
@@ -60,6 +66,18 @@ def begin(
     if manifest is None:
         manifest = read_training_photos(str(data), recipe=found)
     return manifest, found, why
+
+
+def _at_most(recipe: Recipe, manifest: Manifest, minutes: float) -> Recipe:
+    """The recipe with a budget, and its epochs as the most that the run takes.
+
+    A ready model that is trained on few photos for long forgets what it knew.
+    """
+    training, _ = split_of(manifest, recipe)
+    epochs = recipe.schedule.epochs * max(1, len(training) // photos_of_a_batch(recipe))
+    found = with_budget(recipe, minutes)
+    schedule = found.schedule.model_copy(update={"steps": recipe.schedule.steps or epochs})
+    return found.model_copy(update={"schedule": schedule})
 
 
 def _has_time(budget_minutes: float | None) -> bool:

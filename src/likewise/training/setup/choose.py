@@ -15,7 +15,7 @@ from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.losses import automatic_scale
 from likewise.machine import multiplies_bf16, pick_device
-from likewise.training.recipe.batch_choice import with_sampler
+from likewise.training.recipe.batch_choice import photos_of_a_batch, with_sampler
 from likewise.training.recipe.length import with_budget
 from likewise.training.recipe.named import find_recipe
 from likewise.training.recipe.recipe import Recipe, recipe_with
@@ -159,9 +159,8 @@ def begin_recipe(
     choice = choose(manifest, name=name, budget_minutes=budget_minutes, alone=alone)
     found = recipe_with(choice.recipe, _making_room(settings))
     if named & BATCHES and not named & LENGTHS and found.schedule.steps is not None:
-        batch = with_sampler(found).batch
-        size = batch.identities * batch.images if batch.sampler == "balanced" else batch.size
-        found = _changed(found, {"schedule": {"steps": _steps(len(manifest), size)}})
+        steps = _steps(len(manifest), photos_of_a_batch(found))
+        found = _changed(found, {"schedule": {"steps": steps}})
     return found, choice.why(found)
 
 
