@@ -1,17 +1,19 @@
-"""CompactNet: a small network for a CPU: four strided convolutions, and all positions kept.
+"""CompactNet: a small network for a CPU: four strided convolutions, their map and its mean.
 
 Each convolution halves the size, so most of the work is done on small maps. Before the first one,
 each photo is normalised as a whole, and beside it stands its local contrast (Jarrett et al., "What
 is the best multi-stage architecture for object recognition?", ICCV 2009), as in ContrastNet; but
 the means of the neighborhoods are taken on a small copy, for a tenth of the time. A linear layer
-over the whole last map, rather than a mean over it, keeps where things are: on aligned faces, and
-on things that fill the photo, that decides. Dropout before that layer keeps the network from
-memorising a small set. The embeddings are normalised over the batch without a bias (the
-batch-norm neck of Luo et al., Bag of Tricks, arXiv 1903.07071).
+over the whole last map keeps where things are: on aligned faces, and on things that fill the photo,
+that decides. The mean of the map beside it tells what there is, wherever it is: that helps with
+letters and textures. Dropout of the map keeps the network from memorising a small set. The
+embeddings are normalised over the batch without a bias (the batch-norm neck of Luo et al., Bag of
+Tricks, arXiv 1903.07071).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -59,7 +61,7 @@ class CompactNet(nn.Module):
         width: of the input, in pixels.
         channels: of the input.
         embedding_dim: of the output.
-        dropout: share of features dropped before the last layer, in training.
+        dropout: share of the last map that is dropped, in training.
         widths: channels of each convolution.
     """
 
@@ -90,11 +92,14 @@ class CompactNet(nn.Module):
         for _ in widths:
             height, width = -(-height // 2), -(-width // 2)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(widths[-1] * height * width, embedding_dim, bias=False)
+        self.fc = nn.Linear(widths[-1] * (height * width + 1), embedding_dim, bias=False)
         self.features = nn.BatchNorm1d(embedding_dim, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] → [B,D], not normalised."""
-        maps = self.body(self.contrast(x))
-        embedding: Tensor = self.features(self.fc(self.dropout(maps.flatten(1))))
+        maps = self.body(self.contrast(x)).flatten(2)
+        # The mean of P positions varies less than one of them, by √P where they are independent.
+        mean = maps.mean(dim=2) * math.sqrt(maps.shape[2])
+        features = torch.cat([self.dropout(maps.flatten(1)), mean], dim=1)
+        embedding: Tensor = self.features(self.fc(features))
         return embedding
