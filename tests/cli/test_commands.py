@@ -380,7 +380,7 @@ def test_a_full_disk_keeps_the_last_complete_state(
     trained = typed("train", photos, "--out", run, "--recipe", recipe)
     assert trained.returncode == 1
     begun, *_, problem = trained.stderr.strip().splitlines()
-    assert begun.startswith("training on 12 photos of 3 people; log: ")
+    assert begun.startswith("training on 12 photos of 3 identities; log: ")
     assert "cannot write" in problem
     assert not list(run.rglob("*.tmp"))
     many = make_photos(tmp_path / "many", people=8, each=30)

@@ -80,7 +80,7 @@ def test_the_files_of_a_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert likewise.load_recipe(run / "recipe.yaml") == quick_recipe(*FULL)
     assert list((run / "tensorboard").glob("events*"))
-    assert "photos of 4 people" in (run / "train.log").read_text()
+    assert "photos of 4 identities" in (run / "train.log").read_text()
     assert [line["epoch"] for line in reports(run)] == [0, 1, 2, 3]
     assert {"baseline/pixels_auc", "baseline/pixels_auc_low"} <= set(reports(run)[0])
     names = {"train/loss", "train/accuracy", "val/auc", "val/auc_low", "val/eer", "lr"}

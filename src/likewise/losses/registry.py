@@ -25,6 +25,7 @@ __all__ = [
     "registered_losses",
     "require_loss",
     "softmax_family",
+    "takes",
 ]
 
 # Each file of these folders registers its losses when it is imported.
@@ -147,6 +148,17 @@ def has_classes(name: str) -> bool:
         (False, True)
     """
     return any(term in softmax_family() for _, term in _terms(name))
+
+
+def takes(name: str, parameter: str) -> bool:
+    """Whether a term of the loss ``name`` has this parameter.
+
+    Example:
+        >>> from likewise.losses.registry import takes
+        >>> takes("supcon", "margin"), takes("supcon + cosface", "margin")
+        (False, True)
+    """
+    return any(parameter in _parameters(term) for _, term in _terms(name))
 
 
 def needs_pairs(name: str) -> bool:

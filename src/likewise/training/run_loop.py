@@ -169,7 +169,7 @@ class Run:
             with progress("training", total * photos, done=done * photos) as bar:
                 bar.say(
                     f"training on {len(self.training):,} photos of "
-                    f"{len(self.training.identities):,} people; log: {self.folder / TEXT}"
+                    f"{len(self.training.identities):,} identities; log: {self.folder / TEXT}"
                 )
                 for line in filter(None, (*self.why.splitlines(), self._new_length)):
                     bar.say(line)
@@ -254,7 +254,7 @@ class Run:
                 write_text(self.folder / RECIPE, self.recipe.to_yaml())
 
     def _log_start(self) -> None:
-        log.info("%d photos of %d people", len(self.training), len(self.training.identities))
+        log.info("%d photos of %d identities", len(self.training), len(self.training.identities))
         left_out = [f"left out: {bad}" for bad in self.photos.bad]
         for line in (*describe_start(self.recipe, self.trainer.loss), *left_out):
             log.info("%s", line)

@@ -55,6 +55,18 @@ def test_dead_classes(caplog: pytest.LogCaptureFixture) -> None:
     assert one.end_epoch(6)["train/dead_classes"] == 0
 
 
+@pytest.mark.parametrize(("loss", "named"), [("cosface", True), ("normalized_softmax", False)])
+def test_a_warning_names_settings_that_the_loss_has(
+    loss: str, named: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Watch(["a", "b"], 1, 0.0, Processes(), CPU, loss)
+    one.step(torch.randn(4, 8), torch.arange(4) % 2, torch.tensor([True, False] * 2))
+    one.end_epoch(1)
+    line = told(caplog)[-1]
+    assert line.startswith("1 of 2 classes are dead")
+    assert ("Try a smaller loss.margin, a higher optimizer.loss_lr" in line) == named
+
+
 def test_people_never_sampled(caplog: pytest.LogCaptureFixture) -> None:
     one = watch()
     for epoch in range(1, 5):
@@ -83,6 +95,7 @@ def test_nothing_learned(with_hits: bool, caplog: pytest.LogCaptureFixture) -> N
         one.end_epoch(epoch)
         assert len(told(caplog)) == (epoch > 1)
     assert told(caplog)[0].startswith("nothing is learned: ")
+    assert "margin" not in told(caplog)[0]  # softmax, the loss of this watch, has none
     assert "optimizer.lr" in told(caplog)[0]
 
 
@@ -140,7 +153,7 @@ def test_batches_without_a_pair(caplog: pytest.LogCaptureFixture) -> None:
             one.step(embeddings, labels, None, paired=torch.tensor(number >= 100 * share))
         assert one.end_epoch(1)["train/batches_without_pair"] == 100 * share
         assert len(told(caplog)) == lines
-    assert told(caplog)[0].startswith("30 of 100 batches held no two photos of one person")
+    assert told(caplog)[0].startswith("30 of 100 batches held no two photos of one identity")
     one.step(embeddings, labels, labels == 0)
     assert "train/batches_without_pair" not in one.end_epoch(2)
 

@@ -78,7 +78,7 @@ def test_a_run_logs_the_sampler_and_resumes_with_it(tmp_path: Path) -> None:
     assert likewise.train(photos, tmp_path / "run", recipe).finished
     assert load_recipe(tmp_path / "run" / "recipe.yaml").batch.sampler == "balanced"
     log = (tmp_path / "run" / "train.log").read_text()
-    assert "a batch: 3 photos of each of up to 3 people" in log
+    assert "a batch: 3 photos of each of up to 3 identities" in log
     assert likewise.train(photos, tmp_path / "run", recipe, resume=True, epochs=2).finished
 
 
@@ -94,7 +94,9 @@ def test_batches_without_pairs_are_counted_and_reported(
     rows = list(batches_of(recipe, np.arange(60) // 2).batches(0))
     without = sum(len(set((batch // 2).tolist())) == 3 for batch in rows)
     assert 10 < without < len(rows) == 20
-    told = [r.getMessage() for r in caplog.records if "two photos of one person" in r.getMessage()]
+    told = [
+        r.getMessage() for r in caplog.records if "two photos of one identity" in r.getMessage()
+    ]
     assert len(told) == 1
     assert told[0].startswith(f"{without} of 20 batches held no two photos")
     assert "batch.sampler=balanced" in told[0]
@@ -116,4 +118,4 @@ def test_a_loss_that_compares_photos_warns_of_people_with_one(
     photos = make_photos(tmp_path / "photos", people=5, each=1)
     with caplog.at_level(logging.WARNING):
         likewise.train(photos, tmp_path / "run", quick_recipe(f"loss.name={loss}"))
-    assert ("5 of 5 people have one photo" in caplog.text) == told
+    assert ("5 of 5 identities have one photo" in caplog.text) == told

@@ -150,7 +150,9 @@ def test_a_run_measures_them_once_and_keeps_them(
     assert run.validation_interval.value == run.validation
     about = likewise.load(run.model).about
     assert about["Baselines"].startswith("AUC of raw pixels: ")
-    assert "baseline on the held-out people: AUC of raw" in (run.folder / "train.log").read_text()
+    assert (
+        "baseline on the held-out identities: AUC of raw" in (run.folder / "train.log").read_text()
+    )
 
 
 def test_the_start_model_is_measured_as_it_is(model: Path, tmp_path: Path) -> None:
@@ -205,7 +207,9 @@ def test_a_network_below_raw_pixels_is_told_early_and_at_the_end(
     run = run_with(perfect, tmp_path, monkeypatch)
     told = [line for line in (run.folder / "train.log").read_text().splitlines() if "WARN" in line]
     early, end = (line for line in told if "raw pixels" in line)
-    assert "epoch 1: so far the network is worse than raw pixels on the held-out people" in early
+    assert (
+        "epoch 1: so far the network is worse than raw pixels on the held-out identities" in early
+    )
     assert "the saved network is worse than raw pixels" in end
     assert "(--detect)" in end
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from likewise.losses.registry import takes
 from likewise.machine import finest_float
 from likewise.training.distributed.processes import Processes
 
@@ -43,6 +44,7 @@ class Watch:
         warmup_epochs: of the learning rate or of the margin, whichever is longer.
         processes: the process group.
         device: of the batches.
+        loss: its name; warnings name the settings that it has.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Watch:
         warmup_epochs: float,
         processes: Processes,
         device: torch.device,
+        loss: str = "softmax",
     ) -> None:
+        self.loss = loss
         self.names = names
         self.epochs = epochs
         self.warmup_epochs = warmup_epochs
@@ -119,7 +123,7 @@ class Watch:
         if settled and numbers["train/mean_cosine"] > COLLAPSED:
             self._warn(
                 "alike",
-                "the embeddings of different people are nearly the same (mean cosine "
+                "the embeddings of different identities are nearly the same (mean cosine "
                 f"{numbers['train/mean_cosine']:.3f}): the network has collapsed. Try a lower "
                 "optimizer.lr, easier triplets (loss.mining), or a loss with class weights first",
             )
@@ -127,9 +131,9 @@ class Watch:
             self._warn(
                 "nothing",
                 f"nothing is learned: {right:,.0f} photos are classified correctly, chance alone "
-                f"gives {expected:,.0f}. Try a tenth or ten times optimizer.lr, a longer "
-                "schedule.margin_warmup_epochs, loss.scale=auto, and check the labels: "
-                "likewise data inspect",
+                f"gives {expected:,.0f}. Try a tenth or ten times optimizer.lr, "
+                f"{self._settings(margin='schedule.margin_warmup=0.5', scale='loss.scale=auto')}"
+                "and check the labels: likewise data inspect",
             )
         self._pairs(numbers, totals["pairs"])
         if self.watched == self.epochs:
@@ -169,8 +173,8 @@ class Watch:
         if without > WITHOUT_PAIR * batches:
             self._warn(
                 "pairs",
-                f"{without:,} of {batches:,} batches held no two photos of one person, so the loss "
-                "had no positive pair. Use batch.sampler=balanced, with batch.images=2 or "
+                f"{without:,} of {batches:,} batches held no two photos of one identity, so the "
+                "loss had no positive pair. Use batch.sampler=balanced, with batch.images=2 or "
                 "more",
             )
 
@@ -188,9 +192,14 @@ class Watch:
             self._warn(
                 "dead",
                 f"{count:,} of {len(dead):,} classes are dead, such as {self._first(dead)}: for "
-                f"{self._epochs()} none of their photos was nearest to its own class. Try a "
-                "smaller loss.margin, a higher optimizer.loss_lr, or check their labels",
+                f"{self._epochs()} none of their photos was nearest to its own class. Try "
+                f"{self._settings(margin='a smaller loss.margin')}a higher optimizer.loss_lr, "
+                "or check their labels",
             )
+
+    def _settings(self, **advice: str) -> str:
+        """The advice on those parameters that the loss has, each with a comma after it."""
+        return "".join(f"{text}, " for name, text in advice.items() if takes(self.loss, name))
 
     def _epochs(self) -> str:
         return f"{self.epochs} epoch{'s' * (self.epochs > 1)}"

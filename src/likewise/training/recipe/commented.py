@@ -13,6 +13,8 @@ from likewise.training.recipe.sections import Section
 __all__ = ["commented"]
 
 WIDTH = 100  # columns
+# Keys that another key of their section replaces.
+REPLACED = {"epochs": "steps", "warmup_epochs": "warmup", "margin_warmup_epochs": "margin_warmup"}
 
 
 def commented(recipe: Section) -> str:
@@ -40,6 +42,8 @@ def _lines(section: BaseModel, indent: str) -> list[str]:
         else:
             entry, inner = f"{indent}{name}: {_plain(value)}", []
             explanation = field.description or ""
+            if (other := REPLACED.get(name)) and getattr(section, other, None) is not None:
+                explanation = f"not used, since {other} is set"
         if len(entry) + len(explanation) + 4 <= WIDTH:
             lines.append(f"{entry}  # {explanation}")
         else:

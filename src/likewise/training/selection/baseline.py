@@ -112,8 +112,9 @@ class Baseline:
         how = "is worse than" if gap.high < 0 else "does not clearly beat"
         unsure = f" (only {network.people}: too few to tell)" if network.people < ENOUGH else ""
         return (
-            f"{how} {self.name} on the held-out people{unsure}: AUC {network.value:.3f} against "
-            f"{self.auc:.3f}, 95 % interval of the difference {gap.low:+.3f} to {gap.high:+.3f}"
+            f"{how} {self.name} on the held-out identities{unsure}: AUC {network.value:.3f} "
+            f"against {self.auc:.3f}, 95 % interval of the "
+            f"difference {gap.low:+.3f} to {gap.high:+.3f}"
         )
 
 

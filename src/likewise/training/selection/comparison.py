@@ -86,7 +86,7 @@ class Comparison:
         # Also where they were read: a crash may have come before they were in the log.
         report(0, {"epoch": 0} | {k: value for one in found for k, value in one.report().items()})
         for one in found:
-            line = f"baseline on the held-out people: AUC of {one}"
+            line = f"baseline on the held-out identities: AUC of {one}"
             log.info("%s", line)
             say(line)
 
@@ -105,8 +105,8 @@ class Comparison:
             return
         if network.people < ENOUGH:
             log.info(
-                "only %d people are held out: too few to compare with (--val-identities %d holds "
-                "out more)", network.people, ENOUGH,
+                "only %d identities are held out: too few to compare with (--val-identities %d "
+                "holds out more)", network.people, ENOUGH,
             )  # fmt: skip
             return
         for one in self.found:
@@ -125,7 +125,7 @@ class Comparison:
 
     def _remedies(self) -> str:
         """What to try, without what the run has already."""
-        tries = ["more photos of more people", "a longer run"]
+        tries = ["more photos of more identities", "a longer run"]
         faces = []
         if self.trainer.preprocess.alignment is None:
             faces.append("aligned photos (--detect)")

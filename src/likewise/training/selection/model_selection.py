@@ -152,7 +152,7 @@ class ModelSelection:
 
         if self.validation.people < FEWEST:
             log.warning(
-                "%d people are held out: too few to tell what is better, so the start model is "
+                "%d identities are held out: too few to tell what is better, so the start model is "
                 "kept. Hold out more: --val-identities %d", self.validation.people, FEWEST,
             )  # fmt: skip
 
@@ -252,7 +252,7 @@ class ModelSelection:
         if not self._warned_of_few:
             self._warned_of_few = True
             text = (
-                f"{validation.people} people are held out, too few to choose the best epoch "
+                f"{validation.people} identities are held out, too few to choose the best epoch "
                 f"(at least {ENOUGH} are needed): the last epoch is kept"
             )
             if self.recipe.training.patience:

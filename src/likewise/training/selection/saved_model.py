@@ -45,7 +45,7 @@ def embedder_of(
         card[AUC] = measured.auc.value
         card["Validation"] = (
             f"AUC {auc_text(measured.auc.interval())}, EER {measured.verification.eer:.4f} on "
-            f"{measured.pairs.identities} unseen people"
+            f"{measured.pairs.identities} unseen identities"
         )
     found = calibrated(measured, trainer.recipe.training.seed) if measured is not None else None
     return Embedder(

@@ -76,7 +76,7 @@ class TunedFrom:
             if gain is None:
                 continue
             when = f" (epoch {gain.epoch})" if gain.epoch else ""
-            interval = "too few people to tell"
+            interval = "too few identities to tell"
             if gain.high < 1:
                 interval = f"{gain.low:+.4f} to {gain.high:+.4f}"
             found.append(

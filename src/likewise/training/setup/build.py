@@ -159,5 +159,5 @@ def describe_start(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
 def _composed(recipe: Recipe) -> str:
     batch = with_sampler(recipe).batch
     if batch.sampler == "balanced":
-        return f"{batch.images} photos of each of up to {batch.identities} people"
+        return f"{batch.images} photos of each of up to {batch.identities} identities"
     return f"up to {batch.size} photos" + (", in pairs" if batch.sampler == "pairs" else "")

@@ -181,9 +181,9 @@ def _warn_of_single_photos(training: Manifest, recipe: Recipe) -> None:
         and (2 * alone > len(counts))
     ):
         log.warning(
-            "%s: %d of %d people have one photo: their pairs are two augmented copies of it, which "
-            "do not teach what two photos of a person share. A loss with class weights, such as "
-            "cosface, may be better for them", training.root, alone, len(counts),
+            "%s: %d of %d identities have one photo: their pairs are two augmented copies of it, "
+            "which do not teach what two photos of a person share. A loss with class weights, "
+            "such as cosface, may be better for them", training.root, alone, len(counts),
         )  # fmt: skip
 
 

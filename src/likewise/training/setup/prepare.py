@@ -74,7 +74,8 @@ def prepare(
         watch = None
         if recipe.guards.watch:
             people, warmup = made.training.identities, warmup_epochs(recipe, len(made.sampler))
-            watch = Watch(people, recipe.guards.epochs, warmup, processes, device)
+            epochs, loss = recipe.guards.epochs, recipe.loss.name
+            watch = Watch(people, epochs, warmup, processes, device, loss)
         network, loss, preprocess = made.module, made.loss, made.preprocess
         return Trainer(
             recipe, network, loss, preprocess, device, processes, watch=watch, profile=profile

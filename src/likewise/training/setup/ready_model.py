@@ -48,7 +48,7 @@ def ready_model_line(manifest: Manifest) -> str | None:
     found = auc_estimate(scored_pairs(scores, pairs.same, labels[left], labels[right]))
     return (
         f"these are faces: {READY}, a ready model, has AUC {auc_text(found.interval())} on "
-        f"{found.people} of these people without training; --from {READY} starts from it"
+        f"{found.people} of these identities without training; --from {READY} starts from it"
     )
 
 
