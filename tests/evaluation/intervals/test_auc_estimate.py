@@ -97,7 +97,10 @@ def test_intervals_stay_within_0_and_1_and_few_people_are_uncertain() -> None:
     alone = AucEstimate(0.9, np.zeros(1), 1)
     assert (alone.interval().low, alone.interval().high) == (0.0, 1.0)
     perfect = AucEstimate(1.0, np.zeros(3), 3).interval()
-    assert (perfect.low, perfect.high) == (1.0, 1.0)
+    assert perfect.low == pytest.approx(0.025 ** (1 / 3))  # three of three people: 2.5 % by chance
+    assert perfect.high == 1.0
+    none = AucEstimate(0.0, np.zeros(3), 3).interval()
+    assert (none.low, none.high) == (0.0, pytest.approx(1 - 0.025 ** (1 / 3)))
 
 
 def test_it_survives_json() -> None:

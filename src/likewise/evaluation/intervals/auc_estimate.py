@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # scipy.stats takes a second to import
 
+from likewise.binomial import clopper_pearson
 from likewise.evaluation.intervals.bootstrap import LEVEL, Interval
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 
@@ -59,6 +60,9 @@ class AucEstimate(_Estimate):
     def interval(self, level: float = LEVEL) -> Interval:
         """The confidence interval, computed on the scale of log(AUC / (1 - AUC)): within [0, 1].
 
+        An AUC of exactly 1 has no spread to compute it from. Its interval begins at the share of
+        identities that are told apart, of which all were (Clopper and Pearson).
+
         Example:
             >>> import numpy as np
             >>> from likewise.evaluation.intervals.auc_estimate import AucEstimate
@@ -67,10 +71,13 @@ class AucEstimate(_Estimate):
             (0.756, 0.963)
         """
         error = self.standard_error
-        if not 0 < self.value < 1 or error == 0:
-            return Interval(self.value, self.value, self.value)
         if math.isinf(error):
             return Interval(self.value, 0.0, 1.0)
+        if self.value in (0.0, 1.0):
+            low, high = clopper_pearson(self.value * self.people, self.people, level)
+            return Interval(self.value, low, high)
+        if error == 0:
+            return Interval(self.value, self.value, self.value)
         place = math.log(self.value / (1 - self.value))
         reach = _quantile(level, self.people) * error / (self.value * (1 - self.value))
         low, high = (1 / (1 + math.exp(-min(max(x, -700.0), 700.0)))
@@ -118,11 +125,12 @@ class AucDifference(_Estimate):
 def auc_text(interval: Interval) -> str:
     """An AUC with its interval, in as many digits as the interval's width justifies.
 
-    Example:
-        >>> from likewise.evaluation.intervals.bootstrap import Interval
-        >>> from likewise.evaluation.intervals.auc_estimate import auc_text
-        >>> auc_text(Interval(0.8741, 0.8312, 0.9123)), auc_text(Interval(1.0, 1.0, 1.0))
-        ('0.874 (0.83 to 0.91)', '1.0000 (1.0000 to 1.0000)')
+        Example:
+            >>> from likewise.binomial import clopper_pearson
+    from likewise.evaluation.intervals.bootstrap import Interval
+            >>> from likewise.evaluation.intervals.auc_estimate import auc_text
+            >>> auc_text(Interval(0.8741, 0.8312, 0.9123)), auc_text(Interval(1.0, 0.83, 1.0))
+            ('0.874 (0.83 to 0.91)', '1.000 (0.83 to 1.00)')
     """
     width = interval.high - interval.low
     digits = next((d for d in (2, 3) if width > 10.0**-d * 2), 4)
