@@ -13,7 +13,14 @@ from likewise.arguments import check_count
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 
-__all__ = ["cross_validation", "hold_out", "share_of", "train_val_test", "without_places"]
+__all__ = [
+    "cross_validation",
+    "hold_out",
+    "share_of",
+    "train_val_test",
+    "with_photos",
+    "without_places",
+]
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +65,20 @@ def hold_out(manifest: Manifest, share: str | int, seed: int) -> tuple[Manifest,
     held = np.random.default_rng(seed).permutation(eligible)[:wanted]
     outside = np.isin(manifest.labels, held)
     return manifest.take(np.flatnonzero(~outside)), manifest.take(np.flatnonzero(outside))
+
+
+def with_photos(manifest: Manifest, least: int) -> Manifest:
+    """The photos of the identities that have this many or more, in the same order.
+
+    Example:
+        >>> import likewise
+        >>> from likewise.data.splits import with_photos
+        >>> len(with_photos(likewise.read_manifest(photos), 1000))
+        0
+    """
+    counts = np.bincount(manifest.labels, minlength=len(manifest.identities))
+    enough = counts[manifest.labels] >= least
+    return manifest if enough.all() else manifest.take(np.flatnonzero(enough))
 
 
 def train_val_test(

@@ -16,10 +16,12 @@ from likewise.errors import InputError
 from likewise.losses import automatic_scale
 from likewise.training.recipe.commented import commented
 from likewise.training.recipe.named import find_recipe, list_recipes, recipe_notes
-from likewise.training.recipe.recipe import Recipe, load_recipe
+from likewise.training.recipe.recipe import Recipe, load_recipe, recipe_with
 from likewise.training.recipe.unused_keys import refuse_unused_keys
 from likewise.training.setup import choose as choosing
-from likewise.training.setup.choose import begin_recipe, choose, fixed_scale, recipe_for
+from likewise.training.setup.choose import begin_recipe, choose, recipe_for
+from likewise.training.setup.compact import fixed_scale
+from likewise.training.setup.components import split_of
 from likewise.training.setup.photo_rate import photos_per_second
 from likewise.training.setup.photo_sample import sample_photos
 from tests.conftest import make_photos
@@ -99,6 +101,44 @@ def test_more_photos_get_more_steps_and_fewer_passes(tmp_path: Path) -> None:
     dropouts = [recipe.model.dropout for recipe in recipes]
     assert dropouts == sorted(dropouts, reverse=True)
     assert dropouts[0] == 0.5
+
+
+def with_single_photos(folder: Path, several: int, single: int) -> Manifest:
+    counts = [2] * several + [1] * single
+    for person, count in enumerate(counts):
+        (folder / f"{person:03}").mkdir(parents=True)
+        for take in range(count):
+            noise(32, 32, 3).save(folder / f"{person:03}" / f"{take}.png")
+    return likewise.read_manifest(folder)
+
+
+def test_identities_with_one_photo_are_left_out_where_the_others_are_many(tmp_path: Path) -> None:
+    manifest = with_single_photos(tmp_path, several=24, single=30)
+    choice = choose(manifest)
+    assert choice.recipe.data.min_photos == 2
+    assert choice.seen == (
+        "78 color photos of 54 identities, about 1 each, 30 with one photo left out"
+    )
+    only = choose(with_single_photos(tmp_path / "only", several=24, single=0)).recipe
+    without = {"data": only.data, "loss": only.loss, "schedule": only.schedule}
+    assert choice.recipe.model_copy(update=without) == only  # and nothing else changes
+    training, held_out = split_of(manifest, choice.recipe)
+    assert len(training.identities) + len(held_out.identities) == 24
+    assert min(np.bincount(training.labels)) == 2
+
+
+@pytest.mark.parametrize(("several", "single"), [(4, 30), (20, 100), (24, 0)])
+def test_single_photos_stay_where_they_are_most_of_the_set(
+    several: int, single: int, tmp_path: Path
+) -> None:
+    manifest = with_single_photos(tmp_path, several, single)
+    assert choose(manifest).recipe.data.min_photos == 1
+
+
+def test_too_few_identities_with_enough_photos(tmp_path: Path) -> None:
+    manifest = with_single_photos(tmp_path, several=8, single=2)
+    with pytest.raises(InputError, match="0 identities have 3 photos or more; .* data.min_photos"):
+        split_of(manifest, recipe_with(Recipe(), ["data.min_photos=3"]))
 
 
 def test_the_fixed_scale_is_that_of_adacos() -> None:

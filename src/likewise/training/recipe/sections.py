@@ -59,6 +59,9 @@ class Data(Section):
     val_identities: int | str = Field(
         "10%", description="identities held out for validation: a number or a percentage"
     )
+    min_photos: int = Field(
+        1, ge=1, description="photos that an identity needs to be trained on; others are left out"
+    )
     on_bad_image: Literal["skip", "refuse"] = Field(
         "skip", description="skip: leave broken photos out; refuse: stop at the first"
     )

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likewise.data.manifest import Manifest
+from likewise.data.splits import with_photos
 from likewise.errors import InputError
 from likewise.losses import automatic_scale
-from likewise.machine import multiplies_bf16, pick_device
+from likewise.machine import pick_device
 from likewise.training.recipe.batch_choice import photos_of_a_batch, with_sampler
 from likewise.training.recipe.length import with_budget
 from likewise.training.recipe.named import find_recipe
 from likewise.training.recipe.recipe import Recipe, recipe_with
+from likewise.training.setup.compact import (
+    SIZES,
+    compact_settings,
+    input_of,
+    steps_for,
+    worth_training_on,
+)
 from likewise.training.setup.components import split_of
 from likewise.training.setup.photo_rate import photos_per_second
 from likewise.training.setup.photo_sample import PhotoSample, sample_photos
@@ -27,14 +33,9 @@ __all__ = ["Choice", "begin_recipe", "choose", "depends_on_photos", "recipe_for"
 
 FITTED = "compact"  # the recipe that leaves much to the photos
 LARGE = 50_000  # photos from which a GPU is worth a larger network
-SIZES = (64, 48)  # pixels: the side of the input; the smaller where time is short, or photos are
-PASSES, PASSES_AT, FEWER = 200, 500, 0.35  # over the photos; with more photos fewer
-LEAST_PASSES, LEAST_STEPS = 8, 300
 NETWORKS = {"model.name", "model.weights"}  # keys by which a user takes another network
-BATCH = 64  # photos
 BATCHES = {"batch.size", "batch.identities", "batch.images", "batch.sampler", "loss.name"}
 LENGTHS = {"schedule.steps", "schedule.epochs"}
-LONG = 1.5  # photos longer than this keep their form: a line of text, a standing person
 FOR_STEPS = 0.8  # of a budget; the rest is reading, validation, saving
 
 
@@ -96,12 +97,16 @@ def choose(
     if not len(manifest):
         raise InputError(f"{manifest.root}: no row of the manifest has split = train")
     device = pick_device()
-    sample = sample_photos(manifest)
+    sample, seen = sample_photos(manifest), manifest
     if name is None:
         name = "large" if device.type != "cpu" and len(manifest) >= LARGE else FITTED
     recipe = find_recipe(name)
     if name == FITTED:
-        recipe = _changed(recipe, _compact(manifest, sample, cpu=device.type == "cpu"))
+        manifest = worth_training_on(manifest)
+        fitted = compact_settings(manifest, sample, cpu=device.type == "cpu")
+        if len(manifest) < len(seen):
+            fitted["data"] = {"min_photos": 2}
+        recipe = _changed(recipe, fitted)
     steps = recipe.schedule.steps
     if budget_minutes is not None:
         if name == FITTED and alone:
@@ -109,7 +114,8 @@ def choose(
         recipe = with_budget(recipe, budget_minutes)
         # Few photos need less than the budget: more passes over them do harm.
         recipe = _changed(recipe, {"schedule": {"steps": steps}})
-    return Choice(name, _seen(manifest, sample), recipe)
+    alone_out = len(seen.identities) - len(manifest.identities)
+    return Choice(name, _seen(seen, sample, alone_out), recipe)
 
 
 def depends_on_photos(recipe: Recipe | str | Path | None) -> bool:
@@ -159,7 +165,8 @@ def begin_recipe(
     choice = choose(manifest, name=name, budget_minutes=budget_minutes, alone=alone)
     found = recipe_with(choice.recipe, _making_room(settings))
     if named & BATCHES and not named & LENGTHS and found.schedule.steps is not None:
-        steps = _steps(len(manifest), photos_of_a_batch(found))
+        photos = len(with_photos(manifest, found.data.min_photos))
+        steps = steps_for(photos, photos_of_a_batch(found))
         found = _changed(found, {"schedule": {"steps": steps}})
     return found, choice.why(found)
 
@@ -211,70 +218,13 @@ def recipe_for(manifest: Manifest, recipe: Recipe | None = None) -> Recipe:
     return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"scale": scale})})
 
 
-def _compact(manifest: Manifest, sample: PhotoSample, *, cpu: bool) -> dict[str, dict[str, Any]]:
-    """What the recipe ``compact`` leaves to the photos and the machine, by section."""
-    photos, counts = len(manifest), np.bincount(manifest.labels)
-    passes = _passes(photos)
-    batch = _batch(counts)
-    changes: dict[str, dict[str, Any]] = {
-        "input": _input(sample, SIZES[0]),
-        "batch": batch,
-        "loss": {"scale": round(fixed_scale(len(counts)), 2)},
-        "schedule": {"steps": _steps(photos, batch["images"] * batch["identities"])},
-        "model": {"dropout": round(0.5 * min(1.0, passes / 100), 2)},
-    }
-    if sample.drawings:  # a mirrored character is another one
-        changes["augment"] = {"flip": 0.0}
-    if cpu and multiplies_bf16():
-        changes["training"] = {"precision": "bf16"}
-    return changes
-
-
-def _passes(photos: int) -> float:
-    fewer: float = (PASSES_AT / photos) ** FEWER
-    return max(LEAST_PASSES, PASSES * min(1.0, fewer))
-
-
-def _steps(photos: int, batch: int) -> int:
-    """The steps that these photos are worth, in batches of this size."""
-    return max(LEAST_STEPS, math.ceil(_passes(photos) * photos / min(batch, max(2, photos))))
-
-
-def _batch(counts: NDArray[np.int64]) -> dict[str, int]:
-    """A batch of 64 photos: of each person as many as most have, up to four, and two at least."""
-    images = int(min(4, max(2, np.median(counts))))
-    return {"images": images, "identities": max(2, min(BATCH // images, len(counts)))}
-
-
-def fixed_scale(classes: int) -> float:
-    """The scale of a normalised softmax, √2·ln(C-1), at least 3.
-
-    Source: AdaCos (Zhang et al., arXiv 1905.00292), section 3.3: the fixed scale.
-
-    Example:
-        >>> round(fixed_scale(40), 2)
-        5.18
-    """
-    return max(3.0, math.sqrt(2) * math.log(max(2, classes - 1)))
-
-
-def _input(sample: PhotoSample, side: int) -> dict[str, Any]:
-    """The input of the network: about ``side`` squared; less for smaller photos, 32 at least."""
-    side = max(32, min(side, 16 * (min(sample.height, sample.width) // 16)))
-    height = width = side
-    if not 1 / LONG < sample.aspect < LONG:
-        stretch = math.sqrt(min(4.0, max(0.25, sample.aspect)))
-        height, width = (max(16, 8 * round(side * s / 8)) for s in (1 / stretch, stretch))
-    return {"height": height, "width": width, "channels": 1 if sample.gray else 3}
-
-
 def _in_time(recipe: Recipe, sample: PhotoSample, seconds: float) -> Recipe:
     """The recipe with a smaller input if the steps do not fit into the time with the larger."""
     batch = recipe.batch.identities * recipe.batch.images
     wanted = (recipe.schedule.steps or 0) * batch
     if photos_per_second(recipe) * seconds >= wanted:
         return recipe
-    return _changed(recipe, {"input": _input(sample, SIZES[1])})
+    return _changed(recipe, {"input": input_of(sample, SIZES[1])})
 
 
 def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
@@ -284,9 +234,10 @@ def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
     return recipe.model_copy(update=sections)
 
 
-def _seen(manifest: Manifest, sample: PhotoSample) -> str:
+def _seen(manifest: Manifest, sample: PhotoSample, left_out: int) -> str:
     """The photos in a few words."""
     counts = np.bincount(manifest.labels)
     kind = "drawings" if sample.drawings else "gray photos" if sample.gray else "color photos"
     each = int(np.median(counts))
-    return f"{len(manifest):,} {kind} of {len(counts):,} identities, about {each} each"
+    text = f"{len(manifest):,} {kind} of {len(counts):,} identities, about {each} each"
+    return f"{text}, {left_out:,} with one photo left out" if left_out else text

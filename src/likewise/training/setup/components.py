@@ -17,7 +17,7 @@ from likewise.data.manifest import Manifest
 from likewise.data.preprocess import Preprocess
 from likewise.data.repeats import without_repeats
 from likewise.data.sampler import EpochSampler
-from likewise.data.splits import hold_out
+from likewise.data.splits import hold_out, with_photos
 from likewise.errors import InputError
 from likewise.losses import Shard
 from likewise.losses.registry import has_classes, needs_pairs
@@ -70,9 +70,29 @@ class Components:
 def split_of(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
     """The photos for training and for validation, by the column ``split`` or drawn by the seed.
 
+    Identities with fewer photos than ``data.min_photos`` are left out of training.
+
     Raises:
         InputError: there are too few identities, or none for training.
     """
+    training, held_out = _parts(manifest, recipe)
+    least = recipe.data.min_photos
+    enough = with_photos(training, least)
+    if len(enough) == len(training):
+        return training, held_out
+    if len(enough.identities) < 2:
+        raise InputError(
+            f"{manifest.root}: {len(enough.identities)} identities have {least} photos or more; "
+            "at least 2 are needed: lower data.min_photos"
+        )
+    log.info(
+        "%d of %d identities are left out: they have fewer than %d photos (data.min_photos)",
+        len(training.identities) - len(enough.identities), len(training.identities), least,
+    )  # fmt: skip
+    return enough, held_out
+
+
+def _parts(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
     manifest = without_repeats(manifest)
     if len(manifest.identities) < 2:
         raise InputError(

@@ -74,8 +74,8 @@ def prepare(
         watch = None
         if recipe.guards.watch:
             people, warmup = made.training.identities, warmup_epochs(recipe, len(made.sampler))
-            epochs, loss = recipe.guards.epochs, recipe.loss.name
-            watch = Watch(people, epochs, warmup, processes, device, loss)
+            epochs, name = recipe.guards.epochs, recipe.loss.name
+            watch = Watch(people, epochs, warmup, processes, device, name)
         network, loss, preprocess = made.module, made.loss, made.preprocess
         return Trainer(
             recipe, network, loss, preprocess, device, processes, watch=watch, profile=profile
