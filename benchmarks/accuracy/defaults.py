@@ -142,10 +142,10 @@ def standing(runs: Mapping[str, list[Line]], number: str) -> dict[str, str]:
 
 
 def markdown(lines: Iterable[Line]) -> str:
-    """A table a set."""
+    """The AUC on all sets, a table a budget; then all numbers, a table a set."""
     lines = list(lines)
-    parts: list[str] = []
     everything = grouped(lines)
+    parts = [overview(everything, budget) for budget in sorted({place[1] for place in everything})]
     for name in dict.fromkeys(place[0] for place in everything):
         rows: list[list[str]] = []
         for (other, budget), runs in everything.items():
@@ -156,6 +156,19 @@ def markdown(lines: Iterable[Line]) -> str:
         of_set = select(lines, lambda keys, name=name: keys["set"] == name)  # type: ignore[misc]  # bound now
         parts.append(f"### {name}\n\n{tables.table(headings, rows)}\n\n{tables.footnote(of_set)}")
     return "\n\n".join(parts)
+
+
+def overview(everything: Cells, budget: float) -> str:
+    """The mean AUC of each method on each set with this budget; the best of a set is bold."""
+    there = [(name, runs) for (name, other), runs in everything.items() if other == budget]
+    methods = [m for m in METHODS if any(m in runs for _, runs in there)]
+    rows = []
+    for name, runs in there:
+        means = {m: tables.mean(tables.values(runs[m], "auc")).mean for m in methods if m in runs}
+        best = max(means, key=lambda method: means[method])
+        texts = {m: f"**{v:.3f}**" if m == best else f"{v:.3f}" for m, v in means.items()}
+        rows.append([name, *(texts.get(method, "–") for method in methods)])
+    return f"### AUC after {budget:g} CPU seconds\n\n{tables.table(['set', *methods], rows)}"
 
 
 def rows_of(budget: float, runs: Mapping[str, list[Line]]) -> list[list[str]]:
