@@ -62,10 +62,35 @@ def test_epochs_differ_and_repeat() -> None:
     np.testing.assert_array_equal(list(plan.batches(4)), list(plan.batches(4)))
 
 
+def test_identities_drawn_by_their_photos() -> None:
+    """A batch of one identity: exactly in proportion to the photos less one, at most 20."""
+    sizes = np.array([1, 2, 3, 6, 400])
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(5), sizes))
+    plan = BalancedBatches(labels, 1, 2, 7, by_photos=True)
+    drawn = [labels[rows[0]] for epoch in range(30) for rows in plan.batches(epoch)]
+    share = np.bincount(drawn, minlength=5) / len(drawn)
+    expected = np.array([0, 1, 2, 5, 20]) / 28
+    np.testing.assert_allclose(share, expected, atol=4 * np.sqrt(0.25 / len(drawn)))
+    assert share[0] == 0
+
+
+def test_a_weighted_batch_repeats_no_identity() -> None:
+    labels = np.repeat(np.arange(6), [2, 2, 2, 2, 40, 1])
+    plan = BalancedBatches(labels, 6, 2, 7, by_photos=True)
+    for rows in plan.batches(0):
+        assert len(rows) == 10  # the single photo has no other one
+        assert len(set(labels[rows].tolist())) == 5
+    with pytest.raises(InputError, match=r"at least 2 identities with two photos \(batch.draw"):
+        BalancedBatches(np.array([0, 0, 1, 2]), 2, 2, 0, by_photos=True)
+
+
 LABELS = np.repeat(np.arange(6), 4)
 PLANS = {
     "plain": PlainBatches(LABELS, 5, 1),
     "balanced": BalancedBatches(LABELS, 4, 2, 1),
+    "by photos": BalancedBatches(
+        np.repeat(np.arange(6), [2, 3, 4, 4, 5, 6]), 4, 2, 1, by_photos=True
+    ),
     "pairs": PairBatches(LABELS, 8, 1),
 }
 

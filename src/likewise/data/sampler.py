@@ -24,6 +24,7 @@ __all__ = [
     "RunSampler",
 ]
 
+MOST_WEIGHT = 20  # of an identity in a weighted draw: a few famous people must not fill the batches
 # A photo to load: its row, and the seed of its augmentation.
 Draw = tuple[int, int]
 Rows = NDArray[np.int64]
@@ -70,21 +71,36 @@ class BalancedBatches:
     Identities come in shuffled rounds, each once per round; an identity with fewer than K photos
     repeats some of them. An epoch has as many full batches as the photos fill.
 
+    With ``by_photos`` each batch draws its identities anew, in proportion to their photos less one,
+    at most 20: so each of their photos has about the same chance to meet another one, those of the
+    identities with very many less, and identities with a single photo are not drawn.
+
     Args:
         labels: the label of each row, shape [N].
         identities: P, the identities per batch.
         images: K, the photos per identity.
         seed: determines both.
+        by_photos: whether identities with more photos are drawn more often.
 
     Raises:
-        InputError: there are fewer than two identities.
+        InputError: there are fewer than two identities to draw.
+
+    Source, of the weighted draw: Efraimidis and Spirakis, Weighted random sampling with a
+        reservoir, Information Processing Letters 97, 2006.
     """
 
-    def __init__(self, labels: Rows, identities: int, images: int, seed: int) -> None:
+    def __init__(
+        self, labels: Rows, identities: int, images: int, seed: int, *, by_photos: bool = False
+    ) -> None:
         self.groups = _Groups(labels)
-        if len(self.groups) < 2:
-            raise InputError("batch.identities: a balanced batch needs at least 2 identities")
-        self.identities = min(identities, len(self.groups))
+        self.weights = np.minimum(self.groups.sizes - 1, MOST_WEIGHT) if by_photos else None
+        drawn = len(self.groups) if self.weights is None else np.count_nonzero(self.weights)
+        if drawn < 2:
+            having = " with two photos (batch.draw=by_photos)" if by_photos else ""
+            raise InputError(
+                f"batch.identities: a balanced batch needs at least 2 identities{having}"
+            )
+        self.identities = min(identities, int(drawn))
         self.images = images
         self.count = max(1, len(labels) // (self.identities * images))
         self.seed = seed
@@ -94,12 +110,25 @@ class BalancedBatches:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
         """The rows of each batch, those of an identity adjacent, shape [P·K]."""
-        turns = islice(self._turns(epoch), start, self.count)
+        if self.weights is None:
+            turns = islice(self._rounds(epoch), start, self.count)
+        else:
+            turns = (self._weighted(epoch, number) for number in range(start, self.count))
         for number, identities in enumerate(turns, start):
             random = np.random.default_rng([self.seed, epoch, number])
             yield np.concatenate([self._photos(identity, random) for identity in identities])
 
-    def _turns(self, epoch: int) -> Iterator[Rows]:
+    def _weighted(self, epoch: int, number: int) -> Rows:
+        """The identities of a batch, by weight and without repeats: those with the least keys."""
+        assert self.weights is not None
+        keys = np.random.default_rng([self.seed, epoch, number, 1]).exponential(
+            size=len(self.weights)
+        )
+        with np.errstate(divide="ignore"):
+            keys /= self.weights
+        return np.argpartition(keys, self.identities - 1)[: self.identities]
+
+    def _rounds(self, epoch: int) -> Iterator[Rows]:
         """The identities of each batch; a batch that spans two rounds repeats no identity."""
         random = np.random.default_rng([self.seed, epoch])
         begun = np.empty(0, np.int64)  # identities left over from the previous round

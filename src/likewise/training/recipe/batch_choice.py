@@ -22,7 +22,7 @@ def with_sampler(recipe: Recipe) -> Recipe:
         >>> from likewise.training.recipe.recipe import Recipe, recipe_with
         >>> from likewise.training.recipe.batch_choice import with_sampler
         >>> with_sampler(recipe_with(Recipe(), ["loss.name=supcon", "batch.size=32"])).batch
-        BatchSection(sampler='balanced', size=32, identities=8, images=4, micro=0)
+        BatchSection(sampler='balanced', size=32, identities=8, images=4, draw='equally', micro=0)
     """
     batch, loss = recipe.batch, recipe.loss
     if batch.sampler != "auto":

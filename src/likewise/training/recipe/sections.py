@@ -84,6 +84,11 @@ class BatchSection(Section):
     size: int = Field(128, ge=2, description="photos per batch (plain, pairs)")
     identities: int = Field(16, ge=2, description="P: identities per batch (balanced)")
     images: int = Field(4, ge=1, description="K: photos of each identity (balanced)")
+    draw: Literal["equally", "by_photos"] = Field(
+        "equally",
+        description="how often an identity is drawn (balanced): equally; by_photos: in proportion "
+        "to its photos less one, at most 20",
+    )
     micro: int = Field(
         0,
         ge=0,

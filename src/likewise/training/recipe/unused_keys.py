@@ -71,7 +71,7 @@ _NEEDS = (
     _Need(("head.folder",), "head.storage", _is("mmap"), "head.storage=mmap"),
     _Need(("model.unfreeze_epoch",), "model.freeze", bool, "model.freeze=[PATTERN]"),
     _Need(
-        ("batch.identities", "batch.images"),
+        ("batch.identities", "batch.images", "batch.draw"),
         "batch.sampler",
         _is("balanced"),
         "batch.sampler=balanced",

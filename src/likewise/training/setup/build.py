@@ -127,7 +127,8 @@ def batches_of(recipe: Recipe, labels: NDArray[np.int64]) -> BatchPlan:
         return PlainBatches(labels, batch.size, seed)
     if batch.sampler == "pairs":
         return PairBatches(labels, batch.size, seed)
-    return BalancedBatches(labels, batch.identities, batch.images, seed)
+    by_photos = batch.draw == "by_photos"
+    return BalancedBatches(labels, batch.identities, batch.images, seed, by_photos=by_photos)
 
 
 def seed_everything(seed: int) -> None:
@@ -159,5 +160,6 @@ def describe_start(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
 def _composed(recipe: Recipe) -> str:
     batch = with_sampler(recipe).batch
     if batch.sampler == "balanced":
-        return f"{batch.images} photos of each of up to {batch.identities} identities"
+        how = ", drawn by their photos" if batch.draw == "by_photos" else ""
+        return f"{batch.images} photos of each of up to {batch.identities} identities{how}"
     return f"up to {batch.size} photos" + (", in pairs" if batch.sampler == "pairs" else "")

@@ -78,10 +78,16 @@ def steps_for(photos: int, batch: int) -> int:
     return max(LEAST_STEPS, math.ceil(_passes(photos) * photos / min(batch, max(2, photos))))
 
 
-def _batch(counts: NDArray[np.int64]) -> dict[str, int]:
-    """A batch of 64 photos: of each person as many as most have, up to four, and two at least."""
-    images = int(min(4, max(2, np.median(counts))))
-    return {"images": images, "identities": max(2, min(BATCH // images, len(counts)))}
+def _batch(counts: NDArray[np.int64]) -> dict[str, Any]:
+    """A batch of 64 photos: of each identity as many as the typical photo's has, 2 to 4.
+
+    Where some have more photos than others they are drawn more often: else half of the batches show
+    identities with two photos, which the network soon knows by heart.
+    """
+    images = int(min(4, max(2, np.median(np.repeat(counts, counts)))))
+    found = {"images": images, "identities": max(2, min(BATCH // images, len(counts)))}
+    uneven = counts.min() > 1 and counts.max() > counts.min()
+    return found | {"draw": "by_photos" if uneven else "equally"}
 
 
 def fixed_scale(classes: int) -> float:
