@@ -85,7 +85,7 @@ def test_a_weighted_batch_repeats_no_identity() -> None:
 
 
 LABELS = np.repeat(np.arange(6), 4)
-PLANS = {
+PLANS: dict[str, BatchPlan] = {
     "plain": PlainBatches(LABELS, 5, 1),
     "balanced": BalancedBatches(LABELS, 4, 2, 1),
     "by photos": BalancedBatches(

@@ -110,6 +110,7 @@ class BalancedBatches:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Rows]:
         """The rows of each batch, those of an identity adjacent, shape [P·K]."""
+        turns: Iterator[Rows]
         if self.weights is None:
             turns = islice(self._rounds(epoch), start, self.count)
         else:
