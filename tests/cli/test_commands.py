@@ -105,6 +105,7 @@ def test_train_prints_the_number_of_validation_identities(
     code, out, _ = run(capsys, *command, "--out", tmp_path / "run")
     assert code == 0
     (line,) = [line for line in out.splitlines() if line.startswith("validation AUC")]
+    assert "2 identities are too few for sure thresholds" in out
     number = r"\d\.\d+ \(\d\.\d+ to \d\.\d+\)"
     assert re.fullmatch(
         rf"validation AUC on 2 unseen identities: {number}; raw pixels: {number}", line

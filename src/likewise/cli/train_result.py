@@ -17,6 +17,7 @@ __all__ = ["print_result"]
 def print_result(result: TrainingResult, again: str, *, profile: int, as_json: bool) -> None:
     """Print the outcome of a run; ``again`` is the command that continues it."""
     from likewise.evaluation.intervals.auc_estimate import auc_text
+    from likewise.training.validation import ENOUGH
 
     interval, auc = result.validation_interval, result.measure == "AUC"
     if as_json:
@@ -60,6 +61,12 @@ def print_result(result: TrainingResult, again: str, *, profile: int, as_json: b
                 own = auc_text(interval)
             others = "".join(f"; {one}" for one in result.baselines)
             typer.echo(f"validation {result.measure}{people}: {own}{others}")
+            if auc and result.validation_people < ENOUGH:
+                typer.echo(
+                    f"{result.validation_people} identities are too few for sure thresholds: "
+                    "calibrate the model on others, with likewise calibrate, or hold out more "
+                    f"(--val-identities {ENOUGH})"
+                )
         else:
             typer.echo(
                 "nobody was held out, so the model was compared with nothing (--val-identities)"
