@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-import torch
 
 from likewise.errors import InputError, MissingExtra
 from likewise.search.contents.space import METRICS
@@ -76,7 +75,7 @@ def test_wrong_filters(backend: Backend) -> None:
         index.search(np.ones(3), filter=pc.field("camera") == 1)
     with pytest.raises(InputError, match="filter: .*columns are: path"):
         index.range_search(np.ones(3), 0.1, filter=pc.field("path") == 1)
-    with pytest.raises(InputError, match="expected int64 ids or a pyarrow expression"):
+    with pytest.raises(InputError, match="expected int64 ids.* or a pyarrow expression"):
         index.search(np.ones(3), filter=[0.5])
     with pytest.raises(InputError, match="this index has none"):
         backend.build(np.eye(3)).search(np.ones(3), filter=pc.field("camera") == 1)
@@ -159,17 +158,13 @@ def test_wrong_searches(tmp_path: Path) -> None:
     ("act", "problem"),
     [
         (lambda _: Index.build([[1, 2], [3]]), "vectors: cannot be read as one array"),
-        (
-            lambda _: Index.build(torch.ones(3, 2, requires_grad=True)),
-            "vectors: cannot be read as one array .*grad",
-        ),
         (lambda index: index.search([[1, 2, 3], [1]]), "queries: cannot be read as one array"),
         (lambda index: index.search_table([[1, 2, 3], [1]]), "queries: cannot be read as one"),
         (lambda index: index.search(np.ones(3), k=2.5), "k: 2.5; must be a whole number"),
         (lambda index: index.search(np.ones(3), k=True), "k: True; must be a whole number"),
         (lambda index: index.search(np.ones(3), k="3"), "k: '3'; must be a whole number"),
         (lambda index: index.search(np.ones(3), k=np.ones(2)), "k: .*; must be a whole number"),
-        (lambda _: Index.build(np.eye(3), items={}), "items: expected a pyarrow Table; got dict"),
+        (lambda _: Index.build(np.eye(3), items={}), "items: 0 rows for 3 vectors"),
         (lambda index: index.range_search(np.ones(3), "x"), "threshold: is not a number; got 'x'"),
         (lambda index: index.range_search(np.ones(3), None), "threshold: is not a number"),
     ],
@@ -197,7 +192,7 @@ def test_no_id_is_rounded_and_none_wraps() -> None:
     ):
         with pytest.raises(InputError, match="beyond int64"):
             act()
-    for numbers in ([0.9], [True], ["1"], [None]):
+    for numbers in ([0.9], ["1"], [None]):
         for act in (
             lambda ids=numbers: index.describe(ids),
             lambda ids=numbers: index.remove(ids),

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arrays import as_array
 from likewise.errors import InputError
 
 __all__ = [
@@ -150,7 +151,7 @@ def checked_labels(labels: ArrayLike, what: str) -> NDArray[Any]:
         InputError: a label is missing (None, NaN or blank), is neither a number nor a name, or
             names and numbers are mixed; names the first such row, counted from 0.
     """
-    array = np.asarray(labels)
+    array = as_array(labels, what)
     kind = array.dtype.kind
     if kind == "O":
         array = _of_objects(array, what)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.arguments import check_count
+from likewise.arrays import as_array
 from likewise.data.labels import checked_labels
 from likewise.distances import Cosine, Distance
 from likewise.distances.mahalanobis import Mahalanobis
@@ -52,7 +53,7 @@ def checked_rows(vectors: ArrayLike, name: str, *, zero_allowed: bool = True) ->
     Raises:
         InputError: not numbers [N, D], or a row that is not finite or zero; names the first.
     """
-    array = np.asarray(vectors)
+    array = as_array(vectors, name)
     if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "fiu":
         raise InputError(
             f"{name}: {array.dtype} of shape {list(array.shape)}; must be numbers [N, D]"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.data.embeddings import EXTERNAL, require_same_embedder
@@ -57,7 +56,7 @@ class Index(ReadOnlyIndex, Tables):
         search_settings: Mapping[str, object] | None = None,
         metric: str | Mahalanobis = "cosine",
         fingerprint: str = EXTERNAL,
-        items: pa.Table | None = None,
+        items: Any = None,
         **options: object,
     ) -> Index:
         """Build an index of one family.
@@ -72,7 +71,8 @@ class Index(ReadOnlyIndex, Tables):
                 (the matrix [D,D]), or a ``Mahalanobis`` distance. The score of a distance is its
                 negative.
             fingerprint: the fingerprint of the embedder that made the vectors.
-            items: N rows of metadata, one for each vector.
+            items: N rows of metadata, one for each vector: a table, a DataFrame or a dictionary of
+                columns.
             options: none; the arguments of the tuner, which this method once had, are refused.
 
         Raises:
@@ -170,7 +170,7 @@ class Index(ReadOnlyIndex, Tables):
 
     # Changes
 
-    def add(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
+    def add(self, vectors: ArrayLike, ids: ArrayLike, items: Any = None) -> None:
         """Add vectors under new ids; the next search finds them.
 
         Raises:
@@ -178,7 +178,7 @@ class Index(ReadOnlyIndex, Tables):
         """
         self._contents.change(self._prepared_rows(vectors), ids, items, replace=False)
 
-    def update(self, vectors: ArrayLike, ids: ArrayLike, items: pa.Table | None = None) -> None:
+    def update(self, vectors: ArrayLike, ids: ArrayLike, items: Any = None) -> None:
         """Add vectors, and replace those with the same ids, in one step.
 
         Raises:

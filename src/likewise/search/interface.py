@@ -84,7 +84,14 @@ class SearchIndex(Protocol):
         """All vectors whose score is at least ``threshold``."""
 
     def search_table(
-        self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        vector: str = "embedding",
+        id: str | None = None,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> pa.Table:
         """Search, with the results as a table."""
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from likewise.arrays import as_table
 from likewise.errors import InputError
-from likewise.search.contents.tables import table_of
 from likewise.search.index import Index
 from tests.search.backends import Backend
 
@@ -99,8 +99,8 @@ def test_what_another_removes_before_it_is_described_has_no_values(backend: Back
     index = backend.from_table(FRAME)
     search = type(index).search
 
-    def beside(self: object, queries: object, k: int = 10) -> object:
-        found = search(self, queries, k)
+    def beside(self: object, queries: object, k: int = 10, **more: object) -> object:
+        found = search(self, queries, k, **more)
         self.remove(found[1][0, :1])
         return found
 
@@ -127,7 +127,7 @@ def test_without_ids_rows_are_counted() -> None:
 @pytest.mark.parametrize(
     ("table", "arguments", "problem"),
     [
-        ([1, 2], {}, "list is neither an Arrow table nor a DataFrame"),
+        ([1, 2], {}, "list is neither a table nor a dictionary of columns"),
         (FRAME, {"vector": "emb"}, "'emb': not among id, name, embedding"),
         (FRAME, {"id": "ids"}, "'ids': not among"),
         (FRAME, {"vector": "name"}, "not lists of numbers"),
@@ -144,4 +144,4 @@ def test_wrong_tables(table: Any, arguments: dict[str, str], problem: str) -> No
 
 
 def test_an_arrow_table_is_taken_as_it_is() -> None:
-    assert table_of(FIXED) is FIXED
+    assert as_table(FIXED) is FIXED

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
+from likewise.arrays import as_array
 from likewise.errors import InputError, first_line
 from likewise.search.contents.input_checks import integer_ids
 from likewise.search.contents.snapshot import Snapshot
@@ -17,7 +18,7 @@ from likewise.search.engines.engine import Rows
 __all__ = ["EXPECTED", "Filter", "filtered_rows", "matching_rows"]
 
 Filter: TypeAlias = ArrayLike | pc.Expression
-EXPECTED = "int64 ids or a pyarrow expression"
+EXPECTED = "int64 ids, a boolean mask or a pyarrow expression"
 ROW = "__row__"  # reserved: items have no such column
 
 
@@ -26,15 +27,24 @@ def filtered_rows(snapshot: Snapshot, filter: Filter) -> Rows:
 
     Args:
         snapshot: the contents of the index.
-        filter: int64 ids (unknown ids are ignored), or a pyarrow expression over the columns of the
-            items, such as ``pc.field("camera") == 3``.
+        filter: int64 ids (unknown ids are ignored), a boolean mask over the vectors in the order
+            of ``Index.ids``, or a pyarrow expression over the columns of the items, such as
+            ``pc.field("camera") == 3``.
 
     Raises:
-        InputError: an expression on an index without items, or on an unknown column.
+        InputError: a mask of another length, an expression on an index without items, or on an
+            unknown column.
     """
     if isinstance(filter, pc.Expression):
         return _matching(snapshot, filter)
-    rows = snapshot.rows_of(np.unique(integer_ids(filter, "filter", EXPECTED).reshape(-1)))
+    ids = as_array(filter, "filter")
+    if ids.dtype == np.bool_:
+        if ids.shape != (len(snapshot),):
+            raise InputError(
+                f"filter: a mask of shape {list(ids.shape)} for {len(snapshot)} vectors"
+            )
+        ids = snapshot.ids[ids]
+    rows = snapshot.rows_of(np.unique(integer_ids(ids, "filter", EXPECTED).reshape(-1)))
     return np.sort(rows[rows >= 0])
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from likewise.arrays import as_array, as_table
 from likewise.data.columns import refuse_repeated
 from likewise.data.labels import with_identities
-from likewise.errors import InputError, first_line
+from likewise.errors import InputError
 from likewise.search.engines.engine import Ids, Vectors
 
 __all__ = [
-    "as_array",
     "checked_ids",
     "checked_items",
     "checked_threshold",
@@ -24,19 +25,6 @@ __all__ = [
 ]
 
 LARGEST_SQUARE = 2.0**125  # of a row's norm: that of a difference is up to four times as large
-
-
-def as_array(values: ArrayLike, what: str) -> NDArray[np.generic]:
-    """An array from NumPy, torch or lists.
-
-    Raises:
-        InputError: rows of different lengths, or values that NumPy cannot read.
-    """
-    try:
-        return np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:
-        reason = first_line(error)
-        raise InputError(f"{what}: cannot be read as one array ({reason})") from None
 
 
 def checked_vectors(vectors: ArrayLike, metric: str, what: str = "vectors") -> Vectors:
@@ -120,24 +108,25 @@ def checked_ids(ids: ArrayLike, count: int) -> Ids:
     return found
 
 
-def checked_items(items: pa.Table | None, count: int) -> pa.Table | None:
+def checked_items(items: Any, count: int) -> pa.Table | None:
     """The table of items; identities are spelled as ``clean_label`` does.
 
+    Args:
+        items: a table, a DataFrame or a dictionary of columns, see ``as_table``; None: there is
+            none.
+        count: of the vectors.
+
     Raises:
-        InputError: not an Arrow table, not one row for each vector, a column name that occurs
-            twice, or a missing identity in a column ``identity``.
+        InputError: not a table, not one row for each vector, a column name that occurs twice, or a
+            missing identity in a column ``identity``.
     """
-    if items is not None and not isinstance(items, pa.Table):
-        raise InputError(
-            f"items: expected a pyarrow Table; got {type(items).__name__}; "
-            "pyarrow.table(...) makes one"
-        )
-    if items is not None and items.num_rows != count:
-        raise InputError(f"items: {items.num_rows} rows for {count} vectors")
     if items is None:
         return None
-    refuse_repeated(items.column_names, "items")
-    return with_identities(items, "items")
+    table = as_table(items, "items")
+    if table.num_rows != count:
+        raise InputError(f"items: {table.num_rows} rows for {count} vectors")
+    refuse_repeated(table.column_names, "items")
+    return with_identities(table, "items")
 
 
 def checked_threshold(threshold: object) -> float:

@@ -137,8 +137,9 @@ class ReadOnlyIndex:
         Args:
             queries: [Q,D], or one query [D].
             k: how many neighbors; fewer are returned if the index (or the filter) has fewer.
-            filter: int64 ids (unknown ids are ignored), or a pyarrow expression over the items,
-                such as ``pc.field("camera") == 3``: only these vectors are searched.
+            filter: int64 ids (unknown ids are ignored), a boolean mask over the vectors in the
+                order of ``ids``, or a pyarrow expression over the items, such as
+                ``pc.field("camera") == 3``: only these vectors are searched.
             settings: search parameters for this search, instead of ``search_settings``.
 
         Returns:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.arguments import one_of
+from likewise.arrays import as_array
 from likewise.distances.distance import Distance
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
-from likewise.search.contents.input_checks import as_array, checked_vectors
+from likewise.search.contents.input_checks import checked_vectors
 from likewise.search.engines.engine import Engine, Vectors
 
 __all__ = ["METRICS", "Space", "require_metric", "space_of"]

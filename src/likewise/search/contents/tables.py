@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -10,13 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arrays import as_array, as_table
 from likewise.data.columns import metadata_names, refuse_repeated
 from likewise.data.vectors import vectors_in
-from likewise.errors import InputError, first_line
-from likewise.search.contents.input_checks import as_array, integer_ids
+from likewise.errors import InputError
+from likewise.search.contents.filter import Filter
+from likewise.search.contents.input_checks import integer_ids
 from likewise.search.engines.engine import Ids, Vectors
 
-__all__ = ["Tables", "columns_of", "items_of", "table_of", "without_unused_values"]
+__all__ = ["Tables", "columns_of", "items_of", "without_unused_values"]
 
 
 class Tables(ABC):
@@ -28,7 +31,14 @@ class Tables(ABC):
         """See ``Index.build``."""
 
     @abstractmethod
-    def search(self, queries: ArrayLike, k: int = 10) -> tuple[Vectors, Ids]:
+    def search(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> tuple[Vectors, Ids]:
         """See ``Index.search``."""
 
     @abstractmethod
@@ -64,7 +74,14 @@ class Tables(ABC):
         return cls.build(vectors, ids, items=items, **options)
 
     def search_table(
-        self, queries: Any, k: int = 10, *, vector: str = "embedding", id: str | None = None
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        vector: str = "embedding",
+        id: str | None = None,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> pa.Table:
         """Search, with the results as an Arrow table: one row for each query and rank.
 
@@ -73,6 +90,8 @@ class Tables(ABC):
             k: how many neighbors.
             vector: the column with the vectors of the queries.
             id: the column with the names of the queries; row numbers if None.
+            filter: see ``Index.search``.
+            settings: see ``Index.search``.
 
         Returns:
             Columns ``query``, ``rank`` (from 1), ``score``, ``id``, and those of ``items``; an item
@@ -83,7 +102,7 @@ class Tables(ABC):
             InputError: see ``search``; or a column is missing or has another type.
         """
         rows, names = _queries_of(queries, vector, id)
-        scores, ids = self.search(rows, k)
+        scores, ids = self.search(rows, k, filter=filter, settings=settings)
         width = ids.shape[1]
         columns = {
             "query": names.take(pa.array(np.repeat(np.arange(len(rows)), width))),
@@ -97,44 +116,6 @@ class Tables(ABC):
             for name, unique in metadata_names(described.column_names, columns).items():
                 columns[unique] = described[name]
         return pa.table(columns)
-
-
-def table_of(table: Any) -> pa.Table:
-    """Any table as an Arrow table, without a copy if possible.
-
-    Args:
-        table: with Arrow's C interface (pyarrow, polars, DuckDB, pandas ≥ 2.2), or a method
-            ``to_arrow`` or ``to_pandas``.
-
-    Raises:
-        InputError: not a table.
-
-    Example:
-        >>> import pandas as pd
-        >>> table_of(pd.DataFrame({"id": [3, 4]})).column_names
-        ['id']
-    """
-    if isinstance(table, pa.Table):
-        return table
-    try:
-        if hasattr(table, "__arrow_c_stream__"):
-            found = pa.table(table)
-        elif hasattr(table, "to_arrow"):
-            return table_of(table.to_arrow())
-        elif hasattr(table, "to_pandas"):
-            found = pa.Table.from_pandas(table.to_pandas(), preserve_index=False)
-        elif hasattr(table, "columns") and hasattr(
-            table, "to_dict"
-        ):  # a DataFrame without Arrow support
-            found = pa.Table.from_pandas(table, preserve_index=False)
-        else:
-            raise InputError(
-                f"table: {type(table).__name__} is neither an Arrow table nor a DataFrame"
-            )
-    except (pa.ArrowException, TypeError) as error:
-        raise InputError(f"table: cannot be read as Arrow ({first_line(error)})") from None
-    # Leave out the columns that pandas adds for its row index.
-    return found.select([name for name in found.column_names if not name.startswith("__index")])
 
 
 def items_of(table: pa.Table) -> list[dict[str, Any]]:
@@ -196,14 +177,14 @@ def columns_of(
     """Vectors, ids and the remaining columns, to build an index from.
 
     Args:
-        table: see ``table_of``.
+        table: see ``as_table``.
         vector: the column of lists.
         id: the column of integers; None to number rows from 0.
 
     Raises:
-        InputError: see ``table_of`` and ``vectors_of``; ids that are not integers.
+        InputError: see ``as_table`` and ``vectors_of``; ids that are not integers.
     """
-    arrow = table_of(table)
+    arrow = as_table(table)
     refuse_repeated(arrow.column_names, "table")
     vectors = vectors_of(arrow, vector)
     ids = None
@@ -222,10 +203,10 @@ def _queries_of(
     queries: Any, vector: str, id: str | None
 ) -> tuple[NDArray[Any], pa.Array | pa.ChunkedArray]:
     """The vectors of the queries [Q,D], and their names."""
-    if isinstance(queries, (np.ndarray, list, tuple)):
+    if isinstance(queries, (np.ndarray, list, tuple)) or hasattr(queries, "detach"):  # torch
         rows = np.atleast_2d(as_array(queries, "queries"))
         return rows, pa.array(np.arange(len(rows)))
-    arrow = table_of(queries)
+    arrow = as_table(queries)
     rows = vectors_of(arrow, vector)
     if id is None:
         return rows, pa.array(np.arange(len(rows)))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.errors import InputError
-from likewise.search.contents.filter import EXPECTED, Filter, matching_rows
+from likewise.search.contents.filter import Filter, matching_rows
 from likewise.search.contents.input_checks import integer_ids
 from likewise.search.engines.engine import Ids, Mask
 from likewise.search.milvus.collection import MESSAGE_IDS, Collection, among
@@ -19,6 +19,8 @@ from likewise.search.milvus.expression import translated
 from likewise.search.milvus.items import Columns, items_table
 
 __all__ = ["ServerFilter", "server_filter_of"]
+
+EXPECTED = "int64 ids or a pyarrow expression"
 
 
 @dataclass(frozen=True)

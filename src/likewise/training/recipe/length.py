@@ -6,8 +6,8 @@ from typing import Any
 
 from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
+from likewise.training.recipe.course_sections import Schedule
 from likewise.training.recipe.recipe import Recipe
-from likewise.training.recipe.sections import Schedule
 
 __all__ = ["EPOCHS", "with_budget", "with_epochs", "with_length", "with_steps", "with_warmup"]
 

@@ -15,19 +15,17 @@ from likewise.data.transforms import Augment
 from likewise.errors import InputError
 from likewise.losses.registry import parameter_names, require_loss
 from likewise.training.recipe.commented import commented
+from likewise.training.recipe.course_sections import Guards, Schedule, Training
 from likewise.training.recipe.sections import (
     BatchSection,
     Data,
     Distill,
-    Guards,
     HeadChoice,
     Input,
     LossChoice,
     Model,
     Optimizer,
-    Schedule,
     Section,
-    Training,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The sections of a recipe: each key with its default, its bounds and an explanation."""
+"""The sections of a recipe on what is trained; each key has a default, bounds, an explanation."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ __all__ = [
     "BatchSection",
     "Data",
     "Distill",
-    "Guards",
     "HeadChoice",
     "Input",
     "LossChoice",
     "Model",
     "Optimizer",
-    "Schedule",
     "Section",
-    "Training",
+    "Share",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -206,98 +204,4 @@ class Distill(Section):
         False,
         description="embed each photo and its mirror image once, as they are, and learn their mean "
         "at every step; false: the teacher embeds the augmented photos of each step",
-    )
-
-
-class Schedule(Section):
-    """The length of the run, and the schedules of learning rate and margin."""
-
-    epochs: int = Field(20, ge=1, description="passes over the photos, in whole batches")
-    steps: int | None = Field(
-        None, ge=1, description="steps of the run, instead of epochs; the last epoch may be short"
-    )
-    name: Literal["cosine", "step", "constant"] = Field(
-        "cosine", description="decay of the learning rate after the warm-up"
-    )
-    warmup_epochs: float = Field(
-        1.0, ge=0, description="epochs in which the learning rate rises to lr"
-    )
-    warmup: Share | None = Field(
-        None, description="the same as a fraction of the run; null: warmup_epochs"
-    )
-    final: Share = Field(0.01, description="cosine: the final learning rate, as a fraction of lr")
-    milestones: tuple[Share, ...] = Field(
-        (0.5, 0.75, 0.9),
-        description="step: when the learning rate is reduced, as fractions of the run",
-    )
-    factor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1, description="step: the factor of each reduction"
-    )
-    margin_warmup_epochs: float = Field(
-        2.0, ge=0, description="epochs in which the margin rises to its full size"
-    )
-    margin_warmup: Share | None = Field(
-        None, description="the same as a fraction of the run; null: margin_warmup_epochs"
-    )
-
-
-class Training(Section):
-    """The training loop."""
-
-    seed: int = Field(0, ge=0, lt=2**32, description="random seed of split, weights and batches")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
-        "auto",
-        description="mixed precision of the network; the loss is in float32; auto: bf16 on a GPU",
-    )
-    channels_last: bool | None = Field(
-        None, description="channels-last memory format; null: where it is faster"
-    )
-    compile: bool = Field(False, description="use torch.compile; the first step is slow")
-    checkpoint_activations: bool = Field(
-        False, description="activation checkpointing: less memory, more time"
-    )
-    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="decay of an exponential moving average of the weights; 0: none"
-    )
-    patience: int = Field(
-        0, ge=0, description="early stopping after this many epochs without gain; 0: off"
-    )
-    checkpoint_minutes: float = Field(5.0, gt=0, description="minutes between checkpoints")
-    keep_checkpoints: int = Field(
-        2, ge=1, description="checkpoints to keep; older ones are removed"
-    )
-    sync_norm: bool = Field(True, description="synchronize batch normalization over all processes")
-    peer_timeout_s: float = Field(
-        300.0,
-        gt=0,
-        le=604_800,
-        description="seconds until a process that does not respond counts as lost",
-    )
-    validate_every: int | None = Field(
-        None,
-        ge=1,
-        description="epochs between validations; null: some twenty validations in a run, every "
-        "epoch of a run of up to 29; the last epoch is always validated",
-    )
-    budget_minutes: float | None = Field(
-        None,
-        gt=0,
-        description="time of the whole run; sets schedule.steps at its start: to those that fit, "
-        "and to the number given at the most",
-    )
-    wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
-
-
-class Guards(Section):
-    """Guards against steps that are not finite, and warnings."""
-
-    skip: int = Field(
-        3, ge=0, description="stop if more steps in a row than this are not finite and skipped"
-    )
-    watch: bool = Field(
-        True, description="warn of dead classes, people never sampled and a lack of progress"
-    )
-    epochs: int = Field(
-        5, ge=1, description="epochs without hits after which a class counts as dead"
     )

@@ -1,0 +1,117 @@
+"""Arrays and tables from NumPy, torch, pandas, Arrow and lists give the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+
+import likewise
+from likewise.arrays import as_array, as_table
+from likewise.errors import InputError
+from likewise.evaluation.clustering import cluster
+from likewise.evaluation.identification.closed_set import identification
+from likewise.evaluation.retrieval.metrics import retrieval
+
+RANDOM = np.random.default_rng(3)
+NUMBERS = RANDOM.normal(size=(40, 5)).astype(np.float32)
+PEOPLE = np.arange(40) // 4
+KINDS: dict[str, Callable[[Any], Any]] = {
+    "numpy": np.asarray,
+    "float64": lambda values: np.asarray(values, np.float64),
+    "torch": torch.tensor,
+    "with gradient": lambda values: torch.tensor(values, requires_grad=True),
+    "list": lambda values: np.asarray(values).tolist(),
+    "list of tensors": lambda values: list(torch.tensor(values)),
+    "pandas": pd.DataFrame,
+}
+LABELS: dict[str, Callable[[Any], Any]] = {
+    "numpy": np.asarray,
+    "torch": torch.tensor,
+    "list": lambda values: np.asarray(values).tolist(),
+    "names": lambda values: [f"person {value}" for value in values],
+    "series": lambda values: pd.Series([f"person {value}" for value in values]),
+    "categories": lambda values: pd.Series([f"person {v}" for v in values], dtype="category"),
+    "arrow": lambda values: pa.array([f"person {value}" for value in values]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_numbers_are_the_same(kind: str) -> None:
+    np.testing.assert_array_equal(as_array(KINDS[kind](NUMBERS), "x").astype("f4"), NUMBERS)
+
+
+def test_types_that_numpy_lacks_and_views() -> None:
+    half = torch.tensor(NUMBERS).bfloat16()
+    assert as_array(half, "x").dtype == np.float32
+    np.testing.assert_array_equal(as_array(half, "x"), half.float().numpy())
+    shared = torch.tensor(NUMBERS)
+    assert np.shares_memory(as_array(shared, "x"), shared.numpy())
+    np.testing.assert_array_equal(as_array(shared.T, "x"), NUMBERS.T)
+
+
+def test_what_is_no_array_is_named() -> None:
+    with pytest.raises(InputError, match="vectors: cannot be read as one array"):
+        as_array([[1, 2], [3]], "vectors")
+    with pytest.raises(InputError, match="vectors: cannot be read as one array"):
+        as_array([torch.ones(2), torch.ones(3)], "vectors")
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_evaluations_take_them(kind: str, labels: str) -> None:
+    vectors, people = KINDS[kind](NUMBERS), LABELS[labels](PEOPLE)
+    assert retrieval(vectors, people) == retrieval(NUMBERS, PEOPLE)
+    given = identification(vectors, people, vectors, people).to_dict()
+    assert given == identification(NUMBERS, PEOPLE, NUMBERS, PEOPLE).to_dict()
+    np.testing.assert_array_equal(cluster(vectors, "kmeans", clusters=3),
+                                  cluster(NUMBERS, "kmeans", clusters=3))  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_takes_them(kind: str) -> None:
+    items = {"name": [f"n{row}" for row in range(40)], "camera": np.arange(40) % 3}
+    plain = likewise.Index.build(NUMBERS, items=pa.table(items))
+    for given in (items, pd.DataFrame(items)):
+        index = likewise.Index.build(KINDS[kind](NUMBERS), items=given)
+        scores, ids = index.search(KINDS[kind](NUMBERS[:6]), k=3)
+        expected = plain.search(NUMBERS[:6], k=3)
+        np.testing.assert_array_equal(ids, expected[1])
+        np.testing.assert_array_equal(scores, expected[0])
+        assert index.describe([7]) == plain.describe([7]) == [{"name": "n7", "camera": 1}]
+
+
+def test_a_mask_filters_like_the_ids_that_it_marks() -> None:
+    ids = RANDOM.permutation(1000)[:40]
+    index = likewise.Index.build(NUMBERS, ids)
+    index.remove(ids[:5])
+    index.add(NUMBERS[:2] + 1, [2000, 2001])
+    mask = RANDOM.random(len(index)) < 0.5
+    for given in (mask, torch.tensor(mask), mask.tolist()):
+        found = index.search(NUMBERS[:4], k=10, filter=given)
+        wanted = index.search(NUMBERS[:4], k=10, filter=index.ids[mask])
+        np.testing.assert_array_equal(found[1], wanted[1])
+        np.testing.assert_array_equal(found[0], wanted[0])
+    with pytest.raises(InputError, match=r"filter: a mask of shape \[3\] for 37 vectors"):
+        index.search(NUMBERS[0], filter=[True, False, True])
+
+
+def test_a_table_of_results_takes_a_filter_and_settings() -> None:
+    index = likewise.Index.build(NUMBERS, items={"name": [f"n{row}" for row in range(40)]})
+    found = index.search_table(torch.tensor(NUMBERS[:2]), k=2, filter=np.arange(40) > 20)
+    assert found["id"].to_numpy().min() > 20
+    assert found.column_names == ["query", "rank", "score", "id", "name"]
+    with pytest.raises(InputError, match="nprobe"):
+        index.search_table(NUMBERS[:2], settings={"nprobe": 3})
+
+
+def test_tables() -> None:
+    matrix = as_table({"id": [1, 2], "embedding": np.ones((2, 3)), "score": torch.ones(2)})
+    assert matrix.to_pylist()[0] == {"id": 1, "embedding": [1.0, 1.0, 1.0], "score": 1.0}
+    with pytest.raises(InputError, match="items: cannot be read as Arrow"):
+        as_table({"a": [1, 2], "b": [1]}, "items")
