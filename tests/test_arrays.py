@@ -115,3 +115,47 @@ def test_tables() -> None:
     assert matrix.to_pylist()[0] == {"id": 1, "embedding": [1.0, 1.0, 1.0], "score": 1.0}
     with pytest.raises(InputError, match="items: cannot be read as Arrow"):
         as_table({"a": [1, 2], "b": [1]}, "items")
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_evaluate_takes_vectors_and_labels(kind: str, labels: str) -> None:
+    found = likewise.evaluate(KINDS[kind](NUMBERS), LABELS[labels](PEOPLE)).measured
+    unit = NUMBERS / np.linalg.norm(NUMBERS, axis=1, keepdims=True)
+    left, right = np.triu_indices(40, 1)
+    scores, same = (unit[left] * unit[right]).sum(1), PEOPLE[left] == PEOPLE[right]
+    genuine, impostor = scores[same], scores[~same]
+    assert found.auc == pytest.approx((genuine[:, None] > impostor).mean(), abs=1e-3)
+    assert (found.genuine, found.impostor) == (same.sum(), (~same).sum())
+
+
+def test_embeddings_of_arrays() -> None:
+    found = likewise.Embeddings.of(
+        torch.tensor(NUMBERS), PEOPLE, names=[f"{n}.jpg" for n in range(40)], camera=PEOPLE % 2
+    )
+    np.testing.assert_array_equal(found.vectors, NUMBERS)
+    assert found.items["identity"].to_pylist() == [str(person) for person in PEOPLE]
+    assert found.items["camera"].to_pylist() == (PEOPLE % 2).tolist()
+    assert found.names[3] == "3.jpg"
+    assert "identity" not in likewise.Embeddings.of(NUMBERS).items.column_names
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ((NUMBERS, PEOPLE[:3]), "labels: 3 for 40 vectors"),
+        ((NUMBERS, PEOPLE, ["a"]), "names: 1 for 40 vectors"),
+        ((NUMBERS[0],), r"vectors: float32 of shape \[5\]"),
+        ((NUMBERS, PEOPLE + 0.5), "labels: float64 of shape .*; must be names or whole numbers"),
+        (([[1.0, np.nan]],), "vectors: row 0 is not finite"),
+        ((NUMBERS, [None] * 40), "labels: row 0 has no value"),
+    ],
+)
+def test_wrong_arrays(given: tuple[Any, ...], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        likewise.Embeddings.of(*given)
+
+
+def test_labels_twice_are_refused() -> None:
+    with pytest.raises(InputError, match="labels: the embeddings have their own"):
+        likewise.evaluate(likewise.Embeddings.of(NUMBERS, PEOPLE), PEOPLE)

@@ -6,6 +6,7 @@ import json
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from likewise.arrays import as_array, as_table
 from likewise.data.columns import refuse_repeated, rename_reserved_columns
-from likewise.data.labels import text_column, with_identities
+from likewise.data.labels import checked_labels, text_column, with_identities
 from likewise.data.text_file import read_lines
 from likewise.data.vectors import is_list, vectors_in
 from likewise.errors import InputError, first_line
@@ -67,6 +69,53 @@ class Embeddings:
             )
         object.__setattr__(self, "items", _checked_items(self.items, "embeddings"))
 
+    @classmethod
+    def of(
+        cls,
+        vectors: Any,
+        labels: Any = None,
+        names: Any = None,
+        *,
+        fingerprint: str = EXTERNAL,
+        **metadata: Any,
+    ) -> Embeddings:
+        """Embeddings from arrays, however they were made.
+
+        Args:
+            vectors: numbers [N,D]: NumPy, torch on any device, a DataFrame, or lists.
+            labels: the identity of each row, names or whole numbers, [N]; None if not known.
+            names: of the photos, [N]; the numbers of the rows if None.
+            fingerprint: identifies the embedder that made the vectors.
+            metadata: further columns, each [N].
+
+        Raises:
+            InputError: the lengths differ, a row is not finite, or a label or a name is missing.
+
+        Example:
+            >>> from likewise import Embeddings
+            >>> found = Embeddings.of([[1, 0], [0, 1]], ["anna", "bob"], camera=[3, 4])
+            >>> found.names, found.items.column_names
+            (['0', '1'], ['path', 'identity', 'camera'])
+        """
+        rows = as_array(vectors, "vectors")
+        if rows.ndim != 2 or rows.dtype.kind not in "fiu":
+            raise InputError(f"vectors: {rows.dtype} of shape {list(rows.shape)}; must be [N,D]")
+        finite = np.isfinite(rows).all(axis=1)
+        if not finite.all():
+            raise InputError(f"vectors: row {int(np.argmin(finite))} is not finite")
+        columns: dict[str, Any] = {}
+        columns["path"] = _texts(np.arange(len(rows)) if names is None else names, "names")
+        if labels is not None:
+            columns["identity"] = _texts(labels, "labels")
+        columns |= metadata
+        for name, column in columns.items():
+            if len(column) != len(rows):
+                what = {"path": "names", "identity": "labels"}.get(name, name)
+                raise InputError(f"{what}: {len(column)} for {len(rows)} vectors")
+        return cls(
+            np.ascontiguousarray(rows, np.float32), as_table(columns, "metadata"), fingerprint
+        )
+
     def __len__(self) -> int:
         return len(self.vectors)
 
@@ -95,6 +144,17 @@ class Embeddings:
             )
         _, labels = np.unique(self.items["identity"].to_pylist(), return_inverse=True)
         return labels.astype(np.int64)
+
+
+def _texts(values: Any, what: str) -> list[str]:
+    """Labels or names as text; whole numbers become their digits."""
+    array = checked_labels(values, what)
+    if array.ndim != 1 or array.dtype.kind not in "biuUS":
+        raise InputError(
+            f"{what}: {array.dtype} of shape {list(array.shape)}; must be names or whole numbers, "
+            "one for each row"
+        )
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in array.tolist()]
 
 
 def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.embeddings import Embeddings
 from likewise.data.pairs import Pairs, draw_pairs, match_names
@@ -111,9 +111,10 @@ class Experiment:
 
 
 def evaluate(
-    embeddings: Embeddings,
-    pairs: Pairs | None = None,
+    embeddings: Embeddings | ArrayLike,
+    labels: ArrayLike | Pairs | None = None,
     *,
+    pairs: Pairs | None = None,
     limit: int = 1_000_000,
     seed: int = 0,
     fars: tuple[float, ...] = FARS,
@@ -124,9 +125,12 @@ def evaluate(
     """Verify pairs of embeddings with the cosine or another distance.
 
     Args:
-        embeddings: of the photos, with names, and with identities if ``pairs`` is None.
+        embeddings: of the photos, with names, and with identities if ``pairs`` is None; or vectors
+            [N,D]: NumPy, torch, a DataFrame, or lists.
+        labels: with vectors, the identity of each: names or whole numbers [N].
         pairs: by name; if None, all pairs of the labeled photos, or a random sample of ``limit``
-            genuine and ``limit`` impostor pairs if there are more.
+            genuine and ``limit`` impostor pairs if there are more. They may stand in the place of
+            the labels.
         limit: see ``pairs``.
         seed: of the sample and the bootstrap.
         fars: the false accept rates for which TAR is reported.
@@ -143,7 +147,16 @@ def evaluate(
         >>> embeddings, _ = likewise.load(model).embed_manifest(likewise.read_manifest(photos))
         >>> likewise.evaluate(embeddings).measured.genuine
         18
+        >>> vectors, labels = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]], ["a", "a", "b", "b"]
+        >>> likewise.evaluate(vectors, labels).measured.auc
+        1.0
     """
+    if isinstance(labels, Pairs):
+        labels, pairs = None, labels
+    if not isinstance(embeddings, Embeddings):
+        embeddings = Embeddings.of(embeddings, labels)
+    elif labels is not None:
+        raise InputError("labels: the embeddings have their own identities; leave the labels out")
     missing: list[str] = []
     if pairs is None:
         chosen = draw_pairs(embeddings.labels, limit=limit, seed=seed)
