@@ -18,12 +18,13 @@ from PIL import Image
 import likewise
 
 SURFACE = {
-    "Embedder", "Embeddings", "Experiment", "Face", "FaceFinder", "Index", "InputError",
-    "LikewiseError", "Manifest", "Pairs", "Preprocess", "Recipe", "Recognizer", "TrainingResult",
-    "Verification", "cluster_photos", "create_loss", "edit_albums", "evaluate", "Export", "export",
-    "find_faces", "identify", "list_backbones", "list_losses", "load", "load_recipe",
-    "read_embeddings", "read_manifest", "read_pairs", "train", "verification", "verify", "watch",
-    "write_embeddings", "write_report",
+    "calibrate", "cluster", "cluster_photos", "create_loss", "edit_albums", "Embedder",
+    "Embeddings", "evaluate", "Experiment", "Export", "export", "Face", "FaceFinder",
+    "find_faces", "identification", "identify", "Index", "InputError", "LikewiseError",
+    "list_backbones", "list_losses", "load", "load_recipe", "Manifest", "Pairs", "Preprocess",
+    "read_embeddings", "read_manifest", "read_pairs", "Recipe", "Recognizer", "register_loss",
+    "retrieval", "train", "TrainingResult", "tune", "Verification", "verification", "verify",
+    "watch", "write_embeddings", "write_report",
 }  # fmt: skip
 MODULES = sorted(
     m.name

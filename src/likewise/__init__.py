@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from likewise.data.preprocess import Preprocess
     from likewise.data.protocols import read_pairs
     from likewise.errors import InputError, LikewiseError
+    from likewise.evaluation.calibration.fit import calibrate
+    from likewise.evaluation.clustering import cluster
     from likewise.evaluation.experiment import Experiment, evaluate
+    from likewise.evaluation.identification.closed_set import identification
     from likewise.evaluation.report.page import write_report
+    from likewise.evaluation.retrieval.metrics import retrieval
     from likewise.evaluation.verification.metrics import Verification, verification
     from likewise.faces.face import Face
     from likewise.faces.finder import FaceFinder, find_faces
     from likewise.losses import create_loss, list_losses
+    from likewise.losses.registration import register_loss
     from likewise.models.embedder import Embedder
     from likewise.models.export import Export, export
     from likewise.models.loading import load
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from likewise.recognition.verification import verify
     from likewise.recognition.video.watch import watch
     from likewise.search.index import Index
+    from likewise.search.tuning.tune import tune
     from likewise.training.recipe.recipe import Recipe, load_recipe
     from likewise.training.run import TrainingResult, train
 
@@ -56,11 +62,14 @@ _HOME = {
     "Recognizer": "recognition.recognizer",
     "TrainingResult": "training.run",
     "Verification": "evaluation.verification.metrics",
+    "calibrate": "evaluation.calibration.fit",
+    "cluster": "evaluation.clustering",
     "cluster_photos": "recognition.albums.update",
     "create_loss": "losses",
     "edit_albums": "recognition.albums.edit",
     "evaluate": "evaluation.experiment",
     "find_faces": "faces.finder",
+    "identification": "evaluation.identification.closed_set",
     "identify": "recognition.identification",
     "export": "models.export",
     "list_backbones": "models.registry",
@@ -70,7 +79,10 @@ _HOME = {
     "read_embeddings": "data.embeddings",
     "read_manifest": "data.formats",
     "read_pairs": "data.protocols",
+    "register_loss": "losses.registration",
+    "retrieval": "evaluation.retrieval.metrics",
     "train": "training.run",
+    "tune": "search.tuning.tune",
     "verification": "evaluation.verification.metrics",
     "verify": "recognition.verification",
     "watch": "recognition.video.watch",
@@ -96,6 +108,7 @@ __all__ = [  # noqa: RUF022  # in the order of the work
     "TrainingResult",
     "create_loss",
     "list_losses",
+    "register_loss",
     "list_backbones",
     "load",
     "Embedder",
@@ -106,13 +119,18 @@ __all__ = [  # noqa: RUF022  # in the order of the work
     "write_embeddings",
     "evaluate",
     "Experiment",
+    "calibrate",
     "read_pairs",
     "Pairs",
     "verification",
     "Verification",
+    "identification",
+    "retrieval",
+    "cluster",
     "write_report",
     "Export",
     "Index",
+    "tune",
     "LikewiseError",
     "InputError",
 ]

@@ -125,12 +125,11 @@ class AucDifference(_Estimate):
 def auc_text(interval: Interval) -> str:
     """An AUC with its interval, in as many digits as the interval's width justifies.
 
-        Example:
-            >>> from likewise.binomial import clopper_pearson
-    from likewise.evaluation.intervals.bootstrap import Interval
-            >>> from likewise.evaluation.intervals.auc_estimate import auc_text
-            >>> auc_text(Interval(0.8741, 0.8312, 0.9123)), auc_text(Interval(1.0, 0.83, 1.0))
-            ('0.874 (0.83 to 0.91)', '1.000 (0.83 to 1.00)')
+    Example:
+        >>> from likewise.evaluation.intervals.bootstrap import Interval
+        >>> from likewise.evaluation.intervals.auc_estimate import auc_text
+        >>> auc_text(Interval(0.8741, 0.8312, 0.9123)), auc_text(Interval(1.0, 0.83, 1.0))
+        ('0.874 (0.83 to 0.91)', '1.000 (0.83 to 1.00)')
     """
     width = interval.high - interval.low
     digits = next((d for d in (2, 3) if width > 10.0**-d * 2), 4)
