@@ -141,6 +141,18 @@ def test_too_few_identities_with_enough_photos(tmp_path: Path) -> None:
         split_of(manifest, recipe_with(Recipe(), ["data.min_photos=3"]))
 
 
+def test_gray_letters_on_a_plain_ground_are_drawings(tmp_path: Path) -> None:
+    """Neither ink nor paper is near black or white; a photo has no ground of one gray."""
+    ramp = np.linspace(60, 200, 64)[None].repeat(64, 0)
+    letter = np.full((64, 64), 120.0)
+    letter[20:40, 10:50] = ramp[20:40, 10:50]
+    for name, pixels in (("letters", letter), ("photos", ramp)):
+        image = Image.fromarray(pixels.astype(np.uint8))
+        manifest = manifest_of(tmp_path / name, image)
+        assert sample_photos(manifest).drawings == (name == "letters")
+        assert choose(manifest).recipe.augment.flip == (0.0 if name == "letters" else 0.5)
+
+
 def test_the_fixed_scale_is_that_of_adacos() -> None:
     assert fixed_scale(1000) == pytest.approx(math.sqrt(2) * math.log(999))
     assert fixed_scale(2) == 3.0

@@ -18,6 +18,7 @@ GRAY = 4  # levels by which the channels of a gray photo differ, from its compre
 EXTREME = 48  # levels: a pixel this near to black or white is ink or paper
 NEARLY_ALL = 0.95  # of the sample
 DRAWN = 0.85  # the share of such pixels in a drawing
+PLAIN, NEAR = 0.5, 2  # or the share of its background, within so many levels of one gray
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class PhotoSample:
         height: the median height, in pixels; of large photos that of a smaller decoding.
         width: the median width, likewise.
         gray: whether nearly all are without color.
-        drawings: whether nearly all are ink on paper: characters, signatures, line drawings.
+        drawings: whether nearly all are ink on a plain ground: characters, signatures, drawings.
     """
 
     seen: int
@@ -74,4 +75,6 @@ def _look(source: ImageSource) -> tuple[int, int, bool, bool]:
     gray = int((pixels.max(axis=2) - pixels.min(axis=2)).mean()) <= GRAY
     level = pixels.mean(axis=2)
     extreme = float(((level < EXTREME) | (level > 255 - EXTREME)).mean())
-    return image.height, image.width, gray, extreme >= DRAWN
+    counts = np.bincount(level.astype(np.int64).ravel(), minlength=256)
+    background = np.convolve(counts, np.ones(2 * NEAR + 1)).max() / level.size
+    return image.height, image.width, gray, extreme >= DRAWN or background >= PLAIN
