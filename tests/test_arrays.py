@@ -29,6 +29,9 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "list": lambda values: np.asarray(values).tolist(),
     "list of tensors": lambda values: list(torch.tensor(values)),
     "pandas": pd.DataFrame,
+    "nullable": lambda values: pd.DataFrame(values).astype("Float32"),
+    "column of lists": lambda values: pd.Series(np.asarray(values).tolist()),
+    "arrow lists": lambda values: pa.array(np.asarray(values).tolist()),
 }
 LABELS: dict[str, Callable[[Any], Any]] = {
     "numpy": np.asarray,
@@ -97,6 +100,8 @@ def test_a_mask_filters_like_the_ids_that_it_marks() -> None:
         wanted = index.search(NUMBERS[:4], k=10, filter=index.ids[mask])
         np.testing.assert_array_equal(found[1], wanted[1])
         np.testing.assert_array_equal(found[0], wanted[0])
+    with pytest.raises(InputError, match="filter: only 0 and 1, one for each vector; a mask"):
+        index.search(NUMBERS[0], filter=mask.astype(int))
     with pytest.raises(InputError, match=r"filter: a mask of shape \[3\] for 37 vectors"):
         index.search(NUMBERS[0], filter=[True, False, True])
 
@@ -113,6 +118,8 @@ def test_a_table_of_results_takes_a_filter_and_settings() -> None:
 def test_tables() -> None:
     matrix = as_table({"id": [1, 2], "embedding": np.ones((2, 3)), "score": torch.ones(2)})
     assert matrix.to_pylist()[0] == {"id": 1, "embedding": [1.0, 1.0, 1.0], "score": 1.0}
+    with pytest.raises(InputError, match="^items: str is neither a table nor a dictionary"):
+        as_table("photos", "items")
     with pytest.raises(InputError, match="items: cannot be read as Arrow"):
         as_table({"a": [1, 2], "b": [1]}, "items")
 
@@ -149,11 +156,45 @@ def test_embeddings_of_arrays() -> None:
         ((NUMBERS, PEOPLE + 0.5), "labels: float64 of shape .*; must be names or whole numbers"),
         (([[1.0, np.nan]],), "vectors: row 0 is not finite"),
         ((NUMBERS, [None] * 40), "labels: row 0 has no value"),
+        (([[1e300, 1.0]],), "vectors: row 0 is not finite in float32"),
+        ((np.zeros((3, 0)),), r"vectors: float64 of shape \[3, 0\]"),
+        ((np.zeros((0, 3)), [], ["a"]), "names: 1 for 0 vectors"),
     ],
 )
 def test_wrong_arrays(given: tuple[Any, ...], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         likewise.Embeddings.of(*given)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        ({"camera": 3}, "metadata: camera: 3 is no column"),
+        ({"camera": None}, "metadata: camera: None is no column"),
+        ({"camera": "front"}, "metadata: camera: 'front' is no column"),
+        ({"camera": [1]}, "camera: 1 for 40 vectors"),
+        ({"path": ["a"] * 40}, "path: give the names"),
+        ({"identity": ["a"] * 40}, "identity: give the labels"),
+    ],
+)
+def test_wrong_metadata(metadata: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        likewise.Embeddings.of(NUMBERS, PEOPLE, **metadata)
+
+
+def test_whole_floats_are_labels() -> None:
+    found = likewise.Embeddings.of(NUMBERS, torch.tensor(PEOPLE).float())
+    assert found.items["identity"].to_pylist() == [str(person) for person in PEOPLE]
+    assert len(likewise.Embeddings.of(np.zeros((0, 3)), [])) == 0
+
+
+def test_what_is_no_evaluation() -> None:
+    with pytest.raises(InputError, match="labels: missing"):
+        likewise.evaluate(NUMBERS)
+    with pytest.raises(InputError, match="e.parquet: read it first"):
+        likewise.evaluate("e.parquet")
+    with pytest.raises(InputError, match="pairs: str; likewise.read_pairs"):
+        likewise.evaluate(NUMBERS, PEOPLE, pairs="pairs.txt")  # type: ignore[arg-type]  # the test
 
 
 def test_labels_twice_are_refused() -> None:

@@ -36,11 +36,11 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
     try:
         if _is_tensor(values):
             return _of_tensor(values)
-        if isinstance(values, list | tuple) and any(map(_is_tensor, values)):
+        if isinstance(values, list | tuple) and values and _is_tensor(values[0]):
             return np.array([_of_tensor(value) for value in values])
         if hasattr(values, "to_numpy") and not isinstance(values, pa.Array | pa.ChunkedArray):
-            return np.asarray(values.to_numpy())  # pandas, polars
-        return np.asarray(values)
+            return _plain(np.asarray(values.to_numpy()))  # pandas, polars
+        return _plain(np.asarray(values))
     except (ValueError, TypeError, RuntimeError, pa.ArrowException) as error:
         reason = first_line(error)
         raise InputError(f"{what}: cannot be read as one array ({reason})") from None
@@ -48,7 +48,20 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
 
 def _is_tensor(values: Any) -> bool:
     """Whether it is a tensor; without an import of torch, which takes a second."""
-    return type(values).__module__.partition(".")[0] == "torch" and hasattr(values, "detach")
+    return hasattr(values, "detach") and hasattr(values, "cpu")
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Objects as what they are: numbers of nullable columns, rows of a column of lists."""
+    if array.dtype != object or not array.size:
+        return array
+    first = array.reshape(-1)[0]
+    if array.ndim == 1 and isinstance(first, list | tuple | np.ndarray):
+        return np.array([np.asarray(row) for row in array])
+    kinds = {type(value) for value in array.reshape(-1).tolist()}
+    if kinds <= {bool, np.bool_}:
+        return array.astype(bool)
+    return array.astype(np.float64) if kinds == {float} or kinds == {float, int} else array
 
 
 def _of_tensor(values: Any) -> NDArray[Any]:
@@ -82,7 +95,9 @@ def as_table(table: Any, what: str = "table") -> pa.Table:
         return table
     try:
         if isinstance(table, Mapping):
-            return pa.table({str(name): _column(values, what) for name, values in table.items()})
+            return pa.table(
+                {str(name): _column(column, f"{what}: {name}") for name, column in table.items()}
+            )
         if hasattr(table, "__arrow_c_stream__"):
             found = pa.table(table)
         elif hasattr(table, "to_arrow"):
@@ -97,6 +112,8 @@ def as_table(table: Any, what: str = "table") -> pa.Table:
             raise InputError(
                 f"{what}: {type(table).__name__} is neither a table nor a dictionary of columns"
             )
+    except InputError:
+        raise
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(f"{what}: cannot be read as Arrow ({first_line(error)})") from None
     # Leave out the columns that pandas adds for its row index.
@@ -107,7 +124,10 @@ def _column(values: Any, what: str) -> Any:
     """A column that Arrow can read: rows of a matrix become lists."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
-    if _is_tensor(values) or isinstance(values, np.ndarray):
+    if isinstance(values, str) or not hasattr(values, "__len__"):
+        raise InputError(f"{what}: {values!r} is no column; give a value for each row")
+    tensors = _is_tensor(values) or (len(values) and _is_tensor(values[0]))
+    if tensors or isinstance(values, np.ndarray):
         array = as_array(values, what)
         return pa.array(array.tolist() if array.ndim > 1 else array)
     return pa.array(values)

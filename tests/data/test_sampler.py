@@ -74,6 +74,12 @@ def test_identities_drawn_by_their_photos() -> None:
     assert share[0] == 0
 
 
+def test_a_weighted_batch_is_the_same_on_every_machine() -> None:
+    labels = np.repeat(np.arange(50), np.arange(2, 52))
+    plan = BalancedBatches(labels, 4, 2, 7, by_photos=True)
+    assert labels[next(plan.batches(3))].tolist() == [14, 14, 26, 26, 33, 33, 41, 41]
+
+
 def test_a_weighted_batch_repeats_no_identity() -> None:
     labels = np.repeat(np.arange(6), [2, 2, 2, 2, 40, 1])
     plan = BalancedBatches(labels, 6, 2, 7, by_photos=True)

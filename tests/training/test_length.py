@@ -169,18 +169,52 @@ def test_a_budget_that_is_too_small_says_what_would_do() -> None:
         planned(recipe, Costs(1.0, 2.0, 1.0, 10.0), 7)
 
 
-def test_a_run_that_is_late_plans_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten steps in the first 10 s of 60: fifty more fit, not ninety."""
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    deadline = fitting.Deadline(160.0, 0)
-    assert deadline.steps(0, 100) == 100
-    now = 110.0
-    assert deadline.steps(10, 100) == 60
-    assert deadline.steps(10, 62) == 62  # less than a twentieth too many
-    assert deadline.steps(10, 20) == 20  # it ends in time anyway
-    now = 200.0
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, in its only entry."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_run_that_is_late_plans_fewer_steps(clock: list[float]) -> None:
+    """Twenty steps in the first 20 s of 60: forty more fit, not eighty."""
+    deadline = fitting.Deadline(160.0, 60.0)
+    deadline.begin(0)
+    clock[0] = 110.0
+    assert deadline.steps(10, 100) == 100  # less than a quarter of the time is over
+    clock[0] = 120.0
+    assert deadline.steps(20, 100) == 60
+    assert deadline.steps(20, 62) == 62  # two seconds late: less than a twentieth of the budget
+    assert deadline.steps(20, 30) == 30  # it ends in time anyway
+    clock[0] = 200.0
     assert deadline.steps(50, 100) == 51  # too late already: one more step, and the validation
+
+
+def test_what_was_slow_at_the_start_shortens_nothing(clock: list[float]) -> None:
+    """Ten steps in 10 s while other programs ran, then ten steps a second: all 500 fit."""
+    deadline = fitting.Deadline(160.0, 60.0)
+    deadline.begin(0)
+    clock[0] = 110.0
+    assert deadline.steps(10, 500) == 500
+    for done in range(60, 500, 50):
+        clock[0] += 5.0
+        assert deadline.steps(done, 500) == 500
+    assert clock[0] <= 160
+
+
+def test_a_run_that_gets_slower_is_shortened_a_few_times(clock: list[float]) -> None:
+    """Twice as slow from the middle on: it ends within a twentieth of its budget."""
+    deadline, plan, cuts, done = fitting.Deadline(1100.0, 1000.0), 1000, 0, 0
+    deadline.begin(0)
+    while done < plan:
+        steps = min(20, plan - done)
+        clock[0] += steps * (1 if clock[0] < 600 else 2)
+        done += steps
+        found = deadline.steps(done, plan)
+        cuts, plan = cuts + (found != plan), found
+    assert 1 <= cuts <= 6
+    assert 1050 <= clock[0] <= 1150
 
 
 def test_a_late_run_ends_early_and_its_recipe_says_so(

@@ -98,23 +98,31 @@ class Embeddings:
             (['0', '1'], ['path', 'identity', 'camera'])
         """
         rows = as_array(vectors, "vectors")
-        if rows.ndim != 2 or rows.dtype.kind not in "fiu":
-            raise InputError(f"vectors: {rows.dtype} of shape {list(rows.shape)}; must be [N,D]")
-        finite = np.isfinite(rows).all(axis=1)
+        if rows.ndim != 2 or rows.dtype.kind not in "fiu" or not rows.shape[1]:
+            raise InputError(
+                f"vectors: {rows.dtype} of shape {list(rows.shape)}; must be numbers [N,D]"
+            )
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite
+            ready = np.ascontiguousarray(rows, np.float32)
+        finite = np.isfinite(ready).all(axis=1)
         if not finite.all():
-            raise InputError(f"vectors: row {int(np.argmin(finite))} is not finite")
+            raise InputError(f"vectors: row {int(np.argmin(finite))} is not finite in float32")
+        for name in ("path", "identity"):
+            if name in metadata:
+                raise InputError(f"{name}: give the {'names' if name == 'path' else 'labels'}")
         columns: dict[str, Any] = {}
         columns["path"] = _texts(np.arange(len(rows)) if names is None else names, "names")
         if labels is not None:
             columns["identity"] = _texts(labels, "labels")
-        columns |= metadata
-        for name, column in columns.items():
+        table = {name: as_table({name: column}, name)[name] for name, column in columns.items()}
+        table |= {
+            name: as_table({name: column}, "metadata")[name] for name, column in metadata.items()
+        }
+        for name, column in table.items():
             if len(column) != len(rows):
                 what = {"path": "names", "identity": "labels"}.get(name, name)
                 raise InputError(f"{what}: {len(column)} for {len(rows)} vectors")
-        return cls(
-            np.ascontiguousarray(rows, np.float32), as_table(columns, "metadata"), fingerprint
-        )
+        return cls(ready, pa.table(table), fingerprint)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -149,12 +157,16 @@ class Embeddings:
 def _texts(values: Any, what: str) -> list[str]:
     """Labels or names as text; whole numbers become their digits."""
     array = checked_labels(values, what)
-    if array.ndim != 1 or array.dtype.kind not in "biuUS":
+    if not array.size:
+        return []
+    if array.dtype.kind == "f" and (array == np.trunc(array)).all():
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "biuU":
         raise InputError(
             f"{what}: {array.dtype} of shape {list(array.shape)}; must be names or whole numbers, "
             "one for each row"
         )
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in array.tolist()]
+    return [str(value) for value in array.tolist()]
 
 
 def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:

@@ -24,6 +24,7 @@ __all__ = [
     "RunSampler",
 ]
 
+WEIGHTED = 3  # a stream of random numbers of its own
 MOST_WEIGHT = 20  # of an identity in a weighted draw: a few famous people must not fill the batches
 # A photo to load: its row, and the seed of its augmentation.
 Draw = tuple[int, int]
@@ -122,12 +123,13 @@ class BalancedBatches:
     def _weighted(self, epoch: int, number: int) -> Rows:
         """The identities of a batch, by weight and without repeats: those with the least keys."""
         assert self.weights is not None
-        keys = np.random.default_rng([self.seed, epoch, number, 1]).exponential(
+        keys = np.random.default_rng([self.seed, epoch, number, WEIGHTED]).exponential(
             size=len(self.weights)
         )
         with np.errstate(divide="ignore"):
             keys /= self.weights
-        return np.argpartition(keys, self.identities - 1)[: self.identities]
+        # Sorted, since the order within a partition depends on the processor.
+        return np.sort(np.argpartition(keys, self.identities - 1)[: self.identities])
 
     def _rounds(self, epoch: int) -> Iterator[Rows]:
         """The identities of each batch; a batch that spans two rounds repeats no identity."""

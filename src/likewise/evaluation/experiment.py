@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,15 @@ def evaluate(
     """
     if isinstance(labels, Pairs):
         labels, pairs = None, labels
+    if pairs is not None and not isinstance(pairs, Pairs):
+        raise InputError(
+            f"pairs: {type(pairs).__name__}; likewise.read_pairs reads a list of pairs"
+        )
+    if isinstance(embeddings, str | Path):
+        raise InputError(f"{embeddings}: read it first, with likewise.read_embeddings")
     if not isinstance(embeddings, Embeddings):
+        if labels is None:
+            raise InputError("labels: missing; give the identity of each vector")
         embeddings = Embeddings.of(embeddings, labels)
     elif labels is not None:
         raise InputError("labels: the embeddings have their own identities; leave the labels out")

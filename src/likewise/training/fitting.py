@@ -25,7 +25,7 @@ __all__ = ["Deadline", "fitted", "pace_of", "validation_seconds"]
 
 PART = 64  # photos by which a validation is timed
 LONGEST = 5.0  # seconds of a validation: a longer one is timed in part
-LATE = 0.05  # of the steps that are left: a run that is later than this takes fewer
+LATE = 0.05  # of the budget: a run that would be later than this takes fewer steps
 
 
 def fitted(
@@ -98,35 +98,48 @@ def validation_seconds(selection: ModelSelection) -> float:
 class Deadline:
     """Tells after an epoch how many steps a run with a budget still has the time for.
 
-    The plan is made before the first step. On a machine that gets busier later it is too long.
+    The plan is made before the first step. On a machine that gets busier later it is too long. The
+    pace of the last quarter of the steps decides, once a quarter of the time for training is over,
+    and only if the run would be late by a twentieth of its budget: so a run is shortened seldom.
 
     Args:
         ends: the ``time.monotonic()`` at which the last validation has to be over.
-        done: steps that are done already.
+        budget: seconds.
 
     Example:
         >>> import time
         >>> from likewise.training.fitting import Deadline
-        >>> Deadline(time.monotonic() + 60, 0).steps(10, 100)
+        >>> deadline = Deadline(time.monotonic() + 60, 60)
+        >>> deadline.begin(0)
+        >>> deadline.steps(10, 100)
         100
     """
 
-    def __init__(self, ends: float, done: int) -> None:
-        self.ends, self._done, self._began = ends, done, time.monotonic()
+    def __init__(self, ends: float, budget: float) -> None:
+        self.ends, self.budget = ends, budget
+        self._marks: list[tuple[float, int]] = []  # times, and the steps done by then
+
+    def begin(self, done: int) -> None:
+        """Training begins, with these steps done already."""
+        self._marks = [(time.monotonic(), done)]
 
     def steps(self, done: int, planned: int) -> int:
         """The steps of the whole run: those planned, or fewer where they come too late.
 
         Args:
-            done: the steps done by now; the pace of this run so far decides.
+            done: the steps done by now.
             planned: the steps of the whole run by the plan.
         """
-        now = time.monotonic()
-        if done <= self._done or done >= planned:
+        now, (began, first) = time.monotonic(), self._marks[0]
+        self._marks.append((now, done))
+        if now - began < (self.ends - began) / 4 or not first < done < planned:
             return planned
-        each = (now - self._began) / (done - self._done)  # with its part of the validations
-        fitting = max(1, int((self.ends - now) / each))
-        return done + fitting if fitting < (1 - LATE) * (planned - done) else planned
+        since, before = max(mark for mark in self._marks if mark[1] <= done - (done - first) / 4)
+        each = (now - since) / (done - before)  # with its part of the validations
+        late = now + each * (planned - done) - self.ends
+        if late < LATE * self.budget:
+            return planned
+        return done + max(1, min(planned - done, int((self.ends - now) / each)))
 
 
 def pace_of(

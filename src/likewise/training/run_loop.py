@@ -139,7 +139,7 @@ class Run:
         if self.trainer.watch is not None:
             self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
         self._left = max(1.0, budget - (time.monotonic() - self.began))
-        self._deadline = Deadline(self.began + budget - self.saving.seconds, done)
+        self._deadline = Deadline(self.began + budget - self.saving.seconds, budget)
         fit = f"{steps - done:,} steps fit into {duration(budget)}"
         if most is not None and steps == most:
             fit = (
@@ -190,6 +190,8 @@ class Run:
                 if not self.selection.before_training(stop, bar.say, run_log.report, saving.save):
                     saving.save()
                     return False
+                if self._deadline is not None:
+                    self._deadline.begin(done)
                 while saving.unvalidated is not None or self._more_to_train():
                     if saving.unvalidated is None:
                         saving.unvalidated = trainer.run_epoch(
@@ -210,8 +212,9 @@ class Run:
                     # Saving costs as much as some steps: an epoch of a few steps goes without.
                     if late or enough or self.selection.due or self.processes.any(saving.due()):
                         saving.save()
-                    if late:  # written after the checkpoint: killed between both, the run is longer
-                        self._write_recipe()
+                    if late:
+                        saving.checkpoints.wait()  # killed between both, the run is the longer one
+                        self._write_length()
                         bar.say(late)
                         bar.expect(self.steps * photos)
                         pace.steps = self.steps - done
@@ -244,6 +247,8 @@ class Run:
             return ""
         self.recipe = self.trainer.recipe = self.selection.recipe = with_steps(self.recipe, steps)
         self.batches.steps = steps
+        if self.trainer.watch is not None:
+            self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
         line = f"slower than planned: {steps:,} steps instead of {before:,}, to keep to the budget"
         log.info("%s", line)
         return line
@@ -252,6 +257,14 @@ class Run:
         with self.processes.rank_zero_only() as mine:
             if mine:
                 write_text(self.folder / RECIPE, self.recipe.to_yaml())
+
+    def _write_length(self) -> None:
+        """Write the new length into the recipe, whose other keys may differ in a resumed run."""
+        with self.processes.rank_zero_only() as mine:
+            if mine:
+                own = load_recipe(self.folder / RECIPE)
+                changed = own.model_copy(update={"schedule": self.recipe.schedule})
+                write_text(self.folder / RECIPE, changed.to_yaml())
 
     def _log_start(self) -> None:
         log.info("%d photos of %d identities", len(self.training), len(self.training.identities))

@@ -135,9 +135,33 @@ def test_single_photos_stay_where_they_are_most_of_the_set(
     assert choose(manifest).recipe.data.min_photos == 1
 
 
+def test_a_setting_decides_who_is_left_out(tmp_path: Path) -> None:
+    manifest = with_single_photos(tmp_path, several=24, single=30)
+    recipe, why = begin_recipe(manifest, settings=["data.min_photos=1"])
+    assert (recipe.data.min_photos, recipe.batch.draw) == (1, "equally")
+    assert "left out" not in why
+    with pytest.raises(InputError, match="data.min_photos: 3; no identity has so many"):
+        begin_recipe(manifest, settings=["data.min_photos=3"])
+
+
+def test_another_batch_keeps_the_way_to_draw(tmp_path: Path) -> None:
+    for person in range(24):
+        (tmp_path / str(person)).mkdir()
+        for take in range(2 + person % 3):
+            noise(32, 32, 3).save(tmp_path / str(person) / f"{take}.png")
+    manifest = likewise.read_manifest(tmp_path)
+    for setting, draw in (
+        ("batch.size=32", "by_photos"), ("loss.name=triplet", "by_photos"),
+        ("loss.name=cosface", "equally"), ("batch.draw=equally", "equally"),
+    ):  # fmt: skip
+        recipe, _ = begin_recipe(manifest, settings=[setting])
+        assert recipe.batch.draw == draw, setting
+        refuse_unused_keys(recipe)
+
+
 def test_too_few_identities_with_enough_photos(tmp_path: Path) -> None:
     manifest = with_single_photos(tmp_path, several=8, single=2)
-    with pytest.raises(InputError, match="0 identities have 3 photos or more; .* data.min_photos"):
+    with pytest.raises(InputError, match="to train on 0 have 3 photos or more; .* data.min_photos"):
         split_of(manifest, recipe_with(Recipe(), ["data.min_photos=3"]))
 
 

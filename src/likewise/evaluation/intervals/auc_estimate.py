@@ -73,11 +73,9 @@ class AucEstimate(_Estimate):
         error = self.standard_error
         if math.isinf(error):
             return Interval(self.value, 0.0, 1.0)
-        if self.value in (0.0, 1.0):
+        if error == 0 or self.value in (0.0, 1.0):
             low, high = clopper_pearson(self.value * self.people, self.people, level)
             return Interval(self.value, low, high)
-        if error == 0:
-            return Interval(self.value, self.value, self.value)
         place = math.log(self.value / (1 - self.value))
         reach = _quantile(level, self.people) * error / (self.value * (1 - self.value))
         low, high = (1 / (1 + math.exp(-min(max(x, -700.0), 700.0)))

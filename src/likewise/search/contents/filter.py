@@ -44,6 +44,8 @@ def filtered_rows(snapshot: Snapshot, filter: Filter) -> Rows:
                 f"filter: a mask of shape {list(ids.shape)} for {len(snapshot)} vectors"
             )
         ids = snapshot.ids[ids]
+    elif ids.shape == (len(snapshot),) and len(ids) > 2 and np.isin(ids, (0, 1)).all():
+        raise InputError("filter: only 0 and 1, one for each vector; a mask must be boolean")
     rows = snapshot.rows_of(np.unique(integer_ids(ids, "filter", EXPECTED).reshape(-1)))
     return np.sort(rows[rows >= 0])
 

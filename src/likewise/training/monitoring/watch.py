@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from likewise.losses.registry import takes
+from likewise.losses.registry import has_classes, takes
 from likewise.machine import finest_float
 from likewise.training.distributed.processes import Processes
 
@@ -45,6 +45,7 @@ class Watch:
         processes: the process group.
         device: of the batches.
         loss: its name; warnings name the settings that it has.
+        draws_all: whether every identity is meant to be in some batch of an epoch.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class Watch:
         processes: Processes,
         device: torch.device,
         loss: str = "softmax",
+        *,
+        draws_all: bool = True,
     ) -> None:
-        self.loss = loss
+        self.loss, self.draws_all = loss, draws_all
         self.names = names
         self.epochs = epochs
         self.warmup_epochs = warmup_epochs
@@ -125,18 +128,19 @@ class Watch:
                 "alike",
                 "the embeddings of different identities are nearly the same (mean cosine "
                 f"{numbers['train/mean_cosine']:.3f}): the network has collapsed. Try a lower "
-                "optimizer.lr, easier triplets (loss.mining), or a loss with class weights first",
+                f"optimizer.lr, {self._settings(mining='easier triplets (loss.mining)')}or a loss "
+                "with class weights first",
             )
         if settled and variance > 0 and right <= expected + 2 * math.sqrt(variance):
             self._warn(
                 "nothing",
                 f"nothing is learned: {right:,.0f} photos are classified correctly, chance alone "
                 f"gives {expected:,.0f}. Try a tenth or ten times optimizer.lr, "
-                f"{self._settings(margin='schedule.margin_warmup=0.5', scale='loss.scale=auto')}"
-                "and check the labels: likewise data inspect",
+                f"{self._warmup()}{self._settings(scale='loss.scale=auto')}and check the labels: "
+                "likewise data inspect",
             )
         self._pairs(numbers, totals["pairs"])
-        if self.watched == self.epochs:
+        if self.watched == self.epochs and self.draws_all:
             self._never(~self.ever)
         if self.has_hits and settled:
             self.silent = torch.where((seen > 0) & (hit == 0), self.silent + 1, 0).short()
@@ -196,6 +200,11 @@ class Watch:
                 f"{self._settings(margin='a smaller loss.margin')}a higher optimizer.loss_lr, "
                 "or check their labels",
             )
+
+    def _warmup(self) -> str:
+        """The advice on the warm-up of the margin, which only losses with class weights have."""
+        advice = "schedule.margin_warmup=0.5, "
+        return advice if has_classes(self.loss) and takes(self.loss, "margin") else ""
 
     def _settings(self, **advice: str) -> str:
         """The advice on those parameters that the loss has, each with a comma after it."""

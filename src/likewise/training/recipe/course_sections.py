@@ -86,7 +86,7 @@ class Training(Section):
         None,
         gt=0,
         description="time of the whole run; sets schedule.steps at its start: to those that fit, "
-        "and to the number given at the most",
+        "and to the number given at the most; later to fewer if the machine gets slower",
     )
     wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
-from likewise.training.recipe.batch_choice import photos_of_a_batch
-from likewise.training.recipe.length import with_budget
+from likewise.training.recipe.length import with_budget, with_length
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.setup.build import batches_of
 from likewise.training.setup.choose import begin_recipe, depends_on_photos
 from likewise.training.setup.components import split_of
 from likewise.training.setup.ready_model import ready_model_line
@@ -38,11 +38,13 @@ def begin(
     budget_minutes: float | None = None,
 ) -> tuple[Manifest, Recipe, str]:
     """The photos, the recipe, and lines that say what decided it; see ``train``."""
+    # Refuses two lengths, also where one of them is used before the recipe is complete.
+    with_length(Recipe(), epochs=epochs, steps=steps, budget_minutes=budget_minutes)
     manifest = data if isinstance(data, Manifest) else None
     given, why, budget = recipe, "", budget_minutes
     if start is not None and not resume:
         given, why = started_recipe(start, recipe, settings)
-        if recipe is None and budget is not None:
+        if recipe in (None, TUNE) and budget is not None:
             manifest = manifest or read_training_photos(str(data), recipe=given)
             given, budget = _at_most(given, manifest, budget), None
     elif given == TUNE and not resume:
@@ -74,7 +76,7 @@ def _at_most(recipe: Recipe, manifest: Manifest, minutes: float) -> Recipe:
     A ready model that is trained on few photos for long forgets what it knew.
     """
     training, _ = split_of(manifest, recipe)
-    epochs = recipe.schedule.epochs * max(1, len(training) // photos_of_a_batch(recipe))
+    epochs = recipe.schedule.epochs * len(batches_of(recipe, training.labels))
     found = with_budget(recipe, minutes)
     schedule = found.schedule.model_copy(update={"steps": recipe.schedule.steps or epochs})
     return found.model_copy(update={"schedule": schedule})

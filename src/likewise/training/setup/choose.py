@@ -35,6 +35,7 @@ FITTED = "compact"  # the recipe that leaves much to the photos
 LARGE = 50_000  # photos from which a GPU is worth a larger network
 NETWORKS = {"model.name", "model.weights"}  # keys by which a user takes another network
 BATCHES = {"batch.size", "batch.identities", "batch.images", "batch.sampler", "loss.name"}
+MIN_PHOTOS = "data.min_photos"
 LENGTHS = {"schedule.steps", "schedule.epochs"}
 FOR_STEPS = 0.8  # of a budget; the rest is reading, validation, saving
 
@@ -69,6 +70,7 @@ def choose(
     name: str | None = None,
     budget_minutes: float | None = None,
     alone: bool = True,
+    min_photos: int | None = None,
 ) -> Choice:
     """Choose a recipe for photos: what ``train`` does if no recipe is given.
 
@@ -82,6 +84,7 @@ def choose(
         budget_minutes: the time of the run at most; photos that are few take less.
         alone: whether this process trains alone. If not, its speed decides on nothing: processes
             that train together need the same recipe.
+        min_photos: photos that an identity needs to be trained on; None: chosen too.
 
     Raises:
         InputError: there is no recipe of this name, or no photo to train on.
@@ -102,10 +105,15 @@ def choose(
         name = "large" if device.type != "cpu" and len(manifest) >= LARGE else FITTED
     recipe = find_recipe(name)
     if name == FITTED:
-        manifest = worth_training_on(manifest)
+        if min_photos is None:
+            manifest = worth_training_on(manifest)
+            min_photos = 2 if len(manifest) < len(seen) else 1
+        else:
+            manifest = with_photos(manifest, min_photos)
+        if not len(manifest):
+            raise InputError(f"data.min_photos: {min_photos}; no identity has so many photos")
         fitted = compact_settings(manifest, sample, cpu=device.type == "cpu")
-        if len(manifest) < len(seen):
-            fitted["data"] = {"min_photos": 2}
+        fitted["data"] = {"min_photos": min_photos}
         recipe = _changed(recipe, fitted)
     steps = recipe.schedule.steps
     if budget_minutes is not None:
@@ -115,7 +123,7 @@ def choose(
         # Few photos need less than the budget: more passes over them do harm.
         recipe = _changed(recipe, {"schedule": {"steps": steps}})
     alone_out = len(seen.identities) - len(manifest.identities)
-    return Choice(name, _seen(seen, sample, alone_out), recipe)
+    return Choice(name, _seen(seen, sample, alone_out, recipe.data.min_photos), recipe)
 
 
 def depends_on_photos(recipe: Recipe | str | Path | None) -> bool:
@@ -162,13 +170,26 @@ def begin_recipe(
     if recipe is None and named & NETWORKS:
         return recipe_with(Recipe(), settings), "recipe: the defaults, as the network is given"
     name = None if recipe is None else str(recipe)
-    choice = choose(manifest, name=name, budget_minutes=budget_minutes, alone=alone)
+    # A wrong value is refused by recipe_with.
+    own = recipe_with(Recipe(), [s for s in settings if s.partition("=")[0].strip() == MIN_PHOTOS])
+    choice = choose(
+        manifest, name=name, budget_minutes=budget_minutes, alone=alone,
+        min_photos=own.data.min_photos if MIN_PHOTOS in named else None,
+    )  # fmt: skip
     found = recipe_with(choice.recipe, _making_room(settings))
+    if "batch" not in named and "batch.draw" not in named and found.batch.sampler != "plain":
+        found = _with_draw(found, choice.recipe.batch.draw)
     if named & BATCHES and not named & LENGTHS and found.schedule.steps is not None:
         photos = len(with_photos(manifest, found.data.min_photos))
         steps = steps_for(photos, photos_of_a_batch(found))
         found = _changed(found, {"schedule": {"steps": steps}})
     return found, choice.why(found)
+
+
+def _with_draw(recipe: Recipe, draw: str) -> Recipe:
+    """The recipe with the chosen way to draw identities, if it draws any."""
+    balanced = with_sampler(recipe).batch.sampler == "balanced"
+    return _changed(recipe, {"batch": {"draw": draw}}) if balanced else recipe
 
 
 def _making_room(settings: Sequence[str]) -> list[str]:
@@ -234,10 +255,11 @@ def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
     return recipe.model_copy(update=sections)
 
 
-def _seen(manifest: Manifest, sample: PhotoSample, left_out: int) -> str:
+def _seen(manifest: Manifest, sample: PhotoSample, left_out: int, least: int) -> str:
     """The photos in a few words."""
     counts = np.bincount(manifest.labels)
     kind = "drawings" if sample.drawings else "gray photos" if sample.gray else "color photos"
     each = int(np.median(counts))
     text = f"{len(manifest):,} {kind} of {len(counts):,} identities, about {each} each"
-    return f"{text}, {left_out:,} with one photo left out" if left_out else text
+    few = "one photo" if least == 2 else f"fewer than {least} photos"
+    return f"{text}, {left_out:,} with {few} left out" if left_out else text

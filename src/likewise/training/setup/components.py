@@ -82,8 +82,8 @@ def split_of(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
         return training, held_out
     if len(enough.identities) < 2:
         raise InputError(
-            f"{manifest.root}: {len(enough.identities)} identities have {least} photos or more; "
-            "at least 2 are needed: lower data.min_photos"
+            f"{manifest.root}: of the identities to train on {len(enough.identities)} have {least} "
+            "photos or more; at least 2 are needed: lower data.min_photos, or hold out fewer"
         )
     log.info(
         "%d of %d identities are left out: they have fewer than %d photos (data.min_photos)",

@@ -75,7 +75,8 @@ def prepare(
         if recipe.guards.watch:
             people, warmup = made.training.identities, warmup_epochs(recipe, len(made.sampler))
             epochs, name = recipe.guards.epochs, recipe.loss.name
-            watch = Watch(people, epochs, warmup, processes, device, name)
+            drawn = recipe.batch.draw == "equally"
+            watch = Watch(people, epochs, warmup, processes, device, name, draws_all=drawn)
         network, loss, preprocess = made.module, made.loss, made.preprocess
         return Trainer(
             recipe, network, loss, preprocess, device, processes, watch=watch, profile=profile
