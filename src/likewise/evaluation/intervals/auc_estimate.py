@@ -74,7 +74,8 @@ class AucEstimate(_Estimate):
         if math.isinf(error):
             return Interval(self.value, 0.0, 1.0)
         if error == 0 or self.value in (0.0, 1.0):
-            low, high = clopper_pearson(self.value * self.people, self.people, level)
+            alike = min(max(self.value, 0.0), 1.0) * self.people
+            low, high = clopper_pearson(alike, self.people, level)
             return Interval(self.value, low, high)
         place = math.log(self.value / (1 - self.value))
         reach = _quantile(level, self.people) * error / (self.value * (1 - self.value))
