@@ -16,6 +16,7 @@ from benchmarks.accuracy.scores import scores
 from benchmarks.accuracy.store import Line, Numbers, select
 from benchmarks.accuracy.training import in_order, temporary_run, train_default
 from likewise.data.manifest import Manifest
+from likewise.data.splits import with_photos
 from likewise.errors import InputError
 
 QUICK_SECONDS, QUICK_IDENTITIES = 10, 60
@@ -42,7 +43,7 @@ def two_parts(
     outside = np.isin(names, judged)
     return (
         development.take(np.flatnonzero(~outside)),
-        with_two_photos(development.take(np.flatnonzero(outside))),
+        with_photos(development.take(np.flatnonzero(outside)), 2),
     )
 
 
@@ -50,14 +51,8 @@ def quick_part(manifest: Manifest, budget: float) -> Manifest:
     """Some identities in a run of less than ten seconds, which only shows that it works."""
     if budget >= QUICK_SECONDS:
         return manifest
-    several = with_two_photos(manifest)
+    several = with_photos(manifest, 2)
     return several.take(np.flatnonzero(several.labels < QUICK_IDENTITIES))
-
-
-def with_two_photos(manifest: Manifest) -> Manifest:
-    """The photos of the identities that have two or more: others form no genuine pair."""
-    counts = np.bincount(manifest.labels)
-    return manifest.take(np.flatnonzero(counts[manifest.labels] >= 2))
 
 
 def judged(

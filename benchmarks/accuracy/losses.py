@@ -21,13 +21,14 @@ import numpy as np
 from scipy.stats import ttest_1samp
 
 from benchmarks.accuracy import cells, tables
-from benchmarks.accuracy.choice import quick_part, two_parts, with_two_photos
+from benchmarks.accuracy.choice import quick_part, two_parts
 from benchmarks.accuracy.lfw_parts import closed_to_choices, development
 from benchmarks.accuracy.sealed import seal
 from benchmarks.accuracy.store import Cell, Line, Numbers
 from benchmarks.accuracy.training import train_within
 from benchmarks.sets.faces import folder_of_lfw
 from likewise.data.manifest import Manifest
+from likewise.data.splits import with_photos
 from likewise.lab.compare.comparison import compare
 from likewise.lab.compare.conditions import comparison_recipe
 from likewise.lab.compare.intervals import mean_difference
@@ -69,7 +70,7 @@ def measure(start: str, loss: str, draw: int, budget: float, trials: int) -> Num
     logging.getLogger("likewise").setLevel(logging.ERROR)
     lfw = folder_of_lfw()
     seal(closed_to_choices(lfw))
-    fitted, held_out = two_parts(with_two_photos(development(lfw)), draw)
+    fitted, held_out = two_parts(with_photos(development(lfw), 2), draw)
     fitted, held_out = quick_part(fitted, budget), quick_part(held_out, budget)
     recipe = recipe_with(comparison_recipe(), SETTINGS)
     with tempfile.TemporaryDirectory() as place:
