@@ -20,7 +20,12 @@ from likewise.losses.head.target_logits import safe_norm
 from likewise.losses.loss import Loss
 from likewise.losses.margins.prototype_slots import PrototypeSlots
 from likewise.losses.registration import REGISTERED, FigureSettings, register_loss
-from likewise.losses.sample_weights import ReductionName, check_weights, reduce_losses
+from likewise.losses.sample_weights import (
+    ReductionName,
+    check_reduction,
+    check_weights,
+    reduce_losses,
+)
 from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["PrototypeMemory", "prototype_heads"]
@@ -131,14 +136,14 @@ class PrototypeMemory(Loss):
             raise InputError(f"margin: {head} has no single margin; leave it out")
         given: dict[str, Any] = {"scale": scale, "gradient": gradient, "margin": margin}
         given = {key: value for key, value in given.items() if key in known and value is not None}
-        given |= {"label_smoothing": label_smoothing, "reduction": reduction}
+        given["label_smoothing"] = label_smoothing
+        self.reduction = check_reduction(reduction)
         self.slots = PrototypeSlots(size, check_count("embedding_dim", embedding_dim))
         with place_classes(Placement()):  # every rank holds the whole memory
             self.head = kind(size, embedding_dim, memory_budget=memory_budget, **given)
         # The memory takes the place of the head's own weights.
         del self.head.weight
         self.head.register_buffer("weight", torch.zeros(0, embedding_dim), persistent=False)
-        self.reduction = self.head.reduction
         self._hits = torch.zeros(0, dtype=torch.bool)
         self._compared = size
 
@@ -196,6 +201,7 @@ class PrototypeMemory(Loss):
             unit, norms = unit_and_length(embeddings)
             weight, places, gain = self._weights(unit, labels)
             columns = all_columns(places, len(weight), self.head.shard, sparse=False)
+            self.head.reduction = self.reduction
             loss, lead = self.head.compare(unit, norms, weight, columns, weights)
         self._hits, self._compared = lead > gain, len(weight)
         check_loss_finite(name, loss, lambda: WEIGHTS_NOT_FINITE)
@@ -226,7 +232,10 @@ class PrototypeMemory(Loss):
         places = memory.places(present)
         if self.training:
             memory.write(places, fresh.detach(), present)
-            weight = _Remembered.apply(fresh, memory.prototypes[: memory.filled], places)
+            kept = memory.prototypes[: memory.filled]
+            # The losses of rows read it again in their backward pass; by then it may have moved.
+            kept = kept.clone() if self.reduction == "none" else kept
+            weight = _Remembered.apply(fresh, kept, places)
         else:
             used = max(memory.filled, int(places.max()) + 1)
             weight = memory.prototypes[:used].to(fresh).index_copy(0, places, fresh)
