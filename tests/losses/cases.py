@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +42,12 @@ class Case:
     def __str__(self) -> str:
         return self.name
 
-    def reference(self, loss: nn.Module, z: Tensor, y: list[int]) -> Tensor:
-        return self.loop(z, y, **{name: getattr(loss, name) for name in self.weights})
+    def reference(self, loss: nn.Module, z: Tensor, y: list[int], **more: object) -> Tensor:
+        return self.loop(z, y, **{name: getattr(loss, name) for name in self.weights}, **more)
 
 
 def on_sphere(loop: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    @wraps(loop)
     def run(z: Tensor, y: list[int], **arguments: object) -> Tensor:
         return loop(torch.stack([reference.unit(row) for row in z]), y, **arguments)
 
@@ -143,6 +144,16 @@ CASES = [
     ),
     Case("supcon", SupCon, partial(reference.supcon, temperature=0.1)),
     Case("ntxent", NTXent, partial(reference.ntxent, temperature=0.07)),
+    Case(
+        "supcon-smoothed",
+        lambda: SupCon(label_smoothing=0.2),
+        partial(reference.supcon, temperature=0.1, smoothing=0.2),
+    ),
+    Case(
+        "ntxent-smoothed",
+        lambda: NTXent(label_smoothing=0.1),
+        partial(reference.ntxent, temperature=0.07, smoothing=0.1),
+    ),
 ]
 
 

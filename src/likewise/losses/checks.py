@@ -173,14 +173,14 @@ def check_loss_finite(loss: str, value: Tensor, reason: Callable[[], str]) -> No
 
     Args:
         loss: its name.
-        value: the loss, [].
+        value: the loss, [] or [B].
         reason: makes the part of the message that says why.
 
     Raises:
         LikewiseError: names the loss and its value.
     """
     value = value.detach()
+    wrong = ~value.isfinite()
     refuse_where(
-        ~value.isfinite(),
-        lambda: LikewiseError(f"{loss}: the loss is {value.item()} {reason()}"),
+        wrong, lambda: LikewiseError(f"{loss}: the loss is {value[wrong][0].item()} {reason()}")
     )

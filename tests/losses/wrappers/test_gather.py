@@ -50,6 +50,13 @@ LOSSES = {
     "memory": lambda: CrossBatchMemory(NTXent(), embedding_dim=5, memory_size=30),
     "prototype_memory": lambda: PrototypeMemory(**SIZES, memory_size=4),
     "sum": lambda: Sum(SupCon(), 0.1 * Center(update="gradient", **SIZES)),
+    "weighted": lambda: NTXent(label_smoothing=0.1),
+    "weighted rows": lambda: Sum(
+        SupCon(label_smoothing=0.1, reduction="none"), ProxyAnchor(reduction="none", **SIZES)
+    ),
+    "weighted memory": lambda: CrossBatchMemory(
+        Triplet(reduction="sum"), embedding_dim=5, memory_size=30
+    ),
 }
 BATCH, STEPS = 21, 3
 
@@ -67,7 +74,9 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
         x, y = torch.randn(BATCH, 6, dtype=torch.float64), torch.randint(0, 4, (BATCH,))
         mine = shares(rank, world)
         whole.zero_grad()
-        loss(model(x[mine]), y[mine]).backward()
+        weights = torch.linspace(0, 1, BATCH)[mine] if "weighted" in name else None
+        value = loss(model(x[mine]), y[mine], weights=weights)
+        (value * torch.linspace(1, 2, value.numel())).sum().backward()
         for p in whole.parameters():
             if p.grad is None:
                 continue

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.head.arguments import number
+from likewise.losses.head.arguments import fixed, number
 from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic, Reduction
 from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
@@ -67,6 +67,7 @@ class SphereFace2(Head):
     """
 
     takes_prototypes = False
+    label_smoothing: float = fixed(0.0)  # a decision on each class has no softmax
     scale: float = number(default=40.0, above=0)
     margin: float = number(default=0.4, least=0, most=2)
     positive_weight: float = number(default=0.7, above=0, below=1)

@@ -18,13 +18,13 @@ from torch import Tensor
 from likewise.distances.blocks import blocks
 from likewise.machine import finest_float
 
-__all__ = ["mean_active_hinge"]
+__all__ = ["active_hinges"]
 
 
-def mean_active_hinge(
+def active_hinges(
     distances: Tensor, labels: Tensor, margin: float, *, semi_hard: bool = False
 ) -> Tensor:
-    """The mean of ``m + d(a,p) - d(a,n)`` over the triplets for which it is above zero.
+    """The sum of ``m + d(a,p) - d(a,n)`` over the triplets of each anchor where it is above zero.
 
     Args:
         distances: [B, M]; the first B of the M samples are the anchors.
@@ -33,9 +33,10 @@ def mean_active_hinge(
         semi_hard: only negatives farther than the positive, ``d(a,n) > d(a,p)``.
 
     Returns:
-        A scalar: zero, with gradient zero, if no triplet is active.
+        [B], times B over the number of all these triplets, so that their mean is that of the
+        triplets: zero, with gradient zero, if no triplet is active.
     """
-    result: Tensor = _MeanActiveHinge.apply(distances, labels, margin, semi_hard)
+    result: Tensor = _ActiveHinges.apply(distances, labels, margin, semi_hard)
     return result
 
 
@@ -48,7 +49,7 @@ class _Classes(NamedTuple):
     size: Tensor
 
 
-class _MeanActiveHinge(torch.autograd.Function):
+class _ActiveHinges(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, distances: Tensor, labels: Tensor, margin: float, semi_hard: bool
@@ -57,20 +58,19 @@ class _MeanActiveHinge(torch.autograd.Function):
         classes = _Classes(of, of.argsort(stable=True), size.cumsum(0) - size, size)
         # The derivative of the sum of all active terms, filled row by row; these are integers.
         counts = torch.empty_like(distances)
-        total = distances.new_zeros((), dtype=finest_float(distances.device))
+        totals = distances.new_empty(len(distances), dtype=finest_float(distances.device))
         active = labels.new_zeros(())
         for rows in blocks(len(distances), 16 * distances.shape[1]):
-            row_total, row_active = _rows(distances, classes, rows, margin, semi_hard, counts[rows])
-            total += row_total
-            active += row_active
-        active.clamp_(min=1)
-        ctx.save_for_backward(counts, active)
-        return (total / active).to(distances)
+            totals[rows], found = _rows(distances, classes, rows, margin, semi_hard, counts[rows])
+            active += found
+        share = (len(distances) / active.clamp_(min=1).to(totals.dtype)).to(distances)
+        ctx.save_for_backward(counts, share)
+        return (totals * share).to(distances)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        counts, active = ctx.saved_tensors  # constants: the sum is piecewise linear
-        return counts * (grad / active), None, None, None
+        counts, share = ctx.saved_tensors  # constants: the sum is piecewise linear
+        return counts * (grad * share).unsqueeze(1), None, None, None
 
 
 def _rows(
@@ -81,7 +81,7 @@ def _rows(
     semi_hard: bool,
     counts: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Fill ``counts`` [n, M] for the anchors ``rows``; return the sum and number of terms."""
+    """Fill ``counts`` [n, M] for the anchors ``rows``; return their sums and number."""
     block = distances[rows].contiguous()
     device = block.device
     cls = classes.of[rows].unsqueeze(1)
@@ -114,10 +114,10 @@ def _rows(
     active = of_positive.sum()
     of_positive = of_positive.to(block)
     fine = finest_float(device)
-    total = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dtype=fine)
-    total += (block * counts).sum(dim=1).sum(dtype=fine)
+    totals = torch.where(of_positive > 0, of_positive * threshold, 0).sum(dim=1, dtype=fine)
+    totals += (block * counts).sum(dim=1)
     counts.scatter_add_(1, column, of_positive)
-    return total, active
+    return totals, active
 
 
 def _histogram(positions: Tensor, width: int) -> Tensor:

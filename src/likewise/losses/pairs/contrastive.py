@@ -8,9 +8,10 @@ from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.loss import zero_loss
+from likewise.losses.anchors import zero_losses
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
@@ -44,6 +45,8 @@ class Contrastive(EmbeddingLoss):
         miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs),
             ``"multi_similarity"``, or a ``PairMiner``.
         normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
+            pairs, times B over the number of all pairs.
 
     Inputs: embeddings [B, D], labels int64 [B].
 
@@ -62,8 +65,9 @@ class Contrastive(EmbeddingLoss):
         distance: str | Distance = "euclidean",
         miner: str | PairMiner | None = "all",
         normalize: bool = True,
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         self.margin = check_number("margin", margin, above=0)
         self.distance = self.adopt(distance)
         self.miner = pair_miner(miner)
@@ -81,7 +85,7 @@ class Contrastive(EmbeddingLoss):
             same, different = self.miner(d, same, different)
         pairs = same.sum() + different.sum()
         if pairs == 0:
-            return zero_loss(samples)
-        pull = d.square().masked_fill(~same, 0).sum()
-        push = (self.margin - d).relu().square().masked_fill(~different, 0).sum()
-        return (pull + push) / (2 * pairs)
+            return zero_losses(anchors)
+        pull = d.square().masked_fill(~same, 0).sum(dim=1)
+        push = (self.margin - d).relu().square().masked_fill(~different, 0).sum(dim=1)
+        return (pull + push) * len(anchors) / (2 * pairs)

@@ -9,6 +9,7 @@ from likewise.distances import Distance
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
@@ -43,6 +44,7 @@ class MultiSimilarity(EmbeddingLoss):
         miner: ``"multi_similarity"`` (ε = 0.1), ``"all"``, or a ``PairMiner``, such as
             ``MultiSimilarityPairs(epsilon=0.05)``.
         distance: a similarity or its name; a distance is negated.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is its loss.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
 
@@ -61,8 +63,9 @@ class MultiSimilarity(EmbeddingLoss):
         base: float = 0.5,
         miner: str | PairMiner | None = "multi_similarity",
         distance: str | Distance = "cosine",
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         self.alpha = check_number("alpha", alpha, above=0)
         self.beta = check_number("beta", beta, above=0)
         self.base = float(base)
@@ -78,4 +81,4 @@ class MultiSimilarity(EmbeddingLoss):
         above = s - self.base
         pull = log_one_plus_sum_exp(-self.alpha * above, same) / self.alpha
         push = log_one_plus_sum_exp(self.beta * above, different) / self.beta
-        return (pull + push).mean()
+        return pull + push

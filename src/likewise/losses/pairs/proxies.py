@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_count, check_number
 from likewise.distances.similarity import unit
+from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
-from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp, log_sum_exp
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["ProxyAnchor", "ProxyNCA"]
@@ -23,8 +24,8 @@ class _ProxyLoss(EmbeddingLoss):
     needs_pairs = False
     compares_samples = False
 
-    def __init__(self, num_classes: int, embedding_dim: int) -> None:
-        super().__init__()
+    def __init__(self, num_classes: int, embedding_dim: int, reduction: ReductionName) -> None:
+        super().__init__(reduction=reduction)
         check_count("num_classes", num_classes)
         check_count("embedding_dim", embedding_dim)
         self.proxies = nn.Parameter(unit(torch.randn(num_classes, embedding_dim)))
@@ -68,6 +69,7 @@ class ProxyNCA(_ProxyLoss):
         num_classes: C.
         embedding_dim: D.
         scale: multiplies d²; 1 in the paper; larger values give sharper classes.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of a sample is its loss.
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
 
@@ -80,18 +82,25 @@ class ProxyNCA(_ProxyLoss):
         torch.Size([4, 8])
     """
 
-    def __init__(self, *, num_classes: int, embedding_dim: int, scale: float = 1.0) -> None:
-        super().__init__(num_classes, embedding_dim)
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        embedding_dim: int,
+        scale: float = 1.0,
+        reduction: ReductionName = "mean",
+    ) -> None:
+        super().__init__(num_classes, embedding_dim, reduction)
         self.scale = check_number("scale", scale, above=0)
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
         cosines, own = self.cosines(anchors, labels)
         if len(self.proxies) == 1:
-            return zero_loss(anchors)
+            return zero_losses(anchors)
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
         target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
-        return (log_sum_exp(logits, ~own) - target).mean()
+        return log_sum_exp(logits, ~own) - target
 
 
 @register_loss(
@@ -122,6 +131,9 @@ class ProxyAnchor(_ProxyLoss):
         embedding_dim: D.
         alpha: α, the scale, above 0; 16 to 64.
         delta: δ, the margin, from 0; about 0.1.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The term of each proxy is divided equally
+            among the samples in its sum, Z+ or Z-; the row of a sample is its part of all terms,
+            times B. So the weights of samples weigh the terms of the proxies.
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
 
@@ -133,9 +145,15 @@ class ProxyAnchor(_ProxyLoss):
     """
 
     def __init__(
-        self, *, num_classes: int, embedding_dim: int, alpha: float = 32.0, delta: float = 0.1
+        self,
+        *,
+        num_classes: int,
+        embedding_dim: int,
+        alpha: float = 32.0,
+        delta: float = 0.1,
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__(num_classes, embedding_dim)
+        super().__init__(num_classes, embedding_dim, reduction)
         self.alpha = check_number("alpha", alpha, above=0)
         self.delta = check_number("delta", delta, least=0)
 
@@ -145,4 +163,8 @@ class ProxyAnchor(_ProxyLoss):
         cosines, own = cosines.T, own.T  # rows are proxies
         pull = log_one_plus_sum_exp(-self.alpha * (cosines - self.delta), own)
         push = log_one_plus_sum_exp(self.alpha * (cosines + self.delta), ~own)
-        return pull.sum() / own.any(dim=1).sum() + push.mean()
+        # A proxy's term is divided among its samples; without samples it is zero.
+        mine, others = own.sum(dim=1), (~own).sum(dim=1)
+        parts = torch.where(own, (pull / mine.clamp(min=1) / (mine > 0).sum()).unsqueeze(1), 0)
+        parts += torch.where(own, 0, (push / others.clamp(min=1) / len(own)).unsqueeze(1))
+        return parts.sum(dim=0) * len(anchors)

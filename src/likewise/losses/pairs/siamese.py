@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_count
 from likewise.distances.blocks import pairwise_in_blocks
+from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
-from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.mining import PairMiner, pair_masks, pair_miner
 
 __all__ = ["SiameseClassifier"]
@@ -39,6 +40,8 @@ class SiameseClassifier(EmbeddingLoss):
         embedding_dim: D.
         miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs), or a
             ``PairMiner``, which receives the negated scores.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
+            pairs, times B over the number of all pairs.
 
     Inputs: embeddings [B, D], labels int64 [B].
 
@@ -51,8 +54,14 @@ class SiameseClassifier(EmbeddingLoss):
         torch.Size([2])
     """
 
-    def __init__(self, *, embedding_dim: int, miner: str | PairMiner | None = "all") -> None:
-        super().__init__()
+    def __init__(
+        self,
+        *,
+        embedding_dim: int,
+        miner: str | PairMiner | None = "all",
+        reduction: ReductionName = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
         check_count("embedding_dim", embedding_dim)
         self.miner = pair_miner(miner)
         # Initially a negated distance: equal vectors score as the same class.
@@ -76,8 +85,9 @@ class SiameseClassifier(EmbeddingLoss):
             same, different = self.miner(-scores.detach(), same, different)
         kept = same | different
         if not kept.any():
-            return zero_loss(samples)
-        return F.binary_cross_entropy_with_logits(scores[kept], same[kept].to(scores))
+            return zero_losses(anchors)
+        losses = F.binary_cross_entropy_with_logits(scores, same.to(scores), reduction="none")
+        return losses.masked_fill(~kept, 0).sum(dim=1) * len(anchors) / kept.sum()
 
 
 def _weighted_manhattan(x: Tensor, y: Tensor, alpha: Tensor) -> Tensor:

@@ -11,11 +11,12 @@ from likewise.arguments import check_number, one_of
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.loss import zero_loss
-from likewise.losses.pairs.batch_all import mean_active_hinge
+from likewise.losses.anchors import zero_losses
+from likewise.losses.pairs.batch_all import active_hinges
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import (
     BatchHard,
@@ -80,6 +81,8 @@ class Triplet(EmbeddingLoss):
         distance: a distance or its name; for a similarity, its dissimilarity is compared.
         squared: compare squared distances, as FaceNet does.
         normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
+            triplets, times B over the number of all triplets in the mean.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
 
@@ -102,8 +105,9 @@ class Triplet(EmbeddingLoss):
         distance: str | Distance = "euclidean",
         squared: bool = False,
         normalize: bool = True,
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         self.margin = (
             None if margin == "soft" else check_number("margin (or 'soft')", margin, least=0)
         )
@@ -146,17 +150,17 @@ class Triplet(EmbeddingLoss):
         if self.mining in SUMMED and self.margin is not None:
             if self.squared:
                 distances = distances.square()
-            return mean_active_hinge(
+            return active_hinges(
                 distances, labels, self.margin, semi_hard=self.mining == "semi_hard"
             )
         miner = DistanceWeighted(samples.shape[1]) if self.miner is None else self.miner
         anchor, positive, negative = miner(distances, *pair_masks(labels, len(anchors)))
         if len(anchor) == 0:
-            return zero_loss(samples)
+            return zero_losses(anchors)
         to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
         if self.squared:
             to_positive, to_negative = to_positive.square(), to_negative.square()
         gap = to_positive - to_negative
-        if self.margin is None:
-            return log_one_plus_exp(gap).mean()
-        return (self.margin + gap).relu().mean()
+        terms = log_one_plus_exp(gap) if self.margin is None else (self.margin + gap).relu()
+        rows = terms.new_zeros(len(anchors)).index_add(0, anchor, terms)
+        return rows * (len(anchors) / len(terms))

@@ -46,10 +46,19 @@ class Gathered(Wrapper):
         """The loss."""
         return (self.loss,)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """The loss of the whole batch, the same on every rank.
 
-        With ``anchors``, the other rows are memory, and each rank has its own.
+        With ``anchors``, the other rows are memory, and each rank has its own. ``weights`` [b] are
+        those of this rank's anchors; either all ranks give them or none. With the reduction
+        ``"none"`` every rank gets the losses of the whole batch [B], and all reduce them alike.
         """
         if anchors is None:
             samples, sample_labels = self._all(embeddings), self._all(labels)
@@ -59,8 +68,10 @@ class Gathered(Wrapper):
             new_labels = self._all(labels[:new])
             sample_labels = torch.cat([new_labels, self._all(labels[new:])])
             anchors = len(new_labels) if isinstance(anchors, int) else self._all(anchors)
+        if weights is not None:
+            weights = self._all(weights.detach())
         with whole_batch():
-            return apply(self.loss, samples, sample_labels, anchors)
+            return apply(self.loss, samples, sample_labels, anchors, weights)
 
     def _all(self, x: Tensor) -> Tensor:
         return all_gather(x, group=self.group)
