@@ -18,7 +18,7 @@ class Schedule(Section):
     steps: int | None = Field(
         None, ge=1, description="steps of the run, instead of epochs; the last epoch may be short"
     )
-    name: Literal["cosine", "step", "constant"] = Field(
+    name: Literal["cosine", "polynomial", "step", "constant"] = Field(
         "cosine", description="decay of the learning rate after the warm-up"
     )
     warmup_epochs: float = Field(
@@ -27,7 +27,12 @@ class Schedule(Section):
     warmup: Share | None = Field(
         None, description="the same as a fraction of the run; null: warmup_epochs"
     )
-    final: Share = Field(0.01, description="cosine: the final learning rate, as a fraction of lr")
+    final: Share = Field(
+        0.01, description="cosine, polynomial: the final learning rate, as a fraction of lr"
+    )
+    power: float = Field(
+        1.0, gt=0, description="polynomial: the power of the part of the run left; 1: a line"
+    )
     milestones: tuple[Share, ...] = Field(
         (0.5, 0.75, 0.9),
         description="step: when the learning rate is reduced, as fractions of the run",
