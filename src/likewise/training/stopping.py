@@ -67,12 +67,17 @@ class StopRequest:
 
     The training loop checks ``signal`` between steps, so that no step is interrupted.
 
+    Attributes:
+        signal: what requested the stop; None before.
+        by_program: whether it was no signal, but ``request``.
+
     Raises:
         StoppedBySignal: a signal arrived before, within :func:`exit_on_signal`.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self.by_program = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -96,12 +101,12 @@ class StopRequest:
 
     def request(self) -> None:
         """Request a stop, as a signal does."""
-        self.signal = signal.SIGTERM
+        self.signal, self.by_program = signal.SIGTERM, self.signal is None or self.by_program
 
     def _request(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = signal.Signals(number)
+        self.signal, self.by_program = signal.Signals(number), False
 
 
 class _EarlyStop:

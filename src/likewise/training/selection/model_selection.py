@@ -105,6 +105,11 @@ class ModelSelection:
         return self.last or self.trainer.epoch % every == 0
 
     @property
+    def validates(self) -> bool:
+        """Whether there are held-out photos, on rank 0."""
+        return self.validation is not None
+
+    @property
     def photos(self) -> int:
         """The photos that go through the network in a validation, on rank 0."""
         sample = self.statistics.size if self.trainer.moved_norms() else 0

@@ -49,6 +49,11 @@ class TeacherSelection(ModelSelection):
         projected = self.recipe.distill.kind in PROJECTED
         self.measure = "cosine to the teacher" if projected else "correlation with the teacher"
 
+    @property
+    def validates(self) -> bool:
+        """Whether there are held-out photos, on rank 0."""
+        return self.held_out is not None
+
     def _validate(self, report: dict[str, float], stop: StopRequest) -> None:
         held = self.held_out
         if held is None or not isinstance(self.trainer.loss, Distilling):
