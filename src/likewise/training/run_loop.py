@@ -150,6 +150,7 @@ class Run:
             # An epoch that is validated again is also reported again.
             trainer.step_number - (saving.unvalidated is not None),
             wandb=self.recipe.training.wandb,
+            mlflow=self.recipe.training.mlflow,
             config=self.recipe.model_dump(mode="json"),
             quiet=not self.processes.is_rank_zero,
         )
@@ -214,6 +215,7 @@ class Run:
                     if enough and trainer.epoch < length.epochs:
                         return False
                 self.selection.comparison.at_end(trainer.best.saved)
+                run_log.finished = True
         finally:
             self.batches.end()
             trainer.profile.finish()  # also of a run with fewer steps than the profile wants

@@ -94,6 +94,7 @@ class Training(Section):
         "and to the number given at the most; later to fewer if the machine gets slower",
     )
     wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
+    mlflow: str | None = Field(None, description="MLflow experiment to log to; null: none")
 
 
 class Guards(Section):
