@@ -172,7 +172,12 @@ class Run:
 
                 def show() -> None:
                     sums = trainer.state.sums
-                    bar.show(progress_line(trainer.epoch, length.epochs, sums, self._last_report))
+                    measured = (f"val/{self.selection.metric.key}", self.selection.measure)
+                    bar.show(
+                        progress_line(
+                            trainer.epoch, length.epochs, sums, self._last_report, *measured
+                        )
+                    )
 
                 def advance(photos: int) -> None:
                     show()
@@ -214,7 +219,7 @@ class Run:
                         pace.steps = length.steps - done
                     if enough and trainer.epoch < length.epochs:
                         return False
-                self.selection.comparison.at_end(trainer.best.saved)
+                self.selection.comparison.at_end(trainer.best.saved_auc)
                 run_log.finished = True
         finally:
             self.batches.end()
@@ -276,7 +281,7 @@ class Run:
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
             steps=self.trainer.step_number,
-            validation_interval=best.interval if self.selection.measure == "AUC" else None,
+            validation_interval=best.interval if held_out is not None else None,
             baselines=tuple(self.selection.comparison.found),
             start=self.selection.start.measured if self.selection.start is not None else None,
             measure=self.selection.measure,

@@ -26,6 +26,7 @@ from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.throughput import Throughput
 from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.recipe.validation_metric import Metric
 from likewise.training.step.ema import WeightAverage
 from likewise.training.step.gradients import Gradients
 from likewise.training.step.guards import NotFinite, StepGuard, Stopped
@@ -101,6 +102,7 @@ class Trainer:
         self.after_step: Callable[[Tensor], None] | None = None
         self._names: PhotoNames = _row_numbers
         self._before = 0  # photos of the current batch that belong to lower ranks
+        metric = Metric.of(recipe.training.metric)
         self.state = TrainingState(
             recipe,
             self.module,
@@ -111,6 +113,7 @@ class Trainer:
             self.processes,
             self.average,
             watch,
+            best=Best(measure=metric.name, lower_is_better=metric.lower_is_better),
         )
 
     @property

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
+from likewise.errors import InputError
 from likewise.training.recipe.sections import Section, Share
+from likewise.training.recipe.validation_metric import KNOWN, Metric
 
 __all__ = ["Guards", "Schedule", "Training"]
 
@@ -70,6 +73,11 @@ class Training(Section):
     patience: int = Field(
         0, ge=0, description="early stopping after this many epochs without gain; 0: off"
     )
+    metric: str = Field(
+        "AUC",
+        description="what epochs are compared by, on the held-out identities: AUC, EER, "
+        "TAR@FAR=1e-3, Recall@1, MAP@R; for the model that is kept, and for patience",
+    )
     checkpoint_minutes: float = Field(5.0, gt=0, description="minutes between checkpoints")
     keep_checkpoints: int = Field(
         2, ge=1, description="checkpoints to keep; older ones are removed"
@@ -95,6 +103,14 @@ class Training(Section):
     )
     wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
     mlflow: str | None = Field(None, description="MLflow experiment to log to; null: none")
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, name: str) -> str:
+        try:
+            return Metric.of(name).name
+        except InputError:
+            raise PydanticCustomError("metric", "expected one of " + KNOWN) from None
 
 
 class Guards(Section):
