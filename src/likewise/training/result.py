@@ -23,8 +23,8 @@ class TrainingResult:
         folder: of the run; ``folder/model`` is the embedder that was kept.
         epochs: the epochs completed, of which the last one may be short.
         finished: False if the run was stopped and can be continued with ``resume``.
-        validation: the validation AUC of the saved model, or see ``measure``; None without
-            held-out photos.
+        validation: the metric of the saved model by which epochs were compared, see ``measure``;
+            None without held-out photos.
         bad_images: the photos that could not be read.
         identities: the number of people trained on.
         images: the number of photos trained on.
@@ -32,11 +32,12 @@ class TrainingResult:
         profile: the time of each phase of a step, if it was measured.
         validation_people: held-out people with two photos or more; the AUC of few is uncertain.
         steps: the steps completed.
-        validation_interval: of that AUC, 95 % over identities; None where it is not known.
+        validation_interval: of it, 95 % over identities; None where it is not known.
         baselines: raw pixels, and the start model if there is one, on the held-out identities.
         start: the model that the run started from and what training it has brought; None without
             one, or without held-out people.
-        measure: what ``validation`` is; without identities, the likeness to the teacher.
+        measure: what ``validation`` is: AUC, or the metric of ``training.metric``; without
+            identities, the likeness to the teacher.
     """
 
     folder: Path

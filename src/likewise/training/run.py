@@ -8,6 +8,7 @@ from pathlib import Path
 
 from likewise.data.manifest import Manifest
 from likewise.storage import require_writable
+from likewise.training.callbacks import Callback, check_callbacks
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
 from likewise.training.recipe.recipe import Recipe
@@ -32,6 +33,7 @@ def train(
     budget_minutes: float | None = None,
     began: float | None = None,
     start: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
 
@@ -61,6 +63,8 @@ def train(
         began: the ``time.monotonic()`` from which the budget counts; None: this call.
         start: a ready model to train further, such as ``sface``; without a recipe by that of
             ``tune``. It is saved first, and an epoch replaces it only if it is clearly better.
+        callbacks: called before and after each step, validation and epoch, on every process; one
+            that raises an error stops the run, which can be resumed, and the error is raised.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -77,11 +81,12 @@ def train(
         True
     """
     began = time.monotonic() if began is None else began
-    folder = Path(out)
+    folder, called = Path(out), check_callbacks(callbacks)
     manifest, chosen, why = begin(
         data, folder, recipe, settings, resume=resume, keep=keep, start=start,
         epochs=epochs, steps=steps, budget_minutes=budget_minutes,
     )  # fmt: skip
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: require_writable(folder))
-        return Run(manifest, folder, chosen, resume, processes, profile, began, why).complete()
+        run = Run(manifest, folder, chosen, resume, processes, profile, began, why, called)
+        return run.complete()

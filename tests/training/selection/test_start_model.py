@@ -89,7 +89,7 @@ def test_a_start_model_that_is_not_beaten_is_saved_as_it_is(model: Path, tmp_pat
     assert result.start is not None
     assert result.start.kept == 0
     assert result.start.best is not None
-    assert result.validation == result.start.auc
+    assert result.validation == result.start.value
     assert "as it is" in result.start.lines()[-1]
 
 
@@ -110,7 +110,7 @@ def test_a_start_model_that_is_clearly_beaten_is_replaced(tmp_path: Path) -> Non
     assert result.start.best is not None
     assert result.start.best.clear
     assert result.validation is not None
-    assert result.validation > result.start.auc
+    assert result.validation > result.start.value
     assert likewise.load(result.model).about["Epoch"] == result.start.kept
     told = json.loads((tmp_path / "run" / "start.json").read_text())
     assert told["kept"] == result.start.kept
@@ -123,7 +123,7 @@ def test_a_resumed_run_compares_with_the_same_start_model(model: Path, tmp_path:
     longer = likewise.train(photos, tmp_path / "run", resume=True, epochs=2)
     assert first.start is not None
     assert longer.start is not None
-    assert longer.start.auc == first.start.auc
+    assert longer.start.value == first.start.value
     assert longer.start.kept == 0
     with pytest.raises(InputError, match=r"start: sface, the run in .* began with"):
         likewise.train(photos, tmp_path / "run", resume=True, start="sface")

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -183,8 +184,19 @@ class Optimizer(Section):
         {}, description="learning rate factors by patterns of weights, such as {fc.*: 10}"
     )
     momentum: Share = Field(0.9, description="momentum of sgd")
+    nesterov: bool = Field(False, description="sgd: Nesterov's momentum")
+    betas: tuple[Decay, Decay] = Field(
+        (0.9, 0.999), description="adamw: decay of the first and the second moment"
+    )
+    eps: float = Field(1e-8, gt=0, description="adamw: added to the root of the second moment")
     weight_decay: float = Field(5e-2, ge=0, description="not on biases, norms and PReLU slopes")
     clip: float = Field(5.0, ge=0, description="maximum gradient norm; 0: no clipping")
+    loss_clip: float | None = Field(
+        None,
+        ge=0,
+        description="maximum gradient norm of the loss's weights, which clip then leaves out; 0: "
+        "they are not clipped; null: clip is for one norm over all weights",
+    )
 
 
 class Distill(Section):

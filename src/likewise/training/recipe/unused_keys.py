@@ -1,9 +1,10 @@
 """Keys of a recipe that are set but have no effect are refused, since the user relies on them.
 
-There are two kinds. Keys of a feature that is off (a teacher, memory-mapped storage) are always
-refused. Keys of an alternative that is not chosen (a sampler, a schedule, an optimizer) are refused
-only if the choice was left at its default: a recipe that names the choice may keep the keys of the
-other alternatives, to switch between them.
+There are two kinds. Keys of a feature that is off (a teacher, memory-mapped storage), or that the
+optimizer does not have (Nesterov's momentum under adamw), are always refused. Keys of an
+alternative that is not chosen (a sampler, a schedule) are refused only if the choice was left at
+its default: a recipe that names the choice may keep the keys of the other alternatives, to switch
+between them.
 """
 
 from __future__ import annotations
@@ -98,7 +99,21 @@ _NEEDS = (
         _off,
         "schedule.margin_warmup=null",
     ),
+    _Need(
+        ("schedule.power",),
+        "schedule.name",
+        _is("polynomial"),
+        "schedule.name=polynomial",
+        choice=True,
+    ),
     _Need(("optimizer.momentum",), "optimizer.name", _is("sgd"), "optimizer.name=sgd", choice=True),
+    _Need(("optimizer.nesterov",), "optimizer.name", _is("sgd"), "optimizer.name=sgd"),
+    _Need(
+        ("optimizer.betas", "optimizer.eps"),
+        "optimizer.name",
+        _is("adamw"),
+        "optimizer.name=adamw",
+    ),
     *(
         _Need((f"augment.{part}",), f"augment.{part}.p", bool, f"augment.{part}.p=0.5", choice=True)
         for part in ("crop", "light", "blur", "erase")

@@ -77,7 +77,8 @@ class Gradients:
         split: Iterable[str] = (),
     ) -> None:
         training = recipe.training
-        self.micro, self.clip = recipe.batch.micro, recipe.optimizer.clip
+        self.micro = recipe.batch.micro
+        self.clip, self.loss_clip = recipe.optimizer.clip, recipe.optimizer.loss_clip
         self.memory_format = choose_memory_format(module, training.channels_last, device)
         self.module = module.to(device)
         self.module.to(memory_format=self.memory_format)
@@ -159,11 +160,20 @@ class Gradients:
                 guard.check()
             scaler.unscale_(optimizer)
             self.parallel.sync_overflow(scaler, optimizer)
-            weights = (p for group in optimizer.param_groups for p in group["params"])
-            norm = clip_gradients(weights, self.clip, split=self.parallel.split)
+            norm = self._clip([p for group in optimizer.param_groups for p in group["params"]])
             if not scaler.is_enabled():
                 guard.check(norm)
         return BatchResult(value.detach(), embeddings.detach(), norm)
+
+    def _clip(self, weights: list[Tensor]) -> Tensor:
+        """Clip the gradients; returns their norm before, over all weights."""
+        split = self.parallel.split
+        if self.loss_clip is None:
+            return clip_gradients(weights, self.clip, split=split)
+        own = {id(weight) for weight in self.loss.parameters()}
+        of_loss = clip_gradients((w for w in weights if id(w) in own), self.loss_clip, split=split)
+        rest = clip_gradients((w for w in weights if id(w) not in own), self.clip)
+        return (rest.to(self.device).square() + of_loss.to(self.device).square()).sqrt()
 
     def embed(self, pixels: Tensor) -> Tensor:
         """The embeddings float32 [B,D] of pixels uint8 [B,C,H,W]."""
