@@ -20,7 +20,8 @@ from likewise.errors import InputError
 
 __all__ = ["SPLITS", "Manifest"]
 
-SPLITS = frozenset({"train", "val", "test"})
+SPLITS = frozenset({"train", "val", "test", "query", "gallery"})
+"""The values of the column ``split``; query and gallery are the two sides of a retrieval test."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Manifest:
 
     Args:
         table: the columns ``path`` (relative to ``root``; the name of the photo in every output),
-            ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (train,
-            val or test), and any metadata.
+            ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (one
+            of ``SPLITS``), and any metadata.
         root: the folder of the photos, or the file that holds them.
         store: reads the photo at each ``place`` (a column of whole numbers, such as offsets); None
             if each photo is a file.

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-from likewise.arguments import full_name
+from likewise.arguments import full_name, one_of
 from likewise.data.alignment import alignment_of_crops
 from likewise.data.labels import with_identities
 from likewise.data.manifest import Manifest
@@ -116,7 +116,14 @@ def format_of(path: Path) -> Format | None:
     return next((format for format in list_formats() if format.recognises(path)), None)
 
 
-def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifest:
+def _named(name: str) -> Format:
+    one_of("format", name, sorted(format.name for format in list_formats()))
+    return _FORMATS[name]
+
+
+def read_manifest(
+    source: str | Path, root: str | Path | None = None, *, format: str | None = None
+) -> Manifest:
     """Read labeled photos in any registered format as a manifest, without unpacking them.
 
     Identity names are normalised, see ``likewise.data.labels``; if that changes any, a warning
@@ -126,10 +133,12 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
         source: a folder with one sub-folder per identity, a CSV/TSV/Parquet/Arrow table, or a
             source in any other format of ``list_formats()``.
         root: the folder that a table's paths start from; by default the table's own folder.
+        format: the name of a format of ``list_formats()``, instead of the one that recognises the
+            source: ``folder`` for the bare folders of a set that has lists too, or ``cub-boxes``.
 
     Raises:
-        InputError: the path does not exist, is in no known format, or holds no photo; or a row is
-            invalid, which is then named.
+        InputError: the path does not exist, is in no known format, or holds no photo; there is no
+            format of this name; or a row is invalid, which is then named.
 
     Example:
         >>> import likewise
@@ -140,14 +149,14 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
     path = Path(source)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file")
-    format = format_of(path)
-    if format is None:
+    reader = format_of(path) if format is None else _named(format)
+    if reader is None:
         known = "; ".join(format.description for format in list_formats())
         raise InputError(f"{path}: unknown format; supported are: {known}")
-    found = format.read(path, Path(root) if root is not None else None)
+    found = reader.read(path, Path(root) if root is not None else None)
     if not isinstance(found, Manifest):
         raise InputError(
-            f"format {format.name!r}: its reader {full_name(format.read)} returned "
+            f"format {reader.name!r}: its reader {full_name(reader.read)} returned "
             f"{type(found).__name__}; must return a likewise.Manifest"
         )
     alignment = found.alignment or alignment_of_crops(path, found.root)
