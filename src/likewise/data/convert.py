@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likewise.data.alignment import write_alignment
-from likewise.data.conversion_journal import DIGESTS, Journal
 from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
@@ -18,6 +17,7 @@ from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
 from likewise.data.store import photo_bytes
 from likewise.data.writers import WriterFormat, writer_format
+from likewise.data.writers.conversion_journal import DIGESTS, Journal
 from likewise.data.writers.growing_file import GrowingFile
 from likewise.errors import InputError, LikewiseError
 from likewise.progress import progress

@@ -35,8 +35,8 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(equal, one, other))
     if isinstance(one, str):
-        return one == other
-    return one.shape == other.shape and bool((one == other).all())
+        return bool(one == other)
+    return np.array_equal(one, other)
 
 
 def sample(path: Path, *, compress: bool = True) -> Path:

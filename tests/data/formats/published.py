@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def make_cars_devkit(folder: Path) -> Path:
 
 
 def _save(
-    path: Path, fields: list[str], rows: list[tuple[object, ...]], *, compress: bool = True,
+    path: Path, fields: list[str], rows: Sequence[tuple[object, ...]], *, compress: bool = True,
     names: bool = False,
 ) -> None:  # fmt: skip
     values: dict[str, object] = {}

@@ -25,7 +25,7 @@ from tests.data.formats.published import (
     make_online_products,
 )
 
-MAKERS = {
+MAKERS: dict[str, Callable[[Path], Path]] = {
     "cub": make_cub,
     "online-products": make_online_products,
     "in-shop": make_in_shop,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from likewise.data.box_crops import box_columns, cropped_to_boxes
+from likewise.data.containers.box_crops import box_columns, cropped_to_boxes
 from likewise.data.containers.mat_file import read_mat
 from likewise.data.formats.listed_rows import refuse_outside
 from likewise.data.formats.registry import register_format

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from likewise.data.box_crops import box_columns, cropped_to_boxes
+from likewise.data.containers.box_crops import box_columns, cropped_to_boxes
 from likewise.data.formats.listed_rows import (
     Row,
     number_in,
