@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from likewise.data.manifest import Manifest
 from likewise.storage import require_writable
@@ -19,7 +20,7 @@ __all__ = ["TrainingResult", "train"]
 
 
 def train(
-    data: Manifest | str | Path,
+    data: Manifest | str | Path | Any,
     out: str | Path,
     recipe: Recipe | str | Path | None = None,
     *,
@@ -42,7 +43,8 @@ def train(
     ``torchrun`` all processes call this function with the same arguments and train together.
 
     Args:
-        data: a manifest, a folder of identities, or a table.
+        data: a manifest, a folder of identities, or a table; or a torch ``Dataset`` of
+            (image, label) or a Hugging Face dataset, or a dictionary of them by split.
         out: the run's folder: recipe, log, TensorBoard curves, checkpoints and model.
         recipe: the settings of the run, or the name or file of a recipe; a resumed run has its own.
             None: chosen by the photos and the machine.

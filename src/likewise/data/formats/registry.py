@@ -13,9 +13,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 from likewise.arguments import full_name, one_of
 from likewise.data.alignment import alignment_of_crops
+from likewise.data.formats.own_dataset import is_dataset, manifest_of
 from likewise.data.labels import with_identities
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
@@ -122,7 +124,7 @@ def _named(name: str) -> Format:
 
 
 def read_manifest(
-    source: str | Path, root: str | Path | None = None, *, format: str | None = None
+    source: str | Path | Any, root: str | Path | None = None, *, format: str | None = None
 ) -> Manifest:
     """Read labeled photos in any registered format as a manifest, without unpacking them.
 
@@ -131,7 +133,8 @@ def read_manifest(
 
     Args:
         source: a folder with one sub-folder per identity, a CSV/TSV/Parquet/Arrow table, or a
-            source in any other format of ``list_formats()``.
+            source in any other format of ``list_formats()``; or a torch ``Dataset`` or Hugging Face
+            dataset, see ``likewise.data.formats.own_dataset.manifest_of``.
         root: the folder that a table's paths start from; by default the table's own folder.
         format: the name of a format of ``list_formats()``, instead of the one that recognises the
             source: ``folder`` for the bare folders of a set that has lists too, or ``cub-boxes``.
@@ -146,6 +149,10 @@ def read_manifest(
         >>> manifest.identities
         ['anna', 'bob', 'carl']
     """
+    if isinstance(source, Manifest):
+        return source
+    if is_dataset(source):
+        return manifest_of(source)
     path = Path(source)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file")
