@@ -18,10 +18,12 @@ from likewise.data.paths import path_inside
 from likewise.data.store import PhotoStore, StoredPhoto
 from likewise.errors import InputError
 
-__all__ = ["SPLITS", "Manifest"]
+__all__ = ["SEARCHED", "SPLITS", "Manifest"]
 
 SPLITS = frozenset({"train", "val", "test", "query", "gallery"})
-"""The values of the column ``split``; query and gallery are the two sides of a retrieval test."""
+"""The values of the column ``split``."""
+SEARCHED = ("query", "gallery")
+"""The two sides of a retrieval test: each photo of the first is searched among the second."""
 
 
 @dataclass(frozen=True)
