@@ -13,7 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from likewise.data.alignment import warn_of_two_alignments
+from likewise.data.containers.dataset_store import as_pixels
 from likewise.data.embeddings import Embeddings
+from likewise.data.formats import read_manifest
+from likewise.data.formats.own_dataset import photos_of
 from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
@@ -118,7 +121,7 @@ class Embedder:
 
     def embed(
         self,
-        images: ImageSource | Iterable[ImageSource],
+        images: ImageSource | Tensor | Iterable[ImageSource | Tensor] | Any,
         *,
         batch_size: int = 64,
         normalize: bool = True,
@@ -127,19 +130,25 @@ class Embedder:
         """The embeddings of photos: float32 [N,D], of unit length unless ``normalize`` is False.
 
         Args:
-            images: paths, encoded bytes, PIL images or uint8 arrays [H,W,C] in RGB; or one.
+            images: paths, encoded bytes, PIL images, uint8 arrays [H,W,C] in RGB, or tensors
+                [C,H,W] of uint8 or of floats from 0 to 1; or one of them; or a torch ``Dataset`` or
+                Hugging Face dataset, whose labels are not looked at.
             batch_size: images at a time.
             normalize: divide each vector by its length.
             flip: add the embedding of the mirrored photo (test-time augmentation, twice the work).
 
         Raises:
             BadImage: a photo cannot be used; names it and says why.
+            InputError: a tensor is of another shape or type.
             LikewiseError: the output of the network is not finite.
         """
         alone = isinstance(images, str | Path | bytes | StoredPhoto | Image.Image) or (
-            isinstance(images, np.ndarray) and images.ndim < 4
+            isinstance(images, np.ndarray | Tensor) and images.ndim < 4
         )
-        sources: Iterable[ImageSource] = [images] if alone else images  # type: ignore[list-item, assignment]  # narrowed by ``alone``
+        sources: Any = [images] if alone else images
+        if isinstance(images, torch.utils.data.Dataset) or hasattr(images, "column_names"):
+            sources = photos_of(images)
+        sources = (as_pixels(one) if isinstance(one, Tensor) else one for one in sources)
         parts = []
         for vectors, _, bad in embed_batches(
             self.module, self.preprocess, sources, batch_size, flip=flip
@@ -151,7 +160,7 @@ class Embedder:
 
     def embed_manifest(
         self,
-        manifest: Manifest,
+        manifest: Manifest | str | Path | Any,
         *,
         batch_size: int = 64,
         flip: bool = False,
@@ -162,7 +171,7 @@ class Embedder:
         A photo that the manifest lists twice is embedded once; see ``without_repeats``.
 
         Args:
-            manifest: the photos.
+            manifest: the photos, or whatever ``read_manifest`` takes: a folder, a dataset.
             batch_size: images at a time.
             flip: add the embedding of the mirrored photo.
             on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
@@ -171,7 +180,7 @@ class Embedder:
             BadImage: the first broken photo, under ``refuse``.
             InputError: a photo is listed under two identities, or on two sides of a split.
         """
-        manifest = without_repeats(manifest)
+        manifest = without_repeats(read_manifest(manifest))
         embedded = self.embed_rows(
             manifest, slice(0, len(manifest)), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image,

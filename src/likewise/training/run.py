@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from likewise.data.augmentation.own_transform import OwnTransform
 from likewise.data.manifest import Manifest
 from likewise.storage import require_writable
 from likewise.training.callbacks import Callback, check_callbacks
@@ -15,12 +17,13 @@ from likewise.training.recipe.recipe import Recipe
 from likewise.training.result import TrainingResult
 from likewise.training.run_loop import Run
 from likewise.training.setup.begin import begin
+from likewise.training.setup.transform_choice import with_transform
 
 __all__ = ["TrainingResult", "train"]
 
 
 def train(
-    data: Manifest | str | Path,
+    data: Manifest | str | Path | Any,
     out: str | Path,
     recipe: Recipe | str | Path | None = None,
     *,
@@ -34,6 +37,7 @@ def train(
     began: float | None = None,
     start: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    transform: Callable[..., Any] | None = None,
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
 
@@ -44,7 +48,8 @@ def train(
     ``torchrun`` all processes call this function with the same arguments and train together.
 
     Args:
-        data: a manifest, a folder of identities, or a table.
+        data: a manifest, a folder of identities, or a table; or a torch ``Dataset`` of
+            (image, label) or a Hugging Face dataset, or a dictionary of them by split.
         out: the run's folder: recipe, log, TensorBoard curves, checkpoints and model.
         recipe: the settings of the run, or the name or file of a recipe; a resumed run has its own.
             None: chosen by the photos and the machine.
@@ -65,6 +70,10 @@ def train(
             ``tune``. It is saved first, and an epoch replaces it only if it is clearly better.
         callbacks: called before and after each step, validation and epoch, on every process; one
             that raises an error stops the run, which can be resumed, and the error is raised.
+        transform: applied to each training photo at its full size, instead of the augmentation of
+            the recipe: a transform of torchvision or albumentations, or any function of uint8
+            pixels [H,W,C]; what it gives is cropped and resized to the network's input. Give it
+            again to resume.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -86,7 +95,9 @@ def train(
         data, folder, recipe, settings, resume=resume, keep=keep, start=start,
         epochs=epochs, steps=steps, budget_minutes=budget_minutes,
     )  # fmt: skip
+    own = None if transform is None else OwnTransform(transform)
+    chosen = with_transform(chosen, own, resume=resume)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: require_writable(folder))
-        run = Run(manifest, folder, chosen, resume, processes, profile, began, why, called)
+        run = Run(manifest, folder, chosen, resume, processes, profile, began, why, called, own)
         return run.complete()
