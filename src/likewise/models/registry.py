@@ -90,6 +90,19 @@ class Backbone:
             **({"factory": place} if place else {}),
         }
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Backbone:
+        """The inverse of ``to_dict``.
+
+        Raises:
+            InputError: a value is wrong.
+            TypeError: a key is missing or unknown.
+        """
+        found = cls(**values)
+        if not isinstance(found.name, str) or not isinstance(found.factory, str):
+            raise InputError(f"backbone: name and factory must be texts; got {found.name!r}")
+        return found
+
     def allowed(self, allow: str | Iterable[str], source: str) -> Backbone:
         """This backbone of a model's file, if the code that makes it may be imported.
 
@@ -143,8 +156,8 @@ def register_backbone(name: str) -> Callable[[AnyFactory], AnyFactory]:
     """
     if not (isinstance(name, str) and name.isidentifier()):
         raise InputError(
-            f"register_backbone: {name!r}; must be a name of letters, digits and underscores, as in "
-            '@register_backbone("my_network")'
+            f"register_backbone: {name!r}; must be a name of letters, digits and underscores, as "
+            'in @register_backbone("my_network")'
         )
 
     def register(factory: AnyFactory) -> AnyFactory:

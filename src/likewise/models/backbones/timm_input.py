@@ -36,7 +36,7 @@ def timm_preprocess(model: Any, *, channels: Literal[1, 3] | None = None) -> Pre
     except ImportError as error:
         raise MissingExtra("the preprocessing of a timm model", "timm") from error
     if isinstance(model, str):
-        found = get_pretrained_cfg(model)
+        found: Any = get_pretrained_cfg(model)
         if found is None:
             raise InputError(f"model: timm has no configuration of {model!r}")
         config = found.to_dict()
