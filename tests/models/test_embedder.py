@@ -210,11 +210,35 @@ def test_a_custom_network_is_loaded_with_its_module(dtype: torch.dtype, tmp_path
     back = likewise.load(tmp_path / "m", module=OwnNetwork(dtype))
     np.testing.assert_array_equal(back.embed(images), embedder.embed(images))
     assert back.fingerprint == embedder.fingerprint
-    assert "module=OwnNetwork(…)" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
-    with pytest.raises(InputError, match=r"a class of its own, OwnNetwork; load it in Python"):
-        likewise.load(tmp_path / "m")
+    captured = likewise.load(tmp_path / "m")  # without its class
+    assert captured.fingerprint == embedder.fingerprint
+    np.testing.assert_array_equal(captured.embed(images), embedder.embed(images))
     with pytest.raises(InputError, match="not the weights of Linear"):
         likewise.load(tmp_path / "m", module=nn.Linear(2, 2))
+
+
+class Counting(nn.Module):
+    """A network that torch.export cannot capture: its output depends on a value in Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3 * 8 * 8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        embedding: torch.Tensor = self.fc(x.flatten(1))
+        return embedding * 2 if float(x.sum()) > 0 else embedding
+
+
+def test_a_network_that_cannot_be_captured_is_saved_with_its_weights(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    embedder = Embedder(Counting(), Preprocess(8, 8))
+    embedder.save(tmp_path / "m")
+    assert "torch.export cannot capture it" in caplog.text
+    assert "module=Counting(…)" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    assert likewise.load(tmp_path / "m", module=Counting).fingerprint == embedder.fingerprint
+    with pytest.raises(InputError, match=r"a class of its own, Counting; load it in Python"):
+        likewise.load(tmp_path / "m")
 
 
 def test_a_module_that_is_not_needed_is_refused(tmp_path: Path) -> None:

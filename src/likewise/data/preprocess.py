@@ -17,6 +17,13 @@ from likewise.errors import InputError
 __all__ = ["Preprocess"]
 
 FITS = ("crop", "pad", "stretch")
+LATER = frozenset({"alignment", "interpolation", "crop"})  # fields that older models do not know
+INTERPOLATIONS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,10 @@ class Preprocess:
         alignment: the template to which the photos of faces have to be aligned before they come
             here, such as ``arcface``; None if the network takes photos as they are. Nothing is
             aligned here; ``likewise.faces`` does that.
+        interpolation: how photos are resized: ``bilinear``, ``bicubic``, ``lanczos`` or
+            ``nearest``; all but the last anti-alias.
+        crop: the share of the photo's height and width that is kept, around its middle, before it
+            is fitted; timm calls it ``crop_pct``.
     """
 
     height: int = 112
@@ -45,10 +56,18 @@ class Preprocess:
     fit: str = "crop"
     order: str = "rgb"
     alignment: str | None = None
+    interpolation: str = "bilinear"
+    crop: float = 1.0
 
     def __post_init__(self) -> None:
         one_of("fit", self.fit, FITS)
         one_of("order", self.order, ("rgb", "bgr"))
+        one_of("interpolation", self.interpolation, INTERPOLATIONS)
+        check_number("crop", self.crop, least=0.1, most=1)
+        if self.fit == "pad" and self.crop < 1:
+            raise InputError(
+                "crop: has no use with fit=pad, which keeps the whole photo; set crop=1"
+            )
         if self.channels not in (1, 3):
             raise InputError(f"channels: must be 1 (gray) or 3 (color); got {self.channels}")
         check_count("height", self.height, least=8, most=1024)
@@ -72,16 +91,21 @@ class Preprocess:
             BadImage: it cannot be decoded; gives its name and the reason.
         """
         # Decoded at twice the size or more, so that the final resize still anti-aliases.
-        image = decode(source, channels=self.channels, least=2 * max(self.width, self.height))
-        size = (self.width, self.height)
-        if image.size == size:
+        least = round(2 * max(self.width, self.height) / self.crop)
+        image = decode(source, channels=self.channels, least=least)
+        size, method = (self.width, self.height), INTERPOLATIONS[self.interpolation]
+        margin = (1 - self.crop) / 2
+        if image.size == size and not margin:
             return image
         if self.fit == "stretch":
-            return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+            gap = 3.0 if method is Image.Resampling.BILINEAR else None
+            wide, high = image.size
+            box = (margin * wide, margin * high, (1 - margin) * wide, (1 - margin) * high)
+            return image.resize(size, method, box if margin else None, reducing_gap=gap)
         if self.fit == "pad":
             grey = 128 if self.channels == 1 else (128, 128, 128)
-            return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=grey)
-        return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+            return ImageOps.pad(image, size, method, color=grey)
+        return ImageOps.fit(image, size, method, bleed=margin)
 
     def pixels(self, source: ImageSource) -> torch.Tensor:
         """The photo as uint8 [C,H,W], a quarter of the memory of float32."""
@@ -99,12 +123,13 @@ class Preprocess:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON.
 
-        ``alignment`` is left out where it is None: files and fingerprints of models that know no
-        alignment stay as they are.
+        ``alignment``, ``interpolation`` and ``crop`` are left out where they have their defaults:
+        files and fingerprints of models that know none of them stay as they are.
         """
         values = asdict(self)
-        if self.alignment is None:
-            del values["alignment"]
+        for field in fields(self):
+            if field.name in LATER and values[field.name] == field.default:
+                del values[field.name]
         return values
 
     @classmethod

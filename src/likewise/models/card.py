@@ -57,7 +57,7 @@ def model_card(config: dict[str, Any], dimension: int, identities: Sequence[str]
         )
     for key, value in config["about"].items():
         lines.append(f"- {key}: {value}")
-    own = config["backbone"] is None and "onnx" not in config
+    own = config["backbone"] is None and not {"onnx", "program"} & config.keys()
     module = f", module={config['network']}(…)" if own else ""
     return "\n".join(
         [

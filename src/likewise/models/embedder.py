@@ -30,9 +30,11 @@ from likewise.models.calibration import Calibration
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedded.rows import EmbeddedRows, named_embeddings
 from likewise.models.fingerprint import CachedFingerprint
+from likewise.models.graph.capture import capture_or_warn
+from likewise.models.graph.captured import class_name
 from likewise.models.inference import device_of, embed_batches, forward
 from likewise.models.operating_point import OperatingPoint
-from likewise.models.registry import Backbone
+from likewise.models.registry import Backbone, backbone_of
 from likewise.models.saving import write_model
 from likewise.progress import progress
 
@@ -45,8 +47,8 @@ class Embedder:
     Args:
         module: float32 [B,C,H,W] → [B,D].
         preprocess: how a photo becomes the module's input.
-        backbone: how to build the module again; None for an ONNX file, or for a network of your
-            own, which has to be given to ``likewise.load`` as ``module``.
+        backbone: how to build the module again; None: as ``create_backbone`` built it, and where
+            it did not, the network is captured by ``torch.export`` when it is saved.
         operating_point: the threshold for "same person", if one was measured.
         operating_points: the thresholds at each FMR that was measured.
         calibration: the map from score to probability, if it was fitted.
@@ -76,7 +78,7 @@ class Embedder:
     ) -> None:
         self.module = module.eval()
         self.preprocess = preprocess
-        self.backbone = backbone
+        self.backbone = backbone or backbone_of(module)
         self.operating_point = operating_point
         self.operating_points = tuple(operating_points or filter(None, [operating_point]))
         self.calibration = calibration
@@ -102,7 +104,7 @@ class Embedder:
         """The kind of network: the name of the backbone, ``ONNX``, or the name of its class."""
         if self.backbone is not None:
             return self.backbone.name
-        return "ONNX" if self.source_file is not None else type(self.module).__qualname__
+        return "ONNX" if self.source_file is not None else class_name(self.module)
 
     @property
     def fingerprint(self) -> str:
@@ -285,8 +287,16 @@ class Embedder:
     def save(self, folder: str | Path) -> Path:
         """Write ``config.json``, the weights and ``MODEL_CARD.md`` into ``folder``.
 
+        A network of your own that no factory builds is captured by ``torch.export`` and written
+        beside them as plain data. Where it cannot be captured, a warning says why; then ``load``
+        needs the network as ``module``.
+
         The folder holds the old model or the new one at any moment, after a crash too.
         """
+        settings, program = self.preprocess, None
+        if self.backbone is None and self.source_file is None:
+            shape = (settings.channels, settings.height, settings.width)
+            program = capture_or_warn(self.module, shape)
         return write_model(
             Path(folder),
             self.config(),
@@ -294,4 +304,5 @@ class Embedder:
             dimension=self.dimension,
             identities=self.identities,
             onnx=self.source_file,
+            program=program,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
+from likewise.models.factory import Factory
 from likewise.models.fingerprint import fingerprint_of
 from likewise.models.graph.network import OnnxNetwork
 from likewise.models.onnx.backbone import OnnxBackbone
 from likewise.models.operating_point import OperatingPoint
-from likewise.models.registry import Backbone, create_backbone
+from likewise.models.own_network import network_of, require_no_module
+from likewise.models.registry import Backbone
 from likewise.models.saving import CONFIG, IDENTITIES, WEIGHTS
 from likewise.models.state_dict import STATE_FILES
 from likewise.models.tensor_file import read_tensors
@@ -33,13 +35,19 @@ from likewise.storage import read_json
 
 __all__ = ["is_exported", "load"]
 
-HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", *CARDS]
+HUB_FILES = [CONFIG, WEIGHTS, IDENTITIES, "model*.onnx", "program-*.safetensors", *CARDS]
 NAMED: dict[str, Callable[[], Embedder]] = {"sface": load_sface}
 
 log = logging.getLogger(__name__)
 
 
-def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = None) -> Embedder:
+def load(
+    source: str | Path,
+    *,
+    device: str = "cpu",
+    module: nn.Module | Factory | None = None,
+    allow: str | Iterable[str] = (),
+) -> Embedder:
     """Load an embedder from a folder, by name, from the hub, or from an ONNX file with its JSON.
 
     A license that forbids commercial use is told once, by a warning.
@@ -52,12 +60,17 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
             none).
         device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU if there is one. ONNX files are run by
             ONNX Runtime on the CPU, and by torch elsewhere.
-        module: the network, if the embedder was saved around a network of your own; its weights
-            are loaded into it. Networks of Likewise and timm are built without it.
+        module: a network of your own, or its factory, into which the weights are loaded. Not needed
+            for networks of Likewise and timm, and for those that were captured when they were
+            saved, which are for inference: give it to train such a network further.
+        allow: the modules from which a factory that the model names may be imported, such as
+            ``my_networks``; ``LIKEWISE_ALLOW=my_networks`` in the environment does the same. To
+            import a module is to run its code, so without permission nothing is imported.
 
     Raises:
         InputError: the source is missing or is not an embedder, its weights do not belong to its
-            configuration, or ``module`` is missing or not needed.
+            configuration, ``module`` is missing or not needed, or the model names a factory that
+            is not allowed.
         MissingExtra: the weights of a ready model are not installed.
 
     Example:
@@ -67,15 +80,15 @@ def load(source: str | Path, *, device: str = "cpu", module: nn.Module | None = 
     """
     path, name = Path(source), str(source)
     if path.is_dir() and (name not in NAMED or _holds_model(path)):
-        embedder = _load_folder(path, module)
+        embedder = _load_folder(path, module, allow)
     elif path.suffix.lower() == ".onnx" and path.exists():
-        _require_no_module(module, path)
+        require_no_module(module, path)
         embedder = _load_onnx(path, path.with_suffix(".json"))
     elif name in NAMED or name.startswith(PREFIX):
-        _require_no_module(module, name)
+        require_no_module(module, name)
         embedder = NAMED[name]() if name in NAMED else load_insightface(name.removeprefix(PREFIX))
     elif not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        embedder = _load_folder(_from_hub(name), module)
+        embedder = _load_folder(_from_hub(name), module, allow)
     elif path.exists() and path.suffix.lower() in STATE_FILES:
         raise InputError(
             f"{source}: is a file of weights, which does not name its network; make a model's "
@@ -139,43 +152,32 @@ def _holds_model(folder: Path) -> bool:
     return (folder / CONFIG).exists() or (folder / WEIGHTS).exists()
 
 
-def _load_folder(folder: Path, own: nn.Module | None) -> Embedder:
+def _load_folder(
+    folder: Path, own: nn.Module | Factory | None, allow: str | Iterable[str]
+) -> Embedder:
     """The embedder of a folder; the license of its card goes with it into copies and exports."""
-    embedder = _from_folder(folder, own)
+    embedder = _from_folder(folder, own, allow)
     if license := license_of_card(folder):
         embedder.about = {**embedder.about, "License": license}
     return embedder
 
 
-def _from_folder(folder: Path, own: nn.Module | None) -> Embedder:
+def _from_folder(
+    folder: Path, own: nn.Module | Factory | None, allow: str | Iterable[str]
+) -> Embedder:
     config = _config_of(folder)
     if config.get("onnx"):
-        _require_no_module(own, folder)
+        require_no_module(own, folder)
         return _load_onnx(folder / Path(str(config["onnx"])).name, folder / CONFIG)
     tensors, embedded = read_tensors(folder / WEIGHTS)
     if embedded.get("fingerprint") != config.get("fingerprint"):
         config = embedded  # a crash came between writing the two files: believe the weights
     try:
         preprocess = Preprocess.from_dict(config["preprocess"])
-        backbone = Backbone(**config["backbone"]) if config["backbone"] else None
+        backbone = Backbone.from_dict(config["backbone"]) if config["backbone"] else None
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
-    if backbone is not None:
-        _require_no_module(own, folder)
-        module = create_backbone(
-            backbone,
-            height=preprocess.height,
-            width=preprocess.width,
-            channels=preprocess.channels,
-        )
-        kind = backbone.name
-    elif own is not None:
-        module, kind = own, type(own).__name__
-    else:
-        raise InputError(
-            f"{folder}: its network is a class of its own, {config.get('network')}; "
-            "load it in Python and give the network: likewise.load(folder, module=…)"
-        )
+    module, kind = network_of(folder, config, tensors, preprocess, backbone, own, allow)
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
@@ -185,11 +187,6 @@ def _from_folder(folder: Path, own: nn.Module | None) -> Embedder:
     names = folder / IDENTITIES
     embedder.identities = read_json(names) if names.exists() else None
     return _verified(embedder, config, folder / WEIGHTS)
-
-
-def _require_no_module(own: nn.Module | None, source: Path | str) -> None:
-    if own is not None:
-        raise InputError(f"module: {source} names its network itself; leave module out")
 
 
 def _load_onnx(path: Path, config_path: Path) -> Embedder:

@@ -1,31 +1,52 @@
-"""The backbones by name: the networks of Likewise, and those of timm."""
+"""The backbones by name: those of Likewise, those of timm, and networks of your own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 from likewise.arguments import check_count, check_number
-from likewise.errors import InputError, LikewiseError, first_line
+from likewise.errors import InputError
 from likewise.models.backbones.compactnet import CompactNet
 from likewise.models.backbones.contrastnet import ContrastNet
 from likewise.models.backbones.iresnet import DEPTHS, IResNet
 from likewise.models.backbones.mobilefacenet import SIZES, MobileFaceNet
 from likewise.models.backbones.sface import SFace
+from likewise.models.factory import (
+    Factory,
+    call_factory,
+    is_place,
+    place_of,
+    require_allowed,
+    resolve,
+)
+from likewise.models.trial import try_out
 
-__all__ = ["OWN", "Backbone", "create_backbone", "list_backbones"]
+__all__ = [
+    "OWN",
+    "Backbone",
+    "backbone_of",
+    "create_backbone",
+    "is_timm",
+    "list_backbones",
+    "register_backbone",
+]
 
-OWN: dict[str, Callable[..., nn.Module]] = {"compactnet": CompactNet, "contrastnet": ContrastNet}
+OWN: dict[str, Factory] = {"compactnet": CompactNet, "contrastnet": ContrastNet}
 OWN |= {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()}
 OWN |= {name: partial(MobileFaceNet, *size) for name, size in SIZES.items()}
 OWN["sface"] = SFace
+
+REGISTERED: dict[str, Factory] = {}
+"""By name; filled by ``register_backbone``."""
+
+AnyFactory = TypeVar("AnyFactory", bound=Callable[..., nn.Module])
 
 
 @dataclass(frozen=True)
@@ -33,22 +54,127 @@ class Backbone:
     """The settings to build a network, saved with its weights.
 
     Args:
-        name: one of ``list_backbones()``.
+        name: one of ``list_backbones()``, or the place of a factory, ``package.module:function``.
         embedding_dim: the dimension of the embeddings.
         dropout: share of features dropped before the last layer, in training.
+        settings: other arguments of the network, as JSON values.
+        factory: the place of the factory that is registered under this name; "" if there is none.
     """
 
     name: str
     embedding_dim: int = 128
     dropout: float = 0.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    factory: str = ""
 
     def __post_init__(self) -> None:
         check_count("embedding_dim", self.embedding_dim, least=2, most=8192)
         check_number("dropout", self.dropout, least=0, below=1)
+        if not isinstance(self.settings, Mapping) or not all(
+            isinstance(key, str) and _is_plain(value) for key, value in self.settings.items()
+        ):
+            raise InputError(
+                f"backbone: {self.name}: settings must be plain values by their names (numbers, "
+                f"texts, lists), since they are saved as JSON; got {self.settings!r}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
+        """The fields as JSON values; what is empty is left out."""
+        registered = REGISTERED.get(self.name)
+        place = self.factory or (place_of(registered) if registered is not None else "")
+        return {
+            "name": self.name,
+            "embedding_dim": self.embedding_dim,
+            "dropout": self.dropout,
+            **({"settings": dict(self.settings)} if self.settings else {}),
+            **({"factory": place} if place else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Backbone:
+        """The inverse of ``to_dict``.
+
+        Raises:
+            InputError: a value is wrong.
+            TypeError: a key is missing or unknown.
+        """
+        found = cls(**values)
+        if not isinstance(found.name, str) or not isinstance(found.factory, str):
+            raise InputError(f"backbone: name and factory must be texts; got {found.name!r}")
+        return found
+
+    def allowed(self, allow: str | Iterable[str], source: str) -> Backbone:
+        """This backbone of a model's file, if the code that makes it may be imported.
+
+        Args:
+            allow: modules from which networks may be imported.
+            source: the model, for messages.
+
+        Raises:
+            InputError: it is not allowed, or nothing is registered under this name.
+        """
+        if is_place(self.name):
+            require_allowed(self.name, allow, source)
+        elif self.factory and self.name not in REGISTERED:
+            require_allowed(self.factory, allow, source)
+            resolve(self.factory)  # its module registers it
+        return self
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(inner) for key, inner in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def register_backbone(name: str) -> Callable[[AnyFactory], AnyFactory]:
+    """Decorator: make a network known by name to recipes, commands and ``create_backbone``.
+
+    It stands above a class or a function that returns an ``nn.Module``, float32 [B,C,H,W] → [B,D].
+    Of ``embedding_dim``, ``height``, ``width``, ``channels`` and ``dropout`` it gets those that it
+    has as arguments; its other arguments are ``model.settings`` of a recipe.
+
+    Args:
+        name: for ``create_backbone`` and ``model.name``: letters, digits and underscores.
+
+    Raises:
+        InputError: the name is taken or holds other characters.
+
+    Example:
+        >>> from torch import nn
+        >>> import likewise
+        >>> from likewise.models.registry import register_backbone
+        >>> @register_backbone("flat_line")
+        ... class FlatLine(nn.Sequential):
+        ...     def __init__(self, embedding_dim, height, width, channels):
+        ...         inside = channels * height * width
+        ...         super().__init__(nn.Flatten(), nn.Linear(inside, embedding_dim))
+        >>> "flat_line" in likewise.list_backbones()
+        True
+    """
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise InputError(
+            f"register_backbone: {name!r}; must be a name of letters, digits and underscores, as "
+            'in @register_backbone("my_network")'
+        )
+
+    def register(factory: AnyFactory) -> AnyFactory:
+        if not callable(factory):
+            raise InputError(f"register_backbone: {name}: must be a class or a function")
+        taken = REGISTERED.get(name)
+        if name in OWN or name in _timm_names() or (taken and _name(taken) != _name(factory)):
+            raise InputError(f"register_backbone: {name}: is taken; choose another name")
+        REGISTERED[name] = factory
+        return factory
+
+    return register
+
+
+def _name(factory: Factory) -> tuple[Any, Any]:
+    """Equal for a factory and for what a cell or module that is run again makes of it."""
+    return getattr(factory, "__module__", None), getattr(factory, "__qualname__", factory)
 
 
 def list_backbones(pattern: str = "*") -> list[str]:
@@ -59,53 +185,93 @@ def list_backbones(pattern: str = "*") -> list[str]:
         >>> list_backbones("iresnet*")
         ['iresnet100', 'iresnet18', 'iresnet34', 'iresnet50']
     """
-    return sorted(name for name in {*OWN, *_timm_names()} if fnmatch(name, pattern))
+    return sorted(name for name in {*OWN, *REGISTERED, *_timm_names()} if fnmatch(name, pattern))
 
 
-def create_backbone(backbone: Backbone, *, height: int, width: int, channels: int = 3) -> nn.Module:
+def create_backbone(
+    backbone: Backbone | str,
+    *,
+    embedding_dim: int = 128,
+    dropout: float = 0.0,
+    height: int = 112,
+    width: int = 112,
+    channels: int = 3,
+    **settings: Any,
+) -> nn.Module:
     """Build a network with random weights: float32 [B,C,H,W] → [B,D].
 
     Args:
-        backbone: its name and sizes.
+        backbone: one of ``list_backbones()``, the place of a factory of your own,
+            ``package.module:function``, which is imported; or a ``Backbone``, whose embedding
+            dimension, dropout and settings are used.
+        embedding_dim: D.
+        dropout: share of features dropped before the last layer, in training.
         height: of the input, in pixels.
         width: of the input, in pixels.
         channels: of the input.
+        settings: other arguments of the network, such as ``drop_path_rate`` of timm's.
 
     Raises:
-        InputError: the name is unknown (names the closest), or the network does not take this size.
-    """
-    if backbone.name in OWN:
-        module = OWN[backbone.name](
-            height=height,
-            width=width,
-            channels=channels,
-            embedding_dim=backbone.embedding_dim,
-            dropout=backbone.dropout,
-        )
-    else:
-        _require_known(backbone.name)
-        from likewise.models.backbones.timm_backbone import TimmBackbone
+        InputError: the name is unknown (names the closest), an argument is wrong, or the network
+            does not take this size or gives embeddings of another dimension.
 
-        module = TimmBackbone(
-            backbone.name,
-            height=height,
-            width=width,
-            channels=channels,
-            embedding_dim=backbone.embedding_dim,
-            dropout=backbone.dropout,
+    Example:
+        >>> import torch
+        >>> from likewise.models.registry import create_backbone
+        >>> network = create_backbone("contrastnet", embedding_dim=32, height=32, width=32)
+        >>> network(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 32])
+    """
+    if isinstance(backbone, str):
+        backbone = Backbone(backbone, embedding_dim, dropout, settings)
+    elif settings:
+        raise InputError(
+            f"create_backbone: {', '.join(settings)}: belong into Backbone(settings=…)"
         )
-    _try_out(module, backbone.name, (channels, height, width))
+    sizes = {
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "embedding_dim": backbone.embedding_dim,
+        "dropout": backbone.dropout,
+    }
+    module = call_factory(_factory(backbone.name), backbone.name, sizes, backbone.settings)
+    try_out(module, backbone.name, backbone.embedding_dim, (channels, height, width))
+    module._likewise_backbone = backbone  # type: ignore[assignment]  # plain data, not a parameter
     return module
+
+
+def backbone_of(module: nn.Module) -> Backbone | None:
+    """How a network was built, if ``create_backbone`` built it."""
+    found = getattr(module, "_likewise_backbone", None)
+    return found if isinstance(found, Backbone) else None
+
+
+def is_timm(name: str) -> bool:
+    """Whether a name is one of timm's, such as ``resnet50`` or ``resnet50.a1_in1k``."""
+    return name not in OWN and name not in REGISTERED and name.partition(".")[0] in _timm_names()
+
+
+def _factory(name: str) -> Factory:
+    if name in OWN or name in REGISTERED:
+        return OWN.get(name) or REGISTERED[name]
+    if is_place(name):
+        return resolve(name)
+    _require_known(name)
+    from likewise.models.backbones.timm_backbone import TimmBackbone
+
+    return partial(TimmBackbone, name)
 
 
 def _require_known(name: str) -> None:
     timm = _timm_names()
-    if name in timm:
+    if name.partition(".")[0] in timm:  # what follows the point names weights of timm
         return
-    near = get_close_matches(name, [*OWN, *timm], n=1, cutoff=0.5)
+    known = [*OWN, *REGISTERED, *timm]
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     more = f"{len(timm):,} of timm's" if timm else "timm's after: pip install 'likewise[timm]'"
-    names = ", ".join(sorted(OWN))
+    names = ", ".join(sorted((*OWN, *REGISTERED)))
     raise InputError(f"backbone: unknown name {name!r}; {hint}there are {names}, and {more}")
 
 
@@ -115,19 +281,3 @@ def _timm_names() -> frozenset[str]:
     except ImportError:
         return frozenset()
     return frozenset(timm.list_models())
-
-
-def _try_out(module: nn.Module, name: str, shape: tuple[int, int, int]) -> None:
-    """Run a forward pass on a blank image, so that an unsuitable size fails here by name."""
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            module(torch.zeros(1, *shape))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        raise InputError(
-            f"backbone: {name} cannot take {shape[1]}×{shape[2]}: {first_line(error)}"
-        ) from None
-    except MemoryError as error:
-        raise LikewiseError(f"backbone: {name} does not fit into memory") from error
-    module.train(was_training)

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from likewise.models.card import model_card
+from likewise.models.graph.captured import Program, write_program_file
 from likewise.models.onnx.file import read_onnx
 from likewise.models.tensor_file import write_tensor_file
 from likewise.storage import new_file, read_json, write_json, write_text
@@ -32,6 +33,7 @@ def write_model(
     dimension: int,
     identities: list[str] | None = None,
     onnx: Path | None = None,
+    program: Program | None = None,
 ) -> Path:
     """Write the files of an embedder.
 
@@ -42,6 +44,7 @@ def write_model(
         dimension: D of its embeddings.
         identities: the people it was trained on, in the order of their labels.
         onnx: the ONNX file of the network, which is copied in place of the weights.
+        program: the captured network, if it is of a class that ``load`` cannot build.
 
     Raises:
         LikewiseError: the folder cannot be written or the disk is full; existing files stay.
@@ -54,6 +57,9 @@ def write_model(
         with new_file(folder / config["onnx"]) as temporary:
             temporary.write_bytes(read_onnx(onnx))
     else:
+        if program is not None:
+            config = {**config, "program": program.file_name}
+            write_program_file(folder, program)
         write_tensor_file(folder / WEIGHTS, weights, config)
     write_json(folder / CONFIG, config)
     write_text(folder / MODEL_CARD, model_card(config, dimension, identities))

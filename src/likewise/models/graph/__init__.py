@@ -1,1 +1,1 @@
-"""Networks in ONNX files, run by torch: on a GPU, and with gradients."""
+"""Networks as graphs of operators, from ONNX files and captured by torch.export, run by torch."""
