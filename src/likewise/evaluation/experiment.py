@@ -124,10 +124,10 @@ class Experiment(Shown):
         Raises:
             InputError: the identities are not known, or there are too few of them.
         """
-        from likewise.pages import curves
+        from likewise.pages import rates
 
         found = held_out_reliability(self.scored_pairs(), seed)
-        return curves.reliability(found.points, label).on(ax)
+        return rates.reliability(found.points, label).on(ax)
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame`` with the columns left, right, same and score: all pairs."""

@@ -1,4 +1,4 @@
-"""The plots of an evaluation, from plain numbers: ROC, DET, scores, CMC, Recall@k, reliability."""
+"""The plots of a verification: ROC, DET and the scores of pairs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from likewise.pages.plot import Plot
@@ -15,10 +14,11 @@ from likewise.pages.plots import GENUINE, IMPOSTOR, INK, LETTERING, rate_axis
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["at_k", "cmc", "det", "probabilities", "reliability", "roc", "rocs", "scores"]
+__all__ = ["GUIDE", "TEXT", "curve_color", "det", "roc", "rocs", "scores"]
 
 Floats = NDArray[np.float64]
 GUIDE: dict[str, Any] = {"color": "#cbd5e1", "lw": 1, "ls": "--"}
+TEXT: dict[str, Any] = {"textcoords": "offset points", "fontsize": LETTERING, "color": INK}
 RATES = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8)  # ticks on the axes of a DET
 
 
@@ -88,7 +88,7 @@ def roc(measured: Measured, label: str | None = None) -> Plot:
     def draw(axes: Axes) -> None:
         first = not axes.lines
         axes.step(
-            np.maximum(far, smallest), tar, where="post", color=_color(axes), lw=2, label=label
+            np.maximum(far, smallest), tar, where="post", color=curve_color(axes), lw=2, label=label
         )
         if not first:  # beside another curve the numbers would overlap
             axes.set_xlim(left=min(axes.get_xlim()[0], max(smallest, 1e-7)))
@@ -101,11 +101,9 @@ def roc(measured: Measured, label: str | None = None) -> Plot:
             axes.annotate(
                 f"{y:.3f}",
                 (x, y),
-                textcoords="offset points",
                 xytext=(-4, 7) if low else (6, -13),
                 ha="right" if low else "left",
-                fontsize=LETTERING,
-                color=INK,
+                **TEXT,
             )
         rate_axis(axes)
         axes.set_xlim(max(smallest, 1e-7), 1)
@@ -152,7 +150,7 @@ def det(measured: Measured, label: str | None = None) -> Plot:
 
     def draw(axes: Axes) -> None:
         first = not axes.lines
-        axes.plot(fmr[shown], fnmr[shown], color=_color(axes), lw=2, label=label)
+        axes.plot(fmr[shown], fnmr[shown], color=curve_color(axes), lw=2, label=label)
         if not first:
             return
         ticks = [rate for rate in RATES if rate >= 0.5 / impostor]
@@ -197,106 +195,17 @@ def scores(measured: Measured, genuine: Floats, impostor: Floats, distance: str 
             f"EER {eer:.2%}",
             (threshold, 1),
             xycoords=("data", "axes fraction"),
-            textcoords="offset points",
             xytext=(-5 if right else 5, -2),
             ha="right" if right else "left",
             va="top",
-            fontsize=LETTERING,
-            color=INK,
+            **TEXT,
         )
         axes.set_yticks([])
 
     return Plot(f"score ({distance})", "density", draw)
 
 
-def cmc(rates: Floats, label: str | None = None) -> Plot:
-    """CMC: the share of mated probes whose mate is among the first k, by rank k.
-
-    Args:
-        rates: [K], the share at rank 1 … K.
-        label: of the curve, in the legend.
-    """
-
-    def draw(axes: Axes) -> None:
-        low = min(0.9, float(rates[0]) - 0.05, axes.get_ylim()[0] if axes.lines else 1)
-        ranks = np.arange(1, len(rates) + 1)
-        axes.plot(ranks, rates, "o-", color=_color(axes), lw=2, ms=4, label=label)
-        axes.set_ylim(low, 1.005)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-    return Plot("rank k", "identification rate", draw, columns=2 if label else 0)
-
-
-def at_k(metrics: Mapping[str, Mapping[int, float]]) -> Plot:
-    """Metrics of retrieval by the number k of neighbors that they look at.
-
-    Args:
-        metrics: the value at each k, by name, such as ``Recall@k``.
-    """
-
-    def draw(axes: Axes) -> None:
-        for name, values in metrics.items():
-            at = sorted(values)
-            color = _color(axes)
-            axes.plot(at, [values[k] for k in at], "o-", color=color, lw=2, ms=4, label=name)
-        axes.set_ylim(0, 1.02)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-    return Plot("neighbors k", "mean over the queries", draw, columns=3)
-
-
-def reliability(points: Sequence[tuple[float, float]], label: str | None = None) -> Plot:
-    """The share of genuine pairs against the predicted probability, in bins.
-
-    Args:
-        points: (predicted, observed) of each bin that holds a pair.
-        label: of the curve, in the legend.
-    """
-
-    def draw(axes: Axes) -> None:
-        first = not axes.lines
-        color = _color(axes)
-        if first:
-            axes.plot([0, 1], [0, 1], label="perfect", **GUIDE)
-        axes.plot(*zip(*points, strict=True), "o-", color=color, lw=2, ms=5, label=label)
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-
-    return Plot("predicted probability", "share of genuine pairs", draw)
-
-
-def probabilities(
-    score: Floats, probability: Floats, thresholds: Sequence[tuple[float, float]]
-) -> Plot:
-    """The probability of one person by score, and the thresholds of some false match rates.
-
-    Args:
-        score: [T], rising.
-        probability: [T].
-        thresholds: (FMR, threshold) of each.
-    """
-
-    def draw(axes: Axes) -> None:
-        axes.plot(score, probability, color=_color(axes), lw=2)
-        for rate, threshold in thresholds:
-            axes.axvline(threshold, **GUIDE)
-            axes.annotate(
-                f"FMR {rate:g}",
-                (threshold, 0.98),
-                textcoords="offset points",
-                xytext=(-3, 0),
-                rotation=90,
-                ha="right",
-                va="top",
-                fontsize=LETTERING,
-                color=INK,
-            )
-        axes.set_ylim(-0.02, 1.02)
-
-    return Plot("score (cosine)", "probability of one person", draw, columns=0)
-
-
-def _color(axes: Axes) -> str:
+def curve_color(axes: Axes) -> str:
     """The color of the next curve: the first of an evaluation is always the same."""
     count = len([line for line in axes.lines if line.get_linestyle() == "-"])
     return GENUINE if not count else f"C{count - 1}"

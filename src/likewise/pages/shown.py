@@ -28,16 +28,18 @@ class Table:
         columns: their names; empty names for a table of names and values.
         rows: the values, as many as there are or only the first ones.
         count: how many rows there are in all; those of ``rows`` if None.
+        most: how many are shown.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     count: int | None = None
+    most: int = ROWS
 
     @property
     def left_out(self) -> int:
         """How many rows are not shown."""
-        return (len(self.rows) if self.count is None else self.count) - len(self.rows[:ROWS])
+        return (len(self.rows) if self.count is None else self.count) - len(self.rows[: self.most])
 
     @property
     def header(self) -> list[str]:
@@ -47,7 +49,7 @@ class Table:
     @property
     def body(self) -> list[list[str]]:
         """The cells that are shown."""
-        return [[cell_text(value) for value in row[:COLUMNS]] for row in self.rows[:ROWS]]
+        return [[cell_text(value) for value in row[:COLUMNS]] for row in self.rows[: self.most]]
 
     @property
     def note(self) -> str:
@@ -89,9 +91,15 @@ class View:
     lines: Sequence[str] = ()
     tables: Sequence[Table] = ()
 
+    @property
+    def sentences(self) -> list[str]:
+        """The lines that are shown."""
+        more = len(self.lines) - LINES
+        return [*self.lines[:LINES], *([f"… and {more} more lines"] if more > 0 else [])]
+
     def text(self) -> str:
         """The lines and the first table as plain text."""
-        lines = [self.title, *self.lines[:LINES]]
+        lines = [self.title, *self.sentences]
         for table in self.tables[:1]:
             lines += _aligned(table)
             lines += [table.note] if table.note else []
@@ -134,7 +142,7 @@ class Shown(ABC):
         return render(
             "notebook",
             title=_cut(view.title, WIDTH),
-            lines=[_cut(line, 3 * WIDTH) for line in view.lines[:LINES]],
+            lines=[_cut(line, 3 * WIDTH) for line in view.sentences],
             tables=view.tables[:2],
             plots=[Markup(plot.svg()) for plot in self._plots()[:2]],  # escaped by matplotlib
             pictures=rows[:PICTURE_ROWS],

@@ -97,9 +97,9 @@ class Identification(Shown):
         Returns:
             The axes.
         """
-        from likewise.pages import curves
+        from likewise.pages import rates
 
-        return curves.cmc(self.closed.cmc, label).on(ax)
+        return rates.cmc(self.closed.cmc, label).on(ax)
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame`` with the columns rank and rate: the CMC."""
@@ -121,9 +121,9 @@ class Identification(Shown):
         return View(title, (), [Table(("", "rate", "threshold"), rows)])
 
     def _plots(self) -> Sequence[Plot]:
-        from likewise.pages import curves
+        from likewise.pages import rates
 
-        return (curves.cmc(self.closed.cmc),)
+        return (rates.cmc(self.closed.cmc),)
 
 
 def closed_set(scored: ProbeScores, ranks: Sequence[int] = RANKS) -> ClosedSet:

@@ -12,7 +12,7 @@ from likewise.evaluation.groups import GroupReport
 from likewise.evaluation.identification.closed_set import Identification
 from likewise.evaluation.verification.metrics import Verification
 from likewise.evaluation.verification.roc import Roc
-from likewise.pages import curves
+from likewise.pages import curves, rates
 from likewise.pages.plots import GENUINE, IMPOSTOR, INK, canvas, legend_above, svg
 
 __all__ = [
@@ -51,12 +51,12 @@ def det_plot(measured: Verification) -> str:
 
 def cmc_plot(found: Identification) -> str:
     """CMC: the share of mated probes whose mate is among the first k, by rank k."""
-    return svg(curves.cmc(found.closed.cmc).figure())
+    return svg(rates.cmc(found.closed.cmc).figure())
 
 
 def reliability_plot(found: Reliability) -> str:
     """The share of genuine pairs against the predicted probability, in bins."""
-    return svg(curves.reliability(found.points).figure())
+    return svg(rates.reliability(found.points).figure())
 
 
 def group_plot(report: GroupReport) -> str:

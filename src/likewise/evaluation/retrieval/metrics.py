@@ -109,10 +109,10 @@ class Retrieval(Shown):
         return View(title, [line], [Table(("k", "Recall@k", "Precision@k", "nDCG@k"), rows)])
 
     def _plots(self) -> Sequence[Plot]:
-        from likewise.pages import curves
+        from likewise.pages import rates
 
         return (
-            curves.at_k(
+            rates.at_k(
                 {"Recall@k": self.recall, "Precision@k": self.precision, "nDCG@k": self.ndcg}
             ),
         )

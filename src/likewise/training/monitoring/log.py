@@ -13,7 +13,7 @@ from likewise.storage import write_text
 from likewise.terminal import TerminalHandler
 from likewise.training.monitoring.wandb_log import WandbLog
 
-__all__ = ["TEXT", "RunLog"]
+__all__ = ["JSONL", "TEXT", "RunLog", "log_lines"]
 
 JSONL, TEXT = "log.jsonl", "train.log"
 
@@ -54,7 +54,7 @@ class RunLog:
             return
         self._wandb = WandbLog(folder, wandb, config or {}) if wandb else None
         self.path = folder / JSONL
-        kept = [line for line in _lines(self.path) if line["step"] <= resume_at]
+        kept = [line for line in log_lines(self.path) if line["step"] <= resume_at]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         self._before = {json.dumps(line) for line in kept if line["step"] == 0}
         self._stream = self.path.open("a", encoding="utf-8")
@@ -98,7 +98,7 @@ class RunLog:
             self._wandb.close()
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def log_lines(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a log; a line that a crash cut off is left out."""
     if not path.exists():
         return []
