@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from likewise.arrays import as_array, as_table
+from likewise.arrays import as_array, as_table, data_frame
 from likewise.data.columns import refuse_repeated, rename_reserved_columns
-from likewise.data.labels import checked_labels, text_column, with_identities
+from likewise.data.labels import label_texts, text_column, with_identities
 from likewise.data.text_file import read_lines
 from likewise.data.vectors import is_list, vectors_in
 from likewise.errors import InputError, first_line
@@ -37,7 +37,7 @@ ROW_GROUP = 16_384
 KEY = b"likewise"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embeddings:
     """Embedding vectors with the names, identities and metadata of their photos.
 
@@ -111,9 +111,9 @@ class Embeddings:
             if name in metadata:
                 raise InputError(f"{name}: give the {'names' if name == 'path' else 'labels'}")
         columns: dict[str, Any] = {}
-        columns["path"] = _texts(np.arange(len(rows)) if names is None else names, "names")
+        columns["path"] = label_texts(np.arange(len(rows)) if names is None else names, "names")
         if labels is not None:
-            columns["identity"] = _texts(labels, "labels")
+            columns["identity"] = label_texts(labels, "labels")
         table = {name: as_table({name: column}, name)[name] for name, column in columns.items()}
         table |= {
             name: as_table({name: column}, "metadata")[name] for name, column in metadata.items()
@@ -127,11 +127,29 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __repr__(self) -> str:
+        columns = ", ".join(self.items.column_names)
+        return (
+            f"Embeddings({len(self):,} vectors of {self.vectors.shape[1]} numbers, embedder "
+            f"{self.fingerprint}, items: {columns if len(columns) < 80 else columns[:79] + '…'})"
+        )
+
+    def to_pandas(self, *, vectors: bool = False) -> Any:
+        """A ``pandas.DataFrame`` of the items.
+
+        Args:
+            vectors: add the column ``vector``.
+
+        Raises:
+            LikewiseError: pandas is not installed.
+        """
+        columns = {name: self.items[name] for name in self.items.column_names}
+        return data_frame(columns | ({"vector": self.vectors} if vectors else {}))
+
     @property
     def names(self) -> list[str]:
         """The name of each row's photo."""
-        names: list[str] = self.items["path"].to_pylist()
-        return names
+        return list(self.items["path"].to_pylist())
 
     @property
     def photo_items(self) -> pa.Table:
@@ -152,21 +170,6 @@ class Embeddings:
             )
         _, labels = np.unique(self.items["identity"].to_pylist(), return_inverse=True)
         return labels.astype(np.int64)
-
-
-def _texts(values: Any, what: str) -> list[str]:
-    """Labels or names as text; whole numbers become their digits."""
-    array = checked_labels(values, what)
-    if not array.size:
-        return []
-    if array.dtype.kind == "f" and (array == np.trunc(array)).all():
-        array = array.astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "biuU":
-        raise InputError(
-            f"{what}: {array.dtype} of shape {list(array.shape)}; must be names or whole numbers, "
-            "one for each row"
-        )
-    return [str(value) for value in array.tolist()]
 
 
 def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:

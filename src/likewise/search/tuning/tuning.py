@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.arguments import one_of
-from likewise.arrays import data_frame
+from likewise.arrays import as_array, as_table, data_frame
 from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
@@ -85,7 +84,7 @@ class Tuning(Shown):
         ids: ArrayLike | None = None,
         *,
         fingerprint: str = EXTERNAL,
-        items: pa.Table | None = None,
+        items: Any = None,
     ) -> Index:
         """Build the chosen index over all vectors, held-out ones included; it keeps the evidence.
 
@@ -98,7 +97,8 @@ class Tuning(Shown):
         Raises:
             InputError: see ``Index.build``.
         """
-        rows = self.vectors if vectors is None else vectors
+        rows = self.vectors if vectors is None else as_array(vectors, "vectors")
+        items = None if items is None else as_table(items, "items")
         if rows is None:
             raise InputError("vectors: not kept by this tuning; give them")
         built = Index.build(
