@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from likewise.arrays import as_array, as_table, data_frame
 from likewise.data.columns import refuse_repeated, rename_reserved_columns
 from likewise.data.labels import label_texts, text_column, with_identities
+from likewise.data.same_embedder import require_same_embedder
 from likewise.data.text_file import read_lines
 from likewise.data.vectors import is_list, vectors_in
 from likewise.errors import InputError, first_line
@@ -139,9 +140,6 @@ class Embeddings:
 
         Args:
             vectors: add the column ``vector``.
-
-        Raises:
-            LikewiseError: pandas is not installed.
         """
         columns = {name: self.items[name] for name in self.items.column_names}
         return data_frame(columns | ({"vector": self.vectors} if vectors else {}))
@@ -183,7 +181,14 @@ def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
 
 
 def write_embeddings(embeddings: Embeddings, path: str | Path) -> None:
-    """Write a Parquet file; its column ``vector`` is a fixed-size list of float32."""
+    """Write a Parquet file; its column ``vector`` is a fixed-size list of float32.
+
+    Example:
+        >>> from likewise import Embeddings, read_embeddings, write_embeddings
+        >>> write_embeddings(Embeddings.of([[1, 0], [0, 1]], ["anna", "bob"]), "two.parquet")
+        >>> read_embeddings("two.parquet").items["identity"].to_pylist()
+        ['anna', 'bob']
+    """
     path = Path(path)
     count, dimension = embeddings.vectors.shape
     flat = pa.array(np.ascontiguousarray(embeddings.vectors, np.float32).reshape(-1))
@@ -208,6 +213,12 @@ def read_embeddings(path: str | Path, names: str | Path | None = None) -> Embedd
     Raises:
         InputError: the file cannot be read, the numbers of rows and names differ, a name is
             repeated, or a row is not finite.
+
+    Example:
+        >>> from likewise import Embeddings, read_embeddings, write_embeddings
+        >>> write_embeddings(Embeddings.of([[1, 0]], ["anna"]), "one.parquet")
+        >>> read_embeddings("one.parquet").vectors.tolist()
+        [[1.0, 0.0]]
     """
     path, names = Path(path), None if names is None else Path(names)
     if not path.exists():
@@ -285,16 +296,3 @@ def _named_once(items: pa.Table, where: Path) -> pa.Table:
             f"{plain[row].as_py()!r}"
         )
     return items
-
-
-def require_same_embedder(left: str, right: str, what: str) -> None:
-    """Refuse to compare vectors of different embedders.
-
-    Raises:
-        InputError: the fingerprints differ; names both.
-    """
-    if left != right:
-        raise InputError(
-            f"{what}: made by another embedder ({right}) than the one in use ({left}); "
-            "embed and build again with one embedder"
-        )

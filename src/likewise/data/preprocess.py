@@ -35,6 +35,11 @@ class Preprocess:
         alignment: the template to which the photos of faces have to be aligned before they come
             here, such as ``arcface``; None if the network takes photos as they are. Nothing is
             aligned here; ``likewise.faces`` does that.
+
+    Example:
+        >>> from likewise import Preprocess
+        >>> Preprocess(height=64, width=48).pixels(photo_a).shape
+        torch.Size([3, 64, 48])
     """
 
     height: int = 112

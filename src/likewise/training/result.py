@@ -53,7 +53,7 @@ class TrainingResult(Shown):
         >>> import likewise
         >>> short = ["schedule.steps=2", "model.name=contrastnet", "data.val_identities=0"]
         >>> run = likewise.train(photos, out, settings=short)
-        >>> run.to_pandas()["step"].max(), run.model.name
+        >>> run.to_pandas()["step"].tolist()[-1], run.model.name
         (2, 'model')
     """
 
