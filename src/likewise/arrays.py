@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -132,9 +133,10 @@ def data_frame(columns: pa.Table | Mapping[str, Any]) -> Any:
         (2, 2)
     """
     try:
-        return as_table(columns).to_pandas()
+        import_module("pandas")
     except ImportError:
         raise LikewiseError("to_pandas needs pandas; install it with: pip install pandas") from None
+    return as_table(columns).to_pandas()
 
 
 def _column(values: Any, what: str) -> Any:

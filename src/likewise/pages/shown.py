@@ -76,6 +76,10 @@ class Picture:
     lines: Sequence[str]
     first: bool = False
 
+    def cut(self) -> Picture:
+        """The same with a caption of at most 100 characters a line."""
+        return Picture(self.source, [_cut(line, WIDTH) for line in self.lines], self.first)
+
 
 @dataclass(frozen=True)
 class View:
@@ -99,7 +103,7 @@ class View:
 
     def text(self) -> str:
         """The lines and the first table as plain text."""
-        lines = [self.title, *self.sentences]
+        lines = [" ".join(line.split()) for line in (self.title, *self.sentences)]
         for table in self.tables[:1]:
             lines += _aligned(table)
             lines += [table.note] if table.note else []
@@ -145,7 +149,7 @@ class Shown(ABC):
             lines=[_cut(line, 3 * WIDTH) for line in view.sentences],
             tables=view.tables[:2],
             plots=[Markup(plot.svg()) for plot in self._plots()[:2]],  # escaped by matplotlib
-            pictures=rows[:PICTURE_ROWS],
+            pictures=[[photo.cut() for photo in row] for row in rows[:PICTURE_ROWS]],
             more=f"… and {more:,} more rows of photos" if more > 0 else "",
         )
 
