@@ -51,7 +51,7 @@ class InspectSettings:
             check_number("same_shot", self.same_shot, above=0, most=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Findings:
     """The findings in a set of photos.
 
