@@ -37,7 +37,7 @@ class Manifest:
         table: the columns ``path`` (relative to ``root``; the name of the photo in every output),
             ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (one
             of ``SPLITS``), and any metadata.
-        root: the folder of the photos, or the file that holds them.
+        root: the folder of the photos, or the file that holds them; text becomes a ``Path``.
         store: reads the photo at each ``place`` (a column of whole numbers, such as offsets); None
             if each photo is a file.
         alignment: to what the faces in the photos are aligned (see ``likewise.data.alignment``);
@@ -45,6 +45,14 @@ class Manifest:
 
     Raises:
         InputError: a store, but no such column.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from likewise import Manifest
+        >>> table = pa.table({"path": ["anna/0.png", "bob/0.png"], "identity": ["anna", "bob"]})
+        >>> found = Manifest(table, photos)
+        >>> len(found), found.photo(0).name
+        (2, '0.png')
     """
 
     table: pa.Table
@@ -53,6 +61,8 @@ class Manifest:
     alignment: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.root, str):
+            object.__setattr__(self, "root", Path(self.root))
         if self.store is None:
             return
         names, schema = self.table.column_names, self.table.schema

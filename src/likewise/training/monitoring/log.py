@@ -15,7 +15,7 @@ from likewise.training.monitoring.mlflow_log import MlflowLog
 from likewise.training.monitoring.tracker import Tracker, numbers_of
 from likewise.training.monitoring.wandb_log import WandbLog
 
-__all__ = ["TEXT", "RunLog"]
+__all__ = ["JSONL", "TEXT", "RunLog", "log_lines"]
 
 JSONL, TEXT = "log.jsonl", "train.log"
 
@@ -66,7 +66,7 @@ class RunLog:
         if mlflow:
             self._trackers.append(MlflowLog(folder, mlflow, config or {}))
         self.path = folder / JSONL
-        kept = [line for line in _lines(self.path) if line["step"] <= resume_at]
+        kept = [line for line in log_lines(self.path) if line["step"] <= resume_at]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         self._before = {json.dumps(line) for line in kept if line["step"] == 0}
         self._stream = self.path.open("a", encoding="utf-8")
@@ -109,7 +109,7 @@ class RunLog:
             tracker.close(finished=self.finished)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def log_lines(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a log; a line that a crash cut off is left out."""
     if not path.exists():
         return []

@@ -72,6 +72,13 @@ def load_recipe(path: str | Path) -> Recipe:
     Raises:
         InputError: the file is missing or not YAML, a key is unknown or a value is wrong; names the
             key and the closest known one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from likewise import load_recipe
+        >>> _ = Path("recipe.yaml").write_text("schedule: {epochs: 3}")
+        >>> load_recipe("recipe.yaml").schedule.epochs
+        3
     """
     try:
         values = yaml.safe_load(read_text(Path(path)))
