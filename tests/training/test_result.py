@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib import pyplot
 
@@ -34,8 +35,8 @@ def test_the_log_is_a_table(result: TrainingResult) -> None:
 
 def test_the_curves_are_those_of_the_log(result: TrainingResult) -> None:
     (loss,), (auc,) = result.plot_loss().lines, result.plot_validation(label="mine").lines
-    assert list(loss.get_ydata()) == [2.0, 1.0, 0.5]
-    assert (list(auc.get_xdata()), list(auc.get_ydata())) == ([6, 9], [0.75, 0.875])
+    assert np.asarray(loss.get_xydata()).tolist() == [[3, 2.0], [6, 1.0], [9, 0.5]]
+    assert np.asarray(auc.get_xydata()).tolist() == [[6, 0.75], [9, 0.875]]
     pyplot.close("all")
     with pytest.raises(InputError, match="its log has no val/teacher"):
         replace(result, measure="teacher").plot_validation()

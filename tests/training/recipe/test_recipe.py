@@ -65,6 +65,8 @@ def test_another_loss_drops_the_parameters_of_the_first() -> None:
         ("schedule.lr=0.1", "unknown key 'schedule.lr'; did you mean 'optimizer.lr'"),
         ("p=0.1", "did you mean 'augment.crop.p' or .* or 'augment.erase.p'"),
         ("margin=0.4", "did you mean 'loss.margin'"),
+        ("loss.reduction=sum", "loss.reduction: 'sum'; training takes the mean of a batch"),
+        ("loss.cosface={reduction: none}", "parameter of cosface"),
         ("name=sgd", "'model.name' or 'loss.name' or 'optimizer.name' or 'schedule.name'"),
         ("shedule.epochs=3", "unknown key 'shedule'; did you mean 'schedule'"),
         ("augment.erase.prob=1", "unknown key 'augment.erase.prob'; did you mean 'p'"),
