@@ -12,6 +12,7 @@ PAGES = [
     "docs/distances.md",
     "docs/losses/pairs-and-triplets.md",
     "docs/losses/softmax-family.md",
+    "docs/losses/weights.md",
 ]
 BLOCKS = [
     pytest.param(block, id=f"{page}-{number}")

@@ -46,6 +46,8 @@ def test_setting_keys() -> None:
     assert recipe.optimizer.lr == 0.01
     assert recipe.augment.erase.p == 0.3
     assert recipe.loss.parameters() == {"scale": 10.0}
+    smooth = recipe_with(Recipe(), ["loss.label_smoothing=0.1", "loss.reduction=mean"])
+    assert smooth.loss.parameters()["label_smoothing"] == 0.1
 
 
 def test_another_loss_drops_the_parameters_of_the_first() -> None:
