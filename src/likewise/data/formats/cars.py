@@ -76,7 +76,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
     "cars-boxes",
     "Cars-196, its photos cropped to their bounding boxes",
     recognises=lambda _: False,  # only by name
-    priority=0,
+    priority=1,
 )
 def read_boxes(path: Path, root: Path | None = None) -> Manifest:
     """Read as ``read`` does, with each photo cropped to its bounding box.
