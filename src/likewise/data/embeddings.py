@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from likewise.arrays import as_array, as_table, data_frame
 from likewise.data.columns import refuse_repeated, rename_reserved_columns
 from likewise.data.labels import label_texts, text_column, with_identities
-from likewise.data.same_embedder import require_same_embedder
 from likewise.data.text_file import read_lines
-from likewise.data.vectors import is_list, vectors_in
+from likewise.data.vectors import is_list, require_same_embedder, vectors_in
 from likewise.errors import InputError, first_line
 from likewise.storage import new_file
 
