@@ -1,4 +1,4 @@
-"""Read vectors from a table column that holds lists of numbers of any type."""
+"""Read vectors from a column of lists, and refuse to mix those of different embedders."""
 
 from __future__ import annotations
 
