@@ -1,4 +1,4 @@
-"""Vectors in a column of a table; only those of one embedder are compared."""
+"""Read vectors from a column of lists, and refuse to mix those of different embedders."""
 
 from __future__ import annotations
 
