@@ -23,6 +23,7 @@ CASES: dict[str, dict[str, Any]] = {name: {} for name in SOFTMAX_FAMILY} | {
     "sphereface2 in chunks": {"memory_budget": 8 * 6 * 4},
     "subcenter_arcface in chunks": {"memory_budget": 8 * 18 * 4},
     "arcface detached": {"gradient": "detached"},
+    "elastic_arcface plus": {"plus": True, "deviation": 0.2},
     "softmax + 0.003*center": {},
     "arcface + 0.1*supcon": {"scale": 16.0},
     "arcface weighted": {"label_smoothing": 0.2},
@@ -43,7 +44,7 @@ def share(rank: int, world: int) -> slice:
 
 def made(name: str, params: dict[str, Any], **placement: Any) -> nn.Module:
     torch.manual_seed(0)
-    bare = re.sub(" (weighted|rows|in chunks|detached)", "", name)
+    bare = re.sub(" (weighted|rows|in chunks|detached|plus)", "", name)
     sizes = {"num_classes": CLASSES, "embedding_dim": DIM}
     return create_loss(bare, **sizes, placement=Placement(**placement), **params).double()
 
