@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from likewise.data.manifest import Manifest
+from likewise.errors import InputError
 from likewise.storage import require_writable
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
@@ -14,6 +16,7 @@ from likewise.training.recipe.recipe import Recipe
 from likewise.training.result import TrainingResult
 from likewise.training.run_loop import Run
 from likewise.training.setup.begin import begin
+from likewise.training.setup.network_choice import NetworkChoice, named_network, require_network
 
 __all__ = ["TrainingResult", "train"]
 
@@ -32,6 +35,7 @@ def train(
     budget_minutes: float | None = None,
     began: float | None = None,
     start: str | Path | None = None,
+    model: NetworkChoice | None = None,
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
 
@@ -61,6 +65,10 @@ def train(
         began: the ``time.monotonic()`` from which the budget counts; None: this call.
         start: a ready model to train further, such as ``sface``; without a recipe by that of
             ``tune``. It is saved first, and an epoch replaces it only if it is clearly better.
+        model: the network, instead of ``model.name`` of the recipe: a name, such as ``resnet50`` of
+            timm; a class or function that makes it; or any ``nn.Module``, float32 [B,C,H,W] →
+            [B,D], of which a copy is trained, from the weights that it has. What cannot be imported
+            by its name has to be given again to resume.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -78,10 +86,16 @@ def train(
     """
     began = time.monotonic() if began is None else began
     folder = Path(out)
-    manifest, chosen, why = begin(
-        data, folder, recipe, settings, resume=resume, keep=keep, start=start,
-        epochs=epochs, steps=steps, budget_minutes=budget_minutes,
-    )  # fmt: skip
-    with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
+    if model is not None and start is not None:
+        raise InputError("model: start brings its own network; leave one of them out")
+    with ExitStack() as stack:
+        named, name = stack.enter_context(named_network(model, settings, resume=resume))
+        manifest, chosen, why = begin(
+            data, folder, recipe, named, resume=resume, keep=keep, start=start,
+            epochs=epochs, steps=steps, budget_minutes=budget_minutes,
+        )  # fmt: skip
+        require_network(chosen, name, folder)
+        processes = stack.enter_context(Processes(chosen.training.peer_timeout_s))
+        stack.enter_context(explained_out_of_memory())
         processes.together(lambda: require_writable(folder))
         return Run(manifest, folder, chosen, resume, processes, profile, began, why).complete()

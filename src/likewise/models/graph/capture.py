@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from functools import cache
 from typing import Any
 
 import torch
@@ -72,11 +73,17 @@ def capture_or_warn(module: nn.Module, shape: tuple[int, int, int]) -> Program |
     try:
         return capture(module, shape)
     except LikewiseError as error:
-        log.warning(
-            "%s; only its weights are saved: to load them give the network, likewise.load(folder, "
-            "module=…), or make it by a factory, package.module:function", error,
-        )  # fmt: skip
+        _warn(str(error))
         return None
+
+
+@cache
+def _warn(reason: str) -> None:
+    """Once for each network: a run saves it often."""
+    log.warning(
+        "%s; only its weights are saved: to load them give the network, likewise.load(folder, "
+        "module=…), or make it by a factory, package.module:function", reason,
+    )  # fmt: skip
 
 
 def _on_cpu(module: nn.Module) -> nn.Module:
