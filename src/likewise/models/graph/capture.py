@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -134,6 +135,7 @@ def _program(module: nn.Module, images: Tensor, name: str) -> Program:
     names: dict[Any, str] = {}
     for node in found.graph.nodes:
         names[node] = node.name
+        _require_no_change(node, graph["weights"])
         if node.op == "call_function" and not str(node.target).startswith(CHECKS):
             graph["nodes"].append(
                 {
@@ -149,6 +151,15 @@ def _program(module: nn.Module, images: Tensor, name: str) -> Program:
         elif node.op not in ("placeholder", "call_function"):
             raise UnknownOperator(f"it has a part of the kind {node.op}")
     return Program(graph, constants)
+
+
+def _require_no_change(node: Any, weights: Mapping[str, str]) -> None:
+    """Check that an operator writes into none of the weights."""
+    schema = getattr(node.target, "_schema", None)
+    for argument, value in zip(schema.arguments if schema else (), node.args, strict=False):
+        written = argument.alias_info is not None and argument.alias_info.is_write
+        if written and getattr(value, "name", None) in weights:
+            raise UnknownOperator(f"it changes {weights[value.name]} in evaluation mode")
 
 
 def _agrees(program: Program, module: nn.Module, shape: tuple[int, int, int]) -> bool:
