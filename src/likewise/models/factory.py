@@ -26,6 +26,7 @@ __all__ = [
     "place_of",
     "require_allowed",
     "resolve",
+    "takes",
 ]
 
 ALLOW = "LIKEWISE_ALLOW"
@@ -162,6 +163,12 @@ def call_factory(
     if not isinstance(module, nn.Module):
         raise InputError(f"backbone: {name}: made a {type(module).__name__}, not a torch.nn.Module")
     return module
+
+
+def takes(factory: Factory, key: str) -> bool:
+    """Whether a factory has an argument of this name, or takes any."""
+    named, any_taken = _parameters(factory)
+    return any_taken or key in named
 
 
 def _parameters(factory: Factory) -> tuple[set[str], bool]:

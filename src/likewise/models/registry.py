@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import nn
 
@@ -25,17 +25,22 @@ from likewise.models.factory import (
     place_of,
     require_allowed,
     resolve,
+    takes,
 )
 from likewise.models.trial import try_out
 
 __all__ = [
+    "GIVEN",
     "OWN",
+    "REGISTERED",
     "Backbone",
     "backbone_of",
     "create_backbone",
+    "is_given",
     "is_timm",
     "list_backbones",
-    "register_backbone",
+    "own_dimension",
+    "timm_names",
 ]
 
 OWN: dict[str, Factory] = {"compactnet": CompactNet, "contrastnet": ContrastNet}
@@ -43,10 +48,13 @@ OWN |= {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()}
 OWN |= {name: partial(MobileFaceNet, *size) for name, size in SIZES.items()}
 OWN["sface"] = SFace
 
-REGISTERED: dict[str, Factory] = {}
-"""By name; filled by ``register_backbone``."""
+BUILT = "_likewise_backbone"  # on a network that create_backbone built: its Backbone
 
-AnyFactory = TypeVar("AnyFactory", bound=Callable[..., nn.Module])
+REGISTERED: dict[str, Factory] = {}
+"""By name; filled by ``register_backbone`` of ``models/registration.py``."""
+
+GIVEN: dict[str, Factory] = {}
+"""Networks that ``train`` is given as they are, by names like ``<MyNetwork>``, while it runs."""
 
 
 @dataclass(frozen=True)
@@ -129,54 +137,6 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def register_backbone(name: str) -> Callable[[AnyFactory], AnyFactory]:
-    """Decorator: make a network known by name to recipes, commands and ``create_backbone``.
-
-    It stands above a class or a function that returns an ``nn.Module``, float32 [B,C,H,W] → [B,D].
-    Of ``embedding_dim``, ``height``, ``width``, ``channels`` and ``dropout`` it gets those that it
-    has as arguments; its other arguments are ``model.settings`` of a recipe.
-
-    Args:
-        name: for ``create_backbone`` and ``model.name``: letters, digits and underscores.
-
-    Raises:
-        InputError: the name is taken or holds other characters.
-
-    Example:
-        >>> from torch import nn
-        >>> import likewise
-        >>> from likewise.models.registry import register_backbone
-        >>> @register_backbone("flat_line")
-        ... class FlatLine(nn.Sequential):
-        ...     def __init__(self, embedding_dim, height, width, channels):
-        ...         inside = channels * height * width
-        ...         super().__init__(nn.Flatten(), nn.Linear(inside, embedding_dim))
-        >>> "flat_line" in likewise.list_backbones()
-        True
-    """
-    if not (isinstance(name, str) and name.isidentifier()):
-        raise InputError(
-            f"register_backbone: {name!r}; must be a name of letters, digits and underscores, as "
-            'in @register_backbone("my_network")'
-        )
-
-    def register(factory: AnyFactory) -> AnyFactory:
-        if not callable(factory):
-            raise InputError(f"register_backbone: {name}: must be a class or a function")
-        taken = REGISTERED.get(name)
-        if name in OWN or name in _timm_names() or (taken and _name(taken) != _name(factory)):
-            raise InputError(f"register_backbone: {name}: is taken; choose another name")
-        REGISTERED[name] = factory
-        return factory
-
-    return register
-
-
-def _name(factory: Factory) -> tuple[Any, Any]:
-    """Equal for a factory and for what a cell or module that is run again makes of it."""
-    return getattr(factory, "__module__", None), getattr(factory, "__qualname__", factory)
-
-
 def list_backbones(pattern: str = "*") -> list[str]:
     """The names that match a pattern with ``*`` and ``?``; those of timm if it is installed.
 
@@ -185,7 +145,7 @@ def list_backbones(pattern: str = "*") -> list[str]:
         >>> list_backbones("iresnet*")
         ['iresnet100', 'iresnet18', 'iresnet34', 'iresnet50']
     """
-    return sorted(name for name in {*OWN, *REGISTERED, *_timm_names()} if fnmatch(name, pattern))
+    return sorted(name for name in {*OWN, *REGISTERED, *timm_names()} if fnmatch(name, pattern))
 
 
 def create_backbone(
@@ -237,19 +197,39 @@ def create_backbone(
     }
     module = call_factory(_factory(backbone.name), backbone.name, sizes, backbone.settings)
     try_out(module, backbone.name, backbone.embedding_dim, (channels, height, width))
-    module._likewise_backbone = backbone  # type: ignore[assignment]  # plain data, not a parameter
+    if backbone.name not in GIVEN:  # only in this process can those be built again
+        object.__setattr__(module, BUILT, backbone)
     return module
 
 
 def backbone_of(module: nn.Module) -> Backbone | None:
     """How a network was built, if ``create_backbone`` built it."""
-    found = getattr(module, "_likewise_backbone", None)
+    found = getattr(module, BUILT, None)
     return found if isinstance(found, Backbone) else None
+
+
+def is_given(name: str) -> bool:
+    """Whether a name is that of a network that was given to ``train`` as it is."""
+    return name.startswith("<")
+
+
+def own_dimension(backbone: Backbone, *, height: int, width: int, channels: int) -> int | None:
+    """The dimension of the embeddings of a network that has only one; None if it is built for any.
+
+    Raises:
+        InputError: the name is unknown, or the network cannot be built or take this size.
+    """
+    factory = _factory(backbone.name)
+    if takes(factory, "embedding_dim"):
+        return None
+    sizes = {"height": height, "width": width, "channels": channels, "dropout": backbone.dropout}
+    module = call_factory(factory, backbone.name, sizes, backbone.settings)
+    return try_out(module, backbone.name, None, (channels, height, width))
 
 
 def is_timm(name: str) -> bool:
     """Whether a name is one of timm's, such as ``resnet50`` or ``resnet50.a1_in1k``."""
-    return name not in OWN and name not in REGISTERED and name.partition(".")[0] in _timm_names()
+    return name not in OWN and name not in REGISTERED and name.partition(".")[0] in timm_names()
 
 
 def _factory(name: str) -> Factory:
@@ -257,6 +237,13 @@ def _factory(name: str) -> Factory:
         return OWN.get(name) or REGISTERED[name]
     if is_place(name):
         return resolve(name)
+    if is_given(name):
+        if name not in GIVEN:
+            raise InputError(
+                f"model.name: {name}: a network that was given to likewise.train as it is; give it "
+                "again, as model=…"
+            )
+        return GIVEN[name]
     _require_known(name)
     from likewise.models.backbones.timm_backbone import TimmBackbone
 
@@ -264,7 +251,7 @@ def _factory(name: str) -> Factory:
 
 
 def _require_known(name: str) -> None:
-    timm = _timm_names()
+    timm = timm_names()
     if name.partition(".")[0] in timm:  # what follows the point names weights of timm
         return
     known = [*OWN, *REGISTERED, *timm]
@@ -275,7 +262,8 @@ def _require_known(name: str) -> None:
     raise InputError(f"backbone: unknown name {name!r}; {hint}there are {names}, and {more}")
 
 
-def _timm_names() -> frozenset[str]:
+def timm_names() -> frozenset[str]:
+    """The names of timm's networks; none if it is not installed."""
     try:
         import timm
     except ImportError:

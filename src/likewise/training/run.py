@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from likewise.data.augmentation.own_transform import OwnTransform
 from likewise.data.manifest import Manifest
+from likewise.errors import InputError
 from likewise.storage import require_writable
 from likewise.training.callbacks import Callback, check_callbacks
 from likewise.training.distributed.processes import Processes
@@ -17,6 +19,7 @@ from likewise.training.recipe.recipe import Recipe
 from likewise.training.result import TrainingResult
 from likewise.training.run_loop import Run
 from likewise.training.setup.begin import begin
+from likewise.training.setup.network_choice import NetworkChoice, named_network, require_network
 from likewise.training.setup.transform_choice import with_transform
 
 __all__ = ["TrainingResult", "train"]
@@ -38,6 +41,7 @@ def train(
     start: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
     transform: Callable[..., Any] | None = None,
+    model: NetworkChoice | None = None,
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
 
@@ -74,6 +78,10 @@ def train(
             the recipe: a transform of torchvision or albumentations, or any function of uint8
             pixels [H,W,C]; what it gives is cropped and resized to the network's input. Give it
             again to resume.
+        model: the network, instead of ``model.name`` of the recipe: a name, such as ``resnet50`` of
+            timm; a class or function that makes it; or any ``nn.Module``, float32 [B,C,H,W] →
+            [B,D], of which a copy is trained, from the weights that it has. What cannot be imported
+            by its name has to be given again to resume.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -91,13 +99,19 @@ def train(
     """
     began = time.monotonic() if began is None else began
     folder, called = Path(out), check_callbacks(callbacks)
-    manifest, chosen, why = begin(
-        data, folder, recipe, settings, resume=resume, keep=keep, start=start,
-        epochs=epochs, steps=steps, budget_minutes=budget_minutes,
-    )  # fmt: skip
-    own = None if transform is None else OwnTransform(transform)
-    chosen = with_transform(chosen, own, resume=resume)
-    with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
+    if model is not None and start is not None:
+        raise InputError("model: start brings its own network; leave one of them out")
+    with ExitStack() as stack:
+        named, name = stack.enter_context(named_network(model, settings, resume=resume))
+        manifest, chosen, why = begin(
+            data, folder, recipe, named, resume=resume, keep=keep, start=start,
+            epochs=epochs, steps=steps, budget_minutes=budget_minutes,
+        )  # fmt: skip
+        require_network(chosen, name, folder)
+        own = None if transform is None else OwnTransform(transform)
+        chosen = with_transform(chosen, own, resume=resume)
+        processes = stack.enter_context(Processes(chosen.training.peer_timeout_s))
+        stack.enter_context(explained_out_of_memory())
         processes.together(lambda: require_writable(folder))
         run = Run(manifest, folder, chosen, resume, processes, profile, began, why, called, own)
         return run.complete()

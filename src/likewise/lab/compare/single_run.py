@@ -19,7 +19,6 @@ from likewise.lab.compare.photo_set import PhotoSet, ViewBatches
 from likewise.lab.compare.record import CurvePoint, Key, Record
 from likewise.machine import pick_device
 from likewise.models.embedder import Embedder
-from likewise.models.registry import Backbone
 from likewise.training.recipe.recipe import LossChoice, Recipe
 from likewise.training.setup.build import (
     batches_of,
@@ -29,6 +28,7 @@ from likewise.training.setup.build import (
     seed_everything,
 )
 from likewise.training.setup.initial_weights import read_initial_weights
+from likewise.training.setup.network_choice import chosen_backbone
 from likewise.training.stopping import StopRequest
 from likewise.training.trainer import Trainer
 
@@ -143,7 +143,6 @@ class SingleRun:
         return peak_tensor_bytes(step)
 
     def _embed(self, trainer: Trainer) -> NDArray[np.float32]:
-        model = self.recipe.model
-        backbone = Backbone(model.name, model.embedding_dim, model.dropout)
+        backbone = chosen_backbone(self.recipe)
         embedder = Embedder(trainer.network(), trainer.preprocess, backbone)
         return embedder.embed_pixels(self.photos.pixels[self.unseen], batch_size=256)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -72,11 +74,17 @@ def capture_or_warn(module: nn.Module, shape: tuple[int, int, int]) -> Program |
     try:
         return capture(module, shape)
     except LikewiseError as error:
-        log.warning(
-            "%s; only its weights are saved: to load them give the network, likewise.load(folder, "
-            "module=…), or make it by a factory, package.module:function", error,
-        )  # fmt: skip
+        _warn(str(error))
         return None
+
+
+@cache
+def _warn(reason: str) -> None:
+    """Once for each network: a run saves it often."""
+    log.warning(
+        "%s; only its weights are saved: to load them give the network, likewise.load(folder, "
+        "module=…), or make it by a factory, package.module:function", reason,
+    )  # fmt: skip
 
 
 def _on_cpu(module: nn.Module) -> nn.Module:
@@ -127,6 +135,7 @@ def _program(module: nn.Module, images: Tensor, name: str) -> Program:
     names: dict[Any, str] = {}
     for node in found.graph.nodes:
         names[node] = node.name
+        _require_no_change(node, graph["weights"])
         if node.op == "call_function" and not str(node.target).startswith(CHECKS):
             graph["nodes"].append(
                 {
@@ -142,6 +151,15 @@ def _program(module: nn.Module, images: Tensor, name: str) -> Program:
         elif node.op not in ("placeholder", "call_function"):
             raise UnknownOperator(f"it has a part of the kind {node.op}")
     return Program(graph, constants)
+
+
+def _require_no_change(node: Any, weights: Mapping[str, str]) -> None:
+    """Check that an operator writes into none of the weights."""
+    schema = getattr(node.target, "_schema", None)
+    for argument, value in zip(schema.arguments if schema else (), node.args, strict=False):
+        written = argument.alias_info is not None and argument.alias_info.is_write
+        if written and getattr(value, "name", None) in weights:
+            raise UnknownOperator(f"it changes {weights[value.name]} in evaluation mode")
 
 
 def _agrees(program: Program, module: nn.Module, shape: tuple[int, int, int]) -> bool:

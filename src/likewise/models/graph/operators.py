@@ -44,6 +44,16 @@ SIZES: dict[str, Callable[..., Any]] = {
 }
 """Arithmetic on sizes, such as the batch size."""
 
+SHAPED: dict[str, Callable[..., Any]] = {
+    "aten.sym_size.int": lambda tensor, dim: tensor.shape[dim],
+    "aten.reshape.default": torch.reshape,
+    "aten.view.default": lambda tensor, size: tensor.view(size),
+    "aten.expand.default": lambda tensor, size, **_: tensor.expand(size),
+    "aten.repeat.default": lambda tensor, repeats: tensor.repeat(repeats),
+}
+"""Operators that take sizes, as functions by which the export to ONNX sees that the batch size is
+free; they compute the same."""
+
 KINDS: dict[type, str] = {
     torch.dtype: "dtype",
     torch.memory_format: "memory_format",
@@ -86,6 +96,8 @@ def operator_named(name: str) -> Callable[..., Any]:
     """
     if name == "getitem":
         return operator.getitem
+    if name in SHAPED:
+        return SHAPED[name]
     if name in SIZES:
         return _on_numbers(SIZES[name])
     match = ATEN.fullmatch(name)

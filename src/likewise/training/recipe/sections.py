@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from likewise.data.preprocess import Preprocess
+from likewise.errors import InputError
 
 __all__ = [
     "BatchSection",
@@ -38,6 +39,22 @@ class Input(Section):
     width: int = Field(112, ge=8, le=1024, description="pixels")
     channels: Literal[1, 3] = Field(3, description="3 for color, 1 for gray")
     fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how photos are resized")
+    mean: tuple[float, ...] | None = Field(
+        None,
+        description="of each channel, for pixels from 0 to 1; null: that of the initial weights, "
+        "else 0.5",
+    )
+    std: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, description="standard deviation of each channel; null: as mean"
+    )
+    interpolation: Literal["bilinear", "bicubic", "lanczos", "nearest"] | None = Field(
+        None, description="of resizing; null: that of the initial weights, else bilinear"
+    )
+    crop: Annotated[float, Field(ge=0.1, le=1)] | None = Field(
+        None,
+        description="share of height and width that is kept, around the middle, before resizing; "
+        "null: that of the initial weights, else 1",
+    )
 
     def preprocess(self) -> Preprocess:
         """The preprocessing, which is saved with the model."""
@@ -46,10 +63,26 @@ class Input(Section):
             self.height,
             self.width,
             self.channels,
-            mean=half,
-            std=half,
+            mean=self._each("mean", self.mean or half),
+            std=self._each("std", self.std or half),
             fit=self.fit,
+            interpolation=self.interpolation or "bilinear",
+            crop=self.crop or 1.0,
         )
+
+    def given(self) -> frozenset[str]:
+        """Those of mean, std, interpolation and crop that the recipe sets."""
+        keys = ("mean", "std", "interpolation", "crop")
+        return frozenset(key for key in keys if getattr(self, key) is not None)
+
+    def _each(self, key: str, values: tuple[float, ...]) -> tuple[float, ...]:
+        """One value for each channel."""
+        if len(values) not in (1, self.channels):
+            raise InputError(
+                f"input.{key}: {len(values)} values for {self.channels} channels; give one for "
+                "each, or one for all"
+            )
+        return values if len(values) == self.channels else values * self.channels
 
 
 class Data(Section):
@@ -103,7 +136,10 @@ class BatchSection(Section):
 class Model(Section):
     """The network."""
 
-    name: str = Field("mobilefacenet", description="one of `likewise models list`")
+    name: str = Field(
+        "mobilefacenet",
+        description="one of `likewise models list`, or your own: package.module:function",
+    )
     embedding_dim: int = Field(128, ge=2, le=8192, description="dimension of the embeddings")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="dropout before the last layer"
@@ -111,6 +147,12 @@ class Model(Section):
     weights: str | None = Field(
         None,
         description="initial weights: a model's folder, sface, hub id, a .pth, .pt or .safetensors",
+    )
+    pretrained: bool = Field(
+        False, description="begin with timm's trained weights of this network, from the hub"
+    )
+    settings: dict[str, Any] = Field(
+        {}, description="other arguments of the network, such as {drop_path_rate: 0.1} of timm's"
     )
     weights_except: tuple[str, ...] = Field(
         (), description="patterns of weights to initialize at random instead, such as fc.*"

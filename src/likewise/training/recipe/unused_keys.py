@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from likewise.errors import InputError
+from likewise.models.registry import is_given
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe
 
@@ -141,6 +142,8 @@ set distill.teacher=MODEL, or leave distill.weight out
         value = getattr(_at(decided, need.on)[0], decider)
         if need.holds(value) or (need.choice and decider in section.model_fields_set):
             continue
+        if need.on == "model.weights" and (recipe.model.pretrained or is_given(recipe.model.name)):
+            continue  # the network has trained weights, or may have
         for key in need.keys:
             for name, given in _set_below(recipe, key):
                 if name != need.on:

@@ -12,9 +12,10 @@ from likewise.errors import InputError
 from likewise.evaluation.intervals.auc_estimate import auc_text
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedder import Embedder
-from likewise.models.registry import Backbone
+from likewise.models.registry import is_given
 from likewise.models.saving import CONFIG
 from likewise.storage import read_json
+from likewise.training.setup.network_choice import chosen_backbone
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated, calibrated
 
@@ -39,8 +40,8 @@ def embedder_of(
         module: the network.
         measured: its validation, by which it is calibrated; None: it is not.
     """
-    model = trainer.recipe.model
-    card: dict[str, Any] = {"Loss": trainer.recipe.loss.name, **about, "Epoch": trainer.epoch}
+    recipe = trainer.recipe
+    card: dict[str, Any] = {"Loss": recipe.loss.name, **about, "Epoch": trainer.epoch}
     if measured is not None:
         for name, value in (("AUC", measured.auc), (measured.metric.name, measured.chosen)):
             card[EXACT.format(name)] = value.value
@@ -48,11 +49,11 @@ def embedder_of(
             f"{validation_text(measured)}, EER {measured.verification.eer:.4f} on "
             f"{measured.pairs.identities} unseen identities"
         )
-    found = calibrated(measured, trainer.recipe.training.seed) if measured is not None else None
+    found = calibrated(measured, recipe.training.seed) if measured is not None else None
     return Embedder(
         module,
         trainer.preprocess,
-        Backbone(model.name, model.embedding_dim, model.dropout),
+        None if is_given(recipe.model.name) else chosen_backbone(recipe),
         operating_point=found.chosen if found else None,
         operating_points=found.points if found else (),
         calibration=found.calibration if found else None,

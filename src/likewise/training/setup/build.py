@@ -13,10 +13,12 @@ from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, PlainBatches
 from likewise.errors import InputError
 from likewise.losses import Placement, PrototypeMemory, Shard, create_loss
-from likewise.models.registry import Backbone, create_backbone
+from likewise.models.graph.capture import capture_or_warn
+from likewise.models.registry import backbone_of, create_backbone
 from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.initial_weights import InitialWeights, read_initial_weights
+from likewise.training.setup.network_choice import chosen_backbone
 from likewise.training.setup.unlabelled import learns_from_teacher_alone
 from likewise.training.step.teacher import Distilling, NoLoss, with_teacher
 
@@ -54,19 +56,23 @@ def bare_network_of(recipe: Recipe) -> torch.nn.Module:
     Raises:
         InputError: an unknown name, or a size that the network cannot take.
     """
-    model, size = recipe.model, recipe.input
-    backbone = Backbone(model.name, model.embedding_dim, model.dropout)
-    return create_backbone(backbone, height=size.height, width=size.width, channels=size.channels)
+    size = recipe.input
+    module = create_backbone(
+        chosen_backbone(recipe), height=size.height, width=size.width, channels=size.channels
+    )
+    if backbone_of(module) is None:  # a warning now, not after hours; copies keep what it finds
+        capture_or_warn(module, (size.channels, size.height, size.width))
+    return module
 
 
 def preprocess_of(recipe: Recipe, start: InitialWeights | None) -> Preprocess:
-    """The preprocessing of the recipe, with mean, deviation and colour order of initial weights.
+    """The preprocessing of the recipe; what it leaves open is that of the initial weights.
 
     Raises:
         InputError: the initial weights need another input.
     """
     wanted = recipe.input.preprocess()
-    return wanted if start is None else start.preprocess_for(wanted)
+    return wanted if start is None else start.preprocess_for(wanted, recipe.input.given())
 
 
 def loss_of(
@@ -141,6 +147,8 @@ def seed_everything(seed: int) -> None:
 def describe_start(recipe: Recipe, loss: torch.nn.Module) -> list[str]:
     """For the log, a line each: batches, initial weights, frozen weights and teacher."""
     model, lines = recipe.model, [f"a batch: {_composed(recipe)}"]
+    if model.pretrained:
+        lines.append(f"starts with timm's trained weights of {model.name}")
     if model.weights is not None:
         but = f", except {', '.join(model.weights_except)}" if model.weights_except else ""
         lines.append(f"starts with the weights of {model.weights}{but}")

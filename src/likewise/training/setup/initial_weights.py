@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.models.backbones.timm_backbone import TimmBackbone
+from likewise.models.backbones.timm_weights import TRUNK, fetch_weights, trunk_weights
 from likewise.models.embedder import Embedder
-from likewise.models.registry import Backbone
+from likewise.models.factory import is_place
+from likewise.models.registry import Backbone, is_given, is_timm
 from likewise.models.state_dict import (
     STATE_FILES,
     network_part,
@@ -33,17 +37,23 @@ class InitialWeights:
     Args:
         source: an embedder's folder, a hub id, or a file of weights.
         tensors: the weights by their names.
-        backbone: of the source; None if it is a file of weights.
+        backbone: of the source; None if it is a file of weights, or of a class of its own.
         preprocess: of the source; None if it is a file of weights.
+        key: of the recipe, for messages.
     """
 
     source: str
     tensors: dict[str, Tensor]
     backbone: Backbone | None = None
     preprocess: Preprocess | None = None
+    key: str = "model.weights"
 
-    def preprocess_for(self, wanted: Preprocess) -> Preprocess:
+    def preprocess_for(self, wanted: Preprocess, given: Collection[str] = ()) -> Preprocess:
         """``wanted`` with the mean, deviation, colour order and alignment of the source.
+
+        Args:
+            wanted: that of the recipe.
+            given: those of mean, std, interpolation and crop that the recipe sets; they stay.
 
         Raises:
             InputError: they were trained with another number of channels or another fit.
@@ -58,9 +68,9 @@ class InitialWeights:
                     f"model.weights: {self.source} was trained with {key} {theirs}, the recipe has "
                     f"{ours}; set input.{key}={theirs}"
                 )
-        return replace(
-            wanted, mean=used.mean, std=used.std, order=used.order, alignment=used.alignment
-        )
+        own = {key: getattr(wanted, key) for key in given}
+        theirs = {key: getattr(used, key) for key in ("mean", "std", "interpolation", "crop")}
+        return replace(wanted, order=used.order, alignment=used.alignment, **{**theirs, **own})
 
     def load_into(self, module: nn.Module, recipe: Recipe) -> None:
         """Load the weights into the recipe's network, except those of ``model.weights_except``.
@@ -72,13 +82,18 @@ class InitialWeights:
         model, kind = recipe.model, self.backbone and self.backbone.name
         if kind not in (None, model.name):
             raise InputError(
-                f"model.weights: {self.source} does not fit: it is a {kind}, model.name is "
+                f"{self.key}: {self.source} does not fit: it is a {kind}, model.name is "
                 f"{model.name}; set model.name={kind}"
             )
         own = module.state_dict()
-        tensors, rest = network_part(self.tensors, own, self.source)
+        if isinstance(module, TimmBackbone) and not any(TRUNK in name for name in self.tensors):
+            tensors, rest = trunk_weights(module, self.tensors, self.source)
+        else:
+            tensors, rest = network_part(self.tensors, own, self.source)
         names = {**own, **tensors}
-        excluded = set(matching("model.weights_except", model.weights_except, names))
+        if isinstance(module, TimmBackbone) and not any(map(_of_head, tensors)):
+            names = {name: names[name] for name in names if not _of_head(name)}  # stays at random
+        excluded = set(matching("model.weights_except", model.weights_except, {**own, **names}))
         misfits = {
             name: misfit
             for name in names
@@ -94,7 +109,7 @@ class InitialWeights:
         """The message: which weights do not fit, and the settings that help."""
         named = ", ".join(f"{name} ({misfit})" for name, misfit in list(misfits.items())[:NAMED])
         more = f" and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
-        text = f"model.weights: {self.source} does not fit {recipe.model.name}: {named}{more}; "
+        text = f"{self.key}: {self.source} does not fit {recipe.model.name}: {named}{more}; "
         if len(misfits) > count / 2:
             return text + "these are the weights of another network: set model.name"
         remedies = []
@@ -116,18 +131,40 @@ def read_initial_weights(recipe: Recipe) -> InitialWeights | None:
     Raises:
         InputError: there is no such embedder or file, or it cannot be trained.
     """
-    source = recipe.model.weights
+    model = recipe.model
+    source = model.weights
+    if model.pretrained:
+        return _fetched(recipe)
     if source is None:
-        if recipe.model.weights_except:
+        if model.weights_except:
             raise InputError("model.weights_except: has no effect without model.weights")
         return None
     path = Path(source)
     if path.suffix.lower() in STATE_FILES and not path.is_dir():
         return InitialWeights(source, read_state_dict(path))
     embedder = load_named("model.weights", source)
-    backbone = trainable(embedder, f"model.weights: {source}")
+    own = embedder.backbone is None and embedder.source_file is None
+    known = is_given(model.name) or is_place(model.name)  # a network that the user names
+    backbone = None if own and known else trainable(embedder, f"model.weights: {source}")
     tensors = embedder.module.state_dict()
     return InitialWeights(source, tensors, backbone, embedder.preprocess)
+
+
+def _fetched(recipe: Recipe) -> InitialWeights:
+    """The weights of ``model.pretrained``."""
+    model, size = recipe.model, recipe.input
+    if model.weights is not None:
+        raise InputError(
+            f"model.pretrained: true, and model.weights={model.weights}; leave one of them out"
+        )
+    if not is_timm(model.name):
+        raise InputError(
+            f"model.pretrained: is for networks of timm, and model.name is {model.name}; set "
+            "model.weights to a file of its weights, or model.name=resnet50"
+        )
+    place = (size.height, size.width)
+    tensors = fetch_weights(model.name, size.channels, place, model.settings)
+    return InitialWeights(f"timm's {model.name}", tensors, key="model.pretrained")
 
 
 def trainable(embedder: Embedder, what: str) -> Backbone:
@@ -147,9 +184,14 @@ def trainable(embedder: Embedder, what: str) -> Backbone:
     if embedder.backbone is None:
         raise InputError(
             f"{what} has a network of a class of its own ({embedder.network}), which Likewise "
-            "cannot build"
+            "cannot build; give its class or its factory: likewise.train(…, model=…)"
         )
     return embedder.backbone
+
+
+def _of_head(name: str) -> bool:
+    """Whether a weight of ``TimmBackbone`` is of its last layer, which timm does not have."""
+    return not name.startswith(TRUNK)
 
 
 def _misfit(own: Tensor | None, given: Tensor | None, name: str) -> str:

@@ -14,6 +14,7 @@ from likewise.training.recipe.batch_choice import with_sampler
 from likewise.training.recipe.length import with_length, with_warmup
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.recipe.unused_keys import refuse_unused_keys
+from likewise.training.setup.network_choice import with_network
 
 __all__ = [
     "CHECKPOINTS",
@@ -82,7 +83,7 @@ def _new_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
         )
     chosen = recipe or Recipe()
     refuse_unused_keys(chosen)
-    return with_warmup(with_sampler(chosen))
+    return with_warmup(with_sampler(with_network(chosen)))
 
 
 def _resumed_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
@@ -94,7 +95,7 @@ def _resumed_recipe(folder: Path, recipe: Recipe | None) -> Recipe:
             f"weights: --set model.weights={folder / MODEL} and another --out"
         )
     own = load_recipe(folder / RECIPE)
-    if recipe is not None and with_warmup(with_sampler(recipe)) != own:
+    if recipe is not None and with_warmup(with_sampler(with_network(recipe))) != own:
         raise InputError(
             f"{folder}: resume continues with its own {RECIPE}, of which only the length may "
             "change (--epochs, --steps or --budget); leave the recipe and --set out"

@@ -13,6 +13,7 @@ from likewise.training.recipe.named import find_recipe, list_recipes
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.initial_weights import trainable
+from likewise.training.setup.network_choice import without_head
 
 __all__ = ["TUNE", "begins_as_it_is", "recipe_from", "started_recipe", "tune_recipe"]
 
@@ -94,7 +95,10 @@ def started_recipe(
 
 def begins_as_it_is(recipe: Recipe) -> bool:
     """Whether the network of step 0 is a model that is trained already, with all of its weights."""
-    return recipe.model.weights is not None and not recipe.model.weights_except
+    model = recipe.model
+    if without_head(recipe):
+        return False
+    return model.weights is not None and not model.weights_except
 
 
 def _fixed(
@@ -107,6 +111,7 @@ def _fixed(
             "weights": name,
             "name": backbone.name,
             "embedding_dim": backbone.embedding_dim,
+            **({"settings": dict(backbone.settings)} if backbone.settings else {}),
         },
         "input": {size: getattr(preprocess, size) for size in sizes},
     }
