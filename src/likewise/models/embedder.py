@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from likewise.arguments import check_count
 from likewise.data.alignment import warn_of_two_alignments
 from likewise.data.embeddings import Embeddings
 from likewise.data.images import BadImage, ImageSource
@@ -21,13 +22,16 @@ from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.repeats import without_repeats
 from likewise.data.store import StoredPhoto
-from likewise.distances.similarity import unit, unit_and_length
+from likewise.distances.similarity import unit
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
+from likewise.models.compiled import CompiledForward
 from likewise.models.embedded.norms import NormReference
-from likewise.models.embedded.rows import EmbeddedRows, named_embeddings
+from likewise.models.embedded.rows import EmbeddedRows, collect_rows, named_embeddings
 from likewise.models.fingerprint import CachedFingerprint
-from likewise.models.inference import device_of, embed_batches, forward
+from likewise.models.forward_pass import ForwardPass, device_of
+from likewise.models.inference import embed_batches, forward
+from likewise.models.number_format import PrecisionName
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.models.saving import write_model
@@ -83,6 +87,7 @@ class Embedder:
         self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
         self.exported_from = ""  # the fingerprint of the network that the file is an export of
         self._own_fingerprint = CachedFingerprint()
+        self._compiled = CompiledForward()
 
     @property
     def device(self) -> torch.device:
@@ -123,6 +128,8 @@ class Embedder:
         batch_size: int = 64,
         normalize: bool = True,
         flip: bool = False,
+        precision: PrecisionName = "float32",
+        compile: bool = False,
     ) -> NDArray[np.float32]:
         """The embeddings of photos: float32 [N,D], of unit length unless ``normalize`` is False.
 
@@ -131,9 +138,12 @@ class Embedder:
             batch_size: images at a time.
             normalize: divide each vector by its length.
             flip: add the embedding of the mirrored photo (test-time augmentation, twice the work).
+            precision: ``float32``, ``bf16``, ``fp16``, or ``auto``: the fastest of the device.
+            compile: with ``torch.compile``: the first batch takes a minute or more.
 
         Raises:
             BadImage: a photo cannot be used; names it and says why.
+            InputError: the device does not compute in this precision.
             LikewiseError: the output of the network is not finite.
         """
         alone = isinstance(images, str | Path | bytes | StoredPhoto | Image.Image) or (
@@ -141,8 +151,9 @@ class Embedder:
         )
         sources: Iterable[ImageSource] = [images] if alone else images  # type: ignore[list-item, assignment]  # narrowed by ``alone``
         parts = []
+        network = self._forward_pass(precision, batch_size, compile=compile)
         for vectors, _, bad in embed_batches(
-            self.module, self.preprocess, sources, batch_size, flip=flip
+            network, self.preprocess, sources, batch_size, flip=flip
         ):
             if bad:
                 raise bad[0]
@@ -156,6 +167,8 @@ class Embedder:
         batch_size: int = 64,
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
+        precision: PrecisionName = "float32",
+        compile: bool = False,
     ) -> tuple[Embeddings, list[BadImage]]:
         """The unit-length embeddings of a manifest's photos, with names, and the broken photos.
 
@@ -166,6 +179,7 @@ class Embedder:
             batch_size: images at a time.
             flip: add the embedding of the mirrored photo.
             on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
+            precision, compile: as in ``embed``.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
@@ -174,7 +188,7 @@ class Embedder:
         manifest = without_repeats(manifest)
         embedded = self.embed_rows(
             manifest, slice(0, len(manifest)), batch_size=batch_size, flip=flip,
-            on_bad_image=on_bad_image,
+            on_bad_image=on_bad_image, precision=precision, compile=compile,
         )  # fmt: skip
         return named_embeddings(manifest, embedded, self.fingerprint), embedded.broken
 
@@ -186,6 +200,8 @@ class Embedder:
         batch_size: int = 64,
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
+        precision: PrecisionName = "float32",
+        compile: bool = False,
     ) -> EmbeddedRows:
         """Embed some rows of a manifest.
 
@@ -195,6 +211,7 @@ class Embedder:
             batch_size: images at a time.
             flip: add the embedding of the mirrored photo.
             on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
+            precision, compile: as in ``embed``.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
@@ -203,28 +220,18 @@ class Embedder:
         require_some_photo(manifest)
         expected = self.preprocess.alignment
         warn_of_two_alignments(expected, manifest.alignment, f"{manifest.root} and the model")
-        parts: list[NDArray[np.float32]] = []
-        norms: list[NDArray[np.float32]] = []
-        read: list[int] = []
-        broken: list[BadImage] = []
         some = manifest if rows == slice(0, len(manifest)) else manifest.slice(rows)
+        batches = embed_batches(
+            self._forward_pass(precision, batch_size, compile=compile),
+            self.preprocess, some.photos(), batch_size, flip=flip,
+        )  # fmt: skip
         with progress("embedding", len(some)) as advance:
-            for vectors, good, bad in embed_batches(
-                self.module, self.preprocess, some.photos(), batch_size, flip=flip
-            ):
-                if bad and on_bad_image == "refuse":
-                    raise bad[0]
-                if good:
-                    directions, lengths = unit_and_length(vectors)
-                    parts.append(directions.numpy())
-                    norms.append((lengths / (2 if flip else 1)).numpy())
-                read += [rows.start + row for row in good]
-                broken += bad
-                advance(len(good) + len(bad))
-        if not read:
-            empty = np.empty((0, self.dimension), np.float32)
-            return EmbeddedRows(empty, empty[:, 0], [], broken)
-        return EmbeddedRows(np.concatenate(parts), np.concatenate(norms), read, broken)
+            found = collect_rows(
+                batches, rows.start, advance, views=2 if flip else 1, on_bad_image=on_bad_image
+            )
+        if len(found.rows):
+            return found
+        return found._replace(vectors=np.empty((0, self.dimension), np.float32))
 
     def embed_pixels(
         self,
@@ -247,6 +254,11 @@ class Embedder:
             vectors = forward(self.module, self.preprocess, part, flip=flip)
             parts.append((unit(vectors) if normalize else vectors).numpy())
         return np.concatenate(parts)
+
+    def _forward_pass(self, precision: str, batch_size: int, *, compile: bool) -> ForwardPass:
+        check_count("batch_size", batch_size)
+        compiled = self._compiled if compile else None
+        return ForwardPass(self.module, precision, compiled, batch_size)
 
     @property
     def dimension(self) -> int:
