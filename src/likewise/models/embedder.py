@@ -31,7 +31,6 @@ from likewise.models.embedded.rows import EmbeddedRows, collect_rows, named_embe
 from likewise.models.fingerprint import CachedFingerprint
 from likewise.models.forward_pass import ForwardPass, device_of
 from likewise.models.inference import embed_batches, forward
-from likewise.models.number_format import PrecisionName
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone
 from likewise.models.saving import write_model
@@ -128,7 +127,7 @@ class Embedder:
         batch_size: int = 64,
         normalize: bool = True,
         flip: bool = False,
-        precision: PrecisionName = "float32",
+        precision: str = "float32",
         compile: bool = False,
     ) -> NDArray[np.float32]:
         """The embeddings of photos: float32 [N,D], of unit length unless ``normalize`` is False.
@@ -167,7 +166,7 @@ class Embedder:
         batch_size: int = 64,
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
-        precision: PrecisionName = "float32",
+        precision: str = "float32",
         compile: bool = False,
     ) -> tuple[Embeddings, list[BadImage]]:
         """The unit-length embeddings of a manifest's photos, with names, and the broken photos.
@@ -200,7 +199,7 @@ class Embedder:
         batch_size: int = 64,
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
-        precision: PrecisionName = "float32",
+        precision: str = "float32",
         compile: bool = False,
     ) -> EmbeddedRows:
         """Embed some rows of a manifest.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import Literal
 
 import torch
 
@@ -12,9 +11,8 @@ from likewise.arguments import one_of
 from likewise.errors import InputError
 from likewise.machine import multiplies_bf16
 
-__all__ = ["PRECISIONS", "PrecisionName", "lower_precision"]
+__all__ = ["PRECISIONS", "lower_precision"]
 
-PrecisionName = Literal["auto", "float32", "fp32", "bf16", "fp16"]
 PRECISIONS = ("auto", "float32", "fp32", "bf16", "fp16")  # fp32 is another name of float32
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from likewise.data.photos import OnBadImage
 from likewise.data.repeats import without_repeats
 from likewise.models.embedded.rows import EmbeddedRows, named_embeddings
 from likewise.models.embedder import Embedder
-from likewise.models.number_format import PrecisionName
 from likewise.shares import Share
 
 __all__ = ["embed_distributed"]
@@ -29,7 +28,7 @@ def embed_distributed(
     flip: bool = False,
     on_bad_image: OnBadImage = "refuse",
     everywhere: bool = False,
-    precision: PrecisionName = "float32",
+    precision: str = "float32",
     compile: bool = False,
 ) -> tuple[Embeddings, list[BadImage]] | None:
     """Embed a manifest's photos together with the other processes, each a contiguous part.
