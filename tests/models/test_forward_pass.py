@@ -44,7 +44,8 @@ def pictures(count: int = 11, size: int = 32) -> np.ndarray:
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a * b).sum(1)
+    products: np.ndarray = (a * b).sum(1)
+    return products
 
 
 @pytest.mark.parametrize(
@@ -132,8 +133,9 @@ def test_slow_bf16_is_told_once(
 
 
 def test_overflow_in_fp16_names_the_remedy() -> None:
-    network = ForwardPass(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2)))
-    network.module[1].weight.data.fill_(torch.inf)
+    last = nn.Linear(3 * 8 * 8, 2)
+    last.weight.data.fill_(torch.inf)
+    network = ForwardPass(nn.Sequential(nn.Flatten(), last))
     network.precision = torch.float16  # as on a GPU; the CPU computes it here too
     with pytest.raises(BadWeights, match="not finite in fp16.*try bf16"):
         forward(network, Preprocess(8, 8), torch.full((2, 3, 8, 8), 200, dtype=torch.uint8))
@@ -149,7 +151,8 @@ class Flattened(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         maps = self.convolution(x)
-        return self.last(maps.view(len(maps), -1))
+        found: torch.Tensor = self.last(maps.view(len(maps), -1))
+        return found
 
 
 def test_a_network_that_needs_contiguous_maps_runs() -> None:
