@@ -38,6 +38,7 @@ def embed(
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
     device: options.Device = "auto",
     root: options.Root = None,
+    format: options.Format = None,
     detect: options.Detect = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -60,7 +61,7 @@ def embed(
     if out.suffix.lower() != ".parquet":
         raise InputError(f"--out {out}: must end in .parquet")
     one_of("--precision", precision, PRECISIONS)
-    manifest = read_manifest(data, root)
+    manifest = read_manifest(data, root, format=format)
     share = own_share(out)
     embedder = load(model, device=share.device(device))
     manifest, left_out = align_for_model(

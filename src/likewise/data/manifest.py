@@ -18,9 +18,12 @@ from likewise.data.paths import path_inside
 from likewise.data.store import PhotoStore, StoredPhoto
 from likewise.errors import InputError
 
-__all__ = ["SPLITS", "Manifest"]
+__all__ = ["SEARCHED", "SPLITS", "Manifest"]
 
-SPLITS = frozenset({"train", "val", "test"})
+SPLITS = frozenset({"train", "val", "test", "query", "gallery"})
+"""The values of the column ``split``."""
+SEARCHED = ("query", "gallery")
+"""The two sides of a retrieval test: each photo of the first is searched among the second."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Manifest:
 
     Args:
         table: the columns ``path`` (relative to ``root``; the name of the photo in every output),
-            ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (train,
-            val or test), and any metadata.
+            ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (one
+            of ``SPLITS``), and any metadata.
         root: the folder of the photos, or the file that holds them.
         store: reads the photo at each ``place`` (a column of whole numbers, such as offsets); None
             if each photo is a file.

@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from likewise.arguments import check_count
 from likewise.data.alignment import warn_of_two_alignments
 from likewise.data.embeddings import Embeddings
+from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.repeats import without_repeats
-from likewise.data.store import StoredPhoto
 from likewise.distances.similarity import unit
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
 from likewise.models.compiled import CompiledForward
 from likewise.models.embedded.norms import NormReference
 from likewise.models.embedded.rows import EmbeddedRows, collect_rows, named_embeddings
+from likewise.models.embedded.sources import sources_of
 from likewise.models.fingerprint import CachedFingerprint
 from likewise.models.forward_pass import ForwardPass, device_of
 from likewise.models.inference import embed_batches, forward
@@ -122,7 +122,7 @@ class Embedder:
 
     def embed(
         self,
-        images: ImageSource | Iterable[ImageSource],
+        images: ImageSource | Tensor | Iterable[ImageSource | Tensor] | Any,
         *,
         batch_size: int = 64,
         normalize: bool = True,
@@ -133,7 +133,9 @@ class Embedder:
         """The embeddings of photos: float32 [N,D], of unit length unless ``normalize`` is False.
 
         Args:
-            images: paths, encoded bytes, PIL images or uint8 arrays [H,W,C] in RGB; or one.
+            images: paths, encoded bytes, PIL images, uint8 arrays [H,W,C] in RGB, or tensors
+                [C,H,W] of uint8 or of floats from 0 to 1; or one of them; or a torch ``Dataset`` or
+                Hugging Face dataset, whose labels are not looked at.
             batch_size: images at a time.
             normalize: divide each vector by its length.
             flip: add the embedding of the mirrored photo (test-time augmentation, twice the work).
@@ -142,17 +144,14 @@ class Embedder:
 
         Raises:
             BadImage: a photo cannot be used; names it and says why.
-            InputError: the device does not compute in this precision.
+            InputError: a tensor is of another shape or type, or the device does not compute in
+                this precision.
             LikewiseError: the output of the network is not finite.
         """
-        alone = isinstance(images, str | Path | bytes | StoredPhoto | Image.Image) or (
-            isinstance(images, np.ndarray) and images.ndim < 4
-        )
-        sources: Iterable[ImageSource] = [images] if alone else images  # type: ignore[list-item, assignment]  # narrowed by ``alone``
         parts = []
         network = self._forward_pass(precision, batch_size, compile=compile)
         for vectors, _, bad in embed_batches(
-            network, self.preprocess, sources, batch_size, flip=flip
+            network, self.preprocess, sources_of(images), batch_size, flip=flip
         ):
             if bad:
                 raise bad[0]
@@ -161,7 +160,7 @@ class Embedder:
 
     def embed_manifest(
         self,
-        manifest: Manifest,
+        manifest: Manifest | str | Path | Any,
         *,
         batch_size: int = 64,
         flip: bool = False,
@@ -174,7 +173,7 @@ class Embedder:
         A photo that the manifest lists twice is embedded once; see ``without_repeats``.
 
         Args:
-            manifest: the photos.
+            manifest: the photos, or whatever ``read_manifest`` takes: a folder, a dataset.
             batch_size: images at a time.
             flip: add the embedding of the mirrored photo.
             on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
@@ -184,7 +183,7 @@ class Embedder:
             BadImage: the first broken photo, under ``refuse``.
             InputError: a photo is listed under two identities, or on two sides of a split.
         """
-        manifest = without_repeats(manifest)
+        manifest = without_repeats(read_manifest(manifest))
         embedded = self.embed_rows(
             manifest, slice(0, len(manifest)), batch_size=batch_size, flip=flip,
             on_bad_image=on_bad_image, precision=precision, compile=compile,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from likewise.data.augmentation.own_transform import OwnTransform
 from likewise.data.manifest import Manifest
 from likewise.storage import require_writable
 from likewise.training.distributed.processes import Processes
@@ -14,12 +16,13 @@ from likewise.training.recipe.recipe import Recipe
 from likewise.training.result import TrainingResult
 from likewise.training.run_loop import Run
 from likewise.training.setup.begin import begin
+from likewise.training.setup.transform_choice import with_transform
 
 __all__ = ["TrainingResult", "train"]
 
 
 def train(
-    data: Manifest | str | Path,
+    data: Manifest | str | Path | Any,
     out: str | Path,
     recipe: Recipe | str | Path | None = None,
     *,
@@ -32,6 +35,7 @@ def train(
     budget_minutes: float | None = None,
     began: float | None = None,
     start: str | Path | None = None,
+    transform: Callable[..., Any] | None = None,
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
 
@@ -42,7 +46,8 @@ def train(
     ``torchrun`` all processes call this function with the same arguments and train together.
 
     Args:
-        data: a manifest, a folder of identities, or a table.
+        data: a manifest, a folder of identities, or a table; or a torch ``Dataset`` of
+            (image, label) or a Hugging Face dataset, or a dictionary of them by split.
         out: the run's folder: recipe, log, TensorBoard curves, checkpoints and model.
         recipe: the settings of the run, or the name or file of a recipe; a resumed run has its own.
             None: chosen by the photos and the machine.
@@ -61,6 +66,11 @@ def train(
         began: the ``time.monotonic()`` from which the budget counts; None: this call.
         start: a ready model to train further, such as ``sface``; without a recipe by that of
             ``tune``. It is saved first, and an epoch replaces it only if it is clearly better.
+
+        transform: applied to each training photo at its full size, instead of the augmentation of
+            the recipe: a transform of torchvision or albumentations, or any function of uint8
+            pixels [H,W,C]; what it gives is cropped and resized to the network's input. Give it
+            again to resume.
 
     Raises:
         InputError: the data, the recipe or the folder cannot be used; says which and why.
@@ -82,6 +92,8 @@ def train(
         data, folder, recipe, settings, resume=resume, keep=keep, start=start,
         epochs=epochs, steps=steps, budget_minutes=budget_minutes,
     )  # fmt: skip
+    own = None if transform is None else OwnTransform(transform)
+    chosen = with_transform(chosen, own, resume=resume)
     with Processes(chosen.training.peer_timeout_s) as processes, explained_out_of_memory():
         processes.together(lambda: require_writable(folder))
-        return Run(manifest, folder, chosen, resume, processes, profile, began, why).complete()
+        return Run(manifest, folder, chosen, resume, processes, profile, began, why, own).complete()

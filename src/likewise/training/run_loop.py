@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from likewise.data.augmentation.own_transform import OwnTransform
 from likewise.data.manifest import Manifest
 from likewise.progress import duration, progress
 from likewise.storage import output_folder, write_text
@@ -25,11 +26,7 @@ from likewise.training.setup.build import describe_start, seed_everything
 from likewise.training.setup.photo_record import PHOTOS, keep_records
 from likewise.training.setup.prepare import loader_of, prepare, warmup_epochs
 from likewise.training.setup.resume import change_length, place_of, read_resumed_run
-from likewise.training.setup.run_folder import (
-    RECIPE,
-    require_same_start,
-    run_lock,
-)
+from likewise.training.setup.run_folder import RECIPE, require_same_start, run_lock
 from likewise.training.step.guards import Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.step.schedule import total_epochs, total_steps
@@ -54,6 +51,7 @@ class Run:
         profile: int,
         began: float,
         why: str = "",
+        transform: OwnTransform | None = None,
     ) -> None:
         self.folder, self.recipe, self.resume = folder, recipe, resume
         self.processes, self.began, self.why = processes, began, why
@@ -64,7 +62,9 @@ class Run:
         )
         trace = folder / TRACE.format("" if processes.is_rank_zero else f"-{processes.rank}")
         measured = StepProfile(profile, device, trace)
-        prepared = prepare(manifest, recipe, folder, device, processes, self.resumed, measured)
+        prepared = prepare(
+            manifest, recipe, folder, device, processes, self.resumed, measured, transform
+        )
         self.prepared, self.trainer, self.photos = prepared, prepared.trainer, prepared.photos
         self.training, self.sampler = prepared.components.training, prepared.components.sampler
         statistics = NormStatistics(prepared.dataset(recipe), recipe.training.seed)

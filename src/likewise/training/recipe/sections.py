@@ -67,6 +67,11 @@ class Data(Section):
         None, ge=0, le=64, description="decoding processes; null: one per core"
     )
     keep_mib: int = Field(2048, ge=0, description="keep decoded photos in memory up to this size")
+    transform: str | None = Field(
+        None,
+        description="of train(transform=...), which takes the place of augment; written by train; "
+        "null: none",
+    )
 
 
 class BatchSection(Section):
