@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.models.memory_format import choose_memory_format
 from likewise.training.distributed.data_parallel import DataParallel
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import StepProfile
@@ -20,7 +21,6 @@ from likewise.training.step.compilation import Compiled
 from likewise.training.step.freezing import Freezing
 from likewise.training.step.gradient_cache import GradientCache, micro_batches
 from likewise.training.step.guards import StepGuard
-from likewise.training.step.memory_format import choose_memory_format
 from likewise.training.step.precision import Precision
 from likewise.training.step.teacher import Distilling
 
