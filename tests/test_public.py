@@ -20,10 +20,12 @@ from tests import public_signatures
 from tests.conftest import make_photos, quick_recipe
 
 SURFACE = {
-    "calibrate", "cluster", "cluster_photos", "create_loss", "edit_albums", "Embedder",
+    "calibrate", "Callback", "cluster", "cluster_photos", "create_backbone", "create_loss",
+    "edit_albums", "Embedder",
     "Embeddings", "evaluate", "Experiment", "Export", "export", "Face", "FaceFinder",
     "find_faces", "identification", "identify", "Index", "InputError", "LikewiseError",
-    "list_backbones", "list_losses", "load", "load_recipe", "Manifest", "Pairs", "Preprocess",
+    "list_backbones", "list_losses", "load", "load_recipe", "Manifest", "Pairs", "PKSampler",
+    "Preprocess", "register_backbone",
     "read_embeddings", "read_manifest", "read_pairs", "Recipe", "Recognizer", "register_loss",
     "retrieval", "train", "TrainingResult", "tune", "Verification", "verification", "verify",
     "watch", "write_embeddings", "write_report",

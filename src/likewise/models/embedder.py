@@ -176,10 +176,8 @@ class Embedder:
 
         Args:
             manifest: the photos, or whatever ``read_manifest`` takes: a folder, a dataset.
-            batch_size: images at a time.
-            flip: add the embedding of the mirrored photo.
             on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
-            precision, compile: as in ``embed``.
+            batch_size, flip, precision, compile: as in ``embed``.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
@@ -208,10 +206,7 @@ class Embedder:
         Args:
             manifest: the photos.
             rows: which of them.
-            batch_size: images at a time.
-            flip: add the embedding of the mirrored photo.
-            on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
-            precision, compile: as in ``embed``.
+            batch_size, flip, on_bad_image, precision, compile: as in ``embed_manifest``.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
@@ -234,12 +229,7 @@ class Embedder:
         return found._replace(vectors=np.empty((0, self.dimension), np.float32))
 
     def embed_pixels(
-        self,
-        pixels: Tensor,
-        *,
-        batch_size: int = 64,
-        normalize: bool = True,
-        flip: bool = False,
+        self, pixels: Tensor, *, batch_size: int = 64, normalize: bool = True, flip: bool = False
     ) -> NDArray[np.float32]:
         """The embeddings of photos that are already preprocessed to pixels.
 
