@@ -19,6 +19,7 @@ from likewise.losses.head.arguments import DeclaredLoss, choice, count, fixed, n
 from likewise.losses.head.fused import fused_loss
 from likewise.losses.head.reduction import CrossEntropy, Reduction
 from likewise.losses.head.scale import automatic_scale
+from likewise.losses.head.scores import cosines_of, logits_of
 from likewise.losses.head.variant import Variant
 
 __all__ = ["MEMORY_BUDGET", "WEIGHTS_NOT_FINITE", "Gradient", "Head", "Scale"]
@@ -151,6 +152,10 @@ class Head(DeclaredLoss):
         """Map cosines to the other classes [b, J]; ``target`` [b] are the mapped target cosines."""
         return cosine
 
+    def unmargined(self, cosine: Tensor) -> Tensor:
+        """Map cosines [B, C] as :meth:`others` does, without any margin; for :meth:`logits`."""
+        return cosine
+
     def margins(self, norms: Tensor) -> Tensor:
         """Margin of each row, [] or [B], from the lengths of the embeddings [B]."""
         return norms.new_full((), self.margin * self.margin_fraction)
@@ -209,6 +214,29 @@ class Head(DeclaredLoss):
             self._variant(),
         )
         return loss + self.penalty(norms), lead
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with each class [B, C], the nearest sub-centre counting.
+
+        Computed in blocks of classes within ``memory_budget``; the result itself takes B·C
+        numbers, so give as many rows at a time as fit. It is differentiable; sampled class
+        weights have no gradient here. A rank that owns a part of the classes gives their columns.
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        return cosines_of(self, embeddings, self._whole_weight(), type(self).__name__)[0]
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Logits of embeddings [B, D] for each class [B, C]: scaled, with the bias, no margin.
+
+        As for :meth:`cosines`. At a margin fraction of 0 the loss is the loss of these logits.
+        """
+        return logits_of(self, embeddings, self._whole_weight(), type(self).__name__)
+
+    def _whole_weight(self) -> Tensor:
+        # A dense gradient of weights that are sampled would not fit beside them.
+        return self.weight if self.sampler is None else self.weight.detach()
 
     def _check_placement(self) -> None:
         dtype, device = self.weight.dtype, self.weight.device

@@ -6,24 +6,23 @@ import inspect
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from likewise.arguments import check_count, one_of
 from likewise.distances.similarity import unit_and_length
 from likewise.errors import InputError
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.placement import Placement, place_classes
+from likewise.losses.classes.prototype_slots import PrototypeSlots
 from likewise.losses.classes.step_classes import all_columns
 from likewise.losses.head.head import MEMORY_BUDGET, WEIGHTS_NOT_FINITE, Gradient, Head, Scale
+from likewise.losses.head.scores import cosines_of, logits_of
 from likewise.losses.head.target_logits import safe_norm
 from likewise.losses.loss import Loss, zero_loss
 from likewise.losses.registration import REGISTERED, FigureSettings, register_loss
-from likewise.losses.row_backup import RowBackup
 from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["PrototypeMemory", "prototype_heads"]
-
-NEVER = -1
 
 
 def prototype_heads() -> dict[str, type[Head]]:
@@ -183,6 +182,23 @@ class PrototypeMemory(Loss):
         check_loss_finite(name, loss, lambda: WEIGHTS_NOT_FINITE)
         return loss
 
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with the prototypes in use [B, F].
+
+        Column f is the class ``classes[f]``; F is ``filled``. Prototypes have no gradient here.
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        return cosines_of(self.head, embeddings, self._in_use(), "PrototypeMemory")[0]
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Logits of embeddings [B, D] for the classes of :meth:`cosines`: scaled, no margin."""
+        return logits_of(self.head, embeddings, self._in_use(), "PrototypeMemory")
+
+    def _in_use(self) -> Tensor:
+        return self.prototypes[: self.filled]
+
     def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Update the memory with the prototypes of the batch.
 
@@ -213,59 +229,6 @@ class PrototypeMemory(Loss):
             used = max(memory.filled, int(places.max()) + 1)
             weight = memory.prototypes[:used].to(fresh).index_copy(0, places, fresh)
         return weight.to(unit), places[inverse], _own_gain(unit, sums, fresh, inverse)
-
-
-class PrototypeSlots(nn.Module):
-    """M prototypes with their classes and ages, in buffers, so that checkpoints keep them.
-
-    Places are decided by the labels alone, without chance: ranks that see the same batches hold
-    the same memory.
-
-    Args:
-        size: M.
-        embedding_dim: D.
-    """
-
-    prototypes: Tensor
-    classes: Tensor
-    refreshed: Tensor
-    step: Tensor
-
-    def __init__(self, size: int, embedding_dim: int) -> None:
-        super().__init__()
-        self.register_buffer("prototypes", torch.zeros(size, embedding_dim))
-        self.register_buffer("classes", torch.full((size,), NEVER))
-        self.register_buffer("refreshed", torch.full((size,), NEVER))
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        self.row_backup = RowBackup("prototypes", "classes", "refreshed")
-
-    @property
-    def filled(self) -> int:
-        """The number of prototypes; they come before the free places."""
-        return int((self.classes != NEVER).sum())
-
-    def places(self, present: Tensor) -> Tensor:
-        """The places [U] of these different classes [U]; new classes replace the oldest ones."""
-        ordered, order = self.classes.sort(stable=True)
-        found = torch.searchsorted(ordered, present).clamp(max=len(ordered) - 1)
-        known = ordered[found] == present
-        places = order[found]
-        new = int((~known).sum())
-        if new:
-            age = self.refreshed.clone()
-            age[places[known]] = torch.iinfo(torch.int64).max  # never replace a class of the batch
-            places[~known] = age.argsort(stable=True)[:new]
-        return places
-
-    @torch.no_grad()
-    def write(self, places: Tensor, prototypes: Tensor, present: Tensor) -> None:
-        """Write the prototypes [U, D] of the classes ``present`` [U] to ``places`` [U]."""
-        for tensor in (self.prototypes, self.classes, self.refreshed):
-            self.row_backup.save(tensor, places)
-        self.prototypes.index_copy_(0, places, prototypes.to(self.prototypes))
-        self.classes.index_copy_(0, places, present)
-        self.refreshed.index_copy_(0, places, self.step.expand(len(places)).contiguous())
-        self.step += 1
 
 
 @torch.no_grad()

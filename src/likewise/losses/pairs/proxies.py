@@ -9,6 +9,7 @@ from likewise.arguments import check_count, check_number
 from likewise.distances.similarity import unit
 from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
+from likewise.losses.head.scores import in_full_precision
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp, log_sum_exp
 from likewise.losses.registration import FigureSettings, register_loss
@@ -34,12 +35,25 @@ class _ProxyLoss(EmbeddingLoss):
         """The arguments that ``print`` shows."""
         return f"proxies={list(self.proxies.shape)}, {super().extra_repr()}"
 
-    def cosines(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with the proxy of each class [B, C]; differentiable.
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        embeddings = in_full_precision(type(self).__name__, embeddings, self.proxies)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self._cosines(embeddings)
+
+    def _cosines(self, embeddings: Tensor) -> Tensor:
+        return unit(embeddings) @ unit(self.proxies.to(embeddings)).T
+
+    def _with_all(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines [B, C], and the mask [B, C] of each sample's own proxy."""
         labels = labels[: len(embeddings)]
         name = type(self).__name__
         check_batch(name, embeddings, labels, self.proxies, len(self.proxies))
-        cosines = unit(embeddings) @ unit(self.proxies.to(embeddings)).T
+        cosines = self._cosines(embeddings)
         classes = torch.arange(len(self.proxies), device=labels.device)
         return cosines, labels.unsqueeze(1) == classes
 
@@ -93,9 +107,13 @@ class ProxyNCA(_ProxyLoss):
         super().__init__(num_classes, embedding_dim, reduction)
         self.scale = check_number("scale", scale, above=0)
 
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """``-scale·d²(z, p_j)`` of embeddings [B, D] for each class, [B, C]; differentiable."""
+        return self.scale * (2 * self.cosines(embeddings) - 2)
+
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
-        cosines, own = self.cosines(anchors, labels)
+        cosines, own = self._with_all(anchors, labels)
         if len(self.proxies) == 1:
             return zero_losses(anchors)
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
@@ -159,7 +177,7 @@ class ProxyAnchor(_ProxyLoss):
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each proxy with every sample."""
-        cosines, own = self.cosines(anchors, labels)
+        cosines, own = self._with_all(anchors, labels)
         cosines, own = cosines.T, own.T  # rows are proxies
         pull = log_one_plus_sum_exp(-self.alpha * (cosines - self.delta), own)
         push = log_one_plus_sum_exp(self.alpha * (cosines + self.delta), ~own)
