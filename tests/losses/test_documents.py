@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     "docs/distances.md",
+    "docs/losses/mining.md",
     "docs/losses/pairs-and-triplets.md",
     "docs/losses/softmax-family.md",
     "docs/losses/weights.md",

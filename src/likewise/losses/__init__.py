@@ -22,6 +22,7 @@ from likewise.losses.margins.softmax import Softmax
 from likewise.losses.margins.sphereface import LSoftmax, SphereFace
 from likewise.losses.margins.sphereface2 import SphereFace2
 from likewise.losses.margins.subcenter_arcface import SubCenterArcFace
+from likewise.losses.margins.subcenter_cleaning import SubCenterCleaning, clean_subcenters
 from likewise.losses.margins.uniface import UniFace
 from likewise.losses.pairs.center import Center
 from likewise.losses.pairs.circle import Circle
@@ -85,6 +86,7 @@ __all__ = [
     "SphereFace",
     "SphereFace2",
     "SubCenterArcFace",
+    "SubCenterCleaning",
     "Sum",
     "SupCon",
     "Triplet",
@@ -92,6 +94,7 @@ __all__ = [
     "Weighted",
     "automatic_scale",
     "class_rows",
+    "clean_subcenters",
     "create_loss",
     "list_losses",
     "place_classes",

@@ -20,6 +20,7 @@ from likewise.losses.head.arguments import DeclaredLoss, choice, count, fixed, n
 from likewise.losses.head.fused import fused_loss
 from likewise.losses.head.reduction import CrossEntropy, Reduction, SmoothedCrossEntropy
 from likewise.losses.head.scale import automatic_scale
+from likewise.losses.head.scores import ClassScores
 from likewise.losses.head.variant import (
     Logits,
     Variant,
@@ -43,7 +44,7 @@ WEIGHTS_NOT_FINITE = (
 )
 
 
-class Head(DeclaredLoss):
+class Head(DeclaredLoss, ClassScores):
     """Class weights, and the loss of embeddings against them.
 
     A member of the family is a subclass whose ``target`` maps the cosine to a row's own class; all
@@ -163,6 +164,10 @@ class Head(DeclaredLoss):
 
     def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (some use it)
         """Map cosines to the other classes [b, J]; ``target`` [b] are the mapped target cosines."""
+        return cosine
+
+    def unmargined(self, cosine: Tensor) -> Tensor:
+        """Map cosines [B, C] as :meth:`others` does, without any margin; for :meth:`logits`."""
         return cosine
 
     def margins(self, norms: Tensor) -> Tensor:

@@ -14,11 +14,12 @@ from likewise.errors import InputError
 from likewise.losses.anchors import Anchors, anchors_alone, zero_losses
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.placement import Placement, place_classes
+from likewise.losses.classes.prototype_slots import PrototypeSlots
 from likewise.losses.classes.step_classes import all_columns
 from likewise.losses.head.head import MEMORY_BUDGET, WEIGHTS_NOT_FINITE, Gradient, Head, Scale
+from likewise.losses.head.scores import cosines_of, logits_of
 from likewise.losses.head.target_logits import safe_norm
 from likewise.losses.loss import Loss
-from likewise.losses.margins.prototype_slots import PrototypeSlots
 from likewise.losses.registration import REGISTERED, FigureSettings, register_loss
 from likewise.losses.sample_weights import (
     ReductionName,
@@ -206,6 +207,23 @@ class PrototypeMemory(Loss):
         self._hits, self._compared = lead > gain, len(weight)
         check_loss_finite(name, loss, lambda: WEIGHTS_NOT_FINITE)
         return loss
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with the prototypes in use [B, F].
+
+        Column f is the class ``classes[f]``; F is ``filled``. Prototypes have no gradient here.
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        return cosines_of(self.head, embeddings, self._in_use(), "PrototypeMemory")[0]
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Logits of embeddings [B, D] for the classes of :meth:`cosines`: scaled, no margin."""
+        return logits_of(self.head, embeddings, self._in_use(), "PrototypeMemory")
+
+    def _in_use(self) -> Tensor:
+        return self.prototypes[: self.filled]
 
     def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Update the memory with the prototypes of the batch.

@@ -14,6 +14,7 @@ from likewise.losses.classes.class_weights import allocate_rows, draw_rows
 from likewise.losses.classes.placement import current_placement
 from likewise.losses.classes.step_classes import all_columns
 from likewise.losses.head.head import WEIGHTS_NOT_FINITE
+from likewise.losses.head.scores import class_cosines, in_full_precision
 from likewise.losses.head.sharded_cross_entropy import sharded_cross_entropy
 from likewise.losses.loss import Loss
 from likewise.losses.registration import Boundary, FigureSettings, register_loss
@@ -133,3 +134,19 @@ class Softmax(Loss):
             loss = reduce_losses(losses, self.reduction, weights)
         check_loss_finite("Softmax", loss, lambda: WEIGHTS_NOT_FINITE)
         return loss
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with each class weight [B, C], as of a head.
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        embeddings = in_full_precision("Softmax", embeddings, self.weight)
+        return class_cosines(embeddings, self.weight)[0]
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """``<w_j, z> + b_j`` of embeddings [B, D] for each class, [B, C], as of a head."""
+        embeddings = in_full_precision("Softmax", embeddings, self.weight)
+        bias = None if self.bias is None else self.bias.to(embeddings)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return F.linear(embeddings, self.weight.to(embeddings), bias)

@@ -102,13 +102,14 @@ class SphereFace2(Head):
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``g(c) - m``."""
-        return self._spread(cosine) - margin
+        return self.unmargined(cosine) - margin
 
     def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (not needed)
         """``g(c) + m``."""
-        return self._spread(cosine) + self.margin * self.margin_fraction
+        return self.unmargined(cosine) + self.margin * self.margin_fraction
 
-    def _spread(self, cosine: Tensor) -> Tensor:
+    def unmargined(self, cosine: Tensor) -> Tensor:
+        """``g(c)``."""
         # Due to rounding a cosine may be below -1, where a power is NaN.
         return 2 * ((cosine + 1) / 2).clamp(min=0).pow(self.exponent) - 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import signature
 
 import torch
@@ -13,6 +14,7 @@ from likewise.errors import InputError
 from likewise.losses.anchors import Anchors, zero_losses
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.loss import Loss
+from likewise.losses.pairs.reference import check_reference
 from likewise.losses.sample_weights import (
     ReductionName,
     check_reduction,
@@ -47,6 +49,8 @@ class EmbeddingLoss(Loss):
         anchors: Anchors = None,
         *,
         weights: Tensor | None = None,
+        reference: Tensor | None = None,
+        reference_labels: Tensor | None = None,
     ) -> Tensor:
         """Compute the loss.
 
@@ -58,6 +62,9 @@ class EmbeddingLoss(Loss):
                 [B, D], in place of these rows, which then have no gradient. None: all rows.
             weights: of the anchors, floating [B], constants of at least 0; the loss of each is
                 multiplied by its weight. None: all are 1.
+            reference: floating [R, D]: the samples that the anchors, which are then all
+                embeddings, are compared with, instead of each other. Both have a gradient.
+            reference_labels: int64 [R].
 
         Returns:
             The loss [], or that of each anchor [B] if the reduction is ``"none"``; float32 or
@@ -69,6 +76,10 @@ class EmbeddingLoss(Loss):
             LikewiseError: the loss itself overflowed.
         """
         name = type(self).__name__
+        if reference is not None or reference_labels is not None:
+            return self._with_reference(
+                embeddings, labels, anchors, weights, reference, reference_labels
+            )
         count = len(anchors) if isinstance(anchors, Tensor) else anchors
         self._check(name, embeddings, labels)
         if count is not None and not 0 <= count <= len(labels):
@@ -82,12 +93,47 @@ class EmbeddingLoss(Loss):
             anchors = embeddings[:count]
         if self.compares_samples:
             self._paired = _any_pair(labels, len(anchors))
+        return self._computed(name, anchors, embeddings, labels, weights)
+
+    def _with_reference(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors,
+        weights: Tensor | None,
+        reference: Tensor | None,
+        reference_labels: Tensor | None,
+    ) -> Tensor:
+        """The loss of embeddings [B, D] against the samples of a reference set [R, D]."""
+        name = type(self).__name__
+        reference, reference_labels = check_reference(
+            self, embeddings, anchors, reference, reference_labels
+        )
+        self._check(name, embeddings, labels)
+        dtype = torch.promote_types(embeddings.dtype, reference.dtype)
+        dtype = torch.promote_types(dtype, torch.float32)
+        embeddings, reference = embeddings.to(dtype), reference.to(dtype)
+        self._paired = torch.isin(labels, reference_labels).any()
+        return self._computed(name, embeddings, reference, reference_labels, weights, labels)
+
+    def _computed(
+        self,
+        name: str,
+        anchors: Tensor,
+        samples: Tensor,
+        labels: Tensor,
+        weights: Tensor | None,
+        anchor_labels: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of a checked batch, reduced."""
         weights = check_weights(name, weights, anchors)
-        if len(anchors) == 0:
+        if len(anchors) == 0 or len(samples) == 0:
             return reduce_losses(zero_losses(anchors), self.reduction)
-        with torch.autocast(embeddings.device.type, enabled=False):
-            loss = self._reduce(name, self.compute(anchors, embeddings, labels), weights)
-        reach = embeddings.detach()
+        apart = () if anchor_labels is None else (anchor_labels,)
+        compute: Callable[..., Tensor] = self.compute
+        with torch.autocast(samples.device.type, enabled=False):
+            loss = self._reduce(name, compute(anchors, samples, labels, *apart), weights)
+        reach = samples.detach()
         check_loss_finite(
             name,
             loss,
@@ -101,6 +147,10 @@ class EmbeddingLoss(Loss):
         A loss that averages over something else, such as pairs, gives each anchor its share, times
         B. A loss without such shares may return their mean, []; it is then refused with weights,
         and with another reduction than the mean.
+
+        A loss that can be given a reference set has a further argument ``anchor_labels: Tensor |
+        None = None``. If it is given, int64 [B], the samples are the reference set, the anchors
+        are not among them, and ``pair_masks(labels, of=anchor_labels)`` compares both.
 
         Args:
             anchors: [B, D], at least one.

@@ -16,6 +16,7 @@ __all__ = [
     "HeadChoice",
     "Input",
     "LossChoice",
+    "MemoryChoice",
     "Model",
     "Optimizer",
     "Section",
@@ -176,6 +177,18 @@ class Model(Section):
     )
 
 
+class MemoryChoice(Section):
+    """Photos of earlier batches as further positives and negatives (cross-batch memory)."""
+
+    size: int = Field(0, ge=0, description="photos to remember; 0: no memory")
+    start: int = Field(
+        0, ge=0, description="batches before the first one is remembered; early ones drift fast"
+    )
+    in_batch: Literal["both", "anchor"] = Field(
+        "both", description="which photo of a pair within the batch has a gradient"
+    )
+
+
 class LossChoice(BaseModel):
     """The loss: its name, and parameters such as margin; scale: auto fits the number of classes."""
 
@@ -183,6 +196,7 @@ class LossChoice(BaseModel):
     name: str = Field(
         "cosface", description="one of likewise.losses.list_losses(), or softmax + 0.003*center"
     )
+    memory: MemoryChoice = Field(default_factory=MemoryChoice)
 
     def parameters(self) -> dict[str, Any]:
         """The parameters that are given."""

@@ -70,6 +70,12 @@ _NEEDS = (
         bool,
         "model.weights=MODEL",
     ),
+    _Need(
+        ("loss.memory.start", "loss.memory.in_batch"),
+        "loss.memory.size",
+        bool,
+        "loss.memory.size=4096",
+    ),
     _Need(("head.folder",), "head.storage", _is("mmap"), "head.storage=mmap"),
     _Need(("model.unfreeze_epoch",), "model.freeze", bool, "model.freeze=[PATTERN]"),
     _Need(

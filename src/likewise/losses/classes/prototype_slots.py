@@ -1,4 +1,4 @@
-"""The places of a prototype memory: which class has which, and which are the oldest."""
+"""The memory of prototypes: which class is kept where, and which one is replaced."""
 
 from __future__ import annotations
 
