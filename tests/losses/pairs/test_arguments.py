@@ -109,7 +109,7 @@ SIZES = {"num_classes": 3, "embedding_dim": 2}
         (MarginLoss, {"learn": "classes"}, "did you mean 'class'"),
         (MarginLoss, {"learn": "class"}, "num_classes: none given; learn='class' needs it"),
         (MarginLoss, {"miner": "semi_hrd"}, "miner: unknown value 'semi_hrd'"),
-        (MarginLoss, {"distance": "cosine"}, "miner: distance_weighted needs Euclidean"),
+        (MarginLoss, {"distance": "manhattan"}, "miner: distance_weighted needs Euclidean"),
         (SupCon, {"temperature": 0}, "temperature: 0"),
         (NTXent, {"temperature": -1}, "temperature: -1"),
         (CrossBatchMemory, {"loss": Triplet(), "embedding_dim": 2, "memory_size": 0}, "memory_s"),

@@ -113,3 +113,34 @@ def test_a_row_is_the_share_of_an_anchor() -> None:
     weights = torch.rand(12, dtype=torch.float64) * (torch.arange(12) != 5)
     weighted = MarginLoss(miner="all", nu=0.1).double()(z, y, weights=weights)
     torch.testing.assert_close(weighted, (weights * rows).mean())
+
+
+def test_a_miner_of_pairs_counts_each_pair_once() -> None:
+    z, y = torch.randn(8, 6, dtype=torch.float64), torch.arange(8) // 2
+    value = MarginLoss(miner="adjacent", beta=0.9).double()(z, y)
+    unit = z / z.norm(dim=1, keepdim=True)
+    terms = [max(0.2 + float((unit[a] - unit[a ^ 1]).norm()) - 0.9, 0) for a in range(8)]
+    assert value.item() == pytest.approx(sum(terms) / sum(term > 0 for term in terms))
+
+
+def test_a_reference_set() -> None:
+    z, y = torch.randn(6, 5, dtype=torch.float64), torch.arange(6) % 3
+    r, of = torch.randn(9, 5, dtype=torch.float64), torch.arange(9) % 3
+    beta = torch.tensor([0.9, 1.0, 1.1], dtype=torch.float64)
+    loss = MarginLoss(miner="all", learn="class", num_classes=3, nu=0.1).double()
+    loss.beta.data.copy_(beta)
+    value = loss(z, y, reference=r, reference_labels=of)
+    terms, regularised = [], 0.0
+    for row, label in zip(z, y, strict=True):
+        for other, other_label in zip(r, of, strict=True):
+            d = float((row / row.norm() - other / other.norm()).norm())
+            sign = 1 if label == other_label else -1
+            terms.append(max(0.2 + sign * (d - float(beta[label])), 0))
+            regularised += 0.1 * float(beta[label])
+    expected = (sum(terms) + regularised) / sum(term > 0 for term in terms)
+    assert value.item() == pytest.approx(expected)
+
+
+def test_a_miner_that_returns_something_else() -> None:
+    with pytest.raises(ValueError, match="MarginLoss: miner: function returned 1 tensors"):
+        MarginLoss(miner=lambda *_: (torch.zeros(1),))(torch.randn(4, 6), torch.arange(4) // 2)

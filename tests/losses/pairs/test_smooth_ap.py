@@ -77,3 +77,33 @@ def test_soft_triple_warms_its_margin_up() -> None:
     assert without < full
     loss.margin, loss.margin_fraction = 0.0, 1.0
     assert loss(z, y) == without
+
+
+def test_a_reference_set_is_ranked_for_each_query() -> None:
+    generator = torch.Generator().manual_seed(1)
+    z, r = (torch.randn(n, 4, generator=generator, dtype=torch.float64) for n in (5, 12))
+    y, of = torch.arange(5) % 3, torch.arange(12) % 3
+    s = torch.nn.functional.normalize(z) @ torch.nn.functional.normalize(r).T
+    found = [average_precision_score(of == y[q], s[q]) for q in range(5)]
+    for query_counts in (False, True):  # the query is not in the reference set
+        loss = SmoothAP(temperature=1e-6, query_counts=query_counts)
+        value = loss(z, y, reference=r, reference_labels=of)
+        assert float(value) == pytest.approx(1 - np.mean(found), abs=1e-9)
+
+
+def test_scores_of_soft_triple_by_plain_loops() -> None:
+    z, y = batch()
+    loss = SoftTriple(num_classes=5, embedding_dim=4, centers=3, margin=0).double()
+    with torch.no_grad():
+        cosines, logits = loss.cosines(z), loss.logits(z)
+    unit = torch.nn.functional.normalize
+    for i, row in enumerate(unit(z.detach())):
+        for j, group in enumerate(unit(loss.proxies.detach()).view(5, 3, 4)):
+            s = [float(row @ w) for w in group]
+            shares = [np.exp(c / 0.1) for c in s]
+            soft = sum(a * b for a, b in zip(shares, s, strict=True)) / sum(shares)
+            assert float(cosines[i, j]) == pytest.approx(max(s))
+            assert float(logits[i, j]) == pytest.approx(20 * soft)
+    plain = torch.nn.functional.cross_entropy(logits, y)
+    loss.regularization = 0.0
+    torch.testing.assert_close(loss(z, y).detach(), plain)

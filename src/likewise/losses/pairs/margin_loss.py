@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -13,11 +14,11 @@ from likewise.distances.similarity import unit
 from likewise.errors import InputError
 from likewise.losses.checks import check_batch
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
-from likewise.losses.pairs.triplet import MINERS
+from likewise.losses.pairs.mined import check_miner, for_dimension
 from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
-from likewise.mining import DistanceWeighted, TripletMiner, pair_masks
+from likewise.mining import DistanceWeighted, MinerChoice, pair_masks
 
 __all__ = ["MarginLoss"]
 
@@ -54,9 +55,10 @@ class MarginLoss(EmbeddingLoss):
             as it is.
         num_classes: C, needed for ``learn="class"`` only.
         nu: ν, at least 0.
-        miner: ``"distance_weighted"``, as in the paper: a random negative for each pair (a, p),
-            uniformly over the distances; ``"batch_hard"``, ``"easy_positive"``, ``"curriculum"``,
-            or a ``TripletMiner``; ``"all"``: all pairs, each once, and β is added once for each.
+        miner: as in the paper a random negative for each pair (a, p), uniformly over the distances;
+            or another name of ``likewise.mining.list_miners()``, a name with parameters, or a
+            miner. Of a miner of pairs, and with ``"all"``, each pair counts once, and β is added
+            once for each.
         distance: a distance or its name; for a similarity, its dissimilarity is compared.
         normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
         reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
@@ -91,7 +93,7 @@ class MarginLoss(EmbeddingLoss):
         learn: Literal["global", "class", "none"] = "global",
         num_classes: int | None = None,
         nu: float = 0.0,
-        miner: str | TripletMiner = "distance_weighted",
+        miner: MinerChoice = "distance_weighted",
         distance: str | Distance = "euclidean",
         normalize: bool = True,
         reduction: ReductionName = "mean",
@@ -112,19 +114,8 @@ class MarginLoss(EmbeddingLoss):
             self.beta = nn.Parameter(first)
         self.distance = self.adopt(distance)
         self.normalize = normalize
-        self.miner: TripletMiner | None = None
-        self.mining = miner if isinstance(miner, str) else type(miner).__name__
-        if not isinstance(miner, str):
-            self.miner = miner
-        elif one_of("miner", miner, [*MINERS, "all", "distance_weighted"]) in MINERS:
-            self.miner = MINERS[miner]()
-        if self.mining in ("distance_weighted", "DistanceWeighted") and (
-            self.distance.name != "euclidean" or not normalize
-        ):
-            raise InputError(
-                "MarginLoss: miner: distance_weighted needs Euclidean distances on the unit "
-                "sphere; set distance='euclidean', normalize=True"
-            )
+        self.miner = check_miner("MarginLoss", miner, self.distance.name, unit=normalize)
+        self.mining = _name_of(miner)
 
     def extra_repr(self) -> str:
         """Show what the loss is made of."""
@@ -133,9 +124,11 @@ class MarginLoss(EmbeddingLoss):
             f"nu={self.nu:g}, miner={self.mining}, distance={self.distance.name}"
         )
 
-    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, anchors: Tensor, samples: Tensor, labels: Tensor, anchor_labels: Tensor | None = None
+    ) -> Tensor:
         """Compare every anchor with every sample."""
-        own = labels[: len(anchors)]
+        own = labels[: len(anchors)] if anchor_labels is None else anchor_labels
         if self.learn == "class":
             check_batch("MarginLoss", anchors, own, num_classes=len(self.beta))
         if self.normalize:
@@ -143,21 +136,46 @@ class MarginLoss(EmbeddingLoss):
         d = self.distance.dissimilarity_pairwise(anchors, samples)
         beta = self.beta.to(d)
         beta = beta[own] if self.learn == "class" else beta.expand(len(anchors))
-        same, different = pair_masks(labels, len(anchors))
-        if self.mining == "all":
+        chosen = self._chosen(
+            d, pair_masks(labels, len(anchors), of=anchor_labels), samples.shape[1]
+        )
+        if len(chosen) == 2:
+            same, different = chosen
             pull = (self.margin + d - beta.unsqueeze(1)).relu().masked_fill(~same, 0)
             push = (self.margin + beta.unsqueeze(1) - d).relu().masked_fill(~different, 0)
-            active = (pull > 0).sum() + (push > 0).sum()
             rows = (pull + push).sum(dim=1)
             times = (same | different).sum(dim=1)
         else:
-            miner = DistanceWeighted(samples.shape[1]) if self.miner is None else self.miner
-            anchor, positive, negative = miner(d, same, different)
+            anchor, positive, negative = chosen
             pull = (self.margin + d[anchor, positive] - beta[anchor]).relu()
             push = (self.margin + beta[anchor] - d[anchor, negative]).relu()
-            active = (pull > 0).sum() + (push > 0).sum()
             rows = torch.zeros_like(d[:, 0]).index_add(0, anchor, pull + push)
             times = torch.bincount(anchor, minlength=len(anchors))
+        active = (pull > 0).sum() + (push > 0).sum()
         if self.nu and self.learn != "none":
             rows = rows + self.nu * beta * times * (active > 0)
         return rows * len(anchors) / active.clamp(min=1)
+
+    def _chosen(
+        self, d: Tensor, masks: tuple[Tensor, Tensor], dimension: int
+    ) -> tuple[Tensor, ...]:
+        """The pairs of the miner, as two masks [B, M], or its triplets, as three int64 [T]."""
+        if self.miner is None:
+            return masks
+        d = d.detach()
+        if isinstance(self.miner, DistanceWeighted) and self.distance.name == "cosine":
+            d = (2 * d).clamp(min=0).sqrt()  # Euclidean, on the sphere
+        chosen = tuple(for_dimension(self.miner, dimension)(d, *masks))
+        if len(chosen) not in (2, 3):
+            raise InputError(
+                f"MarginLoss: miner: {self.mining} returned {len(chosen)} tensors; must return two "
+                "masks of pairs, or anchors, positives and negatives of triplets"
+            )
+        return chosen
+
+
+def _name_of(miner: MinerChoice) -> str:
+    """The name of a miner, for ``print``."""
+    if isinstance(miner, Mapping):
+        return str(miner.get("name"))
+    return miner if isinstance(miner, str) else "all" if miner is None else type(miner).__name__

@@ -47,7 +47,8 @@ class SmoothAP(EmbeddingLoss):
         temperature: τ, above 0, in the unit of the similarity; 0.01 in the paper. A small one is
             near to the ranks, but only samples of almost the same similarity have a gradient.
         query_counts: count the query itself as one of its positives, as the authors' code does
-            (the paper does not). It is always the first of its ranking, so the loss is smaller.
+            (the paper does not). It is always the first of its ranking, so the loss is smaller. A
+            reference set does not hold the query.
         distance: a similarity or its name; a distance is negated.
         reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of a query is its loss, times B over
             the number of queries in the mean.
@@ -74,10 +75,12 @@ class SmoothAP(EmbeddingLoss):
         self.query_counts = query_counts
         self.distance = self.adopt(distance)
 
-    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, anchors: Tensor, samples: Tensor, labels: Tensor, anchor_labels: Tensor | None = None
+    ) -> Tensor:
         """Rank all samples for every anchor."""
         s = self.distance.score_pairwise(anchors, samples)
-        same, different = pair_masks(labels, len(anchors))
+        same, different = pair_masks(labels, len(anchors), of=anchor_labels)
         counted = same.any(dim=1) & different.any(dim=1)
         if self.query_counts:
             same = same | ~(same | different)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from likewise.arguments import check_count, check_number
 from likewise.distances.similarity import unit
 from likewise.losses.checks import check_batch
+from likewise.losses.head.scores import in_full_precision
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.sample_weights import ReductionName
@@ -104,15 +105,39 @@ class SoftTriple(EmbeddingLoss):
         super().set_margin_fraction(fraction)
         self.margin_fraction = float(fraction)
 
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with the nearest centre of each class [B, C].
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        return self._with_centers(embeddings).amax(dim=2)
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """``λ·S_j`` of embeddings [B, D] for each class, without the margin: [B, C]."""
+        return self.scale * self._similarities(self._with_centers(embeddings))
+
+    def _with_centers(self, embeddings: Tensor) -> Tensor:
+        """Cosines with all centres, [B, C, K]."""
+        embeddings = in_full_precision("SoftTriple", embeddings, self.proxies)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self._cosines(embeddings, unit(self.proxies.to(embeddings)))
+
+    def _cosines(self, embeddings: Tensor, centers: Tensor) -> Tensor:
+        return (unit(embeddings) @ centers.T).view(len(embeddings), self.num_classes, self.centers)
+
+    def _similarities(self, cosines: Tensor) -> Tensor:
+        """S_j from the cosines [B, C, K]: [B, C]."""
+        return ((cosines / self.gamma).softmax(dim=2) * cosines).sum(dim=2)
+
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every centre."""
         labels = labels[: len(anchors)]
         check_batch("SoftTriple", anchors, labels, self.proxies, self.num_classes)
         centers = unit(self.proxies.to(anchors))
-        s = (unit(anchors) @ centers.T).view(len(anchors), self.num_classes, self.centers)
-        of_class = ((s / self.gamma).softmax(dim=2) * s).sum(dim=2)
+        of_class = self._similarities(self._cosines(anchors, centers))
         classes = torch.arange(self.num_classes, device=labels.device)
-        own = (labels.unsqueeze(1) == classes).to(s)
+        own = (labels.unsqueeze(1) == classes).to(of_class)
         logits = self.scale * (of_class - self.margin * self.margin_fraction * own)
         losses = F.cross_entropy(logits, labels, reduction="none")
         if self.regularization and self.centers > 1:
