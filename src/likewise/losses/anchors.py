@@ -7,12 +7,28 @@ from torch import Tensor, nn
 from likewise.errors import InputError
 from likewise.losses.sample_weights import require_weights
 
-__all__ = ["Anchors", "anchors_alone", "apply", "zero_loss", "zero_losses"]
+__all__ = [
+    "Anchors",
+    "ReferenceSet",
+    "anchors_alone",
+    "apply",
+    "reference_set",
+    "zero_loss",
+    "zero_losses",
+]
 
 Anchors = int | Tensor | None
 """Which of the M rows of a batch are anchors: the first B rows, or all rows if None. Rows that are
 not anchors are memory. Or the anchors themselves [B, D], in place of the first B rows, which then
 have no gradient."""
+
+ReferenceSet = tuple[Tensor | None, Tensor | None]
+"""Samples [R, D] that the anchors are compared with, instead of each other, and their labels."""
+
+
+def reference_set(reference: Tensor | None, labels: Tensor | None) -> ReferenceSet | None:
+    """The arguments of a call as one; None if neither is given."""
+    return None if reference is None and labels is None else (reference, labels)
 
 
 def anchors_alone(embeddings: Tensor, labels: Tensor, anchors: Anchors) -> tuple[Tensor, Tensor]:
@@ -36,20 +52,25 @@ def apply(
     labels: Tensor,
     anchors: Anchors,
     weights: Tensor | None = None,
+    reference: ReferenceSet | None = None,
 ) -> Tensor:
-    """Call ``loss`` on a batch of which only some rows are anchors.
+    """Call ``loss`` on a batch of which only some rows are anchors, or against a reference set.
 
-    A loss that compares samples is given all rows; any other loss is given the anchors alone.
+    A loss that compares samples is given all rows and the reference set; any other loss is given
+    the anchors alone.
 
     Raises:
         InputError: weights for a loss that takes none.
     """
-    more: dict[str, Tensor] = {}
+    more: dict[str, Tensor | None] = {}
     if weights is not None:
         require_weights(loss)
         more["weights"] = weights
     value: Tensor
-    if anchors is not None and getattr(loss, "compares_samples", False):
+    compares = getattr(loss, "compares_samples", False)
+    if compares and reference is not None:
+        more["reference"], more["reference_labels"] = reference
+    if anchors is not None and compares:
         value = loss(embeddings, labels, anchors, **more)
     else:
         value = loss(*anchors_alone(embeddings, labels, anchors), **more)

@@ -236,10 +236,7 @@ class Head(DeclaredLoss, ClassScores):
         columns: Columns,
         row_weights: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The loss of embeddings (directions [B, D], lengths [B]), and the lead of each row.
-
-        See :func:`~likewise.losses.head.fused.fused_loss`.
-        """
+        """The loss of embeddings (directions [B, D], lengths [B]), and the lead; see ``fused``."""
         loss, lead = fused_loss(
             unit,
             weight.to(unit.dtype),

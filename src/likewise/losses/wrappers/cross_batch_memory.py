@@ -102,12 +102,21 @@ class CrossBatchMemory(Wrapper):
         anchors: Anchors = None,
         *,
         weights: Tensor | None = None,
+        reference: Tensor | None = None,
+        reference_labels: Tensor | None = None,
     ) -> Tensor:
         """Compute the loss of the batch against itself and the memory; in training, remember it.
 
         Of a batch with ``anchors`` only these take part: there is one memory. ``weights`` are those
         of the anchors; what is remembered has none.
+
+        Raises:
+            InputError: a reference set, or embeddings of another length.
         """
+        if reference is not None or reference_labels is not None:
+            raise InputError(
+                "CrossBatchMemory: reference: samples are compared with the memory; leave one out"
+            )
         embeddings, labels = anchors_alone(embeddings, labels, anchors)
         filled = int(self.filled)
         if embeddings.ndim != 2 or embeddings.shape[1] != self.embeddings.shape[1]:
