@@ -26,9 +26,22 @@ ReferenceSet = tuple[Tensor | None, Tensor | None]
 """Samples [R, D] that the anchors are compared with, instead of each other, and their labels."""
 
 
-def reference_set(reference: Tensor | None, labels: Tensor | None) -> ReferenceSet | None:
-    """The arguments of a call as one; None if neither is given."""
-    return None if reference is None and labels is None else (reference, labels)
+def reference_set(
+    wrapper: nn.Module, reference: Tensor | None, labels: Tensor | None
+) -> ReferenceSet | None:
+    """The arguments of the call of a wrapper as one; None if neither is given.
+
+    Raises:
+        InputError: no loss inside the wrapper compares samples.
+    """
+    if reference is None and labels is None:
+        return None
+    if not getattr(wrapper, "compares_samples", False):
+        raise InputError(
+            f"{type(wrapper).__name__}: reference: no loss inside compares samples with a "
+            "reference set; leave it out"
+        )
+    return reference, labels
 
 
 def anchors_alone(embeddings: Tensor, labels: Tensor, anchors: Anchors) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_number
 from likewise.errors import InputError
-from likewise.losses.anchors import Anchors, ReferenceSet, apply, reference_set, zero_loss
+from likewise.losses.anchors import Anchors, apply, reference_set, zero_loss
 from likewise.losses.sample_weights import ReductionName
 
 __all__ = ["Anchors", "Loss", "Sum", "Weighted", "Wrapper", "apply", "as_loss", "zero_loss"]
@@ -30,8 +30,7 @@ class Loss(nn.Module):
 
     Attributes:
         reduction: ``"mean"``, ``"none"`` or ``"sum"``; an argument of every constructor.
-        needs_pairs: whether a batch teaches the loss little unless some class has two samples
-            in it.
+        needs_pairs: whether a batch teaches little unless some class has two samples in it.
     """
 
     needs_pairs: ClassVar[bool] = False
@@ -169,18 +168,10 @@ class Wrapper(Loss):
         Raises:
             InputError: a reference set, but no loss inside compares samples.
         """
-        against = reference_set(reference, reference_labels)
-        self._check_comparing(against)
+        against = reference_set(self, reference, reference_labels)
         return self.combine(
             [apply(loss, embeddings, labels, anchors, weights, against) for loss in self.inner()]
         )
-
-    def _check_comparing(self, reference: ReferenceSet | None) -> None:
-        if reference is not None and not self.compares_samples:
-            raise InputError(
-                f"{type(self).__name__}: reference: no loss inside compares samples with a "
-                "reference set; leave it out"
-            )
 
     def _losses(self) -> list[Loss]:
         return [as_loss(loss) for loss in self.inner()]

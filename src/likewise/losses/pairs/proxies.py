@@ -9,7 +9,6 @@ from likewise.arguments import check_count, check_number
 from likewise.distances import Cosine
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
 from likewise.losses.head.scores import in_full_precision
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
@@ -142,8 +141,6 @@ class ProxyNCA(_ProxyLoss):
         """Compare each sample with every proxy."""
         cosines, own, others = self._with_all(anchors, labels)
         counted = own.any(dim=1) & others.any(dim=1)
-        if not counted.any():
-            return zero_losses(anchors)
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
         target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
         return (log_sum_exp(logits, others) - target).masked_fill(~counted, 0)

@@ -65,8 +65,7 @@ class Gathered(Wrapper):
         ``reference`` [r, D] is this rank's part of the reference set: the embeddings of all ranks
         are compared with the parts of all ranks.
         """
-        against = reference_set(reference, reference_labels)
-        self._check_comparing(against)
+        against = reference_set(self, reference, reference_labels)
         if against is not None:
             parts = (None if part is None else self._all(part) for part in against)
             against = (next(parts), next(parts))
