@@ -65,3 +65,34 @@ class OfAnchors(Over):
             return super().__call__(own, z, count)
         parts = [sum((x for j, x in own if j == i), start=0 * z.sum()) for i in range(self.anchors)]
         return torch.stack(parts) * self.anchors / max(len(own) if count is None else count, 1)
+
+
+def kept_by_hand(
+    name: str, d: list[list[float]], same: Columns, different: Columns
+) -> tuple[Columns, Columns]:
+    """The pairs that a miner keeps, from a table of distances, by loops."""
+    kept_same: Columns = [[] for _ in d]
+    kept_different: Columns = [[] for _ in d]
+    for a, row in enumerate(d):
+        P, N = same[a], different[a]
+        if name == "adjacent":
+            kept_same[a] = [p for p in P if p == a ^ 1]
+            kept_different[a] = [n for n in N if n == a ^ 1]
+        elif name == "multi_similarity":
+            kept_same[a] = [p for p in P if N and row[p] > min(row[n] for n in N) - 0.1]
+            kept_different[a] = [n for n in N if P and row[n] < max(row[p] for p in P) + 0.1]
+        elif not P or not N:
+            continue
+        elif name in ("batch_hard", "easy_positive"):
+            choose = max if name == "batch_hard" else min
+            kept_same[a] = [choose(P, key=row.__getitem__)]
+            kept_different[a] = [min(N, key=row.__getitem__)]
+        elif name == "curriculum":  # the first batch: negatives at the median
+            ranked = sorted(N, key=row.__getitem__)
+            kept_same[a] = P
+            kept_different[a] = [ranked[round(0.5 * (1 - 0.002) * (len(N) - 1))]]
+        elif name == "semi_hard":
+            both = [(p, n) for p in P for n in N if row[p] < row[n] < row[p] + 0.2]
+            kept_same[a] = sorted({p for p, _ in both})
+            kept_different[a] = sorted({n for _, n in both})
+    return kept_same, kept_different
