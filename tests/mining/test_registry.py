@@ -118,6 +118,7 @@ def test_a_miner_of_ones_own_by_name(registry: None) -> None:
     d, same, different = scene()
     miner = create_miner({"name": "near", "most": 0.8})
     assert torch.equal(mine_pairs(miner, d, same, different)[1], different & (d < 0.8))
+
     @register_miner("nearer")
     def nearer(most: float) -> Near:
         return Near(most)

@@ -43,11 +43,16 @@ def test_the_recipe_as_yaml(tmp_path: Path) -> None:
     assert not isinstance(loss_of(recipe_with(by_key, ["loss.name=ntxent"]), 3), CrossBatchMemory)
 
 
-def test_a_stopped_run_resumes_with_its_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+MINER = ("loss.name=ntxent", "loss.miner={name: curriculum, step: 0.1}")
+ANCHOR = ("loss.name=contrastive", "loss.miner=balanced", "loss.memory={size: 8, in_batch: anchor}")
+
+
+@pytest.mark.parametrize("settings", [MEMORY, MINER, ANCHOR], ids=["both", "miner", "anchor"])
+def test_a_stopped_run_resumes_with_its_memory_and_miner(
+    settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = make_photos(tmp_path / "photos", people=5)
-    recipe = quick_recipe(*MEMORY, "schedule.epochs=3")
+    recipe = quick_recipe(*settings, "schedule.epochs=3")
     likewise.train(photos, tmp_path / "whole", recipe)
     steps = Trainer.step
 
@@ -60,9 +65,12 @@ def test_a_stopped_run_resumes_with_its_memory(
     monkeypatch.setattr(Trainer, "step", step_then_stop)
     assert not likewise.train(photos, tmp_path / "part", recipe).finished
     held = {name.rpartition("/")[2]: value for name, value in checkpoint(tmp_path / "part").items()}
-    assert int(held["filled"]) == 8  # the ring has gone round
-    assert held["embeddings"].shape == (8, 32)
-    assert (held["embeddings"] != 0).all(dim=1).all()
+    if settings == MINER:
+        assert float(held["miner.hardness"]) > 0
+    else:
+        assert int(held["filled"]) == 8  # the ring has gone round
+        assert held["embeddings"].shape == (8, 32)
+        assert (held["embeddings"] != 0).all(dim=1).all()
     monkeypatch.setattr(Trainer, "step", steps)
     torch.manual_seed(999)
     assert likewise.train(photos, tmp_path / "part", resume=True).finished
@@ -82,13 +90,28 @@ def test_a_stopped_run_resumes_with_its_memory(
             ["loss.name=contrastive", "loss.miner={name: multi_similarity, epsilom: 1}"],
             "did you mean 'epsilon'",
         ),
+        (["loss.name=contrastive", "loss.miner=batch_hrd"], "did you mean 'batch_hard'"),
+        (["loss.name=supcon", "loss.miner={epsilon: 0.1}"], "miner: no name; write {name: "),
+        (["loss.name=supcon", "loss.miner={name: all, step: 1}"], "miner all has no parameters"),
+        (
+            ["loss.name=supcon", "loss.miner={name: curriculum, detector: a}"],
+            "detector: 'a'; must be a CollapseDetector",
+        ),
+        (
+            ["loss.name=supcon", "loss.miner={name: distance_weighted, nearest: a}"],
+            "nearest: 'a'; must be a finite number",
+        ),
+        (["loss.name=arcface", "loss.miner=batch_hard"], "miner"),
+        (["loss.name=smooth_ap", "loss.miner=batch_hard"], "miner"),
+        (["loss.name=supcon", "loss.memory.in_batch=anchor"], "in_batch=anchor: has no effect"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(
     settings: list[str], message: str, photos: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as refusal:
         likewise.train(photos, tmp_path / "run", recipe_with(Recipe(), settings))
+    assert "\n" not in str(refusal.value)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
@@ -96,7 +119,10 @@ def test_wrong_keys_are_named() -> None:
     for setting, message in (
         ("loss.memory.siez=3", "unknown key 'loss.memory.siez'; did you mean 'size'"),
         ("loss.memory=3", "loss.memory: keys are expected, as in loss.memory.size"),
+        ("loss.memory={size: 8, in_batch: none}", "loss.memory.in_batch"),
+        ("loss.memory.size=many", "loss.memory.size"),
         ("loss.memory.size=-1", "loss.memory.size: input should be greater than or equal to 0"),
     ):
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as refusal:
             recipe_with(Recipe(), ["loss.name=supcon", setting])
+        assert "\n" not in str(refusal.value)

@@ -99,6 +99,17 @@ def test_wrong_labels_are_dropped_and_two_poses_are_merged() -> None:
     torch.testing.assert_close(F.normalize(centre, dim=0), mean)
 
 
+def test_half_precision_is_computed_in_float32() -> None:
+    head, (z, y) = head_of().float(), samples()
+    z = z.bfloat16()
+    head.weight.data = head.weight.data.bfloat16().float()
+    expected = clean_subcenters(head, z, y, max_degrees=60)
+    found = clean_subcenters(head.bfloat16(), z, y, max_degrees=60)
+    torch.testing.assert_close(found.degrees, expected.degrees)
+    assert torch.equal(found.drop, expected.drop)
+    assert torch.equal(found.head.weight, expected.head.weight.bfloat16())
+
+
 def test_arrays_and_an_empty_set() -> None:
     head, (z, y) = head_of(), samples()
     found = clean_subcenters(head, z.numpy(), np.asarray(y))

@@ -62,6 +62,9 @@ LOSSES = {
     "weighted rows": lambda: Sum(
         SupCon(label_smoothing=0.1, reduction="none"), ProxyAnchor(reduction="none", **SIZES)
     ),
+    "reference": lambda: Sum(SupCon(), 0.1 * Center(update="gradient", **SIZES)),
+    "reference batch_all": Triplet,
+    "reference, weighted": lambda: NTXent(miner="batch_hard", reduction="sum"),
     "weighted memory": lambda: CrossBatchMemory(
         Triplet(reduction="sum"), embedding_dim=5, memory_size=30
     ),
@@ -82,8 +85,13 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
         x, y = torch.randn(BATCH, 6, dtype=torch.float64), torch.randint(0, 4, (BATCH,))
         mine = shares(rank, world)
         whole.zero_grad()
+        against: dict[str, Tensor] = {}
         weights = torch.linspace(0, 1, BATCH)[mine] if "weighted" in name else None
-        value = loss(model(x[mine]), y[mine], weights=weights)
+        if "reference" in name:  # of the same network; one rank has none of it
+            own = slice(0, 8 if rank == world - 1 else 0)
+            others, of = torch.randn(8, 6, dtype=torch.float64), torch.arange(8) % 4
+            against = {"reference": model(others[own]), "reference_labels": of[own]}
+        value = loss(model(x[mine]), y[mine], weights=weights, **against)
         (value * torch.linspace(1, 2, value.numel())).sum().backward()
         for p in whole.parameters():
             if p.grad is None:

@@ -156,7 +156,7 @@ def _merged_rows(
             total = (units * (kept[classes] * (apart <= max_degrees))[..., None]).sum(1)
             empty = (total == 0).all(1, keepdim=True)  # none of its samples is kept
             rows = torch.where(empty, main, total / safe_norm(total)[:, None]) * length
-        merged[classes] = rows
+        merged[classes] = rows.to(merged.dtype)
     return merged
 
 
