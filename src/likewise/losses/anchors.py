@@ -13,6 +13,7 @@ __all__ = [
     "anchors_alone",
     "apply",
     "reference_set",
+    "require_comparing",
     "zero_loss",
     "zero_losses",
 ]
@@ -29,6 +30,19 @@ ReferenceSet = tuple[Tensor | None, Tensor | None]
 def reference_set(reference: Tensor | None, labels: Tensor | None) -> ReferenceSet | None:
     """The arguments of a call as one; None if neither is given."""
     return None if reference is None and labels is None else (reference, labels)
+
+
+def require_comparing(loss: nn.Module, reference: ReferenceSet | None) -> None:
+    """Refuse a reference set for a loss that compares no samples.
+
+    Raises:
+        InputError: names the loss.
+    """
+    if reference is not None and not getattr(loss, "compares_samples", False):
+        raise InputError(
+            f"{type(loss).__name__}: reference: no loss inside compares samples with a reference "
+            "set; leave it out"
+        )
 
 
 def anchors_alone(embeddings: Tensor, labels: Tensor, anchors: Anchors) -> tuple[Tensor, Tensor]:

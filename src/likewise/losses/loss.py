@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_number
 from likewise.errors import InputError
-from likewise.losses.anchors import Anchors, ReferenceSet, apply, reference_set, zero_loss
+from likewise.losses.anchors import Anchors, apply, reference_set, require_comparing, zero_loss
 from likewise.losses.sample_weights import ReductionName
 
 __all__ = ["Anchors", "Loss", "Sum", "Weighted", "Wrapper", "apply", "as_loss", "zero_loss"]
@@ -170,17 +170,10 @@ class Wrapper(Loss):
             InputError: a reference set, but no loss inside compares samples.
         """
         against = reference_set(reference, reference_labels)
-        self._check_comparing(against)
+        require_comparing(self, against)
         return self.combine(
             [apply(loss, embeddings, labels, anchors, weights, against) for loss in self.inner()]
         )
-
-    def _check_comparing(self, reference: ReferenceSet | None) -> None:
-        if reference is not None and not self.compares_samples:
-            raise InputError(
-                f"{type(self).__name__}: reference: no loss inside compares samples with a "
-                "reference set; leave it out"
-            )
 
     def _losses(self) -> list[Loss]:
         return [as_loss(loss) for loss in self.inner()]
@@ -287,10 +280,7 @@ class Sum(Wrapper):
 
     def combine(self, values: Sequence[Tensor]) -> Tensor:
         """The sum of the terms."""
-        total = values[0]
-        for value in values[1:]:
-            total = total + value
-        return total
+        return sum(values[1:], values[0])
 
 
 def _term(position: int, term: object) -> nn.Module:

@@ -141,7 +141,7 @@ def register_loss(
                 return cosine - margin * cosine.square()
 
         >>> from likewise import register_loss
-        >>> register_loss("no name of a key")
+        >>> register_loss("no name of a key")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         likewise.errors.InputError: ...
     """
