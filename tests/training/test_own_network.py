@@ -283,7 +283,7 @@ def test_photos_of_any_size_and_colour_train_together(tmp_path: Path) -> None:
 def test_the_recipe_for_retrieval(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", people=8)
     torch.manual_seed(0)
-    settings = {"layers": [1, 1, 1, 1], "channels": [8, 8, 16, 16]}
+    settings = {"layers": [1, 1, 1, 1]}
     original = create("resnet18", num_classes=7, **settings)
     torch.save(original.state_dict(), tmp_path / "w.pth")
     done = train(
