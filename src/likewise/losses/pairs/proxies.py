@@ -141,9 +141,10 @@ class ProxyNCA(_ProxyLoss):
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
         cosines, own, others = self._with_all(anchors, labels)
-        counted = own.any(dim=1) & others.any(dim=1)
-        if not counted.any():
+        if len(self.proxies) == 1:
             return zero_losses(anchors)
+        counted = own.any(dim=1) & others.any(dim=1)
+        others = others | ~counted.unsqueeze(1)  # a sum over nothing has no gradient
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
         target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
         return (log_sum_exp(logits, others) - target).masked_fill(~counted, 0)
