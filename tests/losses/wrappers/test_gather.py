@@ -65,6 +65,8 @@ LOSSES = {
     "weighted memory": lambda: CrossBatchMemory(
         Triplet(reduction="sum"), embedding_dim=5, memory_size=30
     ),
+    "reference": lambda: Sum(NTXent(miner="multi_similarity"), ProxyNCA(**SIZES)),
+    "weighted reference": lambda: Triplet(miner="batch_hard"),
 }
 BATCH, STEPS = 21, 3
 
@@ -83,7 +85,11 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
         mine = shares(rank, world)
         whole.zero_grad()
         weights = torch.linspace(0, 1, BATCH)[mine] if "weighted" in name else None
-        value = loss(model(x[mine]), y[mine], weights=weights)
+        against = {}
+        if "reference" in name:
+            others, labels = x.flip(1)[mine], y.roll(1)[mine]
+            against = {"reference": model(others), "reference_labels": labels}
+        value = loss(model(x[mine]), y[mine], weights=weights, **against)
         (value * torch.linspace(1, 2, value.numel())).sum().backward()
         for p in whole.parameters():
             if p.grad is None:

@@ -106,10 +106,10 @@ class EmbeddingLoss(Loss):
     ) -> Tensor:
         """The loss of embeddings [B, D] against the samples of a reference set [R, D]."""
         name = type(self).__name__
+        self._check(name, embeddings, labels)
         reference, reference_labels = check_reference(
             self, embeddings, anchors, reference, reference_labels
         )
-        self._check(name, embeddings, labels)
         dtype = torch.promote_types(embeddings.dtype, reference.dtype)
         dtype = torch.promote_types(dtype, torch.float32)
         embeddings, reference = embeddings.to(dtype), reference.to(dtype)
