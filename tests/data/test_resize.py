@@ -54,3 +54,11 @@ def test_colour_and_grey() -> None:
 def test_the_same_size_is_the_same_picture() -> None:
     pixels = as_pixels(draw_person(2, 0))
     assert resize_to(pixels, wanted(40, 40)) is pixels
+
+
+@pytest.mark.parametrize("how", ["bilinear", "bicubic", "lanczos", "nearest"])
+def test_interpolation_and_crop_are_those_of_the_photos(how: str) -> None:
+    image = draw_person(3, 0, size=60).filter(ImageFilter.GaussianBlur(3))
+    used = Preprocess(24, 24, interpolation=how, crop=0.8)
+    difference = (resize_to(as_pixels(image), used)[0].float() - used.pixels(image).float()).abs()
+    assert difference.mean() < 3

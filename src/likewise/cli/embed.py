@@ -32,7 +32,7 @@ def embed(
     compile: Annotated[
         bool,
         typer.Option(
-            "--compile", help="Compile the network first: for a hundred thousand photos or more."
+            "--compile", help="Compile the network first: for ten thousand photos or more."
         ),
     ] = False,
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,

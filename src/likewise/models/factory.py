@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from likewise.errors import InputError, first_line
+from likewise.errors import InputError, LikewiseError, first_line
 
 __all__ = [
     "ALLOW",
@@ -158,6 +158,8 @@ def call_factory(
             raise InputError(f"backbone: {name}: takes no setting {key}; it has {others}")
     try:
         module = factory(**given, **settings)
+    except LikewiseError:
+        raise
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise InputError(f"backbone: {name}: cannot be made: {first_line(error)}") from None
     if not isinstance(module, nn.Module):

@@ -19,7 +19,9 @@ CLASSES, K, DIM = 6, 3, 5
 
 def head_of(seed: int = 0) -> SubCenterArcFace:
     torch.manual_seed(seed)
-    head = SubCenterArcFace(CLASSES, DIM, subcenters=K, margin=0.3, scale=20.0).double()
+    head = SubCenterArcFace(
+        CLASSES, DIM, subcenters=K, margin=0.3, scale=20.0, label_smoothing=0.1
+    ).double()
     head.weight.data = torch.randn(CLASSES * K, DIM, dtype=torch.float64)
     return head
 
@@ -74,6 +76,7 @@ def test_the_new_head_continues_with_the_settings_of_the_old_one() -> None:
     merged = clean_subcenters(head, z, y).head
     assert type(merged) is ArcFace
     assert (merged.margin, merged.scale, merged.margin_fraction) == (0.3, 20.0, 0.5)
+    assert merged.label_smoothing == 0.1
     assert merged.weight.shape == (CLASSES, DIM)
     assert merged.weight.dtype == torch.float64
     assert merged.weight.requires_grad

@@ -62,12 +62,12 @@ LOSSES = {
     "weighted rows": lambda: Sum(
         SupCon(label_smoothing=0.1, reduction="none"), ProxyAnchor(reduction="none", **SIZES)
     ),
-    "reference": lambda: Sum(SupCon(), 0.1 * Center(update="gradient", **SIZES)),
     "reference batch_all": Triplet,
-    "reference, weighted": lambda: NTXent(miner="batch_hard", reduction="sum"),
     "weighted memory": lambda: CrossBatchMemory(
         Triplet(reduction="sum"), embedding_dim=5, memory_size=30
     ),
+    "reference": lambda: Sum(NTXent(miner="multi_similarity"), ProxyNCA(**SIZES)),
+    "weighted reference": lambda: Triplet(miner="batch_hard"),
 }
 BATCH, STEPS = 21, 3
 

@@ -11,7 +11,8 @@ import timm
 import torch
 from PIL import ImageFilter
 from safetensors.torch import save_file
-from timm.data import create_transform, resolve_model_data_config
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
 from torch import nn
 from torchvision.models import VisionTransformer
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -73,7 +74,7 @@ def test_a_resnet_of_torchvision(tmp_path: Path) -> None:
     torch.save(original.state_dict(), tmp_path / "w.pth")
     module, left_out = loaded("resnet18", RESNET, tmp_path / "w.pth")
     assert left_out == ["fc.weight", "fc.bias"]
-    original.fc = nn.Identity()  # type: ignore[assignment]
+    original.fc = nn.Identity()
     with torch.no_grad():
         torch.testing.assert_close(module.trunk(IMAGES), original(IMAGES))
 
@@ -84,7 +85,7 @@ def test_a_vision_transformer_of_torchvision(tmp_path: Path) -> None:
     torch.save(original.state_dict(), tmp_path / "w.pth")
     module, left_out = loaded("vit_tiny_patch16_224", VIT, tmp_path / "w.pth")
     assert left_out == ["head.weight", "head.bias"]
-    original.heads = nn.Identity()  # type: ignore[assignment]
+    original.heads = nn.Identity()
     with torch.no_grad():
         torch.testing.assert_close(module.trunk(IMAGES), original(IMAGES), rtol=1e-4, atol=1e-5)
 

@@ -9,6 +9,7 @@ from likewise.arguments import check_count, check_number
 from likewise.distances import Cosine
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
+from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
 from likewise.losses.head.scores import in_full_precision
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
@@ -140,7 +141,10 @@ class ProxyNCA(_ProxyLoss):
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
         cosines, own, others = self._with_all(anchors, labels)
+        if len(self.proxies) == 1:
+            return zero_losses(anchors)
         counted = own.any(dim=1) & others.any(dim=1)
+        others = others | ~counted.unsqueeze(1)  # a sum over nothing has no gradient
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
         target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
         return (log_sum_exp(logits, others) - target).masked_fill(~counted, 0)

@@ -81,7 +81,8 @@ class Triplet(EmbeddingLoss):
         miner: a name from the table or of ``likewise.mining.list_miners()``, a name with
             parameters, or a miner.
         distance: a distance or its name; for a similarity, its dissimilarity is compared.
-        squared: compare squared distances, as FaceNet does.
+        squared: compare squared distances, as FaceNet does. Miners see them unsquared; only
+            ``"semi_hard"`` by its name alone is itself in squared distances.
         normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
         mining: another name of ``miner``.
         reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
@@ -165,9 +166,9 @@ class Triplet(EmbeddingLoss):
         if self.normalize:
             anchors, samples = unit(anchors), unit(samples)
         distances = self.distance.dissimilarity_pairwise(anchors, samples)
-        if self.squared:
-            distances = distances.square()
         if self.miner is None and self.margin is not None:
+            if self.squared:
+                distances = distances.square()
             return active_hinges(
                 distances,
                 labels,
@@ -182,6 +183,8 @@ class Triplet(EmbeddingLoss):
         if len(anchor) == 0:
             return zero_losses(anchors)
         to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
+        if self.squared:
+            to_positive, to_negative = to_positive.square(), to_negative.square()
         gap = to_positive - to_negative
         terms = log_one_plus_exp(gap) if self.margin is None else (self.margin + gap).relu()
         rows = terms.new_zeros(len(anchors)).index_add(0, anchor, terms)

@@ -111,11 +111,12 @@ class CrossBatchMemory(Wrapper):
         of the anchors; what is remembered has none.
 
         Raises:
-            InputError: a reference set, or embeddings of another length.
+            InputError: embeddings of another dimension; a reference set.
         """
         if reference is not None or reference_labels is not None:
             raise InputError(
-                "CrossBatchMemory: reference: samples are compared with the memory; leave one out"
+                "CrossBatchMemory: reference: the memory takes its place; leave it out, or call "
+                "the loss inside"
             )
         embeddings, labels = anchors_alone(embeddings, labels, anchors)
         filled = int(self.filled)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError, first_line
-from likewise.models.graph.operators import as_value, operator_named
+from likewise.models.graph.operators import as_value, operator_named, run_operator
 from likewise.models.tensor_file import read_tensors, write_tensor_file
 
 __all__ = ["CapturedNetwork", "Program", "class_name", "read_program", "write_program_file"]
@@ -141,7 +141,7 @@ class CapturedNetwork(nn.Module):
         for step in self._captured_steps:
             args = as_value(step.args, values, x.device)
             kwargs = {key: as_value(v, values, x.device) for key, v in step.kwargs.items()}
-            values[step.name] = step.run(*args, **kwargs)
+            values[step.name] = run_operator(step.run, args, kwargs)
             for name in step.last:
                 del values[name]
         found = values[graph["output"]]

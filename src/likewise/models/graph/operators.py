@@ -17,7 +17,14 @@ import torch
 
 from likewise.errors import InputError
 
-__all__ = ["UnknownOperator", "as_plain", "as_value", "name_of_operator", "operator_named"]
+__all__ = [
+    "UnknownOperator",
+    "as_plain",
+    "as_value",
+    "name_of_operator",
+    "operator_named",
+    "run_operator",
+]
 
 # Operators that begin with an underscore skip checks of their arguments; these are needed.
 INTERNAL = frozenset(
@@ -53,6 +60,15 @@ SHAPED: dict[str, Callable[..., Any]] = {
 }
 """Operators that take sizes, as functions by which the export to ONNX sees that the batch size is
 free; they compute the same."""
+
+# Where torch has its functions of Python. The tracer of the export to ONNX understands them, and
+# not always the operators themselves.
+FUNCTIONS: tuple[Any, ...] = (
+    torch._C._VariableFunctions,
+    torch._C._nn,
+    torch._C._linalg,  # type: ignore[attr-defined]
+    torch.Tensor,
+)
 
 KINDS: dict[type, str] = {
     torch.dtype: "dtype",
@@ -106,6 +122,22 @@ def operator_named(name: str) -> Callable[..., Any]:
         if isinstance(found, torch._ops.OpOverload):
             return found
     raise UnknownOperator(f"operator {name}: is not one of those that captured networks have")
+
+
+def run_operator(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """The result of an operator; by torch's function of the same name while it is traced."""
+    traced = torch._C._get_tracing_state() is not None
+    if traced and isinstance(function, torch._ops.OpOverload):
+        name = function._schema.name.partition("::")[2]
+        if name == "index":
+            tensor, indices = args
+            return tensor[tuple(slice(None) if index is None else index for index in indices)]
+        found = next((getattr(home, name) for home in FUNCTIONS if hasattr(home, name)), function)
+        try:
+            return found(*args, **kwargs)
+        except TypeError:  # it has other arguments
+            return function(*args, **kwargs)
+    return function(*args, **kwargs)
 
 
 def _on_numbers(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 COLLAPSED = 0.99  # mean cosine between embeddings of different photos
 IF_COLLAPSED = (
     "Try a lower optimizer.lr, more steps (smaller batches, or more epochs), easier triplets "
-    "(loss.mining), or a loss with class weights first"
+    "(loss.miner), or a loss with class weights first"
 )
 
 
