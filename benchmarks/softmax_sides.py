@@ -1,8 +1,9 @@
 """The fused head and its competitors: a peer, the naive formula, and bare matrix products.
 
 Each side is one forward and backward pass of ArcFace (B = 128, D = 512) from the same embeddings;
-gradients are freed after each pass. Under ``half`` (CUDA) all run in bfloat16 autocast; the head
-computes in float32 even there.
+gradients are freed after each pass. The head is also run with weights of samples, with smoothed
+labels, and with the loss of each row, of which the mean is taken afterwards. Under ``half`` (CUDA)
+all run in bfloat16 autocast; the head computes in float32 even there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from likewise.losses import ArcFace
 __all__ = ["BATCH", "DIMENSION", "Naive", "Side", "memory_beyond", "sgd_step", "side"]
 
 BATCH, DIMENSION, MARGIN, SCALE = 128, 512, 0.5, 64.0
-Side = Literal["head", "pml", "naive", "compiled", "gemm"]
+Side = Literal[
+    "head", "head_weighted", "head_smoothed", "head_rows", "pml", "naive", "compiled", "gemm"
+]
 
 
 class Naive(nn.Module):
@@ -48,8 +51,15 @@ def side(
     labels = torch.randint(classes, (BATCH,)).to(device)
     loss: nn.Module
     match name:
-        case "head":
-            loss = ArcFace(classes, dimension, margin=MARGIN, scale=SCALE)
+        case "head" | "head_weighted" | "head_smoothed" | "head_rows":
+            loss = ArcFace(
+                classes,
+                dimension,
+                margin=MARGIN,
+                scale=SCALE,
+                label_smoothing=0.1 if name == "head_smoothed" else 0.0,
+                reduction="none" if name == "head_rows" else "mean",
+            )
         case "pml":
             loss = ArcFaceLoss(classes, dimension, margin=math.degrees(MARGIN), scale=SCALE)
         case "naive" | "compiled":
@@ -59,13 +69,15 @@ def side(
     loss.to(device)
     call = torch.compile(loss) if name == "compiled" else loss
 
+    more = {"weights": torch.rand(BATCH).to(device)} if name == "head_weighted" else {}
+
     def products() -> None:
         x, (weight,) = embeddings.detach(), (p.detach() for p in loss.parameters())
         cosines = x @ weight.T
         _ = cosines @ weight, cosines.T @ x
 
     def forward_backward() -> None:
-        call(embeddings, labels).backward()
+        call(embeddings, labels, **more).mean().backward()
         embeddings.grad = None  # freed, so that the other sides have the memory
         loss.zero_grad()
 

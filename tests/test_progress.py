@@ -95,8 +95,8 @@ def test_a_run_prints_its_state_and_its_log(
         line for line in capsys.readouterr().err.splitlines() if line.startswith("training")
     ]
     assert first == f"training on 16 photos of 4 identities; log: {run / 'train.log'}"
-    assert lines[0].startswith("training: epoch 1/2; 6 of ")
-    assert lines[1].startswith("training: epoch 1/2, loss ")
+    assert lines[0].startswith("training: epoch 1/2, loss ")
+    assert "; 6 of 24 images, " in lines[0]
     assert lines[-1].startswith("training: epoch 2/2, loss ")
     assert ", validation AUC " in lines[-1]
     assert lines[-1].endswith(" left")

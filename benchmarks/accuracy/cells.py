@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks.accuracy.clock import budgets_in_cpu_seconds
 from benchmarks.accuracy.store import Cell, Line, Numbers, Store, matching
 from likewise.errors import InputError, LikewiseError
 
@@ -192,6 +193,7 @@ def main(module: str, answer: str, keys: str, core: str) -> None:
     import torch
 
     torch.set_num_threads(1)
+    budgets_in_cpu_seconds()
     try:
         numbers = import_module(module).measure(**json.loads(keys))
     except LikewiseError as error:

@@ -17,7 +17,8 @@ from likewise.training.recipe.recipe import Recipe, recipe_with
 FLIP = "run.flip=true"  # of the program: the photo and its mirror image together, at the test
 # Most losses on classes need no batches of so many photos an identity.
 PLAIN_BATCHES = ["batch.sampler=plain", "batch.size=64"]
-SOFTMAX = ["loss.name=softmax", *PLAIN_BATCHES]
+EQUAL_RATES = ["optimizer.loss_lr=null"]  # class weights learn as fast as the network
+SOFTMAX = ["loss.name=softmax", *EQUAL_RATES, *PLAIN_BATCHES]
 COSFACE = ["loss.name=cosface", "loss.margin=0.2", "loss.scale=auto", *PLAIN_BATCHES]
 ARCFACE = ["loss.name=arcface", "loss.margin=0.2", "loss.scale=auto", *PLAIN_BATCHES]
 STRONG = [
@@ -61,7 +62,7 @@ def all_levers(recipe: Recipe) -> dict[str, list[str]]:
         "supcon alone": ["loss.name=supcon", "loss.temperature=0.1"],
         "normalized softmax alone": normalized,
         "normalized softmax alone, plain batches": [*normalized, *PLAIN_BATCHES],
-        "softmax alone": ["loss.name=softmax"],
+        "softmax alone": ["loss.name=softmax", *EQUAL_RATES],
         "softmax alone, plain batches": SOFTMAX,
         "cosface 0.2": COSFACE,
         "arcface 0.2": ARCFACE,
@@ -70,6 +71,7 @@ def all_levers(recipe: Recipe) -> dict[str, list[str]]:
            if steps},
         "learning rate × 3": [f"optimizer.lr={3 * rate:.6g}"],
         "learning rate / 3": [f"optimizer.lr={rate / 3:.6g}"],
+        "class weights as fast as the network": EQUAL_RATES,
         "weight decay 0.2": ["optimizer.weight_decay=0.2"],
         "averaged weights": ["training.ema=0.99"],
         "float32": ["training.precision=float32"],

@@ -17,7 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks.accuracy import cells, tables
-from benchmarks.accuracy.changes import ARCFACE, COSFACE, PLAIN_BATCHES, SOFTMAX, STRONG
+from benchmarks.accuracy.changes import (
+    ARCFACE,
+    COSFACE,
+    EQUAL_RATES,
+    PLAIN_BATCHES,
+    SOFTMAX,
+    STRONG,
+)
 from benchmarks.accuracy.choice import (
     best_candidate,
     candidates_table,
@@ -50,7 +57,7 @@ CANDIDATES: dict[str, list[str]] = {
         "loss.name=subcenter_arcface", "loss.margin=0.2", "loss.scale=auto", *PLAIN_BATCHES,
     ],
     "softmax": SOFTMAX,
-    "softmax and center": ["loss.name=softmax + 0.003*center", *PLAIN_BATCHES],
+    "softmax and center": ["loss.name=softmax + 0.003*center", *EQUAL_RATES, *PLAIN_BATCHES],
     "contrastnet 56": [
         "model.name=contrastnet", "input.height=56", "input.width=56", *COSFACE,
     ],

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from likewise.data.batch_sampler import PKSampler
     from likewise.data.embeddings import Embeddings, read_embeddings, write_embeddings
     from likewise.data.formats import read_manifest
     from likewise.data.manifest import Manifest
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from likewise.models.embedder import Embedder
     from likewise.models.export import Export, export
     from likewise.models.loading import load
-    from likewise.models.registry import list_backbones
+    from likewise.models.registration import register_backbone
+    from likewise.models.registry import create_backbone, list_backbones
     from likewise.recognition.albums.edit import edit_albums
     from likewise.recognition.albums.update import cluster_photos
     from likewise.recognition.identification import identify
@@ -40,12 +42,14 @@ if TYPE_CHECKING:
     from likewise.recognition.video.watch import watch
     from likewise.search.index import Index
     from likewise.search.tuning.tune import tune
+    from likewise.training.callbacks import Callback
     from likewise.training.recipe.recipe import Recipe, load_recipe
     from likewise.training.run import TrainingResult, train
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Callback": "training.callbacks",
     "Embedder": "models.embedder",
     "Embeddings": "data.embeddings",
     "Experiment": "evaluation.experiment",
@@ -56,6 +60,7 @@ _HOME = {
     "InputError": "errors",
     "LikewiseError": "errors",
     "Manifest": "data.manifest",
+    "PKSampler": "data.batch_sampler",
     "Pairs": "data.pairs",
     "Preprocess": "data.preprocess",
     "Recipe": "training.recipe.recipe",
@@ -65,6 +70,7 @@ _HOME = {
     "calibrate": "evaluation.calibration.fit",
     "cluster": "evaluation.clustering",
     "cluster_photos": "recognition.albums.update",
+    "create_backbone": "models.registry",
     "create_loss": "losses",
     "edit_albums": "recognition.albums.edit",
     "evaluate": "evaluation.experiment",
@@ -79,6 +85,7 @@ _HOME = {
     "read_embeddings": "data.embeddings",
     "read_manifest": "data.formats",
     "read_pairs": "data.protocols",
+    "register_backbone": "models.registration",
     "register_loss": "losses.registration",
     "retrieval": "evaluation.retrieval.metrics",
     "train": "training.run",
@@ -106,10 +113,14 @@ __all__ = [  # noqa: RUF022  # in the order of the work
     "Recipe",
     "load_recipe",
     "TrainingResult",
+    "Callback",
+    "PKSampler",
     "create_loss",
     "list_losses",
     "register_loss",
+    "create_backbone",
     "list_backbones",
+    "register_backbone",
     "load",
     "Embedder",
     "Preprocess",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from likewise.errors import InputError, first_line
+from likewise.errors import InputError, LikewiseError, first_line
 
-__all__ = ["as_array", "as_table"]
+__all__ = ["as_array", "as_table", "data_frame"]
 
 
 def as_array(values: Any, what: str) -> NDArray[Any]:
@@ -118,6 +119,24 @@ def as_table(table: Any, what: str = "table") -> pa.Table:
         raise InputError(f"{what}: cannot be read as Arrow ({first_line(error)})") from None
     # Leave out the columns that pandas adds for its row index.
     return found.select([name for name in found.column_names if not name.startswith("__index")])
+
+
+def data_frame(columns: pa.Table | Mapping[str, Any]) -> Any:
+    """A ``pandas.DataFrame`` of an Arrow table or of columns by name.
+
+    Raises:
+        LikewiseError: pandas is not installed.
+
+    Example:
+        >>> from likewise.arrays import data_frame
+        >>> data_frame({"k": [1, 5], "recall": [0.5, 1.0]}).shape
+        (2, 2)
+    """
+    try:
+        import_module("pandas")
+    except ImportError:
+        raise LikewiseError("to_pandas needs pandas; install it with: pip install pandas") from None
+    return as_table(columns).to_pandas()
 
 
 def _column(values: Any, what: str) -> Any:

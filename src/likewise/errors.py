@@ -26,13 +26,26 @@ NOT_SPACE = frozenset(
 
 
 class LikewiseError(Exception):
-    """The work could not be done; the message says why, and what to do."""
+    """The work could not be done; the message says why, and what to do.
+
+    Example:
+        >>> from likewise import InputError, LikewiseError
+        >>> issubclass(InputError, LikewiseError), LikewiseError.exit_code
+        (True, 1)
+    """
 
     exit_code = 1
 
 
 class InputError(LikewiseError, ValueError):
-    """An argument, a file or a key is wrong; the message names it and what is allowed."""
+    """An argument, a file or a key is wrong; the message names it and what is allowed.
+
+    Example:
+        >>> import likewise
+        >>> likewise.load("no/such/model")
+        Traceback (most recent call last):
+        likewise.errors.InputError: ...
+    """
 
     exit_code = 2
 

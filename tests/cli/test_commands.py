@@ -84,6 +84,10 @@ def test_train_evaluate_embed_index_verify(
     file = tmp_path / "e.parquet"
     embedded = answer(capsys, "embed", photos, "--model", model, "--out", file)
     assert (embedded["count"], embedded["dimension"]) == (12, 32)
+    half = tmp_path / "half.parquet"
+    answer(capsys, "embed", photos, "--model", model, "--out", half, "--precision", "bf16")
+    full, lower = (likewise.read_embeddings(path).vectors for path in (file, half))
+    assert 0.999 < (full * lower).sum(1).min() < 1
     again = answer(capsys, "evaluate", file, "--model", model)
     assert again["verification"]["auc"] == pytest.approx(measured["verification"]["auc"])
     built = answer(capsys, "index", "build", file, "--out", tmp_path / "index")
@@ -178,6 +182,11 @@ def test_wrong_use_is_one_line_and_code_2(
         (["evaluate", photos, "--model", model.parent], f"did you mean {model}?"),
         (["evaluate", photos, "--model", model, "--pairs", tmp_path / "p"], "no such file"),
         (["embed", photos, "--model", model, "--out", tmp_path / "e.txt"], "must end in .parquet"),
+        (["embed", photos, "--model", model, "--precision", "half"], "--precision: unknown value"),
+        (
+            ["embed", photos, "--model", model, "--precision", "fp16", "--device", "cpu"],
+            "fp16 needs an NVIDIA GPU, not cpu; try bf16",
+        ),
         (["index", "search", tmp_path / "foreign", photo, "--model", model], "another embedder"),
         (["index", "search", tmp_path / "none", photo, "--model", model], "no such index"),
         (

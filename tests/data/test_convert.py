@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from likewise.data import convert as module
-from likewise.data.conversion_journal import JOURNAL
 from likewise.data.convert import convert
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
 from likewise.data.store import StoredPhoto
+from likewise.data.writers.conversion_journal import JOURNAL
 from likewise.errors import InputError, LikewiseError
 from tests.conftest import make_photos
 

@@ -1,4 +1,4 @@
-"""What the page on formats shows is what happens."""
+"""What the pages on data show is what happens."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from likewise.cli.app import main
 from likewise.data.formats import list_formats
 from tests.conftest import make_photos
 
-PAGE = (Path(__file__).parents[2] / "docs" / "data" / "formats.md").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parents[2] / "docs" / "data"
+PAGE = (FOLDER / "formats.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.S)
 
 
-def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["formats.md", "own-data.md"])
+def test_the_python_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for block in blocks("python"):
-        exec(compile(block, "formats.md", "exec"), names)
+    for block in blocks("python", (FOLDER / name).read_text(encoding="utf-8")):
+        exec(compile(block, name, "exec"), names)
 
 
 def test_the_commands_run(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

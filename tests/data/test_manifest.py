@@ -66,7 +66,10 @@ def test_a_table_keeps_names_that_look_like_numbers_and_metadata(tmp_path: Path)
         ("path,identity\na.jpg,anna\nb.jpg,\n", "row 2: identity is empty"),
         ("path,identity\na.jpg,anna\n../../etc/x.jpg,b\n", "row 2: the path points outside"),
         ("path,identity\n/etc/passwd,b\n", "row 1: the path points outside"),
-        ("path,identity,split\na.jpg,anna,training\n", "row 1: split must be train, val or test"),
+        (
+            "path,identity,split\na.jpg,anna,training\n",
+            "row 1: split must be train, val, test, query or",
+        ),
         ("path,identity\na.jpg,anna,more\n", "cannot be read as a table"),
         ("", "cannot be read as a table"),
     ],

@@ -16,6 +16,8 @@ SOFTMAX_FAMILY = [
     "combined",
     "cosface",
     "curricularface",
+    "elastic_arcface",
+    "elastic_cosface",
     "lsoftmax",
     "magface",
     "normalized_softmax",

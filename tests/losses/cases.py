@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,20 @@ from likewise.losses import (
     Center,
     Circle,
     Contrastive,
+    MarginLoss,
     MultiSimilarity,
     NTXent,
     ProxyAnchor,
     ProxyNCA,
+    ProxyNCAPlusPlus,
     SiameseClassifier,
+    SmoothAP,
+    SoftTriple,
     SupCon,
     Triplet,
 )
 from likewise.mining import MultiSimilarityPairs
-from tests.losses.pairs import reference
+from tests.losses.pairs import reference, younger_reference
 
 CLASSES, DIMENSION = 5, 4
 Loop = Callable[[Tensor, list[int]], Tensor]
@@ -42,11 +46,12 @@ class Case:
     def __str__(self) -> str:
         return self.name
 
-    def reference(self, loss: nn.Module, z: Tensor, y: list[int]) -> Tensor:
-        return self.loop(z, y, **{name: getattr(loss, name) for name in self.weights})
+    def reference(self, loss: nn.Module, z: Tensor, y: list[int], **more: object) -> Tensor:
+        return self.loop(z, y, **{name: getattr(loss, name) for name in self.weights}, **more)
 
 
 def on_sphere(loop: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    @wraps(loop)
     def run(z: Tensor, y: list[int], **arguments: object) -> Tensor:
         return loop(torch.stack([reference.unit(row) for row in z]), y, **arguments)
 
@@ -70,6 +75,16 @@ def triplets(mining: str, margin: float | None, **arguments: object) -> Case:
         name + "".join(f"-{key}" for key in arguments),
         lambda: Triplet(margin=soft, mining=mining, **arguments),
         loop if arguments.get("normalize") is False else on_sphere(loop),
+    )
+
+
+def soft_triple(centers: int) -> Case:
+    settings = {"centers": centers, "scale": 9.0, "gamma": 0.2, "margin": 0.05}
+    return Case(
+        f"soft_triple-{centers}",
+        lambda: SoftTriple(**settings, regularization=0.3, **SIZES),
+        partial(younger_reference.soft_triple, **settings, tau=0.3),
+        ("proxies",),
     )
 
 
@@ -141,8 +156,52 @@ CASES = [
         partial(reference.proxy_anchor, alpha=32, delta=0.1),
         ("proxies",),
     ),
+    Case(
+        "proxy_nca_pp",
+        lambda: ProxyNCAPlusPlus(temperature=0.2, **SIZES),
+        partial(younger_reference.proxy_nca_pp, temperature=0.2),
+        ("proxies",),
+    ),
+    soft_triple(3),
+    soft_triple(1),
+    Case(
+        "margin_loss-all",
+        lambda: MarginLoss(miner="all", nu=0.1),
+        partial(younger_reference.margin_loss, nu=0.1),
+        ("beta",),
+    ),
+    Case(
+        "margin_loss-class",
+        lambda: MarginLoss(
+            learn="class", num_classes=CLASSES, miner="batch_hard", margin=0.5, beta=0.9, nu=0.2
+        ),
+        partial(
+            younger_reference.margin_loss, margin=0.5, nu=0.2, per_class=True, triplets="batch_hard"
+        ),
+        ("beta",),
+    ),
+    Case(
+        "smooth_ap",
+        lambda: SmoothAP(temperature=0.1),
+        partial(younger_reference.smooth_ap, temperature=0.1),
+    ),
+    Case(
+        "smooth_ap-query",
+        lambda: SmoothAP(temperature=0.05, query_counts=True),
+        partial(younger_reference.smooth_ap, temperature=0.05, query_counts=True),
+    ),
     Case("supcon", SupCon, partial(reference.supcon, temperature=0.1)),
     Case("ntxent", NTXent, partial(reference.ntxent, temperature=0.07)),
+    Case(
+        "supcon-smoothed",
+        lambda: SupCon(label_smoothing=0.2),
+        partial(reference.supcon, temperature=0.1, smoothing=0.2),
+    ),
+    Case(
+        "ntxent-smoothed",
+        lambda: NTXent(label_smoothing=0.1),
+        partial(reference.ntxent, temperature=0.07, smoothing=0.1),
+    ),
 ]
 
 

@@ -89,6 +89,69 @@ def test_value_by_plain_loops(kind: str, block: int, monkeypatch: pytest.MonkeyP
         )
 
 
+def by_row(kind: str, student: Tensor, teacher: Tensor, weights: Tensor) -> float:
+    """The weighted mean: of one photo at a time, from the whole loops with all others removed."""
+    if kind in ("cosine", "l2"):
+        pairs = zip(student, teacher, strict=True)
+        rows = [LOOPS[kind](s[None], t[None]) for s, t in pairs]
+        return sum(w * x for w, x in zip(weights.tolist(), rows, strict=True)) / len(rows)
+    n = len(student)
+    spaces = [[row / length(row) for row in x] for x in (student, teacher)]
+    if kind == "similarity":
+        total = 0.0
+        for i in range(n):
+            others = [j for j in range(n) if j != i]
+            p, q = (
+                torch.stack([(cosine(x[i], x[j]) / 0.1).exp() for j in others])
+                for x in (teacher, student)
+            )
+            p, q = p / p.sum(), q / q.sum()
+            total += float(weights[i] * (p * (p / q).log()).sum())
+        return total / n
+    means = [
+        sum(float(length(x[i] - x[j])) for i in range(n) for j in range(n) if i != j)
+        / (n * (n - 1))
+        for x in spaces
+    ]
+    total = 0.0
+    for i in range(n):
+        for j in range(n):
+            if i == j:
+                continue
+            far = [float(length(x[i] - x[j])) / mean for x, mean in zip(spaces, means, strict=True)]
+            total += float(weights[i]) * huber(far[0] - far[1]) / (n * (n - 1))
+            for k in range(n):
+                if k in (i, j):
+                    continue
+                turned = [float(cosine(x[j] - x[i], x[k] - x[i])) for x in spaces]
+                share = 2 / (n * (n - 1) * (n - 2))
+                total += float(weights[i]) * huber(turned[0] - turned[1]) * share
+    return total
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+@pytest.mark.parametrize("block", [2**23, 40])
+def test_weights_and_rows(kind: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", block)
+    student, teacher = batch(teacher=3 if kind in ("cosine", "l2") else 5)
+    student.requires_grad_()
+    weights = torch.linspace(0, 2, len(student), dtype=torch.float64)
+    loss = Distillation(kind, student_dim=3, teacher_dim=teacher.shape[1]).double()
+    mean = loss(student, teacher, weights=weights)
+    expected = by_row(kind, student.detach(), teacher, weights)
+    assert float(mean.detach()) == pytest.approx(expected, rel=1e-10)
+    (slope,) = torch.autograd.grad(mean, student)
+    for reduction in ("none", "sum"):
+        loss.reduction = reduction  # type: ignore[assignment]  # one of them
+        value = loss(student, teacher, weights=weights)
+        average = value.sum() / len(student)
+        torch.testing.assert_close(average, mean)
+        torch.testing.assert_close(torch.autograd.grad(average, student)[0], slope)
+        assert value.ndim == (reduction == "none")
+    with pytest.raises(InputError, match=r"Distillation: weights: shape \(2,\); must be \[6\]"):
+        loss(student, teacher, weights=weights[:2])
+
+
 @pytest.mark.parametrize("kind", ["cosine", "l2"])
 def test_the_projection_stands_before_the_comparison(kind: str) -> None:
     student, teacher = batch()

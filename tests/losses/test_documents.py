@@ -10,8 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     "docs/distances.md",
+    "docs/losses/mining.md",
     "docs/losses/pairs-and-triplets.md",
     "docs/losses/softmax-family.md",
+    "docs/losses/weights.md",
 ]
 BLOCKS = [
     pytest.param(block, id=f"{page}-{number}")

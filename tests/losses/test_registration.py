@@ -184,7 +184,8 @@ def test_declared_arguments() -> None:
             super().__init__(num_classes, width, levels=4)
 
     assert [*inspect.signature(Child).parameters] == [
-        "num_classes", "embedding_dim", "scale", "margin", "gradient", "memory_budget", "levels",
+        "num_classes", "embedding_dim", "scale", "margin", "gradient", "memory_budget",
+        "label_smoothing", "reduction", "levels",
     ]  # fmt: skip
     assert Child.margin == 0.5
     child = Child(3, 4, scale="auto")

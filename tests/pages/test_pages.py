@@ -21,9 +21,8 @@ from likewise.pages.plots import bar_chart, score_chart
 PHONE = 390 - 2 * 14 - 2 * 13  # width of a plot on a phone in pixels, without the margins
 LEAST = 9.0  # pixels: smaller text is not legible
 TEMPLATES = Path(likewise.__file__).parent / "pages" / "templates"
-PAGES = sorted(
-    set(TEMPLATES.glob("*.html")) - {TEMPLATES / "layout.html", TEMPLATES / "macros.html"}
-)
+PARTS = {"layout.html", "macros.html", "notebook.html"}
+PAGES = sorted(page for page in TEMPLATES.glob("*.html") if page.name not in PARTS)
 
 
 def scores(shift: float = 2.0) -> tuple[np.ndarray, np.ndarray]:

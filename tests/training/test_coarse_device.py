@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from likewise.distances import Mahalanobis
 from likewise.losses import Contrastive, CrossBatchMemory, SupCon, Triplet, create_loss, list_losses
+from likewise.losses.margins import normal_draws as normal_draws_module
 from likewise.losses.pairs import batch_all as batch_all_module
 from likewise.machine import finest_float
 from likewise.mining import Curriculum, balanced_pairs
@@ -40,7 +41,7 @@ class Coarse(TorchDispatchMode):
 
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> Coarse:
-    for module in (batch_all_module, pairs_module, watch_module):
+    for module in (batch_all_module, normal_draws_module, pairs_module, watch_module):
         monkeypatch.setattr(module, "finest_float", lambda _: torch.float32)
     return Coarse()
 

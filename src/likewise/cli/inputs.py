@@ -31,7 +31,8 @@ class SplitChoice:
     """The split that a command works on.
 
     Args:
-        given: the value of --split: ``train``, ``val``, ``test`` or ``all``; None if absent.
+        given: the value of --split: one of ``SPLITS``, or ``all``; None if absent. The test of a
+            set that is divided into ``query`` and ``gallery`` are both.
         default: the split used without --split, if the table has it.
     """
 
@@ -53,8 +54,10 @@ class SplitChoice:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        from likewise.data.manifest import SEARCHED, SPLITS
+
         if self.given is not None:
-            one_of("--split", self.given, ("train", "val", "test", "all"))
+            one_of("--split", self.given, {*SPLITS, "all"})
         split = self.given or self.default
         if split == "all":
             return None, {}
@@ -67,7 +70,10 @@ class SplitChoice:
             return None, {}
         column = table["split"].cast(pa.string()).fill_null("none")
         counts = {e["values"]: e["counts"] for e in column.value_counts().to_pylist()}
-        if split not in counts:
+        wanted = [split]
+        if split == "test" and split not in counts and counts.keys() >= set(SEARCHED):
+            wanted, split = list(SEARCHED), " and ".join(SEARCHED)
+        if not counts.keys() & set(wanted):
             if self.given is not None:
                 raise InputError(
                     f"{data}: --split {split}: no photo is of this split; there are: "
@@ -80,12 +86,14 @@ class SplitChoice:
                 )
             return None, {}
         if self.given is None and len(counts) > 1 and share.is_rank_zero:
-            others = _counts_text({name: n for name, n in counts.items() if name != split})
+            others = _counts_text({name: n for name, n in counts.items() if name not in wanted})
             note(
-                f"{data.name}: only the {counts[split]:,} photos of the split {split} are used "
+                f"{data.name}: only the {sum(counts[name] for name in wanted):,} photos of the "
+                f"split {split} are used "
                 f"(others: {others}); choose with --split, or --split all"
             )
-        return np.flatnonzero(pc.equal(column, split).to_numpy()), {"split": split}
+        chosen = pc.is_in(column, value_set=pa.array(wanted))
+        return np.flatnonzero(chosen.to_numpy()), {"split": split}
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,7 @@ def read_or_embed(
     policy: BadImagePolicy = BadImagePolicy.skip,
     split: SplitChoice | None = None,
     detect: bool | None = False,
+    format: str | None = None,
 ) -> Input:
     """Read a file of embeddings, or embed photos with a model.
 
@@ -129,6 +138,7 @@ def read_or_embed(
         split: which rows of a table with a column ``split`` to use; None for all.
         detect: the value of --detect: whether to align the photos first; None: notice if they
             are not aligned.
+        format: the value of --format.
 
     Raises:
         InputError: the data cannot be read, photos come without a model, the embeddings were
@@ -138,7 +148,7 @@ def read_or_embed(
 
     found = read_or_embed_distributed(
         data, model, Share(), ids=ids, root=root, device=device, flip=flip, policy=policy,
-        split=split, detect=detect,
+        split=split, detect=detect, format=format,
     )  # fmt: skip
     assert found is not None  # rank 0 always gets the embeddings
     return found
@@ -157,6 +167,7 @@ def read_or_embed_distributed(
     split: SplitChoice | None = None,
     all_ranks: bool = False,
     detect: bool | None = False,
+    format: str | None = None,
 ) -> Input | None:
     """Read a file of embeddings, or embed photos on all ranks, each its part.
 
@@ -198,7 +209,7 @@ def read_or_embed_distributed(
                 "cannot tell identities apart"
             )
         return Input(found, [], root, settings, calibration, trained_on)
-    manifest = read_manifest(data, root)
+    manifest = read_manifest(data, root, format=format)
     rows, split_settings = split.rows(manifest.table, data, share) if split else (None, {})
     if rows is not None:
         manifest = manifest.take(rows)

@@ -51,9 +51,20 @@ Ids = Annotated[
 Root = Annotated[
     Path | None, typer.Option("--root", help="Folder that the paths of a table are relative to.")
 ]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="Format of DATA, instead of the one that is recognized: folder, cub-boxes, "
+        "cars-boxes, …",
+    ),
+]
 Split = Annotated[
     str | None,
-    typer.Option("--split", help="Rows of a table with a column split: train, val, test or all."),
+    typer.Option(
+        "--split",
+        help="Rows of a set with a column split: train, val, test, query, gallery or all.",
+    ),
 ]
 Queries = Annotated[
     Path | None,

@@ -63,6 +63,7 @@ def train(
         ),
     ] = False,
     root: options.Root = None,
+    format: options.Format = None,
     detect: options.Detect = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -100,7 +101,7 @@ def train(
         if processes > 1 and not is_worker():
             if detect:  # once, before each process reads the crops from the cache
                 chosen = _recipe(out, recipe, settings, start, resume=resume)
-                _photos(data, root, chosen, True, on_bad_image, processes)
+                _photos(data, root, format, chosen, True, on_bad_image, processes)
             own_options = {"processes", "port", "zero_if_stopped"}
             os.environ[LAUNCHED] = str(time.time() - (time.monotonic() - STARTED))
             launch(_command_line(context, leave_out=own_options), processes, port)
@@ -108,7 +109,7 @@ def train(
         with report_once():
             length = {"epochs": epochs, "steps": steps, "budget_minutes": minutes}
             _train(data, out, recipe, settings, start, val_identities, on_bad_image, length, resume,
-                   keep, profile, root, detect, as_json)  # fmt: skip
+                   keep, profile, root, format, detect, as_json)  # fmt: skip
 
 
 def _began() -> float:
@@ -164,6 +165,7 @@ def _train(
     keep: int | None,
     profile: int,
     root: Path | None,
+    format: str | None,
     detect: bool | None,
     as_json: bool,
 ) -> None:
@@ -181,9 +183,9 @@ def _train(
             wanted.append(f"{key}={value}")
     given = _recipe(out, recipe, wanted, start, resume=resume)
     if resume and given is None:
-        photos = read_training_photos(data, root)
+        photos = read_training_photos(data, root, format=format)
     else:
-        photos = _photos(data, root, given, detect, on_bad_image)
+        photos = _photos(data, root, format, given, detect, on_bad_image)
     result = run(
         photos, out, recipe, settings=wanted, resume=resume, keep=keep, profile=profile,
         began=_began(), start=start, **length,
@@ -191,6 +193,7 @@ def _train(
     if os.environ.get("RANK", "0") == "0":
         again = ["likewise", "train", str(data), "--out", str(out), "--resume"]
         again += [] if root is None else ["--root", str(root)]
+        again += [] if format is None else ["--format", format]
         again += ["--detect"] if detect else []
         print_result(result, shlex.join(again), profile=profile, as_json=as_json)
     if result.stopped_by is not None:
@@ -224,6 +227,7 @@ def _recipe(
 def _photos(
     data: Path,
     root: Path | None,
+    format: str | None,
     recipe: Recipe | None,
     detect: bool | None,
     on_bad_image: options.BadImagePolicy | None,
@@ -234,7 +238,7 @@ def _photos(
     from likewise.training.distributed.worker import is_worker
     from likewise.training.setup.unlabelled import read_training_photos
 
-    manifest = read_training_photos(data, root, recipe)
+    manifest = read_training_photos(data, root, recipe, format=format)
     policy = "skip" if recipe is None else recipe.data.on_bad_image
     found, _ = align_or_notice(
         manifest, detect, None if recipe is None else recipe.input.preprocess(), source=data,

@@ -20,6 +20,7 @@ def print_result(result: TrainingResult, again: str, *, profile: int, as_json: b
     from likewise.training.validation import ENOUGH
 
     interval, auc = result.validation_interval, result.measure == "AUC"
+    labelled = result.validation_people > 0  # else the network is compared with its teacher
     if as_json:
         print_json(
             {
@@ -33,7 +34,11 @@ def print_result(result: TrainingResult, again: str, *, profile: int, as_json: b
                 "validation_auc": result.validation if auc else None,
                 "validation_auc_low": interval.low if auc and interval is not None else None,
                 "validation_auc_high": interval.high if auc and interval is not None else None,
-                "validation_teacher": None if auc else result.validation,
+                "validation_teacher": None if auc or labelled else result.validation,
+                "validation_metric": result.measure,
+                "validation": result.validation,
+                "validation_low": None if interval is None else interval.low,
+                "validation_high": None if interval is None else interval.high,
                 "validation_people": result.validation_people,
                 "baselines": [one.to_dict() for one in result.baselines],
                 "start": result.start.to_dict() if result.start is not None else None,
@@ -55,13 +60,13 @@ def print_result(result: TrainingResult, again: str, *, profile: int, as_json: b
         if result.validation is not None:
             people = f" on {result.validation_people:,} unseen identities"
             own = f"{result.validation:.4f}"
-            if not auc:
+            if not labelled:
                 people = " on unseen photos"
             elif interval is not None:
                 own = auc_text(interval)
             others = "".join(f"; {one}" for one in result.baselines)
             typer.echo(f"validation {result.measure}{people}: {own}{others}")
-            if auc and result.validation_people < ENOUGH:
+            if labelled and result.validation_people < ENOUGH:
                 typer.echo(
                     f"{result.validation_people} identities are too few for sure thresholds: "
                     "calibrate the model on others, with likewise calibrate, or hold out more "

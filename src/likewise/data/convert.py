@@ -9,15 +9,16 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from likewise.arguments import one_of
 from likewise.data.alignment import write_alignment
-from likewise.data.conversion_journal import DIGESTS, Journal
 from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage, decode
-from likewise.data.manifest import Manifest
+from likewise.data.manifest import SPLITS, Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.repeats import without_repeats
 from likewise.data.store import photo_bytes
 from likewise.data.writers import WriterFormat, writer_format
+from likewise.data.writers.conversion_journal import DIGESTS, Journal
 from likewise.data.writers.growing_file import GrowingFile
 from likewise.errors import InputError, LikewiseError
 from likewise.progress import progress
@@ -67,6 +68,8 @@ def convert(
     resume: bool = False,
     verify: bool = True,
     check: bool = False,
+    format: str | None = None,
+    split: str | None = None,
 ) -> Conversion:
     """Write the photos of ``source`` in another format, unchanged, with names and identities.
 
@@ -82,6 +85,8 @@ def convert(
         verify: read the output again, and compare the SHA-256 of every photo and the grouping
             into identities with the source.
         check: decode every photo and count the broken ones, which are written too.
+        format: of the source, as for ``read_manifest``.
+        split: the photos of this split alone; None: all.
 
     Raises:
         InputError: the source cannot be read, ``out`` is not empty, or holds a conversion of
@@ -93,26 +98,31 @@ def convert(
         >>> convert(photos, out, "tar").photos
         12
     """
-    format = writer_format(to)
+    writer = writer_format(to)
     out = Path(out)
-    manifest = without_repeats(read_manifest(source, root))
+    manifest = without_repeats(read_manifest(source, root, format=format))
+    if split is not None:
+        one_of("split", split, SPLITS)
+        manifest = manifest.split(split)
+        if not len(manifest):
+            raise InputError(f"{source}: split: no photo is of the split {split}")
     require_some_photo(manifest)
     if out.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"{out}: lies in the source; choose a folder outside of it")
     journal = Journal.load(out)
     if journal is None:
-        journal = Journal(format.name, manifest.fingerprint, len(manifest), check)
+        journal = Journal(writer.name, manifest.fingerprint, len(manifest), check)
         journal.save(out)
     elif not resume:
         raise InputError(f"{out}: exists; continue with --resume, or choose another folder")
-    _require_same(journal, format.name, manifest, out)
+    _require_same(journal, writer.name, manifest, out)
     resumed_from = journal.photos
     order = np.arange(len(manifest))
-    if format.grouped:
+    if writer.grouped:
         order = np.argsort(manifest.labels, kind="stable")
     digests = out / DIGESTS
     if not journal.finished:
-        _write(manifest, order, format, journal, out)
+        _write(manifest, order, writer, journal, out)
         if verify:
             _verify(manifest, order, out, GrowingFile.partial_of(digests))
         if manifest.alignment is not None:
@@ -122,7 +132,7 @@ def convert(
     GrowingFile.partial_of(digests).unlink(missing_ok=True)
     return Conversion(
         str(out),
-        format.name,
+        writer.name,
         journal.photos,
         len(manifest.identities),
         journal.size,

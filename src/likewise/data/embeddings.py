@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from likewise.arrays import as_array, as_table
+from likewise.arrays import as_array, as_table, data_frame
 from likewise.data.columns import refuse_repeated, rename_reserved_columns
-from likewise.data.labels import checked_labels, text_column, with_identities
+from likewise.data.labels import label_texts, text_column, with_identities
 from likewise.data.text_file import read_lines
-from likewise.data.vectors import is_list, vectors_in
+from likewise.data.vectors import is_list, require_same_embedder, vectors_in
 from likewise.errors import InputError, first_line
 from likewise.storage import new_file
 
@@ -37,7 +37,7 @@ ROW_GROUP = 16_384
 KEY = b"likewise"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embeddings:
     """Embedding vectors with the names, identities and metadata of their photos.
 
@@ -111,9 +111,9 @@ class Embeddings:
             if name in metadata:
                 raise InputError(f"{name}: give the {'names' if name == 'path' else 'labels'}")
         columns: dict[str, Any] = {}
-        columns["path"] = _texts(np.arange(len(rows)) if names is None else names, "names")
+        columns["path"] = label_texts(np.arange(len(rows)) if names is None else names, "names")
         if labels is not None:
-            columns["identity"] = _texts(labels, "labels")
+            columns["identity"] = label_texts(labels, "labels")
         table = {name: as_table({name: column}, name)[name] for name, column in columns.items()}
         table |= {
             name: as_table({name: column}, "metadata")[name] for name, column in metadata.items()
@@ -127,11 +127,26 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __repr__(self) -> str:
+        columns = ", ".join(self.items.column_names)
+        return (
+            f"Embeddings({len(self):,} vectors of {self.vectors.shape[1]} numbers, embedder "
+            f"{self.fingerprint}, items: {columns if len(columns) < 80 else columns[:79] + '…'})"
+        )
+
+    def to_pandas(self, *, vectors: bool = False) -> Any:
+        """A ``pandas.DataFrame`` of the items.
+
+        Args:
+            vectors: add the column ``vector``.
+        """
+        columns = {name: self.items[name] for name in self.items.column_names}
+        return data_frame(columns | ({"vector": self.vectors} if vectors else {}))
+
     @property
     def names(self) -> list[str]:
         """The name of each row's photo."""
-        names: list[str] = self.items["path"].to_pylist()
-        return names
+        return list(self.items["path"].to_pylist())
 
     @property
     def photo_items(self) -> pa.Table:
@@ -154,21 +169,6 @@ class Embeddings:
         return labels.astype(np.int64)
 
 
-def _texts(values: Any, what: str) -> list[str]:
-    """Labels or names as text; whole numbers become their digits."""
-    array = checked_labels(values, what)
-    if not array.size:
-        return []
-    if array.dtype.kind == "f" and (array == np.trunc(array)).all():
-        array = array.astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "biuU":
-        raise InputError(
-            f"{what}: {array.dtype} of shape {list(array.shape)}; must be names or whole numbers, "
-            "one for each row"
-        )
-    return [str(value) for value in array.tolist()]
-
-
 def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
     """Check that names and identities are non-empty text, and rename reserved columns."""
     items = rename_reserved_columns(items, where, ("vector",))
@@ -180,7 +180,14 @@ def _checked_items(items: pa.Table, where: str | Path) -> pa.Table:
 
 
 def write_embeddings(embeddings: Embeddings, path: str | Path) -> None:
-    """Write a Parquet file; its column ``vector`` is a fixed-size list of float32."""
+    """Write a Parquet file; its column ``vector`` is a fixed-size list of float32.
+
+    Example:
+        >>> from likewise import Embeddings, read_embeddings, write_embeddings
+        >>> write_embeddings(Embeddings.of([[1, 0], [0, 1]], ["anna", "bob"]), "two.parquet")
+        >>> read_embeddings("two.parquet").items["identity"].to_pylist()
+        ['anna', 'bob']
+    """
     path = Path(path)
     count, dimension = embeddings.vectors.shape
     flat = pa.array(np.ascontiguousarray(embeddings.vectors, np.float32).reshape(-1))
@@ -205,6 +212,12 @@ def read_embeddings(path: str | Path, names: str | Path | None = None) -> Embedd
     Raises:
         InputError: the file cannot be read, the numbers of rows and names differ, a name is
             repeated, or a row is not finite.
+
+    Example:
+        >>> from likewise import Embeddings, read_embeddings, write_embeddings
+        >>> write_embeddings(Embeddings.of([[1, 0]], ["anna"]), "one.parquet")
+        >>> read_embeddings("one.parquet").vectors.tolist()
+        [[1.0, 0.0]]
     """
     path, names = Path(path), None if names is None else Path(names)
     if not path.exists():
@@ -282,16 +295,3 @@ def _named_once(items: pa.Table, where: Path) -> pa.Table:
             f"{plain[row].as_py()!r}"
         )
     return items
-
-
-def require_same_embedder(left: str, right: str, what: str) -> None:
-    """Refuse to compare vectors of different embedders.
-
-    Raises:
-        InputError: the fingerprints differ; names both.
-    """
-    if left != right:
-        raise InputError(
-            f"{what}: made by another embedder ({right}) than the one in use ({left}); "
-            "embed and build again with one embedder"
-        )

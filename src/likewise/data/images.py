@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from likewise.data.image_kind import START_BYTES, kind_of
-from likewise.data.store import MAX_PHOTO_BYTES, StoredPhoto
+from likewise.data.store import MAX_PHOTO_BYTES, DecodedStore, StoredPhoto
 from likewise.errors import InputError, LikewiseError, MissingExtra, first_line
 
 __all__ = ["BadImage", "ImageSource", "decode", "readable_formats", "why_unknown"]
@@ -86,6 +86,8 @@ def decode(
             larger than 100 megapixels (checked before anything is decoded).
     """
     name = _name_of(source)
+    if isinstance(source, StoredPhoto) and isinstance(source.store, DecodedStore):
+        source = _pixels_of(source.store, source.place, name)
     if isinstance(source, np.ndarray):
         return _to_mode(_from_pixels(source), channels)
     if isinstance(source, Image.Image):
@@ -114,6 +116,16 @@ def decode(
         raise BadImage(name, "not enough memory to decode it") from None
     except Exception as error:  # Pillow's decoders raise nearly anything on hostile bytes
         raise BadImage(name, f"cannot be decoded ({first_line(error)})") from None
+
+
+def _pixels_of(store: DecodedStore, place: int, name: str) -> Image.Image | NDArray[np.uint8]:
+    """The photo that a store decodes itself; whatever it raises is told as a bad image."""
+    try:
+        return store.image(place)
+    except BadImage:
+        raise
+    except Exception as error:  # it may be the dataset of a user, which raises anything
+        raise BadImage(name, first_line(error)) from error
 
 
 def _name_of(source: ImageSource) -> str:

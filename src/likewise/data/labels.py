@@ -26,6 +26,7 @@ __all__ = [
     "clean_label",
     "identity_column",
     "is_text",
+    "label_texts",
     "text_column",
     "with_identities",
 ]
@@ -253,3 +254,18 @@ def _surely_clean(texts: pa.Array) -> bool:
     """Whether all are ASCII without white space at the ends; no Python object is made per text."""
     plain = pc.and_(pc.string_is_ascii(texts), pc.equal(pc.utf8_trim(texts, BLANKS), texts))
     return pc.all(plain).as_py() is not False
+
+
+def label_texts(values: Any, what: str) -> list[str]:
+    """Labels or names as text; whole numbers become their digits."""
+    array = checked_labels(values, what)
+    if not array.size:
+        return []
+    if array.dtype.kind == "f" and (array == np.trunc(array)).all():
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "biuU":
+        raise InputError(
+            f"{what}: {array.dtype} of shape {list(array.shape)}; must be names or whole numbers, "
+            "one for each row"
+        )
+    return [str(value) for value in array.tolist()]

@@ -18,9 +18,12 @@ from likewise.data.paths import path_inside
 from likewise.data.store import PhotoStore, StoredPhoto
 from likewise.errors import InputError
 
-__all__ = ["SPLITS", "Manifest"]
+__all__ = ["SEARCHED", "SPLITS", "Manifest"]
 
-SPLITS = frozenset({"train", "val", "test"})
+SPLITS = frozenset({"train", "val", "test", "query", "gallery"})
+"""The values of the column ``split``."""
+SEARCHED = ("query", "gallery")
+"""The two sides of a retrieval test: each photo of the first is searched among the second."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ class Manifest:
 
     Args:
         table: the columns ``path`` (relative to ``root``; the name of the photo in every output),
-            ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (train,
-            val or test), and any metadata.
-        root: the folder of the photos, or the file that holds them.
+            ``identity`` (absent if unknown, as in a set of pairs), optionally ``split`` (one
+            of ``SPLITS``), and any metadata.
+        root: the folder of the photos, or the file that holds them; text becomes a ``Path``.
         store: reads the photo at each ``place`` (a column of whole numbers, such as offsets); None
             if each photo is a file.
         alignment: to what the faces in the photos are aligned (see ``likewise.data.alignment``);
@@ -42,6 +45,14 @@ class Manifest:
 
     Raises:
         InputError: a store, but no such column.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from likewise import Manifest
+        >>> table = pa.table({"path": ["anna/0.png", "bob/0.png"], "identity": ["anna", "bob"]})
+        >>> found = Manifest(table, photos)
+        >>> len(found), found.photo(0).name
+        (2, '0.png')
     """
 
     table: pa.Table
@@ -50,6 +61,8 @@ class Manifest:
     alignment: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.root, str):
+            object.__setattr__(self, "root", Path(self.root))
         if self.store is None:
             return
         names, schema = self.table.column_names, self.table.schema

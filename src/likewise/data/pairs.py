@@ -29,6 +29,13 @@ class Pairs:
         right: the name or row of each pair's second photo.
         same: bool [N], True for genuine pairs.
         fold: int64 [N], the fold of each pair; all 0 if the list has no folds.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise import Pairs
+        >>> pairs = Pairs(["a/0", "a/0"], ["a/1", "b/0"], np.array([True, False]), np.zeros(2, int))
+        >>> len(pairs), int(pairs.same.sum())
+        (2, 1)
     """
 
     left: Sequence[str] | Rows

@@ -12,13 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from likewise.data.images import BadImage
+from likewise.data.augmentation.own_transform import OwnTransform
+from likewise.data.containers.dataset_store import as_photo
+from likewise.data.images import BadImage, decode
 from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.preprocess import Preprocess
 from likewise.data.reader import read_pixels
 from likewise.data.sampler import Draw
 from likewise.data.transforms import BatchTransform
+from likewise.errors import InputError
 from likewise.progress import progress
 
 __all__ = ["Batch", "OnBadImage", "Photos", "Readable", "collate", "keep_readable"]
@@ -56,6 +59,8 @@ class Photos(torch.utils.data.Dataset[Sample]):
         preprocess: crops and resizes them for the network.
         augment: applied to each batch, or None.
         cached: the decoded pixels, uint8 [N,C,H,W]; None to decode on access.
+        transform: applied to each photo at its full size, in place of ``augment`` and ``cached``;
+            what it gives is then cropped and resized.
     """
 
     def __init__(
@@ -64,12 +69,14 @@ class Photos(torch.utils.data.Dataset[Sample]):
         preprocess: Preprocess,
         augment: BatchTransform | None = None,
         cached: Tensor | None = None,
+        transform: OwnTransform | None = None,
     ) -> None:
         self.manifest = manifest
         self.labels = manifest.labels
         self.preprocess = preprocess
-        self.augment = augment
-        self.cached = cached
+        self.augment = augment if transform is None else None
+        self.cached = cached if transform is None else None
+        self.transform = transform
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -86,7 +93,7 @@ class Photos(torch.utils.data.Dataset[Sample]):
             read: list[int] = []
             for place, row in enumerate(rows):
                 try:
-                    pixels[len(read)] = self.preprocess.pixels(self.manifest.photo(row))
+                    pixels[len(read)] = self._pixels(row, seeds[place])
                     read.append(place)
                 except BadImage as broken:
                     bad.append(broken)
@@ -95,6 +102,18 @@ class Photos(torch.utils.data.Dataset[Sample]):
         if self.augment is not None:
             pixels = self.augment(pixels, torch.tensor(seeds, dtype=torch.int64))
         return Batch(pixels, torch.from_numpy(self.labels[rows]), bad, rows)
+
+    def _pixels(self, row: int, seed: int) -> Tensor:
+        photo = self.manifest.photo(row)
+        if self.transform is None:
+            return self.preprocess.pixels(photo)
+        channels = self.preprocess.channels
+        whole = np.array(decode(photo, channels=channels))
+        whole = whole.reshape(*whole.shape[:2], channels)
+        try:
+            return self.preprocess.pixels(as_photo(self.transform(whole, seed)))
+        except (BadImage, InputError) as error:  # of what the transform gives, not of the photo
+            raise InputError(f"transform: its result for {photo}: {error}") from None
 
     def __getitems__(self, draws: Sequence[Draw]) -> list[Batch]:
         """What a ``DataLoader`` asks for, and ``collate`` makes a ``Batch`` of."""

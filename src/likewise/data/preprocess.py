@@ -46,6 +46,11 @@ class Preprocess:
             ``nearest``; all but the last anti-alias.
         crop: the share of the photo's height and width that is kept, around its middle, before it
             is fitted; timm calls it ``crop_pct``.
+
+    Example:
+        >>> from likewise import Preprocess
+        >>> Preprocess(height=64, width=48).pixels(photo_a).shape
+        torch.Size([3, 64, 48])
     """
 
     height: int = 112

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from likewise.errors import InputError
 
 __all__ = [
     "MAX_PHOTO_BYTES",
     "ByteFile",
+    "DecodedStore",
     "PhotoStore",
     "StoredPhoto",
     "photo_bytes",
@@ -36,6 +43,30 @@ class PhotoStore(Protocol):
         Raises:
             InputError: the file is damaged; names the file and the place.
         """
+
+
+class DecodedStore(ABC):
+    """A store that gives pixels rather than files: photos made in memory, or parts of photos.
+
+    Its photos are decoded by ``image``; ``read`` writes them as PNG, for a copy of the set.
+    """
+
+    @abstractmethod
+    def image(self, place: int) -> Image.Image | NDArray[np.uint8]:
+        """The photo at ``place``: a PIL image, or uint8 [H,W], [H,W,1] or [H,W,3] in RGB.
+
+        Raises:
+            LikewiseError: there is none, or it cannot be used.
+        """
+
+    def read(self, place: int) -> bytes:
+        """The photo at ``place`` as a PNG, without loss."""
+        photo = self.image(place)
+        if isinstance(photo, np.ndarray):
+            photo = Image.fromarray(photo[:, :, 0] if photo.shape[2:] == (1,) else photo)
+        out = BytesIO()
+        photo.save(out, "PNG", compress_level=1)
+        return out.getvalue()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Read vectors from a table column that holds lists of numbers of any type."""
+"""Read vectors from a column of lists, and refuse to mix those of different embedders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from likewise.errors import InputError
 
-__all__ = ["is_list", "vectors_in"]
+__all__ = ["is_list", "require_same_embedder", "vectors_in"]
 
 
 def is_list(kind: pa.DataType) -> bool:
@@ -54,3 +54,16 @@ def vectors_in(column: pa.ChunkedArray, what: str, *, first: int = 0) -> NDArray
             np.float32, copy=False
         )
     return rows
+
+
+def require_same_embedder(left: str, right: str, what: str) -> None:
+    """Refuse to compare vectors of different embedders.
+
+    Raises:
+        InputError: the fingerprints differ; names both.
+    """
+    if left != right:
+        raise InputError(
+            f"{what}: made by another embedder ({right}) than the one in use ({left}); "
+            "embed and build again with one embedder"
+        )

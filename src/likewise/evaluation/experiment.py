@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arrays import data_frame
 from likewise.data.embeddings import Embeddings
 from likewise.data.pairs import Pairs, draw_pairs, match_names
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
+from likewise.evaluation.calibration.held_out import held_out_reliability
 from likewise.evaluation.intervals.bootstrap import Intervals, bootstrap
 from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.lfw_accuracy import FoldAccuracy, fold_accuracy
-from likewise.evaluation.verification.metrics import FARS, Verification, pair_scores, verification
+from likewise.evaluation.verification.metrics import (
+    FARS,
+    Verification,
+    operating_table,
+    pair_scores,
+    verification,
+)
 from likewise.machine import describe, versions
+from likewise.pages.shown import Shown, View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from likewise.pages.plot import Plot
 
 __all__ = ["Experiment", "evaluate"]
 
 Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Experiment:
+@dataclass(frozen=True, repr=False)
+class Experiment(Shown):
     """The results of an evaluation: metrics, the pairs they come from, and the settings.
 
     Args:
@@ -40,6 +55,14 @@ class Experiment:
         settings: what was evaluated, and how.
         identities: the identity of each photo, [N]; None if not known.
         intervals: the confidence intervals; None if not requested.
+
+    Example:
+        >>> import likewise
+        >>> found = likewise.evaluate([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], ["a", "a", "b", "b"])
+        >>> found.to_pandas().columns.tolist()
+        ['left', 'right', 'same', 'score']
+        >>> found.plot_roc().get_ylabel()
+        'true accept rate (TAR)'
     """
 
     measured: Verification
@@ -64,6 +87,85 @@ class Experiment:
             raise InputError("embeddings: no column identity, which confidence intervals need")
         people = self.identities
         return scored_pairs(self.scores, self.same, people[self.left], people[self.right])
+
+    def plot_roc(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+        """Draw the ROC: TAR against FAR on a logarithmic axis.
+
+        Args:
+            ax: axes of matplotlib, which may hold other curves already; a new figure if None.
+            label: of the curve, in the legend.
+
+        Returns:
+            The axes.
+        """
+        return self.measured.plot_roc(ax, label=label)
+
+    def plot_det(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+        """Draw the DET: FNMR against FMR on normal deviate scales; see ``plot_roc``."""
+        return self.measured.plot_det(ax, label=label)
+
+    def plot_scores(self, ax: Axes | None = None) -> Axes:
+        """Draw histograms of the scores of genuine and impostor pairs; see ``plot_roc``."""
+        return self._histogram().on(ax)
+
+    def plot_calibration(
+        self, ax: Axes | None = None, *, label: str | None = None, seed: int = 0
+    ) -> Axes:
+        """Draw the reliability diagram: the share of genuine pairs by predicted probability.
+
+        The probabilities are of a calibration that is fitted on half of the people and evaluated
+        on the other half.
+
+        Args:
+            ax: see ``plot_roc``.
+            label: see ``plot_roc``.
+            seed: of the halves.
+
+        Raises:
+            InputError: the identities are not known, or there are too few of them.
+        """
+        from likewise.pages import rates
+
+        found = held_out_reliability(self.scored_pairs(), seed)
+        return rates.reliability(found.points, label).on(ax)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with the columns left, right, same and score: all pairs."""
+        names = np.asarray(self.names, object)
+        left, right = names[self.left], names[self.right]
+        return data_frame({"left": left, "right": right, "same": self.same, "score": self.scores})
+
+    def _view(self) -> View:
+        measured, lines = self.measured, []
+        if (found := self.intervals) is not None:
+            lines.append(
+                f"{found.level:.0%} confidence: AUC {found.auc.low:.4f} to {found.auc.high:.4f}, "
+                f"EER {found.eer.low:.2%} to {found.eer.high:.2%}"
+            )
+        if self.folds is not None:
+            lines.append(
+                f"Accuracy over {len(self.folds.accuracies)} folds: {self.folds.mean:.3%} ± "
+                f"{self.folds.standard_error:.3%}"
+            )
+        if self.missing:
+            lines.append(f"{len(self.missing):,} photos of the pairs are missing")
+        title = (
+            f"Experiment: AUC {measured.auc:.4f}, EER {measured.eer:.2%}, {measured.genuine:,} "
+            f"genuine and {measured.impostor:,} impostor pairs of {len(self.names):,} photos"
+        )
+        return View(title, lines, [operating_table(measured)])
+
+    def _plots(self) -> Sequence[Plot]:
+        from likewise.pages import curves
+
+        return curves.roc(self.measured), self._histogram()
+
+    def _histogram(self) -> Plot:
+        from likewise.pages import curves
+
+        distance = str(self.settings.get("distance", "cosine"))
+        genuine, impostor = self.scores[self.same], self.scores[~self.same]
+        return curves.scores(self.measured, genuine, impostor, distance)
 
     def to_dict(self) -> dict[str, Any]:
         """The report's JSON."""
@@ -95,14 +197,7 @@ class Experiment:
                     for entry in measured.tar_at_far
                 ],
             },
-            "folds": None
-            if folds is None
-            else {
-                "accuracy": folds.mean,
-                "standard_error": folds.standard_error,
-                "of_each": list(folds.accuracies),
-                "thresholds": list(folds.thresholds),
-            },
+            "folds": None if folds is None else folds.to_dict(),
             "intervals": None if self.intervals is None else asdict(self.intervals),
             "missing_photos": self.missing,
             "settings": self.settings,

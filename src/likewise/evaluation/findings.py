@@ -15,7 +15,7 @@ from likewise.data.embeddings import NORM, Embeddings
 from likewise.data.labels import clean_label
 from likewise.distances import Distance
 from likewise.errors import InputError
-from likewise.evaluation.calibration.fit import fit_calibration
+from likewise.evaluation.calibration.held_out import held_out_reliability
 from likewise.evaluation.calibration.reliability import Reliability, reliability
 from likewise.evaluation.clustering import (
     MOST_AGGLOMERATIVE,
@@ -27,7 +27,6 @@ from likewise.evaluation.error_versus_discard import ErrorDiscard, error_versus_
 from likewise.evaluation.experiment import Experiment
 from likewise.evaluation.groups import GroupReport, group_errors
 from likewise.evaluation.identification.closed_set import Identification
-from likewise.evaluation.intervals.scored_pairs import ScoredPairs
 from likewise.evaluation.retrieval.distributed import Searches, search_distributed, try_task
 from likewise.evaluation.retrieval.metrics import Retrieval
 from likewise.models.calibration import Calibration
@@ -182,16 +181,7 @@ def _clustering(
 def _reliability(experiment: Experiment, calibration: Calibration | None, seed: int) -> Reliability:
     if calibration is not None:
         return reliability(calibration, experiment.scores, experiment.same)
-    pairs = experiment.scored_pairs()
-    first = np.random.default_rng(seed).permutation(pairs.identities) < pairs.identities // 2
-    fitted, held_out = (_within(pairs, side) for side in (first, ~first))
-    fit = fit_calibration(fitted.scores, fitted.same)
-    return reliability(fit, held_out.scores, held_out.same)
-
-
-def _within(pairs: ScoredPairs, people: np.ndarray[Any, np.dtype[np.bool_]]) -> ScoredPairs:
-    """The pairs of two photos of ``people``."""
-    return pairs.take(people[pairs.left] & people[pairs.right])
+    return held_out_reliability(experiment.scored_pairs(), seed)
 
 
 def _by_group(

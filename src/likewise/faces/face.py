@@ -32,6 +32,15 @@ class Face:
         crop: uint8 [S,S,3], RGB: the face aligned to a template.
         reasons: what makes this face hard to recognise, in words; empty for a good one.
         signals: numbers behind the reasons, such as ``sharpness``.
+
+    Example:
+        >>> import numpy as np
+        >>> from likewise import Face
+        >>> points = np.float32([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
+        >>> crop = np.zeros((112, 112, 3), np.uint8)
+        >>> face = Face((10, 10, 80, 90), points, 0.99, 0.98, 0.0, crop)
+        >>> round(face.eye_distance)
+        40
     """
 
     box: tuple[float, float, float, float]

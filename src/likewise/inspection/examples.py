@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from likewise.data.manifest import Manifest
 from likewise.inspection.duplicates import Duplicate
 from likewise.inspection.embedded_set import EmbeddedSet
-from likewise.inspection.inspection import Inspection
+from likewise.inspection.findings import Findings
 from likewise.inspection.mislabeled import MislabeledPhoto
 from likewise.inspection.same_person import SamePerson
 from likewise.inspection.two_people import TwoPeople
@@ -50,7 +50,7 @@ class Example:
     lines: list[str]
 
 
-def duplicate_examples(found: Inspection, chosen: Sequence[Duplicate]) -> list[Example]:
+def duplicate_examples(found: Findings, chosen: Sequence[Duplicate]) -> list[Example]:
     """Both photos of each duplicate."""
     examples = []
     kinds = {"exact": "same pixels", "near": "near-duplicate", "embedding": "by embedding"}

@@ -16,7 +16,7 @@ from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.inspection.census import Census
 from likewise.inspection.duplicates import Duplicate
-from likewise.inspection.inspection import Inspection
+from likewise.inspection.findings import Findings
 from likewise.machine import describe, versions
 from likewise.storage import read_json
 
@@ -25,7 +25,7 @@ __all__ = ["FORMAT", "counts_by_size", "read_inspection", "record"]
 FORMAT = "likewise inspection 2"
 
 
-def record(found: Inspection) -> dict[str, Any]:
+def record(found: Findings) -> dict[str, Any]:
     """All findings as values for JSON; photos are given by path and by row, from 0."""
     return {
         "format": FORMAT,
@@ -160,7 +160,7 @@ def _split(manifest: Manifest, row: int) -> str | None:
     return str(manifest.table["split"][row].as_py())
 
 
-def _duplicate(found: Inspection, duplicate: Duplicate) -> dict[str, Any]:
+def _duplicate(found: Findings, duplicate: Duplicate) -> dict[str, Any]:
     (left, a), (right, b) = found.locate(duplicate.left), found.locate(duplicate.right)
     identities = _identity(left, a), _identity(right, b)
     keep = None
@@ -186,14 +186,14 @@ def _duplicate(found: Inspection, duplicate: Duplicate) -> dict[str, Any]:
     }
 
 
-def _pixels(found: Inspection) -> dict[str, int]:
+def _pixels(found: Findings) -> dict[str, int]:
     """The number of pixels of each row that has a duplicate; ``clean`` keeps the largest photo."""
     inside = len(found.manifest)
     rows = {row for d in found.duplicates for row in (d.left, d.right) if row < inside}
     return {str(row): int(found.census.sizes[row].prod()) for row in sorted(rows)}
 
 
-def _duplicate_counts(found: Inspection) -> dict[str, int]:
+def _duplicate_counts(found: Findings) -> dict[str, int]:
     counts = Counter[str]()
     for duplicate in found.duplicates:
         (left, a), (right, b) = found.locate(duplicate.left), found.locate(duplicate.right)
@@ -208,7 +208,7 @@ def _duplicate_counts(found: Inspection) -> dict[str, int]:
     return {name: counts[name] for name in (*names, "across_splits", "between_sets")}
 
 
-def _labels(found: Inspection) -> dict[str, Any] | None:
+def _labels(found: Findings) -> dict[str, Any] | None:
     if found.labels is None:
         return None
     manifest, names, labels = found.manifest, found.manifest.identities, found.labels
@@ -256,7 +256,7 @@ def _labels(found: Inspection) -> dict[str, Any] | None:
     }
 
 
-def _overlap(found: Inspection) -> dict[str, Any] | None:
+def _overlap(found: Findings) -> dict[str, Any] | None:
     if found.overlap is None or found.against is None:
         return None
     names, others = found.manifest.identities, found.against.identities

@@ -15,7 +15,7 @@ from likewise.inspection.examples import (
     pair_examples,
     two_people_examples,
 )
-from likewise.inspection.inspection import Inspection
+from likewise.inspection.findings import Findings
 from likewise.inspection.record import counts_by_size, record
 from likewise.inspection.summary import summary_lines, summary_table
 from likewise.pages.environment import render
@@ -28,7 +28,7 @@ EXAMPLES = 24
 BINS = np.linspace(-0.5, 1.5, 61)
 
 
-def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLES) -> Path:
+def write_inspection(found: Findings, folder: str | Path, *, examples: int = EXAMPLES) -> Path:
     """Write ``inspect.json`` and ``inspect.html``; returns the path of the page.
 
     The JSON file holds all findings. The page shows at most ``examples`` of each kind, with the
@@ -39,7 +39,7 @@ def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLE
         folder: the output folder.
         examples: the most examples of each kind on the page.
     """
-    values = record(found)
+    folder, values = Path(folder), record(found)
     write_json(folder / "inspect.json", values)
     html = render(
         "inspect",
@@ -61,7 +61,7 @@ def write_inspection(found: Inspection, folder: Path, *, examples: int = EXAMPLE
     return folder / "inspect.html"
 
 
-def _plots(found: Inspection) -> list[tuple[str, str]]:
+def _plots(found: Findings) -> list[tuple[str, str]]:
     sizes = counts_by_size(np.bincount(found.manifest.labels).tolist())
     plots = [
         (
@@ -95,7 +95,7 @@ def _plots(found: Inspection) -> list[tuple[str, str]]:
     return plots
 
 
-def _sections(found: Inspection, examples: int) -> list[tuple[str, str, int, list[Example]]]:
+def _sections(found: Findings, examples: int) -> list[tuple[str, str, int, list[Example]]]:
     """Title, explanation, number of findings, and the first examples of each section."""
     sections = []
     groups: dict[str, list[Duplicate]] = {"across": [], "between": [], "splits": [], "within": []}

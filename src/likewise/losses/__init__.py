@@ -14,6 +14,7 @@ from likewise.losses.margins.arcface import ArcFace
 from likewise.losses.margins.combined import CombinedMargin
 from likewise.losses.margins.cosface import CosFace
 from likewise.losses.margins.curricularface import CurricularFace
+from likewise.losses.margins.elasticface import ElasticArcFace, ElasticCosFace
 from likewise.losses.margins.magface import MagFace
 from likewise.losses.margins.normalized_softmax import NormalizedSoftmax
 from likewise.losses.margins.prototype_memory import PrototypeMemory
@@ -21,15 +22,20 @@ from likewise.losses.margins.softmax import Softmax
 from likewise.losses.margins.sphereface import LSoftmax, SphereFace
 from likewise.losses.margins.sphereface2 import SphereFace2
 from likewise.losses.margins.subcenter_arcface import SubCenterArcFace
+from likewise.losses.margins.subcenter_cleaning import SubCenterCleaning, clean_subcenters
 from likewise.losses.margins.uniface import UniFace
 from likewise.losses.pairs.center import Center
 from likewise.losses.pairs.circle import Circle
 from likewise.losses.pairs.contrastive import Contrastive
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.pairs.margin_loss import MarginLoss
 from likewise.losses.pairs.multi_similarity import MultiSimilarity
 from likewise.losses.pairs.ntxent import NTXent
 from likewise.losses.pairs.proxies import ProxyAnchor, ProxyNCA
+from likewise.losses.pairs.proxy_nca_pp import ProxyNCAPlusPlus
 from likewise.losses.pairs.siamese import SiameseClassifier
+from likewise.losses.pairs.smooth_ap import SmoothAP
+from likewise.losses.pairs.soft_triple import SoftTriple
 from likewise.losses.pairs.supcon import SupCon
 from likewise.losses.pairs.triplet import Triplet
 from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
@@ -52,6 +58,8 @@ __all__ = [
     "CurricularFace",
     "Curve",
     "Distillation",
+    "ElasticArcFace",
+    "ElasticCosFace",
     "EmbeddingLoss",
     "FigureSettings",
     "Gathered",
@@ -60,6 +68,7 @@ __all__ = [
     "LSoftmax",
     "Loss",
     "MagFace",
+    "MarginLoss",
     "MultiSimilarity",
     "NTXent",
     "NormalizedSoftmax",
@@ -67,13 +76,17 @@ __all__ = [
     "PrototypeMemory",
     "ProxyAnchor",
     "ProxyNCA",
+    "ProxyNCAPlusPlus",
     "SearchSpace",
     "Shard",
     "SiameseClassifier",
+    "SmoothAP",
+    "SoftTriple",
     "Softmax",
     "SphereFace",
     "SphereFace2",
     "SubCenterArcFace",
+    "SubCenterCleaning",
     "Sum",
     "SupCon",
     "Triplet",
@@ -81,6 +94,7 @@ __all__ = [
     "Weighted",
     "automatic_scale",
     "class_rows",
+    "clean_subcenters",
     "create_loss",
     "list_losses",
     "place_classes",

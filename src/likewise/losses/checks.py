@@ -19,6 +19,7 @@ from likewise.errors import InputError, LikewiseError
 __all__ = [
     "DeferredCheck",
     "check_batch",
+    "check_embeddings",
     "check_loss_finite",
     "check_rows_finite",
     "defer_checks",
@@ -102,14 +103,7 @@ def check_batch(
     Raises:
         InputError: names the loss and the shape, the dtype, the device or the label.
     """
-    _check_embeddings(
-        f"{loss}: embeddings:", embeddings, None if weights is None else weights.shape[1]
-    )
-    if weights is not None and embeddings.device != weights.device:
-        raise InputError(
-            f"{loss}: embeddings: on {embeddings.device}; must be on {weights.device}, "
-            "beside the class weights"
-        )
+    check_embeddings(loss, embeddings, weights)
     _check_labels(f"{loss}: labels:", labels, embeddings)
     if num_classes is None or not len(labels):
         return
@@ -124,7 +118,30 @@ def check_batch(
     refuse_where(wrong, error)
 
 
-def _check_embeddings(subject: str, embeddings: Tensor, dim: int | None) -> None:
+def check_embeddings(
+    loss: str, embeddings: Tensor, weights: Tensor | None = None, argument: str = "embeddings"
+) -> None:
+    """Refuse embeddings that are not floating-point [B, D].
+
+    Args:
+        loss: its name.
+        embeddings: [B, D].
+        weights: [any, D], with which they are compared: D and the device must agree.
+        argument: as the message names them.
+
+    Raises:
+        InputError: names the loss and the shape, the dtype or the device.
+    """
+    subject = f"{loss}: {argument}:"
+    _check_matrix(subject, embeddings, None if weights is None else weights.shape[1])
+    if weights is not None and embeddings.device != weights.device:
+        raise InputError(
+            f"{subject} on {embeddings.device}; must be on {weights.device}, "
+            "beside the class weights"
+        )
+
+
+def _check_matrix(subject: str, embeddings: Tensor, dim: int | None) -> None:
     if not isinstance(embeddings, Tensor):
         raise InputError(f"{subject} a {type(embeddings).__name__}; must be a tensor [B, D]")
     if embeddings.ndim != 2 or (dim is not None and embeddings.shape[1] != dim):
@@ -173,14 +190,14 @@ def check_loss_finite(loss: str, value: Tensor, reason: Callable[[], str]) -> No
 
     Args:
         loss: its name.
-        value: the loss, [].
+        value: the loss, [] or [B].
         reason: makes the part of the message that says why.
 
     Raises:
         LikewiseError: names the loss and its value.
     """
     value = value.detach()
+    wrong = ~value.isfinite()
     refuse_where(
-        ~value.isfinite(),
-        lambda: LikewiseError(f"{loss}: the loss is {value.item()} {reason()}"),
+        wrong, lambda: LikewiseError(f"{loss}: the loss is {value[wrong][0].item()} {reason()}")
     )

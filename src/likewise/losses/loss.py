@@ -12,27 +12,30 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_number
 from likewise.errors import InputError
+from likewise.losses.anchors import Anchors, apply, reference_set, require_comparing, zero_loss
+from likewise.losses.sample_weights import ReductionName
 
 __all__ = ["Anchors", "Loss", "Sum", "Weighted", "Wrapper", "apply", "as_loss", "zero_loss"]
 
-Anchors = int | Tensor | None
-"""Which of the M rows of a batch are anchors: the first B rows, or all rows if None. Rows that are
-not anchors are memory. Or the anchors themselves [B, D], in place of the first B rows, which then
-have no gradient."""
-
 
 class Loss(nn.Module):
-    """A loss: called with embeddings [B, D] and int64 labels [B], it returns a scalar.
+    """A loss: ``loss(embeddings, labels, anchors=None, *, weights=None)``.
+
+    Embeddings are [B, D], labels int64 [B], weights [B]. With ``l_i`` the loss of sample i, and
+    ``w_i`` its weight or 1, a call returns ``Σ w_i·l_i / B`` (``reduction="mean"``),
+    ``Σ w_i·l_i`` (``"sum"``), or ``w_i·l_i`` for each i, [B] (``"none"``).
 
     A subclass writes ``forward``, and overrides below what differs from the defaults. Losses can be
     added, and multiplied by a weight.
 
     Attributes:
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``; an argument of every constructor.
         needs_pairs: whether a batch teaches the loss little unless some class has two samples
             in it.
     """
 
     needs_pairs: ClassVar[bool] = False
+    reduction: ReductionName = "mean"
     _hits: Tensor | None = None
     _compared: int | None = None
     _paired: Tensor | None = None
@@ -106,6 +109,11 @@ class _ForeignLoss(Loss):
         return getattr(self._module[0], name, None)
 
     @property
+    def reduction(self) -> ReductionName:  # type: ignore[override]  # read from the module
+        found = self._get("reduction")
+        return found if found in ("none", "sum") else "mean"
+
+    @property
     def hits(self) -> Tensor | None:
         return cast("Tensor | None", self._get("hits"))
 
@@ -142,6 +150,31 @@ class Wrapper(Loss):
     def inner(self) -> Sequence[nn.Module]:
         """The losses inside."""
 
+    def combine(self, values: Sequence[Tensor]) -> Tensor:
+        """The loss from the values of the losses inside; only ``forward`` calls it."""
+        raise NotImplementedError(f"{type(self).__name__}: must define combine() or forward()")
+
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors = None,
+        *,
+        weights: Tensor | None = None,
+        reference: Tensor | None = None,
+        reference_labels: Tensor | None = None,
+    ) -> Tensor:
+        """Call the losses inside; the arguments are those of ``EmbeddingLoss``.
+
+        Raises:
+            InputError: a reference set, but no loss inside compares samples.
+        """
+        against = reference_set(reference, reference_labels)
+        require_comparing(self, against)
+        return self.combine(
+            [apply(loss, embeddings, labels, anchors, weights, against) for loss in self.inner()]
+        )
+
     def _losses(self) -> list[Loss]:
         return [as_loss(loss) for loss in self.inner()]
 
@@ -149,6 +182,11 @@ class Wrapper(Loss):
     def compares_samples(self) -> bool:
         """Whether one of the losses compares samples."""
         return any(loss.compares_samples for loss in self._losses())
+
+    @property
+    def reduction(self) -> ReductionName:  # type: ignore[override]  # that of the losses
+        """The reduction of the losses, which is the same for all."""
+        return self._losses()[0].reduction
 
     @property
     def hits(self) -> Tensor | None:
@@ -202,10 +240,9 @@ class Weighted(Wrapper):
         """Show the weight."""
         return f"weight={self.weight:g}"
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
-        """Multiply the loss by the weight; ``anchors`` as in ``EmbeddingLoss``."""
-        value: Tensor = apply(self.loss, embeddings, labels, anchors)
-        return self.weight * value
+    def combine(self, values: Sequence[Tensor]) -> Tensor:
+        """The loss, multiplied by the weight."""
+        return self.weight * values[0]
 
 
 class Sum(Wrapper):
@@ -215,7 +252,7 @@ class Sum(Wrapper):
         terms: losses, or pairs of a weight and a loss.
 
     Raises:
-        InputError: no terms, or a term that is neither.
+        InputError: no terms, a term that is neither, or terms of different reductions.
 
     Example:
         >>> import torch
@@ -231,18 +268,19 @@ class Sum(Wrapper):
         if not terms:
             raise InputError("terms: none given; a sum needs at least one loss")
         self.terms = nn.ModuleList(_term(position, term) for position, term in enumerate(terms))
+        found = {loss.reduction for loss in self._losses()}
+        if len(found) > 1:
+            raise InputError(
+                f"reduction: {', '.join(sorted(found))}; all terms of a sum need the same one"
+            )
 
     def inner(self) -> Sequence[nn.Module]:
         """The terms."""
         return tuple(self.terms)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
-        """Add up the losses of one batch; ``anchors`` as in ``EmbeddingLoss``."""
-        values = [apply(term, embeddings, labels, anchors) for term in self.terms]
-        total = values[0]
-        for value in values[1:]:
-            total = total + value
-        return total
+    def combine(self, values: Sequence[Tensor]) -> Tensor:
+        """The sum of the terms."""
+        return sum(values[1:], values[0])
 
 
 def _term(position: int, term: object) -> nn.Module:
@@ -259,24 +297,3 @@ def _term(position: int, term: object) -> nn.Module:
 def _terms(loss: nn.Module) -> Sequence[nn.Module]:
     """The terms of a sum; of any other loss, the loss itself."""
     return tuple(loss.terms) if isinstance(loss, Sum) else (loss,)
-
-
-def apply(loss: nn.Module, embeddings: Tensor, labels: Tensor, anchors: Anchors) -> Tensor:
-    """Call ``loss`` on a batch of which only some rows are anchors.
-
-    A loss that compares samples is given all rows; any other loss is given the anchors alone.
-    """
-    value: Tensor
-    if anchors is None:
-        value = loss(embeddings, labels)
-    elif as_loss(loss).compares_samples:
-        value = loss(embeddings, labels, anchors)
-    else:
-        new = embeddings[:anchors] if isinstance(anchors, int) else anchors
-        value = loss(new, labels[: len(new)])
-    return value
-
-
-def zero_loss(embeddings: Tensor) -> Tensor:
-    """A loss of zero whose gradient is zero for every embedding."""
-    return (embeddings * 0).sum()

@@ -139,6 +139,11 @@ def register_loss(
 
             def target(self, cosine, margin):
                 return cosine - margin * cosine.square()
+
+        >>> from likewise import register_loss
+        >>> register_loss("no name of a key")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        likewise.errors.InputError: ...
     """
     space = SearchSpace() if search_space is None else search_space
     spaces = (space,) if isinstance(space, SearchSpace) else tuple(space)

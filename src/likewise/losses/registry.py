@@ -74,7 +74,8 @@ def create_loss(
         placement: which class weights of the softmax family this rank holds, where, and how many
             take part in a step; other losses ignore it.
         params: the other arguments of the loss's constructor. In a sum, an argument goes to the
-            first loss that has it; ``center={"alpha": 0.3}`` names the loss.
+            first loss that has it, and ``reduction`` to all; ``center={"alpha": 0.3}`` names the
+            loss.
 
     Raises:
         InputError: an unknown name or parameter (the nearest is suggested), or a value that the
@@ -194,6 +195,10 @@ def _terms_with_arguments(
             own[place] |= value
             continue
         one_of(f"parameter of {name}", key, set().union(*accepted))
+        if key == "reduction":  # a sum has one
+            for arguments, known in zip(own, accepted, strict=True):
+                arguments |= {key: value} if key in known else {}
+            continue
         own[next(n for n, known in enumerate(accepted) if key in known)].setdefault(key, value)
     return weights, names, own
 

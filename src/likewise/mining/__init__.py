@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from likewise.mining.collapse import CollapseDetector
+from likewise.mining.conversion import mine_pairs, mine_triplets
 from likewise.mining.curriculum import Curriculum
 from likewise.mining.masks import pair_masks
 from likewise.mining.pairs import (
@@ -11,12 +12,20 @@ from likewise.mining.pairs import (
     MultiSimilarityPairs,
     PairMiner,
     balanced_pairs,
+)
+from likewise.mining.registry import (
+    Miner,
+    MinerChoice,
+    create_miner,
+    list_miners,
     pair_miner,
+    register_miner,
 )
 from likewise.mining.triplets import (
     BatchHard,
     DistanceWeighted,
     EasyPositive,
+    SemiHard,
     TripletMiner,
     Triplets,
 )
@@ -29,11 +38,19 @@ __all__ = [
     "Curriculum",
     "DistanceWeighted",
     "EasyPositive",
+    "Miner",
+    "MinerChoice",
     "MultiSimilarityPairs",
     "PairMiner",
+    "SemiHard",
     "TripletMiner",
     "Triplets",
     "balanced_pairs",
+    "create_miner",
+    "list_miners",
+    "mine_pairs",
+    "mine_triplets",
     "pair_masks",
     "pair_miner",
+    "register_miner",
 ]

@@ -41,7 +41,7 @@ class Curriculum(nn.Module):
         >>> import torch
         >>> from likewise.losses import Triplet
         >>> from likewise.mining import Curriculum
-        >>> loss = Triplet(mining=Curriculum(step=0.01))
+        >>> loss = Triplet(miner=Curriculum(step=0.01))
         >>> value = loss(torch.randn(16, 8), torch.arange(16) // 4)
         >>> round(float(loss.miner.hardness), 4)
         0.01

@@ -8,7 +8,9 @@ from torch import Tensor
 __all__ = ["pair_masks"]
 
 
-def pair_masks(labels: Tensor, anchors: int | None = None) -> tuple[Tensor, Tensor]:
+def pair_masks(
+    labels: Tensor, anchors: int | None = None, *, of: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Compare the labels of the first ``anchors`` samples with the labels of all samples.
 
     A sample is not its own positive; it is excluded by its row, not by a distance of 0.
@@ -16,13 +18,15 @@ def pair_masks(labels: Tensor, anchors: int | None = None) -> tuple[Tensor, Tens
     Args:
         labels: int64 [M].
         anchors: B, the number of anchors, which come first; None: all samples.
+        of: the labels of anchors [B] that are not among the samples; then nothing is excluded.
 
     Returns:
         ``same`` and ``different``, both bool [B, M].
     """
-    count = len(labels) if anchors is None else anchors
-    same = labels[:count].unsqueeze(1) == labels.unsqueeze(0)
+    own = labels[:anchors] if of is None else of
+    same = own.unsqueeze(1) == labels.unsqueeze(0)
     different = ~same
-    rows = torch.arange(count, device=labels.device)
-    same[rows, rows] = False
+    if of is None:
+        rows = torch.arange(len(own), device=labels.device)
+        same[rows, rows] = False
     return same, different

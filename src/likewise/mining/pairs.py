@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from likewise.arguments import check_count, check_number, one_of
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
 from likewise.machine import finest_float
 
@@ -18,7 +18,6 @@ __all__ = [
     "MultiSimilarityPairs",
     "PairMiner",
     "balanced_pairs",
-    "pair_miner",
 ]
 
 
@@ -102,25 +101,6 @@ class MultiSimilarityPairs:
         farthest = d.masked_fill(~same, -torch.inf).amax(dim=1, keepdim=True)
         nearest = d.masked_fill(~different, torch.inf).amin(dim=1, keepdim=True)
         return same & (d > nearest - self.epsilon), different & (d < farthest + self.epsilon)
-
-
-MINERS: dict[str, PairMiner | None] = {
-    "adjacent": AdjacentPairs(),
-    "all": None,
-    "balanced": BalancedPairs(),
-    "multi_similarity": MultiSimilarityPairs(),
-}
-
-
-def pair_miner(miner: str | PairMiner | None) -> PairMiner | None:
-    """The miner of this name; None or ``all`` keeps every pair.
-
-    Raises:
-        InputError: an unknown name; the nearest is suggested.
-    """
-    if isinstance(miner, str):
-        return MINERS[one_of("miner", miner, MINERS)]
-    return miner
 
 
 def balanced_pairs(

@@ -9,10 +9,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from likewise.arguments import check_count
+from likewise.arguments import check_count, check_number
 from likewise.errors import InputError
 
-__all__ = ["BatchHard", "DistanceWeighted", "EasyPositive", "TripletMiner", "Triplets"]
+__all__ = ["BatchHard", "DistanceWeighted", "EasyPositive", "SemiHard", "TripletMiner", "Triplets"]
 
 
 class Triplets(NamedTuple):
@@ -57,6 +57,37 @@ class EasyPositive:
 
 
 @dataclass(frozen=True)
+class SemiHard:
+    """Chooses all triplets with ``d(a,p) < d(a,n) < d(a,p) + m``.
+
+    The negative is farther than the positive, but not by the margin. The triplets are listed;
+    ``Triplet(miner="semi_hard")`` sums them without that, with its own margin. Source: Schroff et
+    al., arXiv 1503.03832.
+
+    Args:
+        margin: m, above 0, in the unit of the distance.
+
+    Raises:
+        InputError: a margin that is not above 0.
+    """
+
+    margin: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_number("margin", self.margin, above=0)
+
+    def __call__(self, distances: Tensor, same: Tensor, different: Tensor, /) -> Triplets:
+        """Any number of triplets for each pair of anchor and positive."""
+        d = distances.detach()
+        anchor, positive = same.nonzero(as_tuple=True)
+        to_positive = d[anchor, positive].unsqueeze(1)
+        rows = d[anchor]
+        chosen = (rows > to_positive) & (rows < to_positive + self.margin) & different[anchor]
+        pair, negative = chosen.nonzero(as_tuple=True)
+        return Triplets(anchor[pair], positive[pair], negative)
+
+
+@dataclass(frozen=True)
 class DistanceWeighted:
     """Chooses for each pair of anchor and positive a negative, uniformly over the distances.
 
@@ -68,7 +99,7 @@ class DistanceWeighted:
     1706.07567.
 
     Args:
-        dimension: D, the dimension of the embeddings, at least 3.
+        dimension: D, the dimension of the embeddings, at least 3; None: a loss sets it.
         nearest: lower bound of distances, because near negatives have noisy gradients.
         farthest: upper bound: farther negatives almost surely have a loss of zero.
 
@@ -76,12 +107,13 @@ class DistanceWeighted:
         InputError: a dimension under 3, or not 0 < nearest < farthest <= 2.
     """
 
-    dimension: int
+    dimension: int | None = None
     nearest: float = 0.5
     farthest: float = 1.4
 
     def __post_init__(self) -> None:
-        check_count("dimension", self.dimension, least=3)
+        if self.dimension is not None:
+            check_count("dimension", self.dimension, least=3)
         if not 0 < self.nearest < self.farthest <= 2:
             raise InputError(
                 f"nearest, farthest: {self.nearest}, {self.farthest}; "
@@ -90,6 +122,8 @@ class DistanceWeighted:
 
     def log_weights(self, distances: Tensor) -> Tensor:
         """``log 1/q(d)`` up to a constant; -inf beyond ``farthest``. Any shape."""
+        if self.dimension is None:
+            raise InputError("dimension: none given; set it to the dimension of the embeddings")
         # Just under 2, so that a farthest of exactly 2 has a finite weight.
         d = distances.clamp(min=self.nearest, max=min(self.farthest, 1.9999))
         weights = -(

@@ -9,27 +9,30 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
+from likewise.arguments import check_count
 from likewise.data.alignment import warn_of_two_alignments
 from likewise.data.embeddings import Embeddings
+from likewise.data.formats import read_manifest
 from likewise.data.images import BadImage, ImageSource
 from likewise.data.manifest import Manifest
 from likewise.data.missing_photos import require_some_photo
 from likewise.data.photos import OnBadImage
 from likewise.data.preprocess import Preprocess
 from likewise.data.repeats import without_repeats
-from likewise.data.store import StoredPhoto
-from likewise.distances.similarity import unit, unit_and_length
+from likewise.distances.similarity import unit
 from likewise.machine import pick_device
 from likewise.models.calibration import Calibration
+from likewise.models.compiled import CompiledForward
 from likewise.models.embedded.norms import NormReference
-from likewise.models.embedded.rows import EmbeddedRows, named_embeddings
+from likewise.models.embedded.rows import EmbeddedRows, collect_rows, named_embeddings
+from likewise.models.embedded.sources import sources_of
 from likewise.models.fingerprint import CachedFingerprint
+from likewise.models.forward_pass import ForwardPass, device_of
 from likewise.models.graph.capture import capture_or_warn
 from likewise.models.graph.captured import class_name
-from likewise.models.inference import device_of, embed_batches, forward
+from likewise.models.inference import embed_batches, forward
 from likewise.models.operating_point import OperatingPoint
 from likewise.models.registry import Backbone, backbone_of
 from likewise.models.saving import write_model
@@ -85,6 +88,7 @@ class Embedder:
         self.source_file: Path | None = None  # the ONNX file, which is copied when it is saved
         self.exported_from = ""  # the fingerprint of the network that the file is an export of
         self._own_fingerprint = CachedFingerprint()
+        self._compiled = CompiledForward()
 
     @property
     def device(self) -> torch.device:
@@ -120,31 +124,36 @@ class Embedder:
 
     def embed(
         self,
-        images: ImageSource | Iterable[ImageSource],
+        images: ImageSource | Tensor | Iterable[ImageSource | Tensor] | Any,
         *,
         batch_size: int = 64,
         normalize: bool = True,
         flip: bool = False,
+        precision: str = "float32",
+        compile: bool = False,
     ) -> NDArray[np.float32]:
         """The embeddings of photos: float32 [N,D], of unit length unless ``normalize`` is False.
 
         Args:
-            images: paths, encoded bytes, PIL images or uint8 arrays [H,W,C] in RGB; or one.
+            images: paths, encoded bytes, PIL images, uint8 arrays [H,W,C] in RGB, or tensors
+                [C,H,W] of uint8 or of floats from 0 to 1; or one of them; or a torch ``Dataset`` or
+                Hugging Face dataset, whose labels are not looked at.
             batch_size: images at a time.
             normalize: divide each vector by its length.
             flip: add the embedding of the mirrored photo (test-time augmentation, twice the work).
+            precision: ``float32``, ``bf16``, ``fp16``, or ``auto``: the fastest of the device.
+            compile: with ``torch.compile``: the first batch takes a minute or more.
 
         Raises:
             BadImage: a photo cannot be used; names it and says why.
+            InputError: a tensor is of another shape or type, or the device does not compute in
+                this precision.
             LikewiseError: the output of the network is not finite.
         """
-        alone = isinstance(images, str | Path | bytes | StoredPhoto | Image.Image) or (
-            isinstance(images, np.ndarray) and images.ndim < 4
-        )
-        sources: Iterable[ImageSource] = [images] if alone else images  # type: ignore[list-item, assignment]  # narrowed by ``alone``
         parts = []
+        network = self._forward_pass(precision, batch_size, compile=compile)
         for vectors, _, bad in embed_batches(
-            self.module, self.preprocess, sources, batch_size, flip=flip
+            network, self.preprocess, sources_of(images), batch_size, flip=flip
         ):
             if bad:
                 raise bad[0]
@@ -153,30 +162,31 @@ class Embedder:
 
     def embed_manifest(
         self,
-        manifest: Manifest,
+        manifest: Manifest | str | Path | Any,
         *,
         batch_size: int = 64,
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
+        precision: str = "float32",
+        compile: bool = False,
     ) -> tuple[Embeddings, list[BadImage]]:
         """The unit-length embeddings of a manifest's photos, with names, and the broken photos.
 
         A photo that the manifest lists twice is embedded once; see ``without_repeats``.
 
         Args:
-            manifest: the photos.
-            batch_size: images at a time.
-            flip: add the embedding of the mirrored photo.
+            manifest: the photos, or whatever ``read_manifest`` takes: a folder, a dataset.
             on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
+            batch_size, flip, precision, compile: as in ``embed``.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
             InputError: a photo is listed under two identities, or on two sides of a split.
         """
-        manifest = without_repeats(manifest)
+        manifest = without_repeats(read_manifest(manifest))
         embedded = self.embed_rows(
             manifest, slice(0, len(manifest)), batch_size=batch_size, flip=flip,
-            on_bad_image=on_bad_image,
+            on_bad_image=on_bad_image, precision=precision, compile=compile,
         )  # fmt: skip
         return named_embeddings(manifest, embedded, self.fingerprint), embedded.broken
 
@@ -188,15 +198,15 @@ class Embedder:
         batch_size: int = 64,
         flip: bool = False,
         on_bad_image: OnBadImage = "refuse",
+        precision: str = "float32",
+        compile: bool = False,
     ) -> EmbeddedRows:
         """Embed some rows of a manifest.
 
         Args:
             manifest: the photos.
             rows: which of them.
-            batch_size: images at a time.
-            flip: add the embedding of the mirrored photo.
-            on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
+            batch_size, flip, on_bad_image, precision, compile: as in ``embed_manifest``.
 
         Raises:
             BadImage: the first broken photo, under ``refuse``.
@@ -205,36 +215,21 @@ class Embedder:
         require_some_photo(manifest)
         expected = self.preprocess.alignment
         warn_of_two_alignments(expected, manifest.alignment, f"{manifest.root} and the model")
-        parts: list[NDArray[np.float32]] = []
-        norms: list[NDArray[np.float32]] = []
-        read: list[int] = []
-        broken: list[BadImage] = []
         some = manifest if rows == slice(0, len(manifest)) else manifest.slice(rows)
+        batches = embed_batches(
+            self._forward_pass(precision, batch_size, compile=compile),
+            self.preprocess, some.photos(), batch_size, flip=flip,
+        )  # fmt: skip
         with progress("embedding", len(some)) as advance:
-            for vectors, good, bad in embed_batches(
-                self.module, self.preprocess, some.photos(), batch_size, flip=flip
-            ):
-                if bad and on_bad_image == "refuse":
-                    raise bad[0]
-                if good:
-                    directions, lengths = unit_and_length(vectors)
-                    parts.append(directions.numpy())
-                    norms.append((lengths / (2 if flip else 1)).numpy())
-                read += [rows.start + row for row in good]
-                broken += bad
-                advance(len(good) + len(bad))
-        if not read:
-            empty = np.empty((0, self.dimension), np.float32)
-            return EmbeddedRows(empty, empty[:, 0], [], broken)
-        return EmbeddedRows(np.concatenate(parts), np.concatenate(norms), read, broken)
+            found = collect_rows(
+                batches, rows.start, advance, views=2 if flip else 1, on_bad_image=on_bad_image
+            )
+        if len(found.rows):
+            return found
+        return found._replace(vectors=np.empty((0, self.dimension), np.float32))
 
     def embed_pixels(
-        self,
-        pixels: Tensor,
-        *,
-        batch_size: int = 64,
-        normalize: bool = True,
-        flip: bool = False,
+        self, pixels: Tensor, *, batch_size: int = 64, normalize: bool = True, flip: bool = False
     ) -> NDArray[np.float32]:
         """The embeddings of photos that are already preprocessed to pixels.
 
@@ -249,6 +244,11 @@ class Embedder:
             vectors = forward(self.module, self.preprocess, part, flip=flip)
             parts.append((unit(vectors) if normalize else vectors).numpy())
         return np.concatenate(parts)
+
+    def _forward_pass(self, precision: str, batch_size: int, *, compile: bool) -> ForwardPass:
+        check_count("batch_size", batch_size)
+        compiled = self._compiled if compile else None
+        return ForwardPass(self.module, precision, compiled, batch_size)
 
     @property
     def dimension(self) -> int:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from likewise.data.preprocess import Preprocess
@@ -59,7 +60,8 @@ def load(
             a ``model.json`` (``likewise models import`` makes a folder of an ONNX file that has
             none).
         device: ``cpu``, ``cuda``, …; ``auto`` takes a GPU if there is one. ONNX files are run by
-            ONNX Runtime on the CPU, and by torch elsewhere.
+            ONNX Runtime on the CPU, and by torch elsewhere; ONNX Runtime runs those with operators
+            that are not known there, on an NVIDIA GPU if it has the provider for it.
         module: a network of your own, or its factory, into which the weights are loaded. Not needed
             for networks of Likewise and timm, and for those that were captured when they were
             saved, which are for inference: give it to train such a network further.
@@ -135,8 +137,24 @@ def _moved(embedder: Embedder, device: str) -> Embedder:
         try:
             embedder.module = in_torch(embedder.source_file)
         except InputError as error:
-            log.warning("%s", error)
+            embedder.module = in_runtime(embedder.source_file, place)
+            reason = str(error).partition("; ")[0]
+            log.warning("%s; ONNX Runtime runs it %s", reason, _where(embedder.module))
     return embedder.to(place)
+
+
+def in_runtime(path: Path, device: torch.device) -> OnnxBackbone:
+    """The network of an ONNX file, run by ONNX Runtime: on an NVIDIA GPU where it can."""
+    gpu = None
+    if device.type == "cuda":
+        gpu = torch.cuda.current_device() if device.index is None else device.index
+    return OnnxBackbone(path, gpu)
+
+
+def _where(module: OnnxBackbone) -> str:
+    if module.on_gpu:
+        return "on the GPU"
+    return "on the CPU; for an NVIDIA GPU install onnxruntime-gpu in place of onnxruntime"
 
 
 def in_torch(path: Path) -> nn.Module:

@@ -28,6 +28,8 @@ def embed_distributed(
     flip: bool = False,
     on_bad_image: OnBadImage = "refuse",
     everywhere: bool = False,
+    precision: str = "float32",
+    compile: bool = False,
 ) -> tuple[Embeddings, list[BadImage]] | None:
     """Embed a manifest's photos together with the other processes, each a contiguous part.
 
@@ -41,6 +43,7 @@ def embed_distributed(
         flip: add the embedding of the mirrored photo.
         on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
         everywhere: all processes get the embeddings; otherwise only rank 0 does.
+        precision, compile: as in ``Embedder.embed``.
 
     Returns:
         As ``Embedder.embed_manifest``; None on all but rank 0, unless ``everywhere``.
@@ -63,7 +66,7 @@ def embed_distributed(
     def work() -> dict[str, np.ndarray]:
         found = embedder.embed_rows(
             manifest, share.span(len(manifest), batch_size), batch_size=batch_size, flip=flip,
-            on_bad_image=on_bad_image,
+            on_bad_image=on_bad_image, precision=precision, compile=compile,
         )  # fmt: skip
         bad_names = [[bad.name, bad.reason] for bad in found.broken]
         return {
@@ -75,10 +78,11 @@ def embed_distributed(
 
     if share.count == 1:
         return embedder.embed_manifest(
-            manifest, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image
-        )
+            manifest, batch_size=batch_size, flip=flip, on_bad_image=on_bad_image,
+            precision=precision, compile=compile,
+        )  # fmt: skip
     manifest = without_repeats(manifest)
-    key = [embedder.fingerprint, _state(manifest), batch_size, flip, on_bad_image]
+    key = [embedder.fingerprint, _state(manifest), batch_size, flip, on_bad_image, precision]
     shares = share.gather("embeddings-norms", key, work, everywhere=everywhere)
     if shares is None:
         return None

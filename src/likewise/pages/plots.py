@@ -24,6 +24,7 @@ __all__ = [
     "legend_above",
     "rate_axis",
     "score_chart",
+    "styled",
     "svg",
 ]
 
@@ -41,13 +42,18 @@ def canvas(x: str, y: str, height: float = 3.6) -> tuple[Figure, mpl.axes.Axes]:
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
+    styled(axes, x, y)
+    return figure, axes
+
+
+def styled(axes: mpl.axes.Axes, x: str, y: str) -> None:
+    """Empty axes in the style of all plots, with their names."""
     axes.set_xlabel(x, color=INK, fontsize=LETTERING)
     axes.set_ylabel(y, color=INK, fontsize=LETTERING)
     axes.tick_params(colors=INK, labelsize=LETTERING)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e2e8f0", lw=0.6)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
 def rate_axis(axes: mpl.axes.Axes) -> None:

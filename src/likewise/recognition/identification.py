@@ -95,6 +95,12 @@ def identify(
     Raises:
         InputError: the gallery is none, is of another model, or an argument is out of range.
         MissingExtra: the extra ``faces`` is not installed.
+
+    Example:
+        >>> import likewise
+        >>> (found,) = likewise.identify(landscape, photos, model, threshold=0.5)
+        >>> found.names
+        []
     """
     recognizer = recognizer_of(model, flip=flip, device=device)
     if not isinstance(gallery, Gallery):

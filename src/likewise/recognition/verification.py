@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,60 +19,13 @@ from likewise.models.operating_point import OperatingPoint, at_fmr
 from likewise.recognition.named import embedder_of, recognizer_of
 from likewise.recognition.poor import why_poor
 from likewise.recognition.recognizer import RecognizedFace, RecognizedPhoto, Recognizer
+from likewise.recognition.verification_answer import ComparedPhoto, VerificationAnswer
 
 __all__ = ["FACE_RULES", "ComparedPhoto", "VerificationAnswer", "verify"]
 
 FACE_RULES = (*RULES, "best")
 _UNMEASURED = "the model has no measured threshold; give one with --threshold"
 _OTHER_DISTANCE = "thresholds are measured for the cosine only; give one with --threshold"
-
-
-@dataclass(frozen=True, eq=False)
-class ComparedPhoto:
-    """One of two photos that were compared.
-
-    Args:
-        name: of the photo.
-        faces: all of its faces, largest first.
-        chosen: the face that was compared; None if there is none, or it is not clear which.
-        poor: why the chosen face may not be recognised; empty for a good one.
-    """
-
-    name: str
-    faces: tuple[RecognizedFace, ...] = field(repr=False)
-    chosen: RecognizedFace | None = None
-    poor: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class VerificationAnswer:
-    """Whether two photos show the same person.
-
-    Args:
-        same: True, False, or None: it cannot be decided, for ``reasons``.
-        score: the cosine of the two faces; None if there are no two faces to compare.
-        probability: that they are one person, given ``prior``; None without a calibration.
-        prior: the probability of that before the photos were looked at.
-        threshold: the lowest score of the same person; None if the model has none.
-        point: the error rates that were measured at the threshold; None if it was given.
-        reasons: why it cannot be decided, in words; empty if it is.
-        notes: what else one should know, such as which of several faces was compared.
-        photos: the two photos with their faces.
-        of_faces: faces were looked for; otherwise the photos were compared as they are.
-        distance: that ``score`` is of.
-    """
-
-    same: bool | None
-    score: float | None
-    probability: float | None
-    prior: float
-    threshold: float | None
-    point: OperatingPoint | None
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...]
-    photos: tuple[ComparedPhoto, ComparedPhoto]
-    of_faces: bool = True
-    distance: str = "cosine"
 
 
 def verify(
@@ -117,6 +69,13 @@ def verify(
         BadImage: a photo cannot be decoded.
         InputError: an argument is out of range, or the model has no threshold at ``fmr``.
         MissingExtra: the extra ``faces`` is not installed.
+
+    Example:
+        >>> import likewise
+        >>> embedder = likewise.load(model)
+        >>> answer = likewise.verify(photo_a, photo_b, embedder, threshold=0.5)
+        >>> answer.same, answer.score > 0.5
+        (True, True)
     """
     check_number("prior", prior, above=0, below=1)
     if face is not None:
@@ -136,13 +95,14 @@ def verify(
     measured = embedder.operating_point if fmr is None else at_fmr(embedder.operating_points, fmr)
     point = measured if threshold is None and by_cosine else None
     limit = point.threshold if point is not None else threshold
+    rate = _measured_rate(embedder, limit, point) if by_cosine else None
     names = [_name(photo, letter) for photo, letter in ((a, "a"), (b, "b"))]
     if not detect:
         if face is not None:
             raise InputError("face: no faces are looked for; add detect")
         if isinstance(model, Recognizer):
             flip = model.flip
-        return _as_they_are((a, b), names, embedder, metric, limit, point, prior, flip=flip)
+        return _as_they_are((a, b), names, embedder, metric, limit, point, prior, rate, flip=flip)
     if not by_cosine:
         raise InputError(f"distance: {distance}; faces are compared by the cosine: leave it out")
     recognizer = recognizer_of(model if _is_kept(model) else embedder, flip=flip, device=device)
@@ -161,8 +121,19 @@ def verify(
         same, more, told = _decided(score, limit, photos)
         reasons, notes = reasons + more, notes + told
     return VerificationAnswer(
-        same, score, probability, prior, limit, point, tuple(reasons), tuple(notes), photos
-    )
+        same, score, probability, prior, limit, point, tuple(reasons), tuple(notes), photos,
+        fmr=rate,
+    )  # fmt: skip
+
+
+def _measured_rate(
+    embedder: Embedder, limit: float | None, point: OperatingPoint | None
+) -> float | None:
+    """The false match rate at a threshold; of one that was not measured, an upper bound."""
+    if limit is None or point is not None:
+        return None if point is None else point.far
+    below = [one for one in embedder.operating_points if one.threshold <= limit]
+    return min((one.far for one in below), default=None)
 
 
 def _is_kept(model: str | Path | Embedder | Recognizer) -> bool:
@@ -178,6 +149,7 @@ def _as_they_are(
     limit: float | None,
     point: OperatingPoint | None,
     prior: float,
+    rate: float | None,
     *,
     flip: bool,
 ) -> VerificationAnswer:
@@ -200,6 +172,7 @@ def _as_they_are(
         (ComparedPhoto(names[0], ()), ComparedPhoto(names[1], ())),
         of_faces=False,
         distance=metric.name,
+        fmr=rate,
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+from likewise.data.augmentation.own_transform import OwnTransform
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
 from likewise.storage import require_writable
+from likewise.training.callbacks import Callback, check_callbacks
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.out_of_memory import explained_out_of_memory
 from likewise.training.recipe.recipe import Recipe
@@ -17,12 +20,13 @@ from likewise.training.result import TrainingResult
 from likewise.training.run_loop import Run
 from likewise.training.setup.begin import begin
 from likewise.training.setup.network_choice import NetworkChoice, named_network, require_network
+from likewise.training.setup.transform_choice import with_transform
 
 __all__ = ["TrainingResult", "train"]
 
 
 def train(
-    data: Manifest | str | Path,
+    data: Manifest | str | Path | Any,
     out: str | Path,
     recipe: Recipe | str | Path | None = None,
     *,
@@ -35,6 +39,8 @@ def train(
     budget_minutes: float | None = None,
     began: float | None = None,
     start: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    transform: Callable[..., Any] | None = None,
     model: NetworkChoice | None = None,
 ) -> TrainingResult:
     """Train an embedder on labeled photos.
@@ -46,7 +52,8 @@ def train(
     ``torchrun`` all processes call this function with the same arguments and train together.
 
     Args:
-        data: a manifest, a folder of identities, or a table.
+        data: a manifest, a folder of identities, or a table; or a torch ``Dataset`` of
+            (image, label) or a Hugging Face dataset, or a dictionary of them by split.
         out: the run's folder: recipe, log, TensorBoard curves, checkpoints and model.
         recipe: the settings of the run, or the name or file of a recipe; a resumed run has its own.
             None: chosen by the photos and the machine.
@@ -65,6 +72,12 @@ def train(
         began: the ``time.monotonic()`` from which the budget counts; None: this call.
         start: a ready model to train further, such as ``sface``; without a recipe by that of
             ``tune``. It is saved first, and an epoch replaces it only if it is clearly better.
+        callbacks: called before and after each step, validation and epoch, on every process; one
+            that raises an error stops the run, which can be resumed, and the error is raised.
+        transform: applied to each training photo at its full size, instead of the augmentation of
+            the recipe: a transform of torchvision or albumentations, or any function of uint8
+            pixels [H,W,C]; what it gives is cropped and resized to the network's input. Give it
+            again to resume.
         model: the network, instead of ``model.name`` of the recipe: a name, such as ``resnet50`` of
             timm; a class or function that makes it; or any ``nn.Module``, float32 [B,C,H,W] →
             [B,D], of which a copy is trained, from the weights that it has. What cannot be imported
@@ -85,7 +98,7 @@ def train(
         True
     """
     began = time.monotonic() if began is None else began
-    folder = Path(out)
+    folder, called = Path(out), check_callbacks(callbacks)
     if model is not None and start is not None:
         raise InputError("model: start brings its own network; leave one of them out")
     with ExitStack() as stack:
@@ -95,7 +108,10 @@ def train(
             epochs=epochs, steps=steps, budget_minutes=budget_minutes,
         )  # fmt: skip
         require_network(chosen, name, folder)
+        own = None if transform is None else OwnTransform(transform)
+        chosen = with_transform(chosen, own, resume=resume)
         processes = stack.enter_context(Processes(chosen.training.peer_timeout_s))
         stack.enter_context(explained_out_of_memory())
         processes.together(lambda: require_writable(folder))
-        return Run(manifest, folder, chosen, resume, processes, profile, began, why).complete()
+        run = Run(manifest, folder, chosen, resume, processes, profile, began, why, called, own)
+        return run.complete()

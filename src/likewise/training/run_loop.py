@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from likewise.data.augmentation.own_transform import OwnTransform
 from likewise.data.manifest import Manifest
-from likewise.progress import duration, progress
+from likewise.progress import progress
 from likewise.storage import output_folder, write_text
+from likewise.training.callbacks import Callback, RunCallbacks, TrainingRun
 from likewise.training.distributed.processes import Processes
-from likewise.training.fitting import Deadline, fitted, pace_of
+from likewise.training.fitting import pace_of
 from likewise.training.monitoring.log import TEXT, RunLog
 from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.throughput import epoch_line, progress_line
-from likewise.training.recipe.length import with_steps
 from likewise.training.recipe.recipe import Recipe, load_recipe
 from likewise.training.result import TrainingResult
+from likewise.training.run_length import RunLength
 from likewise.training.saving import Saving
 from likewise.training.selection.teacher_selection import selection_for
 from likewise.training.setup.build import describe_start, seed_everything
 from likewise.training.setup.photo_record import PHOTOS, keep_records
-from likewise.training.setup.prepare import loader_of, prepare, warmup_epochs
+from likewise.training.setup.prepare import loader_of, prepare
 from likewise.training.setup.resume import change_length, place_of, read_resumed_run
-from likewise.training.setup.run_folder import (
-    RECIPE,
-    require_same_start,
-    run_lock,
-)
+from likewise.training.setup.run_folder import RECIPE, require_same_start, run_lock
 from likewise.training.step.guards import Stopped
 from likewise.training.step.norm_statistics import NormStatistics
-from likewise.training.step.schedule import total_epochs, total_steps
 from likewise.training.stopping import StopRequest
 
 __all__ = ["Run"]
@@ -54,9 +50,10 @@ class Run:
         profile: int,
         began: float,
         why: str = "",
+        callbacks: Sequence[Callback] = (),
+        transform: OwnTransform | None = None,
     ) -> None:
-        self.folder, self.recipe, self.resume = folder, recipe, resume
-        self.processes, self.began, self.why = processes, began, why
+        self.folder, self.resume, self.processes, self.why = folder, resume, processes, why
         require_same_start(processes, recipe, manifest.fingerprint)
         device = processes.together(lambda: processes.device(recipe.training.device))
         self.resumed = processes.together(
@@ -64,7 +61,9 @@ class Run:
         )
         trace = folder / TRACE.format("" if processes.is_rank_zero else f"-{processes.rank}")
         measured = StepProfile(profile, device, trace)
-        prepared = prepare(manifest, recipe, folder, device, processes, self.resumed, measured)
+        prepared = prepare(
+            manifest, recipe, folder, device, processes, self.resumed, measured, transform
+        )
         self.prepared, self.trainer, self.photos = prepared, prepared.trainer, prepared.photos
         self.training, self.sampler = prepared.components.training, prepared.components.sampler
         statistics = NormStatistics(prepared.dataset(recipe), recipe.training.seed)
@@ -74,12 +73,19 @@ class Run:
         )  # fmt: skip
         self._last_report: dict[str, float] = {}
         self._new_length = ""  # describes that of a budget, or of a resumed run
-        self._left: float | None = None  # seconds of the budget when training begins
-        self._deadline: Deadline | None = None  # of a run with a budget
         if processes.count > 1:  # all ranks draw the same weights, but different dropout masks
             seed_everything(recipe.training.seed * 65_537 + processes.rank)
         self.batches = loader_of(prepared, recipe, device, processes)
         self.saving = Saving(self.trainer, recipe, folder, processes, manifest.fingerprint)
+        self.length = RunLength(recipe, prepared, self.batches, self.selection, processes, began)
+        seen = TrainingRun(folder, self.trainer, self.length)
+        self.callbacks = RunCallbacks(callbacks, seen)
+        self._holds_out = processes.any(self.selection.validates)
+
+    @property
+    def recipe(self) -> Recipe:
+        """With the length as it is now."""
+        return self.length.recipe
 
     def complete(self) -> TrainingResult:
         """Train to the end, or until a stop is requested."""
@@ -95,8 +101,12 @@ class Run:
             except Stopped:  # raised on all ranks: complete the checkpoint that is being written
                 self.saving.checkpoints.wait()
                 raise
+            finally:
+                self.callbacks.end()
             self.saving.checkpoints.wait()
-            signals = self.processes.all_gather_object(int(stop.signal or 0))
+            self.callbacks.raise_failure()
+            number = 0 if stop.by_program else int(stop.signal or 0)
+            signals = self.processes.all_gather_object(number)
         return self._result(finished=finished, stopped_by=max(signals) or None)
 
     def _lock(self, stack: ExitStack) -> None:
@@ -116,8 +126,7 @@ class Run:
             self.saving.restore(compared=compared)
             own = self.processes.together(lambda: load_recipe(self.folder / RECIPE))
             place = place_of(self.trainer, own.schedule, len(self.sampler))
-        if self.recipe.training.budget_minutes is not None:
-            self._plan(place, stop)
+        self._new_length = self.length.plan(place, self.saving.seconds, stop)
         if not self.resume:
             self._write_recipe()
         else:
@@ -128,45 +137,27 @@ class Run:
             if self.trainer.state.batch:
                 self.saving.unvalidated = None  # the epoch that was the last one goes on
 
-    def _plan(self, done: int, stop: StopRequest) -> None:
-        """Set the number of steps that fits into the budget."""
-        budget, most = 60 * (self.recipe.training.budget_minutes or 0), self.recipe.schedule.steps
-        self.recipe = self.trainer.recipe = self.selection.recipe = fitted(
-            self.recipe, self.prepared, self.batches, self.selection, self.saving.seconds,
-            self.began, done, stop, self.processes,
-        )  # fmt: skip
-        steps = self.batches.steps = self.steps
-        if self.trainer.watch is not None:
-            self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
-        self._left = max(1.0, budget - (time.monotonic() - self.began))
-        self._deadline = Deadline(self.began + budget - self.saving.seconds, budget)
-        fit = f"{steps - done:,} steps fit into {duration(budget)}"
-        if most is not None and steps == most:
-            fit = (
-                f"{steps:,} steps, the most that the recipe takes, in less than {duration(budget)}"
-            )
-        self._new_length = fit
-
     def _train(self, stop: StopRequest) -> bool:
         """Train epoch by epoch; False if the run is stopped before its end."""
         trainer, saving = self.trainer, self.saving
-        batches, photos, total = (
+        batches, photos, length = (
             len(self.sampler),
             self.prepared.components.batch_photos,
-            self.steps,
+            self.length,
         )
         run_log = RunLog(
             self.folder,
             # An epoch that is validated again is also reported again.
             trainer.step_number - (saving.unvalidated is not None),
             wandb=self.recipe.training.wandb,
+            mlflow=self.recipe.training.mlflow,
             config=self.recipe.model_dump(mode="json"),
             quiet=not self.processes.is_rank_zero,
         )
         self._log_start()
-        done = min(total, trainer.epoch * batches + trainer.state.batch)
+        done = length.done
         try:
-            with progress("training", total * photos, done=done * photos) as bar:
+            with progress("training", length.steps * photos, done=done * photos) as bar:
                 bar.say(
                     f"training on {len(self.training):,} photos of "
                     f"{len(self.training.identities):,} identities; log: {self.folder / TEXT}"
@@ -175,40 +166,48 @@ class Run:
                     bar.say(line)
                     log.info("%s", line)
                 pace = pace_of(
-                    self.recipe, self.selection, batches, photos, total - done, bar.say, self._left
+                    self.recipe, self.selection, batches, photos, length.steps - done, bar.say,
+                    length.left,
                 )  # fmt: skip
 
                 def show() -> None:
                     sums = trainer.state.sums
-                    bar.show(progress_line(trainer.epoch, self.epochs, sums, self._last_report))
+                    measured = (f"val/{self.selection.metric.key}", self.selection.measure)
+                    bar.show(
+                        progress_line(
+                            trainer.epoch, length.epochs, sums, self._last_report, *measured
+                        )
+                    )
 
                 def advance(photos: int) -> None:
                     show()
                     bar(photos)
                     pace.step()
 
+                self.callbacks.begin(stop)
                 if not self.selection.before_training(stop, bar.say, run_log.report, saving.save):
                     saving.save()
                     return False
-                if self._deadline is not None:
-                    self._deadline.begin(done)
+                length.begin()
                 while saving.unvalidated is not None or self._more_to_train():
                     if saving.unvalidated is None:
+                        self.callbacks.call("before_epoch")
                         saving.unvalidated = trainer.run_epoch(
                             self.batches, self.sampler, advance, stop, saving.due, saving.save,
                             self._names,
                         )  # fmt: skip
                     report = saving.unvalidated
-                    if report is None or not self.selection.after_epoch(report, stop):
+                    if report is None or not self._validate(report, stop):
                         saving.save()
                         return False
                     saving.unvalidated = None
                     self._last_report |= report
                     show()
                     run_log.report(trainer.step_number, {"epoch": trainer.epoch, **report})
-                    log.info("%s", epoch_line(trainer.epoch, self.epochs, report))
+                    log.info("%s", epoch_line(trainer.epoch, length.epochs, report))
+                    self.callbacks.call("after_epoch")
                     enough = self.processes.any(stop.signal is not None or trainer.profile.enough)
-                    late = self._shorten_if_late()
+                    late = length.shorten_if_late()
                     # Saving costs as much as some steps: an epoch of a few steps goes without.
                     if late or enough or self.selection.due or self.processes.any(saving.due()):
                         saving.save()
@@ -216,42 +215,29 @@ class Run:
                         saving.checkpoints.wait()  # killed between both, the run is the longer one
                         self._write_length()
                         bar.say(late)
-                        bar.expect(self.steps * photos)
-                        pace.steps = self.steps - done
-                    if enough and trainer.epoch < self.epochs:
+                        bar.expect(length.steps * photos)
+                        pace.steps = length.steps - done
+                    if enough and trainer.epoch < length.epochs:
                         return False
-                self.selection.comparison.at_end(trainer.best.saved)
+                self.selection.comparison.at_end(trainer.best.saved_auc)
+                run_log.finished = True
         finally:
             self.batches.end()
             trainer.profile.finish()  # also of a run with fewer steps than the profile wants
             run_log.close()
         return True
 
-    @property
-    def steps(self) -> int:
-        """The steps of the whole run."""
-        return total_steps(self.recipe.schedule, len(self.sampler))
-
-    @property
-    def epochs(self) -> int:
-        """The epochs of the whole run, of which the last one may be short."""
-        return total_epochs(self.recipe.schedule, len(self.sampler))
-
-    def _shorten_if_late(self) -> str:
-        """Plan fewer steps if the run is late for its budget; one line that says so, or ""."""
-        if self._deadline is None:
-            return ""
-        before, done = self.steps, self.trainer.epoch * len(self.sampler)
-        steps = int(self.processes.broadcast([self._deadline.steps(done, before)])[0])
-        if steps == before:
-            return ""
-        self.recipe = self.trainer.recipe = self.selection.recipe = with_steps(self.recipe, steps)
-        self.batches.steps = steps
-        if self.trainer.watch is not None:
-            self.trainer.watch.warmup_epochs = warmup_epochs(self.recipe, len(self.sampler))
-        line = f"slower than planned: {steps:,} steps instead of {before:,}, to keep to the budget"
-        log.info("%s", line)
-        return line
+    def _validate(self, report: dict[str, float], stop: StopRequest) -> bool:
+        """After an epoch; False if the validation has to be repeated, since the run is stopped."""
+        due = self.selection.due and self._holds_out
+        if due:
+            self.callbacks.call("before_validation")
+        if not self.selection.after_epoch(report, stop):
+            return False
+        self.callbacks.report({"epoch": self.trainer.epoch, **report})
+        if due:
+            self.callbacks.call("after_validation")
+        return True
 
     def _write_recipe(self) -> None:
         with self.processes.rank_zero_only() as mine:
@@ -277,7 +263,9 @@ class Run:
 
     def _more_to_train(self) -> bool:
         patience, trainer = self.recipe.training.patience, self.trainer
-        return trainer.epoch < self.epochs and (not patience or trainer.best.waited < patience)
+        return trainer.epoch < self.length.epochs and (
+            not patience or trainer.best.waited < patience
+        )
 
     def _result(self, *, finished: bool, stopped_by: int | None) -> TrainingResult:
         best, held_out = self.trainer.best, self.selection.validation
@@ -293,7 +281,7 @@ class Run:
             profile=self.trainer.profile.result,
             validation_people=held_out.people if held_out is not None else 0,
             steps=self.trainer.step_number,
-            validation_interval=best.interval if self.selection.measure == "AUC" else None,
+            validation_interval=best.interval if held_out is not None else None,
             baselines=tuple(self.selection.comparison.found),
             start=self.selection.start.measured if self.selection.start is not None else None,
             measure=self.selection.measure,

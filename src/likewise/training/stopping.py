@@ -8,11 +8,11 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
 from typing import Any
 
-from likewise.errors import LikewiseError
+from likewise.errors import InputError, LikewiseError
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.evaluation.intervals.bootstrap import Interval
 
@@ -23,6 +23,7 @@ __all__ = [
     "Interrupted",
     "StopRequest",
     "StoppedBySignal",
+    "clearly_better",
     "exit_on_signal",
     "leave_signals_to_the_parent",
     "stop_code",
@@ -67,12 +68,17 @@ class StopRequest:
 
     The training loop checks ``signal`` between steps, so that no step is interrupted.
 
+    Attributes:
+        signal: what requested the stop; None before.
+        by_program: whether it was no signal, but ``request``.
+
     Raises:
         StoppedBySignal: a signal arrived before, within :func:`exit_on_signal`.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self.by_program = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -96,12 +102,12 @@ class StopRequest:
 
     def request(self) -> None:
         """Request a stop, as a signal does."""
-        self.signal = signal.SIGTERM
+        self.signal, self.by_program = signal.SIGTERM, self.signal is None or self.by_program
 
     def _request(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = signal.Signals(number)
+        self.signal, self.by_program = signal.Signals(number), False
 
 
 class _EarlyStop:
@@ -170,13 +176,16 @@ class Best:
     interval of the difference is above 0.
 
     Args:
-        value: the validation AUC of the saved epoch.
+        value: the metric of the saved epoch.
         epoch: the saved one; 0: the start model; -1: none yet.
         waited: the epochs from the best to the last validation.
         saved: the validation of the saved epoch; None if it is not known.
-        top: the validation with the highest AUC; None if it is not known.
+        top: the best validation; None if it is not known.
         top_epoch: its epoch.
         start: the validation of the start model; None without one.
+        measure: the metric, in words.
+        lower_is_better: its direction.
+        auc: the AUC of the saved epoch, where the metric is another one.
     """
 
     value: float = -1.0
@@ -186,64 +195,100 @@ class Best:
     top: AucEstimate | None = None
     top_epoch: int = -1
     start: AucEstimate | None = None
+    measure: str = "AUC"
+    lower_is_better: bool = False
+    auc: AucEstimate | None = None
 
     @property
     def interval(self) -> Interval | None:
-        """The 95 % interval of the saved epoch's AUC; None if it is not known."""
+        """The 95 % interval of the saved epoch's metric; None if it is not known."""
         return None if self.saved is None else self.saved.interval()
 
-    def update(self, found: AucEstimate, epoch: int) -> bool:
+    @property
+    def saved_auc(self) -> AucEstimate | None:
+        """The AUC of the saved epoch, to compare with baselines; None if it is not known."""
+        return self.saved if self.measure == "AUC" else self.auc
+
+    def update(self, found: AucEstimate, epoch: int, auc: AucEstimate | None = None) -> bool:
         """Compare a validation with the best one; return whether its epoch is to be saved."""
         replaces = self._replaces(found)
         top = self._top_value()
-        if found.value > top or (self.top is None and found.value == top):
+        if top is None or self.ahead(found.value, top) or (self.top is None and found.value == top):
             self.top, self.top_epoch = found, epoch
         if replaces:
-            self.value, self.epoch, self.saved = found.value, epoch, found
+            self.value, self.epoch, self.saved, self.auc = found.value, epoch, found, auc
         self.waited = epoch - self.top_epoch
         return replaces
 
-    def set(self, found: AucEstimate, epoch: int) -> None:
+    def ahead(self, value: float, other: float) -> bool:
+        """Whether a value of the metric is better than another one."""
+        return value < other if self.lower_is_better else value > other
+
+    def set(self, found: AucEstimate, epoch: int, auc: AucEstimate | None = None) -> None:
         """Save this epoch, whatever the validations before."""
         self.value, self.epoch, self.waited, self.saved = found.value, epoch, 0, found
-        self.top, self.top_epoch = found, epoch
+        self.top, self.top_epoch, self.auc = found, epoch, auc
 
-    def begin(self, found: AucEstimate) -> None:
+    def begin(self, found: AucEstimate, auc: AucEstimate | None = None) -> None:
         """Save the start model, as epoch 0."""
-        self.set(found, 0)
+        self.set(found, 0, auc)
         self.start = found
 
     def adopt(self, value: float, epoch: int) -> None:
         """The saved network is of another epoch: of a checkpoint that was lost."""
-        if value > self._top_value():
+        top = self._top_value()
+        if top is None or self.ahead(value, top):
             self.top, self.top_epoch = None, epoch
-        self.value, self.epoch, self.saved = value, epoch, None
+        self.value, self.epoch, self.saved, self.auc = value, epoch, None, None
 
-    def _top_value(self) -> float:
-        return self.top.value if self.top is not None else self.value
+    def _top_value(self) -> float | None:
+        if self.top is not None:
+            return self.top.value
+        return self.value if self.epoch >= 0 else None
 
     def _replaces(self, found: AucEstimate) -> bool:
         if self.start is not None and not (
-            found.people >= FEWEST and found.minus(self.start).interval().low > 0
+            found.people >= FEWEST and clearly_better(found, self.start, self.lower_is_better)
         ):
             return False
         if self.top is None:
-            return found.value >= self.value
+            return self.epoch < 0 or not self.ahead(self.value, found.value)
         difference = found.minus(self.top)
-        return difference.value >= -difference.standard_error
+        gain = -difference.value if self.lower_is_better else difference.value
+        return gain >= -difference.standard_error
 
     def state(self) -> list[Any]:
         """Plain values, for a checkpoint."""
-        estimates = (self.saved, self.top, self.start)
-        saved, top, start = (None if one is None else one.to_dict() for one in estimates)
-        return [self.value, self.epoch, self.waited, saved, top, self.top_epoch, start]
+        estimates = (self.saved, self.top, self.start, self.auc)
+        saved, top, start, auc = (None if one is None else one.to_dict() for one in estimates)
+        place = [self.value, self.epoch, self.waited]
+        return [*place, saved, top, self.top_epoch, start, self.measure, auc]
 
-    @classmethod
-    def of(cls, state: list[Any]) -> Best:
-        """The inverse of ``state``; checkpoints of earlier versions hold the first three values."""
+    def restored(self, state: list[Any]) -> Best:
+        """What ``state`` returned, by the same metric.
+
+        Checkpoints of earlier versions hold the first three or seven values.
+
+        Raises:
+            InputError: the checkpoint compares epochs by another metric.
+        """
         value, epoch, waited, *more = state
-        if not more:
-            return cls(value, epoch, waited, top_epoch=epoch)
-        saved, top, top_epoch, start = more
-        estimates = [one and AucEstimate.from_dict(one) for one in (saved, top, start)]
-        return cls(value, epoch, waited, estimates[0], estimates[1], top_epoch, estimates[2])
+        rest: list[Any] = [None, None, epoch, None, self.measure, None]
+        rest[: len(more)] = more
+        saved, top, top_epoch, start, measure, auc = rest
+        if measure != self.measure:
+            raise InputError(
+                f"training.metric: {self.measure}; this run has compared its epochs by {measure}: "
+                f"set training.metric={measure}, or begin a new run"
+            )
+        estimates = [one and AucEstimate.from_dict(one) for one in (saved, top, start, auc)]
+        return replace(
+            self, value=value, epoch=epoch, waited=waited, saved=estimates[0], top=estimates[1],
+            top_epoch=top_epoch, start=estimates[2], auc=estimates[3],
+        )  # fmt: skip
+
+
+def clearly_better(found: AucEstimate, other: AucEstimate, lower_is_better: bool) -> bool:
+    """Whether the 95 % interval of the difference is on the better side of 0."""
+    interval = found.minus(other).interval()
+    return interval.high < 0 if lower_is_better else interval.low > 0

@@ -21,10 +21,12 @@ from likewise.models.backbones.synchronised_norm import plain_norm
 from likewise.training.checkpoints.state import TrainingState
 from likewise.training.distributed.processes import Processes
 from likewise.training.distributed.step_sync import sync_step
+from likewise.training.epoch_sums import EpochSums
 from likewise.training.monitoring.profile import StepProfile
 from likewise.training.monitoring.throughput import Throughput
 from likewise.training.monitoring.watch import Watch
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.recipe.validation_metric import Metric
 from likewise.training.step.ema import WeightAverage
 from likewise.training.step.gradients import Gradients
 from likewise.training.step.guards import NotFinite, StepGuard, Stopped
@@ -61,6 +63,8 @@ class Trainer:
         gradients: computes the gradients of a batch.
         state: the weights, moments and counters, which a checkpoint saves and restores.
         rows: the rows of the photos in the current batch.
+        before_step: called before each step of an epoch, if it is set.
+        after_step: called after it with its loss, [].
 
     Raises:
         InputError: a setting that the network, the device or another setting does not allow.
@@ -94,8 +98,11 @@ class Trainer:
         self.watch = watch
         self.profile = profile or StepProfile(0, device, Path())
         self.rows: Sequence[int] = ()
+        self.before_step: Callable[[], None] | None = None
+        self.after_step: Callable[[Tensor], None] | None = None
         self._names: PhotoNames = _row_numbers
         self._before = 0  # photos of the current batch that belong to lower ranks
+        metric = Metric.of(recipe.training.metric)
         self.state = TrainingState(
             recipe,
             self.module,
@@ -106,6 +113,7 @@ class Trainer:
             self.processes,
             self.average,
             watch,
+            best=Best(measure=metric.name, lower_is_better=metric.lower_is_better),
         )
 
     @property
@@ -218,7 +226,7 @@ class Trainer:
         sampler.start_at(state.epoch, state.batch)
         left = total_steps(self.recipe.schedule, len(sampler)) - state.epoch * len(sampler)
         whole = min(len(sampler), left)  # batches of this epoch
-        pending: list[tuple[Tensor, Tensor, int]] = []
+        sums = EpochSums(state, self.device)
         throughput = Throughput(self.processes, self.profile)
         for batch in throughput.batches_of(loader, whole - state.batch):
             self._note_bad(batch)
@@ -226,54 +234,44 @@ class Trainer:
             if sync.enough:
                 self.rows, self._before = batch.rows, sync.offset
                 self.gradients.shares = sync.shares
+                if self.before_step is not None:
+                    self.before_step()
                 try:
                     value, hits = self.step(batch.pixels, batch.labels, len(sampler))
                 except Stopped:
                     state.batch += 1
-                    self._settle(pending)
+                    sums.settle()
                     checkpoint()  # of the last good step; resuming skips the bad ones
                     raise
                 if not self.guard.in_a_row:
-                    pending.append((value, hits, sync.photos))
+                    sums.add(value, hits, sync.photos)
                 self.profile.end_step()
+                if self.after_step is not None:
+                    self.after_step(value)
             state.batch += 1
             advance((len(batch.labels) + len(batch.bad)) * self.processes.count)
-            # Reading numbers from a GPU waits for it, so they are read only every 20 steps.
-            if self.device.type == "cpu" or len(pending) >= 20:
-                self._settle(pending)
             if state.batch == whole:
                 continue  # the caller saves after the epoch
             alone = self.processes.count == 1
             if sync.stop or (alone and stop.signal is not None) or self.profile.enough:
-                self._settle(pending)
+                sums.settle()
                 return None
             if sync.save or (alone and due()):
-                self._settle(pending)
+                sums.settle()
                 checkpoint()
-        self._settle(pending)
-        loss, right, count = state.sums
-        if count == 0 and state.step == 0:
+        sums.settle()
+        if state.sums[2] == 0 and state.step == 0:
             raise LikewiseError(
                 "training: no batch had two photos that can be read "
                 f"({len(state.bad)} broken); see train.log"
             )
-        state.epoch, state.batch, state.sums = state.epoch + 1, 0, [0.0, 0.0, 0.0]
-        report = {"train/loss": loss / max(1.0, count)}
-        if as_loss(self.loss).hits is not None:
-            # By the nearest class, without the margin.
-            report["train/accuracy"] = right / max(1.0, count)
+        state.epoch, state.batch = state.epoch + 1, 0
+        report = sums.report(accuracy=as_loss(self.loss).hits is not None)
         report["lr"] = self.optimizer.param_groups[0]["lr"]
         report["train/skipped_steps"] = float(self.guard.skipped)
         if self.watch is not None:
             report |= self.watch.end_epoch(state.epoch)
         return report | throughput.report(left - whole)
-
-    def _settle(self, pending: list[tuple[Tensor, Tensor, int]]) -> None:
-        """Add the results of the last steps to the sums of the epoch."""
-        for value, hits, count in pending:
-            new = (float(value) * count, float(hits.sum()), float(count))
-            self.state.sums = [a + b for a, b in zip(self.state.sums, new, strict=True)]
-        pending.clear()
 
     def _note_bad(self, batch: Batch) -> None:
         for bad in batch.bad:

@@ -22,6 +22,8 @@ from likewise.evaluation.intervals.scored_pairs import ScoredPairs, scored_pairs
 from likewise.evaluation.verification.metrics import Verification, pair_scores, verification
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
+from likewise.training.recipe.validation_metric import AUC, Metric
+from likewise.training.validation_metric import estimate_of, require_measurable
 
 __all__ = [
     "ENOUGH",
@@ -33,6 +35,7 @@ __all__ = [
     "interruptible",
     "require_nonzero",
     "score",
+    "scored",
 ]
 
 REPLICATES = 200  # of the bootstrap: about a second for the largest number of pairs
@@ -54,6 +57,8 @@ class Validated:
         pairs: the scored pairs that they were computed from.
         mean_cosine: between different photos; near 1, all photos have nearly the same embedding.
         norms: the length of each photo's raw embedding, [N].
+        metric: by which epochs are compared.
+        other: this metric; None if it is the AUC.
     """
 
     verification: Verification
@@ -61,6 +66,13 @@ class Validated:
     pairs: ScoredPairs
     mean_cosine: float
     norms: NDArray[np.float32]
+    metric: Metric = AUC
+    other: AucEstimate | None = None
+
+    @property
+    def chosen(self) -> AucEstimate:
+        """The metric by which epochs are compared."""
+        return self.auc if self.other is None else self.other
 
 
 class Validation:
@@ -70,12 +82,16 @@ class Validation:
         manifest: the photos of held-out identities.
         pixels: their pixels, if they are kept in memory.
         seed: draws the pairs if there are too many.
+        metric: by which epochs are compared.
     """
 
-    def __init__(self, manifest: Manifest, pixels: Tensor | None, seed: int) -> None:
+    def __init__(
+        self, manifest: Manifest, pixels: Tensor | None, seed: int, metric: Metric = AUC
+    ) -> None:
         self.manifest = manifest
         self.pixels = pixels
         self.seed = seed
+        self.metric = metric
 
     @property
     def people(self) -> int:
@@ -86,6 +102,16 @@ class Validation:
     def can_choose(self) -> bool:
         """Whether there are enough people to choose the best epoch."""
         return self.people >= ENOUGH
+
+    def require_measurable(self) -> None:
+        """Check that the metric can be measured on these photos.
+
+        Raises:
+            InputError: there are too few pairs for its FAR.
+        """
+        if self.metric.kind == "tar":
+            drawn = draw_pairs(self.manifest.labels, limit=PAIRS, seed=self.seed)
+            require_measurable(self.metric, int((~drawn.same).sum()))
 
     def measure(
         self, embedder: Embedder, interrupt: Callable[[], bool] = lambda: False
@@ -106,10 +132,15 @@ class Validation:
         if interrupt():
             raise Interruption
         require_nonzero(vectors, "held-out photos")
-        pairs, auc = score(vectors, manifest.labels[rows], self.seed, len(manifest.identities))
+        labels, people = manifest.labels[rows], len(manifest.identities)
+        pairs, present = scored(vectors, labels, self.seed)
+        auc, other = _over_all(auc_estimate(pairs), present, people), None
+        if self.metric != AUC:
+            other = estimate_of(self.metric, vectors, labels, pairs, present, people, self.seed)
         return Validated(
-            verification(pairs.scores, pairs.same), auc, pairs, mean_cosine(vectors), norms
-        )
+            verification(pairs.scores, pairs.same), auc, pairs, mean_cosine(vectors), norms,
+            self.metric, other,
+        )  # fmt: skip
 
 
 def embedded(
@@ -144,14 +175,30 @@ def score(
     Raises:
         InputError: no person has two photos, or there is only one person.
     """
+    pairs, present = scored(vectors, labels, seed)
+    return pairs, _over_all(auc_estimate(pairs), present, people)
+
+
+def scored(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], seed: int
+) -> tuple[ScoredPairs, NDArray[np.int64]]:
+    """The pairs of ``score``, and the people in them, in the order of their numbers there.
+
+    Raises:
+        InputError: no person has two photos, or there is only one person.
+    """
     drawn = draw_pairs(labels, limit=PAIRS, seed=seed)
     left, right = np.asarray(drawn.left), np.asarray(drawn.right)
     scores = pair_scores(vectors, left, right)
     pairs = scored_pairs(scores, drawn.same, labels[left], labels[right])
-    found = auc_estimate(pairs)
+    return pairs, np.union1d(labels[left], labels[right])
+
+
+def _over_all(found: AucEstimate, present: NDArray[np.int64], people: int) -> AucEstimate:
+    """The estimate with an influence for each of ``people``, 0 for those that are not present."""
     influence = np.zeros(people)
-    influence[np.union1d(labels[left], labels[right])] = found.influence
-    return pairs, replace(found, influence=influence)
+    influence[present] = found.influence
+    return replace(found, influence=influence)
 
 
 def require_nonzero(vectors: NDArray[np.float32], what: str) -> None:

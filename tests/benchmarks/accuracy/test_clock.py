@@ -8,7 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
-from benchmarks.accuracy.clock import Clock, Curve, children, marks_until
+from benchmarks.accuracy.clock import (
+    Clock,
+    Curve,
+    budgets_in_cpu_seconds,
+    children,
+    marks_until,
+    not_counted,
+)
 
 
 def burn(seconds: float) -> None:
@@ -21,10 +28,23 @@ def test_sleep_and_pauses_are_not_counted() -> None:
     clock, own = Clock(), time.process_time()
     burn(0.05)
     counted = time.process_time() - own
-    with clock.paused():
+    with not_counted():
         burn(0.1)
     time.sleep(0.05)
     assert clock.seconds == pytest.approx(counted, abs=0.04)
+
+
+def test_the_librarys_clock_is_that_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("monotonic", "perf_counter"):
+        monkeypatch.setattr(time, name, getattr(time, name))  # as they were, after this test
+    budgets_in_cpu_seconds()
+    began = time.monotonic()
+    time.sleep(0.1)
+    with not_counted():
+        burn(0.1)
+    assert time.monotonic() - began < 0.05
+    burn(0.1)
+    assert time.monotonic() - began == pytest.approx(0.1, abs=0.04)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,19 @@ CASES: dict[str, dict[str, Any]] = {name: {} for name in SOFTMAX_FAMILY} | {
     "sphereface2 in chunks": {"memory_budget": 8 * 6 * 4},
     "subcenter_arcface in chunks": {"memory_budget": 8 * 18 * 4},
     "arcface detached": {"gradient": "detached"},
+    "elastic_arcface plus": {"plus": True, "deviation": 0.2},
     "softmax + 0.003*center": {},
     "arcface + 0.1*supcon": {"scale": 16.0},
+    "arcface weighted": {"label_smoothing": 0.2},
+    "arcface weighted rows": {"label_smoothing": 0.2, "reduction": "none"},
+    "curricularface weighted rows in chunks": {"reduction": "none", "memory_budget": 8 * 6 * 4},
+    "magface weighted rows": {"reduction": "none"},
+    "subcenter_arcface weighted": {"reduction": "sum"},
+    "softmax weighted rows": {"label_smoothing": 0.2, "reduction": "none"},
+    "uniface weighted + 0.1*supcon": {"reduction": "none"},
 }
 SAMPLED = ("arcface", "subcenter_arcface", "uniface")
+WEIGHTED = ("arcface weighted", "arcface weighted rows")  # sampled too
 
 
 def share(rank: int, world: int) -> slice:
@@ -34,7 +44,7 @@ def share(rank: int, world: int) -> slice:
 
 def made(name: str, params: dict[str, Any], **placement: Any) -> nn.Module:
     torch.manual_seed(0)
-    bare = name.removesuffix(" in chunks").removesuffix(" detached")
+    bare = re.sub(" (weighted|rows|in chunks|detached|plus)", "", name)
     sizes = {"num_classes": CLASSES, "embedding_dim": DIM}
     return create_loss(bare, **sizes, placement=Placement(**placement), **params).double()
 
@@ -50,8 +60,9 @@ def train(name: str, params: dict[str, Any], rank: int, world: int, **more: Any)
         x, y = torch.randn(BATCH, 6, dtype=torch.float64), torch.randint(0, CLASSES, (BATCH,))
         mine = share(rank, world)
         whole.zero_grad()
-        value = gathered(model(x[mine]), y[mine])
-        (2 * value).backward()
+        weights = torch.linspace(0, 1, BATCH)[mine] if "weighted" in name else None
+        value = gathered(model(x[mine]), y[mine], weights=weights)
+        (2 * value * torch.linspace(1, 2, value.numel())).sum().backward()
         found[f"{step} loss"], found[f"{step} hits"] = value.detach(), loss.hits
         if more.get("sample"):
             found[f"{step} chosen"] = chosen_rows(loss)
@@ -116,6 +127,8 @@ def work(rank: int, world: int, folder: str) -> None:
     for name in SAMPLED:
         results[f"{name} sampled"] = train(name, {}, rank, world, sample=1.0)
         results[f"{name} few"] = train(name, {}, rank, world, sample=0.8, seed=3)
+    for name in WEIGHTED:
+        results[f"{name} sampled"] = train(name, CASES[name], rank, world, sample=1.0)
     results["broken"] = broken(rank, world)
     torch.save(results, Path(folder) / f"{world}-{rank}.pt")
     dist.destroy_process_group()
@@ -136,14 +149,16 @@ def test_processes_together_equal_one(world: int, tmp_path: Path) -> None:
     together = [torch.load(tmp_path / f"{world}-{rank}.pt") for rank in range(world)]
     for name, params in CASES.items():
         check_equal(name, train(name, params, 0, 1), [each[name] for each in together])
-    for name in SAMPLED:
+    for name in (*SAMPLED, *WEIGHTED):
         got = [each[f"{name} sampled"] for each in together]
-        alone = train(name, {}, 0, 1)
+        alone = train(name, CASES[name], 0, 1)
         alone |= {key: got[0][key] for key in got[0] if "sampler" in key}
         for each in (alone, *got):
             for step in range(STEPS):
                 each.pop(f"{step} chosen", None)
         check_equal(name, alone, got)
+        if name in WEIGHTED:
+            continue
         few = [each[f"{name} few"] for each in together]
         chosen = torch.cat([each["0 chosen"] for each in few])
         assert len(chosen) < sum(len(each["0 loss.weight"]) for each in few)

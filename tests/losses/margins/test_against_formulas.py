@@ -84,6 +84,9 @@ CASES: dict[str, tuple[str, dict[str, Any], float, Formula]] = {
         1.0,
         lambda loss: reference.curricularface(float(loss.progress), scale=12.0),
     ),
+    # Drawn margins: test_elasticface.py.
+    "elastic_arcface": ("elastic_arcface", {"deviation": 0}, 1.0, lambda _: reference.arcface()),
+    "elastic_cosface": ("elastic_cosface", {"deviation": 0}, 1.0, lambda _: reference.cosface()),
     "sphereface2": ("sphereface2", {}, 1.0, lambda loss: reference.sphereface2(loss.bias)),
     "uniface": ("uniface", {}, 1.0, lambda loss: reference.uniface(loss.bias)),
 }

@@ -13,7 +13,7 @@ pytest.importorskip("pytorch_metric_learning")
 from benchmarks.softmax_head import copies, judged, speed
 from benchmarks.softmax_sides import MARGIN, SCALE, Naive, side
 
-SIDES = ["head", "pml", "naive", "gemm"]
+SIDES = ["head", "head_weighted", "head_smoothed", "head_rows", "pml", "naive", "gemm"]
 
 
 def test_the_naive_formula_is_the_loss() -> None:
@@ -53,14 +53,17 @@ def test_the_head_holds_fewer_copies_than_the_formula() -> None:
 
 @pytest.mark.slow  # a fresh process
 def test_rows_have_the_names_and_bars_of_the_plan() -> None:
-    assert [r["name"] for r in speed("1k", 1, ["gemm", "pml"], retained=True)] == [
+    found = speed("1k", 1, ["gemm", "pml", "head_weighted"], retained=True)
+    assert [r["name"] for r in found] == [
         "losses.head_vs_gemm_1k_retained",
         "losses.head_vs_pml_1k_retained",
+        "losses.head_weighted_1k_retained",
     ]
     for name, good, bad in [
         ("losses.head_vs_pml_100k", 2.0, 1.9),
         ("losses.head_vs_gemm_100k", 1.5, 1.6),
         ("losses.head_copies_100k", 0.1, 0.2),
+        ("losses.head_weighted_100k", 1.05, 1.1),
     ]:
         assert judged(name, good, "x")["holds"]
         assert not judged(name, bad, "x")["holds"]

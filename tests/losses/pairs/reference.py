@@ -2,7 +2,8 @@
 
 Slow on purpose, and independent of the library: torch scalars are used only so that autograd can
 give the gradients of the formulas too. Every function takes embeddings ``z`` [B, D] and a list of
-labels ``y``; anchors are all samples.
+labels ``y``; anchors are all samples. ``over`` makes the loss of the terms of the anchors: their
+mean, or what weights of samples and reductions make of them.
 """
 
 from __future__ import annotations
@@ -54,6 +55,32 @@ def mean(terms: list[Tensor], z: Tensor) -> Tensor:
     return sum(terms, start=0 * z.sum()) / max(len(terms), 1)
 
 
+class Over:
+    """The mean over ``count`` terms (by default all), each of an anchor with this weight."""
+
+    def __init__(self, weights: Tensor | None = None) -> None:
+        self.weights = weights
+
+    def __call__(
+        self, terms: list[tuple[int, Tensor]], z: Tensor, count: int | None = None
+    ) -> Tensor:
+        weighed = [x if self.weights is None else self.weights[i] * x for i, x in terms]
+        return sum(weighed, start=0 * z.sum()) / max(len(terms) if count is None else count, 1)
+
+
+class Rows(Over):
+    """The part of each anchor in the mean, times B: [B]."""
+
+    def __call__(
+        self, terms: list[tuple[int, Tensor]], z: Tensor, count: int | None = None
+    ) -> Tensor:
+        rows = [sum((x for j, x in terms if j == i), start=0 * z.sum()) for i in range(len(z))]
+        return torch.stack(rows) * len(z) / max(len(terms) if count is None else count, 1)
+
+
+MEAN = Over()
+
+
 def positives(y: list[int], i: int) -> list[int]:
     return [j for j in range(len(y)) if j != i and y[j] == y[i]]
 
@@ -66,24 +93,28 @@ def pairs(y: list[int]) -> Iterator[tuple[int, int]]:
     return ((i, j) for i in range(len(y)) for j in range(len(y)) if i != j)
 
 
-def contrastive(z: Tensor, y: list[int], *, margin: float, d: Distance = euclidean) -> Tensor:
+def contrastive(
+    z: Tensor, y: list[int], *, margin: float, d: Distance = euclidean, over: Over = MEAN
+) -> Tensor:
     terms = []
     for i, j in pairs(y):
         distance = d(z[i], z[j])
         if y[i] == y[j]:
-            terms.append(distance**2 / 2)
+            terms.append((i, distance**2 / 2))
         else:
-            terms.append(plus(margin - distance) ** 2 / 2)
-    return mean(terms, z)
+            terms.append((i, plus(margin - distance) ** 2 / 2))
+    return over(terms, z)
 
 
-def siamese_classifier(z: Tensor, y: list[int], *, alpha: Tensor, beta: Tensor) -> Tensor:
+def siamese_classifier(
+    z: Tensor, y: list[int], *, alpha: Tensor, beta: Tensor, over: Over = MEAN
+) -> Tensor:
     terms = []
     for i, j in pairs(y):
         score = sum((a * abs(p - q) for a, p, q in zip(alpha, z[i], z[j], strict=True)), start=beta)
         probability = 1 / (1 + torch.exp(-score))
-        terms.append(-torch.log(probability if y[i] == y[j] else 1 - probability))
-    return mean(terms, z)
+        terms.append((i, -torch.log(probability if y[i] == y[j] else 1 - probability)))
+    return over(terms, z)
 
 
 def triplet(
@@ -93,6 +124,7 @@ def triplet(
     margin: float | None,
     mining: str,
     d: Distance = euclidean,
+    over: Over = MEAN,
 ) -> Tensor:
     """``margin`` None: the soft form. ``d`` may be a squared distance."""
     terms = []
@@ -111,26 +143,24 @@ def triplet(
         near = min(P, key=lambda p: table[a][p])
         hard = min(N, key=lambda n: table[a][n])
         if mining == "batch_hard":
-            terms.append(term(a, far, hard))
+            terms.append((a, term(a, far, hard)))
         elif mining == "easy_positive":
-            terms.append(term(a, near, hard))
+            terms.append((a, term(a, near, hard)))
         elif mining == "batch_all":
-            terms += [t for p in P for n in N if (t := term(a, p, n)) > 0]
+            terms += [(a, t) for p in P for n in N if (t := term(a, p, n)) > 0]
         elif mining == "semi_hard":
             assert margin is not None
             terms += [
-                term(a, p, n)
+                (a, term(a, p, n))
                 for p in P
                 for n in N
                 if table[a][p] < table[a][n] < table[a][p] + margin
             ]
-    return mean(terms, z)
+    return over(terms, z)
 
 
-def center(z: Tensor, y: list[int], *, centers: Tensor) -> Tensor:
-    return sum((norm(z[i] - centers[y[i]]) ** 2 for i in range(len(y))), start=0 * z.sum()) / (
-        2 * len(y)
-    )
+def center(z: Tensor, y: list[int], *, centers: Tensor, over: Over = MEAN) -> Tensor:
+    return over([(i, norm(z[i] - centers[y[i]]) ** 2 / 2) for i in range(len(y))], z)
 
 
 def centers_after(z: Tensor, y: list[int], *, centers: Tensor, alpha: float) -> Tensor:
@@ -142,7 +172,7 @@ def centers_after(z: Tensor, y: list[int], *, centers: Tensor, alpha: float) -> 
     return moved
 
 
-def circle(z: Tensor, y: list[int], *, margin: float, gamma: float) -> Tensor:
+def circle(z: Tensor, y: list[int], *, margin: float, gamma: float, over: Over = MEAN) -> Tensor:
     terms = []
     for i in range(len(y)):
         P, N = positives(y, i), negatives(y, i)
@@ -155,12 +185,19 @@ def circle(z: Tensor, y: list[int], *, margin: float, gamma: float) -> Tensor:
         for p in P:
             s = cosine(z[i], z[p])
             pull = pull + torch.exp(-gamma * plus(1 + margin - s.detach()) * (s - 1 + margin))
-        terms.append(log1p(push * pull))
-    return mean(terms, z)
+        terms.append((i, log1p(push * pull)))
+    return over(terms, z)
 
 
 def multi_similarity(
-    z: Tensor, y: list[int], *, alpha: float, beta: float, base: float, epsilon: float | None
+    z: Tensor,
+    y: list[int],
+    *,
+    alpha: float,
+    beta: float,
+    base: float,
+    epsilon: float | None,
+    over: Over = MEAN,
 ) -> Tensor:
     terms = []
     for i in range(len(y)):
@@ -173,53 +210,87 @@ def multi_similarity(
             N = [s for s in N if s > least - epsilon]
         pull = sum((torch.exp(-alpha * (s - base)) for s in P), start=z.new_zeros(()))
         push = sum((torch.exp(beta * (s - base)) for s in N), start=z.new_zeros(()))
-        terms.append(log1p(pull) / alpha + log1p(push) / beta)
-    return mean(terms, z)
+        terms.append((i, log1p(pull) / alpha + log1p(push) / beta))
+    return over(terms, z)
 
 
-def proxy_nca(z: Tensor, y: list[int], *, proxies: Tensor, scale: float = 1.0) -> Tensor:
+def proxy_nca(
+    z: Tensor, y: list[int], *, proxies: Tensor, scale: float = 1.0, over: Over = MEAN
+) -> Tensor:
     terms = []
     for i in range(len(y)):
         near = [torch.exp(-scale * euclidean(unit(z[i]), unit(p)) ** 2) for p in proxies]
         others = [e for j, e in enumerate(near) if j != y[i]]
         if others:
-            terms.append(-torch.log(near[y[i]] / sum(others)))
-    return mean(terms, z)
+            terms.append((i, -torch.log(near[y[i]] / sum(others))))
+    return over(terms, z)
 
 
-def proxy_anchor(z: Tensor, y: list[int], *, proxies: Tensor, alpha: float, delta: float) -> Tensor:
+def proxy_anchor(
+    z: Tensor,
+    y: list[int],
+    *,
+    proxies: Tensor,
+    alpha: float,
+    delta: float,
+    over: Over = MEAN,
+) -> Tensor:
+    """The term of a proxy belongs to the samples in it, in equal parts."""
     pull, push = [], []
     for j, proxy in enumerate(proxies):
-        own = [cosine(z[i], proxy) for i in range(len(y)) if y[i] == j]
-        other = [cosine(z[i], proxy) for i in range(len(y)) if y[i] != j]
+        own = [i for i in range(len(y)) if y[i] == j]
+        other = [i for i in range(len(y)) if y[i] != j]
         if own:
-            pull.append(log1p(sum(torch.exp(-alpha * (s - delta)) for s in own)))
-        push.append(
-            log1p(sum((torch.exp(alpha * (s + delta)) for s in other), start=z.new_zeros(())))
-        )
-    return mean(pull, z) + mean(push, z)
+            near = log1p(sum(torch.exp(-alpha * (cosine(z[i], proxy) - delta)) for i in own))
+            pull += [(i, near / len(own)) for i in own]
+        if other:
+            far = log1p(sum(torch.exp(alpha * (cosine(z[i], proxy) + delta)) for i in other))
+            push += [(i, far / len(other)) for i in other]
+    return over(pull, z, len(set(y))) + over(push, z, len(proxies))
 
 
-def supcon(z: Tensor, y: list[int], *, temperature: float) -> Tensor:
+def supcon(
+    z: Tensor,
+    y: list[int],
+    *,
+    temperature: float,
+    smoothing: float = 0.0,
+    over: Over = MEAN,
+) -> Tensor:
+    """With the targets of each anchor written out: positives, and a part for everyone."""
     terms = []
     for i in range(len(y)):
         P = positives(y, i)
         if not P or not negatives(y, i):
             continue
-        everyone = sum(torch.exp(cosine(z[i], z[a]) / temperature) for a in range(len(y)) if a != i)
-        inner = [torch.log(torch.exp(cosine(z[i], z[p]) / temperature) / everyone) for p in P]
-        terms.append(-sum(inner) / len(P))
-    return mean(terms, z)
+        everyone = [a for a in range(len(y)) if a != i]
+        total = sum(torch.exp(cosine(z[i], z[a]) / temperature) for a in everyone)
+        inner = []
+        for a in everyone:
+            target = smoothing / len(everyone) + (1 - smoothing) / len(P) * (a in P)
+            inner.append(target * torch.log(torch.exp(cosine(z[i], z[a]) / temperature) / total))
+        terms.append((i, -sum(inner)))
+    return over(terms, z)
 
 
-def ntxent(z: Tensor, y: list[int], *, temperature: float) -> Tensor:
+def ntxent(
+    z: Tensor,
+    y: list[int],
+    *,
+    temperature: float,
+    smoothing: float = 0.0,
+    over: Over = MEAN,
+) -> Tensor:
+    """With the targets of each pair written out: the positive, and a part for it and negatives."""
     terms = []
     for i in range(len(y)):
-        rest = sum(
-            (torch.exp(cosine(z[i], z[a]) / temperature) for a in negatives(y, i)),
-            start=z.new_zeros(()),
-        )
+        N = negatives(y, i)
         for p in positives(y, i):
-            e = torch.exp(cosine(z[i], z[p]) / temperature)
-            terms.append(-torch.log(e / (e + rest)))
-    return mean(terms, z)
+            e = {a: torch.exp(cosine(z[i], z[a]) / temperature) for a in [p, *N]}
+            total = sum(e.values())
+            inner = []
+            for a, own in e.items():
+                target = smoothing / len(e) + (1 - smoothing) * (a == p)
+                inner.append(target * torch.log(own / total))
+            terms.append((i, -sum(inner)))
+    return over(terms, z)

@@ -13,11 +13,15 @@ from likewise.losses import (
     Circle,
     Contrastive,
     CrossBatchMemory,
+    MarginLoss,
     MultiSimilarity,
     NTXent,
     ProxyAnchor,
     ProxyNCA,
+    ProxyNCAPlusPlus,
     SiameseClassifier,
+    SmoothAP,
+    SoftTriple,
     Sum,
     SupCon,
     Triplet,
@@ -50,7 +54,7 @@ def test_a_wrong_batch(case: Case, z: Tensor, y: Tensor, message: str) -> None:
     assert str(refusal.value).startswith(type(loss).__name__)
 
 
-@pytest.mark.parametrize("make", [Center, ProxyAnchor, ProxyNCA])
+@pytest.mark.parametrize("make", [Center, ProxyAnchor, ProxyNCA, ProxyNCAPlusPlus, SoftTriple])
 def test_a_batch_that_does_not_fit_the_classes(make: type[nn.Module]) -> None:
     loss = make(num_classes=CLASSES, embedding_dim=DIMENSION)
     with pytest.raises(
@@ -96,6 +100,16 @@ SIZES = {"num_classes": 3, "embedding_dim": 2}
         (MultiSimilarity, {"beta": float("inf")}, "beta: inf"),
         (ProxyNCA, {**SIZES, "scale": 0}, "scale: 0"),
         (ProxyAnchor, {**SIZES, "delta": -1}, "delta: -1"),
+        (ProxyNCAPlusPlus, {**SIZES, "temperature": 0}, "temperature: 0"),
+        (SoftTriple, {**SIZES, "centers": 0}, "centers: 0; must be a whole number"),
+        (SoftTriple, {**SIZES, "gamma": 0}, "gamma: 0"),
+        (SmoothAP, {"temperature": 0}, "temperature: 0"),
+        (MarginLoss, {"beta": 0}, "beta: 0"),
+        (MarginLoss, {"nu": -1}, "nu: -1"),
+        (MarginLoss, {"learn": "classes"}, "did you mean 'class'"),
+        (MarginLoss, {"learn": "class"}, "num_classes: none given; learn='class' needs it"),
+        (MarginLoss, {"miner": "semi_hrd"}, "miner: unknown value 'semi_hrd'"),
+        (MarginLoss, {"distance": "manhattan"}, "miner: distance_weighted needs Euclidean"),
         (SupCon, {"temperature": 0}, "temperature: 0"),
         (NTXent, {"temperature": -1}, "temperature: -1"),
         (CrossBatchMemory, {"loss": Triplet(), "embedding_dim": 2, "memory_size": 0}, "memory_s"),

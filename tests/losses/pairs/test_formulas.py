@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.losses import Center, Triplet
-from likewise.losses.pairs.batch_all import mean_active_hinge
+from likewise.losses.pairs.batch_all import active_hinges
 from tests.losses.cases import CASES, CLASSES, DIMENSION, Case, batch
 from tests.losses.pairs import reference
 
@@ -112,7 +112,7 @@ def test_batch_all_at_every_class_size(mining: str, classes: int, margin: float)
         if mining == "batch_all" or d[a, n] > d[a, p]
     ]
     expected = reference.mean(terms, d)
-    value = mean_active_hinge(d, y, margin, semi_hard=mining == "semi_hard")
+    value = active_hinges(d, y, margin, semi_hard=mining == "semi_hard").mean()
     torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
     (ours,), (loops,) = (torch.autograd.grad(v, d) for v in (value, expected))
     torch.testing.assert_close(ours, loops, rtol=1e-12, atol=1e-12)

@@ -17,15 +17,19 @@ from likewise.losses import (
     Contrastive,
     CrossBatchMemory,
     Gathered,
+    MarginLoss,
     MultiSimilarity,
     NTXent,
     Placement,
     PrototypeMemory,
     ProxyAnchor,
     ProxyNCA,
+    ProxyNCAPlusPlus,
     Shard,
     SiameseClassifier,
+    SmoothAP,
     Softmax,
+    SoftTriple,
     Sum,
     SupCon,
     Triplet,
@@ -45,11 +49,24 @@ LOSSES = {
     "multi_similarity": MultiSimilarity,
     "proxy_nca": lambda: ProxyNCA(**SIZES),
     "proxy_anchor": lambda: ProxyAnchor(**SIZES),
+    "proxy_nca_pp": lambda: ProxyNCAPlusPlus(**SIZES),
+    "soft_triple": lambda: SoftTriple(**SIZES, centers=2),
+    "smooth_ap": lambda: SmoothAP(temperature=0.1),
+    "margin_loss": lambda: MarginLoss(miner="all", learn="class", num_classes=4, nu=0.1),
     "supcon": SupCon,
     "ntxent": NTXent,
     "memory": lambda: CrossBatchMemory(NTXent(), embedding_dim=5, memory_size=30),
     "prototype_memory": lambda: PrototypeMemory(**SIZES, memory_size=4),
     "sum": lambda: Sum(SupCon(), 0.1 * Center(update="gradient", **SIZES)),
+    "weighted": lambda: NTXent(label_smoothing=0.1),
+    "weighted rows": lambda: Sum(
+        SupCon(label_smoothing=0.1, reduction="none"), ProxyAnchor(reduction="none", **SIZES)
+    ),
+    "weighted memory": lambda: CrossBatchMemory(
+        Triplet(reduction="sum"), embedding_dim=5, memory_size=30
+    ),
+    "reference": lambda: Sum(NTXent(miner="multi_similarity"), ProxyNCA(**SIZES)),
+    "weighted reference": lambda: Triplet(miner="batch_hard"),
 }
 BATCH, STEPS = 21, 3
 
@@ -67,7 +84,13 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
         x, y = torch.randn(BATCH, 6, dtype=torch.float64), torch.randint(0, 4, (BATCH,))
         mine = shares(rank, world)
         whole.zero_grad()
-        loss(model(x[mine]), y[mine]).backward()
+        weights = torch.linspace(0, 1, BATCH)[mine] if "weighted" in name else None
+        against = {}
+        if "reference" in name:
+            others, labels = x.flip(1)[mine], y.roll(1)[mine]
+            against = {"reference": model(others), "reference_labels": labels}
+        value = loss(model(x[mine]), y[mine], weights=weights, **against)
+        (value * torch.linspace(1, 2, value.numel())).sum().backward()
         for p in whole.parameters():
             if p.grad is None:
                 continue

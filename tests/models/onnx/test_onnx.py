@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import likewise
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.models import loading
+from likewise.models.embedder import Embedder
 from likewise.models.importing import import_onnx
+from likewise.models.onnx.backbone import OnnxBackbone
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -74,6 +78,68 @@ def test_other_networks_are_refused(tmp_path: Path) -> None:
         import_onnx(tmp_path / "p.onnx", Preprocess(channels=1, mean=(0.5,), std=(0.5,)))
     with pytest.raises(InputError, match="no such file"):
         import_onnx(tmp_path / "none.onnx", Preprocess())
+
+
+def test_onnx_runtime_has_the_number_format_of_the_file(tmp_path: Path) -> None:
+    projection(tmp_path / "p.onnx", "n")
+    embedder = import_onnx(tmp_path / "p.onnx", Preprocess(8, 8))
+    images = np.random.default_rng(1).integers(0, 255, (3, 8, 8, 3), dtype=np.uint8)
+    same = embedder.embed(images, precision="auto")
+    np.testing.assert_array_equal(same, embedder.embed(images))
+    with pytest.raises(InputError, match="precision: bf16 is not for ONNX files"):
+        embedder.embed(images, precision="bf16")
+    with pytest.raises(InputError, match="compile: ONNX Runtime runs this model"):
+        embedder.embed(images, compile=True)
+
+
+def test_the_gpu_of_onnx_runtime_is_taken_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No GPU here: a session is told the providers, and answers as one that could not start."""
+    import onnxruntime
+
+    real, asked = onnxruntime.InferenceSession, []
+
+    def session(content: bytes, options: object, providers: list[object]) -> object:
+        asked.append(providers)
+        return real(content, options, ["CPUExecutionProvider"])
+
+    projection(tmp_path / "p.onnx", "n")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    assert not OnnxBackbone(tmp_path / "p.onnx", gpu=1).on_gpu
+    there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    assert not OnnxBackbone(tmp_path / "p.onnx", gpu=1).on_gpu
+    OnnxBackbone(tmp_path / "p.onnx")
+    cuda = ("CUDAExecutionProvider", {"device_id": 1, "use_tf32": "0"})
+    assert asked == [["CPUExecutionProvider"], [cuda, "CPUExecutionProvider"],
+                     ["CPUExecutionProvider"]]  # fmt: skip
+
+
+def test_an_operator_unknown_to_torch_goes_to_onnx_runtime_on_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    projection(tmp_path / "p.onnx", "n")
+    embedder = import_onnx(tmp_path / "p.onnx", Preprocess(8, 8))
+    embedder.source_file = tmp_path / "p.onnx"
+    asked = []
+
+    def unknown(path: Path) -> None:
+        raise InputError(f"{path.name}: its operator Odd is not known to the torch route; run it …")
+
+    def backbone(path: Path, gpu: int | None = None) -> OnnxBackbone:
+        asked.append(gpu)
+        return OnnxBackbone(path)
+
+    monkeypatch.setattr(loading, "in_torch", unknown)
+    monkeypatch.setattr(loading, "OnnxBackbone", backbone)
+    monkeypatch.setattr(loading, "pick_device", lambda name: torch.device(name))
+    monkeypatch.setattr(Embedder, "to", lambda self, _: self)
+    loading._moved(embedder, "cuda:1")
+    assert asked == [1]
+    (record,) = caplog.records
+    assert "operator Odd is not known" in record.getMessage()
+    assert "on the CPU; for an NVIDIA GPU install onnxruntime-gpu" in record.getMessage()
 
 
 def test_the_reference_model_gives_its_published_vectors(shared_data: Path) -> None:

@@ -23,6 +23,7 @@ from tests.gloo import together
 CLASSES, BATCH, STEPS = 10, 21, 20
 CASES = {
     "cosface": (),
+    "cosface, clipped apart": ("optimizer.clip=0.5", "optimizer.loss_clip=0.1"),
     "arcface, sgd": ("loss.name=arcface", "optimizer.name=sgd"),
     "subcenter_arcface": ("loss.name=subcenter_arcface",),
     "cosface, sampled": ("head.sample=0.5",),  # the optimiser's way; the loss takes all classes

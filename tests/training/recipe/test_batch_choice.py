@@ -18,8 +18,8 @@ from likewise.training.recipe.unused_keys import refuse_unused_keys
 from likewise.training.setup.build import batches_of
 from tests.conftest import make_photos, quick_recipe
 
-COMPARE = {"circle", "contrastive", "multi_similarity", "ntxent", "siamese_classifier", "supcon",
-           "triplet", "prototype_memory"}  # fmt: skip
+COMPARE = {"circle", "contrastive", "margin_loss", "multi_similarity", "ntxent", "prototype_memory",
+           "siamese_classifier", "smooth_ap", "supcon", "triplet"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*list_losses(), "am_softmax", "cosface + 0.1*triplet"])

@@ -46,6 +46,8 @@ def test_setting_keys() -> None:
     assert recipe.optimizer.lr == 0.01
     assert recipe.augment.erase.p == 0.3
     assert recipe.loss.parameters() == {"scale": 10.0}
+    smooth = recipe_with(Recipe(), ["loss.label_smoothing=0.1", "loss.reduction=mean"])
+    assert smooth.loss.parameters()["label_smoothing"] == 0.1
 
 
 def test_another_loss_drops_the_parameters_of_the_first() -> None:
@@ -65,6 +67,8 @@ def test_another_loss_drops_the_parameters_of_the_first() -> None:
         ("schedule.lr=0.1", "unknown key 'schedule.lr'; did you mean 'optimizer.lr'"),
         ("p=0.1", "did you mean 'augment.crop.p' or .* or 'augment.erase.p'"),
         ("margin=0.4", "did you mean 'loss.margin'"),
+        ("loss.reduction=sum", "loss.reduction: 'sum'; training takes the mean of a batch"),
+        ("loss.cosface={reduction: none}", "parameter of cosface"),
         ("name=sgd", "'model.name' or 'loss.name' or 'optimizer.name' or 'schedule.name'"),
         ("shedule.epochs=3", "unknown key 'shedule'; did you mean 'schedule'"),
         ("augment.erase.prob=1", "unknown key 'augment.erase.prob'; did you mean 'p'"),

@@ -25,7 +25,9 @@ from tests.conftest import quick_recipe
         ("batch.images=8", "batch.sampler=balanced"),
         ("schedule.milestones=[0.3]", "schedule.name=step"),
         ("schedule.factor=0.5", "schedule.name=step"),
+        ("schedule.power=2", "schedule.name=polynomial"),
         ("optimizer.momentum=0.8", "optimizer.name=sgd"),
+        ("optimizer.nesterov=true", "optimizer.name=sgd"),
         ("augment.erase={largest: 0.3}", r"augment\.erase\.p=0\.5"),
         ("augment.blur.sigma=2", r"augment\.blur\.p=0\.5"),
     ],
@@ -38,6 +40,22 @@ def test_a_key_without_effect_is_refused(photos: Path, tmp_path: Path, setting: 
         likewise.train(photos, tmp_path / "run", recipe)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("adamw", "optimizer.nesterov=true"),
+        ("sgd", "optimizer.betas=[0.9, 0.95]"),
+        ("sgd", "optimizer.eps=1e-6"),
+    ],
+)
+def test_what_the_optimizer_does_not_have_is_refused_also_if_it_is_named(
+    name: str, setting: str
+) -> None:
+    key = setting.partition("=")[0]
+    with pytest.raises(InputError, match=rf"^{key}=.* has no effect with optimizer.name={name}"):
+        refuse_unused_keys(recipe_with(Recipe(), [f"optimizer.name={name}", setting]))
 
 
 def test_temperature_belongs_to_similarity() -> None:

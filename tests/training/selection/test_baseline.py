@@ -171,7 +171,7 @@ def test_the_start_model_is_measured_as_it_is(model: Path, tmp_path: Path) -> No
         for i, one in enumerate(vectors) for other in vectors[:i] for a in one for b in other
     ]  # fmt: skip
     expected = np.mean([(g > i) + (g == i) / 2 for g in genuine for i in impostor])
-    assert run.start.auc == pytest.approx(float(expected), abs=1e-4)
+    assert run.start.value == pytest.approx(float(expected), abs=1e-4)
 
 
 def stopped(self: Any, interrupt: Any, *more: Any) -> None:

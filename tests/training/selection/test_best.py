@@ -55,7 +55,7 @@ def test_a_start_model_is_replaced_only_by_a_clearly_better_epoch() -> None:
     assert not best.update(measured(0.82, 0.01, -0.01), 2)  # 1.2 standard errors above
     assert best.update(measured(0.9, 0.01, -0.01), 3)
     assert best.epoch == 3
-    again = Best.of(json.loads(json.dumps(best.state())))
+    again = Best().restored(json.loads(json.dumps(best.state())))
     for one in (best, again):  # not clearly worse than epoch 3, and not clearly above the start
         assert not one.update(measured(0.81, 0.1, -0.1), 4)
 
@@ -64,9 +64,9 @@ def test_the_state_survives_json_and_that_of_earlier_versions_is_read() -> None:
     best = Best()
     for epoch, value in ((1, 0.7), (2, 0.9), (3, 0.8), (4, 0.9)):
         best.update(measured(value, 0.001, -0.001), epoch)
-    again = Best.of(json.loads(json.dumps(best.state())))
+    again = Best().restored(json.loads(json.dumps(best.state())))
     assert again.state() == best.state()
-    old = Best.of([0.7, 3, 2])
+    old = Best().restored([0.7, 3, 2])
     assert not old.update(measured(0.69), 6)
     assert old.waited == 3
     assert old.update(measured(0.7), 7)
@@ -80,7 +80,7 @@ def test_a_better_model_of_a_lost_checkpoint_is_adopted() -> None:
     assert (best.value, best.epoch, best.waited) == (0.9, 2, 0)
     same = Best()  # the repeated epoch gives the same bits: as if nothing had happened
     same.update(measured(0.5), 1)
-    whole = Best.of(same.state())
+    whole = Best().restored(same.state())
     same.adopt(0.9, 2)
     for one in (same, whole):
         assert one.update(measured(0.9), 2)

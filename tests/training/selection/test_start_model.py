@@ -19,6 +19,7 @@ from likewise.evaluation.intervals.scored_pairs import scored_pairs
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.recipe.recipe import Recipe, recipe_with
+from likewise.training.recipe.validation_metric import Metric
 from likewise.training.selection.start_model import Gain, StartModel, TunedFrom
 from likewise.training.setup.start import recipe_from, tune_recipe
 from likewise.training.stopping import Best
@@ -89,7 +90,7 @@ def test_a_start_model_that_is_not_beaten_is_saved_as_it_is(model: Path, tmp_pat
     assert result.start is not None
     assert result.start.kept == 0
     assert result.start.best is not None
-    assert result.validation == result.start.auc
+    assert result.validation == result.start.value
     assert "as it is" in result.start.lines()[-1]
 
 
@@ -110,7 +111,7 @@ def test_a_start_model_that_is_clearly_beaten_is_replaced(tmp_path: Path) -> Non
     assert result.start.best is not None
     assert result.start.best.clear
     assert result.validation is not None
-    assert result.validation > result.start.auc
+    assert result.validation > result.start.value
     assert likewise.load(result.model).about["Epoch"] == result.start.kept
     told = json.loads((tmp_path / "run" / "start.json").read_text())
     assert told["kept"] == result.start.kept
@@ -123,7 +124,7 @@ def test_a_resumed_run_compares_with_the_same_start_model(model: Path, tmp_path:
     longer = likewise.train(photos, tmp_path / "run", resume=True, epochs=2)
     assert first.start is not None
     assert longer.start is not None
-    assert longer.start.auc == first.start.auc
+    assert longer.start.value == first.start.value
     assert longer.start.kept == 0
     with pytest.raises(InputError, match=r"start: sface, the run in .* began with"):
         likewise.train(photos, tmp_path / "run", resume=True, start="sface")
@@ -202,3 +203,36 @@ def test_the_command_says_what_was_kept(
     with pytest.raises(SystemExit) as refused:
         main([*command, "--set", "model.name=iresnet18"])
     assert refused.value.code == 2
+
+
+def test_by_an_error_rate_a_lower_one_is_the_gain(tmp_path: Path) -> None:
+    even = np.tile([0.005, -0.005], 10)
+    eer = Metric.of("EER")
+    start = StartModel.of(tmp_path, "m", AucEstimate(0.2, even, 20), eer)
+    start.compare(1, AucEstimate(0.25, even, 20))
+    start.compare(2, AucEstimate(0.1, even, 20))
+    start.compare(3, AucEstimate(0.15, even, 20))
+    start.keep(2)
+    again = StartModel.read(tmp_path)
+    assert again is not None
+    assert again.measured == start.measured
+    best = again.measured.best
+    assert best is not None
+    assert (best.epoch, best.value, best.clear) == (2, 0.1, True)
+    assert again.measured.lines()[0].startswith("m as it is: EER 0.2")
+    assert "EER 0.1000 (epoch 2); the difference is -0.1000" in again.measured.lines()[1]
+
+
+def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    estimate = AucEstimate(0.8, np.zeros(6), 6)
+    start = StartModel.of(tmp_path, "m", estimate)
+    start.compare(1, AucEstimate(0.9, np.zeros(6), 6))
+    path = tmp_path / "start.json"
+    values = json.loads(path.read_text())
+    for part in (values, values["best"]):
+        part["auc"] = part.pop("value")
+    del values["measure"], values["best"]["lower_is_better"]
+    path.write_text(json.dumps(values))
+    again = StartModel.read(tmp_path)
+    assert again is not None
+    assert again.measured == start.measured

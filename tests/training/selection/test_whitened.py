@@ -69,4 +69,4 @@ def test_a_start_model_is_whitened_where_that_is_clearly_better(tmp_path: Path) 
     assert result.start.whitened is not None
     assert result.start.whitened.clear
     assert "with its last layer whitened" in result.start.lines()[-1]
-    assert result.validation == result.start.whitened.auc > result.start.auc
+    assert result.validation == result.start.whitened.value > result.start.value

@@ -269,3 +269,17 @@ def test_a_batch_has_as_many_photos_of_a_person_as_there_are(
 ) -> None:
     chosen = choose(manifest_of(tmp_path / "photos", noise(40, 40, 1), people=40, each=each))
     assert (chosen.recipe.batch.images, chosen.recipe.batch.identities) == batch
+
+
+@pytest.mark.parametrize(
+    ("setting", "rate"),
+    [("seed", 4e-5), ("loss.name=softmax", None), ("optimizer.name=sgd", None)],
+)
+def test_the_rate_of_the_class_weights_belongs_to_the_loss_and_the_optimizer(
+    tmp_path: Path, setting: str, rate: float | None
+) -> None:
+    manifest = likewise.read_manifest(make_photos(tmp_path / "photos", people=8))
+    settings = ["training.seed=1"] if setting == "seed" else [setting]
+    assert begin_recipe(manifest, settings=settings)[0].optimizer.loss_lr == rate
+    named = begin_recipe(manifest, settings=[*settings, "optimizer.loss_lr=0.5"])[0]
+    assert named.optimizer.loss_lr == 0.5

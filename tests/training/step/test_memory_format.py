@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from likewise.errors import InputError
+from likewise.models.memory_format import choose_memory_format
 from likewise.training.checkpoints.state import (
     named_parameters,
     optimizer_tensors,
@@ -18,7 +19,7 @@ from likewise.training.checkpoints.state import (
 from likewise.training.recipe.recipe import Optimizer
 from likewise.training.setup.build import loss_of, network_of
 from likewise.training.step.compilation import Compiled
-from likewise.training.step.memory_format import choose_memory_format, match_memory_format
+from likewise.training.step.memory_format import match_memory_format
 from likewise.training.step.optimizer import build_optimizer
 from likewise.training.trainer import Trainer
 from tests.conftest import quick_recipe

@@ -16,13 +16,13 @@ from likewise.data.formats import read_manifest
 from likewise.data.photos import Photos
 from likewise.data.preprocess import Preprocess
 from likewise.distances.resolution import mean_cosine
-from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.training.selection.model_selection import ModelSelection
 from likewise.training.step.norm_statistics import (
     NormStatistics,
     recompute_statistics,
     running_norms,
 )
+from likewise.training.validation import Validated
 from tests.conftest import make_photos, quick_recipe
 
 PREPROCESS = Preprocess(height=8, width=8)
@@ -116,8 +116,9 @@ def test_few_people_do_not_choose_the_epoch(
     photos = make_photos(tmp_path / "photos", people=people + 3, each=2)
     measure = ModelSelection._is_kept
 
-    def kept(self: ModelSelection, found: AucEstimate) -> bool:
-        return measure(self, replace(found, value=1.0 if self.trainer.epoch == 2 else 0.6))
+    def kept(self: ModelSelection, found: Validated) -> bool:
+        made_up = replace(found.auc, value=1.0 if self.trainer.epoch == 2 else 0.6)
+        return measure(self, replace(found, auc=made_up))
 
     monkeypatch.setattr(ModelSelection, "_is_kept", kept)
     recipe = quick_recipe(f"data.val_identities={people}", "schedule.epochs=4")

@@ -27,11 +27,21 @@ ALL = [
         lambda g: torch.optim.SGD(g, 0.1, momentum=0.9, weight_decay=0.01),
         id="sgd",
     ),
+    pytest.param(
+        lambda g: RowSGD(g, 0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        lambda g: torch.optim.SGD(g, 0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        id="nesterov",
+    ),
     pytest.param(lambda g: RowSGD(g, 0.1), lambda g: torch.optim.SGD(g, 0.1), id="plain-sgd"),
     pytest.param(
         lambda g: RowAdamW(g, 0.1, weight_decay=0.05),
         lambda g: torch.optim.AdamW(g, 0.1, weight_decay=0.05),
         id="adamw",
+    ),
+    pytest.param(
+        lambda g: RowAdamW(g, 0.1, betas=(0.8, 0.95), eps=1e-3),
+        lambda g: torch.optim.AdamW(g, 0.1, betas=(0.8, 0.95), eps=1e-3),
+        id="adamw-betas",
     ),
 ]
 

@@ -33,6 +33,28 @@ def test_warm_up_then_cosine() -> None:
         assert values[step] == pytest.approx(0.1 + 0.9 * cosine)
 
 
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_polynomial_is_that_of_torch(power: float) -> None:
+    """Without a warm-up and to zero, as torch has it; ``final`` lifts the end."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=100, power=power)
+    expected = []
+    for _ in range(100):
+        expected.append(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    polynomial = {"name": "polynomial", "power": power, "warmup_epochs": 0}
+    assert factors(**polynomial, final=0) == pytest.approx(expected)
+    lifted = [0.1 + 0.9 * value for value in expected]
+    assert factors(**polynomial, final=0.1) == pytest.approx(lifted)
+
+
+def test_polynomial_decay_begins_after_the_warm_up() -> None:
+    values = factors(name="polynomial", power=2, final=0, warmup_epochs=2)
+    assert values[:20] == pytest.approx([(s + 1) / 21 for s in range(20)])
+    assert values[20:] == pytest.approx([(1 - (s - 20) / 80) ** 2 for s in range(20, 100)])
+
+
 def test_steps() -> None:
     values = factors(name="step", warmup_epochs=0, milestones=(0.3, 0.8), factor=0.1)
     expected = [1.0] * 30 + [0.1] * 50 + [0.01] * 20

@@ -29,12 +29,14 @@ def convert(
         bool, typer.Option("--check", help="Also decode every photo, and count the broken ones.")
     ] = False,
     root: options.Root = None,
+    format: options.Format = None,
+    split: options.Split = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Convert labeled photos to another format; the bytes of each photo stay the same.
 
     The formats (--to) are folder, recordio, tar and parquet. --out is required: a new folder, or
-    with --resume that of an interrupted conversion.
+    with --resume that of an interrupted conversion. --split takes one split of the photos alone.
 
     Example: likewise data convert photos/ --to tar --out shards/
     """
@@ -44,7 +46,10 @@ def convert(
     out = out_of(context, old_out, out)
     if out is None:
         raise InputError("--out: name the folder to write")
-    done = work(data, out, to, root=root, resume=resume, verify=verify, check=check)
+    done = work(
+        data, out, to, root=root, resume=resume, verify=verify, check=check, format=format,
+        split=None if split == "all" else split,
+    )  # fmt: skip
     if as_json:
         print_json(asdict(done))
         return

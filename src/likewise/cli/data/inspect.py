@@ -91,6 +91,7 @@ def inspect(
     ] = False,
     device: options.Device = "auto",
     root: options.Root = None,
+    format: options.Format = None,
     detect: options.Detect = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -134,7 +135,7 @@ def inspect(
     if out is not None:
         require_writable(out)
     embedder = None if model is None else load(model, device=device)
-    manifest = read_manifest(data, root)
+    manifest = read_manifest(data, root, format=format)
     others = None if against is None else read_manifest(against)
     if detect:
         manifest, _ = align_for_model(embedder, manifest, True, source=data)

@@ -27,6 +27,7 @@ def split(
         bool, typer.Option("--parquet", help="Write Parquet instead of CSV.")
     ] = False,
     root: options.Root = None,
+    format: options.Format = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Split photos by identity into train, val and test, or into cross-validation folds.
@@ -48,7 +49,7 @@ def split(
         raise InputError("--folds: takes the place of --val-identities and --test-identities")
     if out.suffix.lower() in (".csv", ".parquet"):
         raise InputError(f"--out {out}: must be a folder; the manifests are written into it")
-    manifest = without_repeats(read_manifest(data, root))
+    manifest = without_repeats(read_manifest(data, root, format=format))
     if folds is None:
         divided = train_val_test(
             manifest, val=val_identities or "10%", test=test_identities or "10%", seed=seed

@@ -13,9 +13,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
-from likewise.arguments import full_name
+from likewise.arguments import full_name, one_of
 from likewise.data.alignment import alignment_of_crops
+from likewise.data.formats.own_dataset import is_dataset, manifest_of
 from likewise.data.labels import with_identities
 from likewise.data.manifest import Manifest
 from likewise.errors import InputError
@@ -116,7 +118,14 @@ def format_of(path: Path) -> Format | None:
     return next((format for format in list_formats() if format.recognises(path)), None)
 
 
-def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifest:
+def _named(name: str) -> Format:
+    one_of("format", name, sorted(format.name for format in list_formats()))
+    return _FORMATS[name]
+
+
+def read_manifest(
+    source: str | Path | Any, root: str | Path | None = None, *, format: str | None = None
+) -> Manifest:
     """Read labeled photos in any registered format as a manifest, without unpacking them.
 
     Identity names are normalised, see ``likewise.data.labels``; if that changes any, a warning
@@ -124,12 +133,15 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
 
     Args:
         source: a folder with one sub-folder per identity, a CSV/TSV/Parquet/Arrow table, or a
-            source in any other format of ``list_formats()``.
+            source in any other format of ``list_formats()``; or a torch ``Dataset`` or Hugging Face
+            dataset, see ``likewise.data.formats.own_dataset.manifest_of``.
         root: the folder that a table's paths start from; by default the table's own folder.
+        format: the name of a format of ``list_formats()``, instead of the one that recognises the
+            source: ``folder`` for the bare folders of a set that has lists too, or ``cub-boxes``.
 
     Raises:
-        InputError: the path does not exist, is in no known format, or holds no photo; or a row is
-            invalid, which is then named.
+        InputError: the path does not exist, is in no known format, or holds no photo; there is no
+            format of this name; or a row is invalid, which is then named.
 
     Example:
         >>> import likewise
@@ -137,17 +149,21 @@ def read_manifest(source: str | Path, root: str | Path | None = None) -> Manifes
         >>> manifest.identities
         ['anna', 'bob', 'carl']
     """
+    if isinstance(source, Manifest):
+        return source
+    if is_dataset(source):
+        return manifest_of(source)
     path = Path(source)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file")
-    format = format_of(path)
-    if format is None:
+    reader = format_of(path) if format is None else _named(format)
+    if reader is None:
         known = "; ".join(format.description for format in list_formats())
         raise InputError(f"{path}: unknown format; supported are: {known}")
-    found = format.read(path, Path(root) if root is not None else None)
+    found = reader.read(path, Path(root) if root is not None else None)
     if not isinstance(found, Manifest):
         raise InputError(
-            f"format {format.name!r}: its reader {full_name(format.read)} returned "
+            f"format {reader.name!r}: its reader {full_name(reader.read)} returned "
             f"{type(found).__name__}; must return a likewise.Manifest"
         )
     alignment = found.alignment or alignment_of_crops(path, found.root)

@@ -34,6 +34,8 @@ __all__ = ["read", "write_table"]
 TEXT = ("path", "identity", "split")
 ROWS = 65_536  # written at a time
 HEADER = 2**16  # bytes examined for the header line
+FILES = frozenset({"folder", "cub", "cars", "in-shop", "online-products"})
+"""Formats of folders whose photos are files of their own: a table names them by their paths."""
 SEPARATOR = re.compile(r"\"?sep=(.)\"?")  # a line that Excel accepts before the header
 
 
@@ -74,7 +76,9 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         known = pc.is_in(table["split"], value_set=pa.array(sorted(SPLITS)))
         wrong = pc.index(known, False).as_py()
         if wrong >= 0:
-            raise InputError(f"{path}: row {wrong + 1}: split must be train, val or test")
+            raise InputError(
+                f"{path}: row {wrong + 1}: split must be train, val, test, query or gallery"
+            )
     folder = path.parent if root is None else root
     if not folder.is_dir() or _is_container(folder):
         return _chosen_from(read_manifest(folder), table, path)
@@ -177,7 +181,7 @@ def _delimiter(header: str, usual: str) -> str:
 def _is_container(folder: Path) -> bool:
     """Whether a folder is in a format with files of many photos (tar shards, RecordIO)."""
     format = format_of(folder)
-    return format is not None and format.name != "folder"
+    return format is not None and format.name not in FILES
 
 
 def _chosen_from(source: Manifest, table: pa.Table, path: Path) -> Manifest:

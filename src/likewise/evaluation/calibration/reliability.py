@@ -61,6 +61,15 @@ class Reliability:
     bins: tuple[ReliabilityBin, ...]
     expected_error: float
 
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """(predicted, observed) of each bin that holds a pair."""
+        return [
+            (entry.predicted, entry.observed)
+            for entry in self.bins
+            if entry.predicted is not None and entry.observed is not None
+        ]
+
 
 def cllr(ratios: ArrayLike, same: ArrayLike) -> float:
     """½ (mean over genuine of log₂(1 + e^-r) + mean over impostors of log₂(1 + e^r)), in bits.

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arrays import data_frame
 from likewise.distances import Distance
 from likewise.errors import InputError
 from likewise.evaluation.identification.open_set import FPIRS, OpenSet, open_set
 from likewise.evaluation.identification.probe_scores import ProbeScores, probe_scores
 from likewise.evaluation.inputs import check_counts
+from likewise.pages.shown import Shown, Table, View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from likewise.pages.plot import Plot
 
 __all__ = [
     "RANKS",
@@ -53,8 +60,8 @@ class ClosedSet:
         }
 
 
-@dataclass(frozen=True)
-class Identification:
+@dataclass(frozen=True, repr=False)
+class Identification(Shown):
     """The results of an identification experiment.
 
     Args:
@@ -79,6 +86,44 @@ class Identification:
             "closed_set": self.closed.to_dict(),
             "open_set": None if self.open is None else self.open.to_dict(),
         }
+
+    def plot_cmc(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+        """Draw the CMC: the share of probes whose mate is among the first k, by rank k.
+
+        Args:
+            ax: axes of matplotlib, which may hold other curves already; a new figure if None.
+            label: of the curve, in the legend.
+
+        Returns:
+            The axes.
+        """
+        from likewise.pages import rates
+
+        return rates.cmc(self.closed.cmc, label).on(ax)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with the columns rank and rate: the CMC."""
+        cmc = self.closed.cmc
+        return data_frame({"rank": np.arange(1, len(cmc) + 1), "rate": cmc})
+
+    def _view(self) -> View:
+        closed = self.closed
+        left_out = f" ({closed.left_out:,} have none)" if closed.left_out else ""
+        title = (
+            f"Identification: {closed.mated:,} probes with a mate{left_out} among "
+            f"{self.templates:,} photos of {self.identities:,} identities"
+        )
+        rows: list[tuple[object, ...]] = [
+            (f"closed set, rank {rank}", rate, None) for rank, rate in closed.rates.items()
+        ]
+        for entry in () if self.open is None else self.open.tpir_at_fpir:
+            rows.append((f"open set, TPIR at FPIR {entry.target:g}", entry.tpir, entry.threshold))
+        return View(title, (), [Table(("", "rate", "threshold"), rows)])
+
+    def _plots(self) -> Sequence[Plot]:
+        from likewise.pages import rates
+
+        return (rates.cmc(self.closed.cmc),)
 
 
 def closed_set(scored: ProbeScores, ranks: Sequence[int] = RANKS) -> ClosedSet:

@@ -56,6 +56,12 @@ def write_report(
         photos: a manifest, or the folder that the photos' names are relative to; if None, the
             worst pairs have no thumbnails.
         findings: the results of further tasks.
+
+    Example:
+        >>> import likewise
+        >>> found = likewise.evaluate([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], ["a", "a", "b", "b"])
+        >>> likewise.write_report(found, "report").name
+        'report.html'
     """
     folder, more = Path(folder), findings or Findings()
     values = experiment.to_dict() | ({"findings": more.to_dict()} if findings else {})

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.data.embeddings import Embeddings
+from likewise.data.manifest import SEARCHED
 from likewise.distances import Distance
 from likewise.errors import InputError, LikewiseError
 from likewise.evaluation.identification.closed_set import RANKS, Identification, identified
@@ -43,7 +45,7 @@ class Searches:
 
     Args:
         identification: probes in a gallery with one photo per identity.
-        retrieval: every photo as a query among all others.
+        retrieval: every photo as a query among all others, or the queries in the gallery.
         left_out: the reasons why a requested task is missing.
     """
 
@@ -59,8 +61,12 @@ def search_distributed(
     tasks: Sequence[str] = ("identification", "retrieval"),
     distance: Distance | None = None,
     seed: int = 0,
+    ks: Sequence[int] = KS,
 ) -> Searches:
     """Measure identification and retrieval; each process does its share of the search.
+
+    Retrieval searches every photo among all others; or, if the column ``split`` divides the photos
+    into ``query`` and ``gallery``, each query in the gallery.
 
     Args:
         embeddings: with identities; the same in every process.
@@ -68,6 +74,7 @@ def search_distributed(
         tasks: ``identification``, ``retrieval`` or both; other tasks are ignored.
         distance: the cosine if None.
         seed: of the random choice of the gallery.
+        ks: the k of Recall@k and the other metrics of retrieval.
 
     Returns:
         The results on rank 0; empty on all other ranks.
@@ -87,15 +94,29 @@ def search_distributed(
         )  # fmt: skip
 
     def retrieve() -> Retrieval | None:
+        vectors, labels = embeddings.vectors, embeddings.labels
+        queries = _queries(embeddings)
+        if queries is None:
+            return retrieval_distributed(vectors, labels, share, ks=ks, distance=distance)
         return retrieval_distributed(
-            embeddings.vectors, embeddings.labels, share, distance=distance
-        )
+            vectors[queries], labels[queries], share, vectors[~queries], labels[~queries],
+            ks=ks, distance=distance,
+        )  # fmt: skip
 
     return Searches(
         try_task("identification", identify, reasons) if "identification" in tasks else None,
         try_task("retrieval", retrieve, reasons) if "retrieval" in tasks else None,
         tuple(reasons),
     )
+
+
+def _queries(embeddings: Embeddings) -> NDArray[np.bool_] | None:
+    """Which photos are queries, if all others are the gallery; None if they are not so divided."""
+    if "split" not in embeddings.items.column_names:
+        return None
+    sides = np.array(embeddings.items["split"].cast(pa.string()).to_pylist(), object)
+    query, gallery = (sides == side for side in SEARCHED)
+    return query if query.any() and gallery.any() and (query | gallery).all() else None
 
 
 def try_task(name: str, measure: Callable[[], T], reasons: list[str]) -> T | None:

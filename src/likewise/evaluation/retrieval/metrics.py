@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arrays import data_frame
 from likewise.distances import Cosine, Distance
 from likewise.errors import InputError
 from likewise.evaluation.inputs import (
@@ -25,7 +26,13 @@ from likewise.evaluation.inputs import (
 from likewise.evaluation.nearest.neighbors import TopK, nearest, top_others
 from likewise.evaluation.nearest.score_blocks import QUERY_ROWS
 from likewise.evaluation.retrieval.per_query import QueryMetrics, query_metrics
+from likewise.pages.shown import Shown, Table, View
 from likewise.shares import Share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from likewise.pages.plot import Plot
 
 __all__ = ["KS", "QuerySearch", "Retrieval", "retrieval"]
 
@@ -34,8 +41,8 @@ KS = (1, 5, 10)
 NEIGHBORS_HELD = 2**24  # queries × neighbors in memory at one time: 128 MiB of keys
 
 
-@dataclass(frozen=True)
-class Retrieval:
+@dataclass(frozen=True, repr=False)
+class Retrieval(Shown):
     """The results of a retrieval experiment; each metric is a mean over the queries.
 
     Args:
@@ -74,6 +81,41 @@ class Retrieval:
             "r_precision": self.r_precision,
             "map_at_r": self.map_at_r,
         }
+
+    def plot_recall(self, ax: Axes | None = None) -> Axes:
+        """Draw Recall@k, Precision@k and nDCG@k by k.
+
+        Args:
+            ax: axes of matplotlib; a new figure if None.
+
+        Returns:
+            The axes.
+        """
+        return self._plots()[0].on(ax)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with the columns k, recall, precision and ndcg."""
+        columns = {"recall": self.recall, "precision": self.precision, "ndcg": self.ndcg}
+        ks = list(self.recall)
+        return data_frame(
+            {"k": ks, **{name: [values[k] for k in ks] for name, values in columns.items()}}
+        )
+
+    def _view(self) -> View:
+        left_out = f" ({self.left_out:,} alone in their class)" if self.left_out else ""
+        title = f"Retrieval: {self.queries:,} queries{left_out} among {self.gallery:,}"
+        rows = [(k, self.recall[k], self.precision[k], self.ndcg[k]) for k in self.recall]
+        line = f"MAP@R {self.map_at_r:.4f}, R-precision {self.r_precision:.4f}"
+        return View(title, [line], [Table(("k", "Recall@k", "Precision@k", "nDCG@k"), rows)])
+
+    def _plots(self) -> Sequence[Plot]:
+        from likewise.pages import rates
+
+        return (
+            rates.at_k(
+                {"Recall@k": self.recall, "Precision@k": self.precision, "nDCG@k": self.ndcg}
+            ),
+        )
 
 
 def retrieval(

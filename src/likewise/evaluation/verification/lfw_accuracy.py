@@ -34,6 +34,15 @@ class FoldAccuracy:
     accuracies: tuple[float, ...]
     thresholds: tuple[float, ...]
 
+    def to_dict(self) -> dict[str, object]:
+        """For the report's JSON."""
+        return {
+            "accuracy": self.mean,
+            "standard_error": self.standard_error,
+            "of_each": list(self.accuracies),
+            "thresholds": list(self.thresholds),
+        }
+
 
 def best_threshold(scores: ArrayLike, same: ArrayLike) -> float:
     """The threshold with the highest accuracy; a pair is accepted if ``score ≥ threshold``.

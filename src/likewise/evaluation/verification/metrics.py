@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from likewise.arrays import data_frame
 from likewise.distances import Cosine, Distance
 from likewise.distances.resolution import round_cosines
 from likewise.errors import InputError
@@ -25,6 +27,12 @@ from likewise.evaluation.verification.roc import (
     roc,
     tar_at,
 )
+from likewise.pages.shown import Shown, Table, View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from likewise.pages.plot import Plot
 
 __all__ = [
     "FARS",
@@ -32,6 +40,7 @@ __all__ = [
     "Roc",
     "Verification",
     "d_prime",
+    "operating_table",
     "pair_scores",
     "require_finite",
     "roc",
@@ -45,8 +54,8 @@ P_TARGETS = (1e-2, 1e-3)
 BLOCK = 2**18  # numbers gathered at one time, so that they stay in the cache
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Shown):
     """The results of a verification experiment.
 
     Args:
@@ -61,6 +70,14 @@ class Verification:
         d_prime: the distance between the mean genuine and impostor scores in standard deviations;
             None if both have no variance.
         min_dcf: one entry for each prior requested.
+
+    Example:
+        >>> import likewise
+        >>> likewise.verification([0.9, 0.8, 0.3, 0.1], [1, 1, 0, 0], fars=[0.5, 0.1])
+        Verification: AUC 1.0000, EER 0.00%, 2 genuine and 2 impostor pairs
+        FAR  TAR  FAR achieved  threshold
+        0.5  1    0.5           0.3
+        0.1  –    –             –
     """
 
     genuine: int
@@ -80,6 +97,43 @@ class Verification:
             InputError: ``target`` is not in (0, 1].
         """
         return tar_at(self.roc, target, self.impostor)
+
+    def plot_roc(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+        """Draw the ROC: TAR against FAR on a logarithmic axis.
+
+        Args:
+            ax: axes of matplotlib, which may hold other curves already; a new figure if None.
+            label: of the curve, in the legend.
+
+        Returns:
+            The axes.
+        """
+        from likewise.pages import curves
+
+        return curves.roc(self, label).on(ax)
+
+    def plot_det(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+        """Draw the DET: FNMR against FMR on normal deviate scales; see ``plot_roc``."""
+        from likewise.pages import curves
+
+        return curves.det(self, label).on(ax)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with the columns threshold, far and tar: the whole ROC."""
+        curve = self.roc
+        return data_frame({"threshold": curve.threshold, "far": curve.far, "tar": curve.tar})
+
+    def _view(self) -> View:
+        title = (
+            f"{type(self).__name__}: AUC {self.auc:.4f}, EER {self.eer:.2%}, {self.genuine:,} "
+            f"genuine and {self.impostor:,} impostor pairs"
+        )
+        return View(title, (), [operating_table(self)])
+
+    def _plots(self) -> Sequence[Plot]:
+        from likewise.pages import curves
+
+        return (curves.roc(self),)
 
     @staticmethod
     def of_curve(
@@ -103,6 +157,12 @@ class Verification:
             d_prime=d_prime,
             min_dcf=tuple(min_dcf(curve, p) for p in p_targets),
         )
+
+
+def operating_table(measured: Verification) -> Table:
+    """The operating points as a table, for a notebook."""
+    rows = [(entry.target, entry.tar, entry.far, entry.threshold) for entry in measured.tar_at_far]
+    return Table(("FAR", "TAR", "FAR achieved", "threshold"), rows)
 
 
 def verification(

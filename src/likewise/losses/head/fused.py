@@ -9,7 +9,8 @@ with the lengths ``n_j = ‖w_j‖``, ``cos = (u Wᵀ)/n`` and, for ``G = dL/dco
 The gradient is computed in the forward pass, while the cosines are in memory, over chunks of rows
 that fit a memory budget. Within a chunk, classes are processed in blocks small enough for the
 cache, so that all operations on a block after its matrix product are nearly free. The derivation is
-in ``docs/losses/softmax-family.md``.
+in ``docs/losses/softmax-family.md``. Where the loss of each row is returned, its upstream gradient
+is not known in the forward pass; the backward pass then computes the cosines once more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from likewise.losses.head.class_blocks import ClassBlock, class_blocks, row_chun
 from likewise.losses.head.reduction import Reduction
 from likewise.losses.head.target_logits import TargetLogits
 from likewise.losses.head.variant import Variant
+from likewise.losses.sample_weights import ReductionName
 from likewise.once_differentiable import once_differentiable, origin
 
 __all__ = ["fused_loss"]
@@ -32,8 +34,21 @@ __all__ = ["fused_loss"]
 _UNIT, _WEIGHT = 0, 1  # positions among the inputs
 
 
+Others = Callable[[Tensor, Tensor], Tensor]
+
+
 class _Pass:
-    """One pass over a batch: its losses, its leads and, if needed, its gradients."""
+    """One pass over a batch: its losses, its leads and, if needed, its gradients.
+
+    Args:
+        inputs: as for :func:`fused_loss`.
+        columns: the classes to compare with.
+        variant: the variant.
+        needed: which of the inputs need a gradient in this pass.
+        share: what the loss of each row counts in the result, [B].
+        target: the target logits.
+        others: the ``others`` of the variant.
+    """
 
     def __init__(
         self,
@@ -41,15 +56,17 @@ class _Pass:
         columns: Columns,
         variant: Variant,
         needed: tuple[bool, ...],
+        share: Tensor,
+        target: TargetLogits,
+        others: Others,
     ) -> None:
         self.unit, self.weight, self.scale, _, self.bias = inputs
         self.columns, self.variant, self.needed = columns, variant, needed
         self.places, self.shard = columns.places, columns.shard
-        self.target = TargetLogits(inputs, columns, variant, needed)
+        self.share, self.target, self.others = share, target, others
         self.losses = torch.empty_like(self.scale)
         self.slope = torch.empty_like(self.scale)  # of the loss, by the target logit
         self.lead = torch.empty_like(self.scale)
-        self.share = 1 / max(len(self.places), 1)  # the loss is the mean over the batch
         self.gradients = [
             (self._rows_of_gradient() if x is self.weight else torch.zeros_like(x))
             if need
@@ -70,7 +87,7 @@ class _Pass:
         for rows in chunks:
             cosines, reduction = self._forward(rows, blocks)
             if any(self.needed):
-                self.slope[rows] = reduction.target_slope() * self.share
+                self.slope[rows] = reduction.target_slope() * self.share[rows]
                 ends = {"first": rows is chunks[0], "last": rows is chunks[-1]}
                 self._backward(rows, blocks, cosines, reduction, **ends)
         if len(self.places) and any(self.needed):
@@ -93,7 +110,7 @@ class _Pass:
         return cosines, reduction
 
     def _value(self, cosine: Tensor, rows: slice) -> Tensor:
-        return self.variant.others(cosine, self.target.value.detach()[rows])
+        return self.others(cosine, self.target.value.detach()[rows])
 
     def _logits(self, value: Tensor, rows: slice, block: ClassBlock) -> Tensor:
         logits = torch.addcmul(self.bias, value.detach(), self.scale[rows, None])
@@ -118,10 +135,10 @@ class _Pass:
                 value = self._value(other, rows)
             slope = reduction.slope_(self._logits(value, rows, block))
             if d_scale is not None:
-                d_scale[rows] += (slope * value.detach()).sum(1) * self.share
+                d_scale[rows] += (slope * value.detach()).sum(1) * self.share[rows]
             if d_bias is not None:
-                d_bias += slope.sum() * self.share
-            slope *= self.scale[rows, None] * self.share
+                d_bias += slope.sum(1) @ self.share[rows]
+            slope *= (self.scale[rows] * self.share[rows])[:, None]
             if value is not other:
                 (slope,) = torch.autograd.grad(value, other, slope)
             slope = block.per_row(slope, winner)
@@ -158,29 +175,50 @@ class _FusedLoss(torch.autograd.Function):
         columns: Columns,
         variant: Variant,
         needed: tuple[bool, ...],
+        reduction: ReductionName,
+        row_weights: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        walk = _Pass((unit, weight, scale, margin, bias), columns, variant, needed)
+        inputs = (unit, weight, scale, margin, bias)
+        share = torch.ones_like(scale) if row_weights is None else row_weights
+        if reduction == "mean":
+            share = share / max(len(scale), 1)
+        target = TargetLogits(inputs, columns, variant, needed)
+        now = (False,) * len(needed) if reduction == "none" else needed
+        walk = _Pass(inputs, columns, variant, now, share, target, variant.others)
         walk.run()
-        ctx.save_for_backward(*walk.gradients)
-        ctx.columns, ctx.subcenters, ctx.shape = columns, variant.subcenters, weight.shape
+        ctx.columns, ctx.variant, ctx.shape = columns, variant, weight.shape
         ctx.origin = source
         ctx.mark_non_differentiable(walk.lead)
-        return walk.losses.sum() * walk.share, walk.lead
+        losses = walk.losses * share
+        if reduction == "none":
+            ctx.save_for_backward(*inputs)
+            ctx.later = (needed, share, target, variant.others_now())
+            return losses, walk.lead
+        ctx.save_for_backward(*walk.gradients)
+        ctx.later = None
+        return losses.sum(), walk.lead
 
     @staticmethod
     @once_differentiable("a loss of the softmax family")
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         gradients = list(ctx.saved_tensors)
+        if ctx.later is not None:
+            needed, share, *rest = ctx.later
+            walk = _Pass(
+                ctx.saved_tensors, ctx.columns, ctx.variant, needed, share * upstream, *rest
+            )
+            walk.run()
+            gradients = walk.gradients
         # Scaled in place: there is no memory for a second gradient of the weights.
         # On an accelerator always scaled, because a comparison would wait for the device.
-        if upstream.device.type != "cpu" or upstream.item() != 1:
+        elif upstream.device.type != "cpu" or upstream.item() != 1:
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(upstream)
         if ctx.columns.sparse and gradients[_WEIGHT] is not None:
-            rows = ctx.columns.weight_rows(ctx.subcenters)
+            rows = ctx.columns.weight_rows(ctx.variant.subcenters)
             gradients[_WEIGHT] = _sparse(rows, gradients[_WEIGHT], ctx.shape)
-        return (*gradients, None, None, None, None)
+        return (*gradients, *[None] * 6)
 
 
 def _sparse(rows: Tensor | None, values: Tensor, shape: torch.Size) -> Tensor:
@@ -200,11 +238,14 @@ def fused_loss(
     bias: Tensor,
     columns: Columns,
     variant: Variant,
+    reduction: ReductionName = "mean",
+    row_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Mean loss of a batch, [], and the lead of each row's own class, [B].
+    """The loss of a batch, reduced, and the lead of each row's own class, [B].
 
     Differentiable once with respect to the first five arguments. With an upstream gradient other
     than 1 only one backward pass is possible, because the stored gradients are scaled in place.
+    Where the loss of each row is returned, the gradients are computed in the backward pass.
 
     Args:
         unit: embeddings of unit length, [B, D].
@@ -214,16 +255,19 @@ def fused_loss(
         bias: added to every logit, [].
         columns: the classes to compare with, and the position of each row's class among them.
         variant: the variant.
+        reduction: the mean or the sum over the rows, [], or each row's loss, [B] (``"none"``).
+        row_weights: multiply the losses of the rows, [B], without a gradient; None: all are 1.
 
     The lead of a row is the cosine to its own class minus the cosine to the nearest other class,
     without margin: if it is above 0, the nearest class is the right one.
 
     If classes are sharded, all ranks are called with the same batch and return the same loss. The
     gradient of a rank's own weights is exact; other gradients are exact when averaged over ranks.
+    With ``"none"``, the upstream gradients [B] must be the same on all ranks.
     """
     inputs = (unit, weight, scale, margin, bias)
     needed = tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs)
-    return _apply(*inputs, origin(*inputs), columns, variant, needed)
+    return _apply(*inputs, origin(*inputs), columns, variant, needed, reduction, row_weights)
 
 
 # Already fused: torch.compile leaves this call out of its graph.

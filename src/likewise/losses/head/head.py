@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from likewise.distances.similarity import unit_and_length
 from likewise.errors import InputError
+from likewise.losses.anchors import Anchors, anchors_alone
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.class_weights import allocate_rows, draw_rows, mark_coalesced
 from likewise.losses.classes.placement import current_placement
@@ -17,9 +18,17 @@ from likewise.losses.classes.shard import Shard
 from likewise.losses.classes.step_classes import Columns, all_columns
 from likewise.losses.head.arguments import DeclaredLoss, choice, count, fixed, number
 from likewise.losses.head.fused import fused_loss
-from likewise.losses.head.reduction import CrossEntropy, Reduction
+from likewise.losses.head.reduction import CrossEntropy, Reduction, SmoothedCrossEntropy
 from likewise.losses.head.scale import automatic_scale
-from likewise.losses.head.variant import Variant
+from likewise.losses.head.scores import ClassScores
+from likewise.losses.head.variant import (
+    Logits,
+    Variant,
+    detached_others,
+    detached_target,
+    still,
+)
+from likewise.losses.sample_weights import ReductionName, check_weights, reduce_losses
 
 __all__ = ["MEMORY_BUDGET", "WEIGHTS_NOT_FINITE", "Gradient", "Head", "Scale"]
 
@@ -35,7 +44,7 @@ WEIGHTS_NOT_FINITE = (
 )
 
 
-class Head(DeclaredLoss):
+class Head(DeclaredLoss, ClassScores):
     """Class weights, and the loss of embeddings against them.
 
     A member of the family is a subclass whose ``target`` maps the cosine to a row's own class; all
@@ -63,6 +72,10 @@ class Head(DeclaredLoss):
             gradient.
         memory_budget: the most bytes of logits in memory at one time; a batch that needs more
             is processed in chunks of rows.
+        label_smoothing: ε, from 0 to below 1, as in ``F.cross_entropy``, over the classes that the
+            step compares with.
+        reduction: ``"mean"``, ``"none"`` (the loss of each row; the backward pass then costs one
+            more product with the class weights) or ``"sum"``.
 
     Attributes:
         weight: class weights [C·K, D]; the K rows of a class (its sub-centres) are contiguous.
@@ -85,6 +98,8 @@ class Head(DeclaredLoss):
     margin: float = number(default=0.0, least=0)
     gradient: Gradient = choice(default="exact", among=("exact", "detached"))
     memory_budget: int = count(default=MEMORY_BUDGET)
+    label_smoothing: float = number(default=0.0, least=0, below=1)
+    reduction: ReductionName = choice(default="mean", among=get_args(ReductionName))
     subcenters: int = fixed(1)
 
     def __post_init__(self) -> None:
@@ -151,6 +166,10 @@ class Head(DeclaredLoss):
         """Map cosines to the other classes [b, J]; ``target`` [b] are the mapped target cosines."""
         return cosine
 
+    def unmargined(self, cosine: Tensor) -> Tensor:
+        """Map cosines [B, C] as :meth:`others` does, without any margin; for :meth:`logits`."""
+        return cosine
+
     def margins(self, norms: Tensor) -> Tensor:
         """Margin of each row, [] or [B], from the lengths of the embeddings [B]."""
         return norms.new_full((), self.margin * self.margin_fraction)
@@ -165,40 +184,59 @@ class Head(DeclaredLoss):
 
     def reduce(self, target: Tensor) -> Reduction:
         """Start the reduction of a chunk of rows from its target logits [b]."""
+        if self.label_smoothing:
+            return SmoothedCrossEntropy(target, self.label_smoothing)
         return CrossEntropy(target)
 
     def penalty(self, norms: Tensor) -> Tensor:
-        """Added to the mean loss, [], from the lengths of the embeddings [B]."""
+        """Added to the loss of each row, [] or [B], from the lengths of the embeddings [B]."""
         return norms.new_zeros(())
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of embeddings [B, D] with int64 labels [B].
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of embeddings [B, D] with int64 labels [B], reduced.
+
+        Args:
+            embeddings: floating [B, D].
+            labels: int64 [B].
+            anchors: which rows take part, as in ``EmbeddingLoss``.
+            weights: of these rows, floating [B], constants of at least 0; None: all are 1.
 
         Raises:
-            InputError: a wrong shape, dtype or device, a label out of range, embeddings that are
-                not finite.
+            InputError: a wrong shape, dtype or device, a label out of range, embeddings or weights
+                that are not finite.
             LikewiseError: the loss is not finite although the embeddings are.
         """
         name = type(self).__name__
         self._check_placement()
+        embeddings, labels = anchors_alone(embeddings, labels, anchors)
         check_batch(name, embeddings, labels, self.weight, self.num_classes)
         with torch.autocast(embeddings.device.type, enabled=False):
             embeddings = embeddings.to(self._dtype(embeddings))
             check_rows_finite(name, embeddings.detach())
+            weights = check_weights(name, weights, embeddings)
             columns = self._columns(labels)
-            loss, lead = self.compare(*unit_and_length(embeddings), self.weight, columns)
+            loss, lead = self.compare(*unit_and_length(embeddings), self.weight, columns, weights)
         self._hits = lead > 0
         self._compared = columns.everywhere(self.num_classes)
         check_loss_finite(name, loss, lambda: WEIGHTS_NOT_FINITE)
         return loss
 
     def compare(
-        self, unit: Tensor, norms: Tensor, weight: Tensor, columns: Columns
+        self,
+        unit: Tensor,
+        norms: Tensor,
+        weight: Tensor,
+        columns: Columns,
+        row_weights: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The mean loss of embeddings (directions [B, D], lengths [B]) and the lead of each row.
-
-        See :func:`~likewise.losses.head.fused.fused_loss`.
-        """
+        """The loss of embeddings (directions [B, D], lengths [B]), and the lead; see ``fused``."""
         loss, lead = fused_loss(
             unit,
             weight.to(unit.dtype),
@@ -207,8 +245,11 @@ class Head(DeclaredLoss):
             self.offset().to(unit),
             columns,
             self._variant(),
+            self.reduction,
+            row_weights,
         )
-        return loss + self.penalty(norms), lead
+        penalty = self.penalty(norms).expand(len(norms))
+        return loss + reduce_losses(penalty, self.reduction, row_weights), lead
 
     def _check_placement(self) -> None:
         dtype, device = self.weight.dtype, self.weight.device
@@ -237,23 +278,17 @@ class Head(DeclaredLoss):
 
     def _variant(self) -> Variant:
         return Variant(
-            target=self.target if self.gradient == "exact" else self._detached_target,
-            others=self.others if self.gradient == "exact" else self._detached_others,
+            target=self.target if self.gradient == "exact" else detached_target(self.target),
+            others=self._others(),
+            others_now=lambda: still(self)._others(),
             reduction=self.reduce,
             subcenters=self.subcenters,
             unit_weights=self.unit_weights,
             memory_budget=self.memory_budget,
         )
 
-    def _detached_target(self, cosine: Tensor, margin: Tensor) -> Tensor:
-        with torch.no_grad():
-            shift = self.target(cosine, margin) - cosine
-        return cosine + shift
-
-    def _detached_others(self, cosine: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad():
-            value = self.others(cosine, target)
-        return cosine if value is cosine else cosine + (value - cosine).detach()
+    def _others(self) -> Logits:
+        return self.others if self.gradient == "exact" else detached_others(self.others)
 
     def extra_repr(self) -> str:
         """The arguments that ``print`` shows."""

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from likewise.losses.classes.shard import Shard
 
-__all__ = ["CrossEntropy", "Logistic", "Reduction"]
+__all__ = ["CrossEntropy", "Logistic", "Reduction", "SmoothedCrossEntropy"]
 
 
 class Reduction(Protocol):
@@ -85,6 +85,45 @@ class CrossEntropy:
         """``p(class)``."""
         total = self.sum + (self.target - self.largest).exp()
         return logits.sub_(self.largest[:, None]).exp_().div_(total[:, None])
+
+
+class SmoothedCrossEntropy(CrossEntropy):
+    """Cross-entropy with smoothed labels: each of the J classes gets ε/J, and the own 1-ε more.
+
+    It is the cross-entropy plus ``ε·(target - mean)``, with the mean of the J logits of the row.
+    """
+
+    def __init__(self, target: Tensor, smoothing: float) -> None:
+        super().__init__(target)
+        self.smoothing = smoothing
+        self.total = torch.zeros_like(target)  # of the other logits
+        self.classes = torch.zeros_like(target)
+
+    def add(self, logits: Tensor) -> None:
+        """Also add up the logits of the other classes, and count all."""
+        self.total += logits.masked_fill(logits == -torch.inf, 0).sum(1)
+        self.classes += logits.shape[1]
+        super().add(logits)
+
+    def merge(self, shard: Shard) -> None:
+        """Also add up the sums and the counts of all ranks."""
+        super().merge(shard)
+        self.total, self.classes = shard.sum_(torch.stack([self.total, self.classes]))
+
+    def losses(self) -> Tensor:
+        """The smoothed loss of each row."""
+        mean = (self.target + self.total) / self.classes
+        return super().losses() + self.smoothing * (self.target - mean)
+
+    def target_slope(self) -> Tensor:
+        """``p(target) - 1 + ε - ε/J``."""
+        return super().target_slope() + self.smoothing * (1 - 1 / self.classes)
+
+    def slope_(self, logits: Tensor) -> Tensor:
+        """``p(class) - ε/J``."""
+        own = logits == -torch.inf
+        slope = super().slope_(logits).sub_((self.smoothing / self.classes)[:, None])
+        return slope.masked_fill_(own, 0)
 
 
 class Logistic:

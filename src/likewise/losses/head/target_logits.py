@@ -116,5 +116,7 @@ def _gradients(
     wanted = [leaf for leaf in leaves if leaf.requires_grad]
     if not wanted or (isinstance(outputs, list) and not outputs):
         return [None] * len(leaves)
-    found = iter(torch.autograd.grad(outputs, wanted, upstream, allow_unused=True))
-    return [next(found) if leaf.requires_grad else None for leaf in leaves]
+    # The graph is small; it is freed with this object, or used again by another backward pass.
+    found = torch.autograd.grad(outputs, wanted, upstream, retain_graph=True, allow_unused=True)
+    rest = iter(found)
+    return [next(rest) if leaf.requires_grad else None for leaf in leaves]

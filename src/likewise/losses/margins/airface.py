@@ -57,4 +57,8 @@ class AirFace(Head):
 
     def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (not needed)
         """``(π - 2θ)/π``."""
+        return self.unmargined(cosine)
+
+    def unmargined(self, cosine: Tensor) -> Tensor:
+        """``(π - 2θ)/π``."""
         return 1 - angle(cosine) * (2 / math.pi)

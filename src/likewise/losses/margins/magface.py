@@ -94,9 +94,9 @@ class MagFace(Head):
         return margin * self.margin_fraction
 
     def penalty(self, norms: Tensor) -> Tensor:
-        """``λ(1/a + a/norm_high²)``, averaged."""
+        """``λ(1/a + a/norm_high²)`` of each row."""
         a = self._clipped(norms)
-        return self.regularization * (1 / a + a / self.norm_high**2).sum() / max(len(a), 1)
+        return self.regularization * (1 / a + a / self.norm_high**2)
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``cos(θ + m(a))``; it keeps falling past π."""

@@ -6,24 +6,30 @@ import inspect
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from likewise.arguments import check_count, one_of
 from likewise.distances.similarity import unit_and_length
 from likewise.errors import InputError
+from likewise.losses.anchors import Anchors, anchors_alone, zero_losses
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.classes.placement import Placement, place_classes
+from likewise.losses.classes.prototype_slots import PrototypeSlots
 from likewise.losses.classes.step_classes import all_columns
 from likewise.losses.head.head import MEMORY_BUDGET, WEIGHTS_NOT_FINITE, Gradient, Head, Scale
+from likewise.losses.head.scores import cosines_of, logits_of
 from likewise.losses.head.target_logits import safe_norm
-from likewise.losses.loss import Loss, zero_loss
+from likewise.losses.loss import Loss
 from likewise.losses.registration import REGISTERED, FigureSettings, register_loss
-from likewise.losses.row_backup import RowBackup
+from likewise.losses.sample_weights import (
+    ReductionName,
+    check_reduction,
+    check_weights,
+    reduce_losses,
+)
 from likewise.losses.search_space import SCALE, Hyperparameter, SearchSpace
 
 __all__ = ["PrototypeMemory", "prototype_heads"]
-
-NEVER = -1
 
 
 def prototype_heads() -> dict[str, type[Head]]:
@@ -74,6 +80,8 @@ class PrototypeMemory(Loss):
         scale: of the head; ``"auto"``: for the size of the memory.
         gradient: as in :class:`~likewise.losses.Head`.
         memory_budget: as in :class:`~likewise.losses.Head`.
+        label_smoothing: as in :class:`~likewise.losses.Head`, over the classes in the memory.
+        reduction: as in :class:`~likewise.losses.Head`.
 
     Inputs: embeddings [B, D]; labels int64 [B], from 0 to C-1, of B/2 classes at most.
 
@@ -116,6 +124,8 @@ class PrototypeMemory(Loss):
         scale: Scale = "auto",
         gradient: Gradient = "exact",
         memory_budget: int = MEMORY_BUDGET,
+        label_smoothing: float = 0.0,
+        reduction: ReductionName = "mean",
     ) -> None:
         super().__init__()
         self.num_classes = check_count("num_classes", num_classes)
@@ -127,6 +137,8 @@ class PrototypeMemory(Loss):
             raise InputError(f"margin: {head} has no single margin; leave it out")
         given: dict[str, Any] = {"scale": scale, "gradient": gradient, "margin": margin}
         given = {key: value for key, value in given.items() if key in known and value is not None}
+        given["label_smoothing"] = label_smoothing
+        self.reduction = check_reduction(reduction)
         self.slots = PrototypeSlots(size, check_count("embedding_dim", embedding_dim))
         with place_classes(Placement()):  # every rank holds the whole memory
             self.head = kind(size, embedding_dim, memory_budget=memory_budget, **given)
@@ -164,24 +176,54 @@ class PrototypeMemory(Loss):
         """Show the sizes."""
         return f"num_classes={self.num_classes}, memory={list(self.prototypes.shape)}"
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of embeddings [B, D] with int64 labels [B]; in training, update the memory."""
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of embeddings [B, D] with int64 labels [B]; in training, update the memory.
+
+        Weights multiply the losses; they do not change the prototypes.
+        """
         memory, name = self.slots, "PrototypeMemory"
+        embeddings, labels = anchors_alone(embeddings, labels, anchors)
         check_batch(name, embeddings, labels, memory.prototypes, self.num_classes)
         if not len(labels):
             self._hits = torch.zeros(0, dtype=torch.bool, device=labels.device)
-            return zero_loss(embeddings)
+            return reduce_losses(zero_losses(embeddings), self.reduction)
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = torch.promote_types(embeddings.dtype, memory.prototypes.dtype)
             embeddings = embeddings.to(torch.promote_types(dtype, torch.float32))
             check_rows_finite(name, embeddings.detach())
+            weights = check_weights(name, weights, embeddings)
             unit, norms = unit_and_length(embeddings)
             weight, places, gain = self._weights(unit, labels)
             columns = all_columns(places, len(weight), self.head.shard, sparse=False)
-            loss, lead = self.head.compare(unit, norms, weight, columns)
+            self.head.reduction = self.reduction
+            loss, lead = self.head.compare(unit, norms, weight, columns, weights)
         self._hits, self._compared = lead > gain, len(weight)
         check_loss_finite(name, loss, lambda: WEIGHTS_NOT_FINITE)
         return loss
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with the prototypes in use [B, F].
+
+        Column f is the class ``classes[f]``; F is ``filled``. Prototypes have no gradient here.
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        return cosines_of(self.head, embeddings, self._in_use(), "PrototypeMemory")[0]
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Logits of embeddings [B, D] for the classes of :meth:`cosines`: scaled, no margin."""
+        return logits_of(self.head, embeddings, self._in_use(), "PrototypeMemory")
+
+    def _in_use(self) -> Tensor:
+        return self.prototypes[: self.filled]
 
     def _weights(self, unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Update the memory with the prototypes of the batch.
@@ -208,64 +250,14 @@ class PrototypeMemory(Loss):
         places = memory.places(present)
         if self.training:
             memory.write(places, fresh.detach(), present)
-            weight = _Remembered.apply(fresh, memory.prototypes[: memory.filled], places)
+            kept = memory.prototypes[: memory.filled]
+            # The losses of rows read it again in their backward pass; by then it may have moved.
+            kept = kept.clone() if self.reduction == "none" else kept
+            weight = _Remembered.apply(fresh, kept, places)
         else:
             used = max(memory.filled, int(places.max()) + 1)
             weight = memory.prototypes[:used].to(fresh).index_copy(0, places, fresh)
         return weight.to(unit), places[inverse], _own_gain(unit, sums, fresh, inverse)
-
-
-class PrototypeSlots(nn.Module):
-    """M prototypes with their classes and ages, in buffers, so that checkpoints keep them.
-
-    Places are decided by the labels alone, without chance: ranks that see the same batches hold
-    the same memory.
-
-    Args:
-        size: M.
-        embedding_dim: D.
-    """
-
-    prototypes: Tensor
-    classes: Tensor
-    refreshed: Tensor
-    step: Tensor
-
-    def __init__(self, size: int, embedding_dim: int) -> None:
-        super().__init__()
-        self.register_buffer("prototypes", torch.zeros(size, embedding_dim))
-        self.register_buffer("classes", torch.full((size,), NEVER))
-        self.register_buffer("refreshed", torch.full((size,), NEVER))
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        self.row_backup = RowBackup("prototypes", "classes", "refreshed")
-
-    @property
-    def filled(self) -> int:
-        """The number of prototypes; they come before the free places."""
-        return int((self.classes != NEVER).sum())
-
-    def places(self, present: Tensor) -> Tensor:
-        """The places [U] of these different classes [U]; new classes replace the oldest ones."""
-        ordered, order = self.classes.sort(stable=True)
-        found = torch.searchsorted(ordered, present).clamp(max=len(ordered) - 1)
-        known = ordered[found] == present
-        places = order[found]
-        new = int((~known).sum())
-        if new:
-            age = self.refreshed.clone()
-            age[places[known]] = torch.iinfo(torch.int64).max  # never replace a class of the batch
-            places[~known] = age.argsort(stable=True)[:new]
-        return places
-
-    @torch.no_grad()
-    def write(self, places: Tensor, prototypes: Tensor, present: Tensor) -> None:
-        """Write the prototypes [U, D] of the classes ``present`` [U] to ``places`` [U]."""
-        for tensor in (self.prototypes, self.classes, self.refreshed):
-            self.row_backup.save(tensor, places)
-        self.prototypes.index_copy_(0, places, prototypes.to(self.prototypes))
-        self.classes.index_copy_(0, places, present)
-        self.refreshed.index_copy_(0, places, self.step.expand(len(places)).contiguous())
-        self.step += 1
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.head.arguments import number
+from likewise.losses.head.arguments import fixed, number
 from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic, Reduction
 from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
@@ -67,6 +67,7 @@ class SphereFace2(Head):
     """
 
     takes_prototypes = False
+    label_smoothing: float = fixed(0.0)  # a decision on each class has no softmax
     scale: float = number(default=40.0, above=0)
     margin: float = number(default=0.4, least=0, most=2)
     positive_weight: float = number(default=0.7, above=0, below=1)
@@ -101,13 +102,14 @@ class SphereFace2(Head):
 
     def target(self, cosine: Tensor, margin: Tensor) -> Tensor:
         """``g(c) - m``."""
-        return self._spread(cosine) - margin
+        return self.unmargined(cosine) - margin
 
     def others(self, cosine: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002 (not needed)
         """``g(c) + m``."""
-        return self._spread(cosine) + self.margin * self.margin_fraction
+        return self.unmargined(cosine) + self.margin * self.margin_fraction
 
-    def _spread(self, cosine: Tensor) -> Tensor:
+    def unmargined(self, cosine: Tensor) -> Tensor:
+        """``g(c)``."""
         # Due to rounding a cosine may be below -1, where a power is NaN.
         return 2 * ((cosine + 1) / 2).clamp(min=0).pow(self.exponent) - 1
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from likewise.losses.head.arguments import number
+from likewise.losses.head.arguments import fixed, number
 from likewise.losses.head.head import Head
 from likewise.losses.head.reduction import Logistic, Reduction
 from likewise.losses.registration import Boundary, Curve, FigureSettings, register_loss
@@ -57,6 +57,7 @@ class UniFace(Head):
     """
 
     takes_prototypes = False
+    label_smoothing: float = fixed(0.0)  # a decision on each class has no softmax
     margin: float = number(default=0.4, least=0, most=2)
 
     def __post_init__(self) -> None:

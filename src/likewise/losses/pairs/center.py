@@ -13,6 +13,7 @@ from likewise.losses.checks import check_batch
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.row_backup import RowBackup
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 
 __all__ = ["Center"]
@@ -52,6 +53,8 @@ class Center(EmbeddingLoss):
         embedding_dim: D.
         update: ``"paper"`` or ``"gradient"``.
         alpha: α, the step size of the paper's update, from 0 to 1.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of a sample is ``½‖z - c_y‖²``.
+            Weights do not change the paper's update of the centres.
 
     Inputs: embeddings [B, D], not normalised; labels int64 [B], from 0 to C-1.
 
@@ -76,8 +79,9 @@ class Center(EmbeddingLoss):
         embedding_dim: int,
         update: Literal["paper", "gradient"] = "paper",
         alpha: float = 0.5,
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         check_count("num_classes", num_classes)
         check_count("embedding_dim", embedding_dim)
         self.update = one_of("update", update, ("paper", "gradient"))
@@ -96,10 +100,10 @@ class Center(EmbeddingLoss):
         labels = labels[: len(anchors)]
         check_batch("Center", anchors, labels, self.centers, len(self.centers))
         difference = anchors - self.centers[labels].to(anchors)
-        loss = difference.square().sum() / (2 * len(anchors))
+        losses = difference.square().sum(dim=1) / 2
         if self.update == "paper" and self.training and torch.is_grad_enabled():
             self._update(difference.detach(), labels)
-        return loss
+        return losses
 
     @torch.no_grad()
     def _update(self, difference: Tensor, labels: Tensor) -> None:

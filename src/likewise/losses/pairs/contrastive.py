@@ -8,11 +8,13 @@ from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.loss import zero_loss
+from likewise.losses.anchors import zero_losses
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.pairs.mined import check_miner, keep_pairs
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
-from likewise.mining import PairMiner, pair_masks, pair_miner
+from likewise.mining import MinerChoice, pair_masks
 
 __all__ = ["Contrastive"]
 
@@ -42,8 +44,10 @@ class Contrastive(EmbeddingLoss):
         margin: m, above 0, in the unit of the distance; on the unit sphere d is at most 2.
         distance: a distance or its name; for the cosine, d is ``1 - cos``.
         miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs),
-            ``"multi_similarity"``, or a ``PairMiner``.
+            another one of ``likewise.mining.list_miners()``, a name with parameters, or a miner.
         normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
+            pairs, times B over the number of all pairs.
 
     Inputs: embeddings [B, D], labels int64 [B].
 
@@ -60,28 +64,32 @@ class Contrastive(EmbeddingLoss):
         *,
         margin: float = 1.0,
         distance: str | Distance = "euclidean",
-        miner: str | PairMiner | None = "all",
+        miner: MinerChoice = "all",
         normalize: bool = True,
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         self.margin = check_number("margin", margin, above=0)
         self.distance = self.adopt(distance)
-        self.miner = pair_miner(miner)
+        self.miner = check_miner("Contrastive", miner, self.distance.name, unit=normalize)
         self.normalize = normalize
         if self.distance.name == "dot":
             raise InputError("Contrastive: distance: 'dot' has no zero; use cosine")
 
-    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, anchors: Tensor, samples: Tensor, labels: Tensor, anchor_labels: Tensor | None = None
+    ) -> Tensor:
         """Compare every anchor with every sample."""
         if self.normalize:
             anchors, samples = unit(anchors), unit(samples)
         d = self.distance.dissimilarity_pairwise(anchors, samples)
-        same, different = pair_masks(labels, len(anchors))
+        masks = pair_masks(labels, len(anchors), of=anchor_labels)
         if self.miner is not None:
-            same, different = self.miner(d, same, different)
+            masks = keep_pairs(self.miner, self.distance, d, masks, samples.shape[1])
+        same, different = masks
         pairs = same.sum() + different.sum()
         if pairs == 0:
-            return zero_loss(samples)
-        pull = d.square().masked_fill(~same, 0).sum()
-        push = (self.margin - d).relu().square().masked_fill(~different, 0).sum()
-        return (pull + push) / (2 * pairs)
+            return zero_losses(anchors)
+        pull = d.square().masked_fill(~same, 0).sum(dim=1)
+        push = (self.margin - d).relu().square().masked_fill(~different, 0).sum(dim=1)
+        return (pull + push) * len(anchors) / (2 * pairs)

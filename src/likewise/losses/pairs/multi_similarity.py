@@ -8,9 +8,11 @@ from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp
+from likewise.losses.pairs.mined import check_miner, dissimilarities_of, keep_pairs
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
-from likewise.mining import PairMiner, pair_masks, pair_miner
+from likewise.mining import MinerChoice, pair_masks
 
 __all__ = ["MultiSimilarity"]
 
@@ -40,9 +42,11 @@ class MultiSimilarity(EmbeddingLoss):
         alpha: α, above 0, the sharpness of the positives; 1 to 10.
         beta: β, above 0, the sharpness of the negatives; 20 to 100.
         base: λ, the similarity between positives and negatives; 0.5 to 1.
-        miner: ``"multi_similarity"`` (ε = 0.1), ``"all"``, or a ``PairMiner``, such as
-            ``MultiSimilarityPairs(epsilon=0.05)``.
+        miner: ``"multi_similarity"`` (ε = 0.1), as published, another one of
+            ``likewise.mining.list_miners()``, a name with parameters such as
+            ``{"name": "multi_similarity", "epsilon": 0.05}``, or a miner.
         distance: a similarity or its name; a distance is negated.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is its loss.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
 
@@ -59,23 +63,28 @@ class MultiSimilarity(EmbeddingLoss):
         alpha: float = 2.0,
         beta: float = 50.0,
         base: float = 0.5,
-        miner: str | PairMiner | None = "multi_similarity",
+        miner: MinerChoice = "multi_similarity",
         distance: str | Distance = "cosine",
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         self.alpha = check_number("alpha", alpha, above=0)
         self.beta = check_number("beta", beta, above=0)
         self.base = float(base)
-        self.miner = pair_miner(miner)
         self.distance = self.adopt(distance)
+        self.miner = check_miner("MultiSimilarity", miner, self.distance.name)
 
-    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, anchors: Tensor, samples: Tensor, labels: Tensor, anchor_labels: Tensor | None = None
+    ) -> Tensor:
         """Compare every anchor with every sample."""
         s = self.distance.score_pairwise(anchors, samples)
-        same, different = pair_masks(labels, len(anchors))
+        masks = pair_masks(labels, len(anchors), of=anchor_labels)
         if self.miner is not None:
-            same, different = self.miner(-s.detach(), same, different)
+            d = dissimilarities_of(self.distance, s)
+            masks = keep_pairs(self.miner, self.distance, d, masks, samples.shape[1])
+        same, different = masks
         above = s - self.base
         pull = log_one_plus_sum_exp(-self.alpha * above, same) / self.alpha
         push = log_one_plus_sum_exp(self.beta * above, different) / self.beta
-        return (pull + push).mean()
+        return pull + push

@@ -6,13 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from likewise.arguments import check_count, check_number
+from likewise.distances import Cosine
 from likewise.distances.similarity import unit
+from likewise.errors import InputError
+from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
-from likewise.losses.loss import zero_loss
+from likewise.losses.head.scores import in_full_precision
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_sum_exp, log_sum_exp
+from likewise.losses.pairs.mined import check_miner, keep_pairs
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
+from likewise.mining import AdjacentPairs, MinerChoice, pair_masks
 
 __all__ = ["ProxyAnchor", "ProxyNCA"]
 
@@ -23,8 +29,21 @@ class _ProxyLoss(EmbeddingLoss):
     needs_pairs = False
     compares_samples = False
 
-    def __init__(self, num_classes: int, embedding_dim: int) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        reduction: ReductionName,
+        miner: MinerChoice = None,
+    ) -> None:
+        super().__init__(reduction=reduction)
+        name = type(self).__name__
+        self.miner = check_miner(name, miner, "cosine")
+        if isinstance(self.miner, AdjacentPairs):
+            raise InputError(
+                f"{name}: miner: adjacent pairs samples of the batch, but proxies are compared "
+                "here; use multi_similarity or batch_hard"
+            )
         check_count("num_classes", num_classes)
         check_count("embedding_dim", embedding_dim)
         self.proxies = nn.Parameter(unit(torch.randn(num_classes, embedding_dim)))
@@ -33,14 +52,33 @@ class _ProxyLoss(EmbeddingLoss):
         """The arguments that ``print`` shows."""
         return f"proxies={list(self.proxies.shape)}, {super().extra_repr()}"
 
-    def cosines(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines [B, C], and the mask [B, C] of each sample's own proxy."""
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of embeddings [B, D] with the proxy of each class [B, C]; differentiable.
+
+        Raises:
+            InputError: a wrong shape, dtype or device, or embeddings that are not finite.
+        """
+        embeddings = in_full_precision(type(self).__name__, embeddings, self.proxies)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self._cosines(embeddings)
+
+    def _cosines(self, embeddings: Tensor) -> Tensor:
+        return unit(embeddings) @ unit(self.proxies.to(embeddings)).T
+
+    def _with_all(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cosines [B, C], and the masks [B, C] of each sample's own proxy and of the others.
+
+        A miner may leave out entries of both masks.
+        """
         labels = labels[: len(embeddings)]
         name = type(self).__name__
         check_batch(name, embeddings, labels, self.proxies, len(self.proxies))
-        cosines = unit(embeddings) @ unit(self.proxies.to(embeddings)).T
-        classes = torch.arange(len(self.proxies), device=labels.device)
-        return cosines, labels.unsqueeze(1) == classes
+        cosines = self._cosines(embeddings)
+        masks = pair_masks(torch.arange(len(self.proxies), device=labels.device), of=labels)
+        if self.miner is not None:
+            d, dimension = 1 - cosines.detach(), embeddings.shape[1]
+            masks = keep_pairs(self.miner, Cosine(), d, masks, dimension)
+        return cosines, *masks
 
 
 @register_loss(
@@ -68,6 +106,10 @@ class ProxyNCA(_ProxyLoss):
         num_classes: C.
         embedding_dim: D.
         scale: multiplies d²; 1 in the paper; larger values give sharper classes.
+        miner: which proxies a sample is compared with (1 - cosine decides): one of
+            ``likewise.mining.list_miners()``, a name with parameters, or a miner. A sample without
+            its own proxy or without others has loss zero.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of a sample is its loss.
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
 
@@ -80,18 +122,32 @@ class ProxyNCA(_ProxyLoss):
         torch.Size([4, 8])
     """
 
-    def __init__(self, *, num_classes: int, embedding_dim: int, scale: float = 1.0) -> None:
-        super().__init__(num_classes, embedding_dim)
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        embedding_dim: int,
+        scale: float = 1.0,
+        miner: MinerChoice = "all",
+        reduction: ReductionName = "mean",
+    ) -> None:
+        super().__init__(num_classes, embedding_dim, reduction, miner)
         self.scale = check_number("scale", scale, above=0)
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """``-scale·d²(z, p_j)`` of embeddings [B, D] for each class, [B, C]; differentiable."""
+        return self.scale * (2 * self.cosines(embeddings) - 2)
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
-        cosines, own = self.cosines(anchors, labels)
+        cosines, own, others = self._with_all(anchors, labels)
         if len(self.proxies) == 1:
-            return zero_loss(anchors)
+            return zero_losses(anchors)
+        counted = own.any(dim=1) & others.any(dim=1)
+        others = others | ~counted.unsqueeze(1)  # a sum over nothing has no gradient
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere
         target = logits.gather(1, labels[: len(anchors)].unsqueeze(1)).squeeze(1)
-        return (log_sum_exp(logits, ~own) - target).mean()
+        return (log_sum_exp(logits, others) - target).masked_fill(~counted, 0)
 
 
 @register_loss(
@@ -122,6 +178,10 @@ class ProxyAnchor(_ProxyLoss):
         embedding_dim: D.
         alpha: α, the scale, above 0; 16 to 64.
         delta: δ, the margin, from 0; about 0.1.
+        miner: which pairs of a sample and a proxy are in the sums, as for ``ProxyNCA``.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The term of each proxy is divided equally
+            among the samples in its sum, Z+ or Z-; the row of a sample is its part of all terms,
+            times B. So the weights of samples weigh the terms of the proxies.
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
 
@@ -133,16 +193,27 @@ class ProxyAnchor(_ProxyLoss):
     """
 
     def __init__(
-        self, *, num_classes: int, embedding_dim: int, alpha: float = 32.0, delta: float = 0.1
+        self,
+        *,
+        num_classes: int,
+        embedding_dim: int,
+        alpha: float = 32.0,
+        delta: float = 0.1,
+        miner: MinerChoice = "all",
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__(num_classes, embedding_dim)
+        super().__init__(num_classes, embedding_dim, reduction, miner)
         self.alpha = check_number("alpha", alpha, above=0)
         self.delta = check_number("delta", delta, least=0)
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each proxy with every sample."""
-        cosines, own = self.cosines(anchors, labels)
-        cosines, own = cosines.T, own.T  # rows are proxies
+        cosines, own, others = (x.T for x in self._with_all(anchors, labels))  # rows are proxies
         pull = log_one_plus_sum_exp(-self.alpha * (cosines - self.delta), own)
-        push = log_one_plus_sum_exp(self.alpha * (cosines + self.delta), ~own)
-        return pull.sum() / own.any(dim=1).sum() + push.mean()
+        push = log_one_plus_sum_exp(self.alpha * (cosines + self.delta), others)
+        # A proxy's term is divided among its samples; without samples it is zero.
+        mine, rest = own.sum(dim=1), others.sum(dim=1)
+        present = (mine > 0).sum().clamp(min=1)
+        parts = torch.where(own, (pull / mine.clamp(min=1) / present).unsqueeze(1), 0)
+        parts += torch.where(others, (push / rest.clamp(min=1) / len(own)).unsqueeze(1), 0)
+        return parts.sum(dim=0) * len(anchors)

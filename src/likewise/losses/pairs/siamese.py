@@ -8,11 +8,13 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_count
 from likewise.distances.blocks import pairwise_in_blocks
+from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
-from likewise.losses.loss import zero_loss
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
+from likewise.losses.pairs.mined import check_miner
 from likewise.losses.registration import FigureSettings, register_loss
-from likewise.mining import PairMiner, pair_masks, pair_miner
+from likewise.losses.sample_weights import ReductionName
+from likewise.mining import MinerChoice, mine_pairs, pair_masks
 
 __all__ = ["SiameseClassifier"]
 
@@ -37,8 +39,11 @@ class SiameseClassifier(EmbeddingLoss):
 
     Args:
         embedding_dim: D.
-        miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs), or a
-            ``PairMiner``, which receives the negated scores.
+        miner: ``"all"``, ``"balanced"``, ``"adjacent"`` (rows 2i and 2i+1 are the pairs), another
+            one of ``likewise.mining.list_miners()``, a name with parameters, or a miner. It
+            receives the negated scores.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
+            pairs, times B over the number of all pairs.
 
     Inputs: embeddings [B, D], labels int64 [B].
 
@@ -51,10 +56,16 @@ class SiameseClassifier(EmbeddingLoss):
         torch.Size([2])
     """
 
-    def __init__(self, *, embedding_dim: int, miner: str | PairMiner | None = "all") -> None:
-        super().__init__()
+    def __init__(
+        self,
+        *,
+        embedding_dim: int,
+        miner: MinerChoice = "all",
+        reduction: ReductionName = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
         check_count("embedding_dim", embedding_dim)
-        self.miner = pair_miner(miner)
+        self.miner = check_miner("SiameseClassifier", miner, "learned scores")
         # Initially a negated distance: equal vectors score as the same class.
         self.alpha = nn.Parameter(torch.full((embedding_dim,), -1 / embedding_dim))
         self.beta = nn.Parameter(torch.ones(()))
@@ -67,17 +78,19 @@ class SiameseClassifier(EmbeddingLoss):
         """Scores of the rows of ``x`` [N, D] with those of ``y`` [N, D]: [N]."""
         return (x - y).abs() @ self.alpha.to(x) + self.beta.to(x)
 
-    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, anchors: Tensor, samples: Tensor, labels: Tensor, anchor_labels: Tensor | None = None
+    ) -> Tensor:
         """Compare every anchor with every sample."""
         check_batch("SiameseClassifier", samples, labels, self.alpha[None])
         scores = self.score_pairwise(anchors, samples)
-        same, different = pair_masks(labels, len(anchors))
-        if self.miner is not None:
-            same, different = self.miner(-scores.detach(), same, different)
+        masks = pair_masks(labels, len(anchors), of=anchor_labels)
+        same, different = mine_pairs(self.miner, -scores.detach(), *masks)
         kept = same | different
         if not kept.any():
-            return zero_loss(samples)
-        return F.binary_cross_entropy_with_logits(scores[kept], same[kept].to(scores))
+            return zero_losses(anchors)
+        losses = F.binary_cross_entropy_with_logits(scores, same.to(scores), reduction="none")
+        return losses.masked_fill(~kept, 0).sum(dim=1) * len(anchors) / kept.sum()
 
 
 def _weighted_manhattan(x: Tensor, y: Tensor, alpha: Tensor) -> Tensor:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Literal
 
 from torch import Tensor
 
-from likewise.arguments import check_number, one_of
+from likewise.arguments import check_number
 from likewise.distances import Distance
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.loss import zero_loss
-from likewise.losses.pairs.batch_all import mean_active_hinge
+from likewise.losses.anchors import zero_losses
+from likewise.losses.pairs.batch_all import active_hinges
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
 from likewise.losses.pairs.log_sum_exp import log_one_plus_exp
+from likewise.losses.pairs.mined import for_dimension
 from likewise.losses.registration import FigureSettings, register_loss
+from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
 from likewise.mining import (
-    BatchHard,
-    Curriculum,
+    AdjacentPairs,
     DistanceWeighted,
-    EasyPositive,
-    TripletMiner,
+    Miner,
+    MinerChoice,
+    create_miner,
+    mine_triplets,
     pair_masks,
 )
 
@@ -30,11 +33,8 @@ __all__ = ["Triplet"]
 
 # Computed over all triplets of the batch at once, without listing them.
 SUMMED = ("batch_all", "semi_hard")
-MINERS: dict[str, Callable[[], TripletMiner]] = {
-    "batch_hard": BatchHard,
-    "curriculum": Curriculum,
-    "easy_positive": EasyPositive,
-}
+COMPARED = (*SUMMED, "batch_hard", "curriculum", "easy_positive", "distance_weighted")
+"""The miners that ``likewise compare`` tries."""
 
 
 @register_loss(
@@ -42,12 +42,12 @@ MINERS: dict[str, Callable[[], TripletMiner]] = {
     search_space=[
         SearchSpace(
             (Hyperparameter("margin", 0.05, 0.6),),
-            {"mining": mining},
+            {"miner": mining},
             variant=mining,
             # The three most used strategies represent the triplets.
             in_all=mining in ("batch_all", "batch_hard", "semi_hard"),
         )
-        for mining in (*SUMMED, *MINERS, "distance_weighted")
+        for mining in COMPARED
     ],
     figure=FigureSettings(
         "Triplet",
@@ -59,7 +59,7 @@ class Triplet(EmbeddingLoss):
     """``[m + d(a,p) - d(a,n)]+`` over chosen triplets of the batch.
 
     ==================  ==========================================================  ============
-    ``mining``          triplets; averaged over                                     source
+    ``miner``           triplets; averaged over                                     source
     ==================  ==========================================================  ============
     batch_all           all whose term is above zero; mean over these               1703.07737
     semi_hard           all with d(a,p) < d(a,n) < d(a,p)+m; mean over these        1503.03832
@@ -68,18 +68,24 @@ class Triplet(EmbeddingLoss):
     distance_weighted   a random negative for each pair (a,p); mean over these      1706.07567
     curriculum          ever harder negatives (``likewise.mining.Curriculum``);
                         mean over pairs (a,p)
+    any other miner     its triplets, or all triplets of the pairs that it keeps;
+                        mean over these
     ==================  ==========================================================  ============
 
-    Terms of zero count in the means of the last four. ``margin="soft"`` replaces the hinge by
-    ``log(1 + exp(d(a,p) - d(a,n)))``, for the last four. The hinge has the subgradient 0 at its
-    kink, and so has the distance at equal embeddings. A batch without triplets has loss zero.
+    Terms of zero count in all means but the first two. ``margin="soft"`` replaces the hinge by
+    ``log(1 + exp(d(a,p) - d(a,n)))``, for all but the first two. The hinge has the subgradient 0 at
+    its kink, and so has the distance at equal embeddings. A batch without triplets has loss zero.
 
     Args:
         margin: m, at least 0, in the unit of the distance; or ``"soft"``.
-        mining: a name from the table, or a ``TripletMiner``.
+        miner: a name from the table or of ``likewise.mining.list_miners()``, a name with
+            parameters, or a miner.
         distance: a distance or its name; for a similarity, its dissimilarity is compared.
         squared: compare squared distances, as FaceNet does.
         normalize: scale embeddings to unit length first, so that the margin has a fixed meaning.
+        mining: another name of ``miner``.
+        reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of an anchor is the sum over its
+            triplets, times B over the number of all triplets in the mean.
 
     Inputs: embeddings [B, D], labels int64 [B]; batches of P classes with K samples each.
 
@@ -89,7 +95,7 @@ class Triplet(EmbeddingLoss):
     Example:
         >>> import torch
         >>> from likewise.losses import Triplet
-        >>> loss = Triplet(margin=0.2, mining="semi_hard")
+        >>> loss = Triplet(margin=0.2, miner="semi_hard")
         >>> embeddings = torch.randn(32, 16, requires_grad=True)
         >>> loss(embeddings, torch.arange(32) // 4).backward()
     """
@@ -98,12 +104,14 @@ class Triplet(EmbeddingLoss):
         self,
         *,
         margin: float | Literal["soft"] = 0.2,
-        mining: str | TripletMiner = "batch_all",
+        miner: MinerChoice = None,
         distance: str | Distance = "euclidean",
         squared: bool = False,
         normalize: bool = True,
+        mining: MinerChoice = None,
+        reduction: ReductionName = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         self.margin = (
             None if margin == "soft" else check_number("margin (or 'soft')", margin, least=0)
         )
@@ -112,51 +120,71 @@ class Triplet(EmbeddingLoss):
         self.normalize = normalize
         if squared and self.distance.is_similarity:
             raise InputError(f"Triplet: squared: {self.distance.name} is not a distance")
-        self.mining = mining if isinstance(mining, str) else type(mining).__name__
-        self.miner: TripletMiner | None = None
-        if isinstance(mining, str):
-            one_of("mining", mining, [*SUMMED, *MINERS, "distance_weighted"])
-            if mining in MINERS:
-                self.miner = MINERS[mining]()
-        else:
-            self.miner = mining
-        if self.margin is None and self.mining in SUMMED:
+        if miner is not None and mining is not None:
+            raise InputError("Triplet: miner, mining: both given; they are one argument")
+        self._choose(mining if miner is None else miner)
+        if self.margin is None and self.miner is None:
             raise InputError(
                 f"Triplet: margin: 'soft' leaves no triplet inactive, so it cannot be used with "
-                f"{self.mining}; use mining='batch_hard', or give a margin"
+                f"{self.mining}; use miner='batch_hard', or give a margin"
             )
-        if self.mining in ("distance_weighted", "DistanceWeighted") and (
+        if isinstance(self.miner, DistanceWeighted) and (
             self.distance.name != "euclidean" or squared or not normalize
         ):
             raise InputError(
-                "Triplet: mining: distance_weighted needs Euclidean distances on the unit sphere; "
+                "Triplet: miner: distance_weighted needs Euclidean distances on the unit sphere; "
                 "set distance='euclidean', squared=False, normalize=True"
+            )
+
+    def _choose(self, miner: MinerChoice) -> None:
+        """Set the miner, and the name under which it was given."""
+        made = create_miner(miner)
+        given = dict(miner) if isinstance(miner, Mapping) else {"name": miner}
+        name = given["name"]
+        self.miner: Miner | None = made
+        self.mining = name if isinstance(name, str) else type(made).__name__
+        if made is None:
+            self.mining = "batch_all"
+        elif given == {"name": "semi_hard"}:  # with the margin of the loss, without a list
+            self.miner = None
+        if isinstance(made, AdjacentPairs):
+            raise InputError(
+                "Triplet: miner: adjacent keeps one pair for each sample, which makes no triplet; "
+                "use it with contrastive"
             )
 
     def extra_repr(self) -> str:
         """Show what the loss is made of."""
         margin = "soft" if self.margin is None else f"{self.margin:g}"
-        return f"margin={margin}, mining={self.mining}, distance={self.distance.name}"
+        return f"margin={margin}, miner={self.mining}, distance={self.distance.name}"
 
-    def compute(self, anchors: Tensor, samples: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, anchors: Tensor, samples: Tensor, labels: Tensor, anchor_labels: Tensor | None = None
+    ) -> Tensor:
         """Compare every anchor with every sample."""
         if self.normalize:
             anchors, samples = unit(anchors), unit(samples)
         distances = self.distance.dissimilarity_pairwise(anchors, samples)
-        if self.mining in SUMMED and self.margin is not None:
+        if self.miner is None and self.margin is not None:
             if self.squared:
                 distances = distances.square()
-            return mean_active_hinge(
-                distances, labels, self.margin, semi_hard=self.mining == "semi_hard"
+            return active_hinges(
+                distances,
+                labels,
+                self.margin,
+                semi_hard=self.mining == "semi_hard",
+                anchor_labels=anchor_labels,
             )
-        miner = DistanceWeighted(samples.shape[1]) if self.miner is None else self.miner
-        anchor, positive, negative = miner(distances, *pair_masks(labels, len(anchors)))
+        assert self.miner is not None  # a soft margin has one
+        miner = for_dimension(self.miner, samples.shape[1])
+        masks = pair_masks(labels, len(anchors), of=anchor_labels)
+        anchor, positive, negative = mine_triplets(miner, distances, *masks)
         if len(anchor) == 0:
-            return zero_loss(samples)
+            return zero_losses(anchors)
         to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
         if self.squared:
             to_positive, to_negative = to_positive.square(), to_negative.square()
         gap = to_positive - to_negative
-        if self.margin is None:
-            return log_one_plus_exp(gap).mean()
-        return (self.margin + gap).relu().mean()
+        terms = log_one_plus_exp(gap) if self.margin is None else (self.margin + gap).relu()
+        rows = terms.new_zeros(len(anchors)).index_add(0, anchor, terms)
+        return rows * (len(anchors) / len(terms))

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_count, one_of
 from likewise.errors import InputError
-from likewise.losses.loss import Wrapper, apply
+from likewise.losses.anchors import Anchors, anchors_alone, apply
+from likewise.losses.loss import Wrapper
 from likewise.losses.row_backup import RowBackup
 
 __all__ = ["CrossBatchMemory"]
@@ -94,8 +95,30 @@ class CrossBatchMemory(Wrapper):
         size, warmup = list(self.embeddings.shape), self.warmup
         return f"memory={size}, warmup={warmup}, in_batch={self.in_batch}"
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Compute the loss of the batch against itself and the memory; in training, remember it."""
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors = None,
+        *,
+        weights: Tensor | None = None,
+        reference: Tensor | None = None,
+        reference_labels: Tensor | None = None,
+    ) -> Tensor:
+        """Compute the loss of the batch against itself and the memory; in training, remember it.
+
+        Of a batch with ``anchors`` only these take part: there is one memory. ``weights`` are those
+        of the anchors; what is remembered has none.
+
+        Raises:
+            InputError: embeddings of another dimension; a reference set.
+        """
+        if reference is not None or reference_labels is not None:
+            raise InputError(
+                "CrossBatchMemory: reference: the memory takes its place; leave it out, or call "
+                "the loss inside"
+            )
+        embeddings, labels = anchors_alone(embeddings, labels, anchors)
         filled = int(self.filled)
         if embeddings.ndim != 2 or embeddings.shape[1] != self.embeddings.shape[1]:
             raise InputError(
@@ -110,10 +133,10 @@ class CrossBatchMemory(Wrapper):
                 [batch, remembered]
             )  # a copy, because the ring buffer is overwritten
             all_labels = torch.cat([labels, self.labels[:filled]])
-            anchors = embeddings if alone else len(embeddings)
-            loss = apply(self.loss, samples, all_labels, anchors)
+            new = embeddings if alone else len(embeddings)
+            loss = apply(self.loss, samples, all_labels, new, weights)
         else:
-            loss = apply(self.loss, embeddings, labels, None)
+            loss = apply(self.loss, embeddings, labels, None, weights)
         if self.training:
             self._remember(embeddings.detach(), labels)
         return loss

@@ -9,7 +9,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from likewise.losses.all_gather import all_gather, whole_batch
-from likewise.losses.loss import Anchors, Wrapper, apply
+from likewise.losses.anchors import Anchors, apply, reference_set, require_comparing
+from likewise.losses.loss import Wrapper
 
 __all__ = ["Gathered"]
 
@@ -46,11 +47,29 @@ class Gathered(Wrapper):
         """The loss."""
         return (self.loss,)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors = None,
+        *,
+        weights: Tensor | None = None,
+        reference: Tensor | None = None,
+        reference_labels: Tensor | None = None,
+    ) -> Tensor:
         """The loss of the whole batch, the same on every rank.
 
-        With ``anchors``, the other rows are memory, and each rank has its own.
+        With ``anchors``, the other rows are memory, and each rank has its own. ``weights`` [b] are
+        those of this rank's anchors; either all ranks give them or none. With the reduction
+        ``"none"`` every rank gets the losses of the whole batch [B], and all reduce them alike.
+        ``reference`` [r, D] is this rank's part of the reference set: the embeddings of all ranks
+        are compared with the parts of all ranks.
         """
+        against = reference_set(reference, reference_labels)
+        require_comparing(self, against)
+        if against is not None:
+            parts = (None if part is None else self._all(part) for part in against)
+            against = (next(parts), next(parts))
         if anchors is None:
             samples, sample_labels = self._all(embeddings), self._all(labels)
         else:
@@ -59,8 +78,10 @@ class Gathered(Wrapper):
             new_labels = self._all(labels[:new])
             sample_labels = torch.cat([new_labels, self._all(labels[new:])])
             anchors = len(new_labels) if isinstance(anchors, int) else self._all(anchors)
+        if weights is not None:
+            weights = self._all(weights.detach())
         with whole_batch():
-            return apply(self.loss, samples, sample_labels, anchors)
+            return apply(self.loss, samples, sample_labels, anchors, weights, against)
 
     def _all(self, x: Tensor) -> Tensor:
         return all_gather(x, group=self.group)

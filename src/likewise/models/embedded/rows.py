@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from torch import Tensor
 
 from likewise.data.columns import rename_reserved_columns
 from likewise.data.embeddings import NORM, Embeddings
 from likewise.data.images import BadImage
 from likewise.data.manifest import Manifest
+from likewise.data.photos import OnBadImage
 from likewise.distances.resolution import indistinguishable, mean_cosine
+from likewise.distances.similarity import unit_and_length
 from likewise.errors import LikewiseError
 
-__all__ = ["EmbeddedRows", "named_embeddings"]
+__all__ = ["EmbeddedRows", "collect_rows", "named_embeddings"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,43 @@ class EmbeddedRows(NamedTuple):
     norms: NDArray[np.float32]
     rows: Sequence[int] | NDArray[np.int64]
     broken: list[BadImage]
+
+
+def collect_rows(
+    batches: Iterable[tuple[Tensor, list[int], list[BadImage]]],
+    start: int,
+    advance: Callable[[int], None],
+    *,
+    views: int,
+    on_bad_image: OnBadImage,
+) -> EmbeddedRows:
+    """The embeddings of all batches, of unit length.
+
+    Args:
+        batches: as ``embed_batches`` yields them.
+        start: the row of the first photo.
+        advance: told the number of photos of each batch.
+        views: of each photo, of whose embeddings a vector is the sum.
+        on_bad_image: ``skip`` leaves broken photos out, ``refuse`` raises the first one.
+
+    Raises:
+        BadImage: the first broken photo, under ``refuse``.
+    """
+    parts, norms = [np.empty((0, 0), np.float32)], [np.empty(0, np.float32)]
+    read: list[int] = []
+    broken: list[BadImage] = []
+    for vectors, good, bad in batches:
+        if bad and on_bad_image == "refuse":
+            raise bad[0]
+        if good:
+            directions, lengths = unit_and_length(vectors)
+            parts.append(directions.numpy())
+            norms.append((lengths / views).numpy())
+        read += [start + row for row in good]
+        broken += bad
+        advance(len(good) + len(bad))
+    vectors_of_all = np.concatenate(parts[1:] or parts)
+    return EmbeddedRows(vectors_of_all, np.concatenate(norms), read, broken)
 
 
 def named_embeddings(manifest: Manifest, found: EmbeddedRows, fingerprint: str) -> Embeddings:

@@ -27,6 +27,12 @@ class Export:
         quantization: what int8 costs; None for float32.
         held_out: embeddings of the held-out photos by float32 and by int8.
         bad_images: photos that were left out, since they cannot be read.
+
+    Example:
+        >>> import likewise
+        >>> exported = likewise.export(model, "model.onnx")
+        >>> exported.path.name, exported.input[1]
+        ('model.onnx', 'float32')
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""A backbone in an ONNX file, run by ONNX Runtime on the CPU, with as many threads as torch."""
+"""A backbone in an ONNX file, run by ONNX Runtime, on the CPU with as many threads as torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from likewise.errors import InputError, LikewiseError, first_line
 from likewise.models.onnx.file import read_onnx
-from likewise.models.onnx.session import open_session
+from likewise.models.onnx.session import CUDA, open_session
 
 __all__ = ["OnnxBackbone"]
 
@@ -30,15 +30,16 @@ class OnnxBackbone(nn.Module):
 
     Args:
         path: the file, with one input for images and the embedding as its first output.
+        gpu: the number of an NVIDIA GPU to run on, where ONNX Runtime can: see ``on_gpu``.
 
     Raises:
         MissingExtra: onnxruntime or onnx is not installed.
         InputError: the file is not ONNX, or not such a network.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, gpu: int | None = None) -> None:
         super().__init__()
-        self._session = open_session(read_onnx(path), str(path), extra="onnx")
+        self._session = open_session(read_onnx(path), str(path), extra="onnx", gpu=gpu)
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             names = ", ".join(entry.name for entry in inputs) or "none"
@@ -76,6 +77,11 @@ class OnnxBackbone(nn.Module):
         if self._numbers is np.uint8:
             images = images.round().clip(0, 255)
         return np.ascontiguousarray(images, self._numbers)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether ONNX Runtime runs it on a GPU."""
+        return CUDA in self._session.get_providers()
 
     @property
     def number_format(self) -> str:

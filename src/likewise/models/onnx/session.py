@@ -8,18 +8,22 @@ from typing import Any
 
 from likewise.errors import InputError, MissingExtra, first_line
 
-__all__ = ["open_session", "torch_threads", "with_free_sizes"]
+__all__ = ["CUDA", "open_session", "torch_threads", "with_free_sizes"]
 
+CUDA = "CUDAExecutionProvider"  # of the package onnxruntime-gpu
+CPU = "CPUExecutionProvider"
 ERRORS_ONLY = 3  # the severity below which ONNX Runtime says nothing
 
 
-def open_session(content: bytes, name: str, *, extra: str = "faces") -> Any:
-    """An inference session on the CPU.
+def open_session(content: bytes, name: str, *, extra: str = "faces", gpu: int | None = None) -> Any:
+    """An inference session on the CPU, or on a GPU.
 
     Args:
         content: of an ONNX file.
         name: of the network, for messages.
         extra: of Likewise, which brings ONNX Runtime.
+        gpu: the number of an NVIDIA GPU; where ONNX Runtime has no provider for it, or cannot
+            start it, the session runs on the CPU: ``session.get_providers()`` tells.
 
     Raises:
         MissingExtra: ONNX Runtime is not installed.
@@ -34,8 +38,12 @@ def open_session(content: bytes, name: str, *, extra: str = "faces") -> Any:
     options.intra_op_num_threads = torch_threads()
     # Spinning threads slow down whatever else runs on the same cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = [CPU]
+    if gpu is not None and CUDA in onnxruntime.get_available_providers():
+        # TF32 has 10 bits of mantissa: embeddings would differ from those of the CPU.
+        providers = [(CUDA, {"device_id": gpu, "use_tf32": "0"}), CPU]
     try:
-        return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers)
     except Exception as error:  # its errors have no common class
         raise InputError(f"{name}: cannot be read as ONNX ({first_line(error)})") from None
 

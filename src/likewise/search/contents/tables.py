@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,16 +14,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from likewise.arrays import as_array, as_table
 from likewise.data.columns import metadata_names, refuse_repeated
+from likewise.data.images import ImageSource
+from likewise.data.manifest import Manifest
 from likewise.data.vectors import vectors_in
 from likewise.errors import InputError
+from likewise.search.contents.description import Described
 from likewise.search.contents.filter import Filter
 from likewise.search.contents.input_checks import integer_ids
+from likewise.search.contents.neighbors import Neighbors
 from likewise.search.engines.engine import Ids, Vectors
 
 __all__ = ["Tables", "columns_of", "items_of", "without_unused_values"]
 
 
-class Tables(ABC):
+class Tables(Described):
     """The methods of an index that take and return tables instead of arrays."""
 
     @classmethod
@@ -40,10 +45,6 @@ class Tables(ABC):
         settings: Mapping[str, object] | None = None,
     ) -> tuple[Vectors, Ids]:
         """See ``Index.search``."""
-
-    @abstractmethod
-    def _items_of(self, ids: Ids) -> pa.Table | None:
-        """The items of ids, nulls for unknown ids; None if the index has no items."""
 
     @classmethod
     def from_table(
@@ -116,6 +117,45 @@ class Tables(ABC):
             for name, unique in metadata_names(described.column_names, columns).items():
                 columns[unique] = described[name]
         return pa.table(columns)
+
+    def neighbors(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        photos: Manifest | str | Path | None = None,
+        query_photos: Sequence[ImageSource] | None = None,
+        vector: str = "embedding",
+        id: str | None = None,
+        filter: Filter | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> Neighbors:
+        """Search, with an answer that shows itself in a notebook and becomes a DataFrame.
+
+        Args:
+            queries, k, vector, id, filter, settings: see ``search_table``.
+            photos: a manifest, or the folder that the items' column ``path`` is relative to: the
+                neighbors are shown as photos.
+            query_photos: the photos of the queries, one for each.
+
+        Raises:
+            InputError: see ``search_table``; photos, and no items with a column ``path``.
+
+        Example:
+            >>> import likewise
+            >>> index = likewise.Index.build([[1, 0], [0, 1]], items={"name": ["anna", "bob"]})
+            >>> index.neighbors([[0.6, 0.8]], k=2)
+            Neighbors: 2 of 1 queries
+            query  rank  score  id  name
+            0      1     0.8    1   bob
+            0      2     0.6    0   anna
+            >>> index.neighbors([[0.6, 0.8]], k=1).to_pandas()["name"].tolist()
+            ['bob']
+        """
+        found = self.search_table(
+            queries, k, vector=vector, id=id, filter=filter, settings=settings
+        )
+        return Neighbors(found, photos, query_photos)
 
 
 def items_of(table: pa.Table) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.errors import InputError
+from likewise.pages.shown import Table
 from likewise.search.contents.input_checks import integer_ids
 from likewise.search.contents.space import Space
 from likewise.search.engines.engine import Ids, Vectors
@@ -99,6 +100,9 @@ class ReadOnlyMilvusIndex:
             return None
         pages = self._collection.pages("", ["id", "item"])
         return items_table([row["item"] for page in pages for row in page], columns)
+
+    def _items_shown(self) -> list[Table]:
+        return []  # they are not fetched only to be shown
 
     def describe(self, ids: Sequence[int] | Ids) -> list[dict[str, object]]:
         """The items of ids: one dictionary each, empty if the index has no items.

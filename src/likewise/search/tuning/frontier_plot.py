@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from likewise.pages.plots import GENUINE, INK, LETTERING, WIDTH, legend_above
+from likewise.pages.plot import Plot
+from likewise.pages.plots import GENUINE, INK, LETTERING
+from likewise.search.tuning.evidence import Evidence
 from likewise.search.tuning.frontier import Point, frontier
-from likewise.search.tuning.tuning import Tuning
+from likewise.search.tuning.target import Target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["frontier_figure"]
+__all__ = ["frontier_figure", "frontier_plot"]
 
 # Families differ by color and by marker, for print and color-blind readers.
 COLORS = ("#b45309", "#2563eb", "#7c3aed", "#be185d", "#65a30d", "#0891b2", "#78716c", "#ca8a04")
@@ -24,17 +26,52 @@ MARKS = "osD^vP*Xhd<>"
 MIN_MISSED = 1e-4  # the place of recall 1 on the logarithmic axis of 1 - recall, or less
 
 
-def frontier_figure(tuning: Tuning, by: str) -> Figure:
+class Tuned(Protocol):
+    """What the plot needs of a ``Tuning``."""
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """All points over all vectors."""
+
+    @property
+    def pick(self) -> Point:
+        """The chosen one."""
+
+    @property
+    def target(self) -> Target:
+        """What was asked for."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """The measurements of the chosen one."""
+
+
+def frontier_figure(tuning: Tuned, by: str) -> Figure:
     """All points over all vectors, the frontier as a line, the chosen point in a ring.
 
     Args:
         tuning: the result.
         by: ``recall`` or ``mates``.
     """
-    from matplotlib.figure import Figure
+    return frontier_plot(tuning, by).figure()
 
-    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
-    axes = figure.add_subplot()
+
+def frontier_plot(tuning: Tuned, by: str) -> Plot:
+    """The plot of ``frontier_figure``."""
+    target = tuning.target
+    what = "recall of mates" if by == "mates" else f"recall@{target.k}"
+    asked = "one at a time" if target.batch == 1 else f"in batches of {target.batch:,}"
+    return Plot(
+        f"{what}, on probes that are not in the index",
+        f"queries a second, {asked}",
+        lambda axes: _draw(axes, tuning, by),
+        height=4.4,
+        columns=3,
+        heading="size: memory",
+    )
+
+
+def _draw(axes: Axes, tuning: Tuned, by: str) -> None:
     points = [point for point in tuning.points if by in point.recalls]
     full = _full(points, by)
 
@@ -66,16 +103,6 @@ def frontier_figure(tuning: Tuning, by: str) -> Figure:
             f"target: {target:g} ", (1 - target, axes.get_ylim()[1] / 1.1),
             fontsize=LETTERING, color=INK, ha="right", va="top",
         )  # fmt: skip
-    what = "recall of mates" if by == "mates" else f"recall@{tuning.target.k}"
-    axes.set_xlabel(f"{what}, on probes that are not in the index", color=INK, fontsize=LETTERING)
-    asked = (
-        "one at a time" if tuning.target.batch == 1 else f"in batches of {tuning.target.batch:,}"
-    )
-    axes.set_ylabel(f"queries a second, {asked}", color=INK, fontsize=LETTERING)
-    legend = legend_above(figure, columns=3, title="size: memory")
-    for handle in legend.legend_handles:
-        handle.set_sizes([30])  # type: ignore[union-attr]  # of a scatter, all have
-    return figure
 
 
 def _full(points: list[Point], by: str) -> float:
@@ -93,7 +120,7 @@ def _fastest_down(points: list[Point], by: str) -> list[Point]:
     return kept
 
 
-def _mark_pick(axes: Axes, tuning: Tuning, place: Callable[[Point], float]) -> None:
+def _mark_pick(axes: Axes, tuning: Tuned, place: Callable[[Point], float]) -> None:
     pick = tuning.pick
     at = (place(pick), 1 / pick.seconds)
     axes.plot(*at, "o", ms=15, mfc="none", mec=GENUINE, mew=2)
@@ -117,10 +144,6 @@ def _scale(axes: Axes, missed: list[float], speeds: list[float], full: float) ->
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(min(speeds) / 1.5, max(speeds) * 1.8)
-    axes.tick_params(colors=INK, labelsize=LETTERING)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e2e8f0", lw=0.6)
-    axes.set_axisbelow(True)
 
 
 def _spaced(rates: list[float], full: float, axes: Axes) -> list[float]:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.arguments import check_count
+from likewise.arrays import as_array
 from likewise.errors import InputError
 from likewise.search.contents.row_hashes import row_hashes
 from likewise.search.engines.engine import Vectors
@@ -250,7 +251,9 @@ def checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
     Raises:
         InputError: they are not integers, or not ``count``.
     """
-    own = np.asarray(labels)
+    own = as_array(labels, "labels")
+    if own.dtype.kind in "UO" and own.ndim == 1:  # names
+        own = np.unique(own.astype(str), return_inverse=True)[1]
     if own.shape != (count,) or own.dtype.kind not in "iu":
         raise InputError(f"labels: {own.dtype} {list(own.shape)} for {count} vectors")
     return own.astype(np.int64)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from likewise.arguments import check_count
+from likewise.arrays import as_array, as_table
 from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
@@ -43,7 +43,7 @@ def tune(
     metric: str | Mahalanobis = "cosine",
     families: Sequence[str] | None = None,
     probes: Probes | None = None,
-    items: pa.Table | None = None,
+    items: Any = None,
     count: int = PROBES,
     seed: int = 0,
 ) -> Tuning:
@@ -56,7 +56,8 @@ def tune(
 
     Args:
         vectors: [N,D], the vectors that will be indexed.
-        labels: int64 [N], the people: for the recall of mates, and for probes of unknown people.
+        labels: [N], the people, as whole numbers or names: for the recall of mates, and for probes
+            of unknown people. Names are numbered in their sorted order.
         recall: recall@10 to be reached, for one query at a time; short for ``target``.
         target: a ``Target``; by default a recall of 0.95 at k = 10, one query at a time.
         limits: none if None.
@@ -64,7 +65,7 @@ def tune(
         families: the families to try; all installed ones if None.
         probes: queries that are not among the vectors; held out of the vectors if None. Probes
             equal to one of the vectors are left out.
-        items: the items of the index; they count towards the memory limit.
+        items: the items of the index, as for ``Index.build``; they count towards the memory limit.
         count: how many probes to hold out; at most a tenth of the vectors.
         seed: of all random choices.
 
@@ -84,6 +85,8 @@ def tune(
     """
     check_count("seed", seed, least=0)
     target = _target(recall, target)
+    vectors = as_array(vectors, "vectors")
+    items = None if items is None else as_table(items, "items")
     limits = replace(limits or Limits(), items_bytes=0 if items is None else items.nbytes)
     task = prepare(vectors, labels, target, limits, metric, probes, count, seed)
     tried, left_out = candidates(
@@ -131,7 +134,7 @@ def tuned_index(
     family: str | None = None,
     metric: str | Mahalanobis = "cosine",
     fingerprint: str = EXTERNAL,
-    items: pa.Table | None = None,
+    items: Any = None,
     seed: int = 0,
 ) -> Index:
     """Tune, and build the index over all vectors.
@@ -157,7 +160,8 @@ def tuned_index(
     """
     check_count("seed", seed, least=0)
     target = _target(recall, target)
-    rows = np.asarray(vectors)
+    rows = as_array(vectors, "vectors")
+    items = None if items is None else as_table(items, "items")
     if rows.ndim == 0 or len(rows) < MIN_VECTORS:
         return Index.build(rows, ids, metric=metric, fingerprint=fingerprint, items=items)
     labels = None if items is None or items.num_rows != len(rows) else labels_of(items)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from numpy.typing import ArrayLike
 
+from likewise.arguments import one_of
+from likewise.arrays import as_array, as_table, data_frame
 from likewise.data.embeddings import EXTERNAL
 from likewise.distances.mahalanobis import Mahalanobis
 from likewise.errors import InputError
+from likewise.pages.shown import Shown, Table, View
 from likewise.search.index import Index
 from likewise.search.tuning.candidate import resident_bytes
 from likewise.search.tuning.effective_sample_size import effective_group_count
@@ -22,11 +24,16 @@ from likewise.search.tuning.ground_truth import leave_one_out
 from likewise.search.tuning.probes import indexed_note
 from likewise.search.tuning.target import Limits, Target
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from likewise.pages.plot import Plot
+
 __all__ = ["Tuning"]
 
 
-@dataclass(frozen=True)
-class Tuning:
+@dataclass(frozen=True, repr=False)
+class Tuning(Shown):
     """The result of ``tune``.
 
     Args:
@@ -77,7 +84,7 @@ class Tuning:
         ids: ArrayLike | None = None,
         *,
         fingerprint: str = EXTERNAL,
-        items: pa.Table | None = None,
+        items: Any = None,
     ) -> Index:
         """Build the chosen index over all vectors, held-out ones included; it keeps the evidence.
 
@@ -90,7 +97,8 @@ class Tuning:
         Raises:
             InputError: see ``Index.build``.
         """
-        rows = self.vectors if vectors is None else vectors
+        rows = self.vectors if vectors is None else as_array(vectors, "vectors")
+        items = None if items is None else as_table(items, "items")
         if rows is None:
             raise InputError("vectors: not kept by this tuning; give them")
         built = Index.build(
@@ -149,6 +157,81 @@ class Tuning:
             "not_tried": dict(self.not_tried),
             "dropped": dict(self.dropped),
         }  # fmt: skip
+
+    def plot_frontier(self, ax: Axes | None = None, *, by: str | None = None) -> Axes:
+        """Draw recall against speed: all points, the frontier, and the chosen one in a ring.
+
+        Args:
+            ax: axes of matplotlib; a new figure if None.
+            by: ``recall`` or ``mates``; by default what was asked for.
+
+        Returns:
+            The axes.
+
+        Raises:
+            InputError: ``by`` was not measured.
+        """
+        from likewise.search.tuning.frontier_plot import frontier_plot
+
+        by = self._aim if by is None else one_of("by", by, tuple(self.exact.recalls))
+        return frontier_plot(self, by).on(ax)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``: a row for each point over all vectors, the fastest first."""
+        points = self._fastest_first()
+        columns: dict[str, list[object]] = {
+            "family": [point.family for point in points],
+            "settings": [settings_text(point.settings) for point in points],
+            "search": [settings_text(point.search) for point in points],
+        }
+        for name in self.exact.recalls:
+            known = [point.recalls.get(name) for point in points]
+            columns[name] = [None if recall is None else recall.value for recall in known]
+            columns[f"{name}_low"] = [None if recall is None else recall.low for recall in known]
+        columns["ms"] = [1000 * point.seconds for point in points]
+        columns["memory_mb"] = [point.memory / 1e6 for point in points]
+        columns["build_s"] = [point.build_s for point in points]
+        columns["chosen"] = [point is self.pick for point in points]
+        return data_frame(columns)
+
+    @property
+    def _aim(self) -> str:
+        """The recall that was asked for first."""
+        return next(iter(self.target.recalls))
+
+    def _fastest_first(self) -> list[Point]:
+        return sorted(self.points, key=lambda point: point.seconds)
+
+    def _view(self) -> View:
+        evidence, names = self.evidence, list(self.exact.recalls)
+        recalls = ", ".join(
+            f"{name} {found.value:.4f} (above {found.low:.4f} with 95 % confidence)"
+            for name, found in evidence.recalls.items()
+        )
+        lines = [
+            self.reason,
+            recalls,
+            f"{1000 * evidence.seconds:.3g} ms a query, {evidence.memory / 1e6:,.1f} MB",
+            *self.notes,
+        ]
+        rows = [
+            (
+                point.family,
+                " / ".join(filter(None, map(settings_text, (point.settings, point.search)))),
+                *(point.recalls[n].value if n in point.recalls else None for n in names),
+                1000 * point.seconds,
+                round(point.memory / 1e6, 1),
+                "chosen" if point is self.pick else "",
+            )
+            for point in sorted(self._fastest_first(), key=lambda point: point is not self.pick)
+        ]
+        header = ("family", "settings", *names, "ms", "MB", "")
+        return View(f"Tuning: {self.name}", lines, [Table(header, rows)])
+
+    def _plots(self) -> Sequence[Plot]:
+        from likewise.search.tuning.frontier_plot import frontier_plot
+
+        return (frontier_plot(self, self._aim),)
 
     @property
     def name(self) -> str:

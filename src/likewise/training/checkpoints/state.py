@@ -123,7 +123,7 @@ class TrainingState:
                 self.watch.restore(parts["watch"])
             self.guard.skipped = values["skipped"]
             self.step, self.epoch, self.batch = (values[k] for k in ("step", "epoch", "batch"))
-            self.sums, self.best = values["total"], Best.of(values["best"])
+            self.sums, self.best = values["total"], self.best.restored(values["best"])
             self.scaler.load_state_dict(values["scaler"])
             self.bad = {name: BadImage(name, reason) for name, reason in values["bad"]}
         except (RuntimeError, KeyError) as error:

@@ -11,9 +11,11 @@ from tensorboardX import SummaryWriter
 
 from likewise.storage import write_text
 from likewise.terminal import TerminalHandler
+from likewise.training.monitoring.mlflow_log import MlflowLog
+from likewise.training.monitoring.tracker import Tracker, numbers_of
 from likewise.training.monitoring.wandb_log import WandbLog
 
-__all__ = ["TEXT", "RunLog"]
+__all__ = ["JSONL", "TEXT", "RunLog", "log_lines"]
 
 JSONL, TEXT = "log.jsonl", "train.log"
 
@@ -28,11 +30,16 @@ class RunLog:
         resume_at: the step to continue from; lines of later steps, which an interrupted run wrote,
             are removed, since these steps are taken again.
         wandb: the project of Weights & Biases that gets the numbers; None for none.
-        config: the recipe, for that project.
+        mlflow: the experiment of MLflow that gets them; None for none.
+        config: the recipe, for both.
         quiet: write nothing, as on all ranks but rank 0.
 
+    Attributes:
+        finished: whether the run came to its end; set it before ``close``.
+
     Raises:
-        MissingExtra: wandb is not installed.
+        MissingExtra: wandb or MLflow is not installed.
+        LikewiseError: the store of MLflow cannot be used.
     """
 
     def __init__(
@@ -41,20 +48,25 @@ class RunLog:
         resume_at: int = 0,
         *,
         wandb: str | None = None,
+        mlflow: str | None = None,
         config: dict[str, Any] | None = None,
         quiet: bool = False,
     ) -> None:
         self._logger = logging.getLogger("likewise")
         self._logger.setLevel(logging.INFO)
-        self.quiet = quiet
+        self.quiet, self.finished = quiet, False
         self._handlers: list[logging.Handler] = [logging.NullHandler()]
         if quiet:
             self._logger.addHandler(self._handlers[0])
             self._logger.propagate = False  # else the handler of the command line shows it
             return
-        self._wandb = WandbLog(folder, wandb, config or {}) if wandb else None
+        self._trackers: list[Tracker] = []
+        if wandb:
+            self._trackers.append(WandbLog(folder, wandb, config or {}))
+        if mlflow:
+            self._trackers.append(MlflowLog(folder, mlflow, config or {}))
         self.path = folder / JSONL
-        kept = [line for line in _lines(self.path) if line["step"] <= resume_at]
+        kept = [line for line in log_lines(self.path) if line["step"] <= resume_at]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         self._before = {json.dumps(line) for line in kept if line["step"] == 0}
         self._stream = self.path.open("a", encoding="utf-8")
@@ -77,12 +89,11 @@ class RunLog:
             return
         self._stream.write(line + "\n")
         self._stream.flush()
-        for name, value in values.items():
-            if isinstance(value, int | float):
-                self._board.add_scalar(name, value, step)
+        for name, value in numbers_of(values).items():
+            self._board.add_scalar(name, value, step)
         self._board.flush()
-        if self._wandb is not None:
-            self._wandb.report(step, values)
+        for tracker in self._trackers:
+            tracker.report(step, values)
 
     def close(self) -> None:
         """Flush and close all logs."""
@@ -94,11 +105,11 @@ class RunLog:
             return
         self._stream.close()
         self._board.close()
-        if self._wandb is not None:
-            self._wandb.close()
+        for tracker in self._trackers:
+            tracker.close(finished=self.finished)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def log_lines(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a log; a line that a crash cut off is left out."""
     if not path.exists():
         return []

@@ -83,7 +83,12 @@ def epoch_line(epoch: int, epochs: int, report: dict[str, float]) -> str:
 
 
 def progress_line(
-    epoch: int, epochs: int, total: Sequence[float], last: Mapping[str, float]
+    epoch: int,
+    epochs: int,
+    total: Sequence[float],
+    last: Mapping[str, float],
+    key: str = "val/auc",
+    measure: str = "AUC",
 ) -> str:
     """The progress of a run in one line.
 
@@ -92,6 +97,8 @@ def progress_line(
         epochs: of the run.
         total: of the current epoch: loss · photos, photos classified correctly, photos.
         last: the last reported loss and validation.
+        key: of the metric by which epochs are compared.
+        measure: the same in words.
 
     Example:
         >>> from likewise.training.monitoring.throughput import progress_line
@@ -102,6 +109,6 @@ def progress_line(
     loss = total[0] / total[2] if total[2] else last.get("train/loss")
     if loss is not None:
         parts.append(f"loss {loss:.4g}")
-    if "val/auc" in last:
-        parts.append(f"validation AUC {last['val/auc']:.4f}")
+    if key in last:
+        parts.append(f"validation {measure} {last[key]:.4f}")
     return ", ".join(parts)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from likewise.errors import MissingExtra
 from likewise.storage import write_text
+from likewise.training.monitoring.tracker import numbers_of
 
 __all__ = ["WandbLog"]
 
@@ -49,9 +50,8 @@ class WandbLog:
 
     def report(self, step: int, values: dict[str, Any]) -> None:
         """Send the numbers of a report."""
-        numbers = {k: v for k, v in values.items() if isinstance(v, int | float)}
-        self._run.log(numbers, step=step)
+        self._run.log(numbers_of(values), step=step)
 
-    def close(self) -> None:
+    def close(self, *, finished: bool) -> None:  # noqa: ARG002  # it knows no stopped runs
         """Finish the run at Weights & Biases."""
         self._run.finish()

@@ -128,7 +128,7 @@ class Watch:
                 "alike",
                 "the embeddings of different identities are nearly the same (mean cosine "
                 f"{numbers['train/mean_cosine']:.3f}): the network has collapsed. Try a lower "
-                f"optimizer.lr, {self._settings(mining='easier triplets (loss.mining)')}or a loss "
+                f"optimizer.lr, {self._settings(mining='easier triplets (loss.miner)')}or a loss "
                 "with class weights first",
             )
         if settled and variance > 0 and right <= expected + 2 * math.sqrt(variance):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from likewise.losses.registry import needs_pairs
 from likewise.training.recipe.recipe import Recipe
 
-__all__ = ["photos_of_a_batch", "with_sampler"]
+__all__ = ["adjacent_pairs", "photos_of_a_batch", "with_sampler"]
 
 
 def with_sampler(recipe: Recipe) -> Recipe:
@@ -28,7 +30,7 @@ def with_sampler(recipe: Recipe) -> Recipe:
     if batch.sampler != "auto":
         return recipe
     decided: dict[str, object] = {"sampler": "plain"}
-    if _adjacent(loss.parameters()):
+    if adjacent_pairs(loss.parameters()):
         decided["sampler"] = "pairs"
     elif needs_pairs(loss.name):
         decided["sampler"] = "balanced"
@@ -51,7 +53,18 @@ def photos_of_a_batch(recipe: Recipe) -> int:
     return batch.identities * batch.images if batch.sampler == "balanced" else batch.size
 
 
-def _adjacent(parameters: dict[str, object]) -> bool:
-    """Whether the miner of the loss, or of a loss in a sum, takes rows 2i and 2i+1 as pairs."""
+def adjacent_pairs(parameters: Mapping[str, object]) -> bool:
+    """Whether the miner of the loss, or of a loss in a sum, takes rows 2i and 2i+1 as pairs.
+
+    Args:
+        parameters: of the loss; those of a loss in a sum may be under its name.
+
+    Example:
+        >>> from likewise.training.recipe.batch_choice import adjacent_pairs
+        >>> adjacent_pairs({"contrastive": {"miner": {"name": "adjacent"}}})
+        True
+    """
     inner = [value for value in parameters.values() if isinstance(value, dict)]
-    return any(given.get("miner") == "adjacent" for given in (parameters, *inner))
+    miners = [given.get("miner") for given in (parameters, *inner)]
+    names = [miner.get("name") if isinstance(miner, dict) else miner for miner in miners]
+    return "adjacent" in names

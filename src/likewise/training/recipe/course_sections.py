@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
+from likewise.errors import InputError
 from likewise.training.recipe.sections import Section, Share
+from likewise.training.recipe.validation_metric import KNOWN, Metric
 
 __all__ = ["Guards", "Schedule", "Training"]
 
@@ -18,7 +21,7 @@ class Schedule(Section):
     steps: int | None = Field(
         None, ge=1, description="steps of the run, instead of epochs; the last epoch may be short"
     )
-    name: Literal["cosine", "step", "constant"] = Field(
+    name: Literal["cosine", "polynomial", "step", "constant"] = Field(
         "cosine", description="decay of the learning rate after the warm-up"
     )
     warmup_epochs: float = Field(
@@ -27,7 +30,12 @@ class Schedule(Section):
     warmup: Share | None = Field(
         None, description="the same as a fraction of the run; null: warmup_epochs"
     )
-    final: Share = Field(0.01, description="cosine: the final learning rate, as a fraction of lr")
+    final: Share = Field(
+        0.01, description="cosine, polynomial: the final learning rate, as a fraction of lr"
+    )
+    power: float = Field(
+        1.0, gt=0, description="polynomial: the power of the part of the run left; 1: a line"
+    )
     milestones: tuple[Share, ...] = Field(
         (0.5, 0.75, 0.9),
         description="step: when the learning rate is reduced, as fractions of the run",
@@ -65,6 +73,11 @@ class Training(Section):
     patience: int = Field(
         0, ge=0, description="early stopping after this many epochs without gain; 0: off"
     )
+    metric: str = Field(
+        "AUC",
+        description="what epochs are compared by, on the held-out identities: AUC, EER, "
+        "TAR@FAR=1e-3, Recall@1, MAP@R; for the model that is kept, and for patience",
+    )
     checkpoint_minutes: float = Field(5.0, gt=0, description="minutes between checkpoints")
     keep_checkpoints: int = Field(
         2, ge=1, description="checkpoints to keep; older ones are removed"
@@ -89,6 +102,15 @@ class Training(Section):
         "and to the number given at the most; later to fewer if the machine gets slower",
     )
     wandb: str | None = Field(None, description="Weights & Biases project to log to; null: none")
+    mlflow: str | None = Field(None, description="MLflow experiment to log to; null: none")
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, name: str) -> str:
+        try:
+            return Metric.of(name).name
+        except InputError:
+            raise PydanticCustomError("metric", "expected one of " + KNOWN) from None
 
 
 class Guards(Section):

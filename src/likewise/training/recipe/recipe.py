@@ -72,6 +72,13 @@ def load_recipe(path: str | Path) -> Recipe:
     Raises:
         InputError: the file is missing or not YAML, a key is unknown or a value is wrong; names the
             key and the closest known one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from likewise import load_recipe
+        >>> _ = Path("recipe.yaml").write_text("schedule: {epochs: 3}")
+        >>> load_recipe("recipe.yaml").schedule.epochs
+        3
     """
     try:
         values = yaml.safe_load(read_text(Path(path)))
@@ -119,12 +126,25 @@ def _parse(values: Mapping[str, Any], where: str) -> Recipe:
     try:
         recipe = Recipe.model_validate(values)
         require_loss(recipe.loss.name, recipe.loss.parameters())
+        _require_mean(recipe.loss.parameters())
     except ValidationError as error:
         problem = error.errors()[0]
         raise InputError(f"{where}: {_describe(problem['loc'], problem)}") from None
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return recipe
+
+
+def _require_mean(parameters: Mapping[str, Any], before: str = "loss") -> None:
+    """A step needs one number for its batch, and its size must not change the learning rate."""
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            _require_mean(value, f"{before}.{key}")
+        elif key == "reduction" and value != "mean":
+            raise InputError(
+                f"{before}.reduction: {value!r}; training takes the mean of a batch, so leave it "
+                "out (the library's losses know 'none' and 'sum')"
+            )
 
 
 def _describe(place: tuple[int | str, ...], problem: Any) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "HeadChoice",
     "Input",
     "LossChoice",
+    "MemoryChoice",
     "Model",
     "Optimizer",
     "Section",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -100,6 +102,11 @@ class Data(Section):
         None, ge=0, le=64, description="decoding processes; null: one per core"
     )
     keep_mib: int = Field(2048, ge=0, description="keep decoded photos in memory up to this size")
+    transform: str | None = Field(
+        None,
+        description="of train(transform=...), which takes the place of augment; written by train; "
+        "null: none",
+    )
 
 
 class BatchSection(Section):
@@ -170,6 +177,18 @@ class Model(Section):
     )
 
 
+class MemoryChoice(Section):
+    """Photos of earlier batches as further positives and negatives (cross-batch memory)."""
+
+    size: int = Field(0, ge=0, description="photos to remember; 0: no memory")
+    start: int = Field(
+        0, ge=0, description="batches before the first one is remembered; early ones drift fast"
+    )
+    in_batch: Literal["both", "anchor"] = Field(
+        "both", description="which photo of a pair within the batch has a gradient"
+    )
+
+
 class LossChoice(BaseModel):
     """The loss: its name, and parameters such as margin; scale: auto fits the number of classes."""
 
@@ -177,6 +196,7 @@ class LossChoice(BaseModel):
     name: str = Field(
         "cosface", description="one of likewise.losses.list_losses(), or softmax + 0.003*center"
     )
+    memory: MemoryChoice = Field(default_factory=MemoryChoice)
 
     def parameters(self) -> dict[str, Any]:
         """The parameters that are given."""
@@ -225,8 +245,19 @@ class Optimizer(Section):
         {}, description="learning rate factors by patterns of weights, such as {fc.*: 10}"
     )
     momentum: Share = Field(0.9, description="momentum of sgd")
+    nesterov: bool = Field(False, description="sgd: Nesterov's momentum")
+    betas: tuple[Decay, Decay] = Field(
+        (0.9, 0.999), description="adamw: decay of the first and the second moment"
+    )
+    eps: float = Field(1e-8, gt=0, description="adamw: added to the root of the second moment")
     weight_decay: float = Field(5e-2, ge=0, description="not on biases, norms and PReLU slopes")
     clip: float = Field(5.0, ge=0, description="maximum gradient norm; 0: no clipping")
+    loss_clip: float | None = Field(
+        None,
+        ge=0,
+        description="maximum gradient norm of the loss's weights, which clip then leaves out; 0: "
+        "they are not clipped; null: clip is for one norm over all weights",
+    )
 
 
 class Distill(Section):

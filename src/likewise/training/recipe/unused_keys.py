@@ -1,9 +1,10 @@
 """Keys of a recipe that are set but have no effect are refused, since the user relies on them.
 
-There are two kinds. Keys of a feature that is off (a teacher, memory-mapped storage) are always
-refused. Keys of an alternative that is not chosen (a sampler, a schedule, an optimizer) are refused
-only if the choice was left at its default: a recipe that names the choice may keep the keys of the
-other alternatives, to switch between them.
+There are two kinds. Keys of a feature that is off (a teacher, memory-mapped storage), or that the
+optimizer does not have (Nesterov's momentum under adamw), are always refused. Keys of an
+alternative that is not chosen (a sampler, a schedule) are refused only if the choice was left at
+its default: a recipe that names the choice may keep the keys of the other alternatives, to switch
+between them.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ _NEEDS = (
         bool,
         "model.weights=MODEL",
     ),
+    _Need(
+        ("loss.memory.start", "loss.memory.in_batch"),
+        "loss.memory.size",
+        bool,
+        "loss.memory.size=4096",
+    ),
     _Need(("head.folder",), "head.storage", _is("mmap"), "head.storage=mmap"),
     _Need(("model.unfreeze_epoch",), "model.freeze", bool, "model.freeze=[PATTERN]"),
     _Need(
@@ -99,7 +106,21 @@ _NEEDS = (
         _off,
         "schedule.margin_warmup=null",
     ),
+    _Need(
+        ("schedule.power",),
+        "schedule.name",
+        _is("polynomial"),
+        "schedule.name=polynomial",
+        choice=True,
+    ),
     _Need(("optimizer.momentum",), "optimizer.name", _is("sgd"), "optimizer.name=sgd", choice=True),
+    _Need(("optimizer.nesterov",), "optimizer.name", _is("sgd"), "optimizer.name=sgd"),
+    _Need(
+        ("optimizer.betas", "optimizer.eps"),
+        "optimizer.name",
+        _is("adamw"),
+        "optimizer.name=adamw",
+    ),
     *(
         _Need((f"augment.{part}",), f"augment.{part}.p", bool, f"augment.{part}.p=0.5", choice=True)
         for part in ("crop", "light", "blur", "erase")

@@ -1,4 +1,4 @@
-"""A network that gives all photos the same embedding is not saved, and the run says so."""
+"""A network whose embeddings are all the same, zero or not finite is not saved: the run says so."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 
 from likewise.distances.resolution import indistinguishable
 from likewise.errors import LikewiseError
+from likewise.models.inference import BadWeights
+from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.trainer import Trainer
 
 __all__ = ["CollapseCheck"]
@@ -14,7 +16,7 @@ log = logging.getLogger(__name__)
 COLLAPSED = 0.99  # mean cosine between embeddings of different photos
 IF_COLLAPSED = (
     "Try a lower optimizer.lr, more steps (smaller batches, or more epochs), easier triplets "
-    "(loss.mining), or a loss with class weights first"
+    "(loss.miner), or a loss with class weights first"
 )
 
 
@@ -52,3 +54,32 @@ class CollapseCheck:
             raise LikewiseError(f"training: {problem}, and no model was saved. {IF_COLLAPSED}")
         log.warning("epoch %d: %s; not saved. %s", self.trainer.epoch, problem, IF_COLLAPSED)
         return False
+
+    def diverged(self, error: BadWeights) -> Stopped:
+        """The error for weights that have diverged although every step was finite."""
+        best = self.trainer.best.epoch
+        kept = f"The model of epoch {best} is kept" if best >= 0 else "No model was saved"
+        return Stopped(
+            f"training: after epoch {self.trainer.epoch} the network has diverged ({error}). "
+            f"{kept}. {REMEDY}"
+        )
+
+    def without_validation(self, error: LikewiseError, *, last: bool) -> None:
+        """Continue after a failed validation if steps were skipped: the next epoch may recover.
+
+        Args:
+            error: of the validation.
+            last: whether this is the last epoch.
+
+        Raises:
+            LikewiseError: no step was skipped, or no model was saved after an earlier epoch.
+        """
+        trainer, bad = self.trainer, self.trainer.guard.in_a_row
+        if not bad:
+            raise error
+        if last and trainer.best.epoch < 0:
+            raise LikewiseError(
+                f"training: it ended with {bad} steps in a row that were not finite, and no model "
+                f"was saved. {REMEDY}"
+            ) from error
+        log.warning("epoch %d: not validated (%s)", trainer.epoch, error)

@@ -12,19 +12,18 @@ from torch import nn
 
 from likewise.distances.resolution import mean_cosine
 from likewise.errors import LikewiseError
-from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_text
 from likewise.models.embedder import Embedder
 from likewise.models.inference import BadWeights
 from likewise.training.distributed.processes import Processes
+from likewise.training.recipe.validation_metric import Metric
 from likewise.training.selection.collapse_check import CollapseCheck
 from likewise.training.selection.comparison import Comparison
-from likewise.training.selection.saved_model import embedder_of, saved_epoch
+from likewise.training.selection.saved_model import embedder_of, saved_epoch, validation_text
 from likewise.training.selection.start_model import StartModel
 from likewise.training.selection.start_validation import measure_start
 from likewise.training.setup.readable_photos import PhotosRead
 from likewise.training.setup.run_folder import MODEL
 from likewise.training.setup.start import begins_as_it_is
-from likewise.training.step.guards import REMEDY, Stopped
 from likewise.training.step.norm_statistics import NormStatistics
 from likewise.training.step.schedule import epochs_between_validations, total_epochs
 from likewise.training.stopping import FEWEST, StopRequest
@@ -58,10 +57,9 @@ class ModelSelection:
     Attributes:
         validation: on rank 0; None without held-out photos.
         comparison: with raw pixels and the start model.
-        measure: what the epochs are compared by, in words.
+        metric: what the epochs are compared by.
+        measure: the same in words.
     """
-
-    measure = "AUC"
 
     def __init__(
         self,
@@ -77,11 +75,13 @@ class ModelSelection:
         self.training, self.statistics = photos.training.manifest, statistics
         self.training_photos = photos.training
         self.fingerprint, self.folder, self.processes = fingerprint, folder, processes
+        self.metric = Metric.of(self.recipe.training.metric)
+        self.measure = self.metric.name
         held_out = photos.held_out
         self.validation: Validation | None = None
         if held_out is not None and len(held_out.manifest):
             seed = self.recipe.training.seed
-            self.validation = Validation(held_out.manifest, held_out.pixels, seed)
+            self.validation = Validation(held_out.manifest, held_out.pixels, seed, self.metric)
         self.comparison = Comparison(trainer, photos, fingerprint, folder)
         self.collapse = CollapseCheck(trainer)
         self._warned_of_few = False
@@ -103,6 +103,11 @@ class ModelSelection:
         """Whether the last complete epoch is one to validate."""
         every = epochs_between_validations(self.recipe.training.validate_every, self.epochs)
         return self.last or self.trainer.epoch % every == 0
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are held-out photos, on rank 0."""
+        return self.validation is not None
 
     @property
     def photos(self) -> int:
@@ -136,6 +141,7 @@ class ModelSelection:
 
         def work() -> None:
             if self.validation is not None:
+                self.validation.require_measurable()
                 self.comparison.measure(self._interrupt_of(stop), say, report)
             if self.starts_ready:
                 self._validate_start(stop, say)
@@ -158,7 +164,7 @@ class ModelSelection:
 
         def keep(module: nn.Module, measured: Validated) -> None:
             self.embedder(module, measured).save(self.folder / MODEL)
-            self.trainer.best.begin(measured.auc)
+            self.trainer.best.begin(measured.chosen, measured.auc)
 
         measure = partial(self.validation.measure, interrupt=self._interrupt_of(stop))
         photos = self.training_photos
@@ -186,7 +192,7 @@ class ModelSelection:
                     done = False
                     log.info("%s: stopped during the validation", when)
                 except BadWeights as error:
-                    raise self._diverged(error) from error
+                    raise self.collapse.diverged(error) from error
         own = [best.value, best.epoch, best.waited, done]
         best.value, epoch, waited, done_on_rank_0 = self.processes.broadcast(own)
         best.epoch, best.waited = int(epoch), int(waited)
@@ -212,23 +218,24 @@ class ModelSelection:
                 require_nonzero(vectors, "training photos")
                 cosine = mean_cosine(vectors)
         except LikewiseError as error:
-            self._without_validation(error, last=last)
+            self.collapse.without_validation(error, last=last)
             return
         if measured is None:
             if self.collapse.usable(cosine, last=last):
                 embedder.save(self.folder / MODEL)
             return
-        interval = measured.auc.interval()
-        report["val/auc"], report["val/eer"] = interval.value, measured.verification.eer
-        report["val/auc_low"], report["val/auc_high"] = interval.low, interval.high
-        report["val/mean_cosine"] = cosine
+        report["val/eer"], report["val/mean_cosine"] = measured.verification.eer, cosine
+        for key, found in (("auc", measured.auc), (self.metric.key, measured.chosen)):
+            interval = found.interval()
+            report[f"val/{key}"] = interval.value
+            report[f"val/{key}_low"], report[f"val/{key}_high"] = interval.low, interval.high
         if not self.collapse.usable(cosine, last=last):
             return
-        kept = self._is_kept(measured.auc)
+        kept = self._is_kept(measured)
         if self.start is not None:
-            self.start.compare(trainer.epoch, measured.auc)
+            self.start.compare(trainer.epoch, measured.chosen)
         log.info(
-            "epoch %d: AUC %s%s", trainer.epoch, auc_text(interval), " (saved)" if kept else ""
+            "epoch %d: %s%s", trainer.epoch, validation_text(measured), " (saved)" if kept else ""
         )
         if not last:
             self.comparison.early(measured.auc, trainer.epoch, self.epochs)
@@ -240,15 +247,15 @@ class ModelSelection:
     def _interrupt_of(self, stop: StopRequest) -> Callable[[], bool]:
         return lambda: stop.signal is not None or self.processes.stop_requested()
 
-    def _is_kept(self, found: AucEstimate) -> bool:
+    def _is_kept(self, measured: Validated) -> bool:
         """Whether this epoch is saved; with too few held-out people every one is.
 
         A start model is replaced only if it is clearly beaten, however few they are.
         """
-        trainer, validation = self.trainer, self.validation
+        trainer, validation, found = self.trainer, self.validation, measured.chosen
         if self.start is not None or validation is None or validation.can_choose:
             self._adopt_saved(found.value)
-            return trainer.best.update(found, trainer.epoch)
+            return trainer.best.update(found, trainer.epoch, measured.auc)
         if not self._warned_of_few:
             self._warned_of_few = True
             text = (
@@ -259,36 +266,15 @@ class ModelSelection:
                 log.warning("%s, and training.patience has no effect", text)
             else:
                 log.info("%s", text)
-        trainer.best.set(found, trainer.epoch)
+        trainer.best.set(found, trainer.epoch, measured.auc)
         return True
 
-    def _adopt_saved(self, auc: float) -> None:
+    def _adopt_saved(self, value: float) -> None:
         """If the saved model is of an epoch whose checkpoint was lost, and is better: that one."""
-        found = saved_epoch(self.folder / MODEL)
-        if found is not None and found[1] > self.trainer.best.epoch and found[0] > auc:
-            log.info("the saved model of epoch %d has AUC %.4f", found[1], found[0])
-            self.trainer.best.adopt(*found)
-
-    def _diverged(self, error: BadWeights) -> Stopped:
-        """The error for weights that have diverged although every step was finite."""
-        best = self.trainer.best.epoch
-        kept = f"The model of epoch {best} is kept" if best >= 0 else "No model was saved"
-        return Stopped(
-            f"training: after epoch {self.trainer.epoch} the network has diverged ({error}). "
-            f"{kept}. {REMEDY}"
-        )
-
-    def _without_validation(self, error: LikewiseError, *, last: bool) -> None:
-        """Continue after a failed validation if steps were skipped: the next epoch may recover."""
-        trainer, bad = self.trainer, self.trainer.guard.in_a_row
-        if not bad:
-            raise error
-        if last and trainer.best.epoch < 0:
-            raise LikewiseError(
-                f"training: it ended with {bad} steps in a row that were not finite, and no model "
-                f"was saved. {REMEDY}"
-            ) from error
-        log.warning("epoch %d: not validated (%s)", trainer.epoch, error)
+        found, best = saved_epoch(self.folder / MODEL, self.measure), self.trainer.best
+        if found is not None and found[1] > best.epoch and best.ahead(found[0], value):
+            log.info("the saved model of epoch %d has %s %.4f", found[1], self.measure, found[0])
+            best.adopt(*found)
 
     def embedder(self, module: nn.Module, measured: Validated | None) -> Embedder:
         """The embedder of a network, calibrated by its validation if there is one."""

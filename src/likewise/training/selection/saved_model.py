@@ -19,9 +19,9 @@ from likewise.training.setup.network_choice import chosen_backbone
 from likewise.training.trainer import Trainer
 from likewise.training.validation import Validated, calibrated
 
-__all__ = ["embedder_of", "saved_epoch"]
+__all__ = ["embedder_of", "saved_epoch", "validation_text"]
 
-AUC = "Validation AUC"  # key in the model's configuration, with all digits
+EXACT = "Validation {}"  # key in the model's configuration, with all digits
 
 
 def embedder_of(
@@ -43,9 +43,10 @@ def embedder_of(
     recipe = trainer.recipe
     card: dict[str, Any] = {"Loss": recipe.loss.name, **about, "Epoch": trainer.epoch}
     if measured is not None:
-        card[AUC] = measured.auc.value
+        for name, value in (("AUC", measured.auc), (measured.metric.name, measured.chosen)):
+            card[EXACT.format(name)] = value.value
         card["Validation"] = (
-            f"AUC {auc_text(measured.auc.interval())}, EER {measured.verification.eer:.4f} on "
+            f"{validation_text(measured)}, EER {measured.verification.eer:.4f} on "
             f"{measured.pairs.identities} unseen identities"
         )
     found = calibrated(measured, recipe.training.seed) if measured is not None else None
@@ -62,10 +63,21 @@ def embedder_of(
     )
 
 
-def saved_epoch(folder: Path) -> tuple[float, int] | None:
-    """The validation AUC and the epoch of the model in this folder; None if they are not known."""
+def validation_text(measured: Validated) -> str:
+    """The AUC with its interval; after the metric that epochs are compared by, if it is another."""
+    names = {measured.metric.name: measured.chosen, "AUC": measured.auc}
+    return ", ".join(f"{name} {auc_text(one.interval())}" for name, one in names.items())
+
+
+def saved_epoch(folder: Path, measure: str) -> tuple[float, int] | None:
+    """The validation and the epoch of the model in this folder; None if they are not known.
+
+    Args:
+        folder: of the model.
+        measure: the metric.
+    """
     try:
         about = read_json(folder / CONFIG)["about"]
-        return float(about[AUC]), int(about["Epoch"])
+        return float(about[EXACT.format(measure)]), int(about["Epoch"])
     except (InputError, KeyError, TypeError):  # no model, or of a version without these keys
         return None

@@ -10,6 +10,7 @@ from likewise.errors import InputError
 from likewise.evaluation.intervals.auc_estimate import AucEstimate, auc_text
 from likewise.evaluation.intervals.bootstrap import Interval
 from likewise.storage import read_json, write_json
+from likewise.training.recipe.validation_metric import AUC, Metric
 from likewise.training.stopping import FEWEST
 
 __all__ = ["START", "Gain", "StartModel", "TunedFrom"]
@@ -23,20 +24,26 @@ class Gain:
 
     Args:
         epoch: from 1; 0 for the start model with its last layer whitened.
-        auc: of the changed network.
-        low: of the 95 % interval of the difference to the AUC of the start model, over identities.
+        value: the metric of the changed network.
+        low: of the 95 % interval of the difference to that of the start model, over identities.
         high: likewise.
+        lower_is_better: the direction of the metric.
     """
 
     epoch: int
-    auc: float
+    value: float
     low: float
     high: float
+    lower_is_better: bool = False
 
     @property
     def clear(self) -> bool:
         """Whether the gain is more than noise."""
-        return self.low > 0
+        return self.high < 0 if self.lower_is_better else self.low > 0
+
+    def ahead(self, value: float) -> bool:
+        """Whether it is better than this value, if only by chance."""
+        return self.value < value if self.lower_is_better else self.value > value
 
 
 @dataclass(frozen=True)
@@ -45,21 +52,23 @@ class TunedFrom:
 
     Args:
         source: as it was named.
-        auc: of the model as it is, on the held-out identities.
+        value: the metric of the model as it is, on the held-out identities.
         low: of its 95 % interval, over identities.
         high: likewise.
-        best: the epoch with the highest AUC; None before one is validated.
+        best: the epoch with the best value; None before one is validated.
         kept: the epoch whose network is saved; 0 for the start model.
         whitened: the start model with its last layer whitened; None if that was not tried.
+        measure: the metric, in words.
     """
 
     source: str
-    auc: float
+    value: float
     low: float
     high: float
     best: Gain | None = None
     kept: int = 0
     whitened: Gain | None = None
+    measure: str = "AUC"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -67,8 +76,8 @@ class TunedFrom:
 
     def lines(self) -> list[str]:
         """As it is, whitened, after fine-tuning, and which was kept: for people."""
-        whole = Interval(self.auc, self.low, self.high)
-        found = [f"{self.source} as it is: AUC {auc_text(whole)}"]
+        whole = Interval(self.value, self.low, self.high)
+        found = [f"{self.source} as it is: {self.measure} {auc_text(whole)}"]
         for what, gain in (
             ("with its last layer whitened", self.whitened),
             ("after fine-tuning", self.best),
@@ -77,15 +86,16 @@ class TunedFrom:
                 continue
             when = f" (epoch {gain.epoch})" if gain.epoch else ""
             interval = "too few identities to tell"
-            if gain.high < 1:
+            if gain.high - gain.low < 2:
                 interval = f"{gain.low:+.4f} to {gain.high:+.4f}"
             found.append(
-                f"{what}: AUC {gain.auc:.4f}{when}; the difference is {gain.auc - self.auc:+.4f} "
-                f"({interval})"
+                f"{what}: {self.measure} {gain.value:.4f}{when}; the difference is "
+                f"{gain.value - self.value:+.4f} ({interval})"
             )
         if self.best is None:
             return found
-        better = max(gain.auc for gain in (self.best, self.whitened) if gain is not None) > self.auc
+        gains = (gain for gain in (self.best, self.whitened) if gain is not None)
+        better = any(gain.ahead(self.value) for gain in gains)
         why = "is better by more than chance" if better else "is better"
         if self.kept:
             kept = f"the fine-tuned model of epoch {self.kept}"
@@ -104,23 +114,27 @@ class StartModel:
     Args:
         folder: of the run.
         measured: what is known of it.
-        estimate: its AUC, with the influence of each held-out identity.
+        estimate: its metric, with the influence of each held-out identity.
     """
 
     def __init__(self, folder: Path, measured: TunedFrom, estimate: AucEstimate) -> None:
         self.folder, self.measured, self.estimate = folder, measured, estimate
 
     @classmethod
-    def of(cls, folder: Path, source: str, estimate: AucEstimate) -> StartModel:
+    def of(
+        cls, folder: Path, source: str, estimate: AucEstimate, metric: Metric = AUC
+    ) -> StartModel:
         """Keep the validation of a start model.
 
         Args:
             folder: of the run.
             source: as it was named.
-            estimate: its AUC on the held-out identities.
+            estimate: its metric on the held-out identities.
+            metric: which one it is.
         """
         whole = estimate.interval()
-        model = cls(folder, TunedFrom(source, whole.value, whole.low, whole.high), estimate)
+        measured = TunedFrom(source, whole.value, whole.low, whole.high, measure=metric.name)
+        model = cls(folder, measured, estimate)
         model._write()
         return model
 
@@ -131,16 +145,17 @@ class StartModel:
             values = read_json(folder / START)
             estimate = AucEstimate.from_dict(values.pop("estimate"))
             gains = {name: values.pop(name) for name in ("best", "whitened")}
-            values |= {name: Gain(**gain) for name, gain in gains.items() if gain}
-            return cls(folder, TunedFrom(**values), estimate)
+            values |= {name: Gain(**_named(gain)) for name, gain in gains.items() if gain}
+            return cls(folder, TunedFrom(**_named(values)), estimate)
         except (InputError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def compare(self, epoch: int, estimate: AucEstimate) -> None:
         """Note an epoch, from 1, if none before it was better."""
         best = self.measured.best
-        if best is None or estimate.value > best.auc:
-            self._update(best=self._gain(epoch, estimate))
+        gain = self._gain(epoch, estimate)
+        if best is None or gain.ahead(best.value):
+            self._update(best=gain)
 
     def try_whitened(self, estimate: AucEstimate) -> bool:
         """Whether the start model with its last layer whitened is better by more than noise."""
@@ -157,7 +172,8 @@ class StartModel:
         low, high = max(-1.0, difference.low), min(1.0, difference.high)
         if estimate.people < FEWEST:
             low, high = -1.0, 1.0  # nothing is known
-        return Gain(epoch, estimate.value, low, high)
+        lower = Metric.of(self.measured.measure).lower_is_better
+        return Gain(epoch, estimate.value, low, high, lower)
 
     def _update(self, **values: Any) -> None:
         self.measured = replace(self.measured, **values)
@@ -166,3 +182,8 @@ class StartModel:
     def _write(self) -> None:
         values = {**self.measured.to_dict(), "estimate": self.estimate.to_dict()}
         write_json(self.folder / START, values)
+
+
+def _named(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a file; those of earlier versions had ``auc`` in place of ``value``."""
+    return {("value" if name == "auc" else name): value for name, value in values.items()}

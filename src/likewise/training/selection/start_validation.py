@@ -52,7 +52,7 @@ def measure_start(
     module = trainer.network()  # as it is: its batch norms keep their statistics
     embedder = Embedder(module, trainer.preprocess)
     found = measure(embedder)
-    start = StartModel.of(folder, str(model.weights), found.auc)
+    start = StartModel.of(folder, str(model.weights), found.chosen, found.metric)
     keep(module, found)
     tell(start.measured.lines()[0])
     if model.whiten is None:
@@ -72,7 +72,7 @@ def measure_start(
         tell("the last layer cannot be whitened")
         return start
     found = measure(Embedder(changed, trainer.preprocess))
-    if start.try_whitened(found.auc):
+    if start.try_whitened(found.chosen):
         keep(changed, found)
     tell(start.measured.lines()[1])
     return start

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from likewise.data.manifest import Manifest
+from likewise.errors import InputError
 from likewise.evaluation.intervals.auc_estimate import AucEstimate
 from likewise.losses.distillation import PROJECTED
 from likewise.models.embedder import Embedder
 from likewise.training.recipe.recipe import Recipe
+from likewise.training.recipe.validation_metric import AUC
 from likewise.training.selection.model_selection import ModelSelection
 from likewise.training.setup.run_folder import MODEL
 from likewise.training.setup.taught_photos import embed_both_sides
@@ -47,7 +49,18 @@ class TeacherSelection(ModelSelection):
         self.starts_ready = False  # nothing is saved before the first step
         self._taught: Tensor | None = None
         projected = self.recipe.distill.kind in PROJECTED
+        if self.metric != AUC:
+            raise InputError(
+                f"training.metric: {self.measure}: photos without identities are compared with "
+                "the teacher's embeddings; leave it out"
+            )
         self.measure = "cosine to the teacher" if projected else "correlation with the teacher"
+        self.trainer.best.measure = self.measure
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are held-out photos, on rank 0."""
+        return self.held_out is not None
 
     def _validate(self, report: dict[str, float], stop: StopRequest) -> None:
         held = self.held_out

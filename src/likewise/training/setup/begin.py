@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from likewise.data.formats import read_manifest
 from likewise.data.manifest import Manifest
@@ -25,7 +26,7 @@ SHORT = 2.0  # minutes: a shorter run spends none on looking at what a ready mod
 
 
 def begin(
-    data: Manifest | str | Path,
+    data: Manifest | str | Path | Any,
     folder: Path,
     recipe: Recipe | str | Path | None = None,
     settings: Sequence[str] = (),
@@ -40,7 +41,7 @@ def begin(
     """The photos, the recipe, and lines that say what decided it; see ``train``."""
     # Refuses two lengths, also where one of them is used before the recipe is complete.
     with_length(Recipe(), epochs=epochs, steps=steps, budget_minutes=budget_minutes)
-    manifest = data if isinstance(data, Manifest) else None
+    manifest = None if isinstance(data, str | Path) else read_manifest(data)
     given, why, budget = recipe, "", budget_minutes
     if start is not None and not resume:
         given, why = started_recipe(start, recipe, settings)

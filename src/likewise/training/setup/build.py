@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from likewise.data.preprocess import Preprocess
 from likewise.data.sampler import BalancedBatches, BatchPlan, PairBatches, PlainBatches
 from likewise.errors import InputError
-from likewise.losses import Placement, PrototypeMemory, Shard, create_loss
+from likewise.losses import CrossBatchMemory, Placement, PrototypeMemory, Shard, create_loss
+from likewise.losses.loss import as_loss
 from likewise.models.graph.capture import capture_or_warn
 from likewise.models.registry import backbone_of, create_backbone
-from likewise.training.recipe.batch_choice import with_sampler
+from likewise.training.recipe.batch_choice import adjacent_pairs, with_sampler
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.initial_weights import InitialWeights, read_initial_weights
 from likewise.training.setup.network_choice import chosen_backbone
@@ -88,7 +89,8 @@ def loss_of(
 
     Raises:
         InputError: an unknown name or parameter, a value that the loss refuses, batches that it
-            cannot learn from, or class sampling for a loss without classes.
+            cannot learn from, class sampling for a loss without classes, or a memory for a loss
+            that has no use for it.
         LikewiseError: the disk has no space for memory-mapped class weights.
     """
     if learns_from_teacher_alone(recipe):
@@ -107,7 +109,32 @@ def loss_of(
             "loss.name: prototype_memory computes the weights of a class from its photos in the "
             "batch, and needs two or more: set batch.sampler=balanced, batch.images=4"
         )
-    return with_teacher(recipe, loss)
+    return with_teacher(recipe, _with_memory(recipe, loss))
+
+
+def _with_memory(recipe: Recipe, loss: torch.nn.Module) -> torch.nn.Module:
+    """The loss with a memory of earlier batches, if the recipe asks for one."""
+    memory = recipe.loss.memory
+    if not memory.size:
+        return loss
+    if not as_loss(loss).compares_samples:
+        raise InputError(
+            f"loss.memory.size={memory.size}: has no effect with loss.name={recipe.loss.name}, "
+            "which does not compare photos with each other; set loss.name=supcon, or leave "
+            "loss.memory out"
+        )
+    if adjacent_pairs(recipe.loss.parameters()):
+        raise InputError(
+            f"loss.memory.size={memory.size}: has no effect with loss.miner=adjacent, whose pairs "
+            "are in the batch; set loss.miner=all, or leave loss.memory out"
+        )
+    return CrossBatchMemory(
+        loss,
+        embedding_dim=recipe.model.embedding_dim,
+        memory_size=memory.size,
+        warmup=memory.start,
+        in_batch=memory.in_batch,
+    )
 
 
 def _placement(recipe: Recipe, shard: Shard, folder: Path | None) -> Placement:

@@ -205,6 +205,9 @@ def _making_room(settings: Sequence[str]) -> list[str]:
             ("schedule.warmup_epochs", "schedule.warmup", "null"),
             ("batch.size", "batch", "{}"),
             ("loss.name", "batch", "{}"),
+            # The rate of the class weights is for this loss, and relative to this optimizer.
+            ("loss.name", "optimizer.loss_lr", "null"),
+            ("optimizer.name", "optimizer.loss_lr", "null"),
         )
         if given in names and key not in names
     ]

@@ -106,6 +106,8 @@ def _parts(manifest: Manifest, recipe: Recipe) -> tuple[Manifest, Manifest]:
     training, held_out = manifest.split("train"), manifest.split("val")
     if not len(training):
         raise InputError(f"{manifest.root}: no row of the manifest has split = train")
+    if not len(held_out):  # as in published sets, which have only train and test
+        training, held_out = hold_out(training, recipe.data.val_identities, recipe.training.seed)
     if not len(held_out):
         log.warning("%s: no row has split = val, so nothing is validated", manifest.root)
     shared = sorted(set(training.identities) & set(held_out.identities))

@@ -7,9 +7,9 @@ import time
 import torch
 
 from likewise.machine import pick_device
+from likewise.models.memory_format import choose_memory_format
 from likewise.training.recipe.recipe import Recipe
 from likewise.training.setup.build import bare_network_of
-from likewise.training.step.memory_format import choose_memory_format
 from likewise.training.step.precision import Precision
 
 __all__ = ["photos_per_second"]

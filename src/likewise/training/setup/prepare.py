@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from likewise.data.augmentation.own_transform import OwnTransform
 from likewise.data.manifest import Manifest
 from likewise.data.photos import Photos
 from likewise.machine import usable_cores
@@ -38,17 +39,20 @@ class Prepared:
         components: for the photos that can be read.
         trainer: of the network and the loss.
         photos: the photos that can be read.
+        transform: of the user, in place of the augmentation of the recipe.
     """
 
     components: Components
     trainer: Trainer
     photos: PhotosRead
+    transform: OwnTransform | None = None
 
     def dataset(self, recipe: Recipe) -> Photos:
         """The photos to train on, with the augmentation of the recipe."""
         made = self.components
         augment = recipe.augment.batch_transform(channels=made.preprocess.channels)
-        return Photos(made.training, made.preprocess, augment, self.photos.training.pixels)
+        pixels = self.photos.training.pixels
+        return Photos(made.training, made.preprocess, augment, pixels, self.transform)
 
 
 def prepare(
@@ -59,6 +63,7 @@ def prepare(
     processes: Processes,
     resumed: ResumedRun | None = None,
     profile: StepProfile | None = None,
+    transform: OwnTransform | None = None,
 ) -> Prepared:
     """Build the components, read the photos, and rebuild what does not fit those left.
 
@@ -97,7 +102,10 @@ def prepare(
         made = fitted
     if recipe.distill.cache:
         teach_known(trainer.loss, left, folder, processes)
-    return Prepared(made, trainer, photos)
+    found = Prepared(made, trainer, photos, transform)
+    if transform is not None:  # once here, where an error is one line, not in a worker process
+        together(lambda: found.dataset(recipe).batch([(0, recipe.training.seed)]))
+    return found
 
 
 def warmup_epochs(recipe: Recipe, steps_per_epoch: int) -> float:

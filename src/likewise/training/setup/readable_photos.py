@@ -71,9 +71,10 @@ def read_photos(
     """
     together = processes.together
     reading = _Reading(preprocess, recipe, processes)
+    own = recipe.data.transform is not None
     records = None if resumed is None else resumed.records
     before, before_held = records or (None, None)
-    found = together(lambda: reading.read(training, "reading", before))
+    found = together(lambda: reading.read(training, "reading", before, transformed=own))
     mine = {row: bad.reason for row, bad in found.bad.items()}
     elsewhere: dict[int, BadImage] = {}
     for rank, unreadable in enumerate(processes.all_gather_object(list(mine.items()))):
@@ -130,12 +131,21 @@ class _Reading:
     recipe: Recipe
     processes: Processes
 
-    def read(self, manifest: Manifest, what: str, before: PhotoRecord | None) -> Readable:
+    def read(
+        self,
+        manifest: Manifest,
+        what: str,
+        before: PhotoRecord | None,
+        *,
+        transformed: bool = False,
+    ) -> Readable:
         data = self.recipe.data
         # Each process of a machine keeps all photos: any may be in its share of a batch.
         keep = data.keep_mib * 2**20 // self.processes.local_count
         if before is not None and not before.tried:
             keep = 0  # the run has read its photos on demand, and continues so
+        if transformed:
+            keep = 0  # a transform of the user takes the photos at their full size
         return keep_readable(
             manifest,
             self.preprocess,

@@ -43,7 +43,11 @@ def is_unlabelled(manifest: Manifest) -> bool:
 
 
 def read_training_photos(
-    data: str | Path, root: Path | None = None, recipe: Recipe | None = None
+    data: str | Path,
+    root: Path | None = None,
+    recipe: Recipe | None = None,
+    *,
+    format: str | None = None,
 ) -> Manifest:
     """The photos to train on: labeled, or any photos below a folder if the labels are not needed.
 
@@ -51,13 +55,14 @@ def read_training_photos(
         data: see ``read_manifest``.
         root: likewise.
         recipe: decides whether labels are needed.
+        format: see ``read_manifest``.
 
     Raises:
         InputError: the photos cannot be read, or have no identities and the recipe needs them.
     """
     alone = recipe is not None and learns_from_teacher_alone(recipe)
     try:
-        manifest = read_manifest(data, root)
+        manifest = read_manifest(data, root, format=format)
         if not alone or len(manifest.identities) > 1:
             return manifest
         names = pa.array(manifest.names)  # all in one folder: each photo its own identity

@@ -6,6 +6,8 @@ import logging
 
 from torch import Tensor, nn
 
+from likewise.models.compiled import compiler_errors, failure_of_compiler
+
 __all__ = ["Compiled"]
 
 log = logging.getLogger(__name__)
@@ -32,20 +34,15 @@ class Compiled:
 
     def __call__(self, images: Tensor) -> Tensor:
         """[B,C,H,W] → [B,D]."""
-        from torch._dynamo.exc import TorchDynamoException
-
         try:
             embeddings: Tensor = self.call(images)
-        except (TorchDynamoException, ImportError) as error:
+        except compiler_errors() as error:
             if self.module._compiled_call_impl is None:
                 raise
             self.module._compiled_call_impl = None
-            cause = getattr(error, "inner_exception", error)
-            reason = next((line for line in str(cause).splitlines() if line.strip()), "")
             log.warning(
-                "training.compile: the compiler fails (%s: %s); training continues without it",
-                type(cause).__name__,
-                reason.strip()[:200],
+                "training.compile: the compiler fails (%s); training continues without it",
+                failure_of_compiler(error),
             )
             embeddings = self.call(images)
         return embeddings

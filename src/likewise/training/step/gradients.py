@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
+from likewise.models.memory_format import choose_memory_format
 from likewise.training.distributed.data_parallel import DataParallel
 from likewise.training.distributed.processes import Processes
 from likewise.training.monitoring.profile import StepProfile
@@ -20,7 +21,6 @@ from likewise.training.step.compilation import Compiled
 from likewise.training.step.freezing import Freezing
 from likewise.training.step.gradient_cache import GradientCache, micro_batches
 from likewise.training.step.guards import StepGuard
-from likewise.training.step.memory_format import choose_memory_format
 from likewise.training.step.precision import Precision
 from likewise.training.step.teacher import Distilling
 
@@ -77,7 +77,8 @@ class Gradients:
         split: Iterable[str] = (),
     ) -> None:
         training = recipe.training
-        self.micro, self.clip = recipe.batch.micro, recipe.optimizer.clip
+        self.micro = recipe.batch.micro
+        self.clip, self.loss_clip = recipe.optimizer.clip, recipe.optimizer.loss_clip
         self.memory_format = choose_memory_format(module, training.channels_last, device)
         self.module = module.to(device)
         self.module.to(memory_format=self.memory_format)
@@ -159,11 +160,20 @@ class Gradients:
                 guard.check()
             scaler.unscale_(optimizer)
             self.parallel.sync_overflow(scaler, optimizer)
-            weights = (p for group in optimizer.param_groups for p in group["params"])
-            norm = clip_gradients(weights, self.clip, split=self.parallel.split)
+            norm = self._clip([p for group in optimizer.param_groups for p in group["params"]])
             if not scaler.is_enabled():
                 guard.check(norm)
         return BatchResult(value.detach(), embeddings.detach(), norm)
+
+    def _clip(self, weights: list[Tensor]) -> Tensor:
+        """Clip the gradients; returns their norm before, over all weights."""
+        split = self.parallel.split
+        if self.loss_clip is None:
+            return clip_gradients(weights, self.clip, split=split)
+        own = {id(weight) for weight in self.loss.parameters()}
+        of_loss = clip_gradients((w for w in weights if id(w) in own), self.loss_clip, split=split)
+        rest = clip_gradients((w for w in weights if id(w) not in own), self.clip)
+        return (rest.to(self.device).square() + of_loss.to(self.device).square()).sqrt()
 
     def embed(self, pixels: Tensor) -> Tensor:
         """The embeddings float32 [B,D] of pixels uint8 [B,C,H,W]."""

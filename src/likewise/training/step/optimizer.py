@@ -33,8 +33,10 @@ def build_optimizer(
 
     Raises:
         InputError: row-wise moments under ``sgd``, or for a loss without class weights; a pattern
-            of learning rates that matches no weight.
+            of learning rates that matches no weight; Nesterov's momentum without momentum; a clip
+            of the loss's weights for a loss without any.
     """
+    _check(choice, loss)
     loss_lr = choice.loss_lr or choice.lr
     rows = _class_rows(choice, loss, head or HeadChoice())
     by_rows = {id(p) for p in rows}
@@ -44,8 +46,22 @@ def build_optimizer(
     if rows:
         return _row_optimizer(choice, groups, rows, loss, head or HeadChoice())
     if choice.name == "sgd":
-        return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum)
-    return torch.optim.AdamW(groups, lr=choice.lr)
+        return torch.optim.SGD(
+            groups, lr=choice.lr, momentum=choice.momentum, nesterov=choice.nesterov
+        )
+    return torch.optim.AdamW(groups, lr=choice.lr, betas=choice.betas, eps=choice.eps)
+
+
+def _check(choice: Optimizer, loss: nn.Module) -> None:
+    if choice.name == "sgd" and choice.nesterov and not choice.momentum:
+        raise InputError(
+            "optimizer.nesterov: needs momentum; set optimizer.momentum=0.9, or leave it out"
+        )
+    if choice.loss_clip is not None and not any(p.requires_grad for p in loss.parameters()):
+        raise InputError(
+            "optimizer.loss_clip: this loss has no weights; leave it out, optimizer.clip is that "
+            "of the network"
+        )
 
 
 def layer_rates(choice: Optimizer, module: nn.Module) -> dict[str, float]:
@@ -126,5 +142,9 @@ def _row_optimizer(
     mapped = (part.placement.folder for part in heads if part.placement.storage == "mmap")
     folder = next(mapped, None)
     if choice.name == "sgd":
-        return RowSGD(groups, choice.lr, momentum=choice.momentum, folder=folder)
-    return RowAdamW(groups, choice.lr, moments=head.moments, folder=folder)
+        return RowSGD(
+            groups, choice.lr, momentum=choice.momentum, nesterov=choice.nesterov, folder=folder
+        )
+    return RowAdamW(
+        groups, choice.lr, betas=choice.betas, eps=choice.eps, moments=head.moments, folder=folder
+    )

@@ -136,6 +136,8 @@ class _RowOptimizer(torch.optim.Optimizer, ABC):
 class RowSGD(_RowOptimizer, torch.optim.SGD):
     """SGD with momentum, ``v ← μ·v + g + λ·w``, ``w ← w - lr·v``, at the rows with a gradient.
 
+    With Nesterov's momentum ``w ← w - lr·(g + λ·w + μ·v)``, with the new ``v``.
+
     A row without a gradient keeps its momentum and its weights. With a gradient for every row this
     is ``torch.optim.SGD``.
 
@@ -143,6 +145,7 @@ class RowSGD(_RowOptimizer, torch.optim.SGD):
         params: groups of parameters, as in torch; those of class weights have ``rows=True``.
         lr: the learning rate.
         momentum: μ.
+        nesterov: whether the momentum is Nesterov's; μ has to be above 0 then.
         weight_decay: λ.
         folder: of memory-mapped moments of class weights; None keeps them in memory.
 
@@ -165,10 +168,13 @@ class RowSGD(_RowOptimizer, torch.optim.SGD):
         lr: float,
         *,
         momentum: float = 0.0,
+        nesterov: bool = False,
         weight_decay: float = 0.0,
         folder: Path | None = None,
     ) -> None:
-        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
+        super().__init__(
+            params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov
+        )
         self.folder = folder
 
     def _moments(self, weight: Tensor, group: Group) -> dict[str, tuple[int, ...]]:
@@ -185,7 +191,8 @@ class RowSGD(_RowOptimizer, torch.optim.SGD):
         if group["weight_decay"]:
             grad = grad.add(weight, alpha=group["weight_decay"])
         if moments:
-            grad = moments["momentum_buffer"].mul_(group["momentum"]).add_(grad)
+            velocity = moments["momentum_buffer"].mul_(group["momentum"]).add_(grad)
+            grad = grad.add(velocity, alpha=group["momentum"]) if group["nesterov"] else velocity
         weight.add_(grad, alpha=-group["lr"])
 
 

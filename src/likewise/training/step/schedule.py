@@ -71,15 +71,20 @@ def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
     """The learning rate at ``step`` (from 0) as a fraction of the peak.
 
     A linear warm-up to the peak; then cosine decay to ``final`` (SGDR, arXiv 1608.03983, without
-    restarts), or a decay by ``factor`` at each milestone, or a constant rate.
+    restarts), or polynomial decay to it (``final + (1 - final)·left^power``, where ``left`` is the
+    fraction of the steps after the warm-up that is still to come), or a decay by ``factor`` at
+    each milestone, or a constant rate.
     """
     total = total_steps(schedule, steps_per_epoch)
     warmup = warmup_steps(schedule, steps_per_epoch)
     if step < warmup:
         return (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1.0, total - warmup)
     if schedule.name == "cosine":
-        done = (step - warmup) / max(1.0, total - warmup)
         return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * done))
+    if schedule.name == "polynomial":
+        left = max(0.0, 1 - done)  # a step past the end of the run has the final rate
+        return schedule.final + (1 - schedule.final) * math.pow(left, schedule.power)
     if schedule.name == "step":
         passed = sum(step >= milestone * total for milestone in schedule.milestones)
         return schedule.factor**passed

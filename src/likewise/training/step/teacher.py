@@ -11,7 +11,8 @@ from likewise.data.resize import resize_to
 from likewise.errors import InputError
 from likewise.losses import Distillation
 from likewise.losses.all_gather import all_gather
-from likewise.losses.loss import Anchors, Loss, Wrapper, apply, zero_loss
+from likewise.losses.anchors import Anchors, apply, reference_set, zero_loss
+from likewise.losses.loss import Loss, Wrapper
 from likewise.models.embedder import Embedder
 from likewise.training.recipe.named_embedder import load_named
 from likewise.training.recipe.recipe import Recipe
@@ -24,7 +25,14 @@ MICRO_BATCH = 64  # photos that the teacher embeds at a time
 class NoLoss(Loss):
     """A loss of weight 0: no classes, no memory, no time."""
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:  # noqa: ARG002  # one signature for all losses
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,  # noqa: ARG002  # one signature for all losses
+        anchors: Anchors = None,  # noqa: ARG002  # as above
+        *,
+        weights: Tensor | None = None,  # noqa: ARG002  # as above
+    ) -> Tensor:
         """Zero, with a gradient of zero."""
         return zero_loss(embeddings)
 
@@ -94,15 +102,28 @@ class Distilling(Wrapper):
             found = self.known[list(self.rows)].to(pixels.device)
         self._taught = all_gather(found)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, anchors: Anchors = None) -> Tensor:
-        """The loss of the whole batch [B, D] plus the distillation loss."""
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        anchors: Anchors = None,
+        *,
+        weights: Tensor | None = None,
+        reference: Tensor | None = None,
+        reference_labels: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of the whole batch [B, D] plus the distillation loss, with the same weights.
+
+        A reference set is for the loss alone.
+        """
         if self._taught is None:
             raise InputError(
                 "Distilling: the teacher has not embedded this batch; call teach() before the loss"
             )
-        value = apply(self.loss, embeddings, labels, anchors)
+        against = reference_set(reference, reference_labels)
+        value = apply(self.loss, embeddings, labels, anchors, weights, against)
         new = anchors if isinstance(anchors, Tensor) else embeddings[:anchors]
-        added: Tensor = self.distillation(new, self._taught)
+        added: Tensor = self.distillation(new, self._taught, weights=weights)
         return value + self.weight * added
 
 

@@ -1,0 +1,1 @@
+"""The pages on migration: every claim that can be run is run."""
