@@ -118,6 +118,14 @@ def test_a_miner_of_ones_own_by_name(registry: None) -> None:
     d, same, different = scene()
     miner = create_miner({"name": "near", "most": 0.8})
     assert torch.equal(mine_pairs(miner, d, same, different)[1], different & (d < 0.8))
+
+    @register_miner("nearer")
+    def nearer(most: float) -> Near:
+        return Near(most)
+
+    assert create_miner({"name": "nearer", "most": 0.3}) == Near(0.3)
+    with pytest.raises(InputError, match="miner.most: none given; the miner nearer needs it"):
+        create_miner("nearer")
     for name in ("near", "all"):
         with pytest.raises(InputError, match="the name is taken"):
             register_miner(name)
@@ -135,6 +143,8 @@ def test_a_miner_of_ones_own_by_name(registry: None) -> None:
         ({"name": "all", "epsilon": 1}, "miner.epsilon: the miner all has no parameters"),
         ({"name": "batch_hard", "margin": 1}, "the miner batch_hard has no parameters"),
         ({"name": "semi_hard", "margin": 0}, "margin: 0; must be a number above 0"),
+        ({"name": "distance_weighted", "nearest": "a"}, "nearest: 'a'; must be a finite number"),
+        ({"name": "curriculum", "detector": 3}, "detector: 3; must be a CollapseDetector"),
         (3, "miner: 3; must be a name or a miner"),
     ],
 )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from likewise.arguments import check_count, check_number
+from likewise.errors import InputError
 from likewise.mining.collapse import CollapseDetector
 from likewise.mining.triplets import Triplets
 
@@ -64,6 +65,8 @@ class Curriculum(nn.Module):
         self.step = check_number("step", step, least=0, most=1)
         self.hold = check_number("hold", hold, least=0, most=1)
         self.patience = check_count("patience", patience)
+        if not isinstance(detector, CollapseDetector | None):
+            raise InputError(f"detector: {detector!r}; must be a CollapseDetector, or left out")
         self.detector = detector or CollapseDetector()
         self.register_buffer("hardness", torch.zeros(()))
         self.register_buffer("collapsed_for", torch.zeros((), dtype=torch.int64))

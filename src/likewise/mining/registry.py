@@ -31,6 +31,7 @@ MinerChoice: TypeAlias = str | Mapping[str, Any] | Miner | None
 """A name, a name with parameters (``{"name": "multi_similarity", "epsilon": 0.05}``), a miner."""
 Maker = TypeVar("Maker", bound=Callable[..., Miner])
 
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 EVERY = ("all", "batch_all")
 """Names of no mining."""
 REGISTERED: dict[str, Callable[..., Miner]] = {
@@ -95,8 +96,8 @@ def create_miner(miner: MinerChoice) -> Miner | None:
             a miner, which is returned; or None, which is ``"all"``.
 
     Raises:
-        InputError: an unknown name or parameter (the nearest is suggested), a value that the miner
-            refuses, or something that is not a miner.
+        InputError: an unknown name or parameter (the nearest is suggested), a parameter that is
+            missing, a value that the miner refuses, or something that is not a miner.
 
     Example:
         >>> from likewise.mining import create_miner
@@ -122,6 +123,9 @@ def create_miner(miner: MinerChoice) -> Miner | None:
         if not known:
             raise InputError(f"miner.{key}: the miner {miner} has no parameters; leave it out")
         one_of(f"parameter of the miner {miner}", key, known)
+    for key, parameter in known.items():
+        if parameter.default is parameter.empty and parameter.kind in _BY_NAME and key not in given:
+            raise InputError(f"miner.{key}: none given; the miner {miner} needs it")
     return None if maker is None else maker(**given)
 
 

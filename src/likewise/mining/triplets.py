@@ -114,6 +114,8 @@ class DistanceWeighted:
     def __post_init__(self) -> None:
         if self.dimension is not None:
             check_count("dimension", self.dimension, least=3)
+        check_number("nearest", self.nearest)
+        check_number("farthest", self.farthest)
         if not 0 < self.nearest < self.farthest <= 2:
             raise InputError(
                 f"nearest, farthest: {self.nearest}, {self.farthest}; "

@@ -263,7 +263,7 @@ def supcon(
         P = positives(y, i)
         if not P or not negatives(y, i):
             continue
-        everyone = [a for a in range(len(y)) if a != i]
+        everyone = P + negatives(y, i)
         total = sum(torch.exp(cosine(z[i], z[a]) / temperature) for a in everyone)
         inner = []
         for a in everyone:

@@ -47,7 +47,7 @@ def margin_loss(
         for a in range(len(y)):
             pulled += [(a, p) for p in positives(y, a)]
             pushed += [(a, n) for n in negatives(y, a)]
-            regularised += [a] * (len(y) - 1)
+            regularised += [a] * len(positives(y, a) + negatives(y, a))
     else:
         for a, p, n in triplets:
             pulled.append((a, p))

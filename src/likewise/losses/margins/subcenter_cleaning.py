@@ -124,6 +124,7 @@ def _own_cosines(head: SubCenterArcFace, embeddings: Tensor, labels: Tensor) -> 
     k, dim = head.subcenters, head.embedding_dim
     weight = head.weight.view(-1, k, dim)
     dtype = torch.promote_types(embeddings.dtype, head.weight.dtype)
+    dtype = torch.promote_types(dtype, torch.float32)  # half precision is off by degrees
     found = torch.empty(len(labels), k, dtype=dtype, device=labels.device)
     for rows in torch.arange(len(labels), device=labels.device).split(max(1, _BLOCK // (k * dim))):
         own = weight[labels[rows]].to(dtype)
@@ -142,11 +143,12 @@ def _merged_rows(
     weight = head.weight.detach().view(head.num_classes, head.subcenters, -1)
     merged = weight.new_empty(weight.shape[0], weight.shape[2])
     step = max(1, _BLOCK // weight[0].numel())
+    dtype = torch.promote_types(weight.dtype, torch.float32)
     for classes in torch.arange(len(weight), device=weight.device).split(step):
-        rows = weight[classes, dominant[classes]]
+        rows = weight[classes, dominant[classes]].to(dtype)
         if max_degrees is not None:
             length = safe_norm(rows)[:, None]
-            main, block = rows / length, weight[classes]
+            main, block = rows / length, weight[classes].to(dtype)
             units = block / safe_norm(block)[..., None]
             apart = (units * main[:, None]).sum(-1).clamp(-1, 1).acos().rad2deg()
             # Rounding may put a row at an angle to itself.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from likewise.distances import Distance, parse_distance
 from likewise.distances.learned import learned_parts
 from likewise.errors import InputError
-from likewise.losses.anchors import Anchors, zero_losses
+from likewise.losses.anchors import Anchors, zero_loss, zero_losses
 from likewise.losses.checks import check_batch, check_loss_finite, check_rows_finite
 from likewise.losses.loss import Loss
 from likewise.losses.pairs.reference import check_reference
@@ -114,7 +114,8 @@ class EmbeddingLoss(Loss):
         dtype = torch.promote_types(dtype, torch.float32)
         embeddings, reference = embeddings.to(dtype), reference.to(dtype)
         self._paired = torch.isin(labels, reference_labels).any()
-        return self._computed(name, embeddings, reference, reference_labels, weights, labels)
+        value = self._computed(name, embeddings, reference, reference_labels, weights, labels)
+        return value + zero_loss(reference)  # without any pair both have a gradient, of zero
 
     def _computed(
         self,

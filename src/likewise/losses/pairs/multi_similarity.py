@@ -72,7 +72,7 @@ class MultiSimilarity(EmbeddingLoss):
         self.beta = check_number("beta", beta, above=0)
         self.base = float(base)
         self.distance = self.adopt(distance)
-        self.miner = check_miner("MultiSimilarity", miner, self.distance.name)
+        self.miner = check_miner("MultiSimilarity", miner, self.distance.name, unit=False)
 
     def compute(
         self, anchors: Tensor, samples: Tensor, labels: Tensor, anchor_labels: Tensor | None = None

@@ -6,12 +6,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from likewise.arguments import check_number
-from likewise.distances.similarity import unit
-from likewise.losses.checks import check_batch
+from likewise.losses.pairs.log_sum_exp import log_sum_exp
 from likewise.losses.pairs.proxies import ProxyNCA
 from likewise.losses.registration import FigureSettings, register_loss
 from likewise.losses.sample_weights import ReductionName
 from likewise.losses.search_space import Hyperparameter, SearchSpace
+from likewise.mining import MinerChoice
 
 __all__ = ["ProxyNCAPlusPlus"]
 
@@ -43,6 +43,7 @@ class ProxyNCAPlusPlus(ProxyNCA):
         num_classes: C.
         embedding_dim: D.
         temperature: T, above 0; 1/9 in the paper; smaller values give sharper classes.
+        miner: which proxies are in the sum, as for ``ProxyNCA``.
         reduction: ``"mean"``, ``"none"`` or ``"sum"``. The row of a sample is its loss.
 
     Inputs: embeddings [B, D], labels int64 [B], from 0 to C-1.
@@ -62,6 +63,7 @@ class ProxyNCAPlusPlus(ProxyNCA):
         num_classes: int,
         embedding_dim: int,
         temperature: float = 1 / 9,
+        miner: MinerChoice = "all",
         reduction: ReductionName = "mean",
     ) -> None:
         checked = check_number("temperature", temperature, above=0)
@@ -69,14 +71,18 @@ class ProxyNCAPlusPlus(ProxyNCA):
             num_classes=num_classes,
             embedding_dim=embedding_dim,
             scale=1 / checked,
+            miner=miner,
             reduction=reduction,
         )
         self.temperature = checked
 
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
+        cosines, own, others = self._with_all(anchors, labels)
         labels = labels[: len(anchors)]
-        check_batch(type(self).__name__, anchors, labels, self.proxies, len(self.proxies))
-        cosines = unit(anchors) @ unit(self.proxies.to(anchors)).T
         logits = (2 * cosines - 2) / self.temperature  # -d²/T on the unit sphere
-        return F.cross_entropy(logits, labels, reduction="none")
+        if self.miner is None:
+            return F.cross_entropy(logits, labels, reduction="none")
+        target = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+        counted = own.any(dim=1) & others.any(dim=1)
+        return (log_sum_exp(logits, own | others) - target).masked_fill(~counted, 0)

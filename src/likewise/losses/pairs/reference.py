@@ -10,6 +10,7 @@ from likewise.errors import InputError
 from likewise.losses.anchors import Anchors
 from likewise.losses.checks import check_batch, check_rows_finite
 from likewise.losses.loss import Loss
+from likewise.mining import AdjacentPairs
 
 __all__ = ["check_reference"]
 
@@ -24,8 +25,9 @@ def check_reference(
     """The reference set [R, D] with its labels [R], if the loss can compare embeddings with it.
 
     Raises:
-        InputError: a loss that does not compare samples, anchors beside it, one of the two missing,
-            or a set of wrong shape, dtype or device, or that is not finite.
+        InputError: a loss that does not compare samples, or compares adjacent rows, anchors beside
+            it, one of the two missing, or a set of wrong shape, dtype or device, or that is not
+            finite.
     """
     name = type(loss).__name__
     compute = getattr(loss, "compute", None)
@@ -44,7 +46,17 @@ def check_reference(
     if reference is None or labels is None:
         missing = "reference" if reference is None else "reference_labels"
         raise InputError(f"{name}: {missing}: none given; give reference and reference_labels")
+    if isinstance(getattr(loss, "miner", None), AdjacentPairs):
+        raise InputError(
+            f"{name}: reference: the miner adjacent pairs rows of the batch with each other; use "
+            "another miner, or leave the reference set out"
+        )
     subject = f"{name}: reference"
+    if isinstance(reference, Tensor) and reference.device != embeddings.device:
+        raise InputError(
+            f"{subject}: on {reference.device}; must be on {embeddings.device}, beside the "
+            "embeddings"
+        )
     check_batch(subject, reference, labels, embeddings)
     check_rows_finite(subject, reference.detach())
     return reference, labels

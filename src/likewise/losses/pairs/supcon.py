@@ -64,7 +64,7 @@ class SupCon(EmbeddingLoss):
         super().__init__(reduction=reduction)
         self.temperature = check_number("temperature", temperature, above=0)
         self.distance = self.adopt(distance)
-        self.miner = check_miner("SupCon", miner, self.distance.name)
+        self.miner = check_miner("SupCon", miner, self.distance.name, unit=False)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, least=0, below=1)
 
     def compute(

@@ -165,9 +165,9 @@ class Triplet(EmbeddingLoss):
         if self.normalize:
             anchors, samples = unit(anchors), unit(samples)
         distances = self.distance.dissimilarity_pairwise(anchors, samples)
+        if self.squared:
+            distances = distances.square()
         if self.miner is None and self.margin is not None:
-            if self.squared:
-                distances = distances.square()
             return active_hinges(
                 distances,
                 labels,
@@ -182,8 +182,6 @@ class Triplet(EmbeddingLoss):
         if len(anchor) == 0:
             return zero_losses(anchors)
         to_positive, to_negative = distances[anchor, positive], distances[anchor, negative]
-        if self.squared:
-            to_positive, to_negative = to_positive.square(), to_negative.square()
         gap = to_positive - to_negative
         terms = log_one_plus_exp(gap) if self.margin is None else (self.margin + gap).relu()
         rows = terms.new_zeros(len(anchors)).index_add(0, anchor, terms)

@@ -120,7 +120,7 @@ class Distilling(Wrapper):
             raise InputError(
                 "Distilling: the teacher has not embedded this batch; call teach() before the loss"
             )
-        against = reference_set(reference, reference_labels)
+        against = reference_set(self, reference, reference_labels)
         value = apply(self.loss, embeddings, labels, anchors, weights, against)
         new = anchors if isinstance(anchors, Tensor) else embeddings[:anchors]
         added: Tensor = self.distillation(new, self._taught, weights=weights)
