@@ -217,6 +217,20 @@ def test_a_custom_network_is_loaded_with_its_module(dtype: torch.dtype, tmp_path
         likewise.load(tmp_path / "m", module=nn.Linear(2, 2))
 
 
+def test_a_network_that_was_built_by_its_name_is_saved_by_it(tmp_path: Path) -> None:
+    network = create_backbone("contrastnet", embedding_dim=16, height=32, width=32, features=8)
+    Embedder(network, Preprocess(32, 32)).save(tmp_path / "m")
+    back = likewise.load(tmp_path / "m")
+    assert back.backbone == Backbone("contrastnet", 16, settings={"features": 8})
+    # Changed since then, it is another network.
+    network.fc = nn.Sequential(network.fc, nn.Tanh())
+    embedder = Embedder(network, Preprocess(32, 32))
+    embedder.save(tmp_path / "changed")
+    back = likewise.load(tmp_path / "changed")
+    assert back.backbone is None
+    assert back.fingerprint == embedder.fingerprint
+
+
 class Counting(nn.Module):
     """A network that torch.export cannot capture: its output depends on a value in Python."""
 

@@ -143,6 +143,20 @@ def test_what_makes_no_network_is_refused(place: str, outside: str) -> None:
         create_backbone(place, embedding_dim=8)
 
 
+def test_a_network_of_likewise_that_is_given_keeps_its_name(photos: Path, tmp_path: Path) -> None:
+    network = create_backbone("contrastnet", embedding_dim=20, height=32, width=32)
+    done = train(photos, tmp_path / "run", settings=list(SHORT), model=network)
+    assert likewise.load(done.model).backbone == registry.Backbone("contrastnet", 20)
+
+
+def test_several_processes_need_a_factory(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="several processes need the same initial weights"):
+        train(photos, tmp_path / "run", settings=list(SHORT), model=InThisTest())
+
+
 def test_a_network_of_a_test_alone(photos: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = InThisTest()

@@ -138,12 +138,12 @@ def import_model(
 ) -> None:
     """Import a network that was trained elsewhere, together with its preprocessing.
 
-    The defaults are those of InsightFace. No code in a file of weights is executed. From a training
-    checkpoint, such as those of arcface_torch, only the network is imported. An ONNX file may have
-    its weights in a second file beside it. The JSON that `likewise export` writes beside its file
-    is read too, unless another preprocessing is given. The folder --out can then be given as
-    --model. Of a ready model, like sface or insightface:buffalo_l, it is a copy that `likewise
-    calibrate` can change.
+    The defaults are those of InsightFace, and those of timm for its trained weights (--backbone
+    resnet50). No code in a file of weights is executed. From a training checkpoint, such as those
+    of arcface_torch, only the network is imported. An ONNX file may have its weights in a second
+    file beside it. The JSON that `likewise export` writes beside its file is read too, unless
+    another preprocessing is given. The folder --out can then be given as --model. Of a ready model,
+    like sface or insightface:buffalo_l, it is a copy that `likewise calibrate` can change.
 
     Example: likewise models import net.onnx --out net --mean .485,.456,.406 --std .229,.224,.225
     """

@@ -13,7 +13,6 @@ __all__ = [
     "anchors_alone",
     "apply",
     "reference_set",
-    "require_comparing",
     "zero_loss",
     "zero_losses",
 ]
@@ -27,22 +26,22 @@ ReferenceSet = tuple[Tensor | None, Tensor | None]
 """Samples [R, D] that the anchors are compared with, instead of each other, and their labels."""
 
 
-def reference_set(reference: Tensor | None, labels: Tensor | None) -> ReferenceSet | None:
-    """The arguments of a call as one; None if neither is given."""
-    return None if reference is None and labels is None else (reference, labels)
-
-
-def require_comparing(loss: nn.Module, reference: ReferenceSet | None) -> None:
-    """Refuse a reference set for a loss that compares no samples.
+def reference_set(
+    wrapper: nn.Module, reference: Tensor | None, labels: Tensor | None
+) -> ReferenceSet | None:
+    """The arguments of the call of a wrapper as one; None if neither is given.
 
     Raises:
-        InputError: names the loss.
+        InputError: no loss inside the wrapper compares samples.
     """
-    if reference is not None and not getattr(loss, "compares_samples", False):
+    if reference is None and labels is None:
+        return None
+    if not getattr(wrapper, "compares_samples", False):
         raise InputError(
-            f"{type(loss).__name__}: reference: no loss inside compares samples with a reference "
-            "set; leave it out"
+            f"{type(wrapper).__name__}: reference: no loss inside compares samples with a "
+            "reference set; leave it out"
         )
+    return reference, labels
 
 
 def anchors_alone(embeddings: Tensor, labels: Tensor, anchors: Anchors) -> tuple[Tensor, Tensor]:

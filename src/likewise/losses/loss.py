@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from likewise.arguments import check_number
 from likewise.errors import InputError
-from likewise.losses.anchors import Anchors, apply, reference_set, require_comparing, zero_loss
+from likewise.losses.anchors import Anchors, apply, reference_set, zero_loss
 from likewise.losses.sample_weights import ReductionName
 
 __all__ = ["Anchors", "Loss", "Sum", "Weighted", "Wrapper", "apply", "as_loss", "zero_loss"]
@@ -30,8 +30,7 @@ class Loss(nn.Module):
 
     Attributes:
         reduction: ``"mean"``, ``"none"`` or ``"sum"``; an argument of every constructor.
-        needs_pairs: whether a batch teaches the loss little unless some class has two samples
-            in it.
+        needs_pairs: whether a batch teaches little unless some class has two samples in it.
     """
 
     needs_pairs: ClassVar[bool] = False
@@ -169,8 +168,7 @@ class Wrapper(Loss):
         Raises:
             InputError: a reference set, but no loss inside compares samples.
         """
-        against = reference_set(reference, reference_labels)
-        require_comparing(self, against)
+        against = reference_set(self, reference, reference_labels)
         return self.combine(
             [apply(loss, embeddings, labels, anchors, weights, against) for loss in self.inner()]
         )
@@ -280,7 +278,10 @@ class Sum(Wrapper):
 
     def combine(self, values: Sequence[Tensor]) -> Tensor:
         """The sum of the terms."""
-        return sum(values[1:], values[0])
+        total = values[0]
+        for value in values[1:]:
+            total = total + value
+        return total
 
 
 def _term(position: int, term: object) -> nn.Module:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
+from likewise.models.backbones.timm_backbone import TimmBackbone
+from likewise.models.backbones.timm_input import timm_preprocess
+from likewise.models.backbones.timm_weights import TRUNK, trunk_weights
 from likewise.models.embedder import Embedder
 from likewise.models.onnx.backbone import OnnxBackbone
-from likewise.models.registry import Backbone, create_backbone
+from likewise.models.registry import Backbone, create_backbone, is_timm
 from likewise.models.state_dict import network_part, read_state_dict, warn_of_rest
 
 __all__ = ["import_onnx", "import_weights"]
@@ -55,8 +61,10 @@ def import_onnx(path: str | Path, preprocess: Preprocess) -> Embedder:
 def import_weights(path: str | Path, backbone: Backbone, preprocess: Preprocess) -> Embedder:
     """Make an embedder of weights trained elsewhere, such as InsightFace's ``backbone.pth``.
 
-    The file is read as plain weights; no code in it is run. Other tensors of a checkpoint, such as
-    class weights, are left out with a warning that names them.
+    Trained weights of timm, torchvision or DINOv2 for a network of timm give its features as they
+    are, without a last layer: their number is that of timm, and what is left at its default in
+    ``preprocess`` is as in timm. The file is read as plain weights; no code in it is run. Other
+    tensors of a checkpoint, such as class weights, are left out with a warning that names them.
 
     Args:
         path: a state dictionary or a checkpoint of PyTorch, or a ``.safetensors``.
@@ -69,22 +77,57 @@ def import_weights(path: str | Path, backbone: Backbone, preprocess: Preprocess)
     """
     path = Path(path)
     found = read_state_dict(path)
+    if is_timm(backbone.name) and not any(TRUNK in name for name in found):
+        return _import_features(path, found, backbone, preprocess)
     module = create_backbone(
         backbone, height=preprocess.height, width=preprocess.width, channels=preprocess.channels
     )
     expected = module.state_dict()
     state, rest = network_part(found, expected, str(path))
+    what = f"{backbone.name} with {backbone.embedding_dim} dimensions"
+    _require_fit(path, state, expected, what)
+    warn_of_rest(str(path), rest)
+    module.load_state_dict(state, strict=False)
+    return Embedder(module, preprocess, backbone)
+
+
+def _import_features(
+    path: Path, found: dict[str, Tensor], backbone: Backbone, preprocess: Preprocess
+) -> Embedder:
+    """The features of a network of timm, with trained weights."""
+    half, channels = (0.5,) * preprocess.channels, preprocess.channels
+    default = Preprocess(channels=channels, mean=half, std=half)
+    used = timm_preprocess(backbone.name, channels=channels)
+    own = {
+        field.name: getattr(preprocess, field.name)
+        for field in fields(Preprocess)
+        if getattr(preprocess, field.name) != getattr(default, field.name)
+    }
+    preprocess = replace(used, **own)
+    module = create_backbone(
+        backbone, height=preprocess.height, width=preprocess.width, channels=preprocess.channels
+    )
+    assert isinstance(module, TimmBackbone)
+    state, rest = trunk_weights(module, found, str(path))
+    state = {name.removeprefix(TRUNK): tensor for name, tensor in state.items()}
+    _require_fit(path, state, module.trunk.state_dict(), f"{backbone.name} of timm")
+    warn_of_rest(str(path), rest)
+    module.trunk.load_state_dict(state, strict=False)
+    return Embedder(module.trunk, preprocess)
+
+
+def _require_fit(
+    path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str
+) -> None:
+    """Check that the weights of a file are those of a network, and finite."""
     for name in sorted(expected.keys() | state.keys()):
         found_shape = tuple(state[name].shape) if name in state else "missing"
         wanted = tuple(expected[name].shape) if name in expected else "missing"
         if found_shape != wanted and not name.endswith("num_batches_tracked"):
             raise InputError(
-                f"{path}: not the weights of {backbone.name} with {backbone.embedding_dim} "
-                f"dimensions: {name} is {found_shape} in the file and {wanted} in the network"
+                f"{path}: not the weights of {what}: {name} is {found_shape} in the file and "
+                f"{wanted} in the network"
             )
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise InputError(f"{path}: {name} holds NaN or infinity; these weights are of no use")
-    warn_of_rest(str(path), rest)
-    module.load_state_dict(state, strict=False)
-    return Embedder(module, preprocess, backbone)

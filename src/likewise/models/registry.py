@@ -48,7 +48,7 @@ OWN |= {name: partial(IResNet, blocks) for name, blocks in DEPTHS.items()}
 OWN |= {name: partial(MobileFaceNet, *size) for name, size in SIZES.items()}
 OWN["sface"] = SFace
 
-BUILT = "_likewise_backbone"  # on a network that create_backbone built: its Backbone
+BUILT = "_likewise_backbone"  # on a network that create_backbone built: its Backbone and its layers
 
 REGISTERED: dict[str, Factory] = {}
 """By name; filled by ``register_backbone`` of ``models/registration.py``."""
@@ -198,14 +198,20 @@ def create_backbone(
     module = call_factory(_factory(backbone.name), backbone.name, sizes, backbone.settings)
     try_out(module, backbone.name, backbone.embedding_dim, (channels, height, width))
     if backbone.name not in GIVEN:  # only in this process can those be built again
-        object.__setattr__(module, BUILT, backbone)
+        object.__setattr__(module, BUILT, (backbone, _layers(module)))
     return module
 
 
 def backbone_of(module: nn.Module) -> Backbone | None:
-    """How a network was built, if ``create_backbone`` built it."""
-    found = getattr(module, BUILT, None)
-    return found if isinstance(found, Backbone) else None
+    """How ``create_backbone`` built a network; None if it did not, or its layers have changed."""
+    backbone, layers = getattr(module, BUILT, (None, ""))
+    return backbone if isinstance(backbone, Backbone) and layers == _layers(module) else None
+
+
+def _layers(module: nn.Module) -> str:
+    """The layers of a network with their settings, and the sizes of its weights."""
+    sizes = [(name, list(tensor.shape)) for name, tensor in module.state_dict().items()]
+    return f"{module!r} {sizes}"
 
 
 def is_given(name: str) -> bool:

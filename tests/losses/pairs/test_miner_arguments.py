@@ -17,6 +17,7 @@ from likewise.losses import (
     CrossBatchMemory,
     MultiSimilarity,
     NTXent,
+    ProxyNCA,
     SupCon,
     Triplet,
     create_loss,
@@ -44,6 +45,7 @@ THEIRS: dict[str, tuple[nn.Module, nn.Module, nn.Module]] = {
         ),
     )
     for miner, theirs_mined in (
+        ("multi_similarity", miners.MultiSimilarityMiner(0.1)),
         ("batch_hard", miners.BatchHardMiner(distance=COSINE)),
         ("easy_positive", miners.BatchEasyHardMiner("easy", "hard", distance=COSINE)),
     )
@@ -127,3 +129,20 @@ def test_distance_weighted_needs_the_unit_sphere() -> None:
     assert Contrastive(miner="distance_weighted")(z, y).isfinite()
     with pytest.raises(InputError, match="not euclidean of embeddings of any length"):
         Contrastive(miner="distance_weighted", normalize=False)
+
+
+def test_a_miner_with_a_state_is_in_the_checkpoint() -> None:
+    z, y = batch(dtype=torch.float32)
+    for make in (NTXent, Contrastive, partial(ProxyNCA, **SIZES)):
+        loss, again = (make(miner={"name": "curriculum", "step": 0.25}) for _ in "ab")
+        loss(z, y)
+        assert float(loss.miner.hardness) == 0.25
+        again.load_state_dict(loss.state_dict())
+        assert again(z, y) == loss(z, y)
+        assert float(again.miner.hardness) == 0.5
+
+
+def test_triplet_has_one_argument_of_two_names() -> None:
+    with pytest.raises(InputError, match="Triplet: miner, mining: both given"):
+        Triplet(miner="batch_hard", mining="batch_hard")
+    assert "miner=semi_hard" in repr(Triplet(mining="semi_hard"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from PIL import ImageFilter
 from safetensors.torch import save_file
 from timm.data.config import resolve_model_data_config
@@ -17,15 +20,20 @@ from torch import nn
 from torchvision.models import VisionTransformer
 from torchvision.models.resnet import BasicBlock, ResNet
 
+import likewise
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError, LikewiseError
+from likewise.models.backbones import timm_weights
 from likewise.models.backbones.timm_backbone import TimmBackbone
 from likewise.models.backbones.timm_input import timm_preprocess
 from likewise.models.backbones.timm_weights import trunk_weights
+from likewise.models.importing import import_weights
+from likewise.models.registry import Backbone
 from likewise.models.state_dict import read_state_dict
 from likewise.training.recipe.recipe import Recipe, recipe_with
 from likewise.training.setup.build import network_of
 from likewise.training.setup.network_choice import with_network
+from tests.cli.test_commands import run
 from tests.conftest import draw_person
 
 create: Any = timm.create_model
@@ -121,6 +129,29 @@ def test_grey_photos_get_the_sum_over_the_colours() -> None:
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_the_features_of_a_file_are_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    original = create("resnet10t", num_classes=7).eval()
+    save_file(original.state_dict(), tmp_path / "w.safetensors")
+    code, out, error = run(
+        capsys, "models", "import", tmp_path / "w.safetensors", "--backbone", "resnet10t",
+        "--out", tmp_path / "m", "--size", "64x96",
+    )  # fmt: skip
+    assert (code, "embeddings of dimension 512" in out) == (0, True), error
+    back = likewise.load(tmp_path / "m")
+    assert back.preprocess == replace(timm_preprocess("resnet10t"), height=64, width=96)
+    photo = draw_person(0, 0)
+    images = back.preprocess.normalise(back.preprocess.pixels(photo)[None])
+    original.reset_classifier(0)
+    with torch.inference_mode():
+        wanted = original(images).numpy()
+    assert np.array_equal(back.embed(photo, normalize=False), wanted)
+    with pytest.raises(InputError, match="not the weights of resnet18 of timm: "):
+        import_weights(tmp_path / "w.safetensors", Backbone("resnet18"), Preprocess())
+
+
 def recipe(*settings: str) -> Recipe:
     base = ["model.name=resnet18", "model.settings={layers: [1, 1, 1, 1]}"]
     return recipe_with(Recipe(), [*base, *settings])
@@ -146,19 +177,44 @@ def test_one_weight_that_does_not_fit_is_named(tmp_path: Path) -> None:
         network_of(with_network(wrong))
 
 
-def test_without_a_network_the_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: Any, **__: Any) -> None:
-        raise ConnectionError("Failed to resolve 'huggingface.co'\nand more")
+def test_without_a_network_the_hub_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_address(*_: Any) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr("timm.models._builder.load_pretrained", unreachable)
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    monkeypatch.setattr(timm_weights, "getproxies", dict)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     chosen = recipe("model.pretrained=true", "input.height=32", "input.width=32")
+    asked: list[bool] = []  # whether the hub's library was told not to try, for a minute
+    load: Any = timm.models._builder.load_pretrained
+
+    def recorded(*args: Any, **options: Any) -> None:
+        asked.append(constants.HF_HUB_OFFLINE)
+        load(*args, **options)
+
+    monkeypatch.setattr("timm.models._builder.load_pretrained", recorded)
+    before = constants.HF_HUB_OFFLINE
     with pytest.raises(LikewiseError) as caught:
         network_of(with_network(chosen))
     assert str(caught.value) == (
-        "model.pretrained: the weights of resnet18 cannot be fetched (Failed to resolve "
-        "'huggingface.co'); without a network, bring their file: model.weights=FILE with "
-        "model.pretrained=false"
+        "model.pretrained: the weights of resnet18 cannot be fetched (huggingface.co cannot be "
+        "reached, and the cache does not have them); without a network, bring their file: "
+        "model.weights=FILE with model.pretrained=false"
     )
+    assert asked == [True]
+    assert before == constants.HF_HUB_OFFLINE
+
+
+def test_an_error_of_the_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ConnectionError("429: too many requests\nand more")
+
+    monkeypatch.setattr("timm.models._builder.load_pretrained", broken)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+    with pytest.raises(LikewiseError, match=r"cannot be fetched \(429: too many requests\); with"):
+        network_of(with_network(recipe("model.pretrained=true", "input.height=32")))
 
 
 def test_weights_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:

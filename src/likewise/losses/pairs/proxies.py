@@ -9,7 +9,6 @@ from likewise.arguments import check_count, check_number
 from likewise.distances import Cosine
 from likewise.distances.similarity import unit
 from likewise.errors import InputError
-from likewise.losses.anchors import zero_losses
 from likewise.losses.checks import check_batch
 from likewise.losses.head.scores import in_full_precision
 from likewise.losses.pairs.embedding_loss import EmbeddingLoss
@@ -141,8 +140,6 @@ class ProxyNCA(_ProxyLoss):
     def compute(self, anchors: Tensor, _samples: Tensor, labels: Tensor) -> Tensor:
         """Compare each sample with every proxy."""
         cosines, own, others = self._with_all(anchors, labels)
-        if len(self.proxies) == 1:
-            return zero_losses(anchors)
         counted = own.any(dim=1) & others.any(dim=1)
         others = others | ~counted.unsqueeze(1)  # a sum over nothing has no gradient
         logits = self.scale * (2 * cosines - 2)  # -d² on the unit sphere

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from likewise.losses.all_gather import all_gather, whole_batch
-from likewise.losses.anchors import Anchors, apply, reference_set, require_comparing
+from likewise.losses.anchors import Anchors, apply, reference_set
 from likewise.losses.loss import Wrapper
 
 __all__ = ["Gathered"]
@@ -65,8 +65,7 @@ class Gathered(Wrapper):
         ``reference`` [r, D] is this rank's part of the reference set: the embeddings of all ranks
         are compared with the parts of all ranks.
         """
-        against = reference_set(reference, reference_labels)
-        require_comparing(self, against)
+        against = reference_set(self, reference, reference_labels)
         if against is not None:
             parts = (None if part is None else self._all(part) for part in against)
             against = (next(parts), next(parts))

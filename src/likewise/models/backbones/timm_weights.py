@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from torch import Tensor, nn
 
@@ -53,17 +57,41 @@ def fetch_weights(
             f"model.pretrained: timm has no trained weights of {name}; list those it has: "
             "timm.list_pretrained()"
         )
-    try:
-        trunk = create_trunk(name, channels, size, settings, pretrained=True)
-    except InputError:
-        raise
-    except Exception as error:  # those of the hub's libraries have no common class
-        raise LikewiseError(
-            f"model.pretrained: the weights of {name} cannot be fetched "
-            f"({first_line(error)}); without a network, bring their file: model.weights=FILE with "
-            "model.pretrained=false"
-        ) from None
+    with _hub() as unreachable:
+        try:
+            trunk = create_trunk(name, channels, size, settings, pretrained=True)
+        except InputError:
+            raise
+        except Exception as error:  # those of the hub's libraries have no common class
+            reason = unreachable or first_line(error)
+            raise LikewiseError(
+                f"model.pretrained: the weights of {name} cannot be fetched ({reason}); without a "
+                "network, bring their file: model.weights=FILE with model.pretrained=false"
+            ) from None
     return {TRUNK + key: tensor for key, tensor in trunk.state_dict().items()}
+
+
+@contextmanager
+def _hub() -> Iterator[str]:
+    """The hub, or only its cache on this machine if the hub has no address here: says why.
+
+    Otherwise the hub's library would try again for a minute.
+    """
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname or ""
+    before = constants.HF_HUB_OFFLINE
+    unreachable = ""
+    if not getproxies() and not before:
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            unreachable = f"{host} cannot be reached, and the cache does not have them"
+    try:
+        constants.HF_HUB_OFFLINE = before or bool(unreachable)
+        yield unreachable
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def trunk_weights(

@@ -11,7 +11,7 @@ from likewise.data.resize import resize_to
 from likewise.errors import InputError
 from likewise.losses import Distillation
 from likewise.losses.all_gather import all_gather
-from likewise.losses.anchors import Anchors, apply, reference_set, require_comparing, zero_loss
+from likewise.losses.anchors import Anchors, apply, reference_set, zero_loss
 from likewise.losses.loss import Loss, Wrapper
 from likewise.models.embedder import Embedder
 from likewise.training.recipe.named_embedder import load_named
@@ -120,8 +120,7 @@ class Distilling(Wrapper):
             raise InputError(
                 "Distilling: the teacher has not embedded this batch; call teach() before the loss"
             )
-        against = reference_set(reference, reference_labels)
-        require_comparing(self, against)
+        against = reference_set(self, reference, reference_labels)
         value = apply(self.loss, embeddings, labels, anchors, weights, against)
         new = anchors if isinstance(anchors, Tensor) else embeddings[:anchors]
         added: Tensor = self.distillation(new, self._taught, weights=weights)
