@@ -17,6 +17,7 @@ from likewise.losses import (
     PrototypeMemory,
     ProxyAnchor,
     ProxyNCA,
+    ProxyNCAPlusPlus,
     Shard,
     SubCenterArcFace,
     place_classes,
@@ -186,6 +187,33 @@ def test_prototypes_in_use() -> None:
     torch.testing.assert_close(loss.cosines(z), plain)
     torch.testing.assert_close(loss.logits(z), 8 * plain)
     assert loss.logits(z).requires_grad
+
+
+@pytest.mark.parametrize("budget", [1, 2**29])
+def test_without_a_margin_the_loss_of_prototypes_is_that_of_their_logits(budget: int) -> None:
+    """The prototypes of the batch are in the memory when the loss is computed."""
+    loss = PrototypeMemory(
+        num_classes=9, embedding_dim=4, memory_size=20, scale=8.0, memory_budget=budget
+    ).double()
+    loss.set_margin_fraction(0)
+    z, y = batch(rows=12)[0], torch.arange(12) % 6 + 3
+    loss(torch.randn(4, 4, dtype=torch.float64), torch.tensor([0, 0, 1, 1]))  # an earlier batch
+    value = loss(z, y)
+    places = (y[:, None] == loss.classes[:8]).nonzero()[:, 1]
+    torch.testing.assert_close(value, F.cross_entropy(loss.logits(z), places))
+    plain = torch.stack([torch.stack([plain_cosine(r, p) for p in loss.prototypes[:8]]) for r in z])
+    assert_same(loss.cosines(z), plain, [z])
+
+
+def test_the_loss_of_proxies_is_that_of_their_logits() -> None:
+    z, y = batch(rows=12)
+    loss = ProxyNCAPlusPlus(num_classes=5, embedding_dim=4, temperature=0.3).double()
+    torch.testing.assert_close(loss(z, y), F.cross_entropy(loss.logits(z), y))
+    loss = ProxyNCA(num_classes=5, embedding_dim=4, scale=3).double()  # the own proxy is apart
+    logits = loss.logits(z)
+    own = F.one_hot(y, 5).bool()
+    others = logits.masked_fill(own, -torch.inf).logsumexp(1)
+    torch.testing.assert_close(loss(z, y), (others - logits[own]).mean())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import torch
 import likewise
 from likewise.data.preprocess import Preprocess
 from likewise.errors import InputError
-from likewise.losses import Distillation, SupCon
+from likewise.losses import ArcFace, Distillation, SupCon
 from likewise.models.embedder import Embedder
 from likewise.models.registry import Backbone, create_backbone
 from likewise.training.checkpoints.writer import Checkpoints
@@ -88,6 +88,12 @@ def test_the_teacher_sees_its_own_preprocessing() -> None:
     distilling.teach(pixels)
     expected = plain(student, labels) + 0.5 * distillation(student, taught)
     torch.testing.assert_close(distilling(student, labels), expected)
+    against = {"reference": torch.randn(6, 8), "reference_labels": torch.arange(6) // 3}
+    expected = plain(student, labels, **against) + 0.5 * distillation(student, taught)
+    torch.testing.assert_close(distilling(student, labels, **against), expected)
+    distilling.loss = ArcFace(num_classes=2, embedding_dim=8)
+    with pytest.raises(InputError, match="Distilling: reference: no loss inside compares"):
+        distilling(student, labels, **against)
 
 
 def test_the_teacher_is_outside_of_everything(tmp_path: Path) -> None:
