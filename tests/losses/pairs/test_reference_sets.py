@@ -207,7 +207,7 @@ def test_a_memory_refuses_it() -> None:
     loss = CrossBatchMemory(NTXent(), embedding_dim=4)
     for given in ({"reference": r, "reference_labels": of}, {"reference": r}):
         with pytest.raises(
-            InputError, match="CrossBatchMemory: reference: the memory takes its place"
+            InputError, match="reference: the memory takes its place"
         ):
             loss(z, y, **given)
     with pytest.raises(InputError, match="Gathered: reference: no loss inside"):
