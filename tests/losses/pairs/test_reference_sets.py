@@ -206,9 +206,7 @@ def test_a_memory_refuses_it() -> None:
     z, y, r, of = sets(torch.float32)
     loss = CrossBatchMemory(NTXent(), embedding_dim=4)
     for given in ({"reference": r, "reference_labels": of}, {"reference": r}):
-        with pytest.raises(
-            InputError, match="reference: the memory takes its place"
-        ):
+        with pytest.raises(InputError, match="reference: the memory takes its place"):
             loss(z, y, **given)
     with pytest.raises(InputError, match="Gathered: reference: no loss inside"):
         Gathered(loss)(z, y, reference=r, reference_labels=of)
