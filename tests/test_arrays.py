@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 import likewise
 from likewise.arrays import as_array, as_table
+from likewise.distances import Minkowski
 from likewise.errors import InputError
 from likewise.evaluation.clustering import cluster
 from likewise.evaluation.identification.closed_set import identification
@@ -200,3 +202,47 @@ def test_what_is_no_evaluation() -> None:
 def test_labels_twice_are_refused() -> None:
     with pytest.raises(InputError, match="labels: the embeddings have their own"):
         likewise.evaluate(likewise.Embeddings.of(NUMBERS, PEOPLE), PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("same", "said"),
+    [
+        ([0, 0, 1, float("nan")], "same: entry 3 is .*nan.*; must be True or False, or 1 or 0"),
+        ([0, 0, 2, 1], "same: entry 2 is"),
+        ([-1, -1, 1, 1], "same: entry 0 is"),
+        (["n", "n", "y", "y"], "same: entry 0 is"),
+    ],
+)
+def test_ground_truth_is_true_or_false(same: list[object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        likewise.verification([0.1, 0.2, 0.9, 0.8], same)
+    assert likewise.verification([0.1, 0.2, 0.9, 0.8], [0.0, 0.0, 1.0, 1.0]).auc == 1.0
+
+
+def test_a_mask_goes_by_place() -> None:
+    index = likewise.Index.build(NUMBERS)
+    mask = pd.Series(np.arange(len(NUMBERS)) < 2)
+    assert set(index.search(NUMBERS[:1], k=9, filter=mask)[1].ravel()) == {0, 1}
+    with pytest.raises(InputError, match="a mask whose index is not 0, 1, 2"):
+        index.search(NUMBERS[:1], k=1, filter=mask[::-1])
+
+
+def test_a_distance_has_a_name() -> None:
+    named = likewise.evaluate(NUMBERS, PEOPLE, distance="euclidean")
+    given = likewise.evaluate(NUMBERS, PEOPLE, distance=Minkowski(2))
+    assert named.measured.auc == given.measured.auc
+    likewise.retrieval(NUMBERS, PEOPLE, distance="manhattan")
+    with pytest.raises(InputError):
+        likewise.evaluate(NUMBERS, PEOPLE, distance="euclidian")
+
+
+def test_embeddings_are_written_where_they_can_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"are written to a \.parquet file"):
+        likewise.write_embeddings(likewise.Embeddings.of(NUMBERS, PEOPLE), tmp_path / "out")
+
+
+def test_calibrate_takes_labels_by_name_and_refuses_vectors_of_others(model: Path) -> None:
+    alike = NUMBERS + 9 * np.eye(10, 5, dtype=np.float32)[PEOPLE]
+    assert likewise.calibrate(alike, labels=PEOPLE, fmr=0.5).points
+    with pytest.raises(InputError, match="5 numbers in each; those of this embedder have"):
+        likewise.calibrate(likewise.load(model), NUMBERS, PEOPLE, fmr=0.5)

@@ -69,7 +69,7 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
         InputError: it is not; names the argument, the value, the closest allowed one and all.
     """
     choices = sorted(allowed)
-    if value in choices:
+    if isinstance(value, str) and value in choices:
         return value
     near = get_close_matches(str(value), choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -41,7 +41,7 @@ def list_names(
     """
     from fnmatch import fnmatch
 
-    from likewise.models.registry import OWN, list_backbones
+    from likewise.models.registry import OWN, list_backbones, timm_names
     from likewise.models.zoo.catalogue import READY
 
     ready = [model for model in READY.values() if fnmatch(model.name, pattern or "*")]
@@ -55,7 +55,7 @@ def list_names(
             typer.echo("\n".join(["", "backbones to train:"] * bool(ready) + found))
         elif not ready:
             typer.echo(f"no model matches {pattern}")
-    if pattern is None and (more := len(list_backbones()) - len(found)):
+    if pattern is None and (more := len(timm_names())):
         note(f"and {more:,} of timm; list them by a pattern: likewise models list 'resnet*'")
 
 

@@ -189,6 +189,8 @@ def write_embeddings(embeddings: Embeddings, path: str | Path) -> None:
         ['anna', 'bob']
     """
     path = Path(path)
+    if path.suffix != ".parquet":
+        raise InputError(f"{path}: embeddings are written to a .parquet file; name one")
     count, dimension = embeddings.vectors.shape
     flat = pa.array(np.ascontiguousarray(embeddings.vectors, np.float32).reshape(-1))
     vectors = pa.FixedSizeListArray.from_arrays(flat, dimension)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from likewise.arrays import data_frame
 from likewise.data.embeddings import Embeddings
 from likewise.data.pairs import Pairs, draw_pairs, match_names
-from likewise.distances import Cosine, Distance
+from likewise.distances import Cosine, Distance, parse_distance
 from likewise.errors import InputError
 from likewise.evaluation.calibration.held_out import held_out_reliability
 from likewise.evaluation.intervals.bootstrap import Intervals, bootstrap
@@ -214,7 +214,7 @@ def evaluate(
     limit: int = 1_000_000,
     seed: int = 0,
     fars: tuple[float, ...] = FARS,
-    distance: Distance | None = None,
+    distance: Distance | str | None = None,
     replicates: int = 0,
     settings: dict[str, Any] | None = None,
 ) -> Experiment:
@@ -230,7 +230,7 @@ def evaluate(
         limit: see ``pairs``.
         seed: of the sample and the bootstrap.
         fars: the false accept rates for which TAR is reported.
-        distance: the cosine if None.
+        distance: one of its own, or a name such as ``euclidean``; the cosine if None.
         replicates: of the bootstrap for confidence intervals; 0 for none.
         settings: added to the settings of the report, such as the data and the model.
 
@@ -269,6 +269,7 @@ def evaluate(
         chosen, missing = match_names(pairs, embeddings.names)
         origin = f"given: {len(pairs):,}, of which {len(pairs) - len(chosen):,} lack a photo"
     left, right = np.asarray(chosen.left, np.int64), np.asarray(chosen.right, np.int64)
+    distance = parse_distance(distance) if isinstance(distance, str) else distance
     scores = pair_scores(embeddings.vectors, left, right, distance)
     several_folds = len(np.unique(chosen.fold)) > 1
     known = "identity" in embeddings.items.column_names

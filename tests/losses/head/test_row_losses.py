@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from likewise.errors import LikewiseError
-from likewise.losses import CurricularFace, Placement, PrototypeMemory, create_loss
+from likewise.losses import ArcFace, CurricularFace, Placement, PrototypeMemory, create_loss
 from tests.losses.batches import HEADS, batch, double_loss
 from tests.losses.margins import reference
 from tests.losses.margins.test_against_formulas import CASES
@@ -207,3 +207,15 @@ def test_a_decision_on_each_class_has_no_smoothing() -> None:
             create_loss(name, num_classes=5, embedding_dim=4, label_smoothing=0.1)
     with pytest.raises(ValueError, match=r"label_smoothing: 1.*; must be a number .* below 1"):
         create_loss("arcface", num_classes=5, embedding_dim=4, label_smoothing=1)
+
+
+def test_labels_and_weights_may_be_reused_before_the_backward_pass() -> None:
+    torch.manual_seed(0)
+    head = ArcFace(6, 8, reduction="none").double()
+    z, y = torch.randn(12, 8, dtype=torch.float64), torch.arange(12) % 6
+    weights = torch.rand(12, dtype=torch.float64)
+    expected = torch.autograd.grad(head(z, y, weights=weights).sum(), head.weight)[0]
+    value = head(z, y, weights=weights)
+    y.zero_()
+    weights.zero_()
+    torch.testing.assert_close(torch.autograd.grad(value.sum(), head.weight)[0], expected)

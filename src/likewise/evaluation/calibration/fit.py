@@ -87,7 +87,7 @@ def calibrate_pairs(
 
 def calibrate(
     embedder: Embedder | ArrayLike,
-    embeddings: Embeddings | ArrayLike,
+    embeddings: Embeddings | ArrayLike | None = None,
     labels: ArrayLike | None = None,
     *,
     fmr: float = DEFAULT_FMR,
@@ -135,12 +135,17 @@ def calibrate(
     if isinstance(embedder, Embedder):
         given = _labeled(embeddings, labels, embedder.fingerprint)
         require_same_embedder(embedder.fingerprint, given.fingerprint, "embeddings")
+        if given.vectors.shape[1] != embedder.dimension:
+            raise InputError(
+                f"embeddings: {given.vectors.shape[1]} numbers in each; those of this embedder "
+                f"have {embedder.dimension}"
+            )
     elif isinstance(embedder, str | Path):
         raise InputError(f"embedder: {embedder}: load it first, with likewise.load")
-    elif labels is not None:
-        raise InputError("embedder: must be an Embedder; for vectors alone: (vectors, labels)")
+    elif embeddings is None or labels is None:
+        given = _labeled(embedder, labels if embeddings is None else embeddings, EXTERNAL)
     else:
-        given = _labeled(embedder, embeddings, EXTERNAL)
+        raise InputError("embedder: must be an Embedder; for vectors alone: (vectors, labels)")
     found = _calibrated(given, fmr, method, limit, replicates, seed)
     if isinstance(embedder, Embedder):
         embedder.calibration = found.calibration

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.arrays import data_frame
-from likewise.distances import Distance
+from likewise.distances import Distance, parse_distance
 from likewise.errors import InputError
 from likewise.evaluation.identification.open_set import FPIRS, OpenSet, open_set
 from likewise.evaluation.identification.probe_scores import ProbeScores, probe_scores
@@ -165,7 +165,7 @@ def identification(
     ranks: Sequence[int] = RANKS,
     fpirs: Sequence[float] = FPIRS,
     max_rank: int = 1,
-    distance: Distance | None = None,
+    distance: Distance | str | None = None,
 ) -> Identification:
     """Identify probes in a gallery, closed set and open set, in one pass over the gallery.
 
@@ -177,7 +177,7 @@ def identification(
         ranks: see ``closed_set``.
         fpirs: see ``open_set``.
         max_rank: see ``open_set``.
-        distance: how to score; the cosine if None.
+        distance: how to score, or its name, such as ``euclidean``; the cosine if None.
 
     Raises:
         InputError: see ``probe_scores``, ``closed_set`` and ``open_set``.
@@ -190,6 +190,7 @@ def identification(
         (1.0, 1, 1)
     """
     limit = max([*ranks, max_rank], default=0)
+    distance = parse_distance(distance) if isinstance(distance, str) else distance
     scored = probe_scores(
         probes, probe_labels, gallery, gallery_labels, limit=limit, distance=distance
     )

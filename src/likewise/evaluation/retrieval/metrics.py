@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.arrays import data_frame
-from likewise.distances import Cosine, Distance
+from likewise.distances import Cosine, Distance, parse_distance
 from likewise.errors import InputError
 from likewise.evaluation.inputs import (
     check_counts,
@@ -126,7 +126,7 @@ def retrieval(
     *,
     own_rows: ArrayLike | None = None,
     ks: Sequence[int] = KS,
-    distance: Distance | None = None,
+    distance: Distance | str | None = None,
 ) -> Retrieval:
     """Measure how well exact search finds the samples of each query's class.
 
@@ -140,7 +140,7 @@ def retrieval(
         gallery_labels: [N], with ``gallery``.
         own_rows: int64 [Q], with ``gallery``: the row that is the query itself, or -1.
         ks: the k of Recall@k, Precision@k and nDCG@k; may exceed the size of the gallery.
-        distance: how to rank; the cosine if None.
+        distance: how to rank, or its name, such as ``euclidean``; the cosine if None.
 
     Raises:
         InputError: shapes or labels that do not match, a row that is not finite or zero, a k
@@ -178,10 +178,11 @@ class QuerySearch:
         *,
         own_rows: ArrayLike | None = None,
         ks: Sequence[int] = KS,
-        distance: Distance | None = None,
+        distance: Distance | str | None = None,
     ) -> None:
         self.ks = tuple(ks)
-        self.distance = distance or Cosine()
+        own = parse_distance(distance) if isinstance(distance, str) else distance
+        self.distance = own or Cosine()
         if gallery is None:
             if gallery_labels is not None or own_rows is not None:
                 raise InputError("gallery_labels, own_rows: need a gallery; pass one")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from likewise.arguments import check_number
+from likewise.arrays import as_array
 from likewise.errors import InputError
 
 __all__ = [
@@ -139,10 +140,11 @@ def paired_arrays(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[n
     """Scores and ground truth as arrays [N].
 
     Raises:
-        InputError: a score is not finite, or the shapes differ.
+        InputError: a score is not finite, an entry of ``same`` is not true or false, or the shapes
+            differ.
     """
-    values = np.asarray(scores, np.float64)
-    truth = np.asarray(same, bool)
+    values = np.asarray(as_array(scores, "scores"), np.float64)
+    truth = _truth(same)
     if values.ndim != 1 or values.shape != truth.shape:
         raise InputError(
             f"scores and same: shapes {values.shape} and {truth.shape} must be one [N]"
@@ -150,6 +152,20 @@ def paired_arrays(scores: ArrayLike, same: ArrayLike) -> tuple[Floats, NDArray[n
     if not np.isfinite(values).all():
         raise InputError(f"scores: entry {int(np.argmin(np.isfinite(values)))} is not finite")
     return values, truth
+
+
+def _truth(same: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each pair shows one person: booleans, or 0 and 1."""
+    given = as_array(same, "same")
+    if given.dtype == np.bool_:
+        return given
+    good = np.isin(given, (0, 1)) if given.dtype.kind in "iuf" else np.zeros(given.shape, bool)
+    if not good.all():
+        row = int(np.argmin(good.reshape(-1)))
+        raise InputError(
+            f"same: entry {row} is {given.reshape(-1)[row]!r}; must be True or False, or 1 or 0"
+        )
+    return given.astype(bool)
 
 
 def roc(scores: ArrayLike, same: ArrayLike) -> Roc:

@@ -221,6 +221,8 @@ class Head(DeclaredLoss, ClassScores):
             embeddings = embeddings.to(self._dtype(embeddings))
             check_rows_finite(name, embeddings.detach())
             weights = check_weights(name, weights, embeddings)
+            if self.reduction == "none":  # the backward pass reads both
+                labels, weights = labels.clone(), None if weights is None else weights.clone()
             columns = self._columns(labels)
             loss, lead = self.compare(*unit_and_length(embeddings), self.weight, columns, weights)
         self._hits = lead > 0

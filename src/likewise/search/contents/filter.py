@@ -39,6 +39,12 @@ def filtered_rows(snapshot: Snapshot, filter: Filter) -> Rows:
         return _matching(snapshot, filter)
     ids = as_array(filter, "filter")
     if ids.dtype == np.bool_:
+        own = getattr(filter, "index", None) if hasattr(filter, "iloc") else None
+        if own is not None and not np.array_equal(np.asarray(own), np.arange(len(ids))):
+            raise InputError(
+                "filter: a mask whose index is not 0, 1, 2, …; a mask goes by place, in the order "
+                "of Index.ids: give mask.to_numpy()"
+            )
         if ids.shape != (len(snapshot),):
             raise InputError(
                 f"filter: a mask of shape {list(ids.shape)} for {len(snapshot)} vectors"
