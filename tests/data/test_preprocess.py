@@ -84,3 +84,8 @@ def test_photos_are_resized_by_the_interpolation(name: str, method: Image.Resamp
 def test_a_wrong_interpolation_or_crop_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Preprocess(**values)
+
+
+def test_a_mean_for_pixels_up_to_255_is_refused() -> None:
+    with pytest.raises(InputError, match=r"mean: \[123.0, 117.0, 104.0\]; pixels are from 0 to 1"):
+        Preprocess(32, 32, mean=(123, 117, 104), std=(58, 57, 57))

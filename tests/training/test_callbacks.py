@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import likewise
 from likewise.errors import InputError, LikewiseError
-from likewise.training.callbacks import Callback, TrainingRun
+from likewise.training.callbacks import Callback, TrainingRun, check_callbacks
 from tests.conftest import make_photos, quick_recipe
 from tests.gloo import together
 
@@ -225,3 +225,12 @@ def test_each_process_calls_its_own_and_all_stop_if_one_fails(
     assert "val/auc" in one["metrics"][0]
     resumed = likewise.train(people, tmp_path / "run", resume=True)
     assert resumed.finished
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("after_stp", "after_step"), ("on_epoch_end", "after_epoch")]
+)
+def test_a_method_that_is_never_called_is_named(name: str, meant: str) -> None:
+    wrong = type("Wrong", (Callback,), {name: lambda _self, _run: None})()
+    with pytest.raises(InputError, match=f"Wrong.{name} is never called; did you mean {meant}?"):
+        check_callbacks([wrong])

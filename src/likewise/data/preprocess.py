@@ -80,9 +80,16 @@ class Preprocess:
         for name in ("mean", "std"):
             values = tuple(float(v) for v in getattr(self, name))
             if len(values) != self.channels:
-                raise InputError(f"{name}: {len(values)} values for {self.channels} channels")
+                raise InputError(
+                    f"{name}: {len(values)} given for {self.channels} channels; give one for each"
+                )
             object.__setattr__(self, name, values)
         check_number("std", min(self.std), above=0)
+        if max(self.mean) > 1 or min(self.mean) < 0:
+            raise InputError(
+                f"mean: {list(self.mean)}; pixels are from 0 to 1, so the mean is too: divide mean "
+                "and std by 255 if they are for pixels from 0 to 255"
+            )
         if self.alignment is not None and not _is_name(self.alignment):
             raise InputError(
                 f"alignment: must be the name of a template, such as 'arcface'; got "

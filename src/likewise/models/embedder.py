@@ -58,7 +58,7 @@ class Embedder:
 
     Example:
         >>> import likewise
-        >>> embedder = likewise.load(model)
+        >>> embedder = likewise.load(model)  # the network is in evaluation mode
         >>> embedder.embed([photo_a, photo_b]).shape
         (2, 32)
     """

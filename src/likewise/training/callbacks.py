@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -236,7 +237,24 @@ def check_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
                 f"callbacks: {number} is of type {type(one).__name__}, which is no subclass of "
                 "likewise.training.callbacks.Callback"
             )
+        _refuse_misspelled(one)
     return list(callbacks)
+
+
+def _refuse_misspelled(callback: Callback) -> None:
+    """Refuse a method that would never be called.
+
+    Raises:
+        InputError: it is named like those of a callback, but there is none of this name.
+    """
+    known = [name for name in vars(Callback) if name.startswith(("before_", "after_"))]
+    for name in dir(callback):
+        if name.startswith(("before_", "after_", "on_")) and name not in known:
+            near = get_close_matches(name.replace("on_", "after_", 1), known, n=1, cutoff=0.0)
+            raise InputError(
+                f"callbacks: {type(callback).__name__}.{name} is never called; did you mean "
+                f"{near[0]}? There are: {', '.join(known)}"
+            )
 
 
 def _overridden(callbacks: Sequence[Callback], name: str) -> bool:

@@ -289,3 +289,17 @@ def test_an_item_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> No
     with pytest.raises(BadImage, match="Failing: 000000002: the disk does not answer"):
         model.embed(data)
     assert len(model.embed(Own())) == 12
+
+
+def test_a_row_whose_label_cannot_be_read_is_named() -> None:
+    class Broken:
+        def __len__(self) -> int:
+            return 8
+
+        def __getitem__(self, row: int) -> tuple[np.ndarray, int]:
+            if row == 5:
+                raise OSError("disk")
+            return np.zeros((32, 32, 3), np.uint8), row
+
+    with pytest.raises(InputError, match=r"dataset: row 5: its label cannot be read \(disk\)"):
+        manifest_of(Broken())

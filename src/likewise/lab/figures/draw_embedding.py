@@ -14,7 +14,9 @@ from likewise.lab.figures.learn import Snapshot
 from likewise.lab.figures.palette import INK, PAPER, QUIET
 from likewise.lab.figures.settings import Setting
 
-__all__ = ["draw_embedding"]
+__all__ = ["NUMBERS_SIZE", "draw_embedding", "numbers_line"]
+
+NUMBERS_SIZE = 9  # points: the line of numbers fits into the width of the figure
 
 
 def draw_embedding(
@@ -50,17 +52,17 @@ def draw_embedding(
     figure.text(
         0.75, 0.085, _circle_legend(seen), fontsize=8, color=QUIET, ha="center", va="center"
     )
-    figure.text(0.5, 0.032, _numbers_line(measured), fontsize=10, color=INK, ha="center",
+    figure.text(0.5, 0.032, numbers_line(measured), fontsize=NUMBERS_SIZE, color=INK, ha="center",
                 va="center")  # fmt: skip
     return figure
 
 
-def _numbers_line(measured: Separation) -> str:
+def numbers_line(measured: Separation) -> str:
     """The measured separation in one line."""
     within, between = math.degrees(measured.within), math.degrees(measured.between)
     return (
         f"mean angle within a class {within:.1f}°, between classes {between:.1f}°  ·  "
-        f"{measured.overlap:.0%} have an impostor nearer than their farthest genuine view"
+        f"{measured.overlap:.0%} have an impostor nearer than their farthest match"
     )
 
 

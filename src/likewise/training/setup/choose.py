@@ -160,6 +160,10 @@ def begin_recipe(
         >>> recipe.optimizer.lr, why.partition(":")[0]
         (1.0, 'recipe compact')
     """
+    if not isinstance(settings, Sequence) or isinstance(settings, str):
+        raise InputError(
+            f"settings: a list is expected, like ['input.height=64']; got {settings!r}"
+        )
     if isinstance(recipe, Recipe):
         return recipe_with(recipe, settings), ""
     if recipe is not None and not depends_on_photos(recipe):
