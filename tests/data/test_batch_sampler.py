@@ -23,7 +23,7 @@ def batches(sampler: PKSampler) -> list[list[int]]:
 
 def numpy_state() -> list[int]:
     """The old global state of NumPy, which users' code still draws from."""
-    keys: list[int] = np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+    keys: list[int] = np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002  # global state
     return keys
 
 

@@ -96,7 +96,7 @@ def test_a_factory_outside_of_the_package(photos: Path, outside: str, tmp_path: 
     assert "my_nets_of_test" not in sys.modules
     again = likewise.load(done.model, allow="my_nets_of_test")
     np.testing.assert_array_equal(again.embed(sorted(photos.rglob("*.png"))), vectors)
-    assert again.module[0].out_channels == 5  # type: ignore[index]
+    assert again.module[0].out_channels == 5  # type: ignore[index]  # a Sequential
     assert load_recipe(done.folder / "recipe.yaml").model.name == outside
 
 
@@ -211,7 +211,7 @@ def test_a_registered_network(photos: Path, tmp_path: Path) -> None:
     try:
         settings = ["model.name=own_of_test", "model.settings={depth: 3}"]
         done = train(photos, tmp_path / "run", quick_recipe(*settings))
-        assert len(likewise.load(done.model).module) == 5  # type: ignore[arg-type]
+        assert len(likewise.load(done.model).module) == 5  # type: ignore[arg-type]  # a Sequential
         with pytest.raises(InputError, match="register_backbone: own_of_test: is taken"):
             register_backbone("own_of_test")(nn.Identity)
         with pytest.raises(InputError, match="own_of_test: takes no setting wide; it has depth"):

@@ -67,14 +67,14 @@ def test_the_pixels_depend_on_the_photo_and_its_seed_alone(name: str, photos: Pa
 
 def test_the_global_random_numbers_stay_as_they_are(photos: Path) -> None:
     random.seed(3)
-    np.random.seed(3)  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002  # old interface
     torch.manual_seed(3)
     dataset(photos, own).batch([(0, 1), (1, 2)])
-    found = random.random(), np.random.rand(), float(torch.rand(()))  # noqa: NPY002
+    found = random.random(), np.random.rand(), float(torch.rand(()))  # noqa: NPY002  # old interface
     random.seed(3)
-    np.random.seed(3)  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002  # old interface
     torch.manual_seed(3)
-    assert found == (random.random(), np.random.rand(), float(torch.rand(())))  # noqa: NPY002
+    assert found == (random.random(), np.random.rand(), float(torch.rand(())))  # noqa: NPY002  # old interface
 
 
 @pytest.mark.parametrize("name", ["v2", "old"])

@@ -142,7 +142,7 @@ def test_labels_that_the_dataset_keeps_are_not_read_from_the_photos() -> None:
 def test_kept_labels_that_are_not_those_of_the_items_are_not_used() -> None:
     one = Vision(labels=[2 - label for label in LABELS])
     assert people(manifest_of(one)) == [PEOPLE[2 - label] for label in LABELS]
-    one.target_transform = lambda label: label  # type: ignore[attr-defined]
+    one.target_transform = lambda label: label  # type: ignore[attr-defined]  # a part of torchvision's
     assert people(manifest_of(one)) == [str(2 - label) for label in LABELS]
 
 

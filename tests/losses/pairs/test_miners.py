@@ -266,7 +266,7 @@ def test_proxies_kept_by_hand(kind: str, name: str) -> None:
 
 def test_proxies_without_any_kept_pair_have_no_loss() -> None:
     z, y = batch()
-    nothing = lambda d, same, different: (same & (d < -9), different & (d < -9))  # noqa: E731
+    nothing = lambda d, same, different: (same & (d < -9), different & (d < -9))  # noqa: E731  # short
     for make in PROXIES.values():
         loss = make(miner=nothing).double()
         value = loss(z, y)

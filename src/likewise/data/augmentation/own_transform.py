@@ -110,7 +110,7 @@ class OwnTransform:
 def _seeded(seed: int) -> Iterator[None]:
     """Set the global random numbers of Python, NumPy and torch, and put them back at the end."""
     generator = torch.default_generator
-    before = random.getstate(), np.random.get_state(), generator.get_state()  # noqa: NPY002
+    before = random.getstate(), np.random.get_state(), generator.get_state()  # noqa: NPY002  # old interface
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  # that of transforms which use the old interface
     generator.manual_seed(seed)
@@ -118,5 +118,5 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
+        np.random.set_state(before[1])  # noqa: NPY002  # old interface
         generator.set_state(before[2])

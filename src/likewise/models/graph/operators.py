@@ -66,7 +66,7 @@ free; they compute the same."""
 FUNCTIONS: tuple[Any, ...] = (
     torch._C._VariableFunctions,
     torch._C._nn,
-    torch._C._linalg,  # type: ignore[attr-defined]
+    torch._C._linalg,  # type: ignore[attr-defined]  # not in torch's stubs
     torch.Tensor,
 )
 
